@@ -1,0 +1,1 @@
+"""RoleSynth Assets: role-diverse synthetic captions and problems as partitioned assets."""

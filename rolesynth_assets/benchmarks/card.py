@@ -1,0 +1,197 @@
+"""The dataset card of a role set's pairs, in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rolesynth_assets.mllm.engine import ModelIdentity
+
+
+@dataclass(frozen=True)
+class RoleRow:
+    """One role: what it looks for, and its captions before and after the filter."""
+
+    name: str
+    expertise: str
+    captions: int
+    kept: int
+
+
+@dataclass(frozen=True)
+class LengthRow:
+    """One length kind: its captions, the cut, and words per kept caption."""
+
+    length: str
+    captions: int
+    kept: int
+    cutoff: float | None
+    mean_words: float
+    min_words: int
+    max_words: int
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where images or artwork come from, with the licence text the caller vouches for."""
+
+    name: str
+    licence: str
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class DatasetCard:
+    """Everything a dataset card says.
+
+    Attributes:
+        role_set: Name of the role set.
+        description: What the role set is for.
+        images: Images with at least one kept caption.
+        images_total: Images offered.
+        roles: One row each.
+        lengths: One row each.
+        captioner: Model that wrote the captions.
+        judge: Model that scored them; None where nothing was scored.
+        keep_share: Share the filter was asked to keep; None where nothing was cut.
+        dropped: Count per reason of captions that are not in the set, failed replies included.
+        diversity: Value per measure.
+        filter_quality: Measure to value, such as precision and recall, where the truth is known.
+        sources: Where the images come from.
+        digest: Content digest of the pairs.
+    """
+
+    role_set: str
+    description: str
+    images: int
+    images_total: int
+    roles: Sequence[RoleRow]
+    lengths: Sequence[LengthRow]
+    captioner: ModelIdentity
+    judge: ModelIdentity | None
+    keep_share: float | None
+    sources: Sequence[Source]
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    diversity: Mapping[str, float] = field(default_factory=dict)
+    filter_quality: Mapping[str, float] = field(default_factory=dict)
+    digest: str = ""
+
+
+def dataset_card_markdown(card: DatasetCard) -> str:
+    """Write the card.
+
+    Raises:
+        ValueError: a source is missing or has no licence text, or the counts of roles and lengths
+            contradict each other.
+    """
+    if not card.sources or not all(source.licence.strip() for source in card.sources):
+        raise ValueError(
+            f"the card of {card.role_set} needs every source with its licence text; state the "
+            "licence of your images, or that it is unknown"
+        )
+    by_role = (sum(r.captions for r in card.roles), sum(r.kept for r in card.roles))
+    by_length = (sum(r.captions for r in card.lengths), sum(r.kept for r in card.lengths))
+    if by_role != by_length:
+        raise ValueError(
+            f"(captions, kept) of {card.role_set} are {by_role} by role and {by_length} by length"
+        )
+    sections = [_head(card, *by_role), _models(card), _roles(card), _lengths(card), _filter(card)]
+    if card.diversity:
+        sections.append(_measures("Diversity of an image's captions", card.diversity))
+    sections.append(_sources(card))
+    return "\n\n".join(sections) + "\n"
+
+
+def _head(card: DatasetCard, captions: int, kept: int) -> str:
+    facts = [
+        f"- Images: {card.images:,} with a kept caption, of {card.images_total:,} offered",
+        f"- Pairs: {kept:,} kept of {captions:,} captions ({_share(kept, captions)})",
+    ]
+    if card.digest:
+        facts.append(f"- Content digest: `{card.digest}`")
+    return "\n".join(
+        [f"# Dataset card: {card.role_set}", "", " ".join(card.description.split()), "", *facts]
+    )
+
+
+def _models(card: DatasetCard) -> str:
+    lines = ["## Models", "", f"- Captions: {_model(card.captioner)}"]
+    lines.append(f"- Scores: {_model(card.judge) if card.judge else 'none; nothing was scored'}")
+    return "\n".join(lines)
+
+
+def _model(identity: ModelIdentity) -> str:
+    name = f"`{identity.model}`, revision `{identity.revision}`, engine {identity.engine}"
+    if not identity.stand_in:
+        return name
+    return (
+        f"{name}. **A stand-in**: a small embedded model in place of a real vision-language model; "
+        "its captions show the pipeline at work and are no training data of use elsewhere"
+    )
+
+
+def _roles(card: DatasetCard) -> str:
+    rows = [
+        [
+            *(_cell(role.name), _cell(role.expertise)),
+            *(f"{role.captions:,}", f"{role.kept:,}", _share(role.kept, role.captions)),
+        ]
+        for role in card.roles
+    ]
+    return "## Roles\n\n" + _table(["role", "expertise", "captions", "kept", "share"], rows, 2)
+
+
+def _lengths(card: DatasetCard) -> str:
+    rows = [
+        [
+            *(row.length, f"{row.captions:,}", f"{row.kept:,}", _share(row.kept, row.captions)),
+            *("" if row.cutoff is None else f"{row.cutoff:g}", f"{row.mean_words:.1f}"),
+            f"{row.min_words} to {row.max_words}",
+        ]
+        for row in card.lengths
+    ]
+    header = ["length", "captions", "kept", "share", "lowest kept score", "mean words", "words"]
+    return "## Lengths\n\n" + _table(header, rows, 1)
+
+
+def _filter(card: DatasetCard) -> str:
+    asked = (
+        "No caption was cut by its score."
+        if card.keep_share is None
+        else f"The {card.keep_share:.1%} of captions with the highest role-aware scores were to be "
+        "kept, by one cut over all images and roles."
+    )
+    parts = ["## Filter", asked]
+    if card.dropped:
+        rows = [[f"`{reason}`", f"{count:,}"] for reason, count in sorted(card.dropped.items())]
+        parts.append(_table(["not in the set because", "captions"], rows, 1))
+    if card.filter_quality:
+        rows = [[_cell(name), f"{value:.3f}"] for name, value in card.filter_quality.items()]
+        parts.append(_table(["against the known truth", "value"], rows, 1))
+    return "\n\n".join(parts)
+
+
+def _measures(title: str, measures: Mapping[str, float]) -> str:
+    rows = [[_cell(name), f"{value:.3f}"] for name, value in measures.items()]
+    return f"## {title}\n\n" + _table(["measure", "value"], rows, 1)
+
+
+def _sources(card: DatasetCard) -> str:
+    lines = ["## Sources and licences", ""]
+    for source in card.sources:
+        name = f"[{source.name}]({source.url})" if source.url else source.name
+        lines.append(f"- {name}: {' '.join(source.licence.split())}")
+    return "\n".join(lines)
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]], text_columns: int) -> str:
+    rule = ["---" if index < text_columns else "---:" for index in range(len(header))]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [header, rule, *rows])
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.1%}" if whole else "none"

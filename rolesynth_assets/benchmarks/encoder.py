@@ -1,0 +1,106 @@
+"""What a benchmark needs of a model, and the encoder that a checkpoint gives."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from rolesynth_assets.benchmarks.tasks import BenchmarkError
+from rolesynth_assets.images.decode import DecodeLimits, normalise
+from rolesynth_assets.images.rejects import Reject
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+# A benchmark's images are taken as they are: CIFAR's 32 pixels and less are no fault there.
+LIMITS = DecodeLimits(min_side=1)
+
+
+class UndecodableImage(BenchmarkError):
+    """The image at `index` of a batch cannot be decoded."""
+
+    def __init__(self, index: int, reject: Reject) -> None:
+        super().__init__(
+            f"cannot be decoded ({reject.reason}: {reject.detail}); mend the file, since leaving "
+            "it out would change the benchmark"
+        )
+        self.index = index
+
+
+class Encoder(Protocol):
+    """Embeds images and texts into one space."""
+
+    def encode_images(self, images: list[bytes]) -> np.ndarray:
+        """Embed encoded images: (images, d) float32, L2-normalised rows."""
+        ...
+
+    def encode_texts(self, texts: list[str]) -> np.ndarray:
+        """Embed texts: (texts, d) float32, L2-normalised rows."""
+        ...
+
+
+class ClipEncoder:
+    """An open_clip model, its preprocessing and its tokenizer as an `Encoder`."""
+
+    def __init__(
+        self,
+        model: Any,
+        preprocess: Callable[[Image.Image], Any],
+        tokenizer: Callable[[list[str]], Any],
+    ) -> None:
+        self.model = model.eval()
+        self.preprocess = preprocess
+        self.tokenizer = tokenizer
+        self.device = next(model.parameters()).device
+
+    def encode_images(self, images: list[bytes]) -> np.ndarray:
+        """Embed encoded images: (images, d) float32, L2-normalised rows.
+
+        Raises:
+            UndecodableImage: an image cannot be decoded; leaving it out would change the benchmark.
+        """
+        import torch
+
+        pixels = torch.stack([self.preprocess(_decode(i, image)) for i, image in enumerate(images)])
+        with torch.inference_mode():
+            features = self.model.encode_image(pixels.to(self.device)).float()
+            return torch.nn.functional.normalize(features, dim=-1).cpu().numpy()
+
+    def encode_texts(self, texts: list[str]) -> np.ndarray:
+        """Embed texts: (texts, d) float32, L2-normalised rows."""
+        import torch
+
+        from rolesynth_assets.clip.text import encode_text
+
+        with torch.inference_mode():
+            features = encode_text(self.model, self.tokenizer(texts).to(self.device)).float()
+            return torch.nn.functional.normalize(features, dim=-1).cpu().numpy()
+
+
+def load_encoder(checkpoint_dir: Path) -> ClipEncoder:
+    """Load a trained checkpoint as an encoder, onto the GPU where there is one.
+
+    Raises:
+        CheckpointError: the folder holds no finished checkpoint, or other weights than it says.
+    """
+    import torch
+
+    from rolesynth_assets.clip.checkpoint import load_checkpoint
+
+    model, preprocess, tokenizer = load_checkpoint(checkpoint_dir)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return ClipEncoder(model.to(device), preprocess, tokenizer)
+
+
+def _decode(index: int, encoded: bytes) -> Image.Image:
+    from PIL import Image
+
+    normal = normalise(encoded, LIMITS)
+    if isinstance(normal, Reject):
+        raise UndecodableImage(index, normal)
+    with Image.open(io.BytesIO(normal.data)) as image:
+        return image.convert("RGB")

@@ -1,0 +1,218 @@
+"""The ablation report: recipes against each other, with intervals over seeds, in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rolesynth_assets.benchmarks.bootstrap import LEVEL, Interval
+from rolesynth_assets.benchmarks.score import Metric
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True)
+class SeededScore:
+    """One metric of one recipe on one benchmark, over its seeds.
+
+    Attributes:
+        interval: Mean over seeds; with two seeds or more a Student t interval over seeds, with one
+            seed the bootstrap interval over images.
+        by_seed: Value per seed.
+        chance: Chance level.
+        n: Queries per seed.
+    """
+
+    interval: Interval
+    by_seed: Mapping[int, float]
+    chance: float
+    n: int
+
+
+Key = tuple[str, str, str]  # recipe, benchmark, metric
+
+
+def ablation_markdown(
+    scores: pl.DataFrame,
+    *,
+    baselines: Mapping[str, str],
+    descriptions: Mapping[str, str] | None = None,
+    stand_in: str | None = None,
+    level: float = LEVEL,
+) -> str:
+    """Write the ablation report.
+
+    Args:
+        scores: rows of the warehouse's `benchmark_scores` table, of all recipes to be shown.
+        baselines: baseline recipe per recipe; a recipe without one shows no difference.
+        descriptions: one line per recipe, listed under the tables.
+        stand_in: sentence that names the stand-in models behind the numbers, shown on top.
+        level: of the intervals over seeds.
+
+    Returns:
+        A Markdown page: per benchmark one table of scores in per cent (recipes as rows after the
+        chance level, metrics as columns) and one of differences to the baseline.
+
+    Raises:
+        ValueError: there is no score, or a (recipe, seed, benchmark, metric) is there twice.
+    """
+    table = summarise(scores, level)
+    recipes = _ordered({recipe for recipe, _, _ in table}, baselines)
+    lines = ["# Ablation report", ""]
+    if stand_in:
+        lines += [f"> {stand_in}", ""]
+    lines += [_reading(table, level), ""]
+    for benchmark in sorted({benchmark for _, benchmark, _ in table}):
+        lines += _benchmark_section(table, benchmark, recipes, baselines, level)
+    if descriptions:
+        lines += ["## Recipes", ""]
+        lines += [f"- `{name}`: {descriptions[name]}" for name in recipes if name in descriptions]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def summarise(scores: pl.DataFrame, level: float = LEVEL) -> dict[Key, SeededScore]:
+    """Return mean and interval over seeds per (recipe, benchmark, metric).
+
+    Raises:
+        ValueError: there is no score, or a (recipe, seed, benchmark, metric) is there twice.
+    """
+    if scores.is_empty():
+        raise ValueError("no benchmark score to report; materialize benchmark_scores first")
+    if scores.select("recipe", "seed", "benchmark", "metric").is_duplicated().any():
+        raise ValueError("a (recipe, seed, benchmark, metric) has two scores; keep the latest run")
+    summary: dict[Key, SeededScore] = {}
+    for (recipe, benchmark, metric), rows in scores.sort("seed").group_by(
+        "recipe", "benchmark", "metric", maintain_order=True
+    ):
+        first = rows.row(0, named=True)
+        by_seed = dict(zip(rows["seed"], rows["value"], strict=True))
+        interval = (
+            student_interval(list(by_seed.values()), level)
+            if len(by_seed) > 1
+            else Interval(first["value"], first["low"], first["high"])
+        )
+        key = (str(recipe), str(benchmark), str(metric))
+        summary[key] = SeededScore(interval, by_seed, first["chance"], first["n"])
+    return summary
+
+
+def student_interval(values: Sequence[float], level: float = LEVEL) -> Interval:
+    """Return mean and Student t interval of at least two values, one per seed.
+
+    Raises:
+        ValueError: fewer than two values, which have no spread.
+    """
+    from scipy.stats import t
+
+    if len(values) < 2:
+        raise ValueError("an interval over seeds needs two seeds or more")
+    mean = float(np.mean(values))
+    error = float(np.std(values, ddof=1)) / len(values) ** 0.5
+    half = float(t.ppf((1 + level) / 2, len(values) - 1)) * error
+    return Interval(mean, mean - half, mean + half)
+
+
+def difference(ours: SeededScore, theirs: SeededScore, level: float = LEVEL) -> Interval:
+    """Return the difference of two recipes.
+
+    With two seeds or more in common it is the paired Student t interval over those seeds. Otherwise
+    both intervals are joined as those of independent scores (see `checks.not_worse_than_baseline`).
+    """
+    common = sorted(set(ours.by_seed) & set(theirs.by_seed))
+    if len(common) > 1:
+        return student_interval([ours.by_seed[s] - theirs.by_seed[s] for s in common], level)
+    a, b = ours.interval, theirs.interval
+    value = a.value - b.value
+    down = float(np.hypot(a.value - a.low, b.high - b.value))
+    up = float(np.hypot(a.high - a.value, b.value - b.low))
+    return Interval(value, value - down, value + up)
+
+
+def _reading(table: Mapping[Key, SeededScore], level: float) -> str:
+    seeds = sorted({len(score.by_seed) for score in table.values()})
+    over = (
+        f"{level:.0%} intervals in brackets: Student t over seeds where a recipe has two seeds or "
+        "more, else a bootstrap over the benchmark's images, which knows nothing of other seeds."
+    )
+    many = (
+        "A difference is set in bold where its interval excludes zero; among many cells a few do "
+        "so by luck."
+    )
+    return (
+        f"Values are per cent, mean over seeds ({' or '.join(map(str, seeds))} per recipe). "
+        f"{over} {many}"
+    )
+
+
+def _benchmark_section(
+    table: Mapping[Key, SeededScore],
+    benchmark: str,
+    recipes: Sequence[str],
+    baselines: Mapping[str, str],
+    level: float,
+) -> list[str]:
+    here = {(r, m): score for (r, b, m), score in table.items() if b == benchmark}
+    known = [str(metric) for metric in Metric]
+    metrics = sorted({metric for _, metric in here}, key=known.index)
+    labels = [Metric(metric).label for metric in metrics]
+    any_of = {metric: next(s for (_, m), s in here.items() if m == metric) for metric in metrics}
+    sizes = ", ".join(f"{Metric(m).label} {any_of[m].n}" for m in metrics if _first_of_kind(m))
+    present = [recipe for recipe in recipes if any(recipe == r for r, _ in here)]
+
+    lines = [f"## {benchmark}", "", f"Queries: {sizes}.", ""]
+    lines += _row(["recipe", "seeds", *labels]) + _row(["---", "---:", *["---:"] * len(labels)])
+    lines += _row(["*chance*", "", *[_percent(any_of[m].chance) for m in metrics]])
+    for recipe in present:
+        found = [here.get((recipe, metric)) for metric in metrics]
+        seeds = max(len(score.by_seed) for score in found if score)
+        cells = [_interval(score.interval) if score else "" for score in found]
+        lines += _row([f"`{recipe}`", str(seeds), *cells])
+    lines.append("")
+
+    compared = [r for r in present if baselines.get(r, r) != r and baselines[r] in present]
+    if compared:
+        lines += ["Difference to the baseline, in points:", ""]
+        lines += _row(["recipe", "baseline", *labels]) + _row(["---"] * 2 + ["---:"] * len(labels))
+        for recipe in compared:
+            pairs = [(here.get((recipe, m)), here.get((baselines[recipe], m))) for m in metrics]
+            cells = [_difference(difference(a, b, level)) if a and b else "" for a, b in pairs]
+            lines += _row([f"`{recipe}`", f"`{baselines[recipe]}`", *cells])
+        lines.append("")
+    return lines
+
+
+def _ordered(recipes: set[str], baselines: Mapping[str, str]) -> list[str]:
+    """Recipes that serve as a baseline first, then by name."""
+    serving = {baselines[recipe] for recipe in recipes if recipe in baselines}
+    return sorted(recipes, key=lambda recipe: (recipe not in serving, recipe))
+
+
+def _first_of_kind(metric: str) -> bool:
+    return metric in (Metric.IMAGE_TO_TEXT_R1, Metric.TEXT_TO_IMAGE_R1, Metric.TOP1)
+
+
+def _row(cells: Sequence[str]) -> list[str]:
+    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"]
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f}" if value >= 0.001 or value == 0 else f"{100 * value:.2g}"
+
+
+def _interval(interval: Interval) -> str:
+    low, high = max(interval.low, 0.0), min(interval.high, 1.0)
+    return f"{100 * interval.value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def _difference(interval: Interval) -> str:
+    value, low, high = (
+        f"{round(100 * bound, 1) + 0.0:+.1f}"  # + 0.0 turns -0.0 into 0.0
+        for bound in (interval.value, interval.low, interval.high)
+    )
+    text = f"{value} [{low}, {high}]"
+    return f"**{text}**" if interval.low > 0 or interval.high < 0 else text

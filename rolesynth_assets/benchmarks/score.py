@@ -1,0 +1,107 @@
+"""A benchmark number: its metric, interval, chance level and number of queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class Metric(StrEnum):
+    """The metrics, in the order in which they are shown."""
+
+    IMAGE_TO_TEXT_R1 = "image_to_text_r1"
+    IMAGE_TO_TEXT_R5 = "image_to_text_r5"
+    IMAGE_TO_TEXT_R10 = "image_to_text_r10"
+    TEXT_TO_IMAGE_R1 = "text_to_image_r1"
+    TEXT_TO_IMAGE_R5 = "text_to_image_r5"
+    TEXT_TO_IMAGE_R10 = "text_to_image_r10"
+    TOP1 = "top1"
+    TOP5 = "top5"
+    MEAN_PER_CLASS = "mean_per_class"
+
+    @property
+    def label(self) -> str:
+        """The metric's name as papers print it."""
+        return _LABELS[self]
+
+
+_LABELS = {
+    **{Metric(f"image_to_text_r{k}"): f"I→T R@{k}" for k in (1, 5, 10)},
+    **{Metric(f"text_to_image_r{k}"): f"T→I R@{k}" for k in (1, 5, 10)},
+    Metric.TOP1: "top-1",
+    Metric.TOP5: "top-5",
+    Metric.MEAN_PER_CLASS: "mean per class",
+}
+
+
+@dataclass(frozen=True)
+class Score:
+    """One metric of one model on one benchmark.
+
+    Attributes:
+        metric: What was measured.
+        value: Mean over the queries, in [0, 1].
+        low: Lower bound of the bootstrap interval over images.
+        high: Upper bound.
+        chance: Exact value of random ranking.
+        n: Number of queries: images, or captions for text-to-image.
+    """
+
+    metric: Metric
+    value: float
+    low: float
+    high: float
+    chance: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The hits behind a score, kept for paired comparisons of two models.
+
+    Attributes:
+        metric: What was measured.
+        hits: (queries,) in [0, 1], in the order of the task's files.
+        clusters: (queries,) image index of each query; for mean per class, the class.
+        chance: Exact value of random ranking.
+    """
+
+    metric: Metric
+    hits: np.ndarray
+    clusters: np.ndarray
+    chance: float
+
+
+def scores_frame(
+    scores: Iterable[Score],
+    *,
+    recipe: str,
+    seed: int,
+    benchmark: str,
+    checkpoint_digest: str = "",
+    run_id: str = "",
+) -> pl.DataFrame:
+    """Return scores as rows of the warehouse's `benchmark_scores` table."""
+    import polars as pl
+
+    schema = {
+        **{"recipe": pl.String, "seed": pl.Int64, "benchmark": pl.String, "metric": pl.String},
+        **dict.fromkeys(("value", "low", "high", "chance"), pl.Float64),
+        **{"n": pl.Int64, "checkpoint_digest": pl.String, "run_id": pl.String},
+    }
+    rows = [
+        (
+            *(recipe, seed, benchmark, str(score.metric)),
+            *(score.value, score.low, score.high, score.chance),
+            *(score.n, checkpoint_digest, run_id),
+        )
+        for score in scores
+    ]
+    return pl.DataFrame(rows, schema=schema, orient="row")

@@ -1,0 +1,134 @@
+"""Benchmark tasks: one YAML file each, shipped or in a user's folder."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+SHIPPED_TASKS = Path(__file__).parent / "tasks"
+EXAMPLE_TASKS = Path(__file__).parent / "examples"
+
+
+class BenchmarkError(ValueError):
+    """A benchmark cannot be read or measured; the message says which, why, and the way out."""
+
+
+class TaskKind(StrEnum):
+    """What is measured on a task."""
+
+    RETRIEVAL = "retrieval"
+    """Find the captions of an image and the image of a caption."""
+    CLASSIFICATION = "classification"
+    """Find the class name of an image, zero-shot."""
+
+
+class Task(BaseModel):
+    """One benchmark: where its files lie and how they are to be read.
+
+    The choices that change a published number are fields: how many captions count for an image,
+    what is written in front of them, how many images the split has.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # a Dagster partition key: "|" would be taken for a separator of dimensions
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    kind: TaskKind
+    path: str = Field(min_length=1)
+    """Folder or one `.tar`; `{data}` stands for the data root, `~` for the home folder."""
+    split: str = Field(default="test", pattern=r"^[^/\\]*$")
+    """Sub-folder with the samples; read from `path` itself where there is no such folder."""
+    captions_per_image: int | None = Field(default=None, ge=1)
+    """Retrieval: the first n captions of each image count; None counts all of them."""
+    text_prefix: str = ""
+    """Retrieval: written before every caption, with its space; some published numbers use
+    "A photo of "."""
+    expected_images: int | None = Field(default=None, ge=1)
+    """Number of images the split must have; another number is an error, not another benchmark."""
+    description: str = ""
+
+    @model_validator(mode="after")
+    def _caption_fields_belong_to_retrieval(self) -> Task:
+        if self.kind is TaskKind.CLASSIFICATION and (self.captions_per_image or self.text_prefix):
+            raise ValueError(
+                "captions_per_image and text_prefix belong to kind: retrieval; a classification "
+                "task words its texts in zeroshot_classification_templates.txt"
+            )
+        return self
+
+    def resolve(self, data_root: Path | str | None = None) -> Path:
+        """Return `path` with its placeholders filled in.
+
+        Raises:
+            BenchmarkError: the path is a URL, or needs a data root and none is given.
+        """
+        if "://" in self.path:
+            raise BenchmarkError(
+                f"Task {self.name}: {self.path} is a URL; download the dataset and set `path` to "
+                "the local folder"
+            )
+        if "{data}" in self.path and data_root is None:
+            raise BenchmarkError(f"Task {self.name}: {self.path} needs a data root; pass data_root")
+        return Path(self.path.replace("{data}", str(data_root))).expanduser()
+
+
+def load_tasks(extra_dir: Path | None = None) -> dict[str, Task]:
+    """Return all tasks by name: the shipped ones, then those of a user's folder.
+
+    A user's file replaces a shipped task of the same name. The files in `examples/` are not
+    loaded: copy one into the user's folder and set its path.
+
+    Args:
+        extra_dir: folder with `*.yaml` or `*.yml` files; a folder that does not exist adds nothing.
+
+    Raises:
+        BenchmarkError: a file is no valid task, or two files of one folder share a name.
+    """
+    tasks = _load_folder(SHIPPED_TASKS)
+    if extra_dir is not None and extra_dir.is_dir():
+        tasks.update(_load_folder(extra_dir))
+    return dict(sorted(tasks.items()))
+
+
+def load_task(path: Path) -> Task:
+    """Read one task file.
+
+    Raises:
+        BenchmarkError: the file is missing, no YAML, or breaks the schema; every broken field is
+            named.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise BenchmarkError(f"{path}: cannot be read as YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise BenchmarkError(
+            f"{path}: expected a mapping with name, kind and path, got {type(content).__name__}; "
+            f"start from a copy of a file in {EXAMPLE_TASKS}"
+        )
+    try:
+        return Task.model_validate(content)
+    except ValidationError as error:
+        faults = "\n".join(
+            f"  field {'.'.join(map(str, fault['loc'])) or '(whole file)'}: {fault['msg']}"
+            for fault in error.errors()
+        )
+        raise BenchmarkError(f"{path} is no valid benchmark task:\n{faults}") from error
+
+
+def _load_folder(folder: Path) -> dict[str, Task]:
+    tasks: dict[str, Task] = {}
+    origin: dict[str, Path] = {}
+    for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):
+        task = load_task(path)
+        if task.name in tasks:
+            raise BenchmarkError(
+                f"{path}: field name: {task.name!r} is already the name of "
+                f"{origin[task.name].name}; give one of them another name"
+            )
+        tasks[task.name] = task
+        origin[task.name] = path
+    return tasks

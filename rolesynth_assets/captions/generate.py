@@ -1,0 +1,117 @@
+"""Bringing the captions of one (shard, role set) up to date (paper, caption synthesis).
+
+Wanted captions are joined with the stored ones; only what is missing is asked of the engine, and
+every micro-batch of answers is stored in one commit. A killed run started again therefore ends with
+the same rows and pays for at most one micro-batch a second time.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rolesynth_assets.captions.lengths import DEFAULT_POLICY, CaptionPolicy
+from rolesynth_assets.captions.parse import TRANSIENT
+from rolesynth_assets.captions.report import (
+    REPORT_COLUMNS,
+    CaptionReport,
+    count_by_role_and_length,
+    count_reasons,
+)
+from rolesynth_assets.captions.run import CaptioningError, CaptioningRun, Progress
+from rolesynth_assets.captions.wanted import WantedCaption, wanted
+from rolesynth_assets.mllm.engine import ChatEngine
+from rolesynth_assets.roles.role import Role
+
+if TYPE_CHECKING:
+    from rolesynth_assets.store.plans import Plan
+    from rolesynth_assets.store.tables import Store
+
+MICRO_BATCH = 256
+"""Captions in one commit, and what a kill can cost in calls."""
+RETRY = "reason IN ({})".format(", ".join(f"'{reason}'" for reason in TRANSIENT))
+"""SQL predicate of stored rows that the next run tries again."""
+
+
+async def write_captions(
+    store: "Store",
+    engine: ChatEngine,
+    shard: str,
+    role_set: str,
+    roles: Sequence[Role],
+    *,
+    run_id: str,
+    policy: CaptionPolicy = DEFAULT_POLICY,
+    micro_batch: int = MICRO_BATCH,
+    progress: Progress | None = None,
+) -> CaptionReport:
+    """Make the `captions` partition hold exactly one row per (image, role, length).
+
+    A row has a text or a reason. Rows that are there stay, unless their reason is transient; rows
+    that another partition has are copied; the rest is asked of the engine, image by image. Rows
+    nobody wants any more are deleted at the end. When the engine or the process fails half-way,
+    every answer that came back is stored, apart from the last micro-batch after a kill. (That bound
+    on repeated calls holds for engines that look ahead by at most half a micro-batch.)
+
+    Args:
+        store: where images are read and captions written.
+        engine: the captioning model.
+        shard: image shard, a partition of `images`.
+        role_set: name of the role set.
+        roles: its roles.
+        run_id: recorded with every row made.
+        policy: length kinds, bounds, sampling.
+        micro_batch: captions in one commit.
+        progress: called with (rows done, rows wanted) at the start and after every reply.
+
+    Raises:
+        CaptioningError: the shard has no images, there are no roles, or the engine breaks its
+            contract of one reply per request.
+        EngineError: the engine can serve no request at all.
+    """
+    started = time.perf_counter()
+    partition = {"shard": shard, "role_set": role_set}
+    images = _image_ids(store, shard)
+    if not roles:
+        raise CaptioningError(f"role set {role_set!r} has no roles: materialize role_lists first")
+    captions = wanted(images, roles, engine.identity, policy)
+    keys = [caption.caption_id for caption in captions]
+    plan = store.plan("captions", partition, keys, retry=RETRY)
+    store.append("captions", partition, plan.reuse)
+
+    run = CaptioningRun(store, engine, partition, run_id, micro_batch)
+    await run.make(_missing(captions, plan), len(captions), progress)
+    removed = store.prune("captions", partition, keys)
+
+    rows = store.read("captions", partition, REPORT_COLUMNS)
+    reasons = count_reasons(rows)
+    return CaptionReport(
+        shard=shard,
+        role_set=role_set,
+        images=len(images),
+        wanted=len(captions),
+        calls=run.stored,
+        cached=plan.present,
+        reused=plan.reuse.num_rows,
+        removed=removed,
+        captions=rows.num_rows - sum(reasons.values()),
+        reasons=reasons,
+        call_reasons=dict(sorted(run.reasons.items())),
+        by_role_and_length=count_by_role_and_length(rows),
+        prompt_tokens=run.prompt_tokens,
+        completion_tokens=run.completion_tokens,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _image_ids(store: "Store", shard: str) -> list[str]:
+    rows = store.read("images", {"shard": shard}, ["image_id", "ordinal"])
+    if rows.num_rows == 0:
+        raise CaptioningError(
+            f"shard {shard!r} has no images in the store: materialize image_shards for it first"
+        )
+    return rows.sort_by("ordinal")["image_id"].to_pylist()
+
+
+def _missing(captions: Sequence[WantedCaption], plan: "Plan") -> list[WantedCaption]:
+    missing = set(plan.missing)
+    return [caption for caption in captions if caption.caption_id in missing]

@@ -1,0 +1,102 @@
+"""From a model's reply to a caption, or to the reason why there is none."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rolesynth_assets.captions.cleaning import clean
+from rolesynth_assets.captions.lengths import LengthRule
+from rolesynth_assets.captions.screens import find_no_prose, find_persona, find_refusal
+from rolesynth_assets.mllm.engine import ChatReply
+
+MAX_DETAIL_CHARS = 500
+
+
+class CaptionReason(StrEnum):
+    """Why a (image, role, length) has no caption; every member of `FailureReason` is one."""
+
+    CALL_FAILED = "call_failed"
+    """Transport or server error after all retries; the next run tries again."""
+    TIMEOUT = "timeout"
+    """No answer in time; the next run tries again."""
+    BAD_RESPONSE = "bad_response"
+    """The server answered no chat completion; the next run tries again."""
+    TRUNCATED = "truncated"
+    """The text hit the token limit."""
+    REFUSED = "refused"
+    """The model would not describe the image, by the server's word or in its text."""
+    EMPTY = "empty"
+    """The model answered nothing."""
+    REJECTED = "rejected"
+    """The server turned this request down: too large, content policy."""
+    TOO_SHORT = "too_short"
+    """Fewer words than the length kind asks for (paper: long 10, short 4)."""
+    TOO_LONG = "too_long"
+    """More words than the length kind allows."""
+    PERSONA = "persona"
+    """The text talks about its writer, its role or its task."""
+    NOT_TEXT = "not_text"
+    """JSON, markup, symbols, or one phrase over and over."""
+
+    @property
+    def transient(self) -> bool:
+        """True for the reasons that the next run tries again."""
+        return self in TRANSIENT
+
+
+TRANSIENT = (CaptionReason.CALL_FAILED, CaptionReason.TIMEOUT, CaptionReason.BAD_RESPONSE)
+
+
+@dataclass(frozen=True)
+class ParsedCaption:
+    """A caption, or the reason why there is none: exactly one of `text` and `reason` is set.
+
+    Attributes:
+        text: the caption on one line, without labels or quotes around it.
+        reason: why there is no caption.
+        detail: for a person: what was caught, and the text it was caught in (at most 500
+            characters); empty for a caption.
+        words: words of the caption, or of the text that was turned down.
+    """
+
+    text: str | None
+    reason: CaptionReason | None
+    detail: str = ""
+    words: int = 0
+
+
+def parse_caption(reply: ChatReply, rule: LengthRule, role: str = "") -> ParsedCaption:
+    """Clean a reply's text and screen it (paper, caption synthesis).
+
+    A refusal is told from persona talk and both from a text that is merely too short, so that the
+    counts by reason say what to do.
+
+    Args:
+        reply: what the engine returned.
+        rule: bounds of the length kind asked for, in words.
+        role: the role's name, for labels and persona talk.
+    """
+    if reply.text is None:
+        reason = CaptionReason(str(reply.reason))
+        return ParsedCaption(None, reason, reply.detail[:MAX_DETAIL_CHARS])
+    text = clean(reply.text, role)
+    words = len(text.split())
+    if not text:
+        return ParsedCaption(None, CaptionReason.EMPTY)
+    if turned_down := _screen(text, words, rule, role):
+        reason, caught = turned_down
+        return ParsedCaption(None, reason, f"{caught}: {text}"[:MAX_DETAIL_CHARS], words)
+    return ParsedCaption(text, None, "", words)
+
+
+def _screen(text: str, words: int, rule: LengthRule, role: str) -> tuple[CaptionReason, str] | None:
+    if caught := find_no_prose(text):
+        return CaptionReason.NOT_TEXT, caught
+    if caught := find_refusal(text):
+        return CaptionReason.REFUSED, f"{caught!r}"
+    if caught := find_persona(text, role):
+        return CaptionReason.PERSONA, f"{caught!r}"
+    if words < rule.min_words:
+        return CaptionReason.TOO_SHORT, f"{words} words of at least {rule.min_words}"
+    if words > rule.max_words:
+        return CaptionReason.TOO_LONG, f"{words} words of at most {rule.max_words}"
+    return None

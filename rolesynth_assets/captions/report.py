@@ -1,0 +1,99 @@
+"""What a captioning run did, and what its partition holds afterwards."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+REPORT_COLUMNS = ("role", "length", "reason", "words")
+"""What `count_by_role_and_length` and `count_reasons` read of the `captions` table."""
+
+
+@dataclass(frozen=True)
+class RoleLengthCount:
+    """The rows of one role and length kind; `mean_words` is 0.0 when it has no caption."""
+
+    role: str
+    length: str
+    rows: int
+    captions: int
+    mean_words: float
+
+
+@dataclass(frozen=True)
+class CaptionReport:
+    """One run of `write_captions` over one (shard, role set).
+
+    Attributes:
+        shard: image shard.
+        role_set: role set.
+        images: images of the shard.
+        wanted: captions the partition shall have: images x roles x lengths.
+        calls: requests that this run sent.
+        cached: wanted rows that were there already.
+        reused: rows copied from other partitions (a shared role, an image in two shards).
+        removed: rows deleted because nobody wants them any more.
+        captions: rows with a text, in the whole partition.
+        reasons: rows without a text by reason, in the whole partition.
+        call_reasons: the same for this run's calls only.
+        by_role_and_length: rows, captions and mean words, in the whole partition.
+        prompt_tokens: tokens read by this run's calls.
+        completion_tokens: tokens written by this run's calls.
+        seconds: wall time of the run.
+    """
+
+    shard: str
+    role_set: str
+    images: int
+    wanted: int
+    calls: int
+    cached: int
+    reused: int
+    removed: int
+    captions: int
+    reasons: dict[str, int]
+    call_reasons: dict[str, int]
+    by_role_and_length: tuple[RoleLengthCount, ...]
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
+
+    @property
+    def calls_per_second(self) -> float:
+        """Calls of this run over its wall time; 0.0 for a run without calls."""
+        return self.calls / self.seconds if self.calls and self.seconds else 0.0
+
+
+def count_reasons(rows: "pa.Table") -> dict[str, int]:
+    """Count rows without a text by reason, most frequent first."""
+    counts = Counter(reason for reason in rows["reason"].to_pylist() if reason is not None)
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def count_by_role_and_length(rows: "pa.Table") -> tuple[RoleLengthCount, ...]:
+    """Count rows, captions and mean words by role and length kind, sorted by both.
+
+    Args:
+        rows: rows of the `captions` table with the columns `REPORT_COLUMNS`.
+    """
+    counts: Counter[tuple[str, str]] = Counter()
+    texts: Counter[tuple[str, str]] = Counter()
+    words: Counter[tuple[str, str]] = Counter()
+    columns = (rows[name].to_pylist() for name in REPORT_COLUMNS)
+    for role, length, reason, row_words in zip(*columns, strict=True):
+        counts[role, length] += 1
+        if reason is None:
+            texts[role, length] += 1
+            words[role, length] += row_words
+    return tuple(
+        RoleLengthCount(
+            role=role,
+            length=length,
+            rows=counts[role, length],
+            captions=texts[role, length],
+            mean_words=words[role, length] / texts[role, length] if texts[role, length] else 0.0,
+        )
+        for role, length in sorted(counts)
+    )

@@ -1,0 +1,157 @@
+"""Telling captions from talk: refusals, persona talk, and text that is no prose.
+
+The patterns go for precision. A caption may speak of observers, experts and assistants; only a
+writer who speaks about itself, its role or its task is caught. Words in quotation marks are not the
+writer's (a sign, a T-shirt), so they are left out first. English only.
+"""
+
+import json
+import re
+
+from rolesynth_assets.captions.cleaning import straighten
+
+_QUOTED = re.compile(r"\"[^\"\n]{0,300}\"|(?<!\w)'(?:[^'\n]|(?<=\w)'(?=\w)){0,300}'(?!\w)")
+_START = r"(?:^|(?<=[.!?:;]\s)|(?<=,\s))"  # where a sentence or a clause begins
+_MACHINE = (
+    r"(?:ai|a\.i\.|artificial intelligence|language model|large language model|llm|vision model|"
+    r"vision-language model|multimodal model|chatbot|virtual assistant|ai assistant|assistant|"
+    r"ai model|ai language model)"
+)
+_ROLE_NOUN = (
+    r"(?:observer|interpreter|analyst|narrator|setter|responder|expert|specialist|critic|"
+    r"describer|captioner|annotator|storyteller|photographer|curator|historian)"
+)
+_ROLE_PHRASE = rf"(?:an?|the|your)\s+(?:[\w-]+\s+){{0,3}}{_ROLE_NOUN}(?:\s+of\s+\w+)?"
+_IMAGE_WORD = r"(?:image|picture|photo|photograph|scene|composition|caption|painting|drawing)"
+_DESCRIBE = (
+    r"(?:assist|help|describe|provide|generate|create|comply|answer|see|view|identify|caption|"
+    r"write|process|analy[sz]e|access|open|fulfil|fulfill|interpret|do that|continue)"
+)
+_CANNOT = (
+    r"(?:can(?:'t|not| not)|am (?:unable|not able) to|won't|will not|must decline to|"
+    r"(?:do not|don't) have the (?:ability|capability) to)"
+)
+# The letter comes first and what stands before it second: most texts have no "I" to look behind.
+# "World War I", a sign that says I ...: this I is not the writer
+_I = (
+    r"\bI(?<!war I)(?<!type I)(?<!part I)(?<!phase I)(?<!says I)(?<!reads I)(?<!saying I)"
+    r"(?<!reading I)(?<!says, I)(?<!reads, I)"
+)
+_I_OPENS = (
+    r"\bI(?:(?<=^I)|(?<=[.!?:;,]\sI)|(?<=\bbut\sI)|(?<=\bhowever\sI)|(?<=\bunfortunately\sI)|"
+    r"(?<=\bthat\sI))"
+)
+
+_PERSONA = [
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        # "As an AI, ...", "as a language model trained"
+        rf"{_START}as (?:an?|your) (?:[\w-]+ )?{_MACHINE}\b"
+        r"(?=\s*(?:,|i\b|my\b|trained|developed))",
+        # "I am an AI", "I'm a compositional analyst"
+        rf"{_I}(?:'m| am) (?:just |only )?(?:an?|the|your) (?:[\w-]+ ){{0,3}}"
+        rf"(?:{_MACHINE}|{_ROLE_NOUN})\b",
+        # "As an observer of details, I see / the image shows"
+        rf"{_START}(?:speaking |acting |looking |writing )?as {_ROLE_PHRASE}\s*,[^.!?]{{0,40}}?"
+        rf"\b(?:I|my|we|our|(?:the|this) {_IMAGE_WORD})\b",
+        rf"\bas {_ROLE_PHRASE},? (?:I|my)\b",
+        # its role and its task
+        r"\bfrom my (?:perspective|viewpoint|point of view)\b",
+        r"\b(?:in|as part of|given) my (?:role|capacity|position) (?:as|of)\b",
+        r"\bmy (?:role|task|job|responsibilit(?:y|ies)|expertise) (?:is|are|here|requires?)\b",
+        rf"{_I} (?:was|am|have been) (?:asked|instructed|told|tasked|assigned|prompted) to\b",
+        # itself at work: "I notice", "I can see", "makes me feel"
+        rf"{_I} (?:can )?(?:also |clearly |really |would |will )?(?:notice|observe|see|sense|feel|"
+        r"believe|think|imagine|perceive|describe|say|note|focus|interpret|find)\b",
+        r"\b(?:makes|making|leaves|leaving|fills|filling|gives|giving|reminds) me\b",
+        r"\bin my (?:opinion|view|eyes)\b",
+        # the request itself
+        r"\b(?:system prompt|my training data|my instructions|the instructions (?:say|ask)|"
+        r"you (?:asked|have asked|requested))\b",
+        r"\b(?:let me know if|hope this helps|feel free to ask|would you like me to)\b",
+    )
+]
+
+_REFUSAL = [
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"{_I_OPENS} {_CANNOT} (?:\w+ly )?{_DESCRIBE}\b",
+        rf"{_I_OPENS}'m (?:unable|not able) to (?:\w+ly )?{_DESCRIBE}\b",
+        r"^(?:I'm |I am )?(?:so |very )?sorry,?[^.!?]{0,40}\b(?:I|but)\b[^.!?]{0,40}"
+        rf"(?:{_CANNOT}|unable|not able)",
+        r"^(?:I )?apologi[sz]e\b|^my apologies\b",
+        rf"{_I_OPENS} (?:don't|do not|can't|cannot) see (?:an?|any|the) (?:image|picture|photo)",
+        r"^(?:there is )?no (?:image|picture|photo) (?:was |is |has been )?"
+        r"(?:provided|attached|uploaded|included|available|given)\b",
+        r"\b(?:please|could you|can you) (?:\w+ )?(?:provide|upload|share|attach|send) "
+        r"(?:an?|the|your|another) (?:\w+ )?(?:image|picture|photo)",
+        r"^(?:the|this|your) (?:image|picture|photo) (?:could not|cannot|can't|did not|didn't|"
+        r"failed to|was unable to) (?:be )?(?:load|view|display|open|process|see|describ)",
+        r"^it is not possible to (?:describe|see|provide|determine)\b",
+    )
+]
+
+_WORD = re.compile(r"[^\W\d_]+")
+
+
+def find_refusal(text: str) -> str | None:
+    """Return the words that refuse to answer, or None."""
+    return _first_match(_REFUSAL, _own_words(text))
+
+
+def find_persona(text: str, role: str = "") -> str | None:
+    """Return the words in which the writer talks about itself, its role or its task, or None.
+
+    Args:
+        text: a caption on one line.
+        role: the role's name; "As the <role>, ..." is persona talk, and so is a role name of two or
+            more words, spelt as in its record, anywhere.
+    """
+    own = _own_words(text)
+    if match := _first_match(_PERSONA, own):
+        return match
+    if not role:
+        return None
+    name = re.escape(role)
+    if match := re.search(
+        rf"{_START}as (?:an?|the|your) {name}\s*,(?! (?:she|he|they|her|his|their)\b)", own, re.I
+    ):
+        return match.group(0)
+    if len(role.split()) > 1 and (match := re.search(rf"\b{name}\b", own)):
+        return match.group(0)
+    return None
+
+
+def find_no_prose(text: str) -> str | None:
+    """Return what makes a text no prose (JSON, markup, symbols, a loop), or None."""
+    if text[:1] in "{[" and _is_json(text):
+        return "JSON"
+    if re.search(r"</?[a-z][^>]{0,80}>", text, re.IGNORECASE):
+        return "markup"
+    dense = "".join(text.split())
+    if dense and sum(char.isalpha() for char in dense) / len(dense) < 0.6:
+        return "mostly symbols"
+    words = [word.casefold() for word in _WORD.findall(text)]
+    # captions within bounds repeat articles and objects; under a fifth of new words is a loop
+    if len(words) >= 12 and len(set(words)) / len(words) < 0.2:
+        return "one phrase over and over"
+    return None
+
+
+def _own_words(text: str) -> str:
+    return _QUOTED.sub('""', straighten(text))
+
+
+def _first_match(patterns: list[re.Pattern[str]], text: str) -> str | None:
+    for pattern in patterns:
+        if match := pattern.search(text):
+            return match.group(0).strip()
+    return None
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True

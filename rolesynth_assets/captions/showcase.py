@@ -1,0 +1,58 @@
+"""What people look at first: a few images beside everything that was written about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from rolesynth_assets.mllm.engine import ModelIdentity
+from rolesynth_assets.pictures.gallery import GalleryCaption, caption_gallery
+from rolesynth_assets.store.digests import digest
+
+if TYPE_CHECKING:
+    from rolesynth_assets.store.reader import StoreReader
+
+
+def galleries(
+    store: StoreReader, partition: Mapping[str, str], author: ModelIdentity | None, count: int = 2
+) -> list[bytes]:
+    """Draw some images of a partition with their captions, scores and marks of being kept.
+
+    The images are the same on every run: those whose digest comes first.
+
+    Args:
+        store: reads images, captions and, where they exist, pairs.
+        partition: shard and role set.
+        author: who wrote the captions, named below the image; None leaves it out.
+        count: how many images.
+
+    Returns:
+        PNGs, fewer than `count` for a small partition.
+    """
+    columns = ["image_id", "caption_id", "role", "length", "text", "reason"]
+    rows = store.read("captions", partition, columns).to_pylist()
+    pairs = {
+        row["caption_id"]: row
+        for row in store.read("pairs", partition, ["caption_id", "score", "kept"]).to_pylist()
+    }
+    chosen = sorted({row["image_id"] for row in rows}, key=lambda i: digest("showcase", i))[:count]
+    images = store.image_bytes(chosen, partition["shard"])
+    note = ""
+    if author:
+        note = f"written by {author.model}" + (", a stand-in" if author.stand_in else "")
+    pictures = []
+    for image in chosen:
+        of_image = [row for row in rows if row["image_id"] == image]
+        captions = [
+            GalleryCaption(
+                row["role"],
+                row["length"],
+                row["text"],
+                pairs.get(row["caption_id"], {}).get("score"),
+                pairs.get(row["caption_id"], {}).get("kept"),
+                row["reason"],
+            )
+            for row in sorted(of_image, key=lambda row: (row["role"], row["length"]))
+        ]
+        pictures.append(caption_gallery(images[image], captions, note=note))
+    return pictures

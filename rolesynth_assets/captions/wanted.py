@@ -1,0 +1,62 @@
+"""The captions that a shard shall have, and what makes each of them the same caption."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rolesynth_assets.captions.lengths import CaptionPolicy, LengthRule
+from rolesynth_assets.mllm.engine import ModelIdentity
+from rolesynth_assets.roles.role import Role
+from rolesynth_assets.store.digests import digest, seed_from
+
+
+@dataclass(frozen=True, slots=True)
+class WantedCaption:
+    """One caption to be had: which image, which role, which length, and its identity.
+
+    Attributes:
+        caption_id: key of the row, 64 hex characters.
+        image_id: sha256 of the image's source bytes, hex.
+        role: who writes.
+        rule: the length kind with its bounds and sampling.
+        seed: sampling seed, fixed by image, role and length.
+    """
+
+    caption_id: str
+    image_id: str
+    role: Role
+    rule: LengthRule
+    seed: int
+
+
+def wanted(
+    images: Sequence[str], roles: Sequence[Role], identity: ModelIdentity, policy: CaptionPolicy
+) -> list[WantedCaption]:
+    """List one caption per (image, role, length), image by image.
+
+    All captions of an image stand back to back, so that a server can reuse what it computed for the
+    image from one request to the next.
+
+    Args:
+        images: image ids, in the order to caption them.
+        roles: the role set's roles.
+        identity: the captioning model; its name and revision are part of a caption's identity.
+        policy: length kinds and sampling.
+
+    Returns:
+        len(images) * len(roles) * len(policy.rules) captions.
+    """
+    model = identity.fingerprint()
+    kinds = [
+        (role, role.fingerprint, rule, str(rule.kind), rule.sampling.fingerprint())
+        for role in roles
+        for rule in policy
+    ]
+    captions = []
+    for image_id in images:
+        for role, fingerprint, rule, length, sampling in kinds:
+            seed = seed_from(image_id, fingerprint, length)
+            caption_id = digest(
+                "caption", image_id, fingerprint, length, model, sampling, str(seed)
+            )
+            captions.append(WantedCaption(caption_id, image_id, role, rule, seed))
+    return captions

@@ -1,0 +1,143 @@
+"""Finished checkpoints: a folder that this package and plain open_clip both load.
+
+The folder is one of open_clip's ``local-dir:`` models (`open_clip_config.json` beside
+`model.safetensors`), with the recipe, the manifest, the loss curve and reference logits added.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import open_clip
+import torch
+import torch.nn.functional as F
+from open_clip.transform import PreprocessCfg, image_transform_v2
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from rolesynth_assets.clip.manifest import (
+    CONFIG,
+    LOSSES,
+    MANIFEST,
+    RECIPE,
+    REFERENCE,
+    WEIGHTS,
+    CheckpointError,
+    LossPoint,
+    Manifest,
+    file_digest,
+    read_manifest,
+    write_atomically,
+)
+from rolesynth_assets.clip.model import ClipModel
+from rolesynth_assets.clip.pixels import normalise, split_preprocess
+from rolesynth_assets.clip.text import encode_text
+from rolesynth_assets.recipes.library import dump_recipe
+from rolesynth_assets.recipes.recipe import Recipe
+
+
+class Checkpoint(NamedTuple):
+    """A loaded checkpoint.
+
+    Attributes:
+        model: open_clip model in evaluation mode, float32.
+        preprocess: from PIL image to (3, height, width) float32.
+        tokenizer: from a list of texts to (texts, context) int64 tokens.
+    """
+
+    model: Any
+    preprocess: Any
+    tokenizer: Any
+
+
+def save_weights(folder: Path, module: Any) -> str:
+    """Write ``model.safetensors`` atomically and return its sha256."""
+    state = {k: v.detach().cpu().contiguous().clone() for k, v in module.state_dict().items()}
+    write_atomically(folder / WEIGHTS, save(state))
+    return file_digest(folder / WEIGHTS)
+
+
+def save_rest(folder: Path, model: ClipModel, recipe: Recipe, losses: list[LossPoint]) -> None:
+    """Write configuration, recipe and loss curve beside the weights."""
+    _write_text(folder / CONFIG, json.dumps(model.config, indent=2))
+    _write_text(folder / RECIPE, dump_recipe(recipe))
+    table = io.StringIO()
+    writer = csv.DictWriter(table, list(LossPoint.model_fields), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(point.model_dump() for point in losses)
+    _write_text(folder / LOSSES, table.getvalue())
+
+
+def save_reference(folder: Path, model: ClipModel, pixels: Tensor, tokens: Tensor) -> None:
+    """Write some inputs with the logits the model gives them, for `reference_error` to repeat.
+
+    Args:
+        folder: the checkpoint.
+        model: in evaluation mode, float32, on the CPU.
+        pixels: uint8 of shape (N, 3, height, width), not normalised.
+        tokens: int64 of shape (M, context).
+    """
+    _, mean, std = split_preprocess(model.preprocess)
+    logits = _logits(model.module, normalise(pixels, mean, std), tokens)
+    tensors = {"pixels": pixels, "tokens": tokens, "logits": logits}
+    write_atomically(folder / REFERENCE, save({k: v.contiguous() for k, v in tensors.items()}))
+
+
+def save_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write the manifest, last of all: a folder with one is a finished checkpoint."""
+    _write_text(folder / MANIFEST, manifest.model_dump_json(indent=2))
+
+
+def load_checkpoint(folder: Path) -> Checkpoint:
+    """Load a finished checkpoint; unpacks into model, preprocess, tokenizer.
+
+    For features use `rolesynth_assets.clip.text.encode_text`, which skips padding, or the model's
+    own methods.
+
+    Raises:
+        CheckpointError: the folder holds no finished checkpoint, or its weights are not those the
+            manifest names.
+    """
+    manifest = read_manifest(folder)
+    found = file_digest(folder / WEIGHTS) if (folder / WEIGHTS).is_file() else "no file"
+    if found != manifest.weights_digest:
+        raise CheckpointError(
+            f"{folder / WEIGHTS} is not what {MANIFEST} describes (sha256 {found[:12]}, expected "
+            f"{manifest.weights_digest[:12]}). Train again."
+        )
+    source = f"local-dir:{folder}"
+    model = open_clip.create_model(source)
+    preprocess_cfg = PreprocessCfg(**open_clip.get_model_preprocess_cfg(model))
+    transform = image_transform_v2(preprocess_cfg, is_train=False)
+    return Checkpoint(model.eval(), transform, open_clip.get_tokenizer(source))
+
+
+def reference_error(folder: Path) -> float:
+    """Load a checkpoint and return the largest deviation of its logits from those stored with it.
+
+    Raises:
+        CheckpointError: as `load_checkpoint`, or the reference logits are missing.
+    """
+    loaded = load_checkpoint(folder)
+    if not (folder / REFERENCE).is_file():
+        raise CheckpointError(f"{folder} holds no {REFERENCE} to compare with. Train again.")
+    reference = load_file(folder / REFERENCE)
+    _, mean, std = split_preprocess(loaded.preprocess)
+    images = normalise(reference["pixels"], mean, std)
+    logits = _logits(loaded.model, images, reference["tokens"])
+    return float((logits - reference["logits"]).abs().max())
+
+
+@torch.no_grad()
+def _logits(module: Any, images: Tensor, tokens: Tensor) -> Tensor:
+    image_features = F.normalize(module.encode_image(images), dim=-1)
+    text_features = F.normalize(encode_text(module, tokens), dim=-1)
+    return module.logit_scale.exp() * image_features @ text_features.T
+
+
+def _write_text(path: Path, text: str) -> None:
+    write_atomically(path, text.encode())

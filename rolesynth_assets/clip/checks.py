@@ -1,0 +1,70 @@
+"""Checks on a finished checkpoint, as plain functions; thresholds are arguments."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from rolesynth_assets.checks import CheckOutcome
+
+WINDOW_SHARE = 0.1  # the first and last tenth of the steps are compared
+
+
+def loss_is_finite(losses: Sequence[float]) -> CheckOutcome:
+    """Count the losses that are NaN or infinite; none may be, and there must be some.
+
+    Args:
+        losses: one per optimiser step, nats.
+    """
+    bad = [step for step, loss in enumerate(losses) if not math.isfinite(loss)]
+    first = f", first at step {bad[0]}" if bad else ""
+    return CheckOutcome(
+        passed=bool(losses) and not bad,
+        value=len(bad),
+        threshold=0,
+        description=f"{len(bad)} of {len(losses)} losses are not finite{first}.",
+        metadata={"steps": len(losses), "first_bad_steps": bad[:10]},
+    )
+
+
+def loss_falls(losses: Sequence[float], min_drop: float = 0.05) -> CheckOutcome:
+    """Compare the mean loss of the last tenth of the steps with that of the first tenth.
+
+    Args:
+        losses: one per optimiser step, nats.
+        min_drop: least fall wanted, as a share of the first mean.
+    """
+    window = max(1, round(WINDOW_SHARE * len(losses)))
+    if len(losses) < 2:
+        return CheckOutcome(
+            passed=False,
+            value=0.0,
+            threshold=min_drop,
+            description=f"{len(losses)} steps are too few to see the loss fall.",
+            metadata={"steps": len(losses)},
+        )
+    first = sum(losses[:window]) / window
+    last = sum(losses[-window:]) / window
+    drop = (first - last) / first if first > 0 else 0.0
+    return CheckOutcome(
+        passed=drop >= min_drop,  # False for NaN
+        value=drop,
+        threshold=min_drop,
+        description=f"The loss went from {first:.3f} to {last:.3f}, a fall of {drop:.1%}.",
+        metadata={"first": first, "last": last, "window_steps": window},
+    )
+
+
+def logits_are_reproduced(error: float, tolerance: float = 1e-3) -> CheckOutcome:
+    """Hold the deviation of a reloaded checkpoint's logits against a tolerance.
+
+    Args:
+        error: largest absolute deviation, from `rolesynth_assets.clip.checkpoint.reference_error`.
+        tolerance: most that rounding on another machine explains; logits range over some tens.
+    """
+    return CheckOutcome(
+        passed=error <= tolerance,  # False for NaN
+        value=error,
+        threshold=tolerance,
+        description=f"The reloaded model's logits deviate from those stored by up to {error:.2e}.",
+    )

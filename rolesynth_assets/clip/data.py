@@ -1,0 +1,193 @@
+"""The training set of one recipe, and the batches a seed makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rolesynth_assets.recipes.recipe import Layout, Recipe
+from rolesynth_assets.store.digests import seed_from, table_digest
+
+ImageReader = Callable[[Sequence[str]], Mapping[str, bytes]]
+"""Returns the encoded bytes of the images it has among the ids asked for."""
+
+
+class TrainingSetError(ValueError):
+    """A training set that cannot be trained on."""
+
+
+def in_memory(images: Mapping[str, bytes]) -> ImageReader:
+    """Return a reader of images that are already in memory, keyed by image id."""
+    return lambda ids: {i: images[i] for i in ids if i in images}
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSet:
+    """Flat (image, caption) rows, grouped by image.
+
+    Rows are held sorted by (image id, text), so the order in which they were stored changes neither
+    the digest nor the training.
+
+    Attributes:
+        image_ids: distinct image ids, sorted.
+        texts: all captions, those of one image side by side.
+        offsets: int64 of shape (images + 1,); image i owns ``texts[offsets[i]:offsets[i + 1]]``.
+        images: where the encoded images are read from.
+    """
+
+    image_ids: tuple[str, ...]
+    texts: pa.LargeStringArray
+    offsets: np.ndarray
+    images: ImageReader
+
+    @classmethod
+    def from_rows(cls, rows: pa.Table, images: ImageReader) -> TrainingSet:
+        """Group rows by image.
+
+        Args:
+            rows: one row per caption with ``image_id`` and ``text``; other columns are ignored.
+            images: reader of the encoded images.
+
+        Raises:
+            TrainingSetError: there are no rows, only one image, or an empty id or text.
+        """
+        kept = rows.select(["image_id", "text"]).cast(
+            pa.schema([("image_id", pa.large_string()), ("text", pa.large_string())])
+        )
+        _refuse_unusable(kept)
+        kept = kept.sort_by([("image_id", "ascending"), ("text", "ascending")]).combine_chunks()
+        runs = pc.run_end_encode(kept["image_id"].combine_chunks())
+        ends = runs.run_ends.to_numpy(zero_copy_only=False).astype(np.int64)
+        return cls(
+            tuple(runs.values.to_pylist()),
+            kept["text"].combine_chunks(),
+            np.concatenate([np.zeros(1, np.int64), ends]),
+            images,
+        )
+
+    @property
+    def pairs(self) -> int:
+        """Number of (image, caption) rows."""
+        return len(self.texts)
+
+    @cached_property
+    def owners(self) -> np.ndarray:
+        """The image index of every caption, int64 of shape (pairs,)."""
+        return np.repeat(np.arange(len(self.image_ids)), np.diff(self.offsets))
+
+    @cached_property
+    def digest(self) -> str:
+        """64 hex characters over all (image id, caption) rows, whatever their order."""
+        ids = pa.array(self.image_ids, pa.large_string()).take(pa.array(self.owners))
+        rows = pa.table({"image_id": ids, "text": self.texts})
+        return table_digest(rows, ["image_id", "text"])
+
+    def captions(self, indices: np.ndarray) -> list[str]:
+        """Return captions by row index."""
+        return self.texts.take(pa.array(indices)).to_pylist()
+
+
+def _refuse_unusable(rows: pa.Table) -> None:
+    if rows.num_rows == 0:
+        raise TrainingSetError(
+            "The training set has no rows. Check that its role set has filtered pairs and that the "
+            "recipe's cut and lengths leave some of them."
+        )
+    for column in ("image_id", "text"):
+        bad = pc.sum(pc.equal(pc.fill_null(pc.utf8_length(rows[column]), 0), 0)).as_py()
+        if bad:
+            raise TrainingSetError(
+                f"{bad} of {rows.num_rows} training rows have an empty {column}."
+            )
+    if pc.count_distinct(rows["image_id"]).as_py() < 2:
+        raise TrainingSetError(
+            f"All {rows.num_rows} training rows belong to one image; a contrastive loss needs at "
+            "least two images to tell apart."
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """What one optimiser step sees, as indices into a training set.
+
+    Attributes:
+        images: (N,) image index of every image row; distinct in the rectangular layout.
+        texts: (M,) caption row indices.
+        owners: (M,) image index of the image each caption describes.
+    """
+
+    images: np.ndarray
+    texts: np.ndarray
+    owners: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class BatchPlan:
+    """The batches of a run: batch ``step`` is a function of the set, the recipe and the seed alone.
+
+    So a resumed run needs nothing but its step number. A remainder smaller than a batch is left out
+    of its epoch; the shuffle leaves out others in the next one.
+
+    Attributes:
+        training_set: rows to draw from.
+        recipe: its layout, captions per image, batch size and length are used.
+        seed: of the shuffles and of the captions drawn.
+    """
+
+    training_set: TrainingSet
+    recipe: Recipe
+    seed: int
+
+    @property
+    def batch_size(self) -> int:
+        """Image rows in a batch: the recipe's, or all there are."""
+        return min(self.recipe.schedule.batch_images, self._units)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimiser steps in which every image (rectangular) or row (square) comes up once."""
+        return self._units // self.batch_size
+
+    @property
+    def total_steps(self) -> int:
+        """Optimiser steps of the run."""
+        schedule = self.recipe.schedule
+        return schedule.steps or (schedule.epochs or 0) * self.steps_per_epoch
+
+    def batch(self, step: int) -> Batch:
+        """Return the batch of optimiser step ``step``, counted from 0."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        order = _shuffle(self._units, self.seed, epoch)
+        drawn = order[place * self.batch_size : (place + 1) * self.batch_size]
+        owners = self.training_set.owners
+        if self.recipe.layout is Layout.SQUARE:
+            return Batch(owners[drawn], drawn, owners[drawn])
+        texts = np.concatenate([self._captions_of(int(image), epoch) for image in drawn])
+        return Batch(drawn, texts, owners[texts])
+
+    @property
+    def _units(self) -> int:
+        square = self.recipe.layout is Layout.SQUARE
+        return self.training_set.pairs if square else len(self.training_set.image_ids)
+
+    def _captions_of(self, image: int, epoch: int) -> np.ndarray:
+        """Return up to ``captions_per_image`` rows of an image, drawn anew each epoch."""
+        first, end = self.training_set.offsets[image : image + 2]
+        most = self.recipe.captions_per_image
+        if end - first <= most:
+            return np.arange(first, end)
+        key = seed_from(self.training_set.image_ids[image])  # by id: other images do not matter
+        rng = np.random.default_rng([self.seed, epoch, key])
+        return first + np.sort(rng.choice(end - first, most, replace=False))
+
+
+@lru_cache(maxsize=2)  # the epoch in progress and the one a look-ahead has begun
+def _shuffle(units: int, seed: int, epoch: int) -> np.ndarray:
+    order = np.random.default_rng([seed, epoch]).permutation(units)
+    order.flags.writeable = False
+    return order

@@ -1,0 +1,171 @@
+"""Building the model of a recipe: open_clip's architecture, its weights, and a longer context."""
+
+from __future__ import annotations
+
+import math
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import open_clip
+import torch
+from open_clip.factory import load_state_dict
+from open_clip.transform import PreprocessCfg, image_transform_v2
+from torch import nn
+
+from rolesynth_assets.clip.architectures import FOLDER, shipped_architecture
+from rolesynth_assets.clip.positions import KEPT_POSITIONS, STRETCH, stretch, stretched_length
+from rolesynth_assets.clip.text import text_tower
+from rolesynth_assets.recipes.recipe import Recipe
+
+
+class ModelError(ValueError):
+    """A recipe's model cannot be built; the message says what is wrong with which field."""
+
+
+@dataclass(frozen=True)
+class ClipModel:
+    """A model with all that is needed to save it so that open_clip alone can load it.
+
+    Attributes:
+        module: the open_clip model, float32, on the CPU.
+        preprocess: open_clip's evaluation transform, from PIL image to (3, height, width) float32.
+        tokenizer: from a list of texts to (texts, context) int64 tokens.
+        config: content of ``open_clip_config.json``: ``model_cfg`` and ``preprocess_cfg``.
+    """
+
+    module: Any
+    preprocess: Any
+    tokenizer: Any
+    config: dict[str, Any]
+
+
+def build_model(recipe: Recipe) -> ClipModel:
+    """Build the model a recipe starts from.
+
+    The weights are loaded into a model of the context length they were trained with; if the recipe
+    asks for a longer one, the text positions are stretched afterwards (77 -> 248), for random
+    weights too.
+
+    Args:
+        recipe: its ``model``, ``init``, ``context_length`` and ``frozen_positions`` are used.
+            Random weights follow torch's global random state.
+
+    Raises:
+        ModelError: no such architecture, pretrained tag or file, or a context length that the
+            loaded positions cannot be brought to.
+    """
+    architecture = _architecture(recipe.model)
+    weights, length = _weights(recipe)
+    if weights is not None and open_clip.get_pretrained_cfg(recipe.model, weights):
+        # open_clip only warns when a tag was trained with QuickGELU and the model is built without
+        tag = open_clip.get_pretrained_cfg(recipe.model, weights)
+        architecture["quick_gelu"] = bool(tag.get("quick_gelu", False))
+    module = open_clip.create_model(
+        _registered(recipe.model),
+        pretrained=weights,
+        force_context_length=length,
+        force_quick_gelu=bool(architecture.get("quick_gelu", False)),
+    )
+    _set_context_length(module, recipe)
+    architecture["text_cfg"]["context_length"] = recipe.context_length
+    config = {
+        "model_cfg": architecture,
+        "preprocess_cfg": open_clip.get_model_preprocess_cfg(module),
+    }
+    transform = image_transform_v2(PreprocessCfg(**config["preprocess_cfg"]), is_train=False)
+    tokenizer = open_clip.get_tokenizer(recipe.model, context_length=recipe.context_length)
+    return ClipModel(module, transform, tokenizer, config)
+
+
+def freeze_positions(module: Any, count: int) -> None:
+    """Hold the first ``count`` text positions: their gradient is set to zero.
+
+    Positions carry no weight decay and AdamW's step on a gradient that was never anything but zero
+    is zero, so they keep their values to the last bit.
+    """
+    if count == 0:
+        return
+
+    def without_prefix(gradient: torch.Tensor) -> torch.Tensor:
+        gradient = gradient.clone()
+        gradient[:count] = 0
+        return gradient
+
+    text_tower(module).positional_embedding.register_hook(without_prefix)
+
+
+def _architecture(name: str) -> dict[str, Any]:
+    config = shipped_architecture(name) or open_clip.get_model_config(name)
+    if config is None:
+        raise ModelError(
+            f"model: {name!r} is neither shipped in clip/models nor an architecture of open_clip "
+            f"{open_clip.__version__}; `open_clip.list_models()` lists those."
+        )
+    return deepcopy(config)
+
+
+def _registered(name: str) -> str:
+    """Make a shipped architecture known to open_clip; return its name."""
+    if shipped_architecture(name) is not None and name not in open_clip.list_models():
+        open_clip.add_model_config(FOLDER / f"{name}.json")
+    return name
+
+
+def _weights(recipe: Recipe) -> tuple[str | None, int | None]:
+    """Return what open_clip is to load, and the context length it was saved with where known."""
+    if recipe.init == "random":
+        return None, None
+    tags = open_clip.list_pretrained_tags_by_model(recipe.model)
+    if recipe.init in tags:
+        return recipe.init, None
+    path = Path(recipe.init)
+    if not path.is_file():
+        raise ModelError(
+            f"init: {recipe.init!r} is neither 'random', nor a file, nor a pretrained tag of "
+            f"{recipe.model!r} ({', '.join(tags) or 'it has none'})."
+        )
+    # open_clip would silently interpolate positions of another length; so build for the file's own
+    state = load_state_dict(str(path))
+    for key in ("positional_embedding", "text.positional_embedding"):
+        if key in state:
+            return str(path), len(state[key])
+    return str(path), None
+
+
+def _set_context_length(module: Any, recipe: Recipe) -> None:
+    tower = text_tower(module)
+    positions = getattr(tower, "positional_embedding", None)
+    learned = isinstance(positions, nn.Parameter) and getattr(tower, "cls_emb", None) is None
+    if not learned:
+        raise ModelError(
+            f"model: the text tower of {recipe.model!r} has no plain learned positions to "
+            "freeze or stretch; choose an architecture with CLIP's text tower."
+        )
+    length = len(positions)
+    if recipe.frozen_positions > length:
+        raise ModelError(
+            f"frozen_positions: {recipe.frozen_positions} of {length} positions cannot be frozen."
+        )
+    if recipe.context_length == length:
+        return
+    if recipe.context_length != stretched_length(length):
+        raise ModelError(
+            f"context_length: the text positions of {recipe.model!r} with init {recipe.init!r} "
+            f"have length {length}, which stays {length} or is stretched to "
+            f"{stretched_length(length)} ({KEPT_POSITIONS} kept, the others x {STRETCH}); "
+            f"{recipe.context_length} is neither."
+        )
+    with torch.no_grad():
+        tower.positional_embedding = nn.Parameter(stretch(positions.detach()))
+    tower.context_length = recipe.context_length
+    if hasattr(tower, "num_pos"):
+        tower.num_pos = recipe.context_length
+    if tower.attn_mask is not None:
+        tower.attn_mask = _causal_mask(recipe.context_length)
+
+
+def _causal_mask(length: int) -> torch.Tensor:
+    """Return open_clip's additive mask of shape (length, length): -inf above the diagonal."""
+    return torch.full((length, length), -math.inf).triu_(1)

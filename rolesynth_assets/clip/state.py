@@ -1,0 +1,69 @@
+"""The state of an unfinished run, saved now and then so that a killed run goes on where it was."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rolesynth_assets.clip.manifest import STATE, LossPoint, write_atomically
+
+
+@dataclass
+class RunState:
+    """How far a run has come.
+
+    Attributes:
+        fingerprint: of the recipe, training set and seed; a state of another run is never used.
+        step: optimiser steps made.
+        history: one point per step made.
+    """
+
+    fingerprint: str
+    step: int = 0
+    history: list[LossPoint] = field(default_factory=list)
+
+
+def save_state(folder: Path, state: RunState, module: Any, optimizer: Any) -> None:
+    """Write the run's state, weights, optimiser and random state in one atomic step.
+
+    Batches and learning rate are functions of the step number and need no saving.
+    """
+    buffer = io.BytesIO()
+    torch.save(
+        {
+            "fingerprint": state.fingerprint,
+            "step": state.step,
+            "history": [point.model_dump() for point in state.history],
+            "module": module.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "cpu_random": torch.get_rng_state(),
+            "cuda_random": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        },
+        buffer,
+    )
+    write_atomically(folder / STATE, buffer.getbuffer())
+
+
+def load_state(folder: Path, fingerprint: str, module: Any, optimizer: Any) -> RunState:
+    """Bring module, optimiser and random state to where the run was; a fresh state if it never ran.
+
+    A state left by another recipe, training set or seed is ignored, and overwritten by the next
+    save.
+    """
+    path = folder / STATE
+    if not path.is_file():
+        return RunState(fingerprint)
+    saved = torch.load(path, map_location="cpu", weights_only=True)
+    if saved["fingerprint"] != fingerprint:
+        return RunState(fingerprint)
+    module.load_state_dict(saved["module"])
+    optimizer.load_state_dict(saved["optimizer"])
+    torch.set_rng_state(saved["cpu_random"])
+    if saved["cuda_random"] and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(saved["cuda_random"])
+    history = [LossPoint.model_validate(point) for point in saved["history"]]
+    return RunState(fingerprint, saved["step"], history)

@@ -1,0 +1,66 @@
+"""Text features of an open_clip model, computed on no more tokens than the captions have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+MIXED_LENGTH_PARTS = 2  # long and short captions share a batch: two runs of like length pad less
+
+
+def text_tower(model: Any) -> Any:
+    """Return the module that holds the text positions: ``model.text`` or the model itself."""
+    return getattr(model, "text", model)
+
+
+def is_trimmable(model: Any) -> bool:
+    """Whether what follows a caption's end token cannot reach its features (causal, end-pooled)."""
+    tower = text_tower(model)
+    pool = getattr(tower, "text_pool_type", getattr(tower, "pool_type", None))
+    return (
+        pool == "argmax"
+        and getattr(tower, "attn_mask", None) is not None
+        and getattr(tower, "cls_emb", None) is None
+        and not getattr(tower, "output_tokens", False)
+    )
+
+
+def encode_text(model: Any, tokens: Tensor, parts: int = 1) -> Tensor:
+    """Return ``model.encode_text(tokens)`` without computing on padding.
+
+    In a causal tower that is read out at the end token, the positions after it change nothing, so
+    the batch is cut to its longest caption. With ``parts`` > 1 the captions are first sorted into
+    runs of like length. Towers built otherwise are run on all tokens.
+
+    Args:
+        model: an open_clip model.
+        tokens: (M, context) integer tokens as open_clip's tokenizers make them; the end token has
+            the highest number in its row.
+        parts: number of runs the batch is cut into.
+
+    Returns:
+        (M, D) features, not normalised.
+    """
+    if not is_trimmable(model):
+        return model.encode_text(tokens)
+    ends = tokens.argmax(dim=1)
+    if parts <= 1 or len(tokens) < 2 * parts:
+        return _encode_trimmed(text_tower(model), tokens, ends)
+    order = ends.argsort(stable=True)
+    runs = [_encode_trimmed(text_tower(model), tokens[r], ends[r]) for r in order.chunk(parts)]
+    return torch.cat(runs)[order.argsort()]
+
+
+def _encode_trimmed(tower: Any, tokens: Tensor, ends: Tensor) -> Tensor:
+    length = int(ends.max()) + 1
+    dtype = tower.transformer.get_cast_dtype()
+    x = tower.token_embedding(tokens[:, :length]).to(dtype)
+    x = x + tower.positional_embedding[:length].to(dtype)
+    x = tower.transformer(x, attn_mask=tower.attn_mask[:length, :length])
+    x = tower.ln_final(x[torch.arange(len(x), device=x.device), ends])
+    projection = tower.text_projection
+    if projection is None:
+        return x
+    return projection(x) if isinstance(projection, torch.nn.Linear) else x @ projection

@@ -1,0 +1,267 @@
+"""Training CLIP on a recipe's pairs: one loop, read from top to bottom."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import math
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from rolesynth_assets.clip import checkpoint
+from rolesynth_assets.clip.data import Batch, BatchPlan, TrainingSet
+from rolesynth_assets.clip.loss import info_nce_loss, multi_positive_loss
+from rolesynth_assets.clip.manifest import MANIFEST, STATE, LossPoint, Manifest, file_digest
+from rolesynth_assets.clip.model import ClipModel, build_model, freeze_positions
+from rolesynth_assets.clip.optim import learning_rate, make_optimizer
+from rolesynth_assets.clip.pixels import PixelSource
+from rolesynth_assets.clip.state import RunState, load_state, save_state
+from rolesynth_assets.clip.text import MIXED_LENGTH_PARTS, encode_text
+from rolesynth_assets.clip.tokens import TokenSource
+from rolesynth_assets.recipes.recipe import Loss, Precision, Recipe
+from rolesynth_assets.store.digests import digest
+
+Progress = Callable[[int, int, float], None]
+"""Called after every step with the steps done, all steps, and the loss."""
+
+REFERENCE_IMAGES = 8  # images whose logits are stored for the reload check
+
+
+class NonFiniteLossError(ArithmeticError):
+    """The loss became NaN or infinite; the message names the step and the batch."""
+
+
+@dataclass(frozen=True)
+class TrainReport:
+    """What a training run did.
+
+    Attributes:
+        folder: the checkpoint.
+        manifest: its provenance.
+        losses: one point per optimiser step, earlier runs of the same training included.
+        resumed_from: steps found done when this call began.
+        steps_per_epoch: optimiser steps of one epoch in the recipe's layout.
+        seconds: wall time of the steps of this call.
+        images_per_second: image rows encoded per second in this call.
+    """
+
+    folder: Path
+    manifest: Manifest
+    losses: tuple[LossPoint, ...]
+    resumed_from: int
+    steps_per_epoch: int
+    seconds: float
+    images_per_second: float
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One run's unchanging parts."""
+
+    recipe: Recipe
+    plan: BatchPlan
+    model: ClipModel
+    optimizer: torch.optim.AdamW
+    pixels: PixelSource
+    tokens: TokenSource
+    device: torch.device
+    autocast: bool
+
+
+def train(
+    recipe: Recipe,
+    training_set: TrainingSet,
+    out_dir: Path,
+    seed: int,
+    *,
+    progress: Progress | None = None,
+    save_every: int = 100,
+    device: str | None = None,
+) -> TrainReport:
+    """Train one model (the paper's step 5) and leave a finished checkpoint in ``out_dir``.
+
+    Deterministic: on a CPU the same recipe, training set, seed, library versions and number of
+    threads give the same weights to the last bit, whether or not the run was interrupted. The
+    state is saved every ``save_every`` steps; a run that was killed goes on from there when it is
+    called again. The process's random state is left as it was.
+
+    Args:
+        recipe: model, objective, layout and schedule.
+        training_set: rows and images.
+        out_dir: the checkpoint folder, made if missing; one per recipe and seed.
+        seed: of the weights, the shuffles and the captions drawn.
+        progress: called after every step.
+        save_every: optimiser steps between two saved states.
+        device: torch device; by default a GPU if there is one.
+
+    Returns:
+        What was done.
+
+    Raises:
+        ModelError: the recipe's model cannot be built.
+        TrainingSetError: an image is missing or cannot be decoded.
+        NonFiniteLossError: the loss became NaN or infinite. The last saved state remains.
+        ValueError: the schedule has no step.
+    """
+    out_dir.mkdir(parents=True, exist_ok=True)
+    (out_dir / MANIFEST).unlink(missing_ok=True)  # from here on the folder is unfinished
+    cuda = list(range(torch.cuda.device_count()))
+    with torch.random.fork_rng(devices=cuda):
+        torch.manual_seed(seed)
+        run = _prepare(recipe, training_set, seed, device)
+        try:
+            return _run(run, out_dir, progress, save_every)
+        finally:
+            run.pixels.close()
+
+
+def _prepare(recipe: Recipe, training_set: TrainingSet, seed: int, device: str | None) -> _Run:
+    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    plan = BatchPlan(training_set, recipe, seed)
+    if plan.total_steps < 1:
+        raise ValueError(f"Recipe {recipe.name!r} schedules no step.")
+    model = build_model(recipe)
+    model.module.to(place).train()
+    freeze_positions(model.module, recipe.frozen_positions)
+    return _Run(
+        recipe=recipe,
+        plan=plan,
+        model=model,
+        optimizer=make_optimizer(model.module, recipe.optimizer),
+        pixels=PixelSource(training_set, model.preprocess),
+        tokens=TokenSource(training_set, model.tokenizer),
+        device=place,
+        autocast=recipe.precision is Precision.BF16
+        and place.type == "cuda"
+        and torch.cuda.is_bf16_supported(),
+    )
+
+
+def _run(run: _Run, out_dir: Path, progress: Progress | None, save_every: int) -> TrainReport:
+    fingerprint = _fingerprint(run)
+    state = load_state(out_dir, fingerprint, run.model.module, run.optimizer)
+    resumed_from, total = state.step, run.plan.total_steps
+    started = time.monotonic()
+    for batch, pixels, tokens in _inputs(run, resumed_from, total):
+        state.history.append(_step(run, state.step, batch, pixels, tokens))
+        state.step += 1
+        if state.step % save_every == 0 and state.step < total:
+            save_state(out_dir, state, run.model.module, run.optimizer)
+        if progress is not None:
+            progress(state.step, total, state.history[-1].loss)
+    seconds = time.monotonic() - started
+    manifest = _finish(run, state, out_dir)
+    rows = (total - resumed_from) * run.plan.batch_size
+    return TrainReport(
+        folder=out_dir,
+        manifest=manifest,
+        losses=tuple(state.history),
+        resumed_from=resumed_from,
+        steps_per_epoch=run.plan.steps_per_epoch,
+        seconds=seconds,
+        images_per_second=rows / seconds if seconds > 0 else 0.0,
+    )
+
+
+def _step(run: _Run, step: int, batch: Batch, pixels: Tensor, tokens: Tensor) -> LossPoint:
+    """Make one optimiser step and return where the loss was before it."""
+    schedule, module = run.recipe.schedule, run.model.module
+    rate = learning_rate(step, run.plan.total_steps, schedule.warmup_steps, run.recipe.optimizer.lr)
+    for group in run.optimizer.param_groups:
+        group["lr"] = rate
+    images = run.pixels.normalise(pixels.to(run.device, non_blocking=True))
+    with torch.autocast(run.device.type, torch.bfloat16, enabled=run.autocast):
+        image_features = module.encode_image(images)
+        text_features = encode_text(module, tokens.to(run.device), MIXED_LENGTH_PARTS)
+    scale = module.logit_scale.exp()  # learned, not clamped
+    loss = _loss(run, batch, image_features.float(), text_features.float(), scale)
+    value = float(loss.detach())
+    epoch = step // run.plan.steps_per_epoch
+    if not math.isfinite(value):
+        _refuse(run, step, epoch, batch, value)
+    run.optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    run.optimizer.step()
+    return LossPoint(
+        step=step, epoch=epoch, loss=value, learning_rate=rate, logit_scale=float(scale.detach())
+    )
+
+
+def _loss(run: _Run, batch: Batch, images: Tensor, texts: Tensor, scale: Tensor) -> Tensor:
+    images, texts = F.normalize(images, dim=-1), F.normalize(texts, dim=-1)
+    if run.recipe.loss is Loss.INFONCE:
+        return info_nce_loss(images, texts, scale)
+    groups = [torch.from_numpy(np.array(g)).to(run.device) for g in (batch.images, batch.owners)]
+    return multi_positive_loss(images, texts, scale, *groups)
+
+
+def _refuse(run: _Run, step: int, epoch: int, batch: Batch, value: float) -> None:
+    names = [run.plan.training_set.image_ids[i] for i in batch.images[:3]]
+    raise NonFiniteLossError(
+        f"Recipe {run.recipe.name!r}, seed {run.plan.seed}: the loss is {value} at step {step} "
+        f"(epoch {epoch}, batch {step % run.plan.steps_per_epoch} of it: {len(batch.images)} "
+        f"images from {names[0]!r}, {len(batch.texts)} captions). Lower optimizer.lr or lengthen "
+        "schedule.warmup_steps; if the very first step fails, look at the weights of init."
+    )
+
+
+def _inputs(run: _Run, first: int, total: int) -> Iterator[tuple[Batch, Tensor, Tensor]]:
+    """Yield batches with pixels and tokens, making the next one while this one is trained on."""
+
+    def make(step: int) -> tuple[Batch, Tensor, Tensor]:
+        batch = run.plan.batch(step)
+        return batch, run.pixels.batch(batch.images), run.tokens.batch(batch.texts)
+
+    with ThreadPoolExecutor(1) as ahead:
+        upcoming = ahead.submit(make, first) if first < total else None
+        for step in range(first, total):
+            assert upcoming is not None
+            ready = upcoming.result()
+            upcoming = ahead.submit(make, step + 1) if step + 1 < total else None
+            yield ready
+
+
+def _finish(run: _Run, state: RunState, out_dir: Path) -> Manifest:
+    """Write the finished checkpoint, the manifest last, and drop the saved state."""
+    module, data = run.model.module.to("cpu").eval(), run.plan.training_set
+    weights_digest = checkpoint.save_weights(out_dir, module)
+    checkpoint.save_rest(out_dir, run.model, run.recipe, state.history)
+    some = np.arange(min(REFERENCE_IMAGES, len(data.image_ids)))
+    checkpoint.save_reference(
+        out_dir, run.model, run.pixels.batch(some), run.tokens.batch(data.offsets[some])
+    )
+    manifest = Manifest(
+        recipe=run.recipe.name,
+        recipe_digest=run.recipe.digest,
+        seed=run.plan.seed,
+        training_set_digest=data.digest,
+        init_digest=_init_digest(run.recipe),
+        pairs=data.pairs,
+        images=len(data.image_ids),
+        steps=state.step,
+        device=run.device.type,
+        precision="bf16" if run.autocast else "float32",
+        weights_digest=weights_digest,
+        versions={p: importlib.metadata.version(p) for p in ("torch", "open_clip_torch")},
+    )
+    checkpoint.save_manifest(out_dir, manifest)
+    (out_dir / STATE).unlink(missing_ok=True)
+    return manifest
+
+
+def _fingerprint(run: _Run) -> str:
+    """Identify a training, so that a saved state is resumed by the same training only."""
+    recipe, plan = run.recipe, run.plan
+    return digest("run", recipe.digest, plan.training_set.digest, plan.seed, _init_digest(recipe))
+
+
+def _init_digest(recipe: Recipe) -> str:
+    path = Path(recipe.init)
+    return file_digest(path) if recipe.init != "random" and path.is_file() else ""

@@ -1,0 +1,126 @@
+"""Stage 3: a long and a short caption of every image from every role."""
+
+import dagster as dg
+
+from rolesynth_assets.defs import partitions
+from rolesynth_assets.defs.metadata import (
+    OWNERS,
+    check_result,
+    check_spec,
+    lance_metadata,
+    markdown_table,
+    model_metadata,
+    picture,
+)
+from rolesynth_assets.defs.resources import Platform
+from rolesynth_assets.progress import reporting
+
+_CHECKS = {
+    "every_request_answered": "Every (image, role, length) is a caption or a reason.",
+    "keys_unique": "No caption stands twice in the partition.",
+    "lengths_in_bounds": "Every caption's number of words is within its length kind's bounds.",
+    "failures_bounded": "Few requests ended without a caption.",
+    "persona_talk_bounded": "Few captions talk about their own role.",
+    "refusals_bounded": "The model refused few images.",
+}
+_BLOCKING = {"every_request_answered", "keys_unique", "failures_bounded"}
+
+
+@dg.asset(
+    partitions_def=partitions.shard_by_role_set,
+    deps=[
+        dg.AssetDep("image_shards", partition_mapping=partitions.by_shard),
+        dg.AssetDep("role_lists", partition_mapping=partitions.by_role_set),
+    ],
+    group_name="captions",
+    kinds={"lance", "vllm"},
+    owners=OWNERS,
+    code_version="1",
+    pool="mllm",
+    check_specs=[
+        check_spec(
+            "raw_captions", name, text, partitions.shard_by_role_set, blocking=name in _BLOCKING
+        )
+        for name, text in _CHECKS.items()
+    ],
+)
+def raw_captions(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+    """Long and short captions of a shard's images, one for each role, with every failure's reason.
+
+    In: `images`, `roles`, a multimodal LLM. Out: Lance table `captions`; only what is missing is
+    asked for. Stale when: the shard's images, the role set or the code change.
+    """
+    import polars as pl
+
+    from rolesynth_assets.captions import checks
+    from rolesynth_assets.captions.generate import write_captions
+    from rolesynth_assets.captions.lengths import DEFAULT_POLICY
+    from rolesynth_assets.captions.showcase import galleries
+    from rolesynth_assets.captions.wanted import wanted
+    from rolesynth_assets.roles.rows import roles_from_rows
+
+    partition, store = partitions.keys(context), platform.store
+    shard, role_set = partition["image_shard"], partition["role_set"]
+    where = {"shard": shard, "role_set": role_set}
+    roles = roles_from_rows(store.read("roles", {"role_set": role_set}))
+    report, model = platform.ask(
+        platform.settings.captioner,
+        lambda engine: write_captions(
+            store,
+            engine,
+            shard,
+            role_set,
+            roles,
+            run_id=context.run_id,
+            progress=reporting(f"captions {shard} {role_set}"),
+        ),
+    )
+    rows = store.read("captions", where)
+    images = store.read("images", {"shard": shard}, ["image_id"])["image_id"].to_pylist()
+    ids = [c.caption_id for c in wanted(images, roles, model, DEFAULT_POLICY)]
+    bounds = platform.settings.thresholds
+    outcomes = {
+        "every_request_answered": checks.every_request_answered(rows, ids),
+        "keys_unique": checks.keys_unique(rows),
+        "lengths_in_bounds": checks.lengths_in_bounds(rows, DEFAULT_POLICY),
+        "failures_bounded": checks.failures_rare(rows, bounds.max_failure_share),
+        "persona_talk_bounded": checks.persona_talk_rare(rows, bounds.max_persona_share),
+        "refusals_bounded": checks.refusals_rare(rows, bounds.max_refusal_share),
+    }
+    metadata = {
+        "rolesynth/captions": report.captions,
+        "rolesynth/calls": report.calls,
+        "rolesynth/cached": report.cached,
+        "rolesynth/reused": report.reused,
+        "rolesynth/removed": report.removed,
+        "rolesynth/refusals": report.reasons.get("refused", 0),
+        "rolesynth/prompt_tokens": report.prompt_tokens,
+        "rolesynth/completion_tokens": report.completion_tokens,
+        "rolesynth/calls_per_second": report.calls_per_second,
+        "rolesynth/seconds": report.seconds,
+        "rolesynth/reasons": dg.MetadataValue.json(dict(report.reasons)),
+        "rolesynth/by_role": markdown_table(pl.DataFrame(report.by_role_and_length)),
+        **model_metadata("captioner", model),
+        **lance_metadata(
+            "captions",
+            rows.num_rows,
+            store.version("captions"),
+            {
+                "text": [
+                    ("image_shards", "data"),
+                    ("role_lists", "responsibilities"),
+                    ("role_lists", "long_template"),
+                    ("role_lists", "short_template"),
+                ],
+                "image_id": [("image_shards", "image_id")],
+                "role_fingerprint": [("role_lists", "role_fingerprint")],
+            },
+        ),
+    }
+    for number, png in enumerate(galleries(store, where, model), start=1):
+        metadata[f"rolesynth/gallery_{number}"] = picture(png, "an image and its captions")
+    return dg.MaterializeResult(
+        metadata=metadata,
+        check_results=[check_result(name, outcome) for name, outcome in outcomes.items()],
+        data_version=dg.DataVersion(store.digest("captions", where)),
+    )

@@ -1,0 +1,107 @@
+"""Turning domain values into Dagster's metadata: schemas, lineage, pictures, check results."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from rolesynth_assets.checks import CheckOutcome
+from rolesynth_assets.mllm.engine import ModelIdentity
+from rolesynth_assets.pictures.markdown import markdown_image
+
+if TYPE_CHECKING:
+    import polars as pl
+
+OWNERS = ["team:rolesynth"]
+
+
+def check_spec(
+    asset: str,
+    name: str,
+    description: str,
+    partitions_def: dg.PartitionsDefinition | None,
+    *,
+    blocking: bool = False,
+) -> dg.AssetCheckSpec:
+    """Declare a check that the asset's own step evaluates, for each partition apart."""
+    return dg.AssetCheckSpec(
+        name, asset=asset, description=description, blocking=blocking, partitions_def=partitions_def
+    )
+
+
+def check_result(name: str, outcome: CheckOutcome, *, warn: bool = False) -> dg.AssetCheckResult:
+    """Report a check with the measured value beside its threshold."""
+    metadata: dict[str, Any] = {"value": outcome.value}
+    if outcome.threshold is not None:
+        metadata["threshold"] = outcome.threshold
+    metadata |= {key: _plain(value) for key, value in outcome.metadata.items()}
+    severity = dg.AssetCheckSeverity.WARN if warn else dg.AssetCheckSeverity.ERROR
+    return dg.AssetCheckResult(
+        passed=bool(outcome.passed),
+        check_name=name,
+        description=outcome.description,
+        severity=severity,
+        metadata=metadata,
+    )
+
+
+def _plain(value: object) -> Any:
+    return value if isinstance(value, str | int | float | bool) else dg.MetadataValue.json(value)  # type: ignore[arg-type]
+
+
+def picture(png: bytes, alt: str) -> dg.MarkdownMetadataValue:
+    """Show a PNG in the asset's metadata."""
+    return dg.MetadataValue.md(markdown_image(png, alt))
+
+
+def model_metadata(kind: str, identity: ModelIdentity) -> dict[str, Any]:
+    """Name a model, and say so where it is a stand-in."""
+    name = f"{identity.model}@{identity.revision} ({identity.engine})"
+    return {f"rolesynth/{kind}": name + (" - embedded stand-in" if identity.stand_in else "")}
+
+
+def lance_metadata(
+    table: str, rows: int, version: int, lineage: Mapping[str, Sequence[tuple[str, str]]]
+) -> dict[str, Any]:
+    """Describe one partition of a Lance table: rows, version, column schema and column lineage.
+
+    Args:
+        table: Lance table.
+        rows: rows of the partition.
+        version: Lance version after the write.
+        lineage: for each column the (asset, column) pairs that it is made from.
+    """
+    from rolesynth_assets.store.schemas import table_spec
+
+    columns = [
+        dg.TableColumn(field.name, str(field.type), constraints=_constraints(field.nullable))
+        for field in table_spec(table).schema
+    ]
+    deps = {
+        column: [dg.TableColumnDep(asset_key=dg.AssetKey(a), column_name=c) for a, c in sources]
+        for column, sources in lineage.items()
+    }
+    return {
+        "dagster/partition_row_count": rows,
+        "dagster/table_name": f"lance.{table}",
+        "dagster/storage_kind": "lance",
+        "dagster/column_schema": dg.TableSchema(columns=columns),
+        "dagster/column_lineage": dg.TableColumnLineage(deps_by_column=deps),
+        "rolesynth/lance_version": version,
+    }
+
+
+def _constraints(nullable: bool) -> dg.TableColumnConstraints:
+    return dg.TableColumnConstraints(nullable=nullable)
+
+
+def markdown_table(frame: "pl.DataFrame", digits: int = 3) -> dg.MarkdownMetadataValue:
+    """Show a small data frame as a Markdown table; texts are kept on one line."""
+
+    def cell(value: object) -> str:
+        text = f"{value:.{digits}f}" if isinstance(value, float) else str(value)
+        return " ".join(text.replace("|", "\\|").split())
+
+    lines = ["| " + " | ".join(frame.columns) + " |", "|" + "---|" * frame.width]
+    lines += ["| " + " | ".join(map(cell, row)) + " |" for row in frame.iter_rows()]
+    return dg.MetadataValue.md("\n".join(lines))

@@ -1,0 +1,138 @@
+"""Batched decoding for the nano MLLM: images encoded once, one prefill, then token by token.
+
+Each request draws from its own random stream, fixed by its seed alone, so its answer does not
+depend on which other requests share the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from rolesynth_assets.embedded.nano import embed, rope_positions
+from rolesynth_assets.mllm.engine import Sampling
+
+
+class Prompt(NamedTuple):
+    """One prompt: token ids, index into the batch's images or None, sampling and seed."""
+
+    ids: list[int]
+    image: int | None
+    sampling: Sampling
+    seed: int
+
+
+@dataclass
+class Completion:
+    """Generated token ids without the end token, and whether the end token was reached."""
+
+    ids: list[int]
+    ended: bool = False
+
+
+@torch.inference_mode()
+def complete_batch(
+    model: Any, prompts: Sequence[Prompt], image_tokens: torch.Tensor | None
+) -> list[Completion]:
+    """Answer a batch of prompts.
+
+    Args:
+        model: the nano MLLM.
+        prompts: what to answer; padded on the left to one length.
+        image_tokens: tokens of the batch's images (images, 16, width), or None without images.
+    """
+    state = _prefill(model, prompts, image_tokens)
+    end = model.config.text_config.eos_token_id
+    answers = [Completion([]) for _ in prompts]
+    limits = [p.sampling.max_tokens for p in prompts]
+    draws = np.stack([np.random.default_rng(p.seed).random(max(limits)) for p in prompts])
+    rows = list(range(len(prompts)))  # rows of the batch still being written
+    for step in range(max(limits)):
+        tokens = _draw(state.logits, [prompts[r].sampling for r in rows], draws[rows, step])
+        alive = []
+        for at, (row, token) in enumerate(zip(rows, tokens.tolist(), strict=True)):
+            if token == end:
+                answers[row].ended = True
+            else:
+                answers[row].ids.append(token)
+                if len(answers[row].ids) < limits[row]:
+                    alive.append(at)
+        if not alive:
+            break
+        if len(alive) < len(rows):
+            state.keep(torch.tensor(alive))
+            rows = [rows[at] for at in alive]
+            tokens = tokens[alive]
+        state.advance(model, tokens)
+    return answers
+
+
+@dataclass
+class _State:
+    """Logits of the next token and what the model needs to go on."""
+
+    logits: torch.Tensor
+    cache: Any
+    mask: torch.Tensor
+    positions: torch.Tensor
+
+    def keep(self, rows: torch.Tensor) -> None:
+        self.cache.batch_select_indices(rows)
+        self.mask = self.mask[rows]
+        self.positions = self.positions[rows]
+
+    def advance(self, model: Any, tokens: torch.Tensor) -> None:
+        self.mask = torch.cat([self.mask, self.mask.new_ones(len(tokens), 1)], dim=1)
+        self.positions = self.positions + 1
+        hidden = model.model.language_model(
+            inputs_embeds=model.get_input_embeddings()(tokens[:, None]),
+            position_ids=self.positions.expand(3, -1, 1),
+            attention_mask=self.mask,
+            past_key_values=self.cache,
+            use_cache=True,
+        ).last_hidden_state
+        self.logits = model.lm_head(hidden[:, -1])
+
+
+def _prefill(model: Any, prompts: Sequence[Prompt], image_tokens: torch.Tensor | None) -> _State:
+    pad = model.config.text_config.pad_token_id
+    lengths = torch.tensor([len(p.ids) for p in prompts])
+    longest = int(lengths.max())
+    right = torch.tensor([p.ids + [pad] * (longest - len(p.ids)) for p in prompts])
+    positions = rope_positions(right, model.config.image_token_id)
+    # left padding: the last prompt token of every row stands in the last column
+    shift = (torch.arange(longest) - (longest - lengths)[:, None]) % longest
+    ids = right.gather(1, shift)
+    positions = positions.gather(2, shift.expand(3, -1, -1))
+    mask = (torch.arange(longest) >= (longest - lengths)[:, None]).long()
+    shown = [p.image for p in prompts if p.image is not None]
+    if shown and image_tokens is not None:
+        embeddings = embed(model, ids, image_tokens[shown])
+    else:
+        embeddings = model.get_input_embeddings()(ids)
+    output = model.model.language_model(
+        inputs_embeds=embeddings, position_ids=positions, attention_mask=mask, use_cache=True
+    )
+    logits = model.lm_head(output.last_hidden_state[:, -1])
+    return _State(logits, output.past_key_values, mask, positions[0, :, -1:])
+
+
+def _draw(logits: torch.Tensor, sampling: Sequence[Sampling], uniform: np.ndarray) -> torch.Tensor:
+    """Draw one token a row: nucleus sampling by the inverse of the cumulative distribution."""
+    greedy = torch.tensor([s.temperature == 0 for s in sampling])
+    if bool(greedy.all()):
+        return logits.argmax(1)
+    temperature = torch.tensor([s.temperature or 1.0 for s in sampling])
+    top_p = torch.tensor([s.top_p for s in sampling])
+    ordered, order = (logits / temperature[:, None]).softmax(1).sort(dim=1, descending=True)
+    below = ordered.cumsum(1) - ordered
+    ordered = ordered.masked_fill(below >= top_p[:, None], 0.0)  # the first token always stays
+    reached = ordered.cumsum(1)
+    target = torch.from_numpy(uniform).to(reached) * reached[:, -1]
+    column = (reached <= target[:, None]).sum(1).clamp(max=logits.shape[1] - 1)
+    drawn = order.gather(1, column[:, None])[:, 0]
+    return torch.where(greedy, logits.argmax(1), drawn)

@@ -1,0 +1,78 @@
+"""What must hold of a shard before anything is captioned."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Set
+
+from rolesynth_assets.checks import CheckOutcome
+
+MAX_EXAMPLES = 5
+
+
+def shard_is_not_empty(shard: str, images: int) -> CheckOutcome:
+    """Check that a shard has an image.
+
+    Args:
+        shard: Its key.
+        images: Accepted images of the shard.
+    """
+    return CheckOutcome(
+        passed=images >= 1,
+        value=images,
+        threshold=1,
+        description=f"Shard {shard} holds {images} images; at least 1 is needed.",
+    )
+
+
+def rejects_within_bound(
+    shard: str, images: int, rejects: Mapping[str, int], max_share: float = 0.2
+) -> CheckOutcome:
+    """Check that few members of a shard were rejected.
+
+    Args:
+        shard: Its key.
+        images: Accepted images of the shard.
+        rejects: Rejected members by reason.
+        max_share: Largest share of rejects among all members, 0 to 1.
+    """
+    rejected = sum(rejects.values())
+    share = rejected / (images + rejected) if rejected else 0.0
+    reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(rejects.items()))
+    return CheckOutcome(
+        passed=share <= max_share,
+        value=share,
+        threshold=max_share,
+        description=f"Shard {shard}: {rejected} of {images + rejected} members rejected, "
+        f"{share:.1%}; at most {max_share:.1%} may be. By reason: {reasons or 'none'}.",
+        metadata={"rejected": rejected, "images": images, "rejects_by_reason": dict(rejects)},
+    )
+
+
+def no_benchmark_image(
+    shard: str, image_ids: Collection[str], benchmark_ids: Mapping[str, Set[str]]
+) -> CheckOutcome:
+    """Check that no image of a benchmark is in a training shard, by sha256 of the file.
+
+    A re-encoded copy has another hash and is not found.
+
+    Args:
+        shard: Key of the training shard.
+        image_ids: Its image ids.
+        benchmark_ids: Image ids of each benchmark, by the benchmark's name.
+    """
+    ids = set(image_ids)
+    shared = {name: sorted(ids & theirs) for name, theirs in sorted(benchmark_ids.items())}
+    found = {name: common for name, common in shared.items() if common}
+    count = len({image for common in found.values() for image in common})
+    where = ", ".join(f"{name} {len(common)}" for name, common in found.items())
+    return CheckOutcome(
+        passed=not count,
+        value=count,
+        threshold=0,
+        description=f"Shard {shard}: {count} of {len(ids)} images are in a benchmark"
+        f"{' (' + where + ')' if where else ''}; none may be.",
+        metadata={
+            "benchmarks": sorted(benchmark_ids),
+            "examples": {name: common[:MAX_EXAMPLES] for name, common in found.items()},
+        },
+    )

@@ -1,0 +1,179 @@
+"""Images in table columns: parquet files and Lance datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rolesynth_assets.images.descriptor import ShardDescriptor
+from rolesynth_assets.images.readers import Member
+from rolesynth_assets.images.rejects import Reject, RejectReason
+
+ROWS_PER_READ = 64  # rows decoded at a time: at 1 MB an image, 64 MB
+#: Looked for in this order; Hugging Face datasets write `image`, img2dataset writes `jpg`.
+USUAL_COLUMNS = ("image", "img", "jpg", "jpeg", "png", "webp", "image_bytes", "bytes", "data")
+
+
+class NoImageColumnError(ValueError):
+    """A table has no column that could hold encoded images."""
+
+
+def pick_column(schema: pa.Schema, asked: str | None, uri: str) -> str:
+    """Choose the column that holds encoded images.
+
+    Args:
+        schema: The table's schema.
+        asked: A column the user named, or None to look through `USUAL_COLUMNS`.
+        uri: Named in the error.
+
+    Returns:
+        The name of a binary column, or of a struct column with a binary field `bytes`.
+
+    Raises:
+        NoImageColumnError: There is no such column; the message lists the columns there are.
+    """
+    names = (asked,) if asked else USUAL_COLUMNS
+    for name in names:
+        if name in schema.names and _holds_bytes(schema.field(name).type):
+            return name
+    wanted = f"the column {asked!r}" if asked else "a column of image bytes"
+    there = ", ".join(f"{field.name} ({field.type})" for field in schema)
+    raise NoImageColumnError(
+        f"{uri} has not {wanted}: a binary column or a struct with a binary field `bytes`. "
+        f"It has: {there}. Name the right one with `column`."
+    )
+
+
+def iter_parquet(descriptor: ShardDescriptor, max_bytes: int) -> Iterator[Member]:
+    """Read a range of rows of a parquet file, row group by row group.
+
+    A row group that cannot be read gives one `broken_archive` row and the next is tried.
+
+    Args:
+        descriptor: Of kind parquet, with `column`.
+        max_bytes: A larger cell is refused.
+
+    Yields:
+        Members in row order; `source` is `path::row`.
+    """
+    uri = descriptor.uri
+    try:
+        file = pq.ParquetFile(uri, memory_map=True)
+        column = pick_column(file.schema_arrow, descriptor.column, uri)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        yield _broken(uri, error)
+        return
+    with file:
+        group_start = 0
+        stop = _stop(descriptor, file.metadata.num_rows)
+        for group in range(file.metadata.num_row_groups):
+            start = group_start
+            group_start += file.metadata.row_group(group).num_rows
+            if group_start <= descriptor.first_row or start >= stop:
+                continue
+            try:
+                batches = file.iter_batches(
+                    batch_size=ROWS_PER_READ,
+                    row_groups=[group],
+                    columns=[column],
+                    use_threads=False,
+                )
+                cut = _cut(batches, start, descriptor.first_row, stop)
+                yield from _iter_cells(cut, descriptor, max_bytes)
+            except (OSError, pa.ArrowException) as error:
+                yield _broken(f"{uri}::rows {start}-{group_start - 1}", error)
+
+
+def iter_lance(descriptor: ShardDescriptor, max_bytes: int) -> Iterator[Member]:
+    """Read a range of rows of one version of a Lance dataset.
+
+    Args:
+        descriptor: Of kind lance, with `column` and `version`.
+        max_bytes: A larger cell is refused.
+
+    Yields:
+        Members in row order; `source` is `path::row`.
+    """
+    import lance
+
+    try:
+        dataset = lance.dataset(descriptor.uri, version=descriptor.version)
+        batches = dataset.to_batches(
+            columns=[pick_column(dataset.schema, descriptor.column, descriptor.uri)],
+            offset=descriptor.first_row,
+            limit=descriptor.rows,
+            batch_size=ROWS_PER_READ,
+            batch_readahead=1,
+            fragment_readahead=1,
+        )
+        start = descriptor.first_row
+        cut = _cut(batches, start, start, start + (descriptor.rows or 0))
+        yield from _iter_cells(cut, descriptor, max_bytes)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        yield _broken(descriptor.uri, error)
+
+
+def _stop(descriptor: ShardDescriptor, available: int) -> int:
+    rows = descriptor.rows if descriptor.rows is not None else available
+    return min(descriptor.first_row + rows, available)
+
+
+def _cut(
+    batches: Iterable[pa.RecordBatch], row: int, start: int, stop: int
+) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Number the batches by their first row, from `row` on, and cut them to [start, stop)."""
+    for batch in batches:
+        first, last = max(start - row, 0), min(stop - row, batch.num_rows)
+        if first < last:
+            yield row + first, batch.slice(first, last - first)
+        row += batch.num_rows
+        if row >= stop:
+            return
+
+
+def _iter_cells(
+    batches: Iterable[tuple[int, pa.RecordBatch]], descriptor: ShardDescriptor, max_bytes: int
+) -> Iterator[Member]:
+    for first, batch in batches:
+        cells = batch.column(0)
+        if isinstance(cells, pa.ExtensionArray):
+            cells = cells.storage
+        for offset, cell in enumerate(cells):
+            yield Member(f"{descriptor.uri}::{first + offset}", _cell(cell, max_bytes))
+
+
+def _cell(cell: pa.Scalar, max_bytes: int) -> bytes | Reject:
+    if isinstance(cell, pa.StructScalar):
+        inner = cell["bytes"] if cell.is_valid else None
+        if inner is None or not inner.is_valid:
+            detail = "the row has no `bytes`, at most a path; embed the images in the table"
+            return Reject(RejectReason.MISSING_BYTES, detail)
+        cell = inner
+    if not cell.is_valid:
+        return Reject(RejectReason.MISSING_BYTES, "null")
+    buffer = cell.as_buffer()  # type: ignore[attr-defined]
+    if buffer.size > max_bytes:
+        detail = f"{buffer.size} bytes; the limit is {max_bytes}"
+        return Reject(RejectReason.TOO_MANY_BYTES, detail)
+    return buffer.to_pybytes()
+
+
+def _holds_bytes(kind: pa.DataType) -> bool:
+    if isinstance(kind, pa.BaseExtensionType):
+        kind = kind.storage_type
+    if pa.types.is_struct(kind):
+        fields = {field.name: field.type for field in kind}
+        return "bytes" in fields and _is_binary(fields["bytes"])
+    return _is_binary(kind)
+
+
+def _is_binary(kind: pa.DataType) -> bool:
+    return (
+        pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind)
+    )
+
+
+def _broken(source: str, error: Exception) -> Member:
+    return Member(source, Reject(RejectReason.BROKEN_ARCHIVE, f"{type(error).__name__}: {error}"))

@@ -1,0 +1,87 @@
+"""What a shard is: a fixed list of members of one source, small enough to be one partition."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from typing import Annotated, Self
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+# a Dagster partition key takes no "|", "...", newline or tab; a file name no "/"; we take less
+NAME_PATTERN = r"^[A-Za-z0-9_]+(?:[.\-][A-Za-z0-9_]+)*$"
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=120)]
+_ESCAPED = "%bytes:"
+
+
+class ShardKind(StrEnum):
+    """How a shard's members are read."""
+
+    FOLDER = "folder"
+    TAR = "tar"
+    PARQUET = "parquet"
+    LANCE = "lance"
+
+
+class ShardDescriptor(BaseModel):
+    """One shard, as it is registered. Registered shards never change.
+
+    Attributes:
+        key: `<name>-0000`; a valid Dagster partition key and file name.
+        name: The collection that the shard belongs to.
+        kind: How to read it.
+        uri: Absolute path of the folder, the tar, the parquet file or the Lance dataset.
+        members: Folder: file paths below `uri`, in order (see `encode_path`); else empty.
+        first_row: Parquet and Lance: the first row, counted from 0.
+        rows: Parquet and Lance: how many rows.
+        column: Parquet and Lance: the column with the image bytes.
+        version: Lance: the dataset version that the row range refers to.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: Name
+    name: Name
+    kind: ShardKind
+    uri: str
+    members: tuple[str, ...] = ()
+    first_row: int = Field(default=0, ge=0)
+    rows: int | None = Field(default=None, ge=0)
+    column: str | None = None
+    version: int | None = None
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Self:
+        if self.kind in (ShardKind.PARQUET, ShardKind.LANCE) and None in (self.column, self.rows):
+            raise ValueError(f"a {self.kind} shard needs `column` and `rows`")
+        if (self.kind is ShardKind.FOLDER) != bool(self.members):
+            raise ValueError("a folder shard has members, and only a folder shard")
+        return self
+
+    @property
+    def expected_members(self) -> int:
+        """How many members will be read; 0 where only reading can tell (tar)."""
+        return len(self.members) if self.kind is ShardKind.FOLDER else self.rows or 0
+
+
+def encode_path(path: str) -> str:
+    """Spell a file path as text that JSON and Arrow can hold.
+
+    File names are bytes; one that is not UTF-8 is percent-escaped behind a marker.
+    """
+    if not path.startswith(_ESCAPED):
+        try:
+            path.encode("utf-8")
+        except UnicodeEncodeError:
+            pass
+        else:
+            return path
+    return _ESCAPED + quote_from_bytes(os.fsencode(path))
+
+
+def decode_path(member: str) -> str:
+    """Undo `encode_path`."""
+    if member.startswith(_ESCAPED):
+        return os.fsdecode(unquote_to_bytes(member.removeprefix(_ESCAPED)))
+    return member

@@ -1,0 +1,180 @@
+"""From a shard's members to rows of the `images` and `image_rejects` tables."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import pyarrow as pa
+
+from rolesynth_assets.images.decode import DecodeLimits, NormalisedImage, normalise
+from rolesynth_assets.images.descriptor import ShardDescriptor
+from rolesynth_assets.images.readers import Member, iter_members
+from rolesynth_assets.images.rejects import Reject
+from rolesynth_assets.images.rows import BATCH_BYTES, IngestBatch, RowBuilder
+from rolesynth_assets.store.schemas import IMAGE_REJECTS, IMAGES
+
+THREADS = 2  # decoders leave the interpreter lock alone, so two threads use two cores
+SIDE_EDGES = (64, 128, 224, 336, 512, 768, 1024, 2048, 4096)  # pixels of the longer side
+_SIDE_LABELS = (
+    f"<={SIDE_EDGES[0]}",
+    *(f"{low + 1}-{high}" for low, high in pairwise(SIDE_EDGES)),
+    f">{SIDE_EDGES[-1]}",
+)
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass
+class IngestReport:
+    """What happened to a shard's members; feed it the batches with `add`.
+
+    Attributes:
+        shard: Its key.
+        images: Accepted images.
+        bytes: Of the accepted images as stored.
+        rejects: Rejected members by reason.
+        sides: Accepted images by their longer side in pixels; keys like "129-224", in order.
+        examples: Up to three sources with detail for each reason.
+    """
+
+    shard: str
+    images: int = 0
+    bytes: int = 0
+    rejects: Counter[str] = field(default_factory=Counter)
+    sides: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_SIDE_LABELS, 0))
+    examples: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def members(self) -> int:
+        """Accepted and rejected together."""
+        return self.images + self.rejects.total()
+
+    def add(self, batch: IngestBatch) -> None:
+        """Count a batch in."""
+        self.images += batch.images.num_rows
+        self.bytes += sum(batch.images["bytes"].to_pylist())
+        widths, heights = batch.images["width"].to_pylist(), batch.images["height"].to_pylist()
+        for width, height in zip(widths, heights, strict=True):
+            self.sides[_side_label(max(width, height))] += 1
+        for row in batch.rejects.to_pylist():
+            self.rejects[row["reason"]] += 1
+            examples = self.examples.setdefault(row["reason"], [])
+            if len(examples) < 3:
+                examples.append(f"{row['source']}: {row['detail']}")
+
+
+@dataclass(frozen=True)
+class IngestedShard:
+    """A whole shard in memory: its rows and what was counted."""
+
+    images: pa.Table
+    rejects: pa.Table
+    report: IngestReport
+
+
+def ingest_shard(
+    descriptor: ShardDescriptor,
+    limits: DecodeLimits | None = None,
+    ordinal_start: int = 0,
+    progress: Progress | None = None,
+) -> IngestedShard:
+    """Ingest a shard that fits into memory; see `ingest_batches` for one that may not.
+
+    Args:
+        descriptor: The shard.
+        limits: Bounds on one image.
+        ordinal_start: Ordinal of the first accepted image.
+        progress: See `ingest_batches`.
+
+    Returns:
+        All rows, in member order, and the report.
+    """
+    report = IngestReport(descriptor.key)
+    batches = []
+    for batch in ingest_batches(descriptor, limits, ordinal_start, progress):
+        report.add(batch)
+        batches.append(batch)
+    return IngestedShard(
+        images=pa.concat_tables([IMAGES.schema.empty_table(), *(b.images for b in batches)]),
+        rejects=pa.concat_tables(
+            [IMAGE_REJECTS.schema.empty_table(), *(b.rejects for b in batches)]
+        ),
+        report=report,
+    )
+
+
+def ingest_batches(
+    descriptor: ShardDescriptor,
+    limits: DecodeLimits | None = None,
+    ordinal_start: int = 0,
+    progress: Progress | None = None,
+) -> Iterator[IngestBatch]:
+    """Read, decode and number a shard's members in batches of bounded size.
+
+    Members are decoded in a small thread pool; the rows come out in the members' order, the same on
+    every run. Bytes that stood earlier in the shard are rejected as `duplicate`.
+
+    Args:
+        descriptor: The shard.
+        limits: Bounds on one image.
+        ordinal_start: Ordinal of the first accepted image; the next get the following numbers.
+        progress: Called after each member with (members done, members expected); expected is 0
+            where only reading can tell, for a tar.
+
+    Yields:
+        Batches of at most `BATCH_ROWS` members and about `BATCH_BYTES` bytes.
+    """
+    limits = limits or DecodeLimits()
+    rows = RowBuilder(descriptor.key, ordinal_start)
+    done = 0
+    for member, result in _decoded(iter_members(descriptor, limits), limits):
+        rows.add(member.source, result)
+        done += 1
+        if progress:
+            progress(done, descriptor.expected_members)
+        if rows.full:
+            yield rows.take()
+    if len(rows):
+        yield rows.take()
+
+
+def _decoded(
+    members: Iterator[Member], limits: DecodeLimits
+) -> Iterator[tuple[Member, NormalisedImage | Reject]]:
+    """Decode a few members ahead, give them back in order."""
+    window: deque[tuple[Member, Future[NormalisedImage | Reject] | Reject]] = deque()
+    waiting = 0  # encoded bytes in the window
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="decode") as pool:
+        try:
+            for member in members:
+                if isinstance(member.data, Reject):
+                    window.append((member, member.data))
+                else:
+                    window.append((member, pool.submit(normalise, member.data, limits)))
+                waiting += _size(member)
+                while len(window) > 8 * THREADS or (waiting > BATCH_BYTES and window):
+                    waiting -= _size(window[0][0])
+                    yield _finished(*window.popleft())
+            while window:
+                yield _finished(*window.popleft())
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _finished(
+    member: Member, result: Future[NormalisedImage | Reject] | Reject
+) -> tuple[Member, NormalisedImage | Reject]:
+    return member, result if isinstance(result, Reject) else result.result()
+
+
+def _size(member: Member) -> int:
+    return 0 if isinstance(member.data, Reject) else len(member.data)
+
+
+def _side_label(side: int) -> str:
+    return _SIDE_LABELS[bisect_left(SIDE_EDGES, side)]

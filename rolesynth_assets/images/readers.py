@@ -1,0 +1,99 @@
+"""One way to read the members of any shard, in order, one at a time."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath, PureWindowsPath
+
+from rolesynth_assets.images.decode import DecodeLimits
+from rolesynth_assets.images.descriptor import ShardDescriptor, ShardKind, decode_path
+from rolesynth_assets.images.rejects import Reject, RejectReason
+
+
+@dataclass(frozen=True)
+class Member:
+    """One candidate image of a shard.
+
+    Attributes:
+        source: Where it came from: `path`, `tar::member` or `table::row`.
+        data: Its encoded bytes as found, or why there are none.
+    """
+
+    source: str
+    data: bytes | Reject
+
+
+def iter_members(
+    descriptor: ShardDescriptor, limits: DecodeLimits | None = None
+) -> Iterator[Member]:
+    """Read a shard's members one after the other, holding a handful of them at most.
+
+    A member that cannot be read is a `Reject` and the reading goes on, so every member that the
+    shard promises gives a row. No path that a descriptor or an archive names can lead out of the
+    shard; a link that a user put into their own folder is followed, if it leads to a regular file.
+
+    Args:
+        descriptor: A registered or planned shard.
+        limits: Only `max_bytes` matters here: a larger member is refused unread.
+
+    Yields:
+        Members in a fixed order: the descriptor's, the tar's, or the rows'.
+    """
+    limits = limits or DecodeLimits()
+    if descriptor.kind is ShardKind.FOLDER:
+        return _iter_folder(descriptor, limits.max_bytes)
+    if descriptor.kind is ShardKind.TAR:
+        # here, since both modules below import `Member` from this one
+        from rolesynth_assets.images.tars import iter_tar
+
+        return iter_tar(descriptor.uri, limits.max_bytes)
+    from rolesynth_assets.images.columns import iter_lance, iter_parquet
+
+    reader = iter_parquet if descriptor.kind is ShardKind.PARQUET else iter_lance
+    return reader(descriptor, limits.max_bytes)
+
+
+def unsafe_path(name: str) -> str | None:
+    """Say why a member's path could lead out of its archive or folder; None when it cannot."""
+    if "\x00" in name:
+        return "a path with a zero byte"
+    if PurePosixPath(name).is_absolute() or PureWindowsPath(name).anchor:
+        return "an absolute path"
+    if ".." in PureWindowsPath(name).parts:  # splits at both / and \
+        return "a path through a parent folder"
+    return None
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a path goes through a dot file, such as the `._x.jpg` that macOS adds to tars."""
+    return any(part.startswith(".") and part not in (".", "..") for part in name.split("/"))
+
+
+def _iter_folder(descriptor: ShardDescriptor, max_bytes: int) -> Iterator[Member]:
+    for member in descriptor.members:
+        path = decode_path(member)
+        why = unsafe_path(path)
+        data = (
+            Reject(RejectReason.UNSAFE_PATH, why)
+            if why
+            else _read_file(os.path.join(descriptor.uri, path), max_bytes)
+        )
+        yield Member(f"{descriptor.uri}/{member}", data)
+
+
+def _read_file(path: str, max_bytes: int) -> bytes | Reject:
+    try:
+        # non-blocking: opening a FIFO that took the place of a file must not wait for a writer
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(handle, "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return Reject(RejectReason.UNSAFE_PATH, "not a regular file")
+            data = file.read(max_bytes + 1)
+    except OSError as error:
+        return Reject(RejectReason.UNREADABLE, error.strerror or type(error).__name__)
+    if len(data) > max_bytes:
+        return Reject(RejectReason.TOO_MANY_BYTES, f"more than the limit of {max_bytes} bytes")
+    return data

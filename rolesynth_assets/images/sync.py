@@ -1,0 +1,53 @@
+"""Bringing one shard's rows in the store up to date with its files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rolesynth_assets.images.ingest import IngestReport, ingest_batches
+from rolesynth_assets.images.shards import load_shards
+
+if TYPE_CHECKING:
+    from rolesynth_assets.store.tables import Store
+
+
+class UnknownShardError(ValueError):
+    """A shard key without a registered source."""
+
+
+def sync_shard(
+    store: Store,
+    data_root: Path,
+    shard: str,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> IngestReport:
+    """Read a shard's files into `images` and `image_rejects`; rows of files now gone are removed.
+
+    Batches are stored as they come, so memory stays bounded and a killed run is completed by the
+    next one.
+
+    Raises:
+        UnknownShardError: the shard was never registered.
+        OSError: its source cannot be read.
+    """
+    known = load_shards(data_root)
+    if shard not in known:
+        raise UnknownShardError(
+            f"Shard {shard!r} has no registered source under {data_root / 'shards'}; register one "
+            f"with `rolesynth ingest PATH`. Registered: {sorted(known) or 'none'}."
+        )
+    partition = {"shard": shard}
+    report = IngestReport(shard)
+    seen: dict[str, list[str]] = {"images": [], "image_rejects": []}
+    for batch in ingest_batches(known[shard], progress=progress):
+        store.append("images", partition, batch.images)
+        store.append("image_rejects", partition, batch.rejects)
+        seen["images"] += batch.images["image_id"].to_pylist()
+        seen["image_rejects"] += batch.rejects["reject_id"].to_pylist()
+        report.add(batch)
+    for table, keys in seen.items():
+        store.prune(table, partition, keys)
+    return report

@@ -1,0 +1,115 @@
+"""One request to an OpenAI-compatible server: sent, tried again, and always answered."""
+
+import asyncio
+import time
+from typing import Any
+
+import openai
+from tenacity import AsyncRetrying, retry_if_exception_type
+
+from rolesynth_assets.mllm.completion import read_completion
+from rolesynth_assets.mllm.engine import ChatReply, ChatRequest, FailureReason
+from rolesynth_assets.mllm.faults import (
+    BackoffWait,
+    FaultReader,
+    RejectedFault,
+    RetryableFault,
+    stop_after,
+)
+from rolesynth_assets.mllm.settings import EngineSettings
+
+
+class ChatCaller:
+    """Knows how to ask one model on one server; holds no connection."""
+
+    def __init__(
+        self, settings: EngineSettings, model: str, faults: FaultReader, wait: BackoffWait
+    ) -> None:
+        self._settings = settings
+        self._model = model
+        self._faults = faults
+        self._wait = wait
+        self._limit_field = "max_tokens"
+        self.reached = False
+        """The server has answered something, be it an error."""
+
+    async def answer(
+        self, client: openai.AsyncOpenAI, request: ChatRequest, messages: list[dict[str, Any]]
+    ) -> ChatReply:
+        """Try until there is an answer or no hope left.
+
+        Raises:
+            EngineError: no request can succeed.
+        """
+        retrying = AsyncRetrying(
+            stop=stop_after(self._settings.max_retries),
+            wait=self._wait,
+            retry=retry_if_exception_type(RetryableFault),
+            reraise=True,
+        )
+        started = time.perf_counter()
+
+        async def attempt() -> ChatReply:
+            nonlocal started
+            started = time.perf_counter()
+            body = await self._send(client, request, messages)
+            reply = read_completion(request.key, body, time.perf_counter() - started)
+            if reply is None:
+                said = self._faults.redact(body.decode("utf-8", "replace"))
+                raise RetryableFault(FailureReason.BAD_RESPONSE, f"no chat completion: {said}")
+            return reply
+
+        try:
+            return await retrying(attempt)
+        except RetryableFault as fault:
+            reason, detail = fault.reason, fault.detail
+        except RejectedFault as fault:
+            reason, detail = FailureReason.REJECTED, str(fault)
+        latency_s = time.perf_counter() - started
+        return ChatReply(request.key, None, reason, detail, latency_s=latency_s)
+
+    async def _send(
+        self, client: openai.AsyncOpenAI, request: ChatRequest, messages: list[dict[str, Any]]
+    ) -> bytes:
+        """Send one request once and return the body of the answer.
+
+        Raises:
+            RetryableFault, RejectedFault, EngineError: raised outside the handler, so that no
+                traceback carries the client's own exception, which may echo the key.
+        """
+        limit_field = self._limit_field
+        body: dict[str, Any] = {
+            "model": self._model,
+            "messages": messages,
+            "temperature": request.sampling.temperature,
+            "top_p": request.sampling.top_p,
+            "seed": request.seed,
+            limit_field: request.sampling.max_tokens,
+        }
+        try:
+            # The client's own limit is per read; a server that drips bytes would pass it for ever.
+            async with asyncio.timeout(self._settings.timeout_s):
+                raw = await client.chat.completions.with_raw_response.create(
+                    **body, extra_body=self._settings.extra_body or None
+                )
+            self.reached = True
+            return raw.content
+        except (TimeoutError, openai.OpenAIError) as error:
+            self.reached |= isinstance(error, openai.APIStatusError)
+            fault = self._faults.read(error)
+            rename = limit_field == "max_tokens" and _wants_max_completion_tokens(error)
+        if rename:
+            self._limit_field = "max_completion_tokens"
+            return await self._send(client, request, messages)
+        if isinstance(fault, RetryableFault) and fault.unreachable and not self.reached:
+            raise self._faults.unreachable(fault.detail)
+        raise fault
+
+
+def _wants_max_completion_tokens(error: Exception) -> bool:
+    """Whether a hosted model knows the token limit only by its newer name."""
+    return (
+        isinstance(error, openai.BadRequestError)
+        and error.code == "unsupported_parameter"
+        and error.param == "max_tokens"
+    )

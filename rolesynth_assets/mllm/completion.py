@@ -1,0 +1,65 @@
+"""From the body of a chat completion to a reply: text, or the reason why there is none."""
+
+from pydantic import BaseModel, Field, ValidationError
+
+from rolesynth_assets.mllm.engine import ChatReply, FailureReason
+
+
+class _Message(BaseModel):
+    content: str | None = None
+    refusal: str | None = None
+
+
+class _Choice(BaseModel):
+    message: _Message
+    finish_reason: str | None = None
+
+
+class _Usage(BaseModel):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+class _Completion(BaseModel):
+    """The fields that are read; servers add and leave out others."""
+
+    choices: list[_Choice] = Field(min_length=1)
+    usage: _Usage | None = None
+
+
+def read_completion(key: str, body: bytes, latency_s: float) -> ChatReply | None:
+    """Read the body of a chat completion; None when it is no chat completion at all."""
+    try:
+        completion = _Completion.model_validate_json(body)
+    except ValidationError:
+        return None
+    choice = completion.choices[0]
+    usage = completion.usage or _Usage()
+    text = (choice.message.content or "").strip()
+    finish_reason = choice.finish_reason or ""
+    reason, detail = why_no_text(text, finish_reason, choice.message.refusal)
+    return ChatReply(
+        key=key,
+        text=text if reason is None else None,
+        reason=reason,
+        detail=detail,
+        finish_reason=finish_reason,
+        prompt_tokens=usage.prompt_tokens or 0,
+        completion_tokens=usage.completion_tokens or 0,
+        latency_s=latency_s,
+    )
+
+
+def why_no_text(
+    text: str, finish_reason: str, refusal: str | None = None
+) -> tuple[FailureReason | None, str]:
+    """Return the reason why `text` is no whole answer, and a detail; (None, "") when it is one."""
+    if refusal:
+        return FailureReason.REFUSED, refusal
+    if finish_reason == "content_filter":
+        return FailureReason.REFUSED, text or "stopped by the server's content filter"
+    if finish_reason == "length":
+        return FailureReason.TRUNCATED, text
+    if not text:
+        return FailureReason.EMPTY, ""
+    return None, ""

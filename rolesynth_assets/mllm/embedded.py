@@ -1,0 +1,164 @@
+"""The embedded engine: the nano MLLM in process, a stand-in that needs no network, key or GPU.
+
+Requests with an image go to the nano MLLM, which reads pixels and text and nothing else. Requests
+without one go to the scripted text member.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rolesynth_assets.mllm.engine import (
+    ChatReply,
+    ChatRequest,
+    EngineError,
+    FailureReason,
+    ModelIdentity,
+)
+
+if TYPE_CHECKING:
+    import torch
+
+WEIGHTS = Path(__file__).parents[1] / "embedded" / "weights" / "nano"
+BATCH = 120
+"""Requests in one batch; also the look-ahead."""
+REMEMBERED_IMAGES = 64
+"""Encoded images kept from one batch to the next."""
+
+
+class EmbeddedEngine:
+    """Answers with the nano MLLM stored in `weights` and the scripted text member."""
+
+    def __init__(self, weights: Path = WEIGHTS) -> None:
+        if not (weights / "model.safetensors").is_file():
+            raise EngineError(
+                f"The embedded engine's weights are missing in {weights}. Make them with "
+                "`python -m rolesynth_assets.embedded.train --out DIR`, or choose another engine "
+                "with ROLESYNTH_ENGINE."
+            )
+        self._weights = weights
+        digest = sha256((weights / "model.safetensors").read_bytes()).hexdigest()
+        self._identity = ModelIdentity("embedded", "nano-mllm", digest[:12], stand_in=True)
+        self._nano: _Nano | None = None
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """The nano MLLM, its revision the digest of its weights."""
+        return self._identity
+
+    async def complete(self, requests: Iterable[ChatRequest]) -> AsyncGenerator[ChatReply, None]:
+        """Yield replies batch by batch, in the order of the requests."""
+        pending = iter(requests)
+        while batch := list(islice(pending, BATCH)):
+            looking = [r for r in batch if r.images]
+            replies = await asyncio.to_thread(self._look, looking) if looking else []
+            by_key = {reply.key: reply for reply in replies}
+            for request in batch:
+                yield by_key[request.key] if request.images else _scripted(request)
+
+    async def aclose(self) -> None:
+        """Forget the loaded model."""
+        self._nano = None
+
+    def _look(self, requests: Sequence[ChatRequest]) -> list[ChatReply]:
+        if self._nano is None:
+            self._nano = _Nano(self._weights)
+        return self._nano.answer(requests)
+
+
+def _scripted(request: ChatRequest) -> ChatReply:
+    from rolesynth_assets.embedded.scripted import answer
+
+    text = answer(request)
+    if text is None:
+        return ChatReply(
+            request.key,
+            None,
+            FailureReason.REFUSED,
+            "The scripted text member, a stand-in, has no line for this request; use a real model.",
+        )
+    return ChatReply(request.key, text, None, finish_reason="stop")
+
+
+class _Nano:
+    """The loaded model with its tokenizer and the image tokens of the last images."""
+
+    def __init__(self, weights: Path) -> None:
+        import torch
+        from tokenizers import Tokenizer
+        from transformers import Qwen2_5_VLForConditionalGeneration
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
+        self.model: Any = Qwen2_5_VLForConditionalGeneration.from_pretrained(
+            weights, dtype=torch.float32
+        ).eval()
+        self.tokenizer = Tokenizer.from_file(str(weights / "tokenizer.json"))
+        self.seen: OrderedDict[str, torch.Tensor] = OrderedDict()
+
+    def answer(self, requests: Sequence[ChatRequest]) -> list[ChatReply]:
+        """Answer requests that each carry one image (further images are not looked at)."""
+        from rolesynth_assets.embedded.decoding import Prompt, complete_batch
+        from rolesynth_assets.embedded.tokenizer import chat_text
+
+        started = time.perf_counter()
+        keys, tokens = self._image_tokens([r.images[0] for r in requests])
+        rows = {key: row for row, key in enumerate(tokens)}
+        import torch
+
+        texts = [chat_text(r.system, r.prompt, history=r.history) for r in requests]
+        prompts = [
+            Prompt(encoded.ids, rows[key], r.sampling, r.seed)
+            for r, key, encoded in zip(
+                requests, keys, self.tokenizer.encode_batch(texts), strict=True
+            )
+        ]
+        answers = complete_batch(self.model, prompts, torch.stack(list(tokens.values())))
+        seconds = (time.perf_counter() - started) / len(requests)
+        return [
+            _reply(r, self.tokenizer.decode(a.ids), a.ended, len(p.ids), len(a.ids), seconds)
+            for r, p, a in zip(requests, prompts, answers, strict=True)
+        ]
+
+    def _image_tokens(self, images: Sequence[bytes]) -> tuple[list[str], dict[str, torch.Tensor]]:
+        """Encode each distinct image once; return every request's key and the tokens by key."""
+        import torch
+
+        from rolesynth_assets.embedded.nano import encode_images, read_pixels
+
+        keys = [sha256(data).hexdigest() for data in images]
+        fresh = {k: data for k, data in zip(keys, images, strict=True) if k not in self.seen}
+        if fresh:
+            with torch.inference_mode():
+                pixels = read_pixels(list(fresh.values()))
+                encoded = encode_images(self.model.model.visual, pixels)
+            self.seen.update(zip(fresh, encoded, strict=True))
+        tokens = {key: self.seen[key] for key in dict.fromkeys(keys)}
+        while len(self.seen) > REMEMBERED_IMAGES:
+            self.seen.popitem(last=False)
+        return keys, tokens
+
+
+def _reply(
+    request: ChatRequest, text: str, ended: bool, read: int, written: int, seconds: float
+) -> ChatReply:
+    reason = None if text.strip() else FailureReason.EMPTY
+    if not ended:
+        reason = FailureReason.TRUNCATED
+    return ChatReply(
+        request.key,
+        None if reason else text.strip(),
+        reason,
+        detail=text.strip() if reason else "",
+        finish_reason="stop" if ended else "length",
+        prompt_tokens=read,
+        completion_tokens=written,
+        latency_s=seconds,
+    )

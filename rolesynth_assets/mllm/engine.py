@@ -1,0 +1,154 @@
+"""The one interface through which the package talks to a model that reads or writes text.
+
+The message layout is part of the design: one shared system prompt, the image first, the role's
+text last, and all requests of an image back to back, so that a server can reuse the image's
+preprocessing, vision-encoder output and prefix blocks across roles.
+"""
+
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal, Protocol
+
+from rolesynth_assets.store.digests import digest
+
+
+class EngineError(RuntimeError):
+    """The engine cannot serve any request: wrong key, unknown model, no server, missing extra.
+
+    Raised at once instead of returning one failed reply per request; the message says the way out.
+    """
+
+
+class FailureReason(StrEnum):
+    """Why a request has no text."""
+
+    CALL_FAILED = "call_failed"
+    """Transport or server error after all retries."""
+    TIMEOUT = "timeout"
+    """No complete answer within the time limit, after all retries."""
+    BAD_RESPONSE = "bad_response"
+    """The server answered something that is no chat completion."""
+    TRUNCATED = "truncated"
+    """The text hit the token limit; what was written is in the reply's detail."""
+    REFUSED = "refused"
+    """The model or the server's content filter refused to answer."""
+    EMPTY = "empty"
+    """The model answered nothing but white space."""
+    REJECTED = "rejected"
+    """The server rejected this request (400, 413, 422): too large, content policy."""
+
+    @property
+    def transient(self) -> bool:
+        """True for the reasons that the next run tries again."""
+        return self in (
+            FailureReason.CALL_FAILED,
+            FailureReason.TIMEOUT,
+            FailureReason.BAD_RESPONSE,
+        )
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the next token is drawn; `temperature` 0 is greedy decoding."""
+
+    temperature: float
+    top_p: float
+    max_tokens: int
+
+    def fingerprint(self) -> str:
+        """Return the sha256 hex digest of the three values, equal for 0 and 0.0."""
+        return digest(
+            "sampling", repr(float(self.temperature)), repr(float(self.top_p)), int(self.max_tokens)
+        )
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One earlier turn of a dialogue."""
+
+    speaker: Literal["user", "assistant"]
+    text: str
+
+
+@dataclass(frozen=True)
+class ChatRequest:
+    """One question to a model; `key` comes back in the reply.
+
+    The model reads `system`, then `history`, then one user message: `images` (encoded bytes of
+    PNG, JPEG or WebP) first and `prompt` after them.
+    """
+
+    key: str
+    system: str
+    prompt: str
+    sampling: Sampling
+    seed: int
+    images: tuple[bytes, ...] = ()
+    history: tuple[Turn, ...] = ()
+
+
+@dataclass(frozen=True)
+class ChatReply:
+    """One answer: exactly one of `text` and `reason` is set.
+
+    `detail` explains a reason in words; a truncated reply keeps its text there. `latency_s` is the
+    time in seconds of the attempt that gave the answer, without earlier attempts and waits.
+    """
+
+    key: str
+    text: str | None
+    reason: FailureReason | None
+    detail: str = ""
+    finish_reason: str = ""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    latency_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        if (self.text is None) == (self.reason is None):
+            raise ValueError(
+                f"reply {self.key!r}: exactly one of text and reason must be set, "
+                f"got text={self.text!r} and reason={self.reason!r}"
+            )
+
+
+@dataclass(frozen=True)
+class ModelIdentity:
+    """Which model answers; `stand_in` marks an embedded model that replaces a real one."""
+
+    engine: str
+    model: str
+    revision: str
+    stand_in: bool = False
+
+    def fingerprint(self) -> str:
+        """Return the sha256 hex digest of model and revision.
+
+        The engine is left out: the same weights behind another door write the same captions.
+        """
+        return digest("model", self.model, self.revision)
+
+
+class ChatEngine(Protocol):
+    """A model behind one door, whichever way it is reached."""
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """The model's name and revision, fixed for the engine's life."""
+        ...
+
+    def complete(self, requests: Iterable[ChatRequest]) -> AsyncIterator[ChatReply]:
+        """Yield one reply per request, in any order.
+
+        `requests` is consumed lazily with a bounded look-ahead, so that images are loaded as they
+        are needed; all requests of an image stand back to back.
+
+        Raises:
+            EngineError: no request can succeed (wrong key, unknown model, no server).
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close connections and cancel what is in flight; safe to call twice."""
+        ...

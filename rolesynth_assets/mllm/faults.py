@@ -1,0 +1,175 @@
+"""What goes wrong between us and an OpenAI-compatible server, and what is tried again."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import openai
+from tenacity import RetryCallState, wait_exponential_jitter
+from tenacity.wait import wait_base
+
+from rolesynth_assets.mllm.engine import EngineError, FailureReason
+
+_DETAIL_CHARS = 300
+"""Servers echo the request in their errors, images included; the start says what is wrong."""
+
+_BAD_RESPONSE_ATTEMPTS = 3
+"""A server that talks nonsense is rarely healed by waiting, a broken proxy sometimes is."""
+
+_RETRIED_STATUS = frozenset({408, 409, 425, 429})
+_REJECTED_STATUS = frozenset({400, 413, 422})
+_MODERATION = re.compile(r"moderation|flagged|content.?(policy|filter)", re.IGNORECASE)
+
+
+class RetryableFault(Exception):
+    """An attempt failed in a way that another attempt may heal."""
+
+    def __init__(
+        self,
+        reason: FailureReason,
+        detail: str,
+        *,
+        retry_after_s: float | None = None,
+        unreachable: bool = False,
+    ) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+        self.retry_after_s = retry_after_s
+        self.unreachable = unreachable
+
+
+class RejectedFault(Exception):
+    """The server will not answer this request, however often it is asked."""
+
+
+@dataclass(frozen=True)
+class Backoff:
+    """How long to wait between attempts, in seconds; jitter of up to `initial_s` is added."""
+
+    initial_s: float = 0.5
+    ceiling_s: float = 30.0
+    retry_after_cap_s: float = 60.0
+
+
+class BackoffWait(wait_base):
+    """Waits as the server asks, else exponentially longer; always with jitter."""
+
+    def __init__(self, backoff: Backoff) -> None:
+        self._cap_s = backoff.retry_after_cap_s
+        self._exponential = wait_exponential_jitter(
+            initial=backoff.initial_s, max=backoff.ceiling_s, jitter=backoff.initial_s
+        )
+
+    def __call__(self, retry_state: RetryCallState) -> float:
+        """Return the seconds to wait before the next attempt."""
+        outcome = retry_state.outcome
+        error = outcome.exception() if outcome is not None else None
+        computed = self._exponential(retry_state)
+        if isinstance(error, RetryableFault) and error.retry_after_s is not None:
+            # Never earlier than asked, and later by the jitter, so that not all come back at once.
+            return min(error.retry_after_s, self._cap_s) + min(computed, 0.1 * self._cap_s)
+        return computed
+
+
+def stop_after(max_retries: int) -> Callable[[RetryCallState], bool]:
+    """Return tenacity's stop rule: `max_retries` + 1 attempts, fewer for senseless answers."""
+
+    def stop(retry_state: RetryCallState) -> bool:
+        error = retry_state.outcome.exception() if retry_state.outcome is not None else None
+        attempts = max_retries + 1
+        if isinstance(error, RetryableFault) and error.reason is FailureReason.BAD_RESPONSE:
+            attempts = min(attempts, _BAD_RESPONSE_ATTEMPTS)
+        return retry_state.attempt_number >= attempts
+
+    return stop
+
+
+@dataclass(frozen=True, repr=False)
+class FaultReader:
+    """Turns the client's exceptions into faults whose texts never contain the key."""
+
+    base_url: str
+    model: str
+    secret: str | None = None
+
+    def __repr__(self) -> str:
+        return f"FaultReader(base_url={self.base_url!r}, model={self.model!r})"
+
+    def redact(self, text: str) -> str:
+        """Return one short line without the key."""
+        if self.secret:
+            text = text.replace(self.secret, "***")
+        text = " ".join(text.split())
+        return text if len(text) <= _DETAIL_CHARS else text[:_DETAIL_CHARS] + "..."
+
+    def read(self, error: Exception) -> RetryableFault | RejectedFault | EngineError:
+        """Classify what an attempt raised: try again, give this request up, or stop everything."""
+        if isinstance(error, openai.APIStatusError):
+            return self._read_status(error)
+        cause = error.__cause__
+        unreachable = type(cause).__name__ in ("ConnectError", "ConnectTimeout")
+        said = str(cause or error) or type(cause or error).__name__
+        if isinstance(error, TimeoutError | openai.APITimeoutError):
+            return RetryableFault(
+                FailureReason.TIMEOUT, "no complete answer in time", unreachable=unreachable
+            )
+        detail = self.redact(f"{type(cause or error).__name__}: {said}")
+        return RetryableFault(FailureReason.CALL_FAILED, detail, unreachable=unreachable)
+
+    def _read_status(
+        self, error: openai.APIStatusError
+    ) -> RetryableFault | RejectedFault | EngineError:
+        status = error.status_code
+        said = self.redact(f"HTTP {status}: {error.message}")
+        if status in _RETRIED_STATUS or status >= 500:
+            return RetryableFault(
+                FailureReason.CALL_FAILED, said, retry_after_s=retry_after_s(error.response.headers)
+            )
+        if status == 403 and _MODERATION.search(error.message):
+            return RejectedFault(said)  # hosted gateways answer so for one image
+        if status in (401, 403):
+            return EngineError(
+                f"{self.base_url} refuses the key for model {self.model!r} ({said}). "
+                "Set ROLESYNTH_API_KEY (or OPENAI_API_KEY) to a key that may use this model."
+            )
+        if status == 404:
+            return EngineError(
+                f"{self.base_url} does not know model {self.model!r} ({said}). Set ROLESYNTH_MODEL "
+                "to a name that the server lists under /models, and ROLESYNTH_BASE_URL to the "
+                "address that ends in /v1."
+            )
+        if error.code in ("unsupported_parameter", "unsupported_value"):
+            return EngineError(
+                f"Model {self.model!r} at {self.base_url} does not take our sampling ({said}). "
+                "Choose sampling values that it takes, or another ROLESYNTH_MODEL."
+            )
+        if status in _REJECTED_STATUS:
+            return RejectedFault(said)
+        return RetryableFault(FailureReason.BAD_RESPONSE, said)
+
+    def unreachable(self, detail: str) -> EngineError:
+        """Return the error for a server that never answered anything."""
+        return EngineError(
+            f"No server answers at {self.base_url} ({detail}). Start it, or set "
+            "ROLESYNTH_BASE_URL to where it listens."
+        )
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Read Retry-After (seconds or a date) or retry-after-ms; None when absent or senseless."""
+    try:
+        if milliseconds := headers.get("retry-after-ms"):
+            return max(0.0, float(milliseconds) / 1000)
+        value = headers.get("retry-after")
+        if not value:
+            return None
+        try:
+            return max(0.0, float(value))
+        except ValueError:
+            when = parsedate_to_datetime(value)
+            return max(0.0, (when - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return None

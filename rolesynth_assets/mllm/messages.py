@@ -1,0 +1,108 @@
+"""A request as OpenAI chat messages: system, history, then the images and last the text."""
+
+import hashlib
+import io
+import math
+import threading
+from base64 import b64encode
+from collections import OrderedDict
+from typing import Any
+
+from rolesynth_assets.mllm.engine import ChatRequest
+from rolesynth_assets.mllm.settings import DEFAULT_PIXEL_BUDGET
+
+ACCEPTED_FORMATS = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
+"""Pillow's names of the formats that servers read, and their media types."""
+
+_CACHED_IMAGES = 8
+"""An image's requests come back to back, so a few images are enough; each is at most a few MB."""
+
+
+class UnreadableImageError(ValueError):
+    """A request carries bytes that are no image."""
+
+
+class MessageBuilder:
+    """Builds messages; each image is resized and encoded once for all of its requests."""
+
+    def __init__(self, pixel_budget: int = DEFAULT_PIXEL_BUDGET) -> None:
+        self._pixel_budget = pixel_budget
+        self._urls: OrderedDict[str, str] = OrderedDict()
+        self._lock = threading.Lock()  # engines build messages in worker threads
+
+    def build(self, request: ChatRequest) -> list[dict[str, Any]]:
+        """Return the messages of one request.
+
+        Raises:
+            UnreadableImageError: an image of the request cannot be decoded.
+        """
+        messages: list[dict[str, Any]] = []
+        if request.system:
+            messages.append({"role": "system", "content": request.system})
+        messages += [{"role": turn.speaker, "content": turn.text} for turn in request.history]
+        if not request.images:
+            messages.append({"role": "user", "content": request.prompt})
+            return messages
+        parts: list[dict[str, Any]] = [
+            {"type": "image_url", "image_url": {"url": self._data_url(image)}}
+            for image in request.images
+        ]
+        parts.append({"type": "text", "text": request.prompt})
+        messages.append({"role": "user", "content": parts})
+        return messages
+
+    def _data_url(self, image: bytes) -> str:
+        key = hashlib.sha256(image).hexdigest()
+        with self._lock:
+            url = self._urls.get(key)
+            if url is None:
+                encoded, media_type = fit_to_budget(image, self._pixel_budget)
+                url = f"data:{media_type};base64,{b64encode(encoded).decode('ascii')}"
+                self._urls[key] = url
+                if len(self._urls) > _CACHED_IMAGES:
+                    self._urls.popitem(last=False)
+            self._urls.move_to_end(key)
+            return url
+
+
+def fit_to_budget(image: bytes, pixel_budget: int) -> tuple[bytes, str]:
+    """Return an encoded image of at most `pixel_budget` pixels and its media type.
+
+    The bytes come back unchanged when they fit and servers read the format. Otherwise the image is
+    scaled down with its aspect kept, and encoded again: PNG with transparency, else JPEG.
+
+    Raises:
+        UnreadableImageError: the bytes cannot be decoded.
+    """
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(io.BytesIO(image)) as source:
+            fits = source.width * source.height <= pixel_budget
+            if fits and source.format in ACCEPTED_FORMATS:
+                return image, ACCEPTED_FORMATS[source.format]
+            picture = ImageOps.exif_transpose(source)
+            transparent = picture.has_transparency_data
+            picture = picture.convert("RGBA" if transparent else "RGB")
+            if not fits:
+                size = _fitted_size(picture.width, picture.height, pixel_budget)
+                picture = picture.resize(size, Image.Resampling.LANCZOS)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        digest = hashlib.sha256(image).hexdigest()
+        raise UnreadableImageError(
+            f"image {digest[:12]} ({len(image)} bytes) cannot be decoded: {error}"
+        ) from None
+    buffer = io.BytesIO()
+    if transparent:
+        picture.save(buffer, "PNG")
+        return buffer.getvalue(), "image/png"
+    picture.save(buffer, "JPEG", quality=95)
+    return buffer.getvalue(), "image/jpeg"
+
+
+def _fitted_size(width: int, height: int, pixel_budget: int) -> tuple[int, int]:
+    """Scale (width, height) so that the product is at most the budget, each at least one pixel."""
+    scale = math.sqrt(pixel_budget / (width * height))
+    fitted_width = min(max(1, int(width * scale)), pixel_budget)
+    fitted_height = min(max(1, int(height * scale)), pixel_budget // fitted_width)
+    return fitted_width, fitted_height

@@ -1,0 +1,228 @@
+"""Any OpenAI-compatible server as a `ChatEngine`: a vLLM server or a hosted API."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Iterator
+from dataclasses import dataclass
+
+import openai
+
+from rolesynth_assets.mllm.chat_call import ChatCaller
+from rolesynth_assets.mllm.engine import (
+    ChatReply,
+    ChatRequest,
+    EngineError,
+    FailureReason,
+    ModelIdentity,
+)
+from rolesynth_assets.mllm.faults import Backoff, BackoffWait, FaultReader
+from rolesynth_assets.mllm.messages import MessageBuilder, UnreadableImageError
+from rolesynth_assets.mllm.served_model import ask_revision
+from rolesynth_assets.mllm.settings import EngineSettings
+
+_CONNECT_TIMEOUT_S = 10.0
+_MODELS_TIMEOUT_S = 30.0
+_LEAST_FAILURES_TO_STOP = 16
+"""So many failures in a row, or two rounds of all slots, and the server fails for everybody."""
+
+
+@dataclass
+class _Health:
+    """Tells a server that fails for everybody from one that fails for some requests."""
+
+    limit: int
+    proven: bool = False
+    """The model has answered a chat request."""
+    failures_in_a_row: int = 0
+    last_failure: str = ""
+
+    def note(self, reply: ChatReply) -> bool:
+        """Count one reply; False when it must wait until the server has proven itself."""
+        if reply.latency_s == 0.0:
+            return True  # never sent: its image cannot be decoded
+        rejected = reply.reason is FailureReason.REJECTED
+        if rejected and self.proven:
+            return True  # some requests are too large or against a policy
+        if rejected or (reply.reason is not None and reply.reason.transient):
+            self.failures_in_a_row += 1
+            self.last_failure = f"{reply.reason}, {reply.detail}"
+            return not rejected
+        self.proven = True
+        self.failures_in_a_row = 0
+        return True
+
+    @property
+    def failing(self) -> bool:
+        return self.failures_in_a_row >= self.limit
+
+
+class OpenAIEngine:
+    """Sends requests to one server, several at a time, and tries again what may succeed.
+
+    A request never raises: it ends as a reply with text or with a `FailureReason`. What would fail
+    for every request raises one `EngineError` instead.
+    """
+
+    def __init__(self, settings: EngineSettings, backoff: Backoff | None = None) -> None:
+        if not settings.model or not settings.base_url:
+            missing = "ROLESYNTH_BASE_URL" if settings.model else "ROLESYNTH_MODEL"
+            raise EngineError(
+                f"The openai engine needs {missing}: set ROLESYNTH_BASE_URL to an "
+                "OpenAI-compatible server, such as http://127.0.0.1:8000/v1, and ROLESYNTH_MODEL "
+                "to the name of the model it serves."
+            )
+        secret = settings.api_key.get_secret_value() if settings.api_key else None
+        self._settings = settings
+        self._model: str = settings.model
+        self._faults = FaultReader(settings.base_url, settings.model, secret)
+        self._wait = BackoffWait(backoff or Backoff())
+        self._caller = ChatCaller(settings, settings.model, self._faults, self._wait)
+        self._messages = MessageBuilder(settings.pixel_budget)
+        self._health = _Health(limit=max(_LEAST_FAILURES_TO_STOP, 2 * settings.concurrency))
+        self._identity: ModelIdentity | None = None
+        self._running: set[asyncio.Task[ChatReply]] = set()
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"OpenAIEngine(model={self._model!r}, base_url={self._faults.base_url!r})"
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Name and revision; asks the server once unless the settings name the revision.
+
+        The first access blocks for that question, so take it before an event loop is busy.
+
+        Raises:
+            EngineError: wrong key, no server, or no clean answer about its models.
+        """
+        if self._identity is None:
+            revision = self._settings.revision or self._ask_revision()
+            revision += self._settings.revision_suffix
+            self._identity = ModelIdentity("openai", self._model, revision)
+        return self._identity
+
+    async def complete(self, requests: Iterable[ChatRequest]) -> AsyncGenerator[ChatReply, None]:
+        """Yield one reply per request as they arrive, at most `concurrency` in flight.
+
+        Up to twice `concurrency` requests are taken ahead of the consumer. Leaving the iteration
+        (closing the generator, cancelling its task) cancels what is in flight.
+
+        Raises:
+            EngineError: wrong key, unknown model, no server, or a server that stopped answering.
+        """
+        if self._closed:
+            raise EngineError("This engine is closed; make a new one.")
+        source = iter(requests)
+        running: set[asyncio.Task[ChatReply]] = set()
+        held: list[ChatReply] = []  # rejections, until another reply proves that it is not us
+        async with self._client() as client:
+            try:
+                await self._fill(running, source, client)
+                while running:
+                    done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                    running -= done
+                    self._running -= done
+                    replies, error = _results(done)
+                    if error is None:
+                        await self._fill(running, source, client)
+                    for reply in replies:
+                        if self._health.note(reply):
+                            yield reply
+                        else:
+                            held.append(reply)
+                    self._stop_if(error)
+                    if self._health.proven or not running:
+                        for reply in held:
+                            yield reply
+                        held.clear()
+            finally:
+                self._running -= running
+                await _cancel(running)
+
+    async def aclose(self) -> None:
+        """Cancel what is in flight; further calls of `complete` raise."""
+        self._closed = True
+        await _cancel(self._running)
+        self._running.clear()
+
+    def _client(self) -> openai.AsyncOpenAI:
+        """Return a client for one event loop; connections cannot move to another one."""
+        timeout = self._settings.timeout_s
+        return openai.AsyncOpenAI(
+            base_url=self._faults.base_url,
+            api_key=self._faults.secret or "none",  # the client insists on one, a local server not
+            max_retries=0,  # ours are counted and end as a reason code
+            timeout=openai.Timeout(timeout, connect=min(timeout, _CONNECT_TIMEOUT_S)),
+        )
+
+    async def _fill(
+        self,
+        running: set[asyncio.Task[ChatReply]],
+        source: Iterator[ChatRequest],
+        client: openai.AsyncOpenAI,
+    ) -> None:
+        """Take requests until `concurrency` are in flight, encoding their images one by one."""
+        while len(running) < self._settings.concurrency:
+            request = next(source, None)
+            if request is None:
+                return
+            try:
+                messages = await asyncio.to_thread(self._messages.build, request)
+            except UnreadableImageError as error:
+                answer = _unsent(request.key, str(error))
+            else:
+                answer = self._caller.answer(client, request, messages)
+            task = asyncio.create_task(answer)
+            running.add(task)
+            self._running.add(task)
+
+    def _stop_if(self, error: BaseException | None) -> None:
+        """Raise what no request can survive."""
+        if error is not None:
+            raise error
+        if self._health.failing:
+            raise EngineError(
+                f"{self._health.failures_in_a_row} requests in a row failed at "
+                f"{self._faults.base_url} (the last: {self._health.last_failure}). Look at the "
+                "server and its limits, then run again: what was answered is kept."
+            )
+
+    def _ask_revision(self) -> str:
+        client = openai.OpenAI(
+            base_url=self._faults.base_url,
+            api_key=self._faults.secret or "none",
+            max_retries=0,
+            timeout=min(self._settings.timeout_s, _MODELS_TIMEOUT_S),
+        )
+        with client:
+            return ask_revision(
+                client, self._model, self._faults, self._wait, self._settings.max_retries
+            )
+
+
+async def _unsent(key: str, detail: str) -> ChatReply:
+    """Answer a request that cannot be sent."""
+    return ChatReply(key, None, FailureReason.REJECTED, detail)
+
+
+def _results(
+    done: set[asyncio.Task[ChatReply]],
+) -> tuple[list[ChatReply], BaseException | None]:
+    """Split finished tasks into replies and the first error, so that no paid answer is lost."""
+    replies: list[ChatReply] = []
+    error: BaseException | None = None
+    for task in done:
+        if task.cancelled():
+            error = error or EngineError("The engine was closed while requests were in flight.")
+        elif failure := task.exception():
+            error = error or failure
+        else:
+            replies.append(task.result())
+    return replies, error
+
+
+async def _cancel(tasks: set[asyncio.Task[ChatReply]]) -> None:
+    """Cancel tasks and wait until they are gone."""
+    pending = list(tasks)
+    for task in pending:
+        task.cancel()
+    await asyncio.gather(*pending, return_exceptions=True)

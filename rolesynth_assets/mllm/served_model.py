@@ -1,0 +1,101 @@
+"""Which weights a server serves: its answer to GET /models, reduced to what stays the same."""
+
+import re
+
+import openai
+from pydantic import BaseModel, ValidationError
+from tenacity import Retrying, retry_if_exception_type
+
+from rolesynth_assets.mllm.engine import EngineError, FailureReason
+from rolesynth_assets.mllm.faults import (
+    BackoffWait,
+    FaultReader,
+    RejectedFault,
+    RetryableFault,
+    stop_after,
+)
+
+UNKNOWN_REVISION = "unknown"
+
+_SNAPSHOT = re.compile(r"snapshots/([0-9a-f]{40})(?:/|$)")
+
+
+class _Card(BaseModel):
+    id: str
+    root: str | None = None
+
+
+class _Cards(BaseModel):
+    data: list[_Card]
+
+
+def cached_commit(path: str) -> str | None:
+    """Return the commit that a folder of the Hugging Face cache names, else None."""
+    snapshot = _SNAPSHOT.search(path)
+    return snapshot.group(1) if snapshot else None
+
+
+def revision_of(model: str, root: str | None) -> str:
+    """Reduce what a server says about a model to a revision that survives its restarts.
+
+    vLLM's `root` is the model's id or folder, which tells what stands behind an alias. A folder of
+    the Hugging Face cache names the commit, and that is the same on every machine. `created` is
+    left out: vLLM sets it to the time of its start. A `root` equal to the name tells nothing new.
+    """
+    if not root or root == model:
+        return UNKNOWN_REVISION
+    return cached_commit(root) or root
+
+
+def ask_revision(
+    client: openai.OpenAI, model: str, faults: FaultReader, wait: BackoffWait, max_retries: int
+) -> str:
+    """Ask the server for the model's revision; "unknown" when it has nothing useful to say.
+
+    A passing fault is no "unknown": the revision is part of every row's identity and must not
+    depend on the weather.
+
+    Raises:
+        EngineError: wrong key, no server, or no clean answer after all retries.
+    """
+    retrying = Retrying(
+        stop=stop_after(max_retries),
+        wait=wait,
+        retry=retry_if_exception_type(RetryableFault),
+        reraise=True,
+    )
+    try:
+        return retrying(_ask_once, client, model, faults)
+    except RetryableFault as fault:
+        detail = fault.detail
+    raise EngineError(
+        f"{faults.base_url} does not say which models it serves ({detail}). Try again when it "
+        "does, or set ROLESYNTH_REVISION yourself: it is part of every caption's identity."
+    )
+
+
+def _ask_once(client: openai.OpenAI, model: str, faults: FaultReader) -> str:
+    body = b""
+    fault: Exception | None = None
+    try:
+        body = client.models.with_raw_response.list().content
+    except openai.NotFoundError:
+        return UNKNOWN_REVISION  # a server without /models
+    except openai.APIError as error:
+        fault = faults.read(error)
+    if isinstance(fault, RejectedFault):
+        return UNKNOWN_REVISION
+    if isinstance(fault, RetryableFault):
+        if fault.unreachable:
+            raise faults.unreachable(fault.detail)
+        if fault.reason is FailureReason.BAD_RESPONSE:
+            return UNKNOWN_REVISION  # 405 and the like: the server has no such page
+    if fault is not None:
+        raise fault
+    try:
+        cards = _Cards.model_validate_json(body).data
+    except ValidationError:
+        said = faults.redact(body.decode("utf-8", "replace"))
+        raise RetryableFault(FailureReason.BAD_RESPONSE, f"no list of models: {said}") from None
+    roots = [card.root for card in cards if card.id == model]
+    return revision_of(model, roots[0]) if roots else UNKNOWN_REVISION

@@ -1,0 +1,117 @@
+"""What a user chooses about the model that writes and judges, from the environment."""
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
+
+from rolesynth_assets.mllm.engine import EngineError
+from rolesynth_assets.store.digests import digest
+
+DEFAULT_PIXEL_BUDGET = 1280 * 28 * 28
+"""Qwen2.5-VL's recommended upper bound: 1,280 visual tokens of 28 x 28 pixels."""
+
+_JSON_FIELDS = ("extra_body", "vllm_options")
+
+
+class EngineSettings(BaseModel):
+    """One engine's settings; the key is a secret and is shown nowhere."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    engine: Literal["embedded", "openai", "vllm"] = "embedded"
+    model: str | None = None
+    """Model name as the server knows it, or a Hugging Face id or folder for `vllm`."""
+    revision: str | None = None
+    """Revision of the weights; part of every caption's identity. Asked from the server if unset."""
+    base_url: str | None = None
+    """Where an OpenAI-compatible server listens, usually ending in /v1."""
+    api_key: SecretStr | None = None
+    concurrency: Annotated[int, Field(ge=1, le=1000)] = 32  # the client opens 1,000 connections
+    """Requests in flight at once; also how far the requests are read ahead."""
+    timeout_s: Annotated[float, Field(gt=0)] = 120
+    """Seconds one attempt may take from sending to the last byte of the answer."""
+    max_retries: Annotated[int, Field(ge=0, le=100)] = 6
+    """Attempts after the first one."""
+    pixel_budget: Annotated[int, Field(ge=28 * 28)] = DEFAULT_PIXEL_BUDGET
+    """Images with more pixels than this are scaled down before they are sent."""
+    extra_body: dict[str, Any] = Field(default_factory=dict)
+    """Further fields of each request, such as {"top_k": 20}; part of every caption's identity."""
+    vllm_options: dict[str, Any] = Field(default_factory=dict)
+    """Keyword arguments of `vllm.LLM`, such as {"max_model_len": 4096}."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _plain_http_url(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("must look like http://127.0.0.1:8000/v1")
+        if parts.username or parts.password:
+            raise ValueError("must not carry a user name or password; put the key into the api key")
+        return url.rstrip("/")
+
+    @property
+    def revision_suffix(self) -> str:
+        """What to append to the revision; empty while these settings have their defaults.
+
+        Extra fields and the pixel budget change what a model answers, so they make other rows.
+        """
+        suffix = ""
+        if self.extra_body:
+            suffix += f"+extra.{digest(json.dumps(self.extra_body, sort_keys=True))[:12]}"
+        if self.pixel_budget != DEFAULT_PIXEL_BUDGET:
+            suffix += f"+pixels.{self.pixel_budget}"
+        return suffix
+
+    @classmethod
+    def from_env(
+        cls, prefix: str = "ROLESYNTH_", environ: Mapping[str, str] | None = None
+    ) -> "EngineSettings":
+        """Read `<prefix>ENGINE`, `<prefix>MODEL`, `<prefix>BASE_URL` and so on; empty is unset.
+
+        The key falls back to OPENAI_API_KEY. EXTRA_BODY and VLLM_OPTIONS are JSON objects.
+
+        Raises:
+            EngineError: a value is not valid; the message names the variable, never its value.
+        """
+        environ = os.environ if environ is None else environ
+        values: dict[str, Any] = {}
+        for field in cls.model_fields:
+            text = environ.get(f"{prefix}{field.upper()}", "").strip()
+            if not text:
+                continue
+            values[field] = _json_object(f"{prefix}{field.upper()}", text, field)
+        if "api_key" not in values and environ.get("OPENAI_API_KEY", "").strip():
+            values["api_key"] = environ["OPENAI_API_KEY"].strip()
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            problems = "; ".join(
+                f"{prefix}{str(problem['loc'][0]).upper()}: {problem['msg']}"
+                for problem in error.errors(include_input=False, include_url=False)
+            )
+        raise EngineError(f"The engine's environment variables are not valid: {problems}.")
+
+
+def _json_object(variable: str, text: str, field: str) -> Any:
+    """Parse the fields that are JSON objects, leave all others to pydantic."""
+    if field not in _JSON_FIELDS:
+        return text
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise EngineError(
+            f'{variable} must be a JSON object such as {{"top_k": 20}}: {error}.'
+        ) from None

@@ -1,0 +1,184 @@
+"""Data-quality checks of scores, the cut, and the kept pairs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import polars as pl
+
+from rolesynth_assets.checks import CheckOutcome
+from rolesynth_assets.pairs.cut import Cutoffs
+from rolesynth_assets.pairs.diversity import Diversity
+
+EXAMPLES = 5
+
+
+def scores_cover_captions(
+    captions: pl.DataFrame, scores: pl.DataFrame, *, max_uncovered: int = 0
+) -> CheckOutcome:
+    """Every caption with text has a row in the scores table, with a score or a reason.
+
+    Args:
+        captions: ``caption_id``, ``text`` of one partition.
+        scores: ``caption_id``, ``score``, ``reason`` of the same partition.
+        max_uncovered: captions that may lack a row.
+    """
+    spoken = captions.filter(pl.col("text").is_not_null())
+    answered = scores.filter(pl.col("score").is_not_null() | pl.col("reason").is_not_null())
+    bare = spoken.join(answered, on="caption_id", how="anti")
+    return CheckOutcome(
+        passed=spoken.height > 0 and bare.height <= max_uncovered,
+        value=bare.height,
+        threshold=max_uncovered,
+        description=f"{bare.height} of {spoken.height} captions have neither score nor reason.",
+        metadata={
+            "captions": spoken.height,
+            "examples": bare["caption_id"].head(EXAMPLES).to_list(),
+        },
+    )
+
+
+def scores_not_degenerate(
+    scores: pl.DataFrame, *, max_share: float = 0.9, min_std: float = 1.0
+) -> CheckOutcome:
+    """The judge tells captions apart: no one score dominates, and scores spread.
+
+    Fails too when there is no score at all.
+
+    Args:
+        scores: ``score``, null where the judge gave none.
+        max_share: bound on the share of the most frequent score; the check's value.
+        min_std: bound on the standard deviation, points of the scale; in the metadata.
+    """
+    given = scores["score"].drop_nulls()
+    if given.is_empty():
+        return CheckOutcome(False, 1.0, max_share, "No caption has a score.", {"scores": 0})
+    top = given.value_counts(sort=True).row(0)
+    share, std = top[1] / len(given), float(given.cast(pl.Float64).std(ddof=0) or 0.0)  # type: ignore[arg-type]
+    return CheckOutcome(
+        passed=share <= max_share and std >= min_std,
+        value=share,
+        threshold=max_share,
+        description=f"{share:.0%} of {len(given)} scores are {top[0]}; the deviation is {std:.1f}.",
+        metadata={"scores": len(given), "top_score": top[0], "std": std, "min_std": min_std},
+    )
+
+
+def parse_failures_bounded(scores: pl.DataFrame, *, max_share: float = 0.02) -> CheckOutcome:
+    """Few captions are left without a score, whatever the reason.
+
+    Args:
+        scores: ``score``, ``reason`` of one partition.
+        max_share: bound on the share of rows without a score.
+    """
+    failed = scores.filter(pl.col("score").is_null())
+    share = failed.height / scores.height if scores.height else 1.0
+    reasons = failed.group_by("reason").len().sort("len", descending=True)
+    return CheckOutcome(
+        passed=share <= max_share,
+        value=share,
+        threshold=max_share,
+        description=f"{failed.height} of {scores.height} captions were judged without a score.",
+        metadata={"reasons": dict(reasons.iter_rows())},
+    )
+
+
+def kept_share_as_asked(cutoffs: Cutoffs, *, tolerance: float = 0.005) -> CheckOutcome:
+    """The cut keeps the share that was asked for, in every length kind.
+
+    Rows that the floor per image keeps on top are not part of it; the metadata counts them. Half a
+    caption is always tolerated, since a count is whole.
+
+    Args:
+        cutoffs: the cut of a role set.
+        tolerance: bound on |kept / candidates - share|.
+    """
+    off = {
+        cut.length: abs(cut.kept / cut.candidates - cutoffs.keep_share) if cut.candidates else 1.0
+        for cut in cutoffs.cuts
+    }
+    passed = all(
+        off[cut.length] <= max(tolerance, 0.5 / max(cut.candidates, 1)) for cut in cutoffs.cuts
+    )
+    worst = max(off.values(), default=1.0)
+    return CheckOutcome(
+        passed=passed and bool(off),
+        value=worst,
+        threshold=tolerance,
+        description=f"Kept shares are {worst:.2%} or less off the asked {cutoffs.keep_share:.1%}.",
+        metadata={
+            "keep_share": cutoffs.keep_share,
+            "kept": {cut.length: cut.kept for cut in cutoffs.cuts},
+            "kept_by_floor": {cut.length: cut.floor_kept for cut in cutoffs.cuts},
+            "candidates": {cut.length: cut.candidates for cut in cutoffs.cuts},
+        },
+    )
+
+
+def no_role_wiped_out(cutoffs: Cutoffs, *, min_share: float = 0.02) -> CheckOutcome:
+    """Every role keeps some of its captions: a global cut can empty the narrative ones.
+
+    Args:
+        cutoffs: the cut of a role set.
+        min_share: bound on kept / candidates of the worst role, over both length kinds.
+    """
+    kept: dict[str, int] = {}
+    candidates: dict[str, int] = {}
+    for row in cutoffs.roles:
+        kept[row.role] = kept.get(row.role, 0) + row.kept
+        candidates[row.role] = candidates.get(row.role, 0) + row.candidates
+    shares = {role: kept[role] / candidates[role] if candidates[role] else 0.0 for role in kept}
+    if not shares:
+        return CheckOutcome(False, 0.0, min_share, "The cut knows no role.", {})
+    worst = min(shares, key=lambda role: shares[role])
+    return CheckOutcome(
+        passed=shares[worst] >= min_share,
+        value=shares[worst],
+        threshold=min_share,
+        description=f"{worst!r} keeps the fewest: {kept[worst]} of {candidates[worst]} captions.",
+        metadata={"kept_share_by_role": shares},
+    )
+
+
+def diversity_not_collapsed(
+    diversity: Diversity | None, *, max_similarity: float = 0.95
+) -> CheckOutcome:
+    """An image's captions do not all say the same.
+
+    Args:
+        diversity: measured on a role set's captions; None when an image has one caption only, which
+            passes, as there is nothing to collapse.
+        max_similarity: bound on the mean pairwise similarity, which unlike the Vendi score does
+            not depend on the number of captions.
+    """
+    if diversity is None:
+        return CheckOutcome(
+            True, 0.0, max_similarity, "Each image has one caption of a length kind.", {}
+        )
+    value = diversity.mean_pairwise_similarity
+    return CheckOutcome(
+        passed=value <= max_similarity,
+        value=value,
+        threshold=max_similarity,
+        description=f"Captions of one image have a mean similarity of {value:.2f} "
+        f"({diversity.n_images} images, Vendi score {diversity.vendi_score:.2f}).",
+        metadata=asdict(diversity),
+    )
+
+
+def pairs_match_cutoffs(pairs: pl.DataFrame, cutoffs: Cutoffs) -> CheckOutcome:
+    """All shards together keep exactly what the cut says, the floor's rows included.
+
+    Args:
+        pairs: ``length``, ``kept`` of all shards of a role set.
+        cutoffs: the cut of the role set.
+    """
+    expected = sum(cut.kept + cut.floor_kept for cut in cutoffs.cuts)
+    found = int(pairs["kept"].sum())
+    return CheckOutcome(
+        passed=found == expected,
+        value=found,
+        threshold=expected,
+        description=f"{found} pairs are kept over all shards; the cut says {expected}.",
+        metadata={"expected": expected, "pairs": pairs.height},
+    )

@@ -1,0 +1,87 @@
+"""The cut of a role set as rows of the warehouse, and back."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import polars as pl
+
+from rolesynth_assets.pairs.cut import Cutoffs, LengthCut, RoleSurvival
+
+_CUT_SCHEMA = {
+    "role_set": pl.String,
+    "length": pl.String,
+    "keep_share": pl.Float64,
+    "floor_per_image": pl.Int32,
+    "cutoff": pl.Int32,
+    "last_id": pl.String,
+    "last_shard": pl.String,
+    "candidates": pl.Int64,
+    "unscored": pl.Int64,
+    "kept": pl.Int64,
+    "floor_kept": pl.Int64,
+    "scores_digest": pl.String,
+}
+_ROLE_SCHEMA = {
+    "role_set": pl.String,
+    "role": pl.String,
+    "length": pl.String,
+    "candidates": pl.Int64,
+    "kept": pl.Int64,
+}
+
+
+def cut_rows(cutoffs: Cutoffs, role_set: str, scores_digest: str) -> pl.DataFrame:
+    """Return the rows of the warehouse table ``cutoffs``, one a length kind.
+
+    Args:
+        cutoffs: the cut.
+        role_set: role set that it is for.
+        scores_digest: digest of all scores that it was made from.
+    """
+    rows = [
+        {
+            "role_set": role_set,
+            "keep_share": cutoffs.keep_share,
+            "floor_per_image": cutoffs.floor_per_image,
+            "scores_digest": scores_digest,
+            **asdict(cut),
+        }
+        for cut in cutoffs.cuts
+    ]
+    return pl.DataFrame(rows, schema=_CUT_SCHEMA)
+
+
+def survivor_rows(cutoffs: Cutoffs, role_set: str) -> pl.DataFrame:
+    """Return the rows of the warehouse table ``cutoff_roles``, one a role and length kind."""
+    rows = [{"role_set": role_set, **asdict(row)} for row in cutoffs.roles]
+    return pl.DataFrame(rows, schema=_ROLE_SCHEMA)
+
+
+def cutoffs_from_rows(cuts: pl.DataFrame, survivors: pl.DataFrame) -> Cutoffs:
+    """Read back what `cut_rows` and `survivor_rows` made.
+
+    Raises:
+        ValueError: there is no row, or the rows are of more than one cut.
+    """
+    if cuts.height == 0:
+        raise ValueError("no cut in the warehouse: materialize filter_cutoffs for this role set")
+    shared = cuts.select("role_set", "keep_share", "floor_per_image", "scores_digest").unique()
+    if shared.height != 1:
+        raise ValueError(
+            f"rows of {shared.height} cuts together ({shared['role_set'].unique().to_list()}): "
+            "read one role set, or materialize its filter_cutoffs again"
+        )
+    columns = list(LengthCut.__dataclass_fields__)
+    names = list(RoleSurvival.__dataclass_fields__)
+    return Cutoffs(
+        keep_share=shared["keep_share"][0],
+        floor_per_image=shared["floor_per_image"][0],
+        cuts=tuple(
+            LengthCut(**row) for row in cuts.select(columns).sort("length").iter_rows(named=True)
+        ),
+        roles=tuple(
+            RoleSurvival(**row)
+            for row in survivors.select(names).sort("role", "length").iter_rows(named=True)
+        ),
+    )

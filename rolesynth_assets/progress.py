@@ -1,0 +1,42 @@
+"""How long work tells how far it is: domain code calls back, whoever runs it decides what shows."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+
+Report = Callable[[int, int], None]
+"""Called with (done, total); a total of 0 means that it is not known."""
+
+LOG_EVERY_S = 10.0
+
+
+def log_reporter(label: str) -> Report:
+    """Return a reporter that logs count, share and rate every ten seconds and at the end."""
+    logger = logging.getLogger("rolesynth")
+    began = last = time.monotonic()
+    first: int | None = None
+
+    def report(done: int, total: int) -> None:
+        nonlocal last, first
+        first = done if first is None else first
+        now = time.monotonic()
+        if now - last < LOG_EVERY_S and done != total:
+            return
+        last = now
+        rate = (done - first) / max(now - began, 1e-9)
+        of = f"/{total} ({done / total:.0%})" if total else ""
+        logger.info("%s: %d%s, %.1f a second", label, done, of, rate)
+
+    return report
+
+
+reporter: ContextVar[Callable[[str], Report]] = ContextVar("reporter", default=log_reporter)
+"""Makes the reporter of a piece of work from its label; the command line puts bars here."""
+
+
+def reporting(label: str) -> Report:
+    """Return a callback for one piece of work, as whoever runs it wants to see it."""
+    return reporter.get()(label)

@@ -1,0 +1,82 @@
+"""The shipped recipes and a user's own, one YAML file each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from rolesynth_assets.recipes.recipe import Recipe
+
+SHIPPED = Path(__file__).parent / "library"
+
+
+class RecipeError(ValueError):
+    """A recipe file that cannot be read; the message names the file and the field."""
+
+
+def load_recipes(extra_dir: Path | None = None) -> dict[str, Recipe]:
+    """Read the shipped recipes, then those of a user's folder, which win by name.
+
+    Args:
+        extra_dir: folder of ``*.yaml`` files; None or a folder that does not exist adds nothing.
+
+    Returns:
+        Recipes by name, in alphabetical order.
+
+    Raises:
+        RecipeError: a file is no valid recipe, two files of one folder share a name, or a recipe's
+            baseline does not exist.
+    """
+    recipes = _read_folder(SHIPPED)
+    if extra_dir is not None and extra_dir.is_dir():
+        recipes |= _read_folder(extra_dir)
+    for recipe in recipes.values():
+        if recipe.baseline is not None and recipe.baseline not in recipes:
+            raise RecipeError(
+                f"Recipe {recipe.name!r}: baseline {recipe.baseline!r} is no recipe; "
+                f"choose one of {sorted(set(recipes) - {recipe.name})} or leave it out."
+            )
+    return dict(sorted(recipes.items()))
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read one recipe file.
+
+    Raises:
+        RecipeError: the file is not YAML, not a mapping, or a field is missing, unknown or wrong.
+    """
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RecipeError(f"Recipe file {path} is not YAML: {error}") from error
+    if not isinstance(data, dict):
+        raise RecipeError(f"Recipe file {path} holds no mapping of fields to values.")
+    try:
+        return Recipe.model_validate(data)
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(str(part) for part in fault['loc']) or 'recipe'}: {fault['msg']}"
+            for fault in error.errors()
+        )
+        raise RecipeError(f"Recipe file {path}: {faults}") from error
+
+
+def dump_recipe(recipe: Recipe) -> str:
+    """Write a recipe as the YAML that `read_recipe` reads back to an equal value."""
+    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def _read_folder(folder: Path) -> dict[str, Recipe]:
+    recipes: dict[str, Recipe] = {}
+    origin: dict[str, Path] = {}
+    for path in sorted(folder.glob("*.yaml")):
+        recipe = read_recipe(path)
+        if recipe.name in recipes:
+            raise RecipeError(
+                f"Recipe files {origin[recipe.name]} and {path} both have the name "
+                f"{recipe.name!r}; rename one."
+            )
+        recipes[recipe.name], origin[recipe.name] = recipe, path
+    return recipes

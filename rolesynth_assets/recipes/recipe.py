@@ -1,0 +1,161 @@
+"""A recipe: everything that turns filtered pairs into one CLIP model, as a value read from YAML."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+
+from rolesynth_assets.clip.architectures import shipped_architecture
+from rolesynth_assets.store.digests import digest
+
+
+class Cut(StrEnum):
+    """Which of a role set's captions are trained on."""
+
+    SCORES = "scores"  # those the role-aware filter kept
+    RANDOM = "random"  # as many per length kind, drawn at random from the scored ones
+    ALL = "all"  # every caption, filtered or not
+
+
+class Loss(StrEnum):
+    """The contrastive objective; see `rolesynth_assets.clip.loss`."""
+
+    MULTI_POSITIVE = "multi_positive"
+    INFONCE = "infonce"
+
+
+class Layout(StrEnum):
+    """How a batch is laid out.
+
+    ``rectangular``: ``batch_images`` distinct images against up to ``captions_per_image`` captions
+    of each; every image is encoded once, and an epoch shows every image once.
+    ``square``: ``batch_images`` (image, caption) rows, an image once per row; an epoch shows every
+    row once. With c captions per image an epoch has c times the steps and encodes c times the
+    images, so compare layouts at equal ``schedule.steps``, not at equal epochs.
+    """
+
+    RECTANGULAR = "rectangular"
+    SQUARE = "square"
+
+
+class Precision(StrEnum):
+    """The number format of the forward pass; weights and losses are always float32."""
+
+    BF16 = "bf16"  # bfloat16 autocast where the device computes in it, float32 on a CPU
+    FLOAT32 = "float32"
+
+
+class Value(BaseModel):
+    """A frozen part of a recipe that refuses unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Optimizer(Value):
+    """AdamW; biases, norms, positions and the temperature carry no weight decay."""
+
+    lr: PositiveFloat
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-2
+    beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    beta2: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    eps: PositiveFloat = 1e-8
+
+
+class Schedule(Value):
+    """How long to train: linear warm-up, then a cosine down to zero.
+
+    Attributes:
+        epochs: passes over the training set; give this or ``steps``.
+        steps: optimiser steps.
+        batch_images: images in a batch; rows in the square layout.
+        warmup_steps: optimiser steps from zero to the full learning rate.
+    """
+
+    epochs: PositiveInt | None = None
+    steps: PositiveInt | None = None
+    batch_images: Annotated[int, Field(ge=2)]
+    warmup_steps: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Self:
+        if (self.epochs is None) == (self.steps is None):
+            raise ValueError("give exactly one of epochs and steps")
+        return self
+
+
+class Recipe(Value):
+    """One training run, but for its seed.
+
+    Attributes:
+        name: the key of the recipe, and of its Dagster partition.
+        description: one sentence for people.
+        role_set: whose captions are trained on.
+        cut: which of them.
+        draw_seed: seed of the random cut.
+        lengths: length kinds trained on.
+        loss: the objective.
+        layout: how a batch is laid out.
+        captions_per_image: most captions of one image in a rectangular batch.
+        model: an open_clip architecture, or the name of a file in ``clip/models``.
+        init: ``random``, an open_clip pretrained tag, or the path of a weights file.
+        context_length: text tokens; 248 stretches a model of 77.
+        frozen_positions: leading text positions that stay as they were loaded.
+        optimizer: AdamW's numbers.
+        schedule: length, batch and warm-up.
+        precision: number format of the forward pass.
+        seeds: the seeds the recipe is trained with, one checkpoint each.
+        baseline: recipe this one is compared with, if any.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    description: str
+    role_set: str
+    cut: Cut = Cut.SCORES
+    draw_seed: int = 0
+    lengths: Annotated[tuple[Literal["long", "short"], ...], Field(min_length=1)] = (
+        "long",
+        "short",
+    )
+    loss: Loss = Loss.MULTI_POSITIVE
+    layout: Layout = Layout.RECTANGULAR
+    captions_per_image: PositiveInt = 4
+    model: str
+    init: str = "random"
+    context_length: PositiveInt = 248
+    frozen_positions: Annotated[int, Field(ge=0)] = 20
+    optimizer: Optimizer
+    schedule: Schedule
+    precision: Precision = Precision.BF16
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0, 1, 2)
+    baseline: str | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError(f"seeds {list(self.seeds)} are not distinct")
+        if len(set(self.lengths)) != len(self.lengths):
+            raise ValueError(f"lengths {list(self.lengths)} are not distinct")
+        if self.baseline == self.name:
+            raise ValueError("a recipe cannot be its own baseline")
+        several = self.layout is Layout.RECTANGULAR and self.captions_per_image > 1
+        if self.loss is Loss.INFONCE and several:
+            raise ValueError(
+                "infonce has one positive per image: "
+                "set captions_per_image to 1 or layout to square"
+            )
+        return self
+
+    @property
+    def digest(self) -> str:
+        """64 hex characters that change when the selected rows or the training may change.
+
+        The name, the description, the list of seeds and the baseline are not part of it; the
+        content of a shipped architecture is.
+        """
+        labels = {"name", "description", "seeds", "baseline"}
+        values = json.dumps(self.model_dump(mode="json", exclude=labels), sort_keys=True)
+        architecture = json.dumps(shipped_architecture(self.model), sort_keys=True)
+        return digest("recipe", values, architecture)

@@ -1,0 +1,149 @@
+"""Where the platform keeps its data, what it holds it to, and which model it asks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from rolesynth_assets.mllm.settings import EngineSettings
+
+SETTINGS_FILE = "rolesynth.yaml"
+
+
+class SettingsError(ValueError):
+    """The settings file or an environment variable cannot be used; the message says which."""
+
+
+class Thresholds(BaseModel):
+    """Bounds of the data-quality checks; each is shown beside the measured value."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_reject_share: float = Field(0.2, ge=0, le=1)
+    """Files of a shard that are no usable images."""
+    max_role_overlap: float = Field(0.8, ge=0, le=1)
+    """Shared words of two roles' responsibilities (Jaccard)."""
+    max_persona_share: float = Field(0.02, ge=0, le=1)
+    """Captions in which the model talks about itself or its role."""
+    max_refusal_share: float = Field(0.02, ge=0, le=1)
+    max_failure_share: float = Field(0.1, ge=0, le=1)
+    """Requests that ended without a caption, for whatever reason."""
+    max_score_failure_share: float = Field(0.02, ge=0, le=1)
+    """Captions without a score."""
+    max_one_score_share: float = Field(0.5, ge=0, le=1)
+    """Share of the commonest score."""
+    min_score_std: float = Field(2.0, ge=0)
+    keep_tolerance: float = Field(0.005, ge=0)
+    """Distance of the kept share from the share asked for."""
+    min_role_survival: float = Field(0.02, ge=0, le=1)
+    """Share of its captions that each role keeps."""
+    max_self_similarity: float = Field(0.97, ge=-1, le=1)
+    """Mean cosine between captions of one image."""
+    min_loss_drop: float = Field(0.05, ge=0, le=1)
+    """Relative fall of the training loss."""
+    max_logit_error: float = Field(1e-3, ge=0)
+    """Largest difference of a reloaded checkpoint's logits."""
+
+
+class Settings(BaseModel):
+    """Everything that is not part of a role set, a recipe or a benchmark.
+
+    Attributes:
+        data_root: folder of all tables, checkpoints and benchmarks.
+        project: folder with a user's own ``role_sets/``, ``recipes/`` and ``benchmarks/``.
+        images: folder watched for new images, if any.
+        shard_size: images in a shard made from a folder.
+        licence: licence text of the images, for the dataset card.
+        captioner: the engine that writes captions and roles.
+        judge: the engine that scores captions.
+        thresholds: bounds of the checks.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data_root: Path = Path(".rolesynth")
+    project: Path = Path()
+    images: Path | None = None
+    shard_size: int = Field(10_000, ge=1)
+    licence: str = "The licence of the images was not stated (set `licence` in rolesynth.yaml)."
+    captioner: EngineSettings = EngineSettings()
+    judge: EngineSettings = EngineSettings()
+    thresholds: Thresholds = Thresholds()
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read `rolesynth.yaml` of the project folder, then the environment, which wins.
+
+        ROLESYNTH_PROJECT and ROLESYNTH_DATA name the folders, ROLESYNTH_IMAGES the watched one;
+        ROLESYNTH_ENGINE and its companions the engine. ROLESYNTH_JUDGE_ENGINE and its companions
+        name another engine for the judge, which is otherwise the captioner's.
+
+        Raises:
+            SettingsError: a value is not valid.
+        """
+        environ = os.environ if environ is None else environ
+        project = Path(environ.get("ROLESYNTH_PROJECT") or ".").resolve()
+        values = _read(project / SETTINGS_FILE)
+        values["project"] = project
+        values["data_root"] = project / (
+            environ.get("ROLESYNTH_DATA") or values.get("data_root") or ".rolesynth"
+        )
+        if images := environ.get("ROLESYNTH_IMAGES") or values.get("images"):
+            values["images"] = project / images
+        values["captioner"] = EngineSettings.from_env(environ=environ)
+        judged_apart = any(name.startswith("ROLESYNTH_JUDGE_") and environ[name] for name in environ)
+        values["judge"] = (
+            EngineSettings.from_env("ROLESYNTH_JUDGE_", environ)
+            if judged_apart
+            else values["captioner"]
+        )
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            problems = "; ".join(
+                f"{'.'.join(map(str, p['loc']))}: {p['msg']}"
+                for p in error.errors(include_input=False, include_url=False)
+            )
+            raise SettingsError(f"{project / SETTINGS_FILE} is not valid: {problems}") from None
+
+    @property
+    def role_sets(self) -> Path:
+        """Folder of a user's role sets."""
+        return self.project / "role_sets"
+
+    @property
+    def recipes(self) -> Path:
+        """Folder of a user's recipes."""
+        return self.project / "recipes"
+
+    @property
+    def benchmarks(self) -> Path:
+        """Folder of a user's benchmark tasks."""
+        return self.project / "benchmarks"
+
+    def checkpoint(self, recipe: str, seed: int) -> Path:
+        """Folder of one checkpoint."""
+        return self.data_root / "checkpoints" / recipe / f"seed-{seed}"
+
+
+def _read(path: Path) -> dict:
+    if not path.is_file():
+        return {}
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SettingsError(f"{path} cannot be read as YAML: {error}") from error
+    content = content or {}
+    if not isinstance(content, dict):
+        raise SettingsError(f"{path} must be a mapping such as `shard_size: 10000`")
+    engines = sorted({"captioner", "judge"} & set(content))
+    if engines:
+        raise SettingsError(
+            f"{path}: {', '.join(engines)}: engines and their keys are set by environment "
+            "variables (ROLESYNTH_ENGINE, ROLESYNTH_BASE_URL, ROLESYNTH_MODEL, ROLESYNTH_API_KEY)"
+        )
+    return content

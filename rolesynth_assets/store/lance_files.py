@@ -1,0 +1,102 @@
+"""Where the Lance tables lie, and how one is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from rolesynth_assets.store.errors import MissingVersionError, SchemaMismatchError, StoreError
+from rolesynth_assets.store.schemas import TableSpec
+
+if TYPE_CHECKING:
+    import lance
+
+
+class LanceFiles:
+    """The files of the LanceDB database `<root>/lance`, one folder a table."""
+
+    def __init__(self, root: str, storage_options: Mapping[str, str] | None) -> None:
+        self._root = root
+        self._options = dict(storage_options) if storage_options else None
+
+    def uri(self, spec: TableSpec) -> str:
+        """Where LanceDB keeps a table."""
+        return f"{self._root}/lance/{spec.name}.lance"
+
+    def create(self, spec: TableSpec, rows: pa.Table) -> None:
+        """Write the first version of a table."""
+        import lance
+
+        # no auto clean-up: pinned versions must stay readable
+        lance.write_dataset(rows, self.uri(spec), mode="create", storage_options=self._options)
+
+    def extend(self, dataset: lance.LanceDataset, rows: pa.Table) -> lance.LanceDataset:
+        """Add rows whose keys are known to be new."""
+        import lance
+
+        return lance.write_dataset(rows, dataset, mode="append", storage_options=self._options)
+
+    def open(self, spec: TableSpec, version: int | None = None) -> lance.LanceDataset | None:
+        """Open a table at `version` or at its latest, or None when there was nothing yet.
+
+        Raises:
+            MissingVersionError: The version does not exist.
+            SchemaMismatchError: The table was written with other columns.
+        """
+        latest = None if version == 0 else self._open_latest(spec)
+        if version in (None, 0) or (latest is not None and latest.version == version):
+            return latest
+        if latest is not None:
+            with suppress(ValueError, OSError):
+                return latest.checkout_version(version)
+        newest = latest.version if latest is not None else 0
+        raise MissingVersionError(
+            f"Table {spec.name!r} has no version {version}; the newest is {newest}. It was cleaned "
+            "up or written under another data root: restore it, or materialize again."
+        )
+
+    def _open_latest(self, spec: TableSpec) -> lance.LanceDataset | None:
+        import lance
+
+        try:
+            dataset = lance.dataset(self.uri(spec), storage_options=self._options)
+        except ValueError as error:
+            # Lance has no error of its own for this; any other trouble must not look like "empty"
+            if "_versions" in str(error) and "Not found" in str(error):
+                return None
+            raise
+        _refuse_other_schema(spec, dataset.schema)
+        return dataset
+
+
+def projection(spec: TableSpec, columns: Sequence[str] | None) -> pa.Schema:
+    """The schema of `columns`; None stands for all.
+
+    Raises:
+        StoreError: The table has no such column.
+    """
+    if columns is None:
+        return spec.schema
+    unknown = [column for column in columns if column not in spec.schema.names]
+    if unknown:
+        raise StoreError(
+            f"Table {spec.name!r} has no column {', '.join(unknown)}; "
+            f"it has {', '.join(spec.schema.names)}."
+        )
+    return pa.schema([spec.schema.field(column) for column in columns])
+
+
+def _refuse_other_schema(spec: TableSpec, stored: pa.Schema) -> None:
+    """Raise when the table on disk was written with other columns."""
+    for field in spec.schema:
+        index = stored.get_field_index(field.name)
+        if index < 0 or stored.field(index).type != field.type:
+            found = "missing" if index < 0 else f"{stored.field(index).type}"
+            raise SchemaMismatchError(
+                f"Table {spec.name!r}, column {field.name!r}: is {found} on disk but {field.type} "
+                "in this version of rolesynth_assets. Move the table's folder away and "
+                "materialize it again, or use the version that wrote it."
+            )

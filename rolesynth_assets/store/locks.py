@@ -1,0 +1,52 @@
+"""One writer per table at a time.
+
+Lance readers need no lock: each sees one version. Two writers that merge into the same table at
+the same moment can both commit, and then leave the same key twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rolesynth_assets.store.errors import StoreError
+
+PATIENCE_S = 600.0  # seconds; compacting a large table is the longest that a writer holds its lock
+
+
+@contextmanager
+def writer_lock(root: str, table: str, patience_s: float = PATIENCE_S) -> Iterator[None]:
+    """Hold the write lock of `table` under `root`.
+
+    The kernel gives the lock back when its process dies, so a killed writer blocks nobody. An
+    object store has no file locks: there the writers of a table must share a Dagster pool of size
+    one.
+
+    Args:
+        root: Data root, a folder or a URL.
+        table: Table name.
+        patience_s: Seconds to wait for another writer.
+
+    Raises:
+        StoreError: Another writer held the lock for all that time.
+    """
+    if "://" in root:
+        yield
+        return
+    from filelock import FileLock, Timeout
+
+    path = Path(root) / "locks" / f"{table}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=patience_s)
+    except Timeout as error:
+        raise StoreError(
+            f"Table {table!r}: another process has been writing to it for more than "
+            f"{patience_s:.0f} s (lock {path}). Wait for that run, or end it, and run this again."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,124 @@
+"""Bringing a partition up to date: the join of wanted keys against stored keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rolesynth_assets.store.rows import all_of, partition_predicate
+from rolesynth_assets.store.schemas import TableSpec
+
+if TYPE_CHECKING:
+    import lance
+
+
+ROWS_PER_LOOKUP = 10_000  # row ids in one IN list, about 100 kB of SQL
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is left to do for a partition.
+
+    Attributes:
+        missing: Keys to make, in the order they were wanted.
+        reuse: Rows of other partitions with wanted keys, ready to append to this one.
+        unwanted: Stored keys that nobody wants, sorted.
+        present: How many wanted keys the partition has already.
+    """
+
+    missing: tuple[str, ...]
+    reuse: pa.Table
+    unwanted: tuple[str, ...]
+    present: int
+
+    @property
+    def up_to_date(self) -> bool:
+        """Whether there is nothing to make, to copy or to remove."""
+        return not (self.missing or self.reuse.num_rows or self.unwanted)
+
+
+def make_plan(
+    spec: TableSpec,
+    partition: Mapping[str, str],
+    wanted: Sequence[str],
+    retry: str | None,
+    *,
+    dataset: lance.LanceDataset | None,
+) -> Plan:
+    """Join `wanted` against the rows of `dataset`; see `Store.plan`.
+
+    Args:
+        spec: The table.
+        partition: Exactly one partition.
+        wanted: Keys that the partition shall hold.
+        retry: Predicate of rows that count as missing.
+        dataset: The open table, or None when there is none yet.
+    """
+    wanted = tuple(dict.fromkeys(wanted))
+    if dataset is None:
+        return Plan(wanted, spec.schema.empty_table(), (), 0)
+    here = partition_predicate(spec, partition)
+    settled = f"({retry}) IS NOT TRUE" if retry else None  # null is not a reason to retry
+    stored = _keys(dataset, spec, here)
+    settled_here = _keys(dataset, spec, all_of(here, settled)) if retry else stored
+    missing = [key for key in wanted if key not in settled_here]
+    reuse = _rows_elsewhere(dataset, spec, partition, missing, all_of(f"NOT ({here})", settled))
+    copied = set(reuse[spec.key].to_pylist())
+    return Plan(
+        missing=tuple(key for key in missing if key not in copied),
+        reuse=reuse,
+        unwanted=tuple(sorted(stored.difference(wanted))),
+        present=len(wanted) - len(missing),
+    )
+
+
+def _keys(dataset: lance.LanceDataset, spec: TableSpec, predicate: str | None) -> set[str]:
+    table = dataset.to_table(columns=[spec.key], filter=predicate)
+    return set(table[spec.key].to_pylist())
+
+
+def _rows_elsewhere(
+    dataset: lance.LanceDataset,
+    spec: TableSpec,
+    partition: Mapping[str, str],
+    keys: Sequence[str],
+    elsewhere: str | None,
+) -> pa.Table:
+    """Rows of other partitions with `keys`, one for each key, moved to `partition`.
+
+    Keys and row ids are read first, so that only rows that are copied are read as a whole. A
+    key found in several partitions is taken from the one that sorts first: a rerun copies the
+    same row.
+    """
+    if not keys:
+        return spec.schema.empty_table()
+    asked = pa.array(keys, pa.string())
+    names = [spec.key, *spec.partition_by]
+    stored = dataset.to_table(columns=names, filter=elsewhere, with_row_id=True)
+    found = stored.filter(
+        pc.call_function("is_in", [stored[spec.key]], pc.SetLookupOptions(value_set=asked))
+    )
+    found = found.sort_by([(name, "ascending") for name in names])
+    keys_found = found[spec.key].to_pylist()
+    first = [n for n, key in enumerate(keys_found) if not n or key != keys_found[n - 1]]
+    rows = _rows_by_id(dataset, spec, found["_rowid"].take(pa.array(first, pa.int64())))
+    columns = [
+        pa.repeat(pa.scalar(partition[field.name], field.type), rows.num_rows)
+        if field.name in partition
+        else rows[field.name]
+        for field in spec.schema
+    ]
+    return pa.table(columns, schema=spec.schema)
+
+
+def _rows_by_id(dataset: lance.LanceDataset, spec: TableSpec, row_ids: pa.ChunkedArray) -> pa.Table:
+    """Load whole rows by Lance's row ids."""
+    parts = [spec.schema.empty_table()]
+    for start in range(0, len(row_ids), ROWS_PER_LOOKUP):
+        listed = ", ".join(map(str, row_ids[start : start + ROWS_PER_LOOKUP].to_pylist()))
+        parts.append(dataset.to_table(columns=spec.schema.names, filter=f"_rowid IN ({listed})"))
+    return pa.concat_tables(parts)

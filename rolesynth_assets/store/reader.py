@@ -1,0 +1,147 @@
+"""Reading the LanceDB tables: no lock is needed, a reader sees one version as a whole.
+
+The files are those of a LanceDB database; they are opened through Lance's own package, which
+costs a step process a third of LanceDB's import time. Lance runs threads that do not survive a
+fork: use it in processes that were spawned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from rolesynth_assets.store.digests import table_digest
+from rolesynth_assets.store.errors import MissingRowError
+from rolesynth_assets.store.lance_files import LanceFiles, projection
+from rolesynth_assets.store.rows import all_of, any_key, partition_predicate
+from rolesynth_assets.store.schemas import table_spec
+
+Partition = Mapping[str, str]
+
+KEYS_PER_LOOKUP = 512  # keys in one IN list: the rows come back in one bounded read
+BATCH_ROWS = 256  # rows of image bytes held at once while streaming, some tens of MB
+
+
+class StoreReader:
+    """The Lance tables under one data root, as listed in `schemas.TABLES`, to read."""
+
+    def __init__(
+        self, root: str | Path, *, storage_options: Mapping[str, str] | None = None
+    ) -> None:
+        """Open the store; nothing is read or created yet.
+
+        Args:
+            root: Data root, a local folder or a URL such as s3://bucket/prefix.
+            storage_options: Lance's options for an object store; by default the usual environment
+                variables apply.
+        """
+        self.root = str(root).rstrip("/")
+        self._files = LanceFiles(self.root, storage_options)
+
+    def read(
+        self,
+        table: str,
+        partition: Partition | None = None,
+        columns: Sequence[str] | None = None,
+        where: str | None = None,
+        version: int | None = None,
+    ) -> pa.Table:
+        """Read rows, in no particular order.
+
+        Args:
+            table: Table name.
+            partition: Values of some or all partition columns; None reads the whole table.
+            columns: Columns to load; the others are never touched, image bytes above all.
+            where: A further SQL predicate.
+            version: Version to read, as `version()` gave it; None is the latest.
+
+        Returns:
+            The rows, with the table's schema. A table never written to is empty.
+
+        Raises:
+            StoreError: A column or partition column does not exist.
+            MissingVersionError: The version does not exist (any more).
+        """
+        batches = list(self.batches(table, partition, columns, where, version, batch_rows=None))
+        return pa.Table.from_batches(batches, schema=projection(table_spec(table), columns))
+
+    def batches(
+        self,
+        table: str,
+        partition: Partition | None = None,
+        columns: Sequence[str] | None = None,
+        where: str | None = None,
+        version: int | None = None,
+        batch_rows: int | None = BATCH_ROWS,
+    ) -> Iterator[pa.RecordBatch]:
+        """Stream what `read` reads, `batch_rows` rows at a time."""
+        spec = table_spec(table)
+        schema = projection(spec, columns)
+        predicate = all_of(partition_predicate(spec, partition), where)
+        dataset = self._files.open(spec, version)
+        if dataset is None:
+            return
+        scanner = dataset.scanner(
+            columns=schema.names, filter=predicate, batch_size=batch_rows, scan_in_order=True
+        )
+        for batch in scanner.to_batches():
+            yield batch.cast(schema)
+
+    def keys(self, table: str, partition: Partition | None = None) -> set[str]:
+        """The keys in a partition."""
+        key = table_spec(table).key
+        return set(self.read(table, partition, [key])[key].to_pylist())
+
+    def count(
+        self,
+        table: str,
+        partition: Partition | None = None,
+        where: str | None = None,
+        version: int | None = None,
+    ) -> int:
+        """Count rows without loading them."""
+        spec = table_spec(table)
+        dataset = self._files.open(spec, version)
+        if dataset is None:
+            return 0
+        return dataset.count_rows(all_of(partition_predicate(spec, partition), where))
+
+    def digest(
+        self, table: str, partition: Partition | None = None, version: int | None = None
+    ) -> str:
+        """Digest of a partition's content: what Dagster calls its data version.
+
+        It depends on the set of (key, content) rows alone: not on their order, on how they were
+        written, or on columns that are not `content`.
+        """
+        spec = table_spec(table)
+        return table_digest(
+            self.read(table, partition, spec.content, version=version), spec.content
+        )
+
+    def version(self, table: str) -> int:
+        """The latest version of a table; 0 before the first write."""
+        dataset = self._files.open(table_spec(table))
+        return 0 if dataset is None else dataset.version
+
+    def image_bytes(self, ids: Sequence[str], shard: str) -> dict[str, bytes]:
+        """Load the encoded images `ids` of a shard.
+
+        Raises:
+            MissingRowError: One of them is not in the shard.
+        """
+        spec = table_spec("images")
+        found: dict[str, bytes] = {}
+        for start in range(0, len(ids), KEYS_PER_LOOKUP):
+            asked = any_key(spec.key, ids[start : start + KEYS_PER_LOOKUP])
+            rows = self.read("images", {"shard": shard}, [spec.key, "data"], asked)
+            found.update(zip(rows[spec.key].to_pylist(), rows["data"].to_pylist(), strict=True))
+        absent = [image for image in ids if image not in found]
+        if absent:
+            raise MissingRowError(
+                f"Table 'images', shard {shard!r}: {len(absent)} of {len(ids)} images are not "
+                f"there, such as {absent[0]}. Materialize image_shards for this shard first."
+            )
+        return found

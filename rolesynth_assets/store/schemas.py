@@ -1,0 +1,175 @@
+"""The tables of the store: their columns, their keys, how they are partitioned.
+
+A row's key is unique within its partition. The same key may stand in two partitions: two role sets
+may share a role, and two shards may hold the same image.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """What one Lance table holds.
+
+    Attributes:
+        name: Table name.
+        schema: Columns; `nullable=False` is enforced on every write.
+        key: Column that identifies a row within its partition.
+        partition_by: Columns that name the partition, the same for all of its rows.
+        content: Columns that make a partition's digest, the key first. A column left out (a
+            latency, a run id) can change without making anything downstream stale.
+    """
+
+    name: str
+    schema: pa.Schema
+    key: str
+    partition_by: tuple[str, ...]
+    content: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse a spec that names columns it does not have."""
+        unknown = {self.key, *self.partition_by, *self.content} - set(self.schema.names)
+        if unknown:
+            raise ValueError(f"Table {self.name!r} has no column {sorted(unknown)}.")
+        if self.content[:1] != (self.key,):
+            raise ValueError(f"Table {self.name!r}: the key comes first in `content`.")
+
+
+def _required(name: str, kind: pa.DataType) -> pa.Field:
+    return pa.field(name, kind, nullable=False)
+
+
+def _text(*names: str) -> list[pa.Field]:
+    return [_required(name, pa.string()) for name in names]
+
+
+IMAGES = TableSpec(
+    name="images",
+    schema=pa.schema(
+        [
+            *_text("image_id", "shard", "source", "media_type"),  # source: path, or tar::member
+            _required("width", pa.int32()),  # pixels
+            _required("height", pa.int32()),
+            _required("bytes", pa.int64()),
+            _required("data", pa.binary()),  # the normalised image, encoded
+            _required("ordinal", pa.int64()),
+        ]
+    ),
+    key="image_id",
+    partition_by=("shard",),
+    # the id is the hash of the source bytes, so the digest need not read `data`
+    content=("image_id", "media_type", "width", "height", "bytes"),
+)
+
+IMAGE_REJECTS = TableSpec(
+    name="image_rejects",
+    schema=pa.schema([*_text("reject_id", "shard", "source", "reason", "detail")]),
+    key="reject_id",
+    partition_by=("shard",),
+    content=("reject_id", "source", "reason"),
+)
+
+ROLES = TableSpec(
+    name="roles",
+    schema=pa.schema(
+        [
+            *_text("role_fingerprint", "role_set"),
+            _required("ordinal", pa.int32()),
+            *_text("name", "expertise", "responsibilities"),
+            *_text("long_template", "short_template", "system"),
+            *_text("generator"),  # a model, or "written by hand"
+        ]
+    ),
+    key="role_fingerprint",
+    partition_by=("role_set",),
+    content=(
+        "role_fingerprint",
+        "ordinal",
+        "name",
+        "expertise",
+        "responsibilities",
+        "long_template",
+        "short_template",
+        "system",
+    ),
+)
+
+CAPTIONS = TableSpec(
+    name="captions",
+    schema=pa.schema(
+        [
+            *_text("caption_id", "shard", "role_set", "image_id", "role", "role_fingerprint"),
+            *_text("length"),  # "long" or "short"
+            pa.field("text", pa.string()),  # null when `reason` says why there is none
+            pa.field("reason", pa.string()),
+            *_text("detail", "model", "revision"),
+            _required("temperature", pa.float32()),
+            _required("top_p", pa.float32()),
+            _required("max_tokens", pa.int32()),
+            _required("seed", pa.int64()),
+            _required("words", pa.int32()),
+            _required("prompt_tokens", pa.int32()),
+            _required("completion_tokens", pa.int32()),
+            *_text("finish_reason"),
+            _required("latency_s", pa.float32()),  # seconds
+            *_text("run_id"),
+        ]
+    ),
+    key="caption_id",
+    partition_by=("shard", "role_set"),
+    content=("caption_id", "text", "reason"),
+)
+
+SCORES = TableSpec(
+    name="scores",
+    schema=pa.schema(
+        [
+            *_text("score_id", "shard", "role_set", "caption_id", "image_id", "role", "length"),
+            pa.field("score", pa.int32()),  # 1-100, null when `reason` says why there is none
+            pa.field("rationale", pa.string()),
+            pa.field("reason", pa.string()),
+            *_text("detail", "judge", "judge_revision", "prompt_fingerprint"),
+            _required("prompt_tokens", pa.int32()),
+            _required("completion_tokens", pa.int32()),
+            _required("latency_s", pa.float32()),
+            *_text("run_id"),
+        ]
+    ),
+    key="score_id",
+    partition_by=("shard", "role_set"),
+    content=("score_id", "caption_id", "score", "reason"),
+)
+
+PAIRS = TableSpec(
+    name="pairs",
+    schema=pa.schema(
+        [
+            *_text("caption_id", "shard", "role_set", "image_id", "role", "length", "text"),
+            pa.field("score", pa.int32()),
+            _required("kept", pa.bool_()),
+            pa.field("reason", pa.string()),  # why the pair was dropped, null when kept
+        ]
+    ),
+    key="caption_id",
+    partition_by=("shard", "role_set"),
+    content=("caption_id", "text", "kept", "reason"),
+)
+
+TABLES: dict[str, TableSpec] = {
+    spec.name: spec for spec in (IMAGES, IMAGE_REJECTS, ROLES, CAPTIONS, SCORES, PAIRS)
+}
+
+
+def table_spec(name: str) -> TableSpec:
+    """Look a table up by name.
+
+    Raises:
+        KeyError: There is no such table; the message lists those there are.
+    """
+    if name not in TABLES:
+        raise KeyError(f"No table {name!r} in the store; there are: {', '.join(TABLES)}.")
+    return TABLES[name]

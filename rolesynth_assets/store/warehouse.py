@@ -1,0 +1,210 @@
+"""The warehouse: small result tables in one DuckDB file.
+
+DuckDB lets one process write or several read, so a connection is opened for one piece of work and
+closed again; whoever finds the file locked waits and tries again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rolesynth_assets.store.errors import SchemaMismatchError, StoreError
+from rolesynth_assets.store.warehouse_tables import WarehouseTable, warehouse_table
+
+if TYPE_CHECKING:
+    import duckdb
+    import polars as pl
+
+Value = str | int | float | bool | None
+
+PATIENCE_S = 120.0  # seconds; other writers hold the file for milliseconds each
+LONGEST_WAIT_S = 1.0  # seconds between two tries
+
+
+class Warehouse:
+    """The tables of `warehouse_tables` in one DuckDB file."""
+
+    def __init__(self, path: str | Path, *, patience_s: float = PATIENCE_S) -> None:
+        """Name the file; the first write creates it.
+
+        Args:
+            path: The DuckDB file, `<data root>/warehouse.duckdb`.
+            patience_s: Seconds to wait for other processes that have the file open.
+        """
+        self.path = Path(path)
+        self._patience_s = patience_s
+
+    def read(self, table: str, where: Mapping[str, Value] | None = None) -> pl.DataFrame:
+        """Read the rows whose columns equal `where`, in no particular order.
+
+        Returns:
+            A frame with all of the table's columns; empty when it was never written to.
+
+        Raises:
+            StoreError: There is no such table or column, or the file stays locked.
+        """
+        import duckdb
+
+        spec = warehouse_table(table)
+        condition, values = _condition(spec, where or {})
+        query = f"SELECT {', '.join(map(_name, spec.names))} FROM {_name(table)}{condition}"
+        if self.path.exists():
+            with self._connect(read_only=True) as connection:
+                if _has_table(connection, table):
+                    return _frame(connection, query, values)
+        with duckdb.connect(":memory:") as connection:
+            connection.execute(_create_statement(spec))
+            return _frame(connection, query, values)
+
+    def replace(self, table: str, where: Mapping[str, Value], rows: pl.DataFrame) -> None:
+        """Replace the rows whose columns equal `where` by `rows`, in one transaction.
+
+        Args:
+            table: Table name.
+            where: Columns and their values; every row must have them, else a later replace would
+                not find it. An empty mapping replaces the whole table.
+            rows: The new rows; zero rows remove the old ones.
+
+        Raises:
+            SchemaMismatchError: A column is missing, unknown, of another type or wrongly null.
+            StoreError: A row does not belong to `where`, or the file stays locked.
+        """
+        spec = warehouse_table(table)
+        condition, values = _condition(spec, where)
+        _check_columns(spec, rows)
+        _check_belonging(spec, where, rows)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self._connect(read_only=False) as connection:
+            connection.begin()
+            connection.execute(_create_statement(spec))
+            connection.execute(f"DELETE FROM {_name(table)}{condition}", values)
+            if rows.height:
+                connection.register("incoming", rows.to_arrow())
+                _insert(connection, spec)
+            connection.commit()
+
+    def _connect(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+        """Open the file, waiting while another process has it."""
+        import duckdb
+        from tenacity import (
+            RetryError,
+            Retrying,
+            retry_if_exception,
+            stop_after_delay,
+            wait_random_exponential,
+        )
+
+        tries = Retrying(
+            retry=retry_if_exception(_is_locked),
+            stop=stop_after_delay(self._patience_s),
+            wait=wait_random_exponential(multiplier=0.02, max=LONGEST_WAIT_S),
+        )
+        try:
+            return tries(duckdb.connect, str(self.path), read_only=read_only)
+        except RetryError as error:
+            raise StoreError(
+                f"Warehouse {self.path} is open in another process and stayed so for "
+                f"{self._patience_s:.0f} s: {error.last_attempt.exception()} Close that process "
+                "(a DuckDB shell or a notebook, perhaps) and run this again."
+            ) from error
+
+
+def _is_locked(error: BaseException) -> bool:
+    """Whether opening failed since somebody else has the file open."""
+    import duckdb
+
+    if isinstance(error, duckdb.ConnectionException):  # this process has it open the other way
+        return "different configuration" in str(error)
+    return isinstance(error, duckdb.IOException) and "lock" in str(error)
+
+
+def _name(identifier: str) -> str:
+    """Quote a name that comes from a `WarehouseTable`, never from data."""
+    return f'"{identifier}"'
+
+
+def _condition(spec: WarehouseTable, where: Mapping[str, Value]) -> tuple[str, list[Value]]:
+    """Write `where` as a parametrised WHERE clause."""
+    _known_columns(spec, where)
+    tests = [f"{_name(column)} IS NOT DISTINCT FROM ?" for column in where]
+    return (" WHERE " + " AND ".join(tests) if tests else ""), list(where.values())
+
+
+def _known_columns(spec: WarehouseTable, given: Mapping[str, Value] | list[str]) -> None:
+    unknown = [column for column in given if column not in spec.names]
+    if unknown:
+        raise SchemaMismatchError(
+            f"Warehouse table {spec.name!r} has no column {', '.join(unknown)}; "
+            f"it has {', '.join(spec.names)}."
+        )
+
+
+def _check_columns(spec: WarehouseTable, rows: pl.DataFrame) -> None:
+    """Raise when a column is unknown, or missing or null though it is required."""
+    _known_columns(spec, rows.columns)
+    for column in spec.columns:
+        if column.optional:
+            continue
+        if column.name not in rows.columns:
+            raise SchemaMismatchError(
+                f"Warehouse table {spec.name!r}, column {column.name!r}: missing from the rows; "
+                "it is required."
+            )
+        if rows[column.name].null_count():
+            raise SchemaMismatchError(
+                f"Warehouse table {spec.name!r}, column {column.name!r}: "
+                f"{rows[column.name].null_count()} rows are null; it is required."
+            )
+
+
+def _check_belonging(spec: WarehouseTable, where: Mapping[str, Value], rows: pl.DataFrame) -> None:
+    """Raise when a row would not be found by `where` again."""
+    for column, value in where.items():
+        strangers = [found for found in rows[column].to_list() if found != value]
+        if strangers:
+            raise StoreError(
+                f"Warehouse table {spec.name!r}: {len(strangers)} rows have "
+                f"{column}={strangers[0]!r}, but the write replaces {column}={value!r}. "
+                "Write each group of rows by itself."
+            )
+
+
+def _create_statement(spec: WarehouseTable) -> str:
+    columns = ", ".join(
+        f"{_name(column.name)} {column.kind}{'' if column.optional else ' NOT NULL'}"
+        for column in spec.columns
+    )
+    return f"CREATE TABLE IF NOT EXISTS {_name(spec.name)} ({columns})"
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, spec: WarehouseTable) -> None:
+    """Insert the registered frame `incoming`."""
+    import duckdb
+
+    try:
+        connection.execute(f"INSERT INTO {_name(spec.name)} BY NAME SELECT * FROM incoming")
+    except (duckdb.ConversionException, duckdb.BinderException) as error:
+        raise SchemaMismatchError(
+            f"Warehouse table {spec.name!r} takes "
+            f"{', '.join(f'{column.name} {column.kind}' for column in spec.columns)}; "
+            f"the rows do not fit: {error}"
+        ) from error
+
+
+def _has_table(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
+    # fetchall, not fetchone: DuckDB takes no other statement before a result is read to its end
+    found = connection.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE table_name = ?", [table]
+    ).fetchall()
+    return bool(found)
+
+
+def _frame(connection: duckdb.DuckDBPyConnection, query: str, values: list[Value]) -> pl.DataFrame:
+    import polars as pl
+
+    frame = pl.from_arrow(connection.sql(query, params=values).to_arrow_table())
+    if not isinstance(frame, pl.DataFrame):  # from_arrow gives a series for one bare column
+        raise TypeError(f"DuckDB gave a {type(frame).__name__}, not a table.")
+    return frame

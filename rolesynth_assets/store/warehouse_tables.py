@@ -1,0 +1,118 @@
+"""The small tables of the warehouse: cut-offs, manifests, training sets, scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from rolesynth_assets.store.errors import StoreError
+
+SqlType = Literal["VARCHAR", "INTEGER", "BIGINT", "DOUBLE", "BOOLEAN"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column; rows must give it unless it is `optional`."""
+
+    name: str
+    kind: SqlType
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class WarehouseTable:
+    """One DuckDB table."""
+
+    name: str
+    columns: tuple[Column, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Column names in table order."""
+        return tuple(column.name for column in self.columns)
+
+
+def _table(name: str, **columns: SqlType | tuple[SqlType, Literal["optional"]]) -> WarehouseTable:
+    return WarehouseTable(
+        name,
+        tuple(
+            Column(column, kind) if isinstance(kind, str) else Column(column, kind[0], True)
+            for column, kind in columns.items()
+        ),
+    )
+
+
+WAREHOUSE_TABLES: dict[str, WarehouseTable] = {
+    table.name: table
+    for table in (
+        _table(
+            "cutoffs",
+            role_set="VARCHAR",
+            length="VARCHAR",
+            keep_share="DOUBLE",
+            floor_per_image=("INTEGER", "optional"),
+            cutoff=("INTEGER", "optional"),  # lowest score kept, null when nothing was kept
+            last_id=("VARCHAR", "optional"),  # last caption kept among those that score `cutoff`
+            last_shard=("VARCHAR", "optional"),
+            candidates="BIGINT",
+            unscored=("BIGINT", "optional"),
+            kept="BIGINT",
+            floor_kept=("BIGINT", "optional"),
+            scores_digest="VARCHAR",
+        ),
+        _table(
+            "cutoff_roles",
+            role_set="VARCHAR",
+            role="VARCHAR",
+            length="VARCHAR",
+            candidates="BIGINT",
+            kept="BIGINT",
+        ),
+        _table(
+            "manifests",
+            role_set="VARCHAR",
+            shard="VARCHAR",
+            pairs_digest="VARCHAR",
+            pairs_version="BIGINT",
+            kept="BIGINT",
+            candidates="BIGINT",
+            images="BIGINT",
+        ),
+        _table(
+            "training_sets",
+            recipe="VARCHAR",
+            role_set="VARCHAR",
+            cut="VARCHAR",
+            pairs="BIGINT",
+            images="BIGINT",
+            pairs_version="BIGINT",
+            digest="VARCHAR",
+            recipe_digest="VARCHAR",
+        ),
+        _table(
+            "benchmark_scores",
+            recipe="VARCHAR",
+            seed="BIGINT",
+            benchmark="VARCHAR",
+            metric="VARCHAR",
+            value="DOUBLE",
+            low="DOUBLE",  # bootstrap interval
+            high="DOUBLE",
+            chance=("DOUBLE", "optional"),
+            n="BIGINT",
+            checkpoint_digest="VARCHAR",
+            run_id="VARCHAR",
+        ),
+    )
+}
+
+
+def warehouse_table(name: str) -> WarehouseTable:
+    """Look a table up by name.
+
+    Raises:
+        StoreError: There is no such table; the message lists those there are.
+    """
+    if name not in WAREHOUSE_TABLES:
+        raise StoreError(f"No table {name!r} in the warehouse; there are: {[*WAREHOUSE_TABLES]}.")
+    return WAREHOUSE_TABLES[name]

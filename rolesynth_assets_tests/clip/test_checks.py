@@ -1,0 +1,37 @@
+import math
+
+from rolesynth_assets.clip.checks import logits_are_reproduced, loss_falls, loss_is_finite
+
+
+def test_finite_losses_pass_and_any_other_fails():
+    assert loss_is_finite([3.0, 2.0]).passed
+    bad = loss_is_finite([3.0, math.nan, 2.0, math.inf])
+    assert not bad.passed
+    assert (bad.value, bad.threshold) == (2, 0)
+    assert bad.metadata["first_bad_steps"] == [1, 3]
+    assert not loss_is_finite([]).passed
+
+
+def test_a_falling_loss_passes_and_a_flat_one_fails():
+    falling = loss_falls([4.0 - 0.02 * k for k in range(100)])
+    assert falling.passed
+    assert falling.value == (falling.metadata["first"] - falling.metadata["last"]) / 3.91
+    assert not loss_falls([4.0] * 100).passed
+    assert not loss_falls([2.0 + 0.02 * k for k in range(100)]).passed
+    assert not loss_falls([4.0]).passed
+    assert not loss_falls([4.0, math.nan]).passed
+
+
+def test_the_wanted_fall_is_a_threshold():
+    losses = [4.0] * 5 + [3.6] * 5
+    assert loss_falls(losses, min_drop=0.09).passed
+    refused = loss_falls(losses, min_drop=0.11)
+    assert not refused.passed
+    assert refused.threshold == 0.11
+
+
+def test_reproduced_logits_pass_and_others_fail():
+    assert logits_are_reproduced(1e-6).passed
+    assert not logits_are_reproduced(0.5).passed
+    assert not logits_are_reproduced(math.nan).passed
+    assert logits_are_reproduced(0.5, tolerance=1.0).passed

@@ -1,0 +1,63 @@
+import io
+
+import numpy as np
+import pytest
+import torch
+from open_clip.transform import PreprocessCfg, image_transform_v2
+from PIL import Image
+
+from rolesynth_assets.clip.data import TrainingSet, TrainingSetError, in_memory
+from rolesynth_assets.clip.pixels import PixelSource, split_preprocess
+
+PREPROCESS = image_transform_v2(PreprocessCfg(size=24), is_train=False)
+
+
+def test_pixels_equal_open_clips_own_preprocessing(training_set, world):
+    _, images = world
+    source = PixelSource(training_set, PREPROCESS)
+    wanted = np.array([5, 0, 5])
+    ours = source.normalise(source.batch(wanted))
+    for row, index in enumerate(wanted):
+        image = Image.open(io.BytesIO(images[training_set.image_ids[index]]))
+        assert torch.equal(ours[row], PREPROCESS(image))
+
+
+def test_cached_and_uncached_pixels_are_equal(training_set):
+    wanted = np.array([7, 3, 7, 20])
+    cached = PixelSource(training_set, PREPROCESS)
+    direct = PixelSource(training_set, PREPROCESS, cache_bytes=0)
+    assert torch.equal(cached.batch(wanted), direct.batch(wanted))
+
+
+def test_a_small_set_is_read_once_and_a_large_one_never_held(training_set, world):
+    reads = []
+    read = in_memory(world[1])
+
+    def counted(ids):
+        reads.append(len(ids))
+        return read(ids)
+
+    data = TrainingSet(training_set.image_ids, training_set.texts, training_set.offsets, counted)
+    source = PixelSource(data, PREPROCESS)
+    after_start = len(reads)
+    source.batch(np.array([1, 2]))
+    assert len(reads) == after_start
+    direct = PixelSource(data, PREPROCESS, cache_bytes=0)
+    reads.clear()
+    direct.batch(np.array([1, 2, 1]))
+    assert reads == [2]  # an image that comes up twice in a batch is decoded once
+
+
+def test_missing_and_broken_images_are_named(training_set, world):
+    rows, images = world
+    lacking = {k: v for k, v in images.items() if k not in ("img-03", "img-09")}
+    with pytest.raises(TrainingSetError, match=r"2 of 24 images .* first is 'img-03'"):
+        PixelSource(TrainingSet.from_rows(rows, in_memory(lacking)), PREPROCESS)
+    broken = {**images, "img-04": images["img-04"][:60]}
+    with pytest.raises(TrainingSetError, match=r"Image 'img-04' .* cannot be decoded"):
+        PixelSource(TrainingSet.from_rows(rows, in_memory(broken)), PREPROCESS)
+
+
+def test_an_augmenting_transform_is_refused():
+    with pytest.raises(ValueError, match="not in ToTensor and Normalize"):
+        split_preprocess(type("Odd", (), {"transforms": [str, repr]})())

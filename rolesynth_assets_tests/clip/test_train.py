@@ -1,0 +1,218 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from rolesynth_assets.clip import train as training
+from rolesynth_assets.clip.data import TrainingSet, TrainingSetError, in_memory
+from rolesynth_assets.clip.manifest import read_losses, read_manifest
+from rolesynth_assets.clip.model import build_model
+from rolesynth_assets.clip.train import NonFiniteLossError, train
+
+HERE = Path(__file__).parent
+
+
+class Killed(BaseException):
+    """What a kill looks like from inside: no handler of the loop runs on it."""
+
+
+def killer(at: int):
+    def progress(done, total, loss):
+        if done == at:
+            raise Killed
+
+    return progress
+
+
+def same_weights(first: Path, second: Path) -> bool:
+    return (first / "model.safetensors").read_bytes() == (second / "model.safetensors").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory, training_set):
+    folder = tmp_path_factory.mktemp("whole")
+    seen = []
+    report = train(
+        recipe_of_six_steps(), training_set, folder, 3, progress=lambda *a: seen.append(a)
+    )
+    return folder, report, seen
+
+
+def recipe_of_six_steps():
+    from rolesynth_assets.recipes.recipe import Recipe
+
+    return Recipe.model_validate(
+        {
+            "name": "tiny",
+            "description": "A recipe for tests.",
+            "role_set": "roles5",
+            "captions_per_image": 2,
+            "model": "rolesynth-nano",
+            "optimizer": {"lr": 2e-3, "weight_decay": 0.5},
+            "schedule": {"steps": 6, "batch_images": 8, "warmup_steps": 2},
+        }
+    )
+
+
+def test_a_finished_run_leaves_a_complete_record(uninterrupted, training_set):
+    folder, report, seen = uninterrupted
+    manifest = read_manifest(folder)
+    assert manifest == report.manifest
+    assert manifest.training_set_digest == training_set.digest
+    assert manifest.recipe_digest == recipe_of_six_steps().digest
+    assert (manifest.seed, manifest.steps, manifest.images) == (3, 6, 24)
+    assert manifest.pairs == training_set.pairs
+    losses = read_losses(folder)
+    assert losses == list(report.losses)
+    assert [p.step for p in losses] == list(range(6))
+    assert [p.epoch for p in losses] == [0, 0, 0, 1, 1, 1]
+    assert [(d, t) for d, t, _ in seen] == [(k, 6) for k in range(1, 7)]
+    assert [loss for *_, loss in seen] == [p.loss for p in losses]
+    assert report.resumed_from == 0
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "loss.csv",
+        "manifest.json",
+        "model.safetensors",
+        "open_clip_config.json",
+        "recipe.yaml",
+        "reference.safetensors",
+    ]
+
+
+def test_the_first_positions_stay_while_all_else_learns(uninterrupted):
+    folder, *_ = uninterrupted
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        start = build_model(recipe_of_six_steps()).module.state_dict()
+    end = load_file(folder / "model.safetensors")
+    frozen = start["positional_embedding"][:20]
+    assert torch.equal(end["positional_embedding"][:20], frozen)
+    for name in ("logit_scale", "token_embedding.weight", "visual.conv1.weight"):
+        assert not torch.equal(end[name], start[name]), name
+
+
+def test_unfrozen_positions_learn(training_set, make_recipe, tmp_path):
+    recipe = make_recipe(frozen_positions=3, schedule={"steps": 2, "batch_images": 8})
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        start = build_model(recipe).module.positional_embedding
+    train(recipe, training_set, tmp_path, 3)
+    end = load_file(tmp_path / "model.safetensors")["positional_embedding"]
+    moved = (end != start).any(dim=1)
+    assert not moved[:3].any() and moved[3:7].all()
+
+
+def test_an_interrupted_run_ends_with_the_same_bits(uninterrupted, training_set, tmp_path):
+    recipe = recipe_of_six_steps()
+    with pytest.raises(Killed):
+        train(recipe, training_set, tmp_path, 3, progress=killer(5), save_every=2)
+    assert not (tmp_path / "manifest.json").exists()
+    torch.manual_seed(99)  # the resumed process starts from another random state
+    report = train(recipe, training_set, tmp_path, 3, save_every=2)
+    folder, whole, _ = uninterrupted
+    assert report.resumed_from == 4
+    assert same_weights(tmp_path, folder)
+    assert report.losses == whole.losses
+    assert report.manifest == whole.manifest
+    assert not (tmp_path / "state.pt").exists()
+
+
+def test_a_killed_process_ends_with_the_same_bits(uninterrupted, training_set, world, tmp_path):
+    script = f"""
+import os, signal, sys
+sys.path.insert(0, {str(HERE)!r})
+import pyarrow as pa, torch
+torch.set_num_threads({torch.get_num_threads()})
+from conftest import encoded_image, COLOURS
+from pathlib import Path
+from rolesynth_assets.clip.data import TrainingSet, in_memory
+from rolesynth_assets.clip.train import train
+from rolesynth_assets.recipes.library import read_recipe
+images, rows = {{}}, []
+for index in range(24):
+    name = list(COLOURS)[index % 3]
+    images[f"img-{{index:02d}}"] = encoded_image(COLOURS[name], index)
+    rows += [
+        {{"image_id": f"img-{{index:02d}}", "text": f"a {{name}} wall, view {{turn}}"}}
+        for turn in range(1 + index % 3)
+    ]
+data = TrainingSet.from_rows(pa.Table.from_pylist(rows), in_memory(images))
+def progress(done, total, loss):
+    if done == 4:
+        os.kill(os.getpid(), signal.SIGKILL)
+recipe = read_recipe(Path({str(uninterrupted[0] / "recipe.yaml")!r}))
+train(recipe, data, Path({str(tmp_path)!r}), 3, progress=progress, save_every=3)
+"""
+    done = subprocess.run([sys.executable, "-c", script], env=os.environ, check=False)
+    assert done.returncode == -9
+    assert (tmp_path / "state.pt").exists()
+    report = train(recipe_of_six_steps(), training_set, tmp_path, 3, save_every=3)
+    assert report.resumed_from == 3
+    assert same_weights(tmp_path, uninterrupted[0])
+
+
+def test_another_runs_state_is_not_resumed(uninterrupted, training_set, tmp_path):
+    recipe = recipe_of_six_steps()
+    with pytest.raises(Killed):
+        train(recipe, training_set, tmp_path, 8, progress=killer(3), save_every=1)
+    report = train(recipe, training_set, tmp_path, 3)
+    assert report.resumed_from == 0
+    assert same_weights(tmp_path, uninterrupted[0])
+
+
+def test_the_callers_random_state_is_left_alone(training_set, make_recipe, tmp_path):
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    recipe = make_recipe(schedule={"steps": 1, "batch_images": 8})
+    train(recipe, training_set, tmp_path, 3)
+    assert torch.equal(torch.rand(3), expected)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"layout": "square"},
+        {"loss": "infonce", "captions_per_image": 1},
+        {"loss": "infonce", "layout": "square"},
+    ],
+)
+def test_every_layout_and_loss_learns(changes, training_set, make_recipe, tmp_path):
+    # a batch of all images sees the same captions every epoch or a draw of them
+    recipe = make_recipe(
+        **changes,
+        schedule={"steps": 14, "batch_images": 24, "warmup_steps": 2},
+        optimizer={"lr": 3e-3},
+    )
+    losses = [p.loss for p in train(recipe, training_set, tmp_path, 0).losses]
+    assert sum(losses[-3:]) < 0.8 * sum(losses[:3])
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(training_set, make_recipe, tmp_path, monkeypatch):
+    real, calls = training.multi_positive_loss, []
+
+    def poisoned(*args):
+        calls.append(args)
+        return real(*args) * (float("nan") if len(calls) == 5 else 1.0)
+
+    monkeypatch.setattr(training, "multi_positive_loss", poisoned)
+    recipe = make_recipe()
+    with pytest.raises(NonFiniteLossError, match=r"loss is nan at step 4 \(epoch 1, batch 1 of it"):
+        train(recipe, training_set, tmp_path, 0, save_every=2)
+    assert not (tmp_path / "manifest.json").exists()
+    monkeypatch.undo()
+    report = train(recipe, training_set, tmp_path, 0, save_every=2)
+    assert report.resumed_from == 4  # nothing of the bad step was saved
+
+
+def test_missing_images_stop_the_run_before_its_first_step(world, make_recipe, tmp_path):
+    rows, images = world
+    data = TrainingSet.from_rows(rows, in_memory({"img-00": images["img-00"]}))
+    seen = []
+    with pytest.raises(TrainingSetError, match="23 of 24 images"):
+        train(make_recipe(), data, tmp_path, 0, progress=lambda *a: seen.append(a))
+    assert seen == []

@@ -1,0 +1,106 @@
+import subprocess
+import sys
+
+import pytest
+
+from rolesynth_assets.mllm.engine import EngineError
+from rolesynth_assets.mllm.factory import make_engine
+from rolesynth_assets.mllm.openai import OpenAIEngine
+from rolesynth_assets.mllm.settings import EngineSettings
+
+
+def test_an_empty_environment_is_the_embedded_engine():
+    assert EngineSettings.from_env(environ={"ROLESYNTH_MODEL": " "}) == EngineSettings()
+    assert EngineSettings().engine == "embedded"
+    assert EngineSettings().pixel_budget == 1_003_520
+
+
+def test_every_field_has_a_variable():
+    settings = EngineSettings.from_env(
+        environ={
+            "ROLESYNTH_ENGINE": "openai",
+            "ROLESYNTH_MODEL": "qwen",
+            "ROLESYNTH_REVISION": "abc",
+            "ROLESYNTH_BASE_URL": "http://localhost:8000/v1/",
+            "ROLESYNTH_API_KEY": "own",
+            "OPENAI_API_KEY": "general",
+            "ROLESYNTH_CONCURRENCY": "8",
+            "ROLESYNTH_TIMEOUT_S": "2.5",
+            "ROLESYNTH_MAX_RETRIES": "0",
+            "ROLESYNTH_PIXEL_BUDGET": "200704",
+            "ROLESYNTH_EXTRA_BODY": '{"top_k": 20}',
+            "ROLESYNTH_VLLM_OPTIONS": '{"max_model_len": 4096}',
+        }
+    )
+    assert settings.api_key is not None and settings.api_key.get_secret_value() == "own"
+    assert settings.model_dump(exclude={"api_key"}) == {
+        "engine": "openai",
+        "model": "qwen",
+        "revision": "abc",
+        "base_url": "http://localhost:8000/v1",
+        "concurrency": 8,
+        "timeout_s": 2.5,
+        "max_retries": 0,
+        "pixel_budget": 200704,
+        "extra_body": {"top_k": 20},
+        "vllm_options": {"max_model_len": 4096},
+    }
+
+
+def test_the_key_falls_back_and_the_prefix_is_free():
+    environ = {"OPENAI_API_KEY": "general", "JUDGE_MODEL": "judge", "ROLESYNTH_MODEL": "captioner"}
+    settings = EngineSettings.from_env("JUDGE_", environ)
+    assert settings.model == "judge"
+    assert settings.api_key is not None and settings.api_key.get_secret_value() == "general"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("ENGINE", "gpt", "'embedded', 'openai' or 'vllm'"),
+        ("CONCURRENCY", "many", "valid integer"),
+        ("CONCURRENCY", "0", "greater than or equal to 1"),
+        ("BASE_URL", "localhost:8000", "http://127.0.0.1:8000/v1"),
+        ("BASE_URL", "https://me:hunter2@host/v1", "user name"),
+        ("EXTRA_BODY", "{top_k}", "JSON object"),
+        ("EXTRA_BODY", "[1]", "dictionary"),
+    ],
+)
+def test_a_wrong_value_names_its_variable(variable, value, said):
+    with pytest.raises(EngineError, match=f"ROLESYNTH_{variable}") as caught:
+        EngineSettings.from_env(environ={f"ROLESYNTH_{variable}": value})
+    assert said in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_the_key_is_not_shown():
+    settings = EngineSettings.from_env(environ={"ROLESYNTH_API_KEY": "sk-secret"})
+    assert "sk-secret" not in f"{settings!r} {settings} {settings.model_dump_json()}"
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"engine": "openai"}, "needs ROLESYNTH_MODEL"),
+        ({"engine": "openai", "model": "qwen"}, "needs ROLESYNTH_BASE_URL"),
+        ({"engine": "vllm"}, "needs ROLESYNTH_MODEL"),
+    ],
+)
+def test_an_engine_says_what_it_lacks(values, said):
+    with pytest.raises(EngineError, match=said):
+        make_engine(EngineSettings(**values))
+
+
+def test_the_factory_makes_the_openai_engine_without_a_call():
+    settings = EngineSettings(engine="openai", model="m", base_url="http://127.0.0.1:1/v1")
+    assert isinstance(make_engine(settings), OpenAIEngine)
+
+
+def test_settings_and_factory_import_nothing_heavy():
+    heavy = "openai, torch, transformers, vllm, PIL, lancedb"
+    code = (
+        "import sys, rolesynth_assets.mllm.factory, rolesynth_assets.mllm.messages\n"
+        f"print([name for name in '{heavy}'.split(', ') if name in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"

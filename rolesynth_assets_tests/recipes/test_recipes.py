@@ -1,0 +1,164 @@
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from rolesynth_assets.clip.architectures import shipped_architecture
+from rolesynth_assets.recipes.library import (
+    SHIPPED,
+    RecipeError,
+    dump_recipe,
+    load_recipes,
+    read_recipe,
+)
+from rolesynth_assets.recipes.recipe import Recipe
+
+MINIMAL = {
+    "name": "mine",
+    "description": "Mine.",
+    "role_set": "roles5",
+    "model": "rolesynth-nano",
+    "optimizer": {"lr": 1e-3},
+    "schedule": {"epochs": 2, "batch_images": 16},
+}
+
+
+def recipe(**changes):
+    return Recipe.model_validate({**MINIMAL, **changes})
+
+
+def write(folder, name, **changes):
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}.yaml").write_text(yaml.safe_dump({**MINIMAL, "name": name, **changes}))
+
+
+def test_the_shipped_recipes():
+    recipes = load_recipes()
+    assert set(recipes) == {
+        "roles5",
+        "generic5",
+        "generic1",
+        "roles5_random_cut",
+        "roles5_infonce",
+        "roles5_square",
+        "roles5_vit_b16",
+    }
+    assert {p.stem for p in SHIPPED.glob("*.yaml")} == set(recipes)  # file and name agree
+    assert len({r.digest for r in recipes.values()}) == len(recipes)
+    paper = recipes["roles5_vit_b16"]
+    assert (paper.optimizer.lr, paper.optimizer.weight_decay) == (1e-6, 1e-2)
+    assert (paper.schedule.epochs, paper.schedule.batch_images) == (6, 2048)
+    assert all(r.context_length == 248 and len(r.seeds) >= 3 for r in recipes.values())
+    nano = [r for r in recipes.values() if r.model == "rolesynth-nano"]
+    assert len({(r.schedule.steps, r.schedule.batch_images) for r in nano}) == 1  # a fair match
+
+
+def test_an_ablation_differs_from_roles5_in_one_thing():
+    recipes = load_recipes()
+    full = recipes["roles5"].model_dump()
+    for name, differing in {
+        "generic5": {"role_set"},
+        "generic1": {"role_set", "cut"},
+        "roles5_random_cut": {"cut"},
+        "roles5_infonce": {"loss", "captions_per_image"},
+        "roles5_square": {"layout"},
+    }.items():
+        other = recipes[name].model_dump()
+        labels = {"name", "description", "baseline"}
+        assert {k for k in full if full[k] != other[k]} - labels == differing
+
+
+def test_a_users_recipe_is_added_and_wins_by_name(tmp_path):
+    write(tmp_path / "recipes", "mine")
+    write(tmp_path / "recipes", "generic1", captions_per_image=9)
+    recipes = load_recipes(tmp_path / "recipes")
+    assert recipes["mine"].schedule.epochs == 2
+    assert recipes["generic1"].captions_per_image == 9
+    assert list(recipes) == sorted(recipes)
+    assert load_recipes(tmp_path / "absent").keys() == load_recipes().keys()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("name: [", r"bad.yaml is not YAML"),
+        ("- a list", r"bad.yaml holds no mapping"),
+        (yaml.safe_dump({**MINIMAL, "lose": "x"}), r"bad.yaml: lose: Extra inputs"),
+        (yaml.safe_dump({**MINIMAL, "cut": "best"}), r"bad.yaml: cut: Input should be"),
+        (
+            yaml.safe_dump({**MINIMAL, "optimizer": {"lr": -1}}),
+            r"bad.yaml: optimizer.lr: Input should be greater",
+        ),
+        (
+            yaml.safe_dump({k: v for k, v in MINIMAL.items() if k != "model"}),
+            r"bad.yaml: model: Field required",
+        ),
+    ],
+)
+def test_a_bad_file_is_named_with_its_field(content, message, tmp_path):
+    (tmp_path / "bad.yaml").write_text(content)
+    with pytest.raises(RecipeError, match=message):
+        load_recipes(tmp_path)
+
+
+def test_two_files_of_one_name_and_a_lost_baseline_are_refused(tmp_path):
+    write(tmp_path / "a", "mine")
+    (tmp_path / "a" / "copy.yaml").write_text((tmp_path / "a" / "mine.yaml").read_text())
+    with pytest.raises(RecipeError, match=r"copy.yaml and .*mine.yaml both have the name 'mine'"):
+        load_recipes(tmp_path / "a")
+    write(tmp_path / "b", "mine", baseline="nothing")
+    with pytest.raises(RecipeError, match="baseline 'nothing' is no recipe"):
+        load_recipes(tmp_path / "b")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"loss": "infonce"}, "one positive per image"),
+        ({"seeds": [1, 1]}, "not distinct"),
+        ({"baseline": "mine"}, "own baseline"),
+        ({"schedule": {"batch_images": 4}}, "exactly one of epochs and steps"),
+        ({"schedule": {"batch_images": 4, "epochs": 1, "steps": 1}}, "exactly one"),
+        ({"schedule": {"batch_images": 1, "epochs": 1}}, "greater than or equal to 2"),
+        ({"lengths": []}, "at least 1 item"),
+        ({"name": "a/b"}, "should match pattern"),
+    ],
+)
+def test_contradictions_are_refused(changes, message):
+    with pytest.raises(ValidationError, match=message):
+        recipe(**changes)
+
+
+def test_infonce_goes_with_one_caption_or_the_square_layout():
+    assert recipe(loss="infonce", captions_per_image=1).captions_per_image == 1
+    assert recipe(loss="infonce", layout="square").captions_per_image == 4
+
+
+def test_the_digest_leaves_out_labels_and_nothing_else(monkeypatch):
+    first = recipe()
+    relabelled = recipe(name="x", description="y", seeds=[7], baseline="roles5")
+    assert relabelled.digest == first.digest
+    for changes in (
+        {"cut": "random"},
+        {"draw_seed": 1},
+        {"lengths": ["long"]},
+        {"frozen_positions": 0},
+        {"optimizer": {"lr": 2e-3}},
+        {"schedule": {"epochs": 3, "batch_images": 16}},
+    ):
+        assert recipe(**changes).digest != first.digest, changes
+    digest = first.digest
+    changed = {**(shipped_architecture("rolesynth-nano") or {}), "embed_dim": 1}
+    monkeypatch.setattr("rolesynth_assets.recipes.recipe.shipped_architecture", lambda _: changed)
+    assert recipe().digest != digest
+
+
+def test_a_dumped_recipe_reads_back(tmp_path):
+    for each in load_recipes().values():
+        (tmp_path / "one.yaml").write_text(dump_recipe(each))
+        assert read_recipe(tmp_path / "one.yaml") == each
+
+
+def test_only_shipped_architectures_are_found():
+    assert (shipped_architecture("rolesynth-nano") or {})["embed_dim"] == 128
+    assert shipped_architecture("ViT-B-16") is None
+    assert shipped_architecture("../models/rolesynth-nano") is None

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from rolesynth_assets.store.schemas import TABLES, TableSpec, table_spec
+
+
+def test_every_row_belongs_to_its_partition_and_has_a_key() -> None:
+    assert set(TABLES) == {"images", "image_rejects", "roles", "captions", "scores", "pairs"}
+    for spec in TABLES.values():
+        for column in (spec.key, *spec.partition_by):
+            assert not spec.schema.field(column).nullable, (spec.name, column)
+            assert spec.schema.field(column).type == pa.string()
+
+
+def test_digests_read_neither_image_bytes_nor_measurements() -> None:
+    for spec in TABLES.values():
+        assert not {"data", "latency_s", "run_id"} & set(spec.content)
+
+
+def test_a_spec_names_its_own_columns() -> None:
+    schema = pa.schema([pa.field("id", pa.string()), pa.field("text", pa.string())])
+    with pytest.raises(ValueError, match="no column \\['shard'\\]"):
+        TableSpec("t", schema, key="id", partition_by=("shard",), content=("id",))
+    with pytest.raises(ValueError, match="the key comes first"):
+        TableSpec("t", schema, key="id", partition_by=(), content=("text", "id"))
+
+
+def test_an_unknown_table_lists_those_there_are() -> None:
+    with pytest.raises(KeyError, match=r"No table 'caption'.*captions"):
+        table_spec("caption")
