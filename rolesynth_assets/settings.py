@@ -23,29 +23,29 @@ class Thresholds(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    max_reject_share: float = Field(0.2, ge=0, le=1)
+    max_reject_share: float = Field(default=0.2, ge=0, le=1)
     """Files of a shard that are no usable images."""
-    max_role_overlap: float = Field(0.8, ge=0, le=1)
+    max_role_overlap: float = Field(default=0.8, ge=0, le=1)
     """Shared words of two roles' responsibilities (Jaccard)."""
-    max_persona_share: float = Field(0.02, ge=0, le=1)
+    max_persona_share: float = Field(default=0.02, ge=0, le=1)
     """Captions in which the model talks about itself or its role."""
-    max_refusal_share: float = Field(0.02, ge=0, le=1)
-    max_failure_share: float = Field(0.1, ge=0, le=1)
+    max_refusal_share: float = Field(default=0.02, ge=0, le=1)
+    max_failure_share: float = Field(default=0.1, ge=0, le=1)
     """Requests that ended without a caption, for whatever reason."""
-    max_score_failure_share: float = Field(0.02, ge=0, le=1)
+    max_score_failure_share: float = Field(default=0.02, ge=0, le=1)
     """Captions without a score."""
-    max_one_score_share: float = Field(0.5, ge=0, le=1)
+    max_one_score_share: float = Field(default=0.5, ge=0, le=1)
     """Share of the commonest score."""
-    min_score_std: float = Field(2.0, ge=0)
-    keep_tolerance: float = Field(0.005, ge=0)
+    min_score_std: float = Field(default=2.0, ge=0)
+    keep_tolerance: float = Field(default=0.005, ge=0)
     """Distance of the kept share from the share asked for."""
-    min_role_survival: float = Field(0.02, ge=0, le=1)
+    min_role_survival: float = Field(default=0.02, ge=0, le=1)
     """Share of its captions that each role keeps."""
-    max_self_similarity: float = Field(0.97, ge=-1, le=1)
+    max_self_similarity: float = Field(default=0.97, ge=-1, le=1)
     """Mean cosine between captions of one image."""
-    min_loss_drop: float = Field(0.05, ge=0, le=1)
+    min_loss_drop: float = Field(default=0.05, ge=0, le=1)
     """Relative fall of the training loss."""
-    max_logit_error: float = Field(1e-3, ge=0)
+    max_logit_error: float = Field(default=1e-3, ge=0)
     """Largest difference of a reloaded checkpoint's logits."""
 
 
@@ -68,7 +68,7 @@ class Settings(BaseModel):
     data_root: Path = Path(".rolesynth")
     project: Path = Path()
     images: Path | None = None
-    shard_size: int = Field(10_000, ge=1)
+    shard_size: int = Field(default=10_000, ge=1)
     licence: str = "The licence of the images was not stated (set `licence` in rolesynth.yaml)."
     captioner: EngineSettings = EngineSettings()
     judge: EngineSettings = EngineSettings()
@@ -95,7 +95,9 @@ class Settings(BaseModel):
         if images := environ.get("ROLESYNTH_IMAGES") or values.get("images"):
             values["images"] = project / images
         values["captioner"] = EngineSettings.from_env(environ=environ)
-        judged_apart = any(name.startswith("ROLESYNTH_JUDGE_") and environ[name] for name in environ)
+        judged_apart = any(
+            name.startswith("ROLESYNTH_JUDGE_") and environ[name] for name in environ
+        )
         values["judge"] = (
             EngineSettings.from_env("ROLESYNTH_JUDGE_", environ)
             if judged_apart

@@ -115,6 +115,16 @@ def not_worse_than_baseline(
     )
 
 
+def no_baseline(baseline: str | None) -> CheckOutcome:
+    """Pass where there is nothing to compare with, and say so.
+
+    Args:
+        baseline: name of the baseline recipe, None if the recipe has none.
+    """
+    why = f"baseline {baseline} has no scores yet" if baseline else "the recipe has no baseline"
+    return CheckOutcome(True, 0.0, None, f"Nothing to compare with: {why}.")
+
+
 def _rows(scores: pl.DataFrame, metrics: Sequence[str] | None) -> pl.DataFrame:
     import polars as pl
 

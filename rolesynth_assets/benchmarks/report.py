@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rolesynth_assets.benchmarks.bootstrap import LEVEL, Interval
 from rolesynth_assets.benchmarks.score import Metric
+from rolesynth_assets.pictures.charts import Bar
+from rolesynth_assets.recipes.recipe import Recipe
 
 if TYPE_CHECKING:
     import polars as pl
+
+STAND_IN = (
+    "Captions and their scores were made by the embedded nano MLLM, a stand-in for Qwen2.5-VL-7B, "
+    "on composed scenes: the numbers show that the platform works, not what the method reaches."
+)
 
 
 @dataclass(frozen=True)
@@ -216,3 +224,39 @@ def _difference(interval: Interval) -> str:
     )
     text = f"{value} [{low}, {high}]"
     return f"**{text}**" if interval.low > 0 or interval.high < 0 else text
+
+
+def score_bars(scores: pl.DataFrame) -> list[Bar]:
+    """Return one bar a recipe and metric: means over seeds of value and bootstrap interval.
+
+    Args:
+        scores: rows of `benchmark_scores`, of one benchmark.
+    """
+    import polars as pl
+
+    means = scores.group_by("recipe", "metric", maintain_order=True).agg(
+        pl.col("value", "low", "high").mean(), pl.col("chance").first()
+    )
+    return [Bar(**row) for row in means.iter_rows(named=True)]
+
+
+def write_ablation_report(
+    path: Path, scores: pl.DataFrame, recipes: Mapping[str, Recipe], *, embedded: bool
+) -> str:
+    """Write the ablation report of all recipes with scores to `path`, and return the page.
+
+    Args:
+        path: Markdown file; its folder is made.
+        scores: rows of `benchmark_scores`.
+        recipes: all recipes by name, for descriptions and baselines.
+        embedded: whether an embedded model wrote or judged the captions.
+    """
+    page = ablation_markdown(
+        scores,
+        baselines={r.name: r.baseline for r in recipes.values() if r.baseline},
+        descriptions={r.name: r.description for r in recipes.values()},
+        stand_in=STAND_IN if embedded else None,
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page, encoding="utf-8")
+    return page

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from rolesynth_assets.recipes.recipe import Layout, Recipe
 from rolesynth_assets.store.digests import seed_from, table_digest
@@ -56,17 +56,16 @@ class TrainingSet:
         Raises:
             TrainingSetError: there are no rows, only one image, or an empty id or text.
         """
-        kept = rows.select(["image_id", "text"]).cast(
-            pa.schema([("image_id", pa.large_string()), ("text", pa.large_string())])
-        )
-        _refuse_unusable(kept)
-        kept = kept.sort_by([("image_id", "ascending"), ("text", "ascending")]).combine_chunks()
-        runs = pc.run_end_encode(kept["image_id"].combine_chunks())
-        ends = runs.run_ends.to_numpy(zero_copy_only=False).astype(np.int64)
+        columns = [pl.Series(c, rows[c]).cast(pl.String) for c in ("image_id", "text")]
+        frame = pl.DataFrame(columns)
+        _refuse_unusable(frame)
+        frame = frame.sort("image_id", "text")
+        runs = frame["image_id"].rle().struct
+        lengths = runs.field("len").to_numpy().astype(np.int64)
         return cls(
-            tuple(runs.values.to_pylist()),
-            kept["text"].combine_chunks(),
-            np.concatenate([np.zeros(1, np.int64), ends]),
+            tuple(runs.field("value").to_list()),
+            frame["text"].to_arrow().cast(pa.large_string()),
+            np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]),
             images,
         )
 
@@ -92,21 +91,19 @@ class TrainingSet:
         return self.texts.take(pa.array(indices)).to_pylist()
 
 
-def _refuse_unusable(rows: pa.Table) -> None:
-    if rows.num_rows == 0:
+def _refuse_unusable(rows: pl.DataFrame) -> None:
+    if rows.is_empty():
         raise TrainingSetError(
             "The training set has no rows. Check that its role set has filtered pairs and that the "
             "recipe's cut and lengths leave some of them."
         )
-    for column in ("image_id", "text"):
-        bad = pc.sum(pc.equal(pc.fill_null(pc.utf8_length(rows[column]), 0), 0)).as_py()
+    for column in rows.columns:
+        bad = rows.filter(pl.col(column).fill_null("") == "").height
         if bad:
-            raise TrainingSetError(
-                f"{bad} of {rows.num_rows} training rows have an empty {column}."
-            )
-    if pc.count_distinct(rows["image_id"]).as_py() < 2:
+            raise TrainingSetError(f"{bad} of {rows.height} training rows have an empty {column}.")
+    if rows["image_id"].n_unique() < 2:
         raise TrainingSetError(
-            f"All {rows.num_rows} training rows belong to one image; a contrastive loss needs at "
+            f"All {rows.height} training rows belong to one image; a contrastive loss needs at "
             "least two images to tell apart."
         )
 

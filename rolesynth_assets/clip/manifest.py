@@ -105,7 +105,7 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes | memoryview) -> None:
     """Write a file so that it holds either its old or its whole new content, whatever happens."""
     draft = path.with_name(path.name + ".part")
     with draft.open("wb") as file:

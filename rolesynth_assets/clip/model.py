@@ -127,7 +127,7 @@ def _weights(recipe: Recipe) -> tuple[str | None, int | None]:
             f"{recipe.model!r} ({', '.join(tags) or 'it has none'})."
         )
     # open_clip would silently interpolate positions of another length; so build for the file's own
-    state = load_state_dict(str(path))
+    state: Any = load_state_dict(str(path))
     for key in ("positional_embedding", "text.positional_embedding"):
         if key in state:
             return str(path), len(state[key])
@@ -137,8 +137,7 @@ def _weights(recipe: Recipe) -> tuple[str | None, int | None]:
 def _set_context_length(module: Any, recipe: Recipe) -> None:
     tower = text_tower(module)
     positions = getattr(tower, "positional_embedding", None)
-    learned = isinstance(positions, nn.Parameter) and getattr(tower, "cls_emb", None) is None
-    if not learned:
+    if not isinstance(positions, nn.Parameter) or getattr(tower, "cls_emb", None) is not None:
         raise ModelError(
             f"model: the text tower of {recipe.model!r} has no plain learned positions to "
             "freeze or stretch; choose an architecture with CLIP's text tower."

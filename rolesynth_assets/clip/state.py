@@ -9,7 +9,10 @@ from typing import Any
 
 import torch
 
-from rolesynth_assets.clip.manifest import STATE, LossPoint, write_atomically
+from rolesynth_assets.clip.data import TrainingSet
+from rolesynth_assets.clip.manifest import STATE, LossPoint, file_digest, write_atomically
+from rolesynth_assets.recipes.recipe import Recipe
+from rolesynth_assets.store.digests import digest
 
 
 @dataclass
@@ -25,6 +28,17 @@ class RunState:
     fingerprint: str
     step: int = 0
     history: list[LossPoint] = field(default_factory=list)
+
+
+def run_fingerprint(recipe: Recipe, training_set: TrainingSet, seed: int) -> str:
+    """Identify a training, so that a saved state is resumed by the same training only."""
+    return digest("run", recipe.digest, training_set.digest, seed, init_digest(recipe))
+
+
+def init_digest(recipe: Recipe) -> str:
+    """Return the sha256 of the weights file a recipe starts from; empty if it is no file."""
+    path = Path(recipe.init)
+    return file_digest(path) if recipe.init != "random" and path.is_file() else ""
 
 
 def save_state(folder: Path, state: RunState, module: Any, optimizer: Any) -> None:

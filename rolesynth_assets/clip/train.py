@@ -6,7 +6,6 @@ import importlib.metadata
 import math
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,16 +16,22 @@ from torch import Tensor
 
 from rolesynth_assets.clip import checkpoint
 from rolesynth_assets.clip.data import Batch, BatchPlan, TrainingSet
+from rolesynth_assets.clip.lookahead import one_ahead
 from rolesynth_assets.clip.loss import info_nce_loss, multi_positive_loss
-from rolesynth_assets.clip.manifest import MANIFEST, STATE, LossPoint, Manifest, file_digest
+from rolesynth_assets.clip.manifest import MANIFEST, STATE, LossPoint, Manifest
 from rolesynth_assets.clip.model import ClipModel, build_model, freeze_positions
 from rolesynth_assets.clip.optim import learning_rate, make_optimizer
 from rolesynth_assets.clip.pixels import PixelSource
-from rolesynth_assets.clip.state import RunState, load_state, save_state
+from rolesynth_assets.clip.state import (
+    RunState,
+    init_digest,
+    load_state,
+    run_fingerprint,
+    save_state,
+)
 from rolesynth_assets.clip.text import MIXED_LENGTH_PARTS, encode_text
 from rolesynth_assets.clip.tokens import TokenSource
 from rolesynth_assets.recipes.recipe import Loss, Precision, Recipe
-from rolesynth_assets.store.digests import digest
 
 Progress = Callable[[int, int, float], None]
 """Called after every step with the steps done, all steps, and the loss."""
@@ -145,7 +150,7 @@ def _prepare(recipe: Recipe, training_set: TrainingSet, seed: int, device: str |
 
 
 def _run(run: _Run, out_dir: Path, progress: Progress | None, save_every: int) -> TrainReport:
-    fingerprint = _fingerprint(run)
+    fingerprint = run_fingerprint(run.recipe, run.plan.training_set, run.plan.seed)
     state = load_state(out_dir, fingerprint, run.model.module, run.optimizer)
     resumed_from, total = state.step, run.plan.total_steps
     started = time.monotonic()
@@ -213,19 +218,13 @@ def _refuse(run: _Run, step: int, epoch: int, batch: Batch, value: float) -> Non
 
 
 def _inputs(run: _Run, first: int, total: int) -> Iterator[tuple[Batch, Tensor, Tensor]]:
-    """Yield batches with pixels and tokens, making the next one while this one is trained on."""
+    """Return batches with pixels and tokens, the next one made while one is trained on."""
 
     def make(step: int) -> tuple[Batch, Tensor, Tensor]:
         batch = run.plan.batch(step)
         return batch, run.pixels.batch(batch.images), run.tokens.batch(batch.texts)
 
-    with ThreadPoolExecutor(1) as ahead:
-        upcoming = ahead.submit(make, first) if first < total else None
-        for step in range(first, total):
-            assert upcoming is not None
-            ready = upcoming.result()
-            upcoming = ahead.submit(make, step + 1) if step + 1 < total else None
-            yield ready
+    return one_ahead(make, range(first, total))
 
 
 def _finish(run: _Run, state: RunState, out_dir: Path) -> Manifest:
@@ -242,7 +241,7 @@ def _finish(run: _Run, state: RunState, out_dir: Path) -> Manifest:
         recipe_digest=run.recipe.digest,
         seed=run.plan.seed,
         training_set_digest=data.digest,
-        init_digest=_init_digest(run.recipe),
+        init_digest=init_digest(run.recipe),
         pairs=data.pairs,
         images=len(data.image_ids),
         steps=state.step,
@@ -254,14 +253,3 @@ def _finish(run: _Run, state: RunState, out_dir: Path) -> Manifest:
     checkpoint.save_manifest(out_dir, manifest)
     (out_dir / STATE).unlink(missing_ok=True)
     return manifest
-
-
-def _fingerprint(run: _Run) -> str:
-    """Identify a training, so that a saved state is resumed by the same training only."""
-    recipe, plan = run.recipe, run.plan
-    return digest("run", recipe.digest, plan.training_set.digest, plan.seed, _init_digest(recipe))
-
-
-def _init_digest(recipe: Recipe) -> str:
-    path = Path(recipe.init)
-    return file_digest(path) if recipe.init != "random" and path.is_file() else ""

@@ -31,6 +31,7 @@ _BLOCKING = {"every_request_answered", "keys_unique", "failures_bounded"}
     deps=[
         dg.AssetDep("image_shards", partition_mapping=partitions.by_shard),
         dg.AssetDep("role_lists", partition_mapping=partitions.by_role_set),
+        "captioner",
     ],
     group_name="captions",
     kinds={"lance", "vllm"},
@@ -48,7 +49,8 @@ def raw_captions(context: dg.AssetExecutionContext, platform: Platform) -> dg.Ma
     """Long and short captions of a shard's images, one for each role, with every failure's reason.
 
     In: `images`, `roles`, a multimodal LLM. Out: Lance table `captions`; only what is missing is
-    asked for. Stale when: the shard's images, the role set or the code change.
+    asked for. Stale when: the shard's images, the role set, the model or the code
+    change.
     """
     import polars as pl
 

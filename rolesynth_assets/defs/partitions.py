@@ -27,6 +27,7 @@ recipe_by_benchmark = dg.MultiPartitionsDefinition({"recipe": recipe, "benchmark
 by_shard = dg.MultiToSingleDimensionPartitionMapping("image_shard")
 by_role_set = dg.MultiToSingleDimensionPartitionMapping("role_set")
 by_recipe = dg.MultiToSingleDimensionPartitionMapping("recipe")
+by_benchmark = dg.MultiToSingleDimensionPartitionMapping("benchmark")
 recipes_of_role_set = dg.StaticPartitionMapping(
     {
         name: [r.name for r in RECIPES.values() if r.role_set == name]

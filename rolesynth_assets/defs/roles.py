@@ -21,6 +21,7 @@ _CHECKS = {
 
 @dg.asset(
     partitions_def=partitions.role_set,
+    deps=["role_set_files"],
     group_name="roles",
     kinds={"lance", "yaml"},
     owners=OWNERS,
@@ -35,7 +36,7 @@ def role_lists(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mate
     """Expert roles that caption every image: name, expertise, responsibilities, prompts.
 
     In: a YAML file of `role_sets/`, and for a generated set the captioning model. Out: Lance table
-    `roles`. Stale when: its code changes; rematerialize after editing the YAML file.
+    `roles`. Stale when: the YAML file or the code change.
     """
     import polars as pl
 

@@ -16,6 +16,9 @@ import torch
 from rolesynth_assets.embedded.nano import embed, rope_positions
 from rolesynth_assets.mllm.engine import Sampling
 
+LIKELIEST = 64
+"""Tokens looked at first in sampling; sorting the whole vocabulary costs more than the model."""
+
 
 class Prompt(NamedTuple):
     """One prompt: token ids, index into the batch's images or None, sampling and seed."""
@@ -128,11 +131,14 @@ def _draw(logits: torch.Tensor, sampling: Sequence[Sampling], uniform: np.ndarra
         return logits.argmax(1)
     temperature = torch.tensor([s.temperature or 1.0 for s in sampling])
     top_p = torch.tensor([s.top_p for s in sampling])
-    ordered, order = (logits / temperature[:, None]).softmax(1).sort(dim=1, descending=True)
+    probabilities = (logits / temperature[:, None]).softmax(1)
+    ordered, order = probabilities.topk(min(LIKELIEST, logits.shape[1]))
+    if bool((ordered.sum(1) < top_p).any()):  # a nucleus wider than that: look at every token
+        ordered, order = probabilities.sort(dim=1, descending=True)
     below = ordered.cumsum(1) - ordered
     ordered = ordered.masked_fill(below >= top_p[:, None], 0.0)  # the first token always stays
     reached = ordered.cumsum(1)
     target = torch.from_numpy(uniform).to(reached) * reached[:, -1]
-    column = (reached <= target[:, None]).sum(1).clamp(max=logits.shape[1] - 1)
+    column = (reached <= target[:, None]).sum(1).clamp(max=order.shape[1] - 1)
     drawn = order.gather(1, column[:, None])[:, 0]
     return torch.where(greedy, logits.argmax(1), drawn)

@@ -8,7 +8,7 @@ to see; the language model is trained on top of it afterwards.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import Any
@@ -84,6 +84,8 @@ class GroundingHead(nn.Module):
         self.patch_shown = nn.Linear(patch_width, labels)
         self.cell_shown = nn.Linear(token_width, labels)
         self.cell_centre = nn.Linear(token_width, 3)
+        # rotary positions are relative: unasked, a token does not know where it stands
+        self.cell_place = nn.Linear(token_width, IMAGE_TOKENS)
 
     def forward(
         self, patches: torch.Tensor, tokens: torch.Tensor, scenes: list[Scene]
@@ -100,11 +102,13 @@ class GroundingHead(nn.Module):
         fine = fine.view(-1, CELLS, MERGE, CELLS, MERGE).transpose(2, 3).flatten()
         coarse = torch.from_numpy(np.stack([shown_in_grid(s, CELLS) for s in scenes])).flatten()
         centre = torch.from_numpy(np.stack([centres(s) for s in scenes])).flatten()
+        place = torch.arange(IMAGE_TOKENS).repeat(len(scenes))
         logits = self.cell_shown(tokens).flatten(0, 1)
         loss = (
             _shown_loss(self.patch_shown(patches).flatten(0, 1), fine)
             + _shown_loss(logits, coarse)
             + 0.5 * functional.cross_entropy(self.cell_centre(tokens).flatten(0, 1), centre)
+            + 0.5 * functional.cross_entropy(self.cell_place(tokens).flatten(0, 1), place)
         )
         is_object = coarse < len(KINDS)
         return loss, (logits.argmax(1) == coarse)[is_object].float().mean().item()
@@ -127,7 +131,7 @@ def whiten_patches(visual: Any, seed: int) -> None:
 
 
 def scene_batch(
-    seed: int, indices: range, noise: np.random.Generator
+    seed: int, indices: Iterable[int], noise: np.random.Generator
 ) -> tuple[list[Scene], torch.Tensor]:
     """Return scenes and their pixels, normalised (n, 3, 112, 112), with the noise of a JPEG."""
     scenes = [sample_scene(seed, i) for i in indices]
@@ -186,7 +190,6 @@ def train_tower(
     """Train the vision tower of `model` in place on dense labels; return the read-out head."""
     torch.manual_seed(seed)
     visual = model.model.visual
-    whiten_patches(visual, seed)
     head = GroundingHead(
         model.config.vision_config.hidden_size, model.config.text_config.hidden_size
     )

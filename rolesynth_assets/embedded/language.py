@@ -20,7 +20,7 @@ from torch.nn import functional
 from rolesynth_assets.embedded.grounding import one_cycle, optimizers, prefetched, scene_batch
 from rolesynth_assets.embedded.lessons import Lesson, Teacher
 from rolesynth_assets.embedded.nano import embed, encode_images, rope_positions
-from rolesynth_assets.embedded.tokenizer import chat_text
+from rolesynth_assets.embedded.tokenizer import chat_text, token_id
 
 IGNORED = -100
 SEED_OFFSET = 1_000_000_000
@@ -37,8 +37,7 @@ class Batch(NamedTuple):
 
 def encode_lessons(tokenizer: Tokenizer, lessons: Sequence[Lesson]) -> tuple[Any, Any]:
     """Return right-padded token ids and targets, both int (n, length)."""
-    end = tokenizer.token_to_id("<|im_end|>")
-    pad = tokenizer.token_to_id("<|endoftext|>")
+    pad, end = token_id(tokenizer, "<|endoftext|>"), token_id(tokenizer, "<|im_end|>")
     asked = tokenizer.encode_batch([chat_text(x.system, x.prompt) for x in lessons])
     told = tokenizer.encode_batch([x.reply for x in lessons])
     rows = [a.ids + t.ids + [end] for a, t in zip(asked, told, strict=True)]
@@ -53,7 +52,7 @@ def encode_lessons(tokenizer: Tokenizer, lessons: Sequence[Lesson]) -> tuple[Any
 
 
 @cache
-def _equipment(folder: Path) -> tuple[Any, Tokenizer, Teacher]:
+def equipment(folder: Path) -> tuple[Any, Tokenizer, Teacher]:
     """Load what a batch-making process needs, once."""
     from transformers import Qwen2_5_VLForConditionalGeneration
 
@@ -63,27 +62,48 @@ def _equipment(folder: Path) -> tuple[Any, Tokenizer, Teacher]:
     return model.model.visual, tokenizer, Teacher()
 
 
-def lesson_batch(folder: Path, seed: int, batch: int, step: int) -> Batch:
-    """Make batch `step`: scenes, one lesson each, and their image tokens."""
-    visual, tokenizer, teacher = _equipment(folder)
+PARTS = 3
+"""A step's lessons are sorted by length and worked off in parts, so that little is padding."""
+
+
+def lesson_batch(folder: Path, seed: int, batch: int, step: int) -> list[Batch]:
+    """Make the parts of batch `step`: scenes, one lesson each, and their image tokens."""
+    visual, tokenizer, teacher = equipment(folder)
     rng = random.Random(f"{seed}-{step}")
     first = SEED_OFFSET + step * batch
     noise = np.random.default_rng([seed, step])
     scenes, pixels = scene_batch(seed, range(first, first + batch), noise)
-    ids, targets = encode_lessons(tokenizer, [teacher.lesson(scene, rng) for scene in scenes])
+    lessons = [teacher.lesson(scene, rng) for scene in scenes]
+    return in_parts(visual, tokenizer, lessons, pixels)
+
+
+def in_parts(
+    visual: Any, tokenizer: Tokenizer, lessons: Sequence[Lesson], pixels: torch.Tensor
+) -> list[Batch]:
+    """Encode lessons and their images, sorted by length into `PARTS` batches."""
+    lengths = [len(e.ids) for e in tokenizer.encode_batch([x.prompt + x.reply for x in lessons])]
     with torch.inference_mode():
         tokens = encode_images(visual, pixels)
-    return Batch(ids, targets, tokens.clone())
+    return [
+        Batch(*encode_lessons(tokenizer, [lessons[i] for i in part]), tokens[part].clone())
+        for part in np.array_split(np.argsort(lengths), PARTS)
+    ]
 
 
-def reply_loss(model: Any, batch: Batch) -> torch.Tensor:
-    """Mean cross-entropy over the tokens of the replies."""
-    hidden = model.model.language_model(
+def reply_hidden(model: Any, batch: Batch) -> torch.Tensor:
+    """Return the language model's last hidden states (n, length, width)."""
+    return model.model.language_model(
         inputs_embeds=embed(model, batch.ids, batch.image_tokens),
         position_ids=rope_positions(batch.ids, model.config.image_token_id),
     ).last_hidden_state
+
+
+def reply_loss(model: Any, batch: Batch) -> torch.Tensor:
+    """Summed cross-entropy over the tokens of the replies."""
+    hidden = reply_hidden(model, batch)
     taught = batch.targets != IGNORED
-    return functional.cross_entropy(model.lm_head(hidden[taught]), batch.targets[taught])
+    logits = model.lm_head(hidden[taught])
+    return functional.cross_entropy(logits, batch.targets[taught], reduction="sum")
 
 
 def train_language(
@@ -103,17 +123,21 @@ def train_language(
         parameter.requires_grad_(False)
     stages = optimizers(model, [], lr)
     smooth = 0.0
-    for step, lessons in enumerate(prefetched(partial(lesson_batch, folder), seed, batch, steps)):
+    for step, parts in enumerate(prefetched(partial(lesson_batch, folder), seed, batch, steps)):
         for optimizer in stages:
             for group in optimizer.param_groups:
                 group["lr"] = lr * one_cycle(step, steps)
-        loss = reply_loss(model, lessons)
-        loss.backward()
+        taught = sum(int((part.targets != IGNORED).sum()) for part in parts)
+        mean = 0.0
+        for part in parts:
+            loss = reply_loss(model, part) / taught
+            loss.backward()
+            mean += loss.item()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimizer in stages:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        smooth = loss.item() if step == 0 else 0.95 * smooth + 0.05 * loss.item()
+        smooth = mean if step == 0 else 0.95 * smooth + 0.05 * mean
         if step % 20 == 0 or step == steps - 1:
             log(f"language {step + 1}/{steps} loss {smooth:.3f}")
         if step % 200 == 199:

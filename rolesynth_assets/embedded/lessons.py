@@ -48,6 +48,11 @@ class Teacher:
         ]
         self.plain = [(role, Style.PLAIN) for role in sets["generic5"].written_roles()]
 
+    @property
+    def roles(self) -> list[tuple[Role, Style]]:
+        """Every role with the style that answers it."""
+        return [*self.experts, *self.plain, *self.proposed]
+
     def lesson(self, scene: Scene, rng: random.Random) -> Lesson:
         """Draw one lesson about a scene."""
         draw = rng.random()

@@ -63,6 +63,14 @@ def _content_words() -> str:
     return rf"(?i) ?\b(?:{listed})\b|\d+|\n|(?<=[.:]) "
 
 
+def token_id(tokenizer: Tokenizer, token: str) -> int:
+    """Return the id of a token that must be there, such as a special token."""
+    found = tokenizer.token_to_id(token)
+    if found is None:
+        raise ValueError(f"the tokenizer has no token {token!r}")
+    return found
+
+
 def chat_text(
     system: str, prompt: str, *, with_image: bool = True, history: Sequence[Turn] = ()
 ) -> str:

@@ -1,7 +1,8 @@
 """Trains the nano MLLM from nothing: ``python -m rolesynth_assets.embedded.train --help``.
 
-Tokenizer, vision tower on dense labels, then the language model over the frozen tower. Everything
-is drawn from (seed, step), so the same seed on the same machine gives the same weights.
+Tokenizer, vision tower on dense labels, the language model over the frozen tower, then judging its
+own captions. Everything is drawn from (seed, step), so the same seed on the same machine gives the
+same weights.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ import typer
 from tokenizers import Tokenizer
 from transformers import Qwen2_5_VLForConditionalGeneration
 
-from rolesynth_assets.embedded.grounding import train_tower
+from rolesynth_assets.embedded.grounding import train_tower, whiten_patches
+from rolesynth_assets.embedded.judging import POOL, train_judge, write_pool
 from rolesynth_assets.embedded.language import train_language
 from rolesynth_assets.embedded.lessons import corpus
 from rolesynth_assets.embedded.nano import MEAN, MERGE, PATCH, SIDE, STD, nano_config, new_nano
-from rolesynth_assets.embedded.tokenizer import SPECIAL_TOKENS, train_tokenizer
+from rolesynth_assets.embedded.tokenizer import SPECIAL_TOKENS, token_id, train_tokenizer
 
 CHAT_TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.content is string %}{{ m.content }}"
@@ -34,7 +36,11 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder for weights, tokenizer and configuration.")],
     seed: Annotated[int, typer.Option(help="Seed of weights, scenes and lessons.")] = 11,
     tower_steps: Annotated[int, typer.Option(help="Steps of the tower; 0 keeps OUT's.")] = 2000,
-    language_steps: Annotated[int, typer.Option(help="Steps of the language model.")] = 1500,
+    language_steps: Annotated[
+        int, typer.Option(help="Steps of the language model; 0 keeps OUT's.")
+    ] = 1000,
+    judge_steps: Annotated[int, typer.Option(help="Steps of judging its own captions.")] = 300,
+    expected_steps: Annotated[int, typer.Option(help="Steps of judging by expectation.")] = 120,
     batch: Annotated[int, typer.Option(help="Scenes in one step.")] = 64,
     threads: Annotated[int, typer.Option(help="Threads of the training process.")] = 2,
 ) -> None:
@@ -47,23 +53,46 @@ def main(
 
     if tower_steps:
         tokenizer = train_tokenizer(corpus())
-        ids = {token: tokenizer.token_to_id(token) for token in SPECIAL_TOKENS}
+        ids = {token: token_id(tokenizer, token) for token in SPECIAL_TOKENS}
         model = new_nano(nano_config(tokenizer.get_vocab_size(), ids), seed=0)
+        whiten_patches(model.model.visual, seed)
         train_tower(model, seed=seed, steps=tower_steps, batch=batch, lr=2e-3, log=log)
         save_nano(model, tokenizer, out)
     tokenizer = Tokenizer.from_file(str(out / "tokenizer.json"))
-    model = Qwen2_5_VLForConditionalGeneration.from_pretrained(out, dtype=torch.float32)
-    train_language(
-        model,
-        out,
-        seed=seed,
-        steps=language_steps,
-        batch=batch,
-        lr=2e-3,
-        log=log,
-        save=lambda: save_nano(model, tokenizer, out.with_name(out.name + "-unfinished")),
-    )
-    save_nano(model, tokenizer, out)
+
+    def load() -> Any:
+        return Qwen2_5_VLForConditionalGeneration.from_pretrained(out, dtype=torch.float32)
+
+    if language_steps:
+        model = load()
+        unfinished = out.with_name(out.name + "-unfinished")
+        train_language(
+            model,
+            out,
+            seed=seed,
+            steps=language_steps,
+            batch=batch,
+            lr=2e-3,
+            log=log,
+            save=lambda: save_nano(model, tokenizer, unfinished),
+        )
+        save_nano(model, tokenizer, out)
+    if judge_steps:
+        write_pool(out, scenes=600, seed=seed)
+        log("the model captioned 600 scenes to be judged")
+        model = load()
+        train_judge(
+            model,
+            out,
+            seed=seed,
+            steps=judge_steps,
+            expected_steps=expected_steps,
+            batch=batch,
+            lr=6e-4,
+            log=log,
+        )
+        (out / POOL).unlink()
+        save_nano(model, tokenizer, out)
     log(f"wrote {out}")
 
 

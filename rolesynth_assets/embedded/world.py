@@ -36,8 +36,8 @@ HELD_OUT = 1_000_000
 """Index of the first held-out scene."""
 TEMPLATES = ("a picture of {c}", "one {c}", "the image shows {c}")
 LICENCE = (
-    "Images are composed from OpenMoji artwork (CC BY-SA 4.0): all emojis designed by OpenMoji, the "
-    "open-source emoji and icon project."
+    "CC BY-SA 4.0. All emojis designed by OpenMoji, the open-source emoji and icon project; "
+    "scenes composed from them."
 )
 
 
@@ -52,7 +52,10 @@ class WorldSize:
     glyphs_per_kind: int = 4
 
 
-def write_world(data_root: Path, size: WorldSize = WorldSize()) -> Path:
+DEMO_SIZE = WorldSize()
+
+
+def write_world(data_root: Path, size: WorldSize = DEMO_SIZE) -> Path:
     """Write shards and benchmarks under `data_root`; return the folder of the shards.
 
     Nothing is written where the same world stands already. The folders appear only when complete.

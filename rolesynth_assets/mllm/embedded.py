@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     import torch
 
 WEIGHTS = Path(__file__).parents[1] / "embedded" / "weights" / "nano"
+NANO = "nano-mllm"
+"""The model name its rows carry."""
 BATCH = 120
 """Requests in one batch; also the look-ahead."""
 REMEMBERED_IMAGES = 64
@@ -45,7 +47,7 @@ class EmbeddedEngine:
             )
         self._weights = weights
         digest = sha256((weights / "model.safetensors").read_bytes()).hexdigest()
-        self._identity = ModelIdentity("embedded", "nano-mllm", digest[:12], stand_in=True)
+        self._identity = ModelIdentity("embedded", NANO, digest[:12], stand_in=True)
         self._nano: _Nano | None = None
 
     @property

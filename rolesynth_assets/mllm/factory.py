@@ -2,6 +2,7 @@
 
 from rolesynth_assets.mllm.engine import ChatEngine
 from rolesynth_assets.mllm.settings import EngineSettings
+from rolesynth_assets.store.digests import digest
 
 
 def make_engine(settings: EngineSettings) -> ChatEngine:
@@ -23,3 +24,15 @@ def make_engine(settings: EngineSettings) -> ChatEngine:
             from rolesynth_assets.mllm.vllm import VllmEngine
 
             return VllmEngine(settings)
+
+
+def declared_model(settings: EngineSettings) -> str:
+    """Return a digest of which model the settings declare, without asking any server.
+
+    What changes it makes captions or scores stale. A server's own revision is found out later and
+    is part of every row's identity.
+    """
+    if settings.engine == "embedded":
+        return make_engine(settings).identity.fingerprint()
+    declared = (settings.model or "", settings.revision or "", settings.revision_suffix)
+    return digest("declared model", *declared)

@@ -1,5 +1,6 @@
 """A role set: the roles that caption every image, how they are asked, and what is kept."""
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import Self
@@ -7,6 +8,7 @@ from typing import Self
 from pydantic import Field, field_validator, model_validator
 
 from rolesynth_assets.roles.role import FrozenModel, PromptTemplates, Role, RoleRecord
+from rolesynth_assets.store.digests import digest
 
 MAX_ROLES = 32
 
@@ -80,6 +82,12 @@ class RoleSet(FrozenModel):
     def keep_share(self) -> float:
         """The share of captions to keep: `filter.keep`, or 1 / number of roles."""
         return self.filter.keep if self.filter.keep is not None else 1 / self.role_count
+
+    @property
+    def digest(self) -> str:
+        """64 hex characters that change when the roles, their prompts or the filter change."""
+        values = self.model_dump(mode="json", exclude={"name", "description"})
+        return digest("role set", json.dumps(values, sort_keys=True))
 
     def bind(self, records: Sequence[RoleRecord]) -> list[Role]:
         """Join role records with this set's templates and system text, in the given order."""

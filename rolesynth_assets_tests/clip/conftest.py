@@ -22,8 +22,7 @@ def encoded_image(colour, level: int) -> bytes:
     return buffer.getvalue()
 
 
-@pytest.fixture(scope="session")
-def world():
+def make_world() -> tuple[pa.Table, dict[str, bytes]]:
     """Rows and images of a small world: 24 images in three colours, one to three captions each."""
     images, rows = {}, []
     for index in range(24):
@@ -38,12 +37,17 @@ def world():
 
 
 @pytest.fixture(scope="session")
+def world():
+    return make_world()
+
+
+@pytest.fixture(scope="session")
 def training_set(world):
     rows, images = world
     return TrainingSet.from_rows(rows, in_memory(images))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_recipe():
     def make(**changes) -> Recipe:
         fields = {

@@ -1,5 +1,6 @@
 import io
 import json
+from typing import Any
 
 import open_clip
 import pytest
@@ -47,7 +48,8 @@ def test_changed_weights_are_noticed(trained):
 def test_plain_open_clip_loads_the_folder(trained, world):
     folder, recipe = trained
     model, preprocess, tokenizer = load_checkpoint(folder)
-    theirs, their_preprocess = open_clip.create_model_from_pretrained(f"local-dir:{folder}")
+    loaded: Any = open_clip.create_model_from_pretrained(f"local-dir:{folder}")
+    theirs, their_preprocess = loaded
     image = Image.open(io.BytesIO(world[1]["img-01"]))
     tokens = tokenizer(["a green wall"])
     assert tokens.shape == (1, recipe.context_length)

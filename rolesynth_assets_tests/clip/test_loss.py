@@ -26,13 +26,13 @@ def naive(images, texts, scale, image_groups, text_groups):
         own = sum(positive[i])
         for j in range(m):
             if positive[i][j]:
-                denominator = sum(torch.exp(s[i][k]) for k in range(m))
+                denominator = sum((torch.exp(s[i][k]) for k in range(m)), torch.tensor(0.0))
                 i2t = i2t - (s[i][j] - torch.log(denominator)) / own / n
     for j in range(m):
         own = sum(positive[i][j] for i in range(n))
         for i in range(n):
             if positive[i][j]:
-                denominator = sum(torch.exp(s[k][j]) for k in range(n))
+                denominator = sum((torch.exp(s[k][j]) for k in range(n)), torch.tensor(0.0))
                 t2i = t2i - (s[i][j] - torch.log(denominator)) / own / m
     return (i2t + t2i) / 2
 

@@ -1,4 +1,5 @@
 import io
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from PIL import Image
 from rolesynth_assets.clip.data import TrainingSet, TrainingSetError, in_memory
 from rolesynth_assets.clip.pixels import PixelSource, split_preprocess
 
-PREPROCESS = image_transform_v2(PreprocessCfg(size=24), is_train=False)
+PREPROCESS: Any = image_transform_v2(PreprocessCfg(size=24), is_train=False)
 
 
 def test_pixels_equal_open_clips_own_preprocessing(training_set, world):

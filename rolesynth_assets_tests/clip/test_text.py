@@ -1,3 +1,5 @@
+from typing import Any
+
 import open_clip
 import pytest
 import torch
@@ -12,7 +14,7 @@ CONFIG = {
 CAPTIONS = ["a dog!", "two red boats on a blue lake " * 8, "!", "a cat and a hat", "x " * 400]
 
 
-def model(kind=open_clip.CLIP, **text_cfg):
+def model(kind: Any = open_clip.CLIP, **text_cfg):
     torch.manual_seed(0)
     made = kind(**{**CONFIG, "text_cfg": {**CONFIG["text_cfg"], **text_cfg}})
     return made.double().eval()

@@ -33,37 +33,19 @@ def same_weights(first: Path, second: Path) -> bool:
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory, training_set):
+def uninterrupted(tmp_path_factory, training_set, make_recipe):
     folder = tmp_path_factory.mktemp("whole")
     seen = []
-    report = train(
-        recipe_of_six_steps(), training_set, folder, 3, progress=lambda *a: seen.append(a)
-    )
+    report = train(make_recipe(), training_set, folder, 3, progress=lambda *a: seen.append(a))
     return folder, report, seen
 
 
-def recipe_of_six_steps():
-    from rolesynth_assets.recipes.recipe import Recipe
-
-    return Recipe.model_validate(
-        {
-            "name": "tiny",
-            "description": "A recipe for tests.",
-            "role_set": "roles5",
-            "captions_per_image": 2,
-            "model": "rolesynth-nano",
-            "optimizer": {"lr": 2e-3, "weight_decay": 0.5},
-            "schedule": {"steps": 6, "batch_images": 8, "warmup_steps": 2},
-        }
-    )
-
-
-def test_a_finished_run_leaves_a_complete_record(uninterrupted, training_set):
+def test_a_finished_run_leaves_a_complete_record(uninterrupted, training_set, make_recipe):
     folder, report, seen = uninterrupted
     manifest = read_manifest(folder)
     assert manifest == report.manifest
     assert manifest.training_set_digest == training_set.digest
-    assert manifest.recipe_digest == recipe_of_six_steps().digest
+    assert manifest.recipe_digest == make_recipe().digest
     assert (manifest.seed, manifest.steps, manifest.images) == (3, 6, 24)
     assert manifest.pairs == training_set.pairs
     losses = read_losses(folder)
@@ -83,11 +65,11 @@ def test_a_finished_run_leaves_a_complete_record(uninterrupted, training_set):
     ]
 
 
-def test_the_first_positions_stay_while_all_else_learns(uninterrupted):
+def test_the_first_positions_stay_while_all_else_learns(uninterrupted, make_recipe):
     folder, *_ = uninterrupted
     with torch.random.fork_rng():
         torch.manual_seed(3)
-        start = build_model(recipe_of_six_steps()).module.state_dict()
+        start = build_model(make_recipe()).module.state_dict()
     end = load_file(folder / "model.safetensors")
     frozen = start["positional_embedding"][:20]
     assert torch.equal(end["positional_embedding"][:20], frozen)
@@ -106,8 +88,10 @@ def test_unfrozen_positions_learn(training_set, make_recipe, tmp_path):
     assert not moved[:3].any() and moved[3:7].all()
 
 
-def test_an_interrupted_run_ends_with_the_same_bits(uninterrupted, training_set, tmp_path):
-    recipe = recipe_of_six_steps()
+def test_an_interrupted_run_ends_with_the_same_bits(
+    uninterrupted, training_set, make_recipe, tmp_path
+):
+    recipe = make_recipe()
     with pytest.raises(Killed):
         train(recipe, training_set, tmp_path, 3, progress=killer(5), save_every=2)
     assert not (tmp_path / "manifest.json").exists()
@@ -121,26 +105,21 @@ def test_an_interrupted_run_ends_with_the_same_bits(uninterrupted, training_set,
     assert not (tmp_path / "state.pt").exists()
 
 
-def test_a_killed_process_ends_with_the_same_bits(uninterrupted, training_set, world, tmp_path):
+def test_a_killed_process_ends_with_the_same_bits(
+    uninterrupted, training_set, make_recipe, tmp_path
+):
     script = f"""
 import os, signal, sys
 sys.path.insert(0, {str(HERE)!r})
-import pyarrow as pa, torch
-torch.set_num_threads({torch.get_num_threads()})
-from conftest import encoded_image, COLOURS
+import torch
+from conftest import make_world
 from pathlib import Path
 from rolesynth_assets.clip.data import TrainingSet, in_memory
 from rolesynth_assets.clip.train import train
 from rolesynth_assets.recipes.library import read_recipe
-images, rows = {{}}, []
-for index in range(24):
-    name = list(COLOURS)[index % 3]
-    images[f"img-{{index:02d}}"] = encoded_image(COLOURS[name], index)
-    rows += [
-        {{"image_id": f"img-{{index:02d}}", "text": f"a {{name}} wall, view {{turn}}"}}
-        for turn in range(1 + index % 3)
-    ]
-data = TrainingSet.from_rows(pa.Table.from_pylist(rows), in_memory(images))
+torch.set_num_threads({torch.get_num_threads()})
+rows, images = make_world()
+data = TrainingSet.from_rows(rows, in_memory(images))
 def progress(done, total, loss):
     if done == 4:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -150,13 +129,13 @@ train(recipe, data, Path({str(tmp_path)!r}), 3, progress=progress, save_every=3)
     done = subprocess.run([sys.executable, "-c", script], env=os.environ, check=False)
     assert done.returncode == -9
     assert (tmp_path / "state.pt").exists()
-    report = train(recipe_of_six_steps(), training_set, tmp_path, 3, save_every=3)
+    report = train(make_recipe(), training_set, tmp_path, 3, save_every=3)
     assert report.resumed_from == 3
     assert same_weights(tmp_path, uninterrupted[0])
 
 
-def test_another_runs_state_is_not_resumed(uninterrupted, training_set, tmp_path):
-    recipe = recipe_of_six_steps()
+def test_another_runs_state_is_not_resumed(uninterrupted, training_set, make_recipe, tmp_path):
+    recipe = make_recipe()
     with pytest.raises(Killed):
         train(recipe, training_set, tmp_path, 8, progress=killer(3), save_every=1)
     report = train(recipe, training_set, tmp_path, 3)

@@ -1,0 +1,94 @@
+"""Collecting what a dataset card says from the tables behind it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from rolesynth_assets.benchmarks.card import DatasetCard, LengthRow, RoleRow, Source
+from rolesynth_assets.embedded.filter_quality import filter_quality
+from rolesynth_assets.embedded.world import LICENCE, read_truth
+from rolesynth_assets.mllm.embedded import NANO
+from rolesynth_assets.mllm.engine import ModelIdentity
+from rolesynth_assets.pairs.diversity import measure_diversity
+from rolesynth_assets.roles.role_set import RoleSet
+from rolesynth_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from rolesynth_assets.store.reader import StoreReader
+    from rolesynth_assets.store.warehouse import Warehouse
+
+STAND_INS = {NANO}
+
+
+def gather_card(
+    store: StoreReader, warehouse: Warehouse, role_set: RoleSet, settings: Settings
+) -> DatasetCard:
+    """Gather the facts of a role set's card from roles, captions, scores, pairs and the cut.
+
+    Raises:
+        ValueError: the role set has no pairs.
+    """
+    where = {"role_set": role_set.name}
+    pairs = pl.DataFrame(store.read("pairs", where))
+    if pairs.is_empty():
+        raise ValueError(f"role set {role_set.name!r} has no pairs: materialize filtered_pairs")
+    captions = pl.DataFrame(
+        store.read("captions", where, ["image_id", "reason", "model", "revision"])
+    )
+    judges = pl.DataFrame(store.read("scores", where, ["judge", "judge_revision"])).unique()
+    expertise = dict(pl.DataFrame(store.read("roles", where, ["name", "expertise"])).iter_rows())
+    cuts = warehouse.read("cutoffs", where)
+    truth = read_truth(settings.data_root)
+    quality = filter_quality(pairs, truth)
+    diversity = measure_diversity(pairs)
+    failed = captions.filter(pl.col("reason").is_not_null())
+    dropped = pl.concat([failed.select("reason"), pairs.select("reason").drop_nulls()])
+    return DatasetCard(
+        role_set=role_set.name,
+        description=role_set.description,
+        images=pairs.filter("kept")["image_id"].n_unique(),
+        images_total=captions["image_id"].n_unique(),
+        roles=[
+            RoleRow(name, expertise.get(name, ""), of.height, int(of["kept"].sum()))
+            for (name,), of in pairs.sort("role").group_by("role", maintain_order=True)
+        ],
+        lengths=[
+            _length(name, of, cuts)
+            for (name,), of in pairs.sort("length").group_by("length", maintain_order=True)
+        ],
+        captioner=_identity(captions["model"][0], captions["revision"][0]),
+        judge=_identity(*judges.row(0)) if judges.height else None,
+        keep_share=float(cuts["keep_share"][0]) if cuts.height else None,
+        sources=[Source("Embedded world", LICENCE)]
+        if truth
+        else [Source("Images", settings.licence)],
+        dropped=dict(dropped.group_by("reason").len().sort("reason").iter_rows()),
+        diversity={k: v for k, v in asdict(diversity).items() if isinstance(v, float)}
+        if diversity
+        else {},
+        filter_quality=asdict(quality) if quality else {},
+        digest=store.digest("pairs", where),
+    )
+
+
+def _length(name: object, rows: pl.DataFrame, cuts: pl.DataFrame) -> LengthRow:
+    kept = rows.filter("kept")
+    words = kept["text"].str.split(" ").list.len()
+    cut = cuts.filter(pl.col("length") == name)["cutoff"].to_list()
+    return LengthRow(
+        length=str(name),
+        captions=rows.height,
+        kept=kept.height,
+        cutoff=cut[0] if cut else None,
+        mean_words=float(words.mean() or 0.0),  # type: ignore[arg-type]
+        min_words=int(words.min() or 0),  # type: ignore[arg-type]
+        max_words=int(words.max() or 0),  # type: ignore[arg-type]
+    )
+
+
+def _identity(model: str, revision: str) -> ModelIdentity:
+    stand_in = model in STAND_INS
+    return ModelIdentity("embedded" if stand_in else "", model, revision, stand_in)

@@ -1,0 +1,230 @@
+"""The command line: `rolesynth --help`."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from rolesynth_assets.progress import Report
+    from rolesynth_assets.settings import Settings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="RoleSynth Assets: role-diverse synthetic captions, filtered, trained on and measured, "
+    "as partitioned Dagster assets.\n\n"
+    "Try [bold]rolesynth demo[/bold] first; it needs no GPU, no key and no network. Then "
+    "[bold]rolesynth ingest FOLDER[/bold] and [bold]rolesynth run[/bold] on your own images.",
+)
+EMBEDDED_ROLE_SETS = ("roles5", "generic1")
+DAGSTER_HOME = ".dagster"
+
+
+@app.command()
+def demo(
+    seed: Annotated[int, typer.Option(help="Training seed of both recipes.")] = 0,
+) -> None:
+    """Run everything on a composed world of pictures: images to benchmark scores, offline.
+
+    The captions come from a tiny model in this package, a stand-in for Qwen2.5-VL-7B. A second run
+    finds everything up to date.
+    """
+    from rolesynth_assets.embedded.world import write_world
+    from rolesynth_assets.images.shards import register_path
+
+    began = time.perf_counter()
+    settings = _embedded_settings()
+    with _bars() as reporting:
+        reporting("composed world")(0, 1)
+        shards = write_world(settings.data_root)
+        reporting("composed world")(1, 1)
+    register_path(settings.data_root, shards, "scenes")
+    _refresh(
+        EMBEDDED_ROLE_SETS, {"roles5": [seed], "generic1": [seed]}, began, extra=("generated",)
+    )
+
+
+@app.command()
+def ablation() -> None:
+    """Train and score every embedded recipe with all its seeds, and write the report."""
+    from rolesynth_assets.embedded.world import write_world
+    from rolesynth_assets.images.shards import register_path
+    from rolesynth_assets.recipes.library import load_recipes
+
+    began = time.perf_counter()
+    settings = _embedded_settings()
+    register_path(settings.data_root, write_world(settings.data_root), "scenes")
+    recipes = {
+        name: list(recipe.seeds)
+        for name, recipe in load_recipes(None).items()
+        if recipe.model == "rolesynth-nano"
+    }
+    role_sets = sorted({r.role_set for r in load_recipes(None).values() if r.name in recipes})
+    _refresh(role_sets, recipes, began)
+    print(f"\nReport: {settings.data_root / 'reports' / 'ablation.md'}")
+
+
+@app.command()
+def ingest(
+    path: Annotated[Path, typer.Argument(help="Folder of images, webdataset tar(s) or parquet.")],
+    name: Annotated[str, typer.Option(help="Name of the shards; by default the path's.")] = "",
+    column: Annotated[str, typer.Option(help="Parquet column that holds the images.")] = "",
+) -> None:
+    """Register images as shards and read them in; unusable files are listed with their reason.
+
+    Running it again registers only what is new.
+    """
+    from rolesynth_assets.images.shards import register_path
+    from rolesynth_assets.settings import Settings
+
+    settings = Settings.load()
+    try:
+        new = register_path(
+            settings.data_root,
+            path,
+            name or path.resolve().stem,
+            shard_size=settings.shard_size,
+            column=column or None,
+        )
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(str(error)) from error
+    typer.echo(f"{len(new)} new shards: {', '.join(shard.key for shard in new) or 'nothing new'}")
+    _refresh((), {}, time.perf_counter())
+
+
+@app.command()
+def run(
+    role_set: Annotated[list[str], typer.Option(help="Role set to caption with; repeatable.")],
+    recipe: Annotated[
+        list[str] | None, typer.Option(help="Recipe to train and score; repeatable.")
+    ] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(help="Training seed; by default the recipe's first.")
+    ] = None,
+) -> None:
+    """Bring captions, scores and pairs of all shards up to date, then train and score recipes.
+
+    Which model writes is set by ROLESYNTH_ENGINE (embedded, openai, vllm), ROLESYNTH_BASE_URL,
+    ROLESYNTH_MODEL and ROLESYNTH_API_KEY.
+    """
+    from rolesynth_assets.recipes.library import load_recipes
+    from rolesynth_assets.settings import Settings
+
+    known = load_recipes(Settings.load().recipes)
+    missing = sorted(set(recipe or ()) - set(known))
+    if missing:
+        raise typer.BadParameter(f"no recipe {', '.join(missing)}; there are {', '.join(known)}")
+    seeds = {name: seed or [known[name].seeds[0]] for name in recipe or ()}
+    _refresh(role_set, seeds, time.perf_counter())
+
+
+def _embedded_settings() -> Settings:
+    from rolesynth_assets.settings import Settings
+
+    for variable in [v for v in os.environ if v.startswith("ROLESYNTH_") and v not in _KEPT]:
+        del os.environ[variable]  # the demo is offline, whatever is set for other work
+    return Settings.load()
+
+
+_KEPT = {"ROLESYNTH_DATA", "ROLESYNTH_PROJECT"}
+
+
+def _refresh(
+    role_sets: Sequence[str],
+    recipes: dict[str, list[int]],
+    began: float,
+    extra: Sequence[str] = (),
+) -> None:
+    """Bring the graph up to date for these role sets and recipes, then print the summary.
+
+    Args:
+        role_sets: role sets to caption all shards with.
+        recipes: seeds to train by recipe.
+        began: when the command started, seconds of `time.perf_counter`.
+        extra: further role sets whose roles alone are materialized.
+    """
+    from rolesynth_assets import progress
+
+    home = Path(os.environ.setdefault("DAGSTER_HOME", str(Path(DAGSTER_HOME).resolve())))
+    _prepare_home(home)
+    with _bars() as reporting:
+        token = progress.reporter.set(reporting)
+        try:
+            _run_targets(role_sets, recipes, extra, reporting, began)
+        finally:
+            progress.reporter.reset(token)
+
+
+def _run_targets(
+    role_sets: Sequence[str],
+    recipes: dict[str, list[int]],
+    extra: Sequence[str],
+    reporting: Callable[[str], Report],
+    began: float,
+) -> None:
+    reporting("loading Dagster")(0, 1)
+    import dagster as dg
+
+    from rolesynth_assets.definitions import defs
+    from rolesynth_assets.defs import partitions
+    from rolesynth_assets.images.shards import load_shards
+    from rolesynth_assets.lineage.plan import targets
+    from rolesynth_assets.lineage.refresh import Refresher, RefreshError, Target
+    from rolesynth_assets.settings import Settings
+
+    reporting("loading Dagster")(1, 1)
+    settings = Settings.load()
+    unknown = sorted(set(role_sets) - set(partitions.ROLE_SETS))
+    if unknown:
+        raise typer.BadParameter(
+            f"no role set {', '.join(unknown)}; there are {', '.join(partitions.ROLE_SETS)}"
+        )
+    shards = sorted(load_shards(settings.data_root))
+    tasks = [n for n, t in partitions.TASKS.items() if t.resolve(settings.data_root).exists()]
+    with dg.DagsterInstance.get() as instance:
+        instance.add_dynamic_partitions("image_shard", shards)
+        plan = targets(
+            shards,
+            role_sets,
+            [(partitions.RECIPES[name], seeds) for name, seeds in recipes.items()],
+            tasks if recipes else [],
+        )
+        if extra:
+            plan.insert(2, Target("role_lists", extra))
+        refresher = Refresher(defs, instance)
+        try:
+            refresher.observe_sources()
+            report = refresher.run(plan, lambda asset, key: reporting(asset)(0, 0))
+        except RefreshError as error:
+            typer.secho(f"\n{error}", fg="red", err=True)
+            raise typer.Exit(1) from error
+    from rolesynth_assets.summary_table import print_summary
+
+    print_summary(settings, report, shards, role_sets, list(recipes), time.perf_counter() - began)
+
+
+def _prepare_home(home: Path) -> None:
+    """Make the Dagster home, with the project's dagster.yaml in it."""
+    home.mkdir(parents=True, exist_ok=True)
+    ours, theirs = Path("dagster.yaml"), home / "dagster.yaml"
+    if ours.is_file() and (not theirs.exists() or theirs.read_text() != ours.read_text()):
+        theirs.write_text(ours.read_text())
+
+
+def _bars() -> AbstractContextManager[Callable[[str], Report]]:
+    from rolesynth_assets.bars import bars
+
+    return bars()
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,45 @@
+"""What starts by itself: new images become shards."""
+
+import dagster as dg
+
+from rolesynth_assets.defs import partitions
+from rolesynth_assets.defs.images import image_shards
+from rolesynth_assets.defs.resources import Platform
+
+SETTLED_S = 30.0
+"""A file must have been left alone this long, in seconds, or it may be half copied."""
+
+
+@dg.sensor(target=[image_shards], minimum_interval_seconds=60)
+def new_image_shards(
+    context: dg.SensorEvaluationContext, platform: Platform
+) -> dg.SensorResult | dg.SkipReason:
+    """Register what is new in the watched folder as shards and ingest them.
+
+    The folder is `images` of rolesynth.yaml, or ROLESYNTH_IMAGES. Captioning costs money, so it is
+    not started from here.
+    """
+    from rolesynth_assets.images.shards import load_shards, register_path
+
+    settings = platform.settings
+    if settings.images is None:
+        return dg.SkipReason("No folder is watched: set ROLESYNTH_IMAGES or `images`.")
+    register_path(
+        settings.data_root,
+        settings.images,
+        settings.images.name,
+        shard_size=settings.shard_size,
+        min_age_s=SETTLED_S,
+    )
+    known = set(
+        partitions.image_shard.get_partition_keys(dynamic_partitions_store=context.instance)
+    )
+    new = sorted(set(load_shards(settings.data_root)) - known)
+    if not new:
+        return dg.SkipReason(f"Nothing new in {settings.images}.")
+    return dg.SensorResult(
+        run_requests=[
+            dg.RunRequest(run_key=f"image_shards/{key}", partition_key=key) for key in new
+        ],
+        dynamic_partitions_requests=[partitions.image_shard.build_add_request(new)],
+    )

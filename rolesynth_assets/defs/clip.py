@@ -1,0 +1,163 @@
+"""Stage 5: the rows a recipe trains on, and the CLIP models trained on them."""
+
+import dagster as dg
+
+from rolesynth_assets.defs import partitions
+from rolesynth_assets.defs.metadata import OWNERS, check_result, check_spec, markdown_table, picture
+from rolesynth_assets.defs.resources import Platform
+from rolesynth_assets.progress import reporting
+
+
+@dg.asset(
+    partitions_def=partitions.recipe,
+    deps=[
+        dg.AssetDep("pair_manifests", partition_mapping=partitions.recipes_of_role_set),
+        "recipe_files",
+    ],
+    group_name="clip",
+    kinds={"duckdb", "polars"},
+    owners=OWNERS,
+    code_version="1",
+    check_specs=[
+        check_spec(
+            "training_sets",
+            "manifest_matches_tables",
+            "The manifest tells what the pair tables hold.",
+            partitions.recipe,
+            blocking=True,
+        ),
+        check_spec(
+            "training_sets",
+            "no_benchmark_image",
+            "No image of the training set stands in a benchmark.",
+            partitions.recipe,
+            blocking=True,
+        ),
+    ],
+)
+def training_sets(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+    """Which (image, caption) rows a recipe trains on, pinned to a Lance version of `pairs`.
+
+    In: the role set's manifest, `pairs`. Out: DuckDB table `training_sets`. Stale when: the
+    manifest, the recipe or the code change.
+    """
+    from rolesynth_assets.benchmarks.contamination import benchmark_images
+    from rolesynth_assets.images.checks import no_benchmark_image
+    from rolesynth_assets.pairs.manifest import manifest_matches, manifest_rows, multiplicity
+    from rolesynth_assets.recipes.training_rows import (
+        selected_pairs,
+        training_set,
+        training_set_row,
+    )
+
+    recipe, store = partitions.RECIPES[context.partition_key], platform.store
+    manifest = platform.warehouse.read("manifests", {"role_set": recipe.role_set})
+    version = int(manifest["pairs_version"].max())  # type: ignore[arg-type]
+    pairs = selected_pairs(store, recipe, version)
+    row = training_set_row(recipe, pairs, training_set(store, pairs), version)
+    platform.warehouse.replace("training_sets", {"recipe": recipe.name}, row)
+    blocked = benchmark_images(partitions.TASKS, platform.settings.data_root)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/partition_row_count": pairs.height,
+            "dagster/table_name": "warehouse.training_sets",
+            "dagster/storage_kind": "duckdb",
+            "rolesynth/pairs": pairs.height,
+            "rolesynth/images": pairs["image_id"].n_unique(),
+            "rolesynth/pairs_version": version,
+            "rolesynth/cut": str(recipe.cut),
+            "rolesynth/digest": row["digest"][0],
+            "rolesynth/multiplicity": markdown_table(multiplicity(pairs.with_columns(kept=True))),
+        },
+        check_results=[
+            check_result(
+                "manifest_matches_tables",
+                manifest_matches(manifest, manifest_rows(store, recipe.role_set)),
+            ),
+            check_result(
+                "no_benchmark_image",
+                no_benchmark_image(recipe.name, pairs["image_id"].to_list(), blocked),
+            ),
+        ],
+        data_version=dg.DataVersion(f"{row['digest'][0]}-{recipe.digest[:16]}"),
+    )
+
+
+@dg.asset(
+    partitions_def=partitions.recipe_by_seed,
+    deps=[dg.AssetDep("training_sets", partition_mapping=partitions.by_recipe)],
+    group_name="clip",
+    kinds={"pytorch", "safetensors"},
+    owners=OWNERS,
+    code_version="1",
+    pool="gpu",
+    check_specs=[
+        check_spec("clip_checkpoints", name, text, partitions.recipe_by_seed, blocking=blocking)
+        for name, text, blocking in (
+            ("loss_finite", "No step's loss was NaN or infinite.", True),
+            ("loss_falls", "The loss fell during training.", False),
+            (
+                "reload_reproduces",
+                "The stored checkpoint gives the logits it was saved with.",
+                True,
+            ),
+        )
+    ],
+)
+def clip_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+    """A CLIP model trained by one recipe with one seed, on long and short captions.
+
+    In: the recipe's training set and `images`. Out: a folder with safetensors, recipe, losses and
+    provenance. A killed training goes on from its last saved step. Stale when: the training set or
+    the code change.
+    """
+    from rolesynth_assets.clip import checks
+    from rolesynth_assets.clip.checkpoint import reference_error
+    from rolesynth_assets.clip.train import train
+    from rolesynth_assets.pictures.charts import loss_curve
+    from rolesynth_assets.recipes.training_rows import selected_pairs, training_set
+
+    partition, store, settings = partitions.keys(context), platform.store, platform.settings
+    recipe, seed = partitions.RECIPES[partition["recipe"]], int(partition["seed"])
+    pinned = platform.warehouse.read("training_sets", {"recipe": recipe.name})
+    if pinned.is_empty():
+        raise dg.Failure(
+            f"Recipe {recipe.name!r} has no training set: materialize training_sets for it first."
+        )
+    rows = selected_pairs(store, recipe, int(pinned["pairs_version"][0]))
+    advance = reporting(f"training {recipe.name} seed {seed}")
+    report = train(
+        recipe,
+        training_set(store, rows),
+        settings.checkpoint(recipe.name, seed),
+        seed,
+        progress=lambda done, total, loss: advance(done, total),
+    )
+    losses = [point.loss for point in report.losses]
+    curve = loss_curve([p.step for p in report.losses], losses, title=f"{recipe.name}, seed {seed}")
+    bounds = settings.thresholds
+    return dg.MaterializeResult(
+        metadata={
+            "rolesynth/loss_curve": picture(curve, "training loss by step"),
+            "rolesynth/steps": report.manifest.steps,
+            "rolesynth/final_loss": losses[-1],
+            "rolesynth/images_per_second": report.images_per_second,
+            "rolesynth/seconds": report.seconds,
+            "rolesynth/resumed_from": report.resumed_from,
+            "rolesynth/pairs": report.manifest.pairs,
+            "rolesynth/weights_digest": report.manifest.weights_digest,
+            "rolesynth/training_set_digest": report.manifest.training_set_digest,
+            "dagster/uri": str(report.folder),
+        },
+        check_results=[
+            check_result("loss_finite", checks.loss_is_finite(losses)),
+            check_result("loss_falls", checks.loss_falls(losses, bounds.min_loss_drop), warn=True),
+            check_result(
+                "reload_reproduces",
+                checks.logits_are_reproduced(
+                    reference_error(report.folder), bounds.max_logit_error
+                ),
+            ),
+        ],
+        data_version=dg.DataVersion(report.manifest.weights_digest),
+    )

@@ -1,0 +1,50 @@
+"""What people edit: role sets, recipes, benchmarks, models; observed, so a change is seen."""
+
+import dagster as dg
+
+from rolesynth_assets.defs import partitions
+from rolesynth_assets.defs.resources import Platform
+from rolesynth_assets.mllm.factory import declared_model
+
+
+@dg.observable_source_asset(partitions_def=partitions.role_set, group_name="roles")
+def role_set_files() -> dg.DataVersionsByPartition:
+    """YAML files of the role sets, one partition each; observed before a refresh."""
+    return dg.DataVersionsByPartition(
+        {name: dg.DataVersion(s.digest) for name, s in partitions.ROLE_SETS.items()}
+    )
+
+
+@dg.observable_source_asset(group_name="captions")
+def captioner(platform: Platform) -> dg.DataVersion:
+    """The model that writes captions, by name and revision; observed before a refresh."""
+    return dg.DataVersion(declared_model(platform.settings.captioner))
+
+
+@dg.observable_source_asset(group_name="filter")
+def judge(platform: Platform) -> dg.DataVersion:
+    """The model that scores captions, by name and revision; observed before a refresh."""
+    return dg.DataVersion(declared_model(platform.settings.judge))
+
+
+@dg.observable_source_asset(partitions_def=partitions.recipe, group_name="clip")
+def recipe_files() -> dg.DataVersionsByPartition:
+    """YAML files of the recipes, one partition each; observed before a refresh."""
+    return dg.DataVersionsByPartition(
+        {name: dg.DataVersion(r.digest) for name, r in partitions.RECIPES.items()}
+    )
+
+
+@dg.observable_source_asset(partitions_def=partitions.benchmark, group_name="benchmarks")
+def benchmark_files(platform: Platform) -> dg.DataVersionsByPartition:
+    """Images and texts of the benchmarks at hand, one partition each; observed before a refresh."""
+    from rolesynth_assets.benchmarks.datasets import task_digest
+
+    root = platform.settings.data_root
+    return dg.DataVersionsByPartition(
+        {
+            name: dg.DataVersion(task_digest(task, root))
+            for name, task in partitions.TASKS.items()
+            if task.resolve(root).exists()
+        }
+    )

@@ -1,0 +1,152 @@
+"""Third training stage of the nano MLLM: judging its own captions, with scores that mean something.
+
+First the model learns to score captions that it wrote itself, whose truth is known, beside the
+lessons of the stage before. Its greedy score is then the likeliest one, so most captions get the
+same. In the second half a frozen copy of the model says which score it *expects* (the mean of its
+distribution over 1-100), and the model learns to say that number at once: a distillation of the
+judge into itself, after which greedy scores rank captions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+import random
+from collections.abc import Callable
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+
+from rolesynth_assets.captions.lengths import DEFAULT_POLICY
+from rolesynth_assets.embedded.grounding import one_cycle, optimizers, prefetched, scene_batch
+from rolesynth_assets.embedded.language import (
+    IGNORED,
+    Batch,
+    equipment,
+    in_parts,
+    reply_hidden,
+    reply_loss,
+)
+from rolesynth_assets.embedded.lessons import Lesson, Teacher, judge
+from rolesynth_assets.embedded.scenes import draw, encode, sample_scene
+from rolesynth_assets.mllm.embedded import EmbeddedEngine
+from rolesynth_assets.mllm.engine import ChatRequest
+from rolesynth_assets.pairs.judge import judge_prompt
+
+POOL = "judge_pool.jsonl"
+OFFSET = 2_000_000_000
+"""First scene index of this stage."""
+CAPTIONS_PER_SCENE = 8
+
+
+def write_pool(folder: Path, scenes: int, seed: int) -> None:
+    """Let the model in `folder` caption scenes, and store the captions beside it."""
+    teacher, rng = Teacher(), random.Random(seed)
+    requests, rows = [], {}
+    for index in range(OFFSET, OFFSET + scenes):
+        image = encode(draw(sample_scene(seed, index)))
+        for _ in range(CAPTIONS_PER_SCENE):
+            number = rng.randrange(len(teacher.roles))
+            rule = rng.choice(list(DEFAULT_POLICY))
+            role, key = teacher.roles[number][0], str(len(rows))
+            rows[key] = {"index": index, "role": number}
+            requests.append(
+                ChatRequest(
+                    key, role.system, role.prompt(rule.kind), rule.sampling, len(rows), (image,)
+                )
+            )
+
+    async def answer() -> None:
+        async for reply in EmbeddedEngine(folder).complete(requests):
+            rows[reply.key]["text"] = reply.text
+
+    asyncio.run(answer())
+    lines = [json.dumps(row) for row in rows.values() if row["text"]]
+    (folder / POOL).write_text("\n".join(lines) + "\n")
+
+
+@cache
+def _pool(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / POOL).read_text().splitlines()]
+
+
+def judge_batch(folder: Path, seed: int, batch: int, step: int) -> list[Batch]:
+    """Make the parts of batch `step`: half judgements of the pool, half lessons of stage two."""
+    visual, tokenizer, teacher = equipment(folder)
+    rng = random.Random(f"judge-{seed}-{step}")
+    rows = rng.sample(_pool(folder), batch // 2)
+    unseen = OFFSET + 10_000_000 + step * batch
+    indices = [row["index"] for row in rows]
+    indices += range(unseen, unseen + batch - len(rows))
+    scenes, pixels = scene_batch(seed, indices, np.random.default_rng([seed, step]))
+    lessons = [_judgement(teacher, row, s) for row, s in zip(rows, scenes, strict=False)]
+    lessons += [teacher.lesson(scene, rng) for scene in scenes[len(rows) :]]
+    return in_parts(visual, tokenizer, lessons, pixels)
+
+
+def _judgement(teacher: Teacher, row: dict[str, Any], scene: Any) -> Lesson:
+    prompt = judge_prompt()
+    score, reason = judge(row["text"], scene, fits=True)
+    role = teacher.roles[row["role"]][0]
+    return Lesson(prompt.system, prompt.render(role, row["text"]), f"{score}\n{reason}")
+
+
+def train_judge(
+    model: Any,
+    folder: Path,
+    *,
+    seed: int,
+    steps: int,
+    expected_steps: int,
+    batch: int,
+    lr: float,
+    log: Callable[[str], None],
+) -> None:
+    """Train `model` in place: `steps` on its own captions, then `expected_steps` on its means."""
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    scores = torch.tensor([tokenizer.token_to_id(str(n)) for n in range(1, 101)])
+    for parameter in model.model.visual.parameters():
+        parameter.requires_grad_(False)
+    for phase, count in (("truth", steps), ("means", expected_steps)):
+        frozen = copy.deepcopy(model).requires_grad_(False) if phase == "means" else None
+        stages, smooth = optimizers(model, [], lr), 0.0
+        make = partial(judge_batch, folder)
+        for step, parts in enumerate(prefetched(make, seed + (frozen is not None), batch, count)):
+            for optimizer in stages:
+                for group in optimizer.param_groups:
+                    group["lr"] = lr * one_cycle(step, count, warmup=20)
+            if frozen is not None:
+                parts = [_expecting(frozen, part, scores) for part in parts]
+            taught = sum(int((part.targets != IGNORED).sum()) for part in parts)
+            mean = 0.0
+            for part in parts:
+                loss = reply_loss(model, part) / taught
+                loss.backward()
+                mean += loss.item()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            for optimizer in stages:
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+            smooth = mean if step == 0 else 0.95 * smooth + 0.05 * mean
+            if step % 20 == 0 or step == count - 1:
+                log(f"judge, {phase} {step + 1}/{count} loss {smooth:.3f}")
+
+
+@torch.no_grad()
+def _expecting(frozen: Any, batch: Batch, scores: torch.Tensor) -> Batch:
+    """Replace every score to be learnt by the one that the frozen model expects."""
+    is_score = torch.isin(batch.targets, scores)
+    is_score &= is_score.cumsum(1) == 1  # the first of a reply
+    is_score &= (batch.targets != IGNORED).cumsum(1) == 1
+    several = (batch.targets != IGNORED).sum(1, keepdim=True) > 3  # an answer "2" is no score
+    is_score &= several
+    logits = frozen.lm_head(reply_hidden(frozen, batch)[is_score])[:, scores]
+    expected = (logits.softmax(1) * torch.arange(1, 101)).sum(1).round().long()
+    targets = batch.targets.clone()
+    targets[is_score] = scores[expected.clamp(1, 100) - 1]
+    return batch._replace(targets=targets)

@@ -1,0 +1,93 @@
+"""What came out of a refresh, read back from the stored tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from rolesynth_assets.store.tables import Store
+    from rolesynth_assets.store.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class RoleSetSummary:
+    """One role set's rows per stage, and what the filter and the diversity came to."""
+
+    role_set: str
+    captions: int
+    failed: int
+    scored: int
+    kept: int
+    kept_share: float
+    vendi: float | None
+    similarity: float | None
+    self_bleu: float | None
+    precision: float | None
+    recall: float | None
+    random_precision: float | None
+    object_precision: float | None
+
+
+def summarise_role_set(
+    store: Store, role_set: str, scenes: dict, shards: Sequence[str]
+) -> RoleSetSummary:
+    """Count a role set's rows and measure filter and diversity from the stored tables.
+
+    Args:
+        store: the tables.
+        role_set: its name.
+        scenes: true scenes by image id; empty where the truth is not known.
+        shards: shards to count.
+    """
+    import polars as pl
+
+    from rolesynth_assets.embedded.filter_quality import filter_quality
+    from rolesynth_assets.pairs.diversity import measure_diversity
+
+    where = {"role_set": role_set}
+    pairs = pl.DataFrame(store.read("pairs", where)).filter(pl.col("shard").is_in(shards))
+    failed = store.count("captions", where, where="reason IS NOT NULL")
+    quality = filter_quality(pairs, scenes)
+    diversity = measure_diversity(pairs)
+    kept = int(pairs["kept"].sum())
+    return RoleSetSummary(
+        role_set=role_set,
+        captions=pairs.height,
+        failed=failed,
+        scored=pairs["score"].drop_nulls().len(),
+        kept=kept,
+        kept_share=kept / max(1, pairs.height),
+        vendi=diversity.vendi_score if diversity else None,
+        similarity=diversity.mean_pairwise_similarity if diversity else None,
+        self_bleu=diversity.self_bleu if diversity else None,
+        precision=quality.precision if quality else None,
+        recall=quality.recall if quality else None,
+        random_precision=quality.random_precision if quality else None,
+        object_precision=quality.object_precision if quality else None,
+    )
+
+
+def summarise_scores(warehouse: Warehouse, recipes: Sequence[str]) -> pl.DataFrame:
+    """Return R@1, R@5 and top-1 by recipe and benchmark, with intervals, means over seeds."""
+    import polars as pl
+
+    scores = warehouse.read("benchmark_scores")
+    wanted = [
+        "image_to_text_r1",
+        "image_to_text_r5",
+        "text_to_image_r1",
+        "text_to_image_r5",
+        "top1",
+    ]
+    return (
+        scores.filter(pl.col("recipe").is_in(recipes) & pl.col("metric").is_in(wanted))
+        .group_by("benchmark", "metric", "recipe")
+        .agg(
+            pl.col("value", "low", "high").mean(), pl.col("chance").first(), pl.len().alias("seeds")
+        )
+        .sort("benchmark", "metric", "recipe")
+    )

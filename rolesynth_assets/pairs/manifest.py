@@ -1,0 +1,84 @@
+"""The manifest of a role set: its shards' pairs by digest, pinned to a Lance version."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from rolesynth_assets.checks import CheckOutcome
+
+if TYPE_CHECKING:
+    from rolesynth_assets.store.reader import StoreReader
+
+
+def manifest_rows(store: StoreReader, role_set: str) -> pl.DataFrame:
+    """Return the rows of the warehouse table ``manifests``, one a shard, sorted by shard.
+
+    Raises:
+        ValueError: the role set has no pairs.
+    """
+    version = store.version("pairs")
+    columns = ["shard", "image_id", "kept"]
+    pairs = pl.DataFrame(store.read("pairs", {"role_set": role_set}, columns, version=version))
+    if pairs.is_empty():
+        raise ValueError(
+            f"role set {role_set!r} has no pairs: materialize filtered_pairs for its shards first"
+        )
+    kept = pl.col("kept")
+    counted = (
+        pairs.group_by("shard")
+        .agg(
+            kept.sum().cast(pl.Int64).alias("kept"),
+            pl.len().cast(pl.Int64).alias("candidates"),
+            pl.col("image_id").filter(kept).n_unique().cast(pl.Int64).alias("images"),
+        )
+        .sort("shard")
+    )
+    digests = [
+        store.digest("pairs", {"shard": shard, "role_set": role_set}, version=version)
+        for shard in counted["shard"]
+    ]
+    return counted.select(
+        pl.lit(role_set).alias("role_set"),
+        "shard",
+        pl.Series("pairs_digest", digests, dtype=pl.String),
+        pl.lit(version, dtype=pl.Int64).alias("pairs_version"),
+        "kept",
+        "candidates",
+        "images",
+    )
+
+
+def multiplicity(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Count the kept captions by role and length kind, and how many images have one.
+
+    Args:
+        pairs: rows of the ``pairs`` table: image_id, role, length, kept.
+    """
+    return (
+        pairs.filter("kept")
+        .group_by("role", "length")
+        .agg(pl.len().alias("captions"), pl.col("image_id").n_unique().alias("images"))
+        .sort("role", "length")
+    )
+
+
+def manifest_matches(stored: pl.DataFrame, tables: pl.DataFrame) -> CheckOutcome:
+    """Check that a manifest tells what the tables hold now.
+
+    Args:
+        stored: rows of ``manifests`` that were read for a training set.
+        tables: `manifest_rows` of the same role set, made afresh.
+    """
+    columns = ["shard", "pairs_digest", "kept", "candidates", "images"]
+    told = set(stored.select(columns).iter_rows())
+    found = set(tables.select(columns).iter_rows())
+    shards = sorted({row[0] for row in told ^ found})
+    return CheckOutcome(
+        passed=not shards,
+        value=len(shards),
+        threshold=0,
+        description=f"{len(shards)} of {tables.height} shards differ from the manifest.",
+        metadata={"shards": shards[:20]},
+    )

@@ -1,0 +1,128 @@
+"""The summary at the end of a refresh, for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from rolesynth_assets.embedded.world import read_truth
+from rolesynth_assets.lineage.summary import summarise_role_set, summarise_scores
+from rolesynth_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from rolesynth_assets.lineage.refresh import RefreshReport
+    from rolesynth_assets.store.reader import StoreReader
+    from rolesynth_assets.store.warehouse import Warehouse
+
+
+def print_summary(
+    settings: Settings,
+    report: RefreshReport,
+    shards: Sequence[str],
+    role_sets: Sequence[str],
+    recipes: Sequence[str],
+    seconds: float,
+) -> None:
+    """Print what ran, rows per stage, filter, diversity, scores, wall time and the next command."""
+    from rolesynth_assets.store.tables import Store
+    from rolesynth_assets.store.warehouse import Warehouse
+
+    console = Console(width=max(110, Console().width))
+    store = Store(str(settings.data_root))
+    console.print()
+    console.print(_stages(report, store, shards))
+    scenes = read_truth(settings.data_root)
+    if role_sets:
+        console.print(_role_sets(store, role_sets, scenes, shards))
+    if recipes:
+        console.print(_scores(Warehouse(settings.data_root / "warehouse.duckdb"), recipes, scenes))
+    for warning in report.warnings:
+        console.print(f"check: {warning}", style="yellow", markup=False, highlight=False)
+    ran = sum(report.ran.values())
+    state = f"{ran} partitions made" if ran else "everything was up to date, no model was called"
+    console.print(f"\n{state}, {seconds:.0f} s. See lineage, checks and pictures: [bold]make ui[/]")
+
+
+def _stages(report: RefreshReport, store: StoreReader, shards: Sequence[str]) -> Table:
+    rows = {
+        "image_shards": sum(store.count("images", {"shard": s}) for s in shards),
+        "role_lists": store.count("roles"),
+        "raw_captions": store.count("captions"),
+        "caption_scores": store.count("scores"),
+        "filtered_pairs": store.count("pairs"),
+    }
+    table = Table(title="Stages", title_justify="left")
+    for column, side in (
+        ("asset", "left"),
+        ("made", "right"),
+        ("up to date", "right"),
+        ("rows", "right"),
+    ):
+        table.add_column(column, justify=side)  # type: ignore[arg-type]
+    for asset, made in report.ran.items():
+        stored = f"{rows[asset]:,}" if asset in rows else ""
+        table.add_row(asset, str(made), str(report.fresh[asset]), stored)
+    return table
+
+
+def _role_sets(
+    store: StoreReader, names: Sequence[str], scenes: dict, shards: Sequence[str]
+) -> Table:
+    title = "Captions and filter"
+    if scenes:
+        title += " (written and judged by the embedded nano MLLM, a stand-in)"
+    table = Table(title=title, title_justify="left")
+    table.add_column("role set")
+    for column in (
+        "captions",
+        "failed",
+        "kept",
+        "Vendi",
+        "similarity",
+        "self-BLEU",
+        "true objects",
+        "precision",
+        "random cut",
+        "recall",
+    ):
+        table.add_column(column, justify="right")
+    for name in names:
+        s = summarise_role_set(store, name, scenes, shards)
+        table.add_row(
+            name,
+            f"{s.captions:,}",
+            f"{s.failed:,}",
+            f"{s.kept:,} ({s.kept_share:.0%})",
+            _number(s.vendi, "{:.2f}"),
+            _number(s.similarity, "{:.2f}"),
+            _number(s.self_bleu, "{:.1f}"),
+            _number(s.object_precision, "{:.1%}"),
+            _number(s.precision, "{:.1%}"),
+            _number(s.random_precision, "{:.1%}"),
+            _number(s.recall, "{:.1%}"),
+        )
+    return table
+
+
+def _scores(warehouse: Warehouse, recipes: Sequence[str], scenes: dict) -> Table:
+    table = Table(title="Benchmarks, % with 95 % intervals", title_justify="left")
+    for column in ("benchmark", "metric", *recipes, "chance"):
+        table.add_column(column, justify="left" if column in ("benchmark", "metric") else "right")
+    cells: dict[tuple[str, str], dict[str, str]] = {}
+    for row in summarise_scores(warehouse, recipes).iter_rows(named=True):
+        line = cells.setdefault((row["benchmark"], row["metric"]), {})
+        line[row["recipe"]] = (
+            f"{100 * row['value']:.1f} [{100 * row['low']:.1f}, {100 * row['high']:.1f}]"
+        )
+        line["chance"] = f"{100 * row['chance']:.1f}"
+    for (benchmark, metric), line in cells.items():
+        name = metric.replace("_", " ").replace(" r", " R@")
+        table.add_row(benchmark, name, *(line.get(r, "") for r in recipes), line["chance"])
+    return table
+
+
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None else form.format(value)
