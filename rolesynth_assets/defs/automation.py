@@ -19,18 +19,22 @@ def new_image_shards(
     The folder is `images` of rolesynth.yaml, or ROLESYNTH_IMAGES. Captioning costs money, so it is
     not started from here.
     """
+    from rolesynth_assets.images.planning import NoImagesError
     from rolesynth_assets.images.shards import load_shards, register_path
 
     settings = platform.settings
     if settings.images is None:
         return dg.SkipReason("No folder is watched: set ROLESYNTH_IMAGES or `images`.")
-    register_path(
-        settings.data_root,
-        settings.images,
-        settings.images.name,
-        shard_size=settings.shard_size,
-        min_age_s=SETTLED_S,
-    )
+    try:
+        register_path(
+            settings.data_root,
+            settings.images,
+            settings.images.name,
+            shard_size=settings.shard_size,
+            min_age_s=SETTLED_S,
+        )
+    except NoImagesError as nothing_yet:
+        return dg.SkipReason(str(nothing_yet))
     known = set(
         partitions.image_shard.get_partition_keys(dynamic_partitions_store=context.instance)
     )

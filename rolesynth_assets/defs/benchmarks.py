@@ -3,7 +3,14 @@
 import dagster as dg
 
 from rolesynth_assets.defs import partitions
-from rolesynth_assets.defs.metadata import OWNERS, check_result, check_spec, markdown_table, picture
+from rolesynth_assets.defs.metadata import (
+    OWNERS,
+    check_result,
+    check_spec,
+    markdown_table,
+    picture,
+    warehouse_metadata,
+)
 from rolesynth_assets.defs.resources import Platform
 from rolesynth_assets.progress import reporting
 
@@ -91,9 +98,7 @@ def benchmark_scores(context: dg.AssetExecutionContext, platform: Platform) -> d
     numbers = frame.select("seed", "metric", "value", "checkpoint_digest").sort("seed", "metric")
     return dg.MaterializeResult(
         metadata={
-            "dagster/partition_row_count": frame.height,
-            "dagster/table_name": "warehouse.benchmark_scores",
-            "dagster/storage_kind": "duckdb",
+            **warehouse_metadata("benchmark_scores", frame.height, {}),
             "rolesynth/seeds": frame["seed"].n_unique(),
             "rolesynth/queries": int(frame["n"].max()),  # type: ignore[arg-type]
             **{f"rolesynth/{row['metric']}": row["value"] for row in shown.iter_rows(named=True)},

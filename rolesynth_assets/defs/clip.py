@@ -3,7 +3,14 @@
 import dagster as dg
 
 from rolesynth_assets.defs import partitions
-from rolesynth_assets.defs.metadata import OWNERS, check_result, check_spec, markdown_table, picture
+from rolesynth_assets.defs.metadata import (
+    OWNERS,
+    check_result,
+    check_spec,
+    markdown_table,
+    picture,
+    warehouse_metadata,
+)
 from rolesynth_assets.defs.resources import Platform
 from rolesynth_assets.progress import reporting
 
@@ -59,9 +66,14 @@ def training_sets(context: dg.AssetExecutionContext, platform: Platform) -> dg.M
     blocked = benchmark_images(partitions.TASKS, platform.settings.data_root)
     return dg.MaterializeResult(
         metadata={
-            "dagster/partition_row_count": pairs.height,
-            "dagster/table_name": "warehouse.training_sets",
-            "dagster/storage_kind": "duckdb",
+            **warehouse_metadata(
+                "training_sets",
+                pairs.height,
+                {
+                    "pairs_version": [("pair_manifests", "pairs_version")],
+                    "digest": [("pair_manifests", "pairs_digest")],
+                },
+            ),
             "rolesynth/pairs": pairs.height,
             "rolesynth/images": pairs["image_id"].n_unique(),
             "rolesynth/pairs_version": version,

@@ -77,17 +77,48 @@ def lance_metadata(
         dg.TableColumn(field.name, str(field.type), constraints=_constraints(field.nullable))
         for field in table_spec(table).schema
     ]
+    return {
+        **_table_metadata("lance", table, rows, columns, lineage),
+        "rolesynth/lance_version": version,
+    }
+
+
+def warehouse_metadata(
+    table: str, rows: int, lineage: Mapping[str, Sequence[tuple[str, str]]]
+) -> dict[str, Any]:
+    """Describe one partition of a DuckDB table: rows, column schema and column lineage.
+
+    Args:
+        table: table of the warehouse.
+        rows: rows of the partition.
+        lineage: for each column the (asset, column) pairs that it is made from.
+    """
+    from rolesynth_assets.store.warehouse_tables import warehouse_table
+
+    columns = [
+        dg.TableColumn(column.name, column.kind, constraints=_constraints(column.optional))
+        for column in warehouse_table(table).columns
+    ]
+    return _table_metadata("duckdb", table, rows, columns, lineage)
+
+
+def _table_metadata(
+    store: str,
+    table: str,
+    rows: int,
+    columns: Sequence[dg.TableColumn],
+    lineage: Mapping[str, Sequence[tuple[str, str]]],
+) -> dict[str, Any]:
     deps = {
         column: [dg.TableColumnDep(asset_key=dg.AssetKey(a), column_name=c) for a, c in sources]
         for column, sources in lineage.items()
     }
     return {
         "dagster/partition_row_count": rows,
-        "dagster/table_name": f"lance.{table}",
-        "dagster/storage_kind": "lance",
+        "dagster/table_name": f"{'warehouse' if store == 'duckdb' else store}.{table}",
+        "dagster/storage_kind": store,
         "dagster/column_schema": dg.TableSchema(columns=columns),
         "dagster/column_lineage": dg.TableColumnLineage(deps_by_column=deps),
-        "rolesynth/lance_version": version,
     }
 
 

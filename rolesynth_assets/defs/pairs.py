@@ -11,6 +11,7 @@ from rolesynth_assets.defs.metadata import (
     markdown_table,
     model_metadata,
     picture,
+    warehouse_metadata,
 )
 from rolesynth_assets.defs.resources import Platform
 from rolesynth_assets.progress import reporting
@@ -185,9 +186,15 @@ def filter_cutoffs(context: dg.AssetExecutionContext, platform: Platform) -> dg.
     bounds = platform.settings.thresholds
     return dg.MaterializeResult(
         metadata={
-            "dagster/partition_row_count": rows.height,
-            "dagster/table_name": "warehouse.cutoffs",
-            "dagster/storage_kind": "duckdb",
+            **warehouse_metadata(
+                "cutoffs",
+                rows.height,
+                {
+                    "cutoff": [("caption_scores", "score")],
+                    "candidates": [("caption_scores", "score")],
+                    "kept": [("caption_scores", "score")],
+                },
+            ),
             "rolesynth/asked_share": cut.keep_share,
             "rolesynth/kept": kept,
             "rolesynth/kept_share": kept / max(1, sum(c.candidates for c in cut.cuts)),
@@ -337,9 +344,15 @@ def pair_manifests(context: dg.AssetExecutionContext, platform: Platform) -> dg.
     )
     quality = filter_quality(pairs, read_truth(platform.settings.data_root))
     metadata = {
-        "dagster/partition_row_count": rows.height,
-        "dagster/table_name": "warehouse.manifests",
-        "dagster/storage_kind": "duckdb",
+        **warehouse_metadata(
+            "manifests",
+            rows.height,
+            {
+                "pairs_digest": [("filtered_pairs", c) for c in ("caption_id", "text", "kept")],
+                "kept": [("filtered_pairs", "kept")],
+                "images": [("filtered_pairs", "image_id")],
+            },
+        ),
         "rolesynth/pairs": int(rows["kept"].sum()),
         "rolesynth/images": int(rows["images"].sum()),
         "rolesynth/multiplicity": markdown_table(multiplicity(pairs)),

@@ -25,6 +25,10 @@ _TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _UNFINISHED = {".part", ".partial", ".tmp", ".crdownload", ".download"}  # still being written
 
 
+class NoImagesError(ValueError):
+    """A path holds nothing that could be a shard."""
+
+
 @dataclass(frozen=True)
 class _Source:
     """A stretch of new members, before it has a key."""
@@ -69,7 +73,8 @@ def plan_shards(
 
     Raises:
         FileNotFoundError: There is no such path.
-        ValueError: The path holds no image, `name` does not fit, or a table has no image column.
+        NoImagesError: The path holds no image.
+        ValueError: `name` does not fit, or a table has no image column.
     """
     if not re.fullmatch(NAME_PATTERN, name) or len(name) > MAX_NAME:
         wanted = f"at most {MAX_NAME} letters, digits and _, with single dots or hyphens between"
@@ -83,7 +88,7 @@ def plan_shards(
     found = _Found(column, newest)
     found.visit(root)
     if not found.seen and not found.waiting:
-        raise ValueError(
+        raise NoImagesError(
             f"{root} holds no image: no image file, webdataset tar, parquet file or Lance dataset."
         )
     sources = found.new_sources(registered, shard_size)

@@ -15,6 +15,10 @@ from dagster._core.definitions.data_version import (  # no public way to ask for
     StaleStatus,
 )
 from dagster._core.loader import LoadingContextForTest as _LoadingContext
+from dagster._core.storage.asset_check_execution_record import (
+    AssetCheckExecutionRecordStatus as CheckStatus,
+)
+from dagster._core.storage.asset_check_execution_record import AssetCheckPartitionInfo
 
 SOURCES = ("role_set_files", "recipe_files", "benchmark_files", "captioner", "judge")
 QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
@@ -88,9 +92,23 @@ class Refresher:
             self._instance, self._graph, _LoadingContext(self._instance)
         )
         key = dg.AssetKey(target.asset)
+        barred = self._barred(key)
         for partition in target.partitions:
-            if resolver.get_status(key, partition) != StaleStatus.FRESH:
+            if partition in barred or resolver.get_status(key, partition) != StaleStatus.FRESH:
                 yield partition
+
+    def _barred(self, key: dg.AssetKey) -> set[str | None]:
+        """Partitions whose stored content did not pass a blocking check; Dagster calls them fresh.
+
+        An asset's content is recorded before its checks are, whatever they find.
+        """
+        blocking = [
+            check
+            for check in self._graph.get_check_keys_for_assets({key})
+            if self._graph.get(check).blocking
+        ]
+        latest = self._instance.event_log_storage.get_asset_check_partition_info(blocking)
+        return {info.partition_key for info in latest if _unmet(info)}
 
     def _materialize(self, asset: str, partition: str | None) -> list[str]:
         outcome = self._job.execute_in_process(
@@ -101,10 +119,6 @@ class Refresher:
             raise_on_error=False,
         )
         where = f"{asset}[{partition}]" if partition else asset
-        if not outcome.success:
-            raise RefreshError(
-                f"{where} failed: {_first_error(outcome)} (run {outcome.run_id}; see `make ui`)"
-            )
         failed = [e for e in outcome.get_asset_check_evaluations() if not e.passed]
         for check in failed:
             if check.blocking:
@@ -112,7 +126,18 @@ class Refresher:
                     f"{where}: blocking check {check.check_name} failed: {check.description} "
                     f"(run {outcome.run_id}; nothing downstream was started)"
                 )
+        if not outcome.success:
+            raise RefreshError(
+                f"{where} failed: {_first_error(outcome)} (run {outcome.run_id}; see `make ui`)"
+            )
         return [f"{where}: {check.check_name}: {check.description}" for check in failed]
+
+
+def _unmet(check: AssetCheckPartitionInfo) -> bool:
+    if check.latest_execution_status is CheckStatus.PLANNED:
+        # the run ended early: it matters only if it had stored new content by then
+        return (check.latest_materialization_storage_id or 0) > check.latest_check_event_storage_id
+    return check.latest_execution_status is CheckStatus.FAILED
 
 
 def _first_error(outcome: dg.ExecuteInProcessResult) -> str:

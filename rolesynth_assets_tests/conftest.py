@@ -1,0 +1,23 @@
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from rolesynth_assets_tests.defs.small_graph import SmallGraph
+
+
+@pytest.fixture
+def graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["SmallGraph"]:
+    """The whole graph over an empty project, with fake models and an instance in memory."""
+    import dagster as dg
+
+    from rolesynth_assets_tests.defs.small_graph import small_graph
+
+    with (
+        dg.DagsterInstance.ephemeral() as instance,
+        small_graph(tmp_path, instance, monkeypatch, os.environ) as made,
+    ):
+        yield made

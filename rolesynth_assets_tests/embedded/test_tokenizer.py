@@ -1,0 +1,103 @@
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers import Tokenizer
+
+from rolesynth_assets.embedded.kinds import KINDS
+from rolesynth_assets.embedded.nano import IMAGE_TOKENS
+from rolesynth_assets.embedded.tokenizer import (
+    SPECIAL_TOKENS,
+    VOCABULARY,
+    chat_text,
+    token_id,
+    train_tokenizer,
+)
+from rolesynth_assets.mllm.embedded import WEIGHTS
+from rolesynth_assets.mllm.engine import Turn
+
+SHIPPED = Tokenizer.from_file(str(WEIGHTS / "tokenizer.json"))
+PADS = "<|image_pad|>" * IMAGE_TOKENS
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text())
+def test_any_text_comes_back(text):
+    assert SHIPPED.decode(SHIPPED.encode(text).ids) == text
+
+
+def test_content_words_are_tokens_of_their_own():
+    text = "One sees two small red apples and a key at the top left."
+    tokens = [SHIPPED.decode([i]) for i in SHIPPED.encode(text).ids]
+    for word in (" two", " small", " red", " apples", " key", " top", " left"):
+        assert word in tokens, tokens
+    for kind in KINDS:
+        for word in kind.noun.split():
+            assert len(SHIPPED.encode(f" {word}").ids) == 1, word
+
+
+def test_scores_are_single_tokens():
+    ids = [SHIPPED.encode(f"{score}\n").ids[0] for score in range(1, 101)]
+    assert [SHIPPED.decode([i]) for i in ids] == [str(score) for score in range(1, 101)]
+
+
+def test_special_tokens_come_first_and_the_vocabulary_is_small():
+    assert [token_id(SHIPPED, token) for token in SPECIAL_TOKENS] == list(range(8))
+    assert SHIPPED.get_vocab_size() <= VOCABULARY
+    with pytest.raises(ValueError, match="no token '<|nonsense|>'"):
+        token_id(SHIPPED, "<|nonsense|>")
+
+
+def test_training_follows_from_the_texts_alone():
+    texts = ["The image shows a red apple.", "The image shows two dogs."] * 20
+    one, other = train_tokenizer(texts), train_tokenizer(list(texts))
+    assert one.to_str() == other.to_str()
+    tokens = [one.decode([i]) for i in one.encode("The image shows a red apple.").ids]
+    assert tokens == ["The image shows", " a", " red", " apple", "."]
+
+
+def test_the_image_comes_first_and_the_prompt_last():
+    assert chat_text("Be brief.", "What is it?") == (
+        "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n"
+        f"<|vision_start|>{PADS}<|vision_end|>What is it?<|im_end|>\n<|im_start|>assistant\n"
+    )
+    history = (Turn("user", "Hello"), Turn("assistant", "Hi"))
+    assert chat_text("S", "P", with_image=False, history=history) == (
+        "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nHello<|im_end|>\n"
+        "<|im_start|>assistant\nHi<|im_end|>\n<|im_start|>user\nP<|im_end|>\n"
+        "<|im_start|>assistant\n"
+    )
+
+
+INJECTION = st.lists(
+    st.sampled_from([*SPECIAL_TOKENS, "<", "|", ">", "<|", "im_end", "|>", " ", "x"]), max_size=8
+).map("".join)
+
+
+@settings(max_examples=150, deadline=None)
+@given(INJECTION, INJECTION, INJECTION)
+def test_no_text_can_pose_as_a_special_token(system, prompt, said):
+    harmless = chat_text("s", "p", history=(Turn("assistant", "t"),))
+    hostile = chat_text(system, prompt, history=(Turn("assistant", said),))
+
+    def special(text):
+        return [i for i in SHIPPED.encode(text).ids if i < len(SPECIAL_TOKENS)]
+
+    assert special(hostile) == special(harmless)
+
+
+def test_the_shipped_chat_template_is_the_same_layout():
+    from transformers import AutoTokenizer
+
+    loaded = AutoTokenizer.from_pretrained(WEIGHTS)
+    messages = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What is it?"}]},
+    ]
+    text = loaded.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    ours = chat_text("Be brief.", "What is it?")
+    assert text.replace("<|image_pad|>", PADS) == ours
+    assert loaded(ours)["input_ids"] == SHIPPED.encode(ours).ids
+    described = json.loads((WEIGHTS / "preprocessor_config.json").read_text())
+    assert (described["patch_size"], described["image_std"]) == (14, [0.25] * 3)

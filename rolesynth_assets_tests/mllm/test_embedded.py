@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from rolesynth_assets.captions.lengths import DEFAULT_POLICY
+from rolesynth_assets.embedded import nano
+from rolesynth_assets.embedded.scenes import draw, encode, sample_scene
+from rolesynth_assets.embedded.scripted import ROLES
+from rolesynth_assets.mllm.embedded import BATCH, EmbeddedEngine
+from rolesynth_assets.mllm.engine import (
+    ChatReply,
+    ChatRequest,
+    EngineError,
+    FailureReason,
+    Sampling,
+)
+from rolesynth_assets.mllm.factory import make_engine
+from rolesynth_assets.mllm.settings import EngineSettings
+from rolesynth_assets.roles.generate import propose_roles
+from rolesynth_assets.roles.library import load_role_sets
+
+IMAGES = [encode(draw(sample_scene(12, index))) for index in range(3)]
+ROLE_SETS = load_role_sets(None)
+
+
+@pytest.fixture(scope="module")
+def engine() -> EmbeddedEngine:
+    return EmbeddedEngine()
+
+
+def replies(engine: EmbeddedEngine, requests: Iterable[ChatRequest]) -> list[ChatReply]:
+    async def collect() -> list[ChatReply]:
+        return [reply async for reply in engine.complete(requests)]
+
+    return asyncio.run(collect())
+
+
+def captions(count: int) -> list[ChatRequest]:
+    """Requests as they are made for captions: an image's back to back."""
+    asked = [
+        (image, role, rule)
+        for image in IMAGES
+        for role in ROLE_SETS["roles5"].written_roles()
+        for rule in DEFAULT_POLICY
+    ]
+    return [
+        ChatRequest(str(n), role.system, role.prompt(rule.kind), rule.sampling, n, (image,))
+        for n, (image, role, rule) in enumerate(asked[:: len(asked) // count][:count])
+    ]
+
+
+def text_only(key: str, prompt: str = "Phase 1. Propose roles.") -> ChatRequest:
+    return ChatRequest(key, "s", prompt, Sampling(0.7, 0.9, 100), 0)
+
+
+def test_it_calls_itself_a_stand_in_whose_revision_is_its_weights(tmp_path: Path) -> None:
+    identities = []
+    for content in (b"one", b"other", b"one"):
+        folder = tmp_path / str(len(identities))
+        folder.mkdir()
+        (folder / "model.safetensors").write_bytes(content)
+        identities.append(EmbeddedEngine(folder).identity)
+    assert all(i.stand_in and i.engine == "embedded" for i in identities)
+    assert identities[0] == identities[2]
+    assert identities[0].fingerprint() != identities[1].fingerprint()
+
+
+def test_the_factory_makes_it_by_default() -> None:
+    made = make_engine(EngineSettings())
+    assert isinstance(made, EmbeddedEngine)
+    assert made.identity == EmbeddedEngine().identity
+
+
+def test_missing_weights_are_an_error_with_a_way_out(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match=r"embedded\.train --out DIR.*ROLESYNTH_ENGINE") as error:
+        EmbeddedEngine(tmp_path)
+    assert str(tmp_path) in str(error.value)
+
+
+def test_one_reply_a_request_in_order(engine: EmbeddedEngine) -> None:
+    looking = captions(4)
+    requests = [looking[0], text_only("a"), *looking[1:3], text_only("b"), looking[3]]
+    found = replies(engine, requests)
+    assert [r.key for r in found] == [r.key for r in requests]
+    for reply, request in zip(found, requests, strict=True):
+        assert (reply.text is None) != (reply.reason is None)
+        if request.images:
+            assert reply.prompt_tokens > nano.IMAGE_TOKENS
+            assert 0 < reply.completion_tokens <= request.sampling.max_tokens
+            assert reply.finish_reason in ("stop", "length")
+            assert reply.latency_s > 0
+
+
+def test_a_caption_is_the_same_alone_and_in_a_batch(engine: EmbeddedEngine) -> None:
+    requests = captions(10)
+    together = replies(engine, requests[:5]) + replies(engine, requests[5:])
+    alone = [replies(engine, [r])[0] for r in requests]
+    assert [(r.text, r.detail) for r in alone] == [(r.text, r.detail) for r in together]
+    assert len({r.text or r.detail for r in together}) > 5
+
+
+def test_a_text_cut_by_the_limit_is_a_reason(engine: EmbeddedEngine) -> None:
+    request = captions(1)[0]
+    cut = ChatRequest(
+        "cut", request.system, request.prompt, Sampling(0.0, 1.0, 2), 0, request.images
+    )
+    reply = replies(engine, [cut])[0]
+    assert (reply.text, reply.reason) == (None, FailureReason.TRUNCATED)
+    assert (reply.finish_reason, reply.completion_tokens) == ("length", 2)
+    assert reply.detail
+
+
+def test_an_image_is_encoded_once(engine: EmbeddedEngine, monkeypatch) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (50, 70), "green").save(buffer, "PNG")
+    read: list[int] = []
+    plain = nano.read_pixels
+    monkeypatch.setattr(nano, "read_pixels", lambda data: read.append(len(data)) or plain(data))
+    few = Sampling(0.0, 1.0, 1)
+    images = [IMAGES[0], buffer.getvalue(), IMAGES[0], buffer.getvalue()]
+    asked = [ChatRequest(str(n), "s", "p", few, 0, (image,)) for n, image in enumerate(images)]
+    fresh = EmbeddedEngine()
+    replies(fresh, asked)
+    replies(fresh, asked[1:])  # remembered from the batch before
+    assert read == [2]
+
+
+def test_text_goes_to_the_script(engine: EmbeddedEngine) -> None:
+    told, refused = replies(engine, [text_only("a"), text_only("b", "What is a role?")])
+    assert told.text is not None
+    assert ROLES[0].name in told.text
+    assert (refused.text, refused.reason) == (None, FailureReason.REFUSED)
+    assert "stand-in" in refused.detail
+
+
+def test_the_role_dialogue_works_without_a_network() -> None:
+    role_set = ROLE_SETS["generated"]
+    dialogue = asyncio.run(propose_roles(EmbeddedEngine(), role_set))
+    assert [role.name for role in dialogue.roles] == [r.name for r in ROLES[: role_set.role_count]]
+    assert not dialogue.repaired
+    assert dialogue.generator == f"nano-mllm@{EmbeddedEngine().identity.revision}"
+
+
+def test_requests_are_drawn_as_they_are_needed() -> None:
+    drawn = 0
+
+    def endless() -> Iterable[ChatRequest]:
+        nonlocal drawn
+        while True:
+            drawn += 1
+            yield text_only(str(drawn))
+
+    async def first() -> ChatReply:
+        stream = EmbeddedEngine().complete(endless())
+        reply = await anext(stream)
+        await stream.aclose()
+        return reply
+
+    assert asyncio.run(first()).key == "1"
+    assert drawn == BATCH
+
+
+def test_no_requests_no_replies(engine: EmbeddedEngine) -> None:
+    assert replies(engine, []) == []
+
+
+def test_it_can_be_closed_and_used_again(engine: EmbeddedEngine) -> None:
+    request = captions(1)
+    before = replies(engine, request)[0]
+    asyncio.run(engine.aclose())
+    asyncio.run(engine.aclose())
+    after = replies(engine, request)[0]
+    assert (after.text, after.detail) == (before.text, before.detail)
