@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from rolesynth_assets.benchmarks.card import DatasetCard, LengthRow, RoleRow, Source
-from rolesynth_assets.embedded.filter_quality import filter_quality
+from rolesynth_assets.embedded.filter_quality import FilterQuality, filter_quality
 from rolesynth_assets.embedded.world import LICENCE, read_truth
 from rolesynth_assets.mllm.embedded import NANO
 from rolesynth_assets.mllm.engine import ModelIdentity
-from rolesynth_assets.pairs.diversity import measure_diversity
+from rolesynth_assets.pairs.diversity import Diversity, measure_diversity
 from rolesynth_assets.roles.role_set import RoleSet
 from rolesynth_assets.settings import Settings
 
@@ -62,16 +62,24 @@ def gather_card(
         captioner=_identity(captions["model"][0], captions["revision"][0]),
         judge=_identity(*judges.row(0)) if judges.height else None,
         keep_share=float(cuts["keep_share"][0]) if cuts.height else None,
-        sources=[Source("Embedded world", LICENCE)]
-        if truth
-        else [Source("Images", settings.licence)],
+        sources=_sources(set(captions["image_id"]), set(truth), settings.licence),
         dropped=dict(dropped.group_by("reason").len().sort("reason").iter_rows()),
-        diversity={k: v for k, v in asdict(diversity).items() if isinstance(v, float)}
-        if diversity
-        else {},
-        filter_quality=asdict(quality) if quality else {},
+        diversity=_measures(diversity),
+        filter_quality=_measures(quality),
         digest=store.digest("pairs", where),
     )
+
+
+def _sources(images: set[str], embedded: set[str], licence: str) -> list[Source]:
+    """Name the embedded world and a user's own images, each only where some come from it."""
+    sources = [Source("Embedded world", LICENCE)] if images & embedded else []
+    return [*sources, Source("Images", licence)] if images - embedded else sources
+
+
+def _measures(found: Diversity | FilterQuality | None) -> dict[str, float]:
+    """Return the measured values, without the counts beside them."""
+    values = asdict(found) if found else {}
+    return {name: value for name, value in values.items() if isinstance(value, float)}
 
 
 def _length(name: object, rows: pl.DataFrame, cuts: pl.DataFrame) -> LengthRow:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rolesynth_assets.store.plans import Plan
     from rolesynth_assets.store.tables import Store
 
-MICRO_BATCH = 256
+MICRO_BATCH = 512
 """Captions in one commit, and what a kill can cost in calls."""
 RETRY = "reason IN ({})".format(", ".join(f"'{reason}'" for reason in TRANSIENT))
 """SQL predicate of stored rows that the next run tries again."""

@@ -1,5 +1,9 @@
 """What people edit: role sets, recipes, benchmarks, models; observed, so a change is seen."""
 
+import inspect
+from collections.abc import Callable
+from typing import Any
+
 import dagster as dg
 
 from rolesynth_assets.defs import partitions
@@ -7,7 +11,17 @@ from rolesynth_assets.defs.resources import Platform
 from rolesynth_assets.mllm.factory import declared_model
 
 
-@dg.observable_source_asset(partitions_def=partitions.role_set, group_name="roles")
+def _observed(**settings: Any) -> Callable[[Callable[..., Any]], dg.SourceAsset]:
+    """`dg.observable_source_asset`, described by the docstring as `dg.asset` is."""
+
+    def source(observe: Callable[..., Any]) -> dg.SourceAsset:
+        described = dg.observable_source_asset(description=inspect.getdoc(observe), **settings)
+        return described(observe)
+
+    return source
+
+
+@_observed(partitions_def=partitions.role_set, group_name="roles")
 def role_set_files() -> dg.DataVersionsByPartition:
     """YAML files of the role sets, one partition each; observed before a refresh."""
     return dg.DataVersionsByPartition(
@@ -15,19 +29,19 @@ def role_set_files() -> dg.DataVersionsByPartition:
     )
 
 
-@dg.observable_source_asset(group_name="captions")
+@_observed(group_name="captions")
 def captioner(platform: Platform) -> dg.DataVersion:
     """The model that writes captions, by name and revision; observed before a refresh."""
     return dg.DataVersion(declared_model(platform.settings.captioner))
 
 
-@dg.observable_source_asset(group_name="filter")
+@_observed(group_name="filter")
 def judge(platform: Platform) -> dg.DataVersion:
     """The model that scores captions, by name and revision; observed before a refresh."""
     return dg.DataVersion(declared_model(platform.settings.judge))
 
 
-@dg.observable_source_asset(partitions_def=partitions.recipe, group_name="clip")
+@_observed(partitions_def=partitions.recipe, group_name="clip")
 def recipe_files() -> dg.DataVersionsByPartition:
     """YAML files of the recipes, one partition each; observed before a refresh."""
     return dg.DataVersionsByPartition(
@@ -35,7 +49,7 @@ def recipe_files() -> dg.DataVersionsByPartition:
     )
 
 
-@dg.observable_source_asset(partitions_def=partitions.benchmark, group_name="benchmarks")
+@_observed(partitions_def=partitions.benchmark, group_name="benchmarks")
 def benchmark_files(platform: Platform) -> dg.DataVersionsByPartition:
     """Images and texts of the benchmarks at hand, one partition each; observed before a refresh."""
     from rolesynth_assets.benchmarks.datasets import task_digest

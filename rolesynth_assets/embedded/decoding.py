@@ -1,4 +1,4 @@
-"""Batched decoding for the nano MLLM: images encoded once, one prefill, then token by token.
+"""Batched decoding for the nano MLLM: images and shared prefixes read once, then token by token.
 
 Each request draws from its own random stream, fixed by its seed alone, so its answer does not
 depend on which other requests share the batch.
@@ -21,10 +21,10 @@ LIKELIEST = 64
 
 
 class Prompt(NamedTuple):
-    """One prompt: token ids, index into the batch's images or None, sampling and seed."""
+    """One prompt: token ids, index into the batch's images, sampling and seed."""
 
     ids: list[int]
-    image: int | None
+    image: int
     sampling: Sampling
     seed: int
 
@@ -39,14 +39,14 @@ class Completion:
 
 @torch.inference_mode()
 def complete_batch(
-    model: Any, prompts: Sequence[Prompt], image_tokens: torch.Tensor | None
+    model: Any, prompts: Sequence[Prompt], image_tokens: torch.Tensor
 ) -> list[Completion]:
     """Answer a batch of prompts.
 
     Args:
         model: the nano MLLM.
-        prompts: what to answer; padded on the left to one length.
-        image_tokens: tokens of the batch's images (images, 16, width), or None without images.
+        prompts: what to answer; each shows one image.
+        image_tokens: tokens of the batch's images (images, 16, width).
     """
     state = _prefill(model, prompts, image_tokens)
     end = model.config.text_config.eos_token_id
@@ -101,27 +101,62 @@ class _State:
         self.logits = model.lm_head(hidden[:, -1])
 
 
-def _prefill(model: Any, prompts: Sequence[Prompt], image_tokens: torch.Tensor | None) -> _State:
-    pad = model.config.text_config.pad_token_id
-    lengths = torch.tensor([len(p.ids) for p in prompts])
-    longest = int(lengths.max())
-    right = torch.tensor([p.ids + [pad] * (longest - len(p.ids)) for p in prompts])
-    positions = rope_positions(right, model.config.image_token_id)
-    # left padding: the last prompt token of every row stands in the last column
-    shift = (torch.arange(longest) - (longest - lengths)[:, None]) % longest
-    ids = right.gather(1, shift)
-    positions = positions.gather(2, shift.expand(3, -1, -1))
-    mask = (torch.arange(longest) >= (longest - lengths)[:, None]).long()
-    shown = [p.image for p in prompts if p.image is not None]
-    if shown and image_tokens is not None:
-        embeddings = embed(model, ids, image_tokens[shown])
-    else:
-        embeddings = model.get_input_embeddings()(ids)
+def _prefill(model: Any, prompts: Sequence[Prompt], image_tokens: torch.Tensor) -> _State:
+    """Read all prompts: what the prompts of an image share once, and then what is their own.
+
+    System text and image come first in every prompt, so the requests of an image that stand back to
+    back share these tokens' keys and values, as they do in a server with a prefix cache.
+    """
+    ends = [p.ids.index(model.config.vision_end_token_id) + 1 for p in prompts]
+    heads = [(p.image, tuple(p.ids[:end])) for p, end in zip(prompts, ends, strict=True)]
+    shared = {head: row for row, head in enumerate(dict.fromkeys(heads))}
+    rows = torch.tensor([shared[head] for head in heads])
+    ids, positions, mask = _left_padded(model, [list(part) for _, part in shared], 0)
     output = model.model.language_model(
-        inputs_embeds=embeddings, position_ids=positions, attention_mask=mask, use_cache=True
+        inputs_embeds=embed(model, ids, image_tokens[[image for image, _ in shared]]),
+        position_ids=positions,
+        attention_mask=mask,
+        use_cache=True,
+    )
+    cache = output.past_key_values
+    cache.batch_select_indices(rows)
+    tails, tail_positions, tail_mask = _left_padded(model, [p.ids for p in prompts], ends)
+    mask = torch.cat([mask[rows], tail_mask], dim=1)
+    output = model.model.language_model(
+        inputs_embeds=model.get_input_embeddings()(tails),
+        position_ids=tail_positions,
+        attention_mask=mask,
+        past_key_values=cache,
+        use_cache=True,
     )
     logits = model.lm_head(output.last_hidden_state[:, -1])
-    return _State(logits, output.past_key_values, mask, positions[0, :, -1:])
+    return _State(logits, cache, mask, tail_positions[0, :, -1:])
+
+
+def _left_padded(
+    model: Any, sequences: Sequence[list[int]], skip: int | Sequence[int]
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Pad on the left, so that every row's last token stands in the last column.
+
+    Args:
+        model: the nano MLLM.
+        sequences: token ids, from the beginning of each prompt, as positions count from there.
+        skip: leading tokens of each sequence to leave out.
+
+    Returns:
+        Token ids (n, length), rotary positions (3, n, length), mask (n, length).
+    """
+    pad = model.config.text_config.pad_token_id
+    skips = torch.tensor([skip] * len(sequences) if isinstance(skip, int) else list(skip))
+    lengths = torch.tensor([len(ids) for ids in sequences])
+    longest = int(lengths.max())
+    right = torch.tensor([ids + [pad] * (longest - len(ids)) for ids in sequences])
+    positions = rope_positions(right, model.config.image_token_id)
+    width = int((lengths - skips).max())
+    column = torch.arange(width) + (lengths - width)[:, None]
+    mask = (column >= skips[:, None]).long()
+    column = column.clamp(min=0)
+    return right.gather(1, column), positions.gather(2, column.expand(3, -1, -1)), mask
 
 
 def _draw(logits: torch.Tensor, sampling: Sequence[Sampling], uniform: np.ndarray) -> torch.Tensor:
@@ -139,6 +174,7 @@ def _draw(logits: torch.Tensor, sampling: Sequence[Sampling], uniform: np.ndarra
     ordered = ordered.masked_fill(below >= top_p[:, None], 0.0)  # the first token always stays
     reached = ordered.cumsum(1)
     target = torch.from_numpy(uniform).to(reached) * reached[:, -1]
-    column = (reached <= target[:, None]).sum(1).clamp(max=order.shape[1] - 1)
+    column = (reached <= target[:, None]).sum(1)
+    column = column.minimum((ordered > 0).sum(1) - 1)  # a draw that rounds to 1 stays inside
     drawn = order.gather(1, column[:, None])[:, 0]
     return torch.where(greedy, logits.argmax(1), drawn)

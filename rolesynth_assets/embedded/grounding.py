@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from tokenizers import Tokenizer
 from torch import nn
 from torch.nn import functional
 
@@ -75,17 +76,41 @@ def centres(scene: Scene) -> np.ndarray:
     return labels
 
 
-class GroundingHead(nn.Module):
-    """Linear read-outs of the dense labels, per patch and per merged cell; for training only."""
+POSITIONS = tuple(
+    f"{row} {column}".strip() or "center"
+    for row in ("top", "", "bottom")
+    for column in ("left", "", "right")
+)
 
-    def __init__(self, patch_width: int, token_width: int) -> None:
+
+def positions(scene: Scene) -> np.ndarray:
+    """Return the position of the object centred in each merged cell, int (16,); 9 is none."""
+    cell = CANVAS // CELLS
+    labels = np.full(IMAGE_TOKENS, len(POSITIONS))
+    for item in scene.objects:
+        labels[item.y // cell * CELLS + item.x // cell] = POSITIONS.index(item.position)
+    return labels
+
+
+class GroundingHead(nn.Module):
+    """Read-outs of the dense labels, per patch and per merged cell; for training only.
+
+    What a cell shows is read by comparing its token with the language model's embeddings of the
+    words for it. An image token then lies near its word, and finding the thing that a text speaks
+    of is a comparison that attention makes easily. Rotary positions are relative: unasked, a token
+    does not know where it stands, so its place is read out too.
+    """
+
+    def __init__(self, patch_width: int, words: torch.Tensor) -> None:
+        """Make the read-outs; `words` are embeddings (kinds + backgrounds, token width)."""
         super().__init__()
-        labels = len(KINDS) + len(Background)
+        labels, width = words.shape
         self.patch_shown = nn.Linear(patch_width, labels)
-        self.cell_shown = nn.Linear(token_width, labels)
-        self.cell_centre = nn.Linear(token_width, 3)
-        # rotary positions are relative: unasked, a token does not know where it stands
-        self.cell_place = nn.Linear(token_width, IMAGE_TOKENS)
+        self.words = nn.Buffer(functional.normalize(words.detach().clone(), dim=1))
+        self.sharpness = nn.Parameter(torch.tensor(12.0))
+        self.cell_centre = nn.Linear(width, 3)
+        self.cell_place = nn.Linear(width, IMAGE_TOKENS)
+        self.cell_position = nn.Linear(width, len(POSITIONS) + 1)
 
     def forward(
         self, patches: torch.Tensor, tokens: torch.Tensor, scenes: list[Scene]
@@ -102,16 +127,29 @@ class GroundingHead(nn.Module):
         fine = fine.view(-1, CELLS, MERGE, CELLS, MERGE).transpose(2, 3).flatten()
         coarse = torch.from_numpy(np.stack([shown_in_grid(s, CELLS) for s in scenes])).flatten()
         centre = torch.from_numpy(np.stack([centres(s) for s in scenes])).flatten()
+        position = torch.from_numpy(np.stack([positions(s) for s in scenes])).flatten()
         place = torch.arange(IMAGE_TOKENS).repeat(len(scenes))
-        logits = self.cell_shown(tokens).flatten(0, 1)
+        tokens = tokens.flatten(0, 1)
+        logits = self.sharpness * functional.normalize(tokens, dim=1) @ self.words.T
         loss = (
             _shown_loss(self.patch_shown(patches).flatten(0, 1), fine)
             + _shown_loss(logits, coarse)
-            + 0.5 * functional.cross_entropy(self.cell_centre(tokens).flatten(0, 1), centre)
-            + 0.5 * functional.cross_entropy(self.cell_place(tokens).flatten(0, 1), place)
+            + 0.5 * functional.cross_entropy(self.cell_centre(tokens), centre)
+            + 0.5 * functional.cross_entropy(self.cell_position(tokens), position)
+            + 0.2 * functional.cross_entropy(self.cell_place(tokens), place)
         )
         is_object = coarse < len(KINDS)
         return loss, (logits.argmax(1) == coarse)[is_object].float().mean().item()
+
+
+def word_embeddings(model: Any, tokenizer: Tokenizer) -> torch.Tensor:
+    """Return the embeddings of the words for all kinds and backgrounds, (56, token width)."""
+    nouns = [f" {kind.noun}" for kind in KINDS] + [f" {place}" for place in Background]
+    ids = [tokenizer.encode(noun).ids for noun in nouns]
+    split = [noun for noun, parts in zip(nouns, ids, strict=True) if len(parts) != 1]
+    if split:
+        raise ValueError(f"these words are no single tokens: {split}")
+    return model.get_input_embeddings().weight[[parts[0] for parts in ids]]
 
 
 def _shown_loss(logits: torch.Tensor, shown: torch.Tensor) -> torch.Tensor:
@@ -180,6 +218,7 @@ def prefetched(
 
 def train_tower(
     model: Any,
+    tokenizer: Tokenizer,
     *,
     seed: int,
     steps: int,
@@ -190,9 +229,7 @@ def train_tower(
     """Train the vision tower of `model` in place on dense labels; return the read-out head."""
     torch.manual_seed(seed)
     visual = model.model.visual
-    head = GroundingHead(
-        model.config.vision_config.hidden_size, model.config.text_config.hidden_size
-    )
+    head = GroundingHead(model.config.vision_config.hidden_size, word_embeddings(model, tokenizer))
     tower = torch.compile(encode_patches)
     stages = optimizers(visual, list(head.parameters()), lr)
     seen = 0.0

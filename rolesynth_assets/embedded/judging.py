@@ -13,7 +13,7 @@ import asyncio
 import copy
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -109,7 +109,8 @@ def train_judge(
 ) -> None:
     """Train `model` in place: `steps` on its own captions, then `expected_steps` on its means."""
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    scores = torch.tensor([tokenizer.token_to_id(str(n)) for n in range(1, 101)])
+    scores = {n: tokenizer.token_to_id(str(n)) for n in range(1, 101)}
+    scores = {n: token for n, token in scores.items() if token is not None}
     for parameter in model.model.visual.parameters():
         parameter.requires_grad_(False)
     for phase, count in (("truth", steps), ("means", expected_steps)):
@@ -138,15 +139,23 @@ def train_judge(
 
 
 @torch.no_grad()
-def _expecting(frozen: Any, batch: Batch, scores: torch.Tensor) -> Batch:
-    """Replace every score to be learnt by the one that the frozen model expects."""
-    is_score = torch.isin(batch.targets, scores)
+def _expecting(frozen: Any, batch: Batch, scores: Mapping[int, int]) -> Batch:
+    """Replace every score to be learnt by the one that the frozen model expects.
+
+    Args:
+        frozen: the model that knows.
+        batch: lessons.
+        scores: the scores that are one token, and these tokens.
+    """
+    numbers, ids = torch.tensor(list(scores)), torch.tensor(list(scores.values()))
+    is_score = torch.isin(batch.targets, ids)
     is_score &= is_score.cumsum(1) == 1  # the first of a reply
     is_score &= (batch.targets != IGNORED).cumsum(1) == 1
     several = (batch.targets != IGNORED).sum(1, keepdim=True) > 3  # an answer "2" is no score
     is_score &= several
-    logits = frozen.lm_head(reply_hidden(frozen, batch)[is_score])[:, scores]
-    expected = (logits.softmax(1) * torch.arange(1, 101)).sum(1).round().long()
+    logits = frozen.lm_head(reply_hidden(frozen, batch)[is_score])[:, ids]
+    expected = (logits.softmax(1) * numbers).sum(1)
+    nearest = (numbers - expected[:, None]).abs().argmin(1)
     targets = batch.targets.clone()
-    targets[is_score] = scores[expected.clamp(1, 100) - 1]
+    targets[is_score] = ids[nearest]
     return batch._replace(targets=targets)

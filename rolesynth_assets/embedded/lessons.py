@@ -56,9 +56,9 @@ class Teacher:
     def lesson(self, scene: Scene, rng: random.Random) -> Lesson:
         """Draw one lesson about a scene."""
         draw = rng.random()
-        if draw < 0.62:
+        if draw < 0.4:
             return self.caption(scene, rng)
-        return self.judgement(scene, rng) if draw < 0.88 else question(scene, rng)
+        return self.judgement(scene, rng) if draw < 0.75 else question(scene, rng)
 
     def caption(self, scene: Scene, rng: random.Random) -> Lesson:
         """A caption in a role's style."""

@@ -56,7 +56,7 @@ def main(
         ids = {token: token_id(tokenizer, token) for token in SPECIAL_TOKENS}
         model = new_nano(nano_config(tokenizer.get_vocab_size(), ids), seed=0)
         whiten_patches(model.model.visual, seed)
-        train_tower(model, seed=seed, steps=tower_steps, batch=batch, lr=2e-3, log=log)
+        train_tower(model, tokenizer, seed=seed, steps=tower_steps, batch=batch, lr=2e-3, log=log)
         save_nano(model, tokenizer, out)
     tokenizer = Tokenizer.from_file(str(out / "tokenizer.json"))
 
@@ -88,7 +88,7 @@ def main(
             steps=judge_steps,
             expected_steps=expected_steps,
             batch=batch,
-            lr=6e-4,
+            lr=1e-3,
             log=log,
         )
         (out / POOL).unlink()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 WEIGHTS = Path(__file__).parents[1] / "embedded" / "weights" / "nano"
 NANO = "nano-mllm"
 """The model name its rows carry."""
-BATCH = 120
+BATCH = 240
 """Requests in one batch; also the look-ahead."""
 REMEMBERED_IMAGES = 64
 """Encoded images kept from one batch to the next."""

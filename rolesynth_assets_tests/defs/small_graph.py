@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rolesynth_assets.defs import partitions, resources
 from rolesynth_assets.definitions import defs
+from rolesynth_assets.defs import partitions, resources
 from rolesynth_assets.images.shards import load_shards, register_path
 from rolesynth_assets.lineage.plan import targets
 from rolesynth_assets.lineage.refresh import Refresher, RefreshReport

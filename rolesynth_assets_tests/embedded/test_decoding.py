@@ -132,7 +132,9 @@ def test_a_uniform_that_rounds_to_one_stays_inside_the_nucleus() -> None:
 
 def test_temperature_flattens_or_sharpens() -> None:
     shares = {t: np.mean([drawn(u, t) == 0 for u in np.linspace(0, 0.999, 500)]) for t in (0.5, 2)}
-    tempered = {t: (p := np.array([0.5, 0.3, 0.15, 0.05]) ** (1 / t))[0] / p.sum() for t in (0.5, 2)}
+    tempered = {
+        t: (p := np.array([0.5, 0.3, 0.15, 0.05]) ** (1 / t))[0] / p.sum() for t in (0.5, 2)
+    }
     assert shares == pytest.approx(tempered, abs=0.01)
     assert {drawn(u, temperature=0) for u in (0.0, 0.5, 0.999)} == {0}
 

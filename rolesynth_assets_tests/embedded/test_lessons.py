@@ -92,7 +92,10 @@ def test_answers_to_questions_follow_from_the_scene():
 
 
 def test_the_loss_falls_on_the_reply_and_its_end(tokenizer):
-    lessons = [Lesson("You look.", "What is it?", "A dog at the left."), Lesson("S", "P", "87\nNo.")]
+    lessons = [
+        Lesson("You look.", "What is it?", "A dog at the left."),
+        Lesson("S", "P", "87\nNo."),
+    ]
     ids, targets = encode_lessons(tokenizer, lessons)
     assert ids.shape == targets.shape
     end = tokenizer.token_to_id("<|im_end|>")

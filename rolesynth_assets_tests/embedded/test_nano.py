@@ -57,9 +57,7 @@ def test_patches_are_those_of_the_image_processor(processed) -> None:
     ours = to_patches(normalise(torch.from_numpy(PIXELS).float()))
     theirs = processed["pixel_values"].view(3, GRID * GRID, 3, 2, PATCH * PATCH)
     for frame in (0, 1):  # an image stands in both frames of the temporal patch
-        torch.testing.assert_close(
-            theirs[:, :, :, frame].flatten(2), ours, atol=1e-5, rtol=1e-5
-        )
+        torch.testing.assert_close(theirs[:, :, :, frame].flatten(2), ours, atol=1e-5, rtol=1e-5)
     assert processed["image_grid_thw"].tolist() == [[1, GRID, GRID]] * 3
 
 
@@ -75,9 +73,7 @@ def test_the_tower_equals_the_plain_forward_pass(nano, processed) -> None:
 
 def test_positions_equal_the_plain_ones(nano, ids, processed) -> None:
     token = nano.config.image_token_id
-    theirs, _ = nano.model.get_rope_index(
-        ids, (ids == token).int(), processed["image_grid_thw"]
-    )
+    theirs, _ = nano.model.get_rope_index(ids, (ids == token).int(), processed["image_grid_thw"])
     assert torch.equal(rope_positions(ids, token), theirs)
     text = torch.tensor([[9, 8, 7, 6]])
     assert rope_positions(text, token).tolist() == [[[0, 1, 2, 3]]] * 3

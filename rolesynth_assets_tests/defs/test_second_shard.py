@@ -1,0 +1,45 @@
+from rolesynth_assets_tests.defs.small_graph import SmallGraph
+
+
+def test_second_shard_makes_its_own_partitions_and_the_fan_ins(graph: SmallGraph) -> None:
+    first = graph.add_shard("few", range(2))
+    graph.refresh()
+    graph.models.forget()
+    graph.started.clear()
+    second = graph.add_shard("more", range(2, 5))
+    report = graph.refresh()
+    cell = f"{second}|generic1"
+    assert graph.started == [
+        ("image_shards", second),
+        ("raw_captions", cell),
+        ("caption_scores", cell),
+        ("filter_cutoffs", "generic1"),
+        ("filtered_pairs", f"{first}|generic1"),  # the cut is one over all shards
+        ("filtered_pairs", cell),
+        ("pair_manifests", "generic1"),
+        ("dataset_card", "generic1"),
+    ]
+    assert len(graph.models.captioned) == 3 * 2
+    assert report.fresh["role_lists"] == 1
+    manifest = graph.warehouse.read("manifests", {"role_set": "generic1"}).sort("shard")
+    assert manifest.select("shard", "images", "kept").rows() == [(first, 2, 4), (second, 3, 6)]
+
+
+def test_image_in_two_shards_is_captioned_once(graph: SmallGraph) -> None:
+    graph.add_shard("few", range(2))
+    graph.refresh()
+    graph.models.forget()
+    graph.add_shard("again", range(1, 3))
+    graph.refresh()
+    assert len(graph.models.captioned) == 2
+    assert len(graph.models.judged) == 2
+    assert graph.store.count("captions") == 8
+
+
+def test_failed_run_over_unchanged_good_content_is_not_repeated(graph: SmallGraph) -> None:
+    shard = graph.add_shard("few", range(2))
+    graph.refresh()
+    graph.patch.setenv("ROLESYNTH_CONCURRENCY", "none")
+    assert not graph.materialize("raw_captions", f"{shard}|generic1", raise_on_error=False).success
+    graph.patch.delenv("ROLESYNTH_CONCURRENCY")
+    assert not any(graph.refresh().ran.values())

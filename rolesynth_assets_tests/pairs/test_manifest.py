@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from rolesynth_assets.pairs.manifest import manifest_matches, manifest_rows, multiplicity
+from rolesynth_assets.store.schemas import PAIRS
+from rolesynth_assets.store.tables import Store
+from rolesynth_assets.store.warehouse import Warehouse
+
+
+def write(store: Store, shard: str, rows: list[tuple[str, str, str, bool]], role_set="r5") -> None:
+    """Replace a shard's pairs by rows of (caption, image, role, kept)."""
+    table = pa.Table.from_pylist(
+        [
+            {
+                "caption_id": caption,
+                "shard": shard,
+                "role_set": role_set,
+                "image_id": image,
+                "role": role,
+                "length": "long" if caption.endswith("l") else "short",
+                "text": f"text {caption}",
+                "score": 50,
+                "kept": kept,
+                "reason": None if kept else "below_cut",
+            }
+            for caption, image, role, kept in rows
+        ],
+        schema=PAIRS.schema,
+    )
+    store.replace("pairs", {"shard": shard, "role_set": role_set}, table)
+
+
+FIRST = [("c1l", "i1", "A", True), ("c2", "i1", "B", True), ("c3", "i2", "A", False)]
+SECOND = [("d1", "i3", "B", False), ("d2l", "i4", "A", True)]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    store = Store(tmp_path)
+    write(store, "s1", SECOND)
+    write(store, "s0", FIRST)
+    write(store, "s0", [("e1", "i1", "A", True)], role_set="other")
+    return store
+
+
+def test_a_manifest_counts_each_shard(store: Store) -> None:
+    rows = manifest_rows(store, "r5")
+    assert rows.select("role_set", "shard", "kept", "candidates", "images").rows() == [
+        ("r5", "s0", 2, 3, 1),
+        ("r5", "s1", 1, 2, 1),
+    ]
+    assert rows["pairs_version"].to_list() == [store.version("pairs")] * 2
+    assert rows["pairs_digest"].to_list() == [
+        store.digest("pairs", {"shard": shard, "role_set": "r5"}) for shard in ("s0", "s1")
+    ]
+
+
+def test_the_warehouse_takes_the_rows(store: Store, tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path / "warehouse.duckdb")
+    rows = manifest_rows(store, "r5")
+    warehouse.replace("manifests", {"role_set": "r5"}, rows)
+    stored = warehouse.read("manifests", {"role_set": "r5"})
+    assert stored.sort("shard").equals(rows)
+    assert manifest_matches(stored, manifest_rows(store, "r5")).passed
+
+
+def test_no_pairs_are_an_error(store: Store) -> None:
+    with pytest.raises(ValueError, match=r"'r6' has no pairs: materialize filtered_pairs"):
+        manifest_rows(store, "r6")
+
+
+def test_only_the_shard_that_changed_differs(store: Store) -> None:
+    told = manifest_rows(store, "r5")
+    write(store, "s0", FIRST[::-1])  # the same rows in another order, a new version
+    same = manifest_matches(told, manifest_rows(store, "r5"))
+    assert (same.passed, same.value, same.metadata) == (True, 0, {"shards": []})
+    write(store, "s1", [SECOND[0], ("d2l", "i4", "A", False)])
+    changed = manifest_matches(told, manifest_rows(store, "r5"))
+    assert (changed.passed, changed.value, changed.threshold) == (False, 1, 0)
+    assert changed.metadata == {"shards": ["s1"]}
+
+
+def test_a_new_or_lost_shard_differs(store: Store) -> None:
+    told = manifest_rows(store, "r5")
+    write(store, "s2", [("f1", "i9", "A", True)])
+    more = manifest_rows(store, "r5")
+    assert manifest_matches(told, more).metadata == {"shards": ["s2"]}
+    assert manifest_matches(more, told).metadata == {"shards": ["s2"]}
+
+
+def test_multiplicity_counts_kept_captions_and_their_images() -> None:
+    pairs = pl.DataFrame(
+        [
+            ("i1", "A", "long", True),
+            ("i1", "A", "long", True),
+            ("i2", "A", "long", True),
+            ("i2", "A", "short", True),
+            ("i3", "B", "long", False),
+            ("i3", "B", "short", True),
+        ],
+        schema=["image_id", "role", "length", "kept"],
+        orient="row",
+    )
+    assert multiplicity(pairs).rows() == [
+        ("A", "long", 3, 2),
+        ("A", "short", 1, 1),
+        ("B", "short", 1, 1),
+    ]

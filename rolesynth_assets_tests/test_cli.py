@@ -1,0 +1,96 @@
+import os
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from rolesynth_assets.cli import app
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in list(os.environ):
+        if name.startswith("ROLESYNTH_") or name == "OPENAI_API_KEY":
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ROLESYNTH_PROJECT", str(tmp_path))
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / ".dagster"))
+    return tmp_path
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments))
+
+
+def words(result: Result) -> str:
+    """The output on one line, without the frames drawn around it."""
+    return " ".join(re.sub(r"[│╭╮╰╯─]", " ", result.output).split())
+
+
+def test_help_lists_the_commands() -> None:
+    result = invoke("--help")
+    assert result.exit_code == 0
+    for command in ("demo", "ablation", "ingest", "run"):
+        assert re.search(rf"\b{command}\b", words(result)), command
+
+
+@pytest.mark.parametrize("command", ["demo", "ablation", "ingest", "run"])
+def test_every_command_explains_itself(command: str) -> None:
+    result = invoke(command, "--help")
+    assert result.exit_code == 0
+    assert f"Usage: root {command}" in words(result)
+
+
+def test_ingest_of_an_empty_folder_is_refused(project: Path) -> None:
+    (project / "empty").mkdir()
+    result = invoke("ingest", str(project / "empty"))
+    assert result.exit_code == 2
+    assert "holds no image" in words(result)
+    assert not (project / ".dagster").exists()
+
+
+def test_ingest_of_nothing_is_refused(project: Path) -> None:
+    result = invoke("ingest", str(project / "absent"))
+    assert result.exit_code == 2
+    assert "There is no" in words(result)
+
+
+def test_unknown_role_set_lists_the_known_ones(project: Path) -> None:
+    result = invoke("run", "--role-set", "roles6")
+    assert result.exit_code == 2
+    assert "no role set roles6; there are" in words(result)
+    assert all(name in words(result) for name in ("roles5", "generic1", "generic5", "generated"))
+
+
+def test_unknown_recipe_lists_the_known_ones(project: Path) -> None:
+    result = invoke("run", "--role-set", "roles5", "--recipe", "roles6")
+    assert result.exit_code == 2
+    assert "no recipe roles6; there are" in words(result)
+    assert "roles5_vit_b16" in words(result)
+
+
+def test_ingest_reads_a_folder_in_and_then_finds_nothing_new(project: Path) -> None:
+    from rolesynth_assets.store.tables import Store
+    from rolesynth_assets_tests.defs.small_graph import write_pictures
+
+    folder = write_pictures(project / "photos", range(3))
+    first = invoke("ingest", str(folder), "--name", "mine")
+    assert first.exit_code == 0, first.output
+    assert "1 new shards: mine-0000" in words(first)
+    assert "1 partitions made" in words(first)
+    assert Store(str(project / ".rolesynth")).count("images", {"shard": "mine-0000"}) == 3
+    second = invoke("ingest", str(folder), "--name", "mine")
+    assert second.exit_code == 0
+    assert "0 new shards: nothing new" in words(second)
+    assert "everything was up to date, no model was called" in words(second)
+
+
+def test_failed_check_ends_with_its_reason_and_an_exit_code(project: Path) -> None:
+    folder = project / "photos"
+    folder.mkdir()
+    (folder / "zero.png").write_bytes(b"")
+    result = invoke("ingest", str(folder))
+    assert result.exit_code == 1
+    assert "image_shards[photos-0000]: blocking check shard_not_empty failed" in words(result)

@@ -1,0 +1,101 @@
+from pathlib import Path
+
+import pytest
+
+from rolesynth_assets.mllm.engine import EngineError
+from rolesynth_assets.settings import Settings, SettingsError, Thresholds
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return tmp_path.resolve()
+
+
+def load(project: Path, yaml: str = "", **variables: str) -> Settings:
+    (project / "rolesynth.yaml").write_text(yaml)
+    environ = {f"ROLESYNTH_{name}": value for name, value in variables.items()}
+    return Settings.load({"ROLESYNTH_PROJECT": str(project), **environ})
+
+
+def test_defaults_without_a_file(project: Path) -> None:
+    settings = Settings.load({"ROLESYNTH_PROJECT": str(project)})
+    assert settings.data_root == project / ".rolesynth"
+    assert settings.images is None
+    assert settings.captioner.engine == "embedded"
+    assert settings.thresholds == Thresholds()
+    assert settings.checkpoint("roles5", 2) == project / ".rolesynth/checkpoints/roles5/seed-2"
+    assert settings.role_sets == project / "role_sets"
+
+
+def test_file_is_read_and_its_paths_start_at_the_project(project: Path) -> None:
+    settings = load(
+        project,
+        "data_root: stored\nimages: photos\nshard_size: 12\nlicence: mine\n"
+        "thresholds:\n  max_reject_share: 0.5\n",
+    )
+    assert settings.data_root == project / "stored"
+    assert settings.images == project / "photos"
+    assert (settings.shard_size, settings.licence) == (12, "mine")
+    assert settings.thresholds == Thresholds(max_reject_share=0.5)
+
+
+def test_environment_wins_over_the_file(project: Path, tmp_path: Path) -> None:
+    settings = load(
+        project, "data_root: stored\nimages: photos\n", DATA="elsewhere", IMAGES="/srv/photos"
+    )
+    assert settings.data_root == project / "elsewhere"
+    assert settings.images == Path("/srv/photos")
+
+
+def test_empty_variable_is_unset(project: Path) -> None:
+    assert load(project, "images: photos\n", IMAGES="").images == project / "photos"
+
+
+@pytest.mark.parametrize(
+    ("yaml", "named"),
+    [
+        ("shard_sise: 3\n", "shard_sise: Extra inputs are not permitted"),
+        ("shard_size: 0\n", "shard_size: Input should be greater than or equal to 1"),
+        ("thresholds:\n  max_rejects: 1\n", "thresholds.max_rejects: Extra inputs"),
+        ("thresholds:\n  max_reject_share: 2\n", "thresholds.max_reject_share: Input should be"),
+        ("captioner:\n  api_key: sk-1234\n", "captioner: engines and their keys are set by"),
+        ("judge: {}\n", "judge: engines and their keys are set by environment variables"),
+        ("- a\n- b\n", "must be a mapping"),
+        ("shard_size: [\n", "cannot be read as YAML"),
+    ],
+)
+def test_unusable_file_is_named_with_the_field(project: Path, yaml: str, named: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(project, yaml)
+    assert str(project / "rolesynth.yaml") in str(caught.value)
+    assert named in str(caught.value)
+    assert "sk-1234" not in str(caught.value)
+
+
+def test_judge_is_the_captioner_until_it_is_named(project: Path) -> None:
+    same = load(project, ENGINE="openai", MODEL="qwen", BASE_URL="http://h/v1")
+    assert same.judge == same.captioner
+    assert same.captioner.model == "qwen"
+    apart = load(
+        project,
+        ENGINE="openai",
+        MODEL="qwen",
+        BASE_URL="http://h/v1",
+        JUDGE_ENGINE="openai",
+        JUDGE_MODEL="strict",
+        JUDGE_BASE_URL="http://other/v1",
+    )
+    assert (apart.captioner.model, apart.judge.model) == ("qwen", "strict")
+    assert apart.judge.base_url == "http://other/v1"
+
+
+def test_key_does_not_show(project: Path) -> None:
+    settings = load(project, API_KEY="sk-1234")
+    assert "sk-1234" not in repr(settings)
+    assert settings.captioner.api_key is not None
+    assert settings.captioner.api_key.get_secret_value() == "sk-1234"
+
+
+def test_broken_engine_variable_is_named(project: Path) -> None:
+    with pytest.raises(EngineError, match="ROLESYNTH_CONCURRENCY"):
+        load(project, CONCURRENCY="many")
