@@ -58,7 +58,7 @@ DEMO_SIZE = WorldSize()
 def write_world(data_root: Path, size: WorldSize = DEMO_SIZE) -> Path:
     """Write shards and benchmarks under `data_root`; return the folder of the shards.
 
-    Nothing is written where the same world stands already. The folders appear only when complete.
+    Nothing is written where the same world stands already; a write that was cut short begins anew.
     """
     folder = data_root / "embedded_world"
     made = folder / "world.json"

@@ -79,6 +79,7 @@ def manifest_matches(stored: pl.DataFrame, tables: pl.DataFrame) -> CheckOutcome
         passed=not shards,
         value=len(shards),
         threshold=0,
-        description=f"{len(shards)} of {tables.height} shards differ from the manifest.",
+        description=f"{len(shards)} of {len({row[0] for row in told | found})} shards differ from the "
+        "manifest.",
         metadata={"shards": shards[:20]},
     )

@@ -2,22 +2,33 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster._core.definitions.sensor_definition import SensorExecutionData
 
-from rolesynth_assets.definitions import defs
 from rolesynth_assets.defs import automation
 from rolesynth_assets.defs.resources import Platform
 from rolesynth_assets_tests.defs.small_graph import SmallGraph, write_pictures
 
 
-def tick(graph: SmallGraph) -> SensorExecutionData:
-    sensor = defs.resolve_sensor_def("new_image_shards")
-    context = dg.build_sensor_context(
-        instance=graph.instance,
-        repository_def=defs.get_repository_def(),
-        resources={"platform": Platform()},
-    )
-    return sensor.evaluate_tick(context)
+def tick(graph: SmallGraph) -> dg.SensorResult | dg.SkipReason:
+    context = dg.build_sensor_context(instance=graph.instance, resources={"platform": Platform()})
+    result = automation.new_image_shards(context)
+    assert isinstance(result, dg.SensorResult | dg.SkipReason)
+    return result
+
+
+def skipped(graph: SmallGraph) -> str:
+    result = tick(graph)
+    assert isinstance(result, dg.SkipReason)
+    return result.skip_message or ""
+
+
+def registered(graph: SmallGraph) -> list[tuple[str | None, str | None]]:
+    """Tick as the daemon does, and return (run key, partition) of what it would start."""
+    result = tick(graph)
+    assert isinstance(result, dg.SensorResult)
+    for request in result.dynamic_partitions_requests or []:
+        assert request.partitions_def_name == "image_shard"
+        graph.instance.add_dynamic_partitions("image_shard", list(request.partition_keys))
+    return [(r.run_key, r.partition_key) for r in result.run_requests or []]
 
 
 @pytest.fixture
@@ -30,31 +41,26 @@ def watched(graph: SmallGraph) -> Path:
 
 
 def test_no_watched_folder_is_skipped_with_the_way_out(graph: SmallGraph) -> None:
-    assert "ROLESYNTH_IMAGES" in str(tick(graph).skip_message)
+    assert "ROLESYNTH_IMAGES" in skipped(graph)
 
 
 def test_empty_folder_is_skipped(graph: SmallGraph, watched: Path) -> None:
-    result = tick(graph)
-    assert str(watched) in str(result.skip_message)
-    assert not result.run_requests
+    assert f"{watched} holds no image" in skipped(graph)
+
+
+def test_folder_that_is_gone_is_an_error(graph: SmallGraph, watched: Path) -> None:
+    watched.rmdir()
+    with pytest.raises(FileNotFoundError, match=str(watched)):
+        tick(graph)
 
 
 def test_new_files_are_ingested_once(graph: SmallGraph, watched: Path) -> None:
     write_pictures(watched, range(2))
-    result = tick(graph)
-    assert [r.partition_key for r in result.run_requests or ()] == ["watched-0000"]
-    (request,) = result.dynamic_partitions_requests or ()
-    assert (request.partitions_def_name, list(request.partition_keys)) == (
-        "image_shard",
-        ["watched-0000"],
-    )
-    graph.instance.add_dynamic_partitions("image_shard", list(request.partition_keys))
-    assert "Nothing new" in str(tick(graph).skip_message)
+    assert registered(graph) == [("image_shards/watched-0000", "watched-0000")]
+    assert "Nothing new" in skipped(graph)
 
-    write_pictures(watched, range(5))
-    later = tick(graph)
-    assert [r.run_key for r in later.run_requests or ()] == ["image_shards/watched-0001"]
-    graph.instance.add_dynamic_partitions("image_shard", ["watched-0001"])
+    write_pictures(watched, range(2, 5))
+    assert registered(graph) == [("image_shards/watched-0001", "watched-0001")]
     graph.materialize("image_shards", "watched-0001")
     assert graph.store.count("images", {"shard": "watched-0001"}) == 3
 
@@ -62,4 +68,4 @@ def test_new_files_are_ingested_once(graph: SmallGraph, watched: Path) -> None:
 def test_file_that_is_still_being_copied_waits(graph: SmallGraph, watched: Path) -> None:
     graph.patch.setattr(automation, "SETTLED_S", 3600.0)
     write_pictures(watched, range(1))
-    assert "Nothing new" in str(tick(graph).skip_message)
+    assert "Nothing new" in skipped(graph)
