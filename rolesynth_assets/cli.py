@@ -171,8 +171,15 @@ def _run_targets(
     reporting: Callable[[str], Report],
     began: float,
 ) -> None:
+    import warnings
+
     reporting("loading Dagster")(0, 1)
     import dagster as dg
+
+    # in beta in 1.13, said anew at every observation; drop this once it is not
+    warnings.filterwarnings(
+        "ignore", category=dg.BetaWarning, message=".*DataVersionsByPartition.*"
+    )
 
     from rolesynth_assets.definitions import defs
     from rolesynth_assets.defs import partitions
@@ -189,6 +196,10 @@ def _run_targets(
             f"no role set {', '.join(unknown)}; there are {', '.join(partitions.ROLE_SETS)}"
         )
     shards = sorted(load_shards(settings.data_root))
+    if not shards:
+        raise typer.BadParameter(
+            f"no images are registered under {settings.data_root}; `rolesynth ingest PATH` does it"
+        )
     tasks = [n for n, t in partitions.TASKS.items() if t.resolve(settings.data_root).exists()]
     with dg.DagsterInstance.get() as instance:
         instance.add_dynamic_partitions("image_shard", shards)

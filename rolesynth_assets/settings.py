@@ -34,7 +34,7 @@ class Thresholds(BaseModel):
     """Requests that ended without a caption, for whatever reason."""
     max_score_failure_share: float = Field(default=0.02, ge=0, le=1)
     """Captions without a score."""
-    max_one_score_share: float = Field(default=0.5, ge=0, le=1)
+    max_one_score_share: float = Field(default=0.8, ge=0, le=1)
     """Share of the commonest score."""
     min_score_std: float = Field(default=2.0, ge=0)
     keep_tolerance: float = Field(default=0.005, ge=0)

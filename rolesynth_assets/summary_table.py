@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from rolesynth_assets.store.reader import StoreReader
     from rolesynth_assets.store.warehouse import Warehouse
 
+_LEGEND = (
+    "Vendi, cosine, BLEU: how different an image's captions are (effective number, mean similarity, "
+    "self-BLEU).\nprecision, recall: true captions among the kept, kept among the true; "
+    "random: precision of a random cut of equal size."
+)
+
 
 def print_summary(
     settings: Settings,
@@ -30,13 +36,14 @@ def print_summary(
     from rolesynth_assets.store.tables import Store
     from rolesynth_assets.store.warehouse import Warehouse
 
-    console = Console(width=max(110, Console().width))
+    console = Console(width=max(128, Console().width))
     store = Store(str(settings.data_root))
     console.print()
     console.print(_stages(report, store, shards))
     scenes = read_truth(settings.data_root)
     if role_sets:
         console.print(_role_sets(store, role_sets, scenes, shards))
+        console.print(_LEGEND, style="dim")
     if recipes:
         console.print(_scores(Warehouse(settings.data_root / "warehouse.duckdb"), recipes, scenes))
     for warning in report.warnings:
@@ -81,14 +88,14 @@ def _role_sets(
         "failed",
         "kept",
         "Vendi",
-        "similarity",
-        "self-BLEU",
+        "cosine",
+        "BLEU",
         "true objects",
         "precision",
-        "random cut",
+        "random",
         "recall",
     ):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     for name in names:
         s = summarise_role_set(store, name, scenes, shards)
         table.add_row(

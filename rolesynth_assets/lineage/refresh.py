@@ -21,7 +21,7 @@ from dagster._core.storage.asset_check_execution_record import (
 from dagster._core.storage.asset_check_execution_record import AssetCheckPartitionInfo
 
 SOURCES = ("role_set_files", "recipe_files", "benchmark_files", "captioner", "judge")
-QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 class RefreshError(RuntimeError):
@@ -80,8 +80,9 @@ class Refresher:
         report = RefreshReport()
         for target in targets:
             stale = list(self._stale(target))
-            report.fresh[target.asset] = len(target.partitions) - len(stale)
-            report.ran[target.asset] = len(stale)
+            fresh = len(target.partitions) - len(stale)
+            report.fresh[target.asset] = report.fresh.get(target.asset, 0) + fresh
+            report.ran[target.asset] = report.ran.get(target.asset, 0) + len(stale)
             for partition in stale:
                 started(target.asset, partition)
                 report.warnings += self._materialize(target.asset, partition)

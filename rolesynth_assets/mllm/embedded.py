@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections import OrderedDict, deque
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from rolesynth_assets.mllm.engine import (
@@ -29,8 +31,10 @@ if TYPE_CHECKING:
 WEIGHTS = Path(__file__).parents[1] / "embedded" / "weights" / "nano"
 NANO = "nano-mllm"
 """The model name its rows carry."""
-BATCH = 240
-"""Requests in one batch; also the look-ahead."""
+BATCH = 128
+"""Requests in one batch."""
+WORKERS = 2
+"""Batches worked on at once, each on one core; a batch alone leaves the second core idle."""
 REMEMBERED_IMAGES = 64
 """Encoded images kept from one batch to the next."""
 
@@ -49,6 +53,7 @@ class EmbeddedEngine:
         digest = sha256((weights / "model.safetensors").read_bytes()).hexdigest()
         self._identity = ModelIdentity("embedded", NANO, digest[:12], stand_in=True)
         self._nano: _Nano | None = None
+        self._loading = Lock()
 
     @property
     def identity(self) -> ModelIdentity:
@@ -58,21 +63,43 @@ class EmbeddedEngine:
     async def complete(self, requests: Iterable[ChatRequest]) -> AsyncGenerator[ChatReply, None]:
         """Yield replies batch by batch, in the order of the requests."""
         pending = iter(requests)
-        while batch := list(islice(pending, BATCH)):
-            looking = [r for r in batch if r.images]
-            replies = await asyncio.to_thread(self._look, looking) if looking else []
-            by_key = {reply.key: reply for reply in replies}
-            for request in batch:
-                yield by_key[request.key] if request.images else _scripted(request)
+        running: deque[asyncio.Task[list[ChatReply]]] = deque()
+        with _one_thread_each():
+            while batch := list(islice(pending, BATCH)):
+                running.append(asyncio.create_task(asyncio.to_thread(self._answer, batch)))
+                if len(running) == WORKERS:
+                    for reply in await running.popleft():
+                        yield reply
+            while running:
+                for reply in await running.popleft():
+                    yield reply
 
     async def aclose(self) -> None:
         """Forget the loaded model."""
         self._nano = None
 
-    def _look(self, requests: Sequence[ChatRequest]) -> list[ChatReply]:
-        if self._nano is None:
-            self._nano = _Nano(self._weights)
-        return self._nano.answer(requests)
+    def _answer(self, batch: Sequence[ChatRequest]) -> list[ChatReply]:
+        looking = [request for request in batch if request.images]
+        if looking:
+            with self._loading:
+                self._nano = self._nano or _Nano(self._weights)
+            seen = dict(zip(map(id, looking), self._nano.answer(looking), strict=True))
+        else:
+            seen = {}
+        return [seen[id(request)] if request.images else _scripted(request) for request in batch]
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Give each worker one thread of its own, and torch its number of threads back at the end."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _scripted(request: ChatRequest) -> ChatReply:
@@ -104,17 +131,20 @@ class _Nano:
         ).eval()
         self.tokenizer = Tokenizer.from_file(str(weights / "tokenizer.json"))
         self.seen: OrderedDict[str, torch.Tensor] = OrderedDict()
+        self.looking = Lock()
 
     def answer(self, requests: Sequence[ChatRequest]) -> list[ChatReply]:
         """Answer requests that each carry one image (further images are not looked at)."""
+        import torch
+
         from rolesynth_assets.embedded.decoding import Prompt, complete_batch
         from rolesynth_assets.embedded.tokenizer import chat_text
 
+        torch.set_num_threads(1)  # of this worker
         started = time.perf_counter()
-        keys, tokens = self._image_tokens([r.images[0] for r in requests])
+        with self.looking:
+            keys, tokens = self._image_tokens([r.images[0] for r in requests])
         rows = {key: row for row, key in enumerate(tokens)}
-        import torch
-
         texts = [chat_text(r.system, r.prompt, history=r.history) for r in requests]
         prompts = [
             Prompt(encoded.ids, rows[key], r.sampling, r.seed)

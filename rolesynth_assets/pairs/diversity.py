@@ -51,7 +51,7 @@ class Diversity:
 def measure_diversity(
     captions: pl.DataFrame,
     *,
-    max_images: int = 200,
+    max_images: int = 100,
     draw_seed: int = 0,
     embed: Embed | None = None,
 ) -> Diversity | None:

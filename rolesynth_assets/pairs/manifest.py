@@ -75,11 +75,11 @@ def manifest_matches(stored: pl.DataFrame, tables: pl.DataFrame) -> CheckOutcome
     told = set(stored.select(columns).iter_rows())
     found = set(tables.select(columns).iter_rows())
     shards = sorted({row[0] for row in told ^ found})
+    everywhere = {row[0] for row in told | found}
     return CheckOutcome(
         passed=not shards,
         value=len(shards),
         threshold=0,
-        description=f"{len(shards)} of {len({row[0] for row in told | found})} shards differ from the "
-        "manifest.",
+        description=f"{len(shards)} of {len(everywhere)} shards differ from the manifest.",
         metadata={"shards": shards[:20]},
     )
