@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from rolesynth_assets.store.warehouse import Warehouse
 
 _LEGEND = (
-    "Vendi, cosine, BLEU: how different an image's captions are (effective number, mean similarity, "
-    "self-BLEU).\nprecision, recall: true captions among the kept, kept among the true; "
+    "Vendi, cosine, BLEU: how different an image's captions are (effective number, mean "
+    "similarity, self-BLEU).\n"
+    "precision, recall: true captions among the kept, kept among the true; "
     "random: precision of a random cut of equal size."
 )
 

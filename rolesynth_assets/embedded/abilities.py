@@ -52,7 +52,10 @@ def main(
     for style in dict.fromkeys(s.style for s in said):
         of = [s for s in said if s.style is style]
         rows.append(
-            (f"captions without a wrong claim, {style}", np.mean([s.claims.true for s in of]))
+            (
+                f"captions without a wrong claim, {style}",
+                float(np.mean([s.claims.true for s in of])),
+            )
         )
     scored = [s for s in said if s.score is not None]
     rows.append(("judgements with a score", len(scored) / len(said)))

@@ -71,14 +71,12 @@ def token_id(tokenizer: Tokenizer, token: str) -> int:
     return found
 
 
-def chat_text(
-    system: str, prompt: str, *, with_image: bool = True, history: Sequence[Turn] = ()
-) -> str:
+def chat_text(system: str, prompt: str, *, history: Sequence[Turn] = ()) -> str:
     """Return a request in Qwen's chat layout, image first, up to where the reply begins."""
     turns = "".join(f"<|im_start|>{t.speaker}\n{_plain(t.text)}<|im_end|>\n" for t in history)
     return (
         f"<|im_start|>system\n{_plain(system)}<|im_end|>\n{turns}<|im_start|>user\n"
-        f"{_IMAGE if with_image else ''}{_plain(prompt)}<|im_end|>\n<|im_start|>assistant\n"
+        f"{_IMAGE}{_plain(prompt)}<|im_end|>\n<|im_start|>assistant\n"
     )
 
 

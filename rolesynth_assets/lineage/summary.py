@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import polars as pl
 
-    from rolesynth_assets.store.tables import Store
+    from rolesynth_assets.store.reader import StoreReader
     from rolesynth_assets.store.warehouse import Warehouse
 
 
@@ -33,7 +33,7 @@ class RoleSetSummary:
 
 
 def summarise_role_set(
-    store: Store, role_set: str, scenes: dict, shards: Sequence[str]
+    store: StoreReader, role_set: str, scenes: dict, shards: Sequence[str]
 ) -> RoleSetSummary:
     """Count a role set's rows and measure filter and diversity from the stored tables.
 

@@ -1,4 +1,4 @@
-"""Fast paths against the plain way, in one run: ``python rolesynth_assets_tests/benchmarks/measure_fast_paths.py``.
+"""Fast paths against the plain way, in one run; run this file with python.
 
 Prints seconds and ratios; each pair computes the same numbers, which unit tests prove.
 """

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from rolesynth_assets.embedded.decoding import Completion, Prompt, _draw, complete_batch
-from rolesynth_assets.embedded.nano import IMAGE_TOKENS, encode_images, normalise, to_patches
+from rolesynth_assets.embedded.nano import encode_images, normalise, to_patches
 from rolesynth_assets.embedded.tokenizer import chat_text
 from rolesynth_assets.mllm.engine import Sampling
 
@@ -98,15 +98,6 @@ def test_limits_hold_row_by_row(nano, prompts, image_tokens) -> None:
     free = complete_batch(nano, prompts, image_tokens)
     for row in (0, 1, 3):  # the greedy ones are those of an unlimited batch
         assert answers[row].ids == free[row].ids[: limits[row]]
-
-
-def test_text_alone_is_answered_too(nano, tokenizer, image_tokens) -> None:
-    ids = tokenizer.encode(chat_text("You look.", "Hello.", with_image=False)).ids
-    alone = complete_batch(nano, [Prompt(ids, None, GREEDY, 0)], None)[0]
-    seeing = Prompt(tokenizer.encode(chat_text("You look.", "Hello.")).ids, 0, GREEDY, 0)
-    beside = complete_batch(nano, [Prompt(ids, None, GREEDY, 0), seeing], image_tokens)
-    assert beside[0] == alone
-    assert len(seeing.ids) == len(ids) + IMAGE_TOKENS + 2
 
 
 LOGITS = torch.log(torch.tensor([[0.5, 0.3, 0.15, 0.05]]))

@@ -70,9 +70,10 @@ def test_the_image_comes_first_and_the_prompt_last():
         f"<|vision_start|>{PADS}<|vision_end|>What is it?<|im_end|>\n<|im_start|>assistant\n"
     )
     history = (Turn("user", "Hello"), Turn("assistant", "Hi"))
-    assert chat_text("S", "P", with_image=False, history=history) == (
+    assert chat_text("S", "P", history=history) == (
         "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nHello<|im_end|>\n"
-        "<|im_start|>assistant\nHi<|im_end|>\n<|im_start|>user\nP<|im_end|>\n"
+        "<|im_start|>assistant\nHi<|im_end|>\n<|im_start|>user\n"
+        f"<|vision_start|>{PADS}<|vision_end|>P<|im_end|>\n"
         "<|im_start|>assistant\n"
     )
 

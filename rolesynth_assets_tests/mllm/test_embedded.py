@@ -12,7 +12,7 @@ from rolesynth_assets.captions.lengths import DEFAULT_POLICY
 from rolesynth_assets.embedded import nano
 from rolesynth_assets.embedded.scenes import draw, encode, sample_scene
 from rolesynth_assets.embedded.scripted import ROLES
-from rolesynth_assets.mllm.embedded import BATCH, EmbeddedEngine
+from rolesynth_assets.mllm.embedded import BATCH, WORKERS, EmbeddedEngine
 from rolesynth_assets.mllm.engine import (
     ChatReply,
     ChatRequest,
@@ -163,7 +163,7 @@ def test_requests_are_drawn_as_they_are_needed() -> None:
         return reply
 
     assert asyncio.run(first()).key == "1"
-    assert drawn == BATCH
+    assert drawn <= WORKERS * BATCH
 
 
 def test_no_requests_no_replies(engine: EmbeddedEngine) -> None:
