@@ -3,7 +3,6 @@
 Prints seconds and ratios; each pair computes the same numbers, which unit tests prove.
 """
 
-import random
 import statistics
 import time
 from collections.abc import Callable
@@ -64,45 +63,7 @@ def vision_tower() -> None:
         )
 
 
-def captioning() -> None:
-    """Twelve captions of an image: one request at a time against the engine's batches."""
-    import asyncio
-
-    from rolesynth_assets.captions.lengths import DEFAULT_POLICY
-    from rolesynth_assets.embedded.scenes import draw, encode, sample_scene
-    from rolesynth_assets.mllm.embedded import EmbeddedEngine
-    from rolesynth_assets.mllm.engine import ChatRequest
-    from rolesynth_assets.roles.library import load_role_sets
-
-    roles = load_role_sets(None)["roles5"].written_roles()
-    requests = [
-        ChatRequest(
-            f"{index}/{role.name}/{rule.kind}",
-            role.system,
-            role.prompt(rule.kind),
-            rule.sampling,
-            random.Random(index).randrange(2**31),
-            (encode(draw(sample_scene(5, index))),),
-        )
-        for index in range(12)
-        for role in roles
-        for rule in DEFAULT_POLICY
-    ]
-    engine = EmbeddedEngine()
-
-    async def ask(batch: list[ChatRequest]) -> None:
-        async for _ in engine.complete(batch):
-            pass
-
-    report(
-        "embedded engine, 120 captions of 12 images",
-        lambda: [asyncio.run(ask([request])) for request in requests],
-        lambda: asyncio.run(ask(requests)),
-    )
-
-
 if __name__ == "__main__":
     print(f"{torch.get_num_threads()} threads, torch {torch.__version__}")
     text_tower()
     vision_tower()
-    captioning()
