@@ -29,8 +29,8 @@ from rolesynth_assets.embedded.language import (
     Batch,
     equipment,
     in_parts,
+    learn,
     reply_hidden,
-    reply_loss,
 )
 from rolesynth_assets.embedded.lessons import Lesson, Teacher, judge
 from rolesynth_assets.embedded.scenes import draw, encode, sample_scene
@@ -123,16 +123,7 @@ def train_judge(
                     group["lr"] = lr * one_cycle(step, count, warmup=20)
             if frozen is not None:
                 parts = [_expecting(frozen, part, scores) for part in parts]
-            taught = sum(int((part.targets != IGNORED).sum()) for part in parts)
-            mean = 0.0
-            for part in parts:
-                loss = reply_loss(model, part) / taught
-                loss.backward()
-                mean += loss.item()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            for optimizer in stages:
-                optimizer.step()
-                optimizer.zero_grad(set_to_none=True)
+            mean = learn(model, stages, parts)
             smooth = mean if step == 0 else 0.95 * smooth + 0.05 * mean
             if step % 20 == 0 or step == count - 1:
                 log(f"judge, {phase} {step + 1}/{count} loss {smooth:.3f}")

@@ -106,6 +106,21 @@ def reply_loss(model: Any, batch: Batch) -> torch.Tensor:
     return functional.cross_entropy(logits, batch.targets[taught], reduction="sum")
 
 
+def learn(model: Any, stages: Sequence[Any], parts: Sequence[Batch]) -> float:
+    """Take one step of the optimisers `stages` on a step's parts; return the mean loss a token."""
+    taught = sum(int((part.targets != IGNORED).sum()) for part in parts)
+    mean = 0.0
+    for part in parts:
+        loss = reply_loss(model, part) / taught
+        loss.backward()
+        mean += loss.item()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    for optimizer in stages:
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+    return mean
+
+
 def train_language(
     model: Any,
     folder: Path,
@@ -127,16 +142,7 @@ def train_language(
         for optimizer in stages:
             for group in optimizer.param_groups:
                 group["lr"] = lr * one_cycle(step, steps)
-        taught = sum(int((part.targets != IGNORED).sum()) for part in parts)
-        mean = 0.0
-        for part in parts:
-            loss = reply_loss(model, part) / taught
-            loss.backward()
-            mean += loss.item()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for optimizer in stages:
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+        mean = learn(model, stages, parts)
         smooth = mean if step == 0 else 0.95 * smooth + 0.05 * mean
         if step % 20 == 0 or step == steps - 1:
             log(f"language {step + 1}/{steps} loss {smooth:.3f}")
