@@ -63,13 +63,9 @@ def ablation() -> None:
     began = time.perf_counter()
     settings = _embedded_settings()
     register_path(settings.data_root, write_world(settings.data_root), "scenes")
-    recipes = {
-        name: list(recipe.seeds)
-        for name, recipe in load_recipes(None).items()
-        if recipe.model == "rolesynth-nano"
-    }
-    role_sets = sorted({r.role_set for r in load_recipes(None).values() if r.name in recipes})
-    _refresh(role_sets, recipes, began)
+    recipes = [r for r in load_recipes(None).values() if r.model == "rolesynth-nano"]
+    role_sets = sorted({recipe.role_set for recipe in recipes})
+    _refresh(role_sets, {recipe.name: list(recipe.seeds) for recipe in recipes}, began)
     print(f"\nReport: {settings.data_root / 'reports' / 'ablation.md'}")
 
 

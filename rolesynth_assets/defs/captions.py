@@ -61,9 +61,8 @@ def raw_captions(context: dg.AssetExecutionContext, platform: Platform) -> dg.Ma
     from rolesynth_assets.captions.wanted import wanted
     from rolesynth_assets.roles.rows import roles_from_rows
 
-    partition, store = partitions.keys(context), platform.store
-    shard, role_set = partition["image_shard"], partition["role_set"]
-    where = {"shard": shard, "role_set": role_set}
+    store, where = platform.store, partitions.lance_partition(context)
+    shard, role_set = where["shard"], where["role_set"]
     roles = roles_from_rows(store.read("roles", {"role_set": role_set}))
     report, model = platform.ask(
         platform.settings.captioner,

@@ -71,9 +71,8 @@ def caption_scores(context: dg.AssetExecutionContext, platform: Platform) -> dg.
     from rolesynth_assets.pictures.charts import score_histogram
     from rolesynth_assets.roles.rows import roles_from_rows
 
-    partition, store = partitions.keys(context), platform.store
-    shard, role_set = partition["image_shard"], partition["role_set"]
-    where = {"shard": shard, "role_set": role_set}
+    store, where = platform.store, partitions.lance_partition(context)
+    shard, role_set = where["shard"], where["role_set"]
     roles = roles_from_rows(store.read("roles", {"role_set": role_set}))
     report, judge = platform.ask(
         platform.settings.judge,
@@ -253,9 +252,9 @@ def filtered_pairs(context: dg.AssetExecutionContext, platform: Platform) -> dg.
     from rolesynth_assets.pairs.diversity import measure_diversity
     from rolesynth_assets.pairs.ledger import pair_ledger
 
-    partition, store, warehouse = partitions.keys(context), platform.store, platform.warehouse
-    shard, role_set = partition["image_shard"], partition["role_set"]
-    where = {"shard": shard, "role_set": role_set}
+    store, warehouse = platform.store, platform.warehouse
+    where = partitions.lance_partition(context)
+    role_set = where["role_set"]
     captions = pl.DataFrame(store.read("captions", where))
     scores = pl.DataFrame(store.read("scores", where))
     cut = cutoffs_from_rows(

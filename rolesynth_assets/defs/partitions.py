@@ -45,3 +45,9 @@ def keys(context: dg.AssetExecutionContext) -> dict[str, str]:
     key = context.partition_key
     assert isinstance(key, dg.MultiPartitionKey)
     return dict(key.keys_by_dimension)
+
+
+def lance_partition(context: dg.AssetExecutionContext) -> dict[str, str]:
+    """Return a shard x role set run's partition under the names of the Lance tables' columns."""
+    named = keys(context)
+    return {"shard": named["image_shard"], "role_set": named["role_set"]}
