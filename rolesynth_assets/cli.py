@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rolesynth_assets.stale_cli import stale
+from rolesynth_assets.trace_cli import trace
+from rolesynth_assets.withdraw_cli import withdraw
+
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
@@ -121,6 +125,11 @@ def run(
         raise typer.BadParameter(f"no recipe {', '.join(missing)}; there are {', '.join(known)}")
     seeds = {name: seed or [known[name].seeds[0]] for name in recipe or ()}
     _refresh(role_set, seeds, time.perf_counter())
+
+
+app.command()(stale)
+app.command()(trace)
+app.command()(withdraw)
 
 
 def _embedded_settings() -> Settings:

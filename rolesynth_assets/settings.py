@@ -54,12 +54,14 @@ class Settings(BaseModel):
 
     Attributes:
         data_root: folder of all tables, checkpoints and benchmarks.
-        project: folder with a user's own ``role_sets/``, ``recipes/`` and ``benchmarks/``.
+        project: folder with a user's own ``role_sets/``, ``recipes/``, ``benchmarks/``, ``seeds/``
+            and ``collectives/``.
         images: folder watched for new images, if any.
         shard_size: images in a shard made from a folder.
         licence: licence text of the images, for the dataset card.
         captioner: the engine that writes captions and roles.
         judge: the engine that scores captions.
+        collective: name of the collective that makes problems; empty when none is chosen.
         thresholds: bounds of the checks.
     """
 
@@ -72,6 +74,7 @@ class Settings(BaseModel):
     licence: str = "The licence of the images was not stated (set `licence` in rolesynth.yaml)."
     captioner: EngineSettings = EngineSettings()
     judge: EngineSettings = EngineSettings()
+    collective: str = ""
     thresholds: Thresholds = Thresholds()
 
     @classmethod
@@ -79,8 +82,9 @@ class Settings(BaseModel):
         """Read `rolesynth.yaml` of the project folder, then the environment, which wins.
 
         ROLESYNTH_PROJECT and ROLESYNTH_DATA name the folders, ROLESYNTH_IMAGES the watched one;
-        ROLESYNTH_ENGINE and its companions the engine. ROLESYNTH_JUDGE_ENGINE and its companions
-        name another engine for the judge, which is otherwise the captioner's.
+        ROLESYNTH_COLLECTIVE the collective; ROLESYNTH_ENGINE and its companions the engine.
+        ROLESYNTH_JUDGE_ENGINE and its companions name another engine for the judge, which is
+        otherwise the captioner's.
 
         Raises:
             SettingsError: a value is not valid.
@@ -94,6 +98,8 @@ class Settings(BaseModel):
         )
         if images := environ.get("ROLESYNTH_IMAGES") or values.get("images"):
             values["images"] = project / images
+        if collective := environ.get("ROLESYNTH_COLLECTIVE"):
+            values["collective"] = collective
         values["captioner"] = EngineSettings.from_env(environ=environ)
         judged_apart = any(
             name.startswith("ROLESYNTH_JUDGE_") and environ[name] for name in environ
@@ -127,9 +133,23 @@ class Settings(BaseModel):
         """Folder of a user's benchmark tasks."""
         return self.project / "benchmarks"
 
+    @property
+    def seeds(self) -> Path:
+        """Folder of a user's seeds, a file or a folder for each domain."""
+        return self.project / "seeds"
+
+    @property
+    def collectives(self) -> Path:
+        """Folder of a user's collectives."""
+        return self.project / "collectives"
+
     def checkpoint(self, recipe: str, seed: int) -> Path:
         """Folder of one checkpoint."""
         return self.data_root / "checkpoints" / recipe / f"seed-{seed}"
+
+    def r1_checkpoint(self, recipe: str, seed: int) -> Path:
+        """Folder of one R1 checkpoint; R1 and CLIP recipes may share a name."""
+        return self.data_root / "r1_checkpoints" / recipe / f"seed-{seed}"
 
 
 def _read(path: Path) -> dict:

@@ -30,6 +30,8 @@ def _partitions(given: dg.PartitionsDefinition | None) -> object:
         return {d.name: _partitions(d.partitions_def) for d in given.partitions_defs}
     if isinstance(given, dg.DynamicPartitionsDefinition):
         return f"dynamic: {given.name}"
+    if isinstance(given, dg.TimeWindowPartitionsDefinition):
+        return f"{given.cron_schedule} from {given.start:%Y-%m-%d}"
     return f"static: {', '.join(given.get_partition_keys())}" if given else None
 
 

@@ -5,9 +5,29 @@ import dagster as dg
 from rolesynth_assets.defs import partitions
 from rolesynth_assets.defs.images import image_shards
 from rolesynth_assets.defs.resources import Platform
+from rolesynth_assets.settings import Settings
 
 SETTLED_S = 30.0
 """A file must have been left alone this long, in seconds, or it may be half copied."""
+
+
+def registered_shards(settings: Settings) -> list[str]:
+    """Register what is new in the watched folder, if one is watched; return all shards there are.
+
+    Raises:
+        NoImagesError: the folder holds no image yet.
+    """
+    from rolesynth_assets.images.shards import load_shards, register_path
+
+    if settings.images is not None:
+        register_path(
+            settings.data_root,
+            settings.images,
+            settings.images.name,
+            shard_size=settings.shard_size,
+            min_age_s=SETTLED_S,
+        )
+    return sorted(load_shards(settings.data_root))
 
 
 @dg.sensor(target=[image_shards], minimum_interval_seconds=60)
@@ -20,25 +40,18 @@ def new_image_shards(
     not started from here.
     """
     from rolesynth_assets.images.planning import NoImagesError
-    from rolesynth_assets.images.shards import load_shards, register_path
 
     settings = platform.settings
     if settings.images is None:
         return dg.SkipReason("No folder is watched: set ROLESYNTH_IMAGES or `images`.")
     try:
-        register_path(
-            settings.data_root,
-            settings.images,
-            settings.images.name,
-            shard_size=settings.shard_size,
-            min_age_s=SETTLED_S,
-        )
+        shards = registered_shards(settings)
     except NoImagesError as nothing_yet:
         return dg.SkipReason(str(nothing_yet))
     known = set(
         partitions.image_shard.get_partition_keys(dynamic_partitions_store=context.instance)
     )
-    new = sorted(set(load_shards(settings.data_root)) - known)
+    new = sorted(set(shards) - known)
     if not new:
         return dg.SkipReason(f"Nothing new in {settings.images}.")
     return dg.SensorResult(

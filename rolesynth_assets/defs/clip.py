@@ -24,7 +24,7 @@ from rolesynth_assets.progress import reporting
     group_name="clip",
     kinds={"duckdb", "polars"},
     owners=OWNERS,
-    code_version="1",
+    code_version="2",
     check_specs=[
         check_spec(
             "training_sets",
@@ -40,22 +40,31 @@ from rolesynth_assets.progress import reporting
             partitions.recipe,
             blocking=True,
         ),
+        check_spec(
+            "training_sets",
+            "no_withdrawn_image",
+            "No image of the training set was withdrawn.",
+            partitions.recipe,
+            blocking=True,
+        ),
     ],
 )
 def training_sets(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
     """Which (image, caption) rows a recipe trains on, pinned to a Lance version of `pairs`.
 
     In: the role set's manifest, `pairs`. Out: DuckDB table `training_sets`. Stale when: the
-    manifest, the recipe or the code change.
+    manifest, the recipe or the code change. A pin keeps the versions behind it for `trace`.
     """
     from rolesynth_assets.benchmarks.contamination import benchmark_images
-    from rolesynth_assets.images.checks import no_benchmark_image
+    from rolesynth_assets.images.checks import no_benchmark_image, no_withdrawn_image
     from rolesynth_assets.pairs.manifest import manifest_matches, manifest_rows, multiplicity
+    from rolesynth_assets.recipes.pins import pin_training_set, write_pin
     from rolesynth_assets.recipes.training_rows import (
         selected_pairs,
         training_set,
         training_set_row,
     )
+    from rolesynth_assets.store.tombstones import read_tombstones
 
     recipe, store = partitions.RECIPES[context.partition_key], platform.store
     manifest = platform.warehouse.read("manifests", {"role_set": recipe.role_set})
@@ -63,6 +72,9 @@ def training_sets(context: dg.AssetExecutionContext, platform: Platform) -> dg.M
     pairs = selected_pairs(store, recipe, version)
     row = training_set_row(recipe, pairs, training_set(store, pairs), version)
     platform.warehouse.replace("training_sets", {"recipe": recipe.name}, row)
+    digest, run = str(row["digest"][0]), context.run_id
+    write_pin(platform.warehouse, pin_training_set(store, recipe, pairs, digest, version, run))
+    ids = pairs["image_id"].to_list()
     blocked = benchmark_images(partitions.TASKS, platform.settings.data_root)
     return dg.MaterializeResult(
         metadata={
@@ -88,7 +100,11 @@ def training_sets(context: dg.AssetExecutionContext, platform: Platform) -> dg.M
             ),
             check_result(
                 "no_benchmark_image",
-                no_benchmark_image(recipe.name, pairs["image_id"].to_list(), blocked),
+                no_benchmark_image(recipe.name, ids, blocked),
+            ),
+            check_result(
+                "no_withdrawn_image",
+                no_withdrawn_image(recipe.name, ids, read_tombstones(platform.warehouse)),
             ),
         ],
         data_version=dg.DataVersion(f"{row['digest'][0]}-{recipe.digest[:16]}"),
@@ -113,6 +129,7 @@ def training_sets(context: dg.AssetExecutionContext, platform: Platform) -> dg.M
                 "The stored checkpoint gives the logits it was saved with.",
                 True,
             ),
+            ("no_withdrawn_image", "No image that it was trained on was withdrawn.", True),
         )
     ],
 )
@@ -126,8 +143,11 @@ def clip_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> d
     from rolesynth_assets.clip import checks
     from rolesynth_assets.clip.checkpoint import reference_error
     from rolesynth_assets.clip.train import train
+    from rolesynth_assets.clip.trainings import record_training
+    from rolesynth_assets.images.checks import no_withdrawn_image
     from rolesynth_assets.pictures.charts import loss_curve
     from rolesynth_assets.recipes.training_rows import selected_pairs, training_set
+    from rolesynth_assets.store.tombstones import read_tombstones
 
     partition, store, settings = partitions.keys(context), platform.store, platform.settings
     recipe, seed = partitions.RECIPES[partition["recipe"]], int(partition["seed"])
@@ -145,6 +165,7 @@ def clip_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> d
         seed,
         progress=lambda done, total, loss: advance(done, total),
     )
+    record_training(platform.warehouse, report.manifest, context.run_id)
     losses = [point.loss for point in report.losses]
     curve = loss_curve([p.step for p in report.losses], losses, title=f"{recipe.name}, seed {seed}")
     bounds = settings.thresholds
@@ -168,6 +189,14 @@ def clip_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> d
                 "reload_reproduces",
                 checks.logits_are_reproduced(
                     reference_error(report.folder), bounds.max_logit_error
+                ),
+            ),
+            check_result(
+                "no_withdrawn_image",
+                no_withdrawn_image(
+                    context.partition_key,
+                    rows["image_id"].to_list(),
+                    read_tombstones(platform.warehouse),
                 ),
             ),
         ],

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from rolesynth_assets.benchmarks.tasks import load_tasks
+from rolesynth_assets.cads.domains import NO_DOMAIN, domain_files
 from rolesynth_assets.recipes.library import load_recipes
 from rolesynth_assets.roles.library import load_role_sets
 from rolesynth_assets.settings import Settings
@@ -11,6 +12,7 @@ _settings = Settings.load()
 ROLE_SETS = load_role_sets(_settings.role_sets)
 RECIPES = load_recipes(_settings.recipes)
 TASKS = load_tasks(_settings.benchmarks)
+SEED_FILES = domain_files(_settings.seeds)
 
 image_shard = dg.DynamicPartitionsDefinition(name="image_shard")
 role_set = dg.StaticPartitionsDefinition(sorted(ROLE_SETS))
@@ -19,14 +21,18 @@ seed = dg.StaticPartitionsDefinition(
     [str(s) for s in sorted({s for r in RECIPES.values() for s in r.seeds})]
 )
 benchmark = dg.StaticPartitionsDefinition(sorted(TASKS))
+domain = dg.StaticPartitionsDefinition(sorted(SEED_FILES) or [NO_DOMAIN])
+round = dg.WeeklyPartitionsDefinition(start_date="2026-01-04")
 
 shard_by_role_set = dg.MultiPartitionsDefinition({"image_shard": image_shard, "role_set": role_set})
 recipe_by_seed = dg.MultiPartitionsDefinition({"recipe": recipe, "seed": seed})
 recipe_by_benchmark = dg.MultiPartitionsDefinition({"recipe": recipe, "benchmark": benchmark})
+domain_by_round = dg.MultiPartitionsDefinition({"domain": domain, "round": round})
 
 by_shard = dg.MultiToSingleDimensionPartitionMapping("image_shard")
 by_role_set = dg.MultiToSingleDimensionPartitionMapping("role_set")
 by_recipe = dg.MultiToSingleDimensionPartitionMapping("recipe")
+by_domain = dg.MultiToSingleDimensionPartitionMapping("domain")
 by_benchmark = dg.MultiToSingleDimensionPartitionMapping("benchmark")
 recipes_of_role_set = dg.StaticPartitionMapping(
     {
@@ -38,6 +44,21 @@ recipes_of_role_set = dg.StaticPartitionMapping(
 all_seeds_of_recipe = dg.MultiPartitionMapping(
     {"recipe": dg.DimensionPartitionMapping("recipe", dg.IdentityPartitionMapping())}
 )
+round_before = dg.MultiPartitionMapping(
+    {
+        "domain": dg.DimensionPartitionMapping("domain", dg.IdentityPartitionMapping()),
+        "round": dg.DimensionPartitionMapping(
+            "round", dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
+        ),
+    }
+)
+
+
+def key_of_round_before(round_key: str) -> str | None:
+    """Return the key of the round that a round builds on; None for the first."""
+    rounds = round.get_partition_keys()
+    place = rounds.index(round_key)
+    return rounds[place - 1] if place else None
 
 
 def keys(context: dg.AssetExecutionContext) -> dict[str, str]:

@@ -62,3 +62,26 @@ def benchmark_files(platform: Platform) -> dg.DataVersionsByPartition:
             if task.resolve(root).exists()
         }
     )
+
+
+@_observed(partitions_def=partitions.domain, group_name="cads")
+def seed_files() -> dg.DataVersionsByPartition:
+    """Files that problems start from, one domain each; observed before a refresh."""
+    from rolesynth_assets.cads.domains import seeds_digest
+
+    return dg.DataVersionsByPartition(
+        {
+            name: dg.DataVersion(seeds_digest(path))
+            for name, path in partitions.SEED_FILES.items()
+            if path.exists()
+        }
+    )
+
+
+@_observed(group_name="cads")
+def collective(platform: Platform) -> dg.DataVersion:
+    """The models that write and judge problems, and what draws them; observed before a refresh."""
+    from rolesynth_assets.cads.collective import load_collectives
+
+    chosen = load_collectives(platform.settings.collectives).get(platform.settings.collective)
+    return dg.DataVersion(chosen.digest if chosen else "none chosen")

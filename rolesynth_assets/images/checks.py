@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Set
 
 from rolesynth_assets.checks import CheckOutcome
+from rolesynth_assets.images.rejects import RejectReason
 
 MAX_EXAMPLES = 5
 
@@ -27,7 +28,7 @@ def shard_is_not_empty(shard: str, images: int) -> CheckOutcome:
 def rejects_within_bound(
     shard: str, images: int, rejects: Mapping[str, int], max_share: float = 0.2
 ) -> CheckOutcome:
-    """Check that few members of a shard were rejected.
+    """Check that few members of a shard were rejected; withdrawn images are no fault of it.
 
     Args:
         shard: Its key.
@@ -35,7 +36,7 @@ def rejects_within_bound(
         rejects: Rejected members by reason.
         max_share: Largest share of rejects among all members, 0 to 1.
     """
-    rejected = sum(rejects.values())
+    rejected = sum(n for reason, n in rejects.items() if reason != RejectReason.WITHDRAWN)
     share = rejected / (images + rejected) if rejected else 0.0
     reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(rejects.items()))
     return CheckOutcome(
@@ -75,4 +76,25 @@ def no_benchmark_image(
             "benchmarks": sorted(benchmark_ids),
             "examples": {name: common[:MAX_EXAMPLES] for name, common in found.items()},
         },
+    )
+
+
+def no_withdrawn_image(
+    name: str, image_ids: Collection[str], withdrawn: Collection[str]
+) -> CheckOutcome:
+    """Check that no image of a training set has been withdrawn.
+
+    Args:
+        name: What is trained: a recipe, or a recipe with its seed.
+        image_ids: Images of the training set.
+        withdrawn: Ids of the images with a tombstone.
+    """
+    ids = set(image_ids)
+    found = sorted(ids.intersection(withdrawn))
+    return CheckOutcome(
+        passed=not found,
+        value=len(found),
+        threshold=0,
+        description=f"{name}: {len(found)} of {len(ids)} images were withdrawn; none may be.",
+        metadata={"examples": found[:MAX_EXAMPLES]},
     )

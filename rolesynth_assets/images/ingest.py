@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -14,8 +14,9 @@ import pyarrow as pa
 from rolesynth_assets.images.decode import DecodeLimits, NormalisedImage, normalise
 from rolesynth_assets.images.descriptor import ShardDescriptor
 from rolesynth_assets.images.readers import Member, iter_members
-from rolesynth_assets.images.rejects import Reject
+from rolesynth_assets.images.rejects import Reject, RejectReason
 from rolesynth_assets.images.rows import BATCH_BYTES, IngestBatch, RowBuilder
+from rolesynth_assets.store.digests import image_id
 from rolesynth_assets.store.schemas import IMAGE_REJECTS, IMAGES
 
 THREADS = 2  # decoders leave the interpreter lock alone, so two threads use two cores
@@ -113,6 +114,7 @@ def ingest_batches(
     limits: DecodeLimits | None = None,
     ordinal_start: int = 0,
     progress: Progress | None = None,
+    withdrawn: Mapping[str, str] | None = None,
 ) -> Iterator[IngestBatch]:
     """Read, decode and number a shard's members in batches of bounded size.
 
@@ -125,6 +127,7 @@ def ingest_batches(
         ordinal_start: Ordinal of the first accepted image; the next get the following numbers.
         progress: Called after each member with (members done, members expected); expected is 0
             where only reading can tell, for a tar.
+        withdrawn: By image id, what to say of images that may not come back; they are not decoded.
 
     Yields:
         Batches of at most `BATCH_ROWS` members and about `BATCH_BYTES` bytes.
@@ -132,7 +135,10 @@ def ingest_batches(
     limits = limits or DecodeLimits()
     rows = RowBuilder(descriptor.key, ordinal_start)
     done = 0
-    for member, result in _decoded(iter_members(descriptor, limits), limits):
+    members = iter_members(descriptor, limits)
+    if withdrawn:
+        members = _refuse_withdrawn(members, withdrawn)
+    for member, result in _decoded(members, limits):
         rows.add(member.source, result)
         done += 1
         if progress:
@@ -164,6 +170,15 @@ def _decoded(
                 yield _finished(*window.popleft())
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _refuse_withdrawn(members: Iterator[Member], withdrawn: Mapping[str, str]) -> Iterator[Member]:
+    """Replace the bytes of withdrawn images by a reason."""
+    for member in members:
+        if isinstance(member.data, bytes) and (known := withdrawn.get(image_id(member.data))):
+            yield Member(member.source, Reject(RejectReason.WITHDRAWN, known))
+        else:
+            yield member
 
 
 def _finished(

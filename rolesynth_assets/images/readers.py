@@ -79,12 +79,13 @@ def _iter_folder(descriptor: ShardDescriptor, max_bytes: int) -> Iterator[Member
         data = (
             Reject(RejectReason.UNSAFE_PATH, why)
             if why
-            else _read_file(os.path.join(descriptor.uri, path), max_bytes)
+            else read_file(os.path.join(descriptor.uri, path), max_bytes)
         )
         yield Member(f"{descriptor.uri}/{member}", data)
 
 
-def _read_file(path: str, max_bytes: int) -> bytes | Reject:
+def read_file(path: str, max_bytes: int) -> bytes | Reject:
+    """Read a regular file of at most `max_bytes`, or say why not; links are followed."""
     try:
         # non-blocking: opening a FIFO that took the place of a file must not wait for a writer
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -43,6 +43,8 @@ class RejectReason(StrEnum):
     """Several frames or pages: no single picture that a caption could be about."""
     DUPLICATE = "duplicate"
     """The same bytes stood earlier in the same shard."""
+    WITHDRAWN = "withdrawn"
+    """The same bytes were withdrawn, and their tombstone stands."""
     UNSAFE_PATH = "unsafe_path"
     """An absolute or parent path, a link, a device: nothing was read."""
     UNREADABLE = "unreadable"

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from rolesynth_assets.images.ingest import IngestReport, ingest_batches
 from rolesynth_assets.images.shards import load_shards
+from rolesynth_assets.store.tombstones import read_tombstones
+from rolesynth_assets.store.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from rolesynth_assets.store.tables import Store
@@ -27,7 +29,7 @@ def sync_shard(
     """Read a shard's files into `images` and `image_rejects`; rows of files now gone are removed.
 
     Batches are stored as they come, so memory stays bounded and a killed run is completed by the
-    next one.
+    next one. Withdrawn images are refused while their tombstone stands.
 
     Raises:
         UnknownShardError: the shard was never registered.
@@ -42,7 +44,9 @@ def sync_shard(
     partition = {"shard": shard}
     report = IngestReport(shard)
     seen: dict[str, list[str]] = {"images": [], "image_rejects": []}
-    for batch in ingest_batches(known[shard], progress=progress):
+    tombstones = read_tombstones(Warehouse(Path(data_root) / "warehouse.duckdb"))
+    withdrawn = {image: tombstone.says for image, tombstone in tombstones.items()}
+    for batch in ingest_batches(known[shard], progress=progress, withdrawn=withdrawn):
         store.append("images", partition, batch.images)
         store.append("image_rejects", partition, batch.rejects)
         seen["images"] += batch.images["image_id"].to_pylist()

@@ -1,27 +1,22 @@
-"""Bringing a part of the graph up to date: what is fresh is left alone, the rest runs in order.
+"""Running partitions one by one in this process, recorded in the Dagster instance like any run.
 
-Every partition is one run in this process, recorded in the Dagster instance like any other run, so
-a model that was loaded once serves all of them.
+A model that was loaded once serves all of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import dagster as dg
-from dagster._core.definitions.data_version import (  # no public way to ask for one partition
-    CachingStaleStatusResolver,
-    StaleStatus,
-)
-from dagster._core.loader import LoadingContextForTest as _LoadingContext
-from dagster._core.storage.asset_check_execution_record import (
-    AssetCheckExecutionRecordStatus as CheckStatus,
-)
-from dagster._core.storage.asset_check_execution_record import AssetCheckPartitionInfo
+from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 
-SOURCES = ("role_set_files", "recipe_files", "benchmark_files", "captioner", "judge")
+from rolesynth_assets.lineage.causes import Cell
+from rolesynth_assets.lineage.staleness import Staleness, examine
+
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+CALLS = "rolesynth/calls"
+"""Metadata of every asset that asks a model: how often it did."""
 
 
 class RefreshError(RuntimeError):
@@ -45,20 +40,45 @@ class RefreshReport:
     warnings: list[str] = field(default_factory=list)
 
 
-class Refresher:
-    """Runs targets of a code location through one instance."""
+@dataclass(frozen=True)
+class Made:
+    """What making one partition took: model calls, and failed checks that only warn."""
 
-    def __init__(self, definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:
-        self._definitions = definitions
-        self._instance = instance
-        self._job = definitions.resolve_implicit_global_asset_job_def()
-        self._graph = definitions.resolve_asset_graph()
+    calls: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+class Refresher:
+    """Runs assets of a code location through one instance."""
+
+    def __init__(
+        self, definitions: dg.Definitions | dg.RepositoryDefinition, instance: dg.DagsterInstance
+    ) -> None:
+        repository = (
+            definitions
+            if isinstance(definitions, dg.RepositoryDefinition)
+            else definitions.get_repository_def()
+        )
+        self.instance = instance
+        self.graph: BaseAssetGraph = repository.asset_graph
+        self._job = repository.get_implicit_global_asset_job_def()
+
+    def examine(self) -> Staleness:
+        """Tell what is missing, stale or fresh now."""
+        return examine(self.graph, self.instance)
 
     def observe_sources(self) -> None:
-        """Look at what people edit, so that a changed file makes what hangs on it stale."""
+        """Look at what people edit, so that a changed file makes what hangs on it stale.
+
+        Raises:
+            RefreshError: a source cannot be observed.
+        """
+        sources = sorted(self.graph.observable_asset_keys)
+        if not sources:
+            return  # an empty selection would stand for everything
         outcome = self._job.execute_in_process(
-            instance=self._instance,
-            asset_selection=[dg.AssetKey(name) for name in SOURCES],
+            instance=self.instance,
+            asset_selection=sources,
             run_config=QUIET,
             raise_on_error=False,
         )
@@ -79,66 +99,55 @@ class Refresher:
         """
         report = RefreshReport()
         for target in targets:
-            stale = list(self._stale(target))
-            fresh = len(target.partitions) - len(stale)
+            staleness = self.examine()
+            due = [p for p in target.partitions if staleness.state(Cell(target.asset, p)).due]
+            fresh = len(target.partitions) - len(due)
             report.fresh[target.asset] = report.fresh.get(target.asset, 0) + fresh
-            report.ran[target.asset] = report.ran.get(target.asset, 0) + len(stale)
-            for partition in stale:
+            report.ran[target.asset] = report.ran.get(target.asset, 0) + len(due)
+            for partition in due:
                 started(target.asset, partition)
-                report.warnings += self._materialize(target.asset, partition)
+                report.warnings += self.make(Cell(target.asset, partition)).warnings
         return report
 
-    def _stale(self, target: Target) -> Iterator[str | None]:
-        resolver = CachingStaleStatusResolver(
-            self._instance, self._graph, _LoadingContext(self._instance)
-        )
-        key = dg.AssetKey(target.asset)
-        barred = self._barred(key)
-        for partition in target.partitions:
-            if partition in barred or resolver.get_status(key, partition) != StaleStatus.FRESH:
-                yield partition
+    def make(self, cell: Cell, tags: Mapping[str, str] | None = None) -> Made:
+        """Run one cell.
 
-    def _barred(self, key: dg.AssetKey) -> set[str | None]:
-        """Partitions whose stored content did not pass a blocking check; Dagster calls them fresh.
+        Args:
+            cell: what to make.
+            tags: tags of the run.
 
-        An asset's content is recorded before its checks are, whatever they find.
+        Raises:
+            RefreshError: the run failed, or a blocking check did.
         """
-        blocking = [
-            check
-            for check in self._graph.get_check_keys_for_assets({key})
-            if self._graph.get(check).blocking
-        ]
-        latest = self._instance.event_log_storage.get_asset_check_partition_info(blocking)
-        return {info.partition_key for info in latest if _unmet(info)}
-
-    def _materialize(self, asset: str, partition: str | None) -> list[str]:
         outcome = self._job.execute_in_process(
-            instance=self._instance,
-            asset_selection=[dg.AssetKey(asset)],
-            partition_key=partition,
+            instance=self.instance,
+            asset_selection=[dg.AssetKey.from_user_string(cell.asset)],
+            partition_key=cell.partition,
             run_config=QUIET,
             raise_on_error=False,
+            tags=dict(tags or {}),
         )
-        where = f"{asset}[{partition}]" if partition else asset
         failed = [e for e in outcome.get_asset_check_evaluations() if not e.passed]
         for check in failed:
             if check.blocking:
                 raise RefreshError(
-                    f"{where}: blocking check {check.check_name} failed: {check.description} "
+                    f"{cell}: blocking check {check.check_name} failed: {check.description} "
                     f"(run {outcome.run_id}; nothing downstream was started)"
                 )
         if not outcome.success:
             raise RefreshError(
-                f"{where} failed: {_first_error(outcome)} (run {outcome.run_id}; see `make ui`)"
+                f"{cell} failed: {_first_error(outcome)} (run {outcome.run_id}; see `make ui`)"
             )
-        return [f"{where}: {check.check_name}: {check.description}" for check in failed]
+        return Made(
+            _calls(outcome),
+            tuple(f"{cell}: {check.check_name}: {check.description}" for check in failed),
+        )
 
 
-def _unmet(check: AssetCheckPartitionInfo) -> bool:
-    if check.latest_execution_status is CheckStatus.PLANNED:
-        # the run ended early: it matters only if it had stored new content by then
-        return (check.latest_materialization_storage_id or 0) > check.latest_check_event_storage_id
-    return check.latest_execution_status is CheckStatus.FAILED
+def _calls(outcome: dg.ExecuteInProcessResult) -> int:
+    events = outcome.get_asset_materialization_events()
+    found = (event.materialization.metadata.get(CALLS) for event in events)
+    return sum(int(value.value) for value in found if value is not None)  # type: ignore[arg-type]
 
 
 def _first_error(outcome: dg.ExecuteInProcessResult) -> str:

@@ -14,6 +14,7 @@ from rolesynth_assets.mllm.faults import (
     FaultReader,
     RejectedFault,
     RetryableFault,
+    names_parameter,
     stop_after,
 )
 from rolesynth_assets.mllm.settings import EngineSettings
@@ -30,6 +31,7 @@ class ChatCaller:
         self._faults = faults
         self._wait = wait
         self._limit_field = "max_tokens"
+        self._json_mode = True  # until the server says that it has none
         self.reached = False
         """The server has answered something, be it an error."""
 
@@ -77,7 +79,7 @@ class ChatCaller:
             RetryableFault, RejectedFault, EngineError: raised outside the handler, so that no
                 traceback carries the client's own exception, which may echo the key.
         """
-        limit_field = self._limit_field
+        limit_field, json_mode = self._limit_field, request.json_mode and self._json_mode
         body: dict[str, Any] = {
             "model": self._model,
             "messages": messages,
@@ -86,6 +88,8 @@ class ChatCaller:
             "seed": request.seed,
             limit_field: request.sampling.max_tokens,
         }
+        if json_mode:
+            body["response_format"] = {"type": "json_object"}
         try:
             # The client's own limit is per read; a server that drips bytes would pass it for ever.
             async with asyncio.timeout(self._settings.timeout_s):
@@ -98,8 +102,12 @@ class ChatCaller:
             self.reached |= isinstance(error, openai.APIStatusError)
             fault = self._faults.read(error)
             rename = limit_field == "max_tokens" and _wants_max_completion_tokens(error)
+            free_form = json_mode and names_parameter(error, "response_format")
         if rename:
             self._limit_field = "max_completion_tokens"
+        if free_form:
+            self._json_mode = False
+        if rename or free_form:
             return await self._send(client, request, messages)
         if isinstance(fault, RetryableFault) and fault.unreachable and not self.reached:
             raise self._faults.unreachable(fault.detail)

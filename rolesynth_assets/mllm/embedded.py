@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections import OrderedDict, deque
 from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import sha256
 from itertools import islice
@@ -30,13 +31,34 @@ if TYPE_CHECKING:
 
 WEIGHTS = Path(__file__).parents[1] / "embedded" / "weights" / "nano"
 NANO = "nano-mllm"
-"""The model name its rows carry."""
+"""The model name that rows of the weights `nano` carry; others carry their folder's name."""
 BATCH = 128
 """Requests in one batch."""
 WORKERS = 2
-"""Batches worked on at once, each on one core; a batch alone leaves the second core idle."""
+"""Batches worked on at once, each on one core; a batch alone leaves the second core idle.
+
+All engines of a process share them, so that the members of a collective do not crowd the cores.
+"""
 REMEMBERED_IMAGES = 64
 """Encoded images kept from one batch to the next."""
+
+_workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="nano")
+
+
+def shipped_weights(model: str | None) -> Path:
+    """Return the folder of the package's weights called `model`; ``nano`` when None.
+
+    Raises:
+        EngineError: there are none of that name; the message lists those that there are.
+    """
+    known = sorted(file.parent.name for file in WEIGHTS.parent.glob("*/model.safetensors"))
+    name = model or WEIGHTS.name
+    if name not in known:
+        raise EngineError(
+            f"The embedded engine has no model {name!r}; there are {', '.join(known) or 'none'} "
+            f"in {WEIGHTS.parent}. Choose one of them, or another engine."
+        )
+    return WEIGHTS.parent / name
 
 
 class EmbeddedEngine:
@@ -51,7 +73,8 @@ class EmbeddedEngine:
             )
         self._weights = weights
         digest = sha256((weights / "model.safetensors").read_bytes()).hexdigest()
-        self._identity = ModelIdentity("embedded", NANO, digest[:12], stand_in=True)
+        name = NANO if weights.name == WEIGHTS.name else weights.name
+        self._identity = ModelIdentity("embedded", name, digest[:12], stand_in=True)
         self._nano: _Nano | None = None
         self._loading = Lock()
 
@@ -63,10 +86,11 @@ class EmbeddedEngine:
     async def complete(self, requests: Iterable[ChatRequest]) -> AsyncGenerator[ChatReply, None]:
         """Yield replies batch by batch, in the order of the requests."""
         pending = iter(requests)
-        running: deque[asyncio.Task[list[ChatReply]]] = deque()
-        with _one_thread_each():
+        running: deque[asyncio.Future[list[ChatReply]]] = deque()
+        loop = asyncio.get_running_loop()
+        with _one_thread_each.while_working():
             while batch := list(islice(pending, BATCH)):
-                running.append(asyncio.create_task(asyncio.to_thread(self._answer, batch)))
+                running.append(loop.run_in_executor(_workers, self._answer, batch))
                 if len(running) == WORKERS:
                     for reply in await running.popleft():
                         yield reply
@@ -89,17 +113,33 @@ class EmbeddedEngine:
         return [seen[id(request)] if request.images else _scripted(request) for request in batch]
 
 
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Give each worker one thread of its own, and torch its number of threads back at the end."""
-    import torch
+class _OneThreadEach:
+    """Gives each worker one thread of its own, and torch its number back when all are done."""
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._working = 0
+        self._threads = 1
+
+    @contextmanager
+    def while_working(self) -> Iterator[None]:
+        import torch
+
+        with self._lock:
+            if not self._working:
+                self._threads = torch.get_num_threads()
+                torch.set_num_threads(1)
+            self._working += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._working -= 1
+                if not self._working:
+                    torch.set_num_threads(self._threads)
+
+
+_one_thread_each = _OneThreadEach()
 
 
 def _scripted(request: ChatRequest) -> ChatReply:

@@ -76,7 +76,8 @@ class ChatRequest:
     """One question to a model; `key` comes back in the reply.
 
     The model reads `system`, then `history`, then one user message: `images` (encoded bytes of
-    PNG, JPEG or WebP) first and `prompt` after them.
+    PNG, JPEG or WebP) first and `prompt` after them. `json_mode` asks for one JSON object and
+    nothing around it where the model can be held to that; the prompt asks for it in any case.
     """
 
     key: str
@@ -86,6 +87,7 @@ class ChatRequest:
     seed: int
     images: tuple[bytes, ...] = ()
     history: tuple[Turn, ...] = ()
+    json_mode: bool = False
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ def make_engine(settings: EngineSettings) -> ChatEngine:
     """
     match settings.engine:
         case "embedded":
-            from rolesynth_assets.mllm.embedded import EmbeddedEngine
+            from rolesynth_assets.mllm.embedded import EmbeddedEngine, shipped_weights
 
-            return EmbeddedEngine()
+            return EmbeddedEngine(shipped_weights(settings.model))
         case "openai":
             from rolesynth_assets.mllm.openai import OpenAIEngine
 

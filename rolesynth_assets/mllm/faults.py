@@ -11,6 +11,7 @@ from tenacity import RetryCallState, wait_exponential_jitter
 from tenacity.wait import wait_base
 
 from rolesynth_assets.mllm.engine import EngineError, FailureReason
+from rolesynth_assets.mllm.settings import SettingNames
 
 _DETAIL_CHARS = 300
 """Servers echo the request in their errors, images included; the start says what is wrong."""
@@ -93,7 +94,8 @@ class FaultReader:
 
     base_url: str
     model: str
-    secret: str | None = None
+    secret: str | None
+    names: SettingNames
 
     def __repr__(self) -> str:
         return f"FaultReader(base_url={self.base_url!r}, model={self.model!r})"
@@ -133,18 +135,18 @@ class FaultReader:
         if status in (401, 403):
             return EngineError(
                 f"{self.base_url} refuses the key for model {self.model!r} ({said}). "
-                "Set ROLESYNTH_API_KEY (or OPENAI_API_KEY) to a key that may use this model."
+                f"Set {self.names.api_key} to a key that may use this model."
             )
         if status == 404:
             return EngineError(
-                f"{self.base_url} does not know model {self.model!r} ({said}). Set ROLESYNTH_MODEL "
-                "to a name that the server lists under /models, and ROLESYNTH_BASE_URL to the "
-                "address that ends in /v1."
+                f"{self.base_url} does not know model {self.model!r} ({said}). Set "
+                f"{self.names.model} to a name that the server lists under /models, and "
+                f"{self.names.base_url} to the address that ends in /v1."
             )
         if error.code in ("unsupported_parameter", "unsupported_value"):
             return EngineError(
                 f"Model {self.model!r} at {self.base_url} does not take our sampling ({said}). "
-                "Choose sampling values that it takes, or another ROLESYNTH_MODEL."
+                f"Choose sampling values that it takes, or another {self.names.model}."
             )
         if status in _REJECTED_STATUS:
             return RejectedFault(said)
@@ -154,8 +156,15 @@ class FaultReader:
         """Return the error for a server that never answered anything."""
         return EngineError(
             f"No server answers at {self.base_url} ({detail}). Start it, or set "
-            "ROLESYNTH_BASE_URL to where it listens."
+            f"{self.names.base_url} to where it listens."
         )
+
+
+def names_parameter(error: Exception, name: str) -> bool:
+    """Whether the server refused a request because it does not know one parameter of it."""
+    if not isinstance(error, openai.BadRequestError | openai.UnprocessableEntityError):
+        return False
+    return name in (error.param or "") or name in error.message
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:

@@ -64,16 +64,16 @@ class OpenAIEngine:
 
     def __init__(self, settings: EngineSettings, backoff: Backoff | None = None) -> None:
         if not settings.model or not settings.base_url:
-            missing = "ROLESYNTH_BASE_URL" if settings.model else "ROLESYNTH_MODEL"
+            names = settings.names
             raise EngineError(
-                f"The openai engine needs {missing}: set ROLESYNTH_BASE_URL to an "
-                "OpenAI-compatible server, such as http://127.0.0.1:8000/v1, and ROLESYNTH_MODEL "
-                "to the name of the model it serves."
+                f"The openai engine needs {names.base_url if settings.model else names.model}: set "
+                f"{names.base_url} to an OpenAI-compatible server, such as "
+                f"http://127.0.0.1:8000/v1, and {names.model} to the name of the model it serves."
             )
         secret = settings.api_key.get_secret_value() if settings.api_key else None
         self._settings = settings
         self._model: str = settings.model
-        self._faults = FaultReader(settings.base_url, settings.model, secret)
+        self._faults = FaultReader(settings.base_url, settings.model, secret, settings.names)
         self._wait = BackoffWait(backoff or Backoff())
         self._caller = ChatCaller(settings, settings.model, self._faults, self._wait)
         self._messages = MessageBuilder(settings.pixel_budget)

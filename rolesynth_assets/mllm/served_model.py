@@ -70,7 +70,7 @@ def ask_revision(
         detail = fault.detail
     raise EngineError(
         f"{faults.base_url} does not say which models it serves ({detail}). Try again when it "
-        "does, or set ROLESYNTH_REVISION yourself: it is part of every caption's identity."
+        f"does, or set {faults.names.revision} yourself: it is part of every caption's identity."
     )
 
 

@@ -6,14 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    field_validator,
-)
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from rolesynth_assets.mllm.engine import EngineError
 from rolesynth_assets.store.digests import digest
@@ -22,6 +15,37 @@ DEFAULT_PIXEL_BUDGET = 1280 * 28 * 28
 """Qwen2.5-VL's recommended upper bound: 1,280 visual tokens of 28 x 28 pixels."""
 
 _JSON_FIELDS = ("extra_body", "vllm_options")
+
+
+def _plain_http_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must look like http://127.0.0.1:8000/v1")
+    if parts.username or parts.password:
+        raise ValueError("must not carry a user name or password; put the key into the api key")
+    return url.rstrip("/")
+
+
+BaseUrl = Annotated[str, AfterValidator(_plain_http_url)]
+"""Where an OpenAI-compatible server listens, without a key in it."""
+
+
+class SettingNames(BaseModel):
+    """Where a person changes an engine's settings, for the way out that errors name."""
+
+    model_config = ConfigDict(frozen=True)
+
+    engine: str = "ROLESYNTH_ENGINE"
+    model: str = "ROLESYNTH_MODEL"
+    base_url: str = "ROLESYNTH_BASE_URL"
+    api_key: str = "ROLESYNTH_API_KEY (or OPENAI_API_KEY)"
+    revision: str = "ROLESYNTH_REVISION"
+
+    @classmethod
+    def of_variables(cls, prefix: str) -> "SettingNames":
+        """Return the names of the environment variables that begin with `prefix`."""
+        names = {name: f"{prefix}{name.upper()}" for name in cls.model_fields}
+        return cls(**names | {"api_key": f"{prefix}API_KEY (or OPENAI_API_KEY)"})
 
 
 class EngineSettings(BaseModel):
@@ -34,7 +58,7 @@ class EngineSettings(BaseModel):
     """Model name as the server knows it, or a Hugging Face id or folder for `vllm`."""
     revision: str | None = None
     """Revision of the weights; part of every caption's identity. Asked from the server if unset."""
-    base_url: str | None = None
+    base_url: BaseUrl | None = None
     """Where an OpenAI-compatible server listens, usually ending in /v1."""
     api_key: SecretStr | None = None
     concurrency: Annotated[int, Field(ge=1, le=1000)] = 32  # the client opens 1,000 connections
@@ -49,18 +73,8 @@ class EngineSettings(BaseModel):
     """Further fields of each request, such as {"top_k": 20}; part of every caption's identity."""
     vllm_options: dict[str, Any] = Field(default_factory=dict)
     """Keyword arguments of `vllm.LLM`, such as {"max_model_len": 4096}."""
-
-    @field_validator("base_url")
-    @classmethod
-    def _plain_http_url(cls, url: str | None) -> str | None:
-        if url is None:
-            return None
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("must look like http://127.0.0.1:8000/v1")
-        if parts.username or parts.password:
-            raise ValueError("must not carry a user name or password; put the key into the api key")
-        return url.rstrip("/")
+    names: SettingNames = Field(default=SettingNames(), exclude=True)
+    """Where these settings were made; no part of any identity."""
 
     @property
     def revision_suffix(self) -> str:
@@ -87,8 +101,10 @@ class EngineSettings(BaseModel):
             EngineError: a value is not valid; the message names the variable, never its value.
         """
         environ = os.environ if environ is None else environ
-        values: dict[str, Any] = {}
+        values: dict[str, Any] = {"names": SettingNames.of_variables(prefix)}
         for field in cls.model_fields:
+            if field == "names":
+                continue
             text = environ.get(f"{prefix}{field.upper()}", "").strip()
             if not text:
                 continue

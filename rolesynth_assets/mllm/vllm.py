@@ -29,7 +29,8 @@ class VllmEngine:
     def __init__(self, settings: EngineSettings) -> None:
         if not settings.model:
             raise EngineError(
-                "The vllm engine needs ROLESYNTH_MODEL: a Hugging Face model id or a local folder."
+                f"The vllm engine needs {settings.names.model}: a Hugging Face model id or a local "
+                "folder."
             )
         try:
             import vllm  # pyright: ignore[reportMissingImports]
@@ -37,7 +38,7 @@ class VllmEngine:
             raise EngineError(
                 f"The vllm engine needs the vllm package ({error}): install it with "
                 "`pip install 'rolesynth-assets[vllm]'`, or start a vLLM server elsewhere and use "
-                "ROLESYNTH_ENGINE=openai."
+                f"{settings.names.engine}=openai."
             ) from None
         self._vllm: Any = vllm
         self._llm: Any = None
@@ -122,12 +123,19 @@ class VllmEngine:
         ]
 
     def _sampling_params(self, request: ChatRequest) -> Any:
+        options = dict(self._settings.extra_body)
+        if request.json_mode:
+            from vllm.sampling_params import (  # pyright: ignore[reportMissingImports]
+                StructuredOutputsParams,
+            )
+
+            options["structured_outputs"] = StructuredOutputsParams(json_object=True)
         return self._vllm.SamplingParams(
             temperature=request.sampling.temperature,
             top_p=request.sampling.top_p,
             max_tokens=request.sampling.max_tokens,
             seed=request.seed,
-            **self._settings.extra_body,
+            **options,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,9 +52,8 @@ def wrap(text: str, face: ImageFont.FreeTypeFont, width: int, max_lines: int) ->
             lines.append("")
             words.insert(0, word)
         else:
-            fits = next(
-                (n for n in range(len(word) - 1, 1, -1) if face.getlength(word[:n]) <= width), 1
-            )
+            fit = bisect_right(range(len(word)), width, key=lambda n: face.getlength(word[:n]))
+            fits = max(fit - 1, 1)
             lines[-1] = word[:fits]
             words[:0] = [word[fits:]] if word[fits:] else []
         if len(lines) > max_lines:

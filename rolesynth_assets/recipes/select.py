@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import polars as pl
 
 from rolesynth_assets.recipes.recipe import Cut, Recipe
-from rolesynth_assets.store.digests import digest
+from rolesynth_assets.store.digests import digest_each
 
 
 class EmptySelectionError(ValueError):
@@ -51,10 +53,15 @@ def select_rows(pairs: pl.DataFrame, recipe: Recipe) -> pl.DataFrame:
     return chosen
 
 
+def draw(seed: int, caption_ids: Iterable[str]) -> list[str]:
+    """Return each caption's lot in the random cut; the smallest lots win."""
+    return digest_each(("random cut", seed), caption_ids)
+
+
 def _random_cut(candidates: pl.DataFrame, seed: int) -> pl.DataFrame:
     quota = pl.col("kept").sum().over("length")
     rank = pl.col("_draw").rank("ordinal").over("length")
-    draws = [digest("random cut", seed, caption) for caption in candidates["caption_id"]]
+    draws = draw(seed, candidates["caption_id"])
     return (
         candidates.with_columns(pl.Series("_draw", draws, dtype=pl.String), quota.alias("_quota"))
         .filter(pl.col("score").is_not_null() | pl.col("kept"))

@@ -1,11 +1,12 @@
 """Few large files instead of many small ones.
 
 A Lance commit never changes a file, so a file merged into a larger one stays on disk for the
-versions that were made before. Nothing here removes a version.
+versions that were made before. `forget_earlier_versions` alone removes any.
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -42,3 +43,27 @@ def compact_and_index(spec: TableSpec, dataset: lance.LanceDataset) -> None:
         if column not in indexed:
             dataset.create_scalar_index(column, "BTREE" if column == spec.key else "BITMAP")
     dataset.optimize.optimize_indices()
+
+
+def rewrite_without_deleted(dataset: lance.LanceDataset) -> None:
+    """Rewrite the files that have deleted rows; the caller holds the writer lock."""
+    dataset.optimize.compact_files(
+        materialize_deletions=True,
+        materialize_deletions_threshold=0.0,  # a single deleted row is reason enough
+    )
+    # an index keeps the keys of deleted rows until it is built again
+    for index in dataset.describe_indices():
+        kind = "BITMAP" if "Bitmap" in index.type_url else "BTREE"
+        dataset.create_scalar_index(index.field_names[0], kind, replace=True)
+
+
+def forget_earlier_versions(dataset: lance.LanceDataset) -> int:
+    """Remove every version but the latest, and the files that only they named.
+
+    The caller holds the writer lock, so a file that no version names belongs to nobody.
+
+    Returns:
+        Bytes taken off the disk.
+    """
+    done = dataset.cleanup_old_versions(older_than=timedelta(0), delete_unverified=True)
+    return done.bytes_removed

@@ -9,7 +9,7 @@ in this file.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,6 +33,22 @@ def digest(*parts: str | bytes | int) -> str:
     Raises:
         TypeError: A part is of another type; a float, for one, has no single spelling.
     """
+    return _hasher(parts).hexdigest()
+
+
+def digest_each(prefix: Sequence[str | bytes | int], texts: Iterable[str]) -> list[str]:
+    """Return `digest(*prefix, text)` for each of many texts, hashing the prefix once."""
+    begun = _hasher(prefix)
+    digests = []
+    for text in texts:
+        data, hasher = text.encode(), begun.copy()
+        hasher.update(b"s" + len(data).to_bytes(8, "little") + data)
+        digests.append(hasher.hexdigest())
+    return digests
+
+
+def _hasher(parts: Iterable[str | bytes | int]) -> hashlib._Hash:
+    """Feed parts to a new hasher, each with its type and length."""
     hasher = hashlib.sha256()
     for part in parts:
         if isinstance(part, str):
@@ -48,7 +64,7 @@ def digest(*parts: str | bytes | int) -> str:
             )
         hasher.update(tag + len(data).to_bytes(8, "little"))
         hasher.update(data)
-    return hasher.hexdigest()
+    return hasher
 
 
 def image_id(encoded: bytes) -> str:

@@ -126,6 +126,12 @@ class StoreReader:
         dataset = self._files.open(table_spec(table))
         return 0 if dataset is None else dataset.version
 
+    def versions(self, table: str) -> list[int]:
+        """The versions of a table that can still be read, the latest first."""
+        dataset = self._files.open(table_spec(table))
+        listed = [] if dataset is None else [entry["version"] for entry in dataset.versions()]
+        return sorted(listed, reverse=True)
+
     def image_bytes(self, ids: Sequence[str], shard: str) -> dict[str, bytes]:
         """Load the encoded images `ids` of a shard.
 

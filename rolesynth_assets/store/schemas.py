@@ -159,8 +159,172 @@ PAIRS = TableSpec(
     content=("caption_id", "text", "kept", "reason"),
 )
 
+SEEDS = TableSpec(
+    name="seeds",
+    schema=pa.schema(
+        [
+            *_text("seed_id", "domain", "problem"),
+            pa.field("answer", pa.string()),  # archived; no payload carries it
+            _required("ordinal", pa.int64()),
+            _required("images", pa.list_(pa.binary())),
+            *_text("image_ids"),  # sha256 of each image, joined by spaces
+            *_text("source"),
+        ]
+    ),
+    key="seed_id",
+    partition_by=("domain",),
+    content=("seed_id", "problem", "answer", "image_ids"),
+)
+
+SEED_REJECTS = TableSpec(
+    name="seed_rejects",
+    schema=pa.schema([*_text("reject_id", "domain", "source", "reason", "detail")]),
+    key="reject_id",
+    partition_by=("domain",),
+    content=("reject_id", "source", "reason"),
+)
+
+CANDIDATES = TableSpec(
+    name="candidates",
+    schema=pa.schema(
+        [
+            *_text("candidate_id", "domain", "round", "seed_id"),
+            _required("round_number", pa.int32()),  # of this seed, from 1
+            _required("index", pa.int32()),  # of this seed, from 0
+            *_text("member", "model", "revision", "context_digest"),
+            pa.field("strategy", pa.string()),
+            pa.field("strategy_detail", pa.string()),
+            pa.field("task_type", pa.string()),
+            pa.field("claimed_domain", pa.string()),
+            pa.field("core_concepts", pa.string()),  # a JSON list
+            pa.field("question", pa.string()),
+            pa.field("answer", pa.string()),
+            pa.field("solution", pa.string()),
+            pa.field("visual_prompt", pa.string()),
+            pa.field("renderer", pa.string()),  # which one drew the image
+            pa.field("image_id", pa.string()),
+            pa.field("image", pa.binary()),
+            *_text("decision"),
+            pa.field("reason", pa.string()),  # why there is nothing to judge, or no decision
+            *_text("detail"),
+            _required("judges", pa.int32()),  # K
+            pa.field("consensus", pa.int32()),  # C; null unless decided
+            _required("hard", pa.bool_()),
+            # the checks beyond C; null where a check was switched off or not possible
+            pa.field("text_only_leak", pa.bool_()),
+            pa.field("suspect_label", pa.bool_()),
+            pa.field("copied_numbers", pa.bool_()),
+            pa.field("duplicate_of", pa.string()),
+            pa.field("consensus_without_writer", pa.int32()),
+            _required("calls", pa.int32()),
+            _required("prompt_tokens", pa.int64()),
+            _required("completion_tokens", pa.int64()),
+            *_text("run_id"),
+        ]
+    ),
+    key="candidate_id",
+    partition_by=("domain", "round"),
+    content=(
+        "candidate_id",
+        "question",
+        "answer",
+        "solution",
+        "strategy",
+        "task_type",
+        "visual_prompt",
+        "image_id",
+        "decision",
+        "consensus",
+        "reason",
+        "text_only_leak",
+        "suspect_label",
+        "copied_numbers",
+        "duplicate_of",
+        "consensus_without_writer",
+    ),
+)
+
+VERDICTS = TableSpec(
+    name="verdicts",
+    schema=pa.schema(
+        [
+            *_text("verdict_id", "domain", "round", "candidate_id"),
+            *_text("judge", "model", "revision"),
+            _required("with_image", pa.bool_()),  # false: the text-only leak check
+            _required("is_writer", pa.bool_()),
+            pa.field("answer", pa.string()),
+            pa.field("correct", pa.bool_()),  # null when `reason` says why
+            pa.field("decided_by", pa.string()),
+            pa.field("reason", pa.string()),
+            *_text("detail", "rationale", "raw"),
+            _required("prompt_tokens", pa.int64()),
+            _required("completion_tokens", pa.int64()),
+            _required("latency_s", pa.float32()),
+            *_text("run_id"),
+        ]
+    ),
+    key="verdict_id",
+    partition_by=("domain", "round"),
+    content=("verdict_id", "candidate_id", "answer", "correct", "decided_by", "reason"),
+)
+
+CONTEXTS = TableSpec(
+    name="contexts",
+    schema=pa.schema(
+        [
+            *_text("context_id", "domain", "round", "seed_id"),
+            _required("round_number", pa.int32()),
+            *_text("before", "text"),  # the context that went into the round, and came out of it
+            pa.field("reflection", pa.string()),  # null when no hard sample gave cause
+            _required("hard", pa.int32()),
+            _required("dealt", pa.int32()),  # candidates dealt so far
+            pa.field("optimiser", pa.string()),
+            pa.field("reason", pa.string()),  # why the optimisation failed; the text is unchanged
+            *_text("detail", "run_id"),
+        ]
+    ),
+    key="context_id",
+    partition_by=("domain", "round"),
+    content=("context_id", "seed_id", "round_number", "text", "reflection", "dealt", "reason"),
+)
+
+PROBLEMS = TableSpec(
+    name="problems",
+    schema=pa.schema(
+        [
+            *_text("problem_id", "domain", "round", "seed_id", "member"),  # a candidate's id
+            *_text("question", "answer", "solution", "strategy", "task_type"),
+            _required("consensus", pa.int32()),
+            _required("judges", pa.int32()),
+            _required("hard", pa.bool_()),
+            *_text("image_id"),
+            _required("image", pa.binary()),
+            _required("kept", pa.bool_()),
+            pa.field("reason", pa.string()),  # why it was dropped, null when kept
+            *_text("detail"),
+        ]
+    ),
+    key="problem_id",
+    partition_by=("domain",),
+    content=("problem_id", "question", "answer", "strategy", "image_id", "kept", "reason"),
+)
+
 TABLES: dict[str, TableSpec] = {
-    spec.name: spec for spec in (IMAGES, IMAGE_REJECTS, ROLES, CAPTIONS, SCORES, PAIRS)
+    spec.name: spec
+    for spec in (
+        IMAGES,
+        IMAGE_REJECTS,
+        ROLES,
+        CAPTIONS,
+        SCORES,
+        PAIRS,
+        SEEDS,
+        SEED_REJECTS,
+        CANDIDATES,
+        VERDICTS,
+        CONTEXTS,
+        PROBLEMS,
+    )
 }
 
 

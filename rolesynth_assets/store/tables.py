@@ -12,7 +12,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from rolesynth_assets.store.compaction import compact_and_index, fold_small_files
+from rolesynth_assets.store.compaction import (
+    compact_and_index,
+    fold_small_files,
+    forget_earlier_versions,
+    rewrite_without_deleted,
+)
 from rolesynth_assets.store.errors import EmptyReplaceError
 from rolesynth_assets.store.locks import writer_lock
 from rolesynth_assets.store.plans import Plan, make_plan
@@ -156,6 +161,45 @@ class Store(StoreReader):
             if dataset is None:
                 return
             compact_and_index(spec, dataset)
+
+    def remove(self, table: str, where: str) -> int:
+        """Delete the rows of all partitions for which a SQL predicate holds, in one commit.
+
+        Earlier versions still hold them; see `forget_versions`.
+
+        Returns:
+            The number of rows deleted; when it is 0 nothing was committed.
+        """
+        spec = table_spec(table)
+        with writer_lock(self.root, table):
+            dataset = self._files.open(spec)
+            if dataset is None or not dataset.count_rows(where):
+                return 0
+            return dataset.delete(where)["num_deleted_rows"]
+
+    def drop_deleted(self, table: str) -> int:
+        """Rewrite the files that hold deleted rows, so that the latest version has none.
+
+        Returns:
+            That version, with the same content as the one before it.
+        """
+        spec = table_spec(table)
+        with writer_lock(self.root, table):
+            dataset = self._files.open(spec)
+            if dataset is not None:
+                rewrite_without_deleted(dataset)
+        return self.version(table)
+
+    def forget_versions(self, table: str) -> int:
+        """Remove every version but the latest; pins to them are lost, their readers fail.
+
+        Returns:
+            Bytes taken off the disk.
+        """
+        spec = table_spec(table)
+        with writer_lock(self.root, table):
+            dataset = self._files.open(spec)
+            return 0 if dataset is None else forget_earlier_versions(dataset)
 
     def _known_keys(self, spec: TableSpec, partition: dict[str, str], version: int) -> set[str]:
         """The keys of a partition, remembered while this store alone writes to the table.

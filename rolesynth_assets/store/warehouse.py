@@ -6,7 +6,7 @@ closed again; whoever finds the file locked waits and tries again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,6 +57,27 @@ class Warehouse:
         with duckdb.connect(":memory:") as connection:
             connection.execute(_create_statement(spec))
             return _frame(connection, query, values)
+
+    def read_all(self, tables: Sequence[str]) -> dict[str, pl.DataFrame]:
+        """Read whole tables over one connection; those never written to are empty.
+
+        Raises:
+            StoreError: There is no such table, or the file stays locked.
+        """
+        import duckdb
+
+        specs = [warehouse_table(name) for name in tables]
+        if not self.path.exists():
+            return {spec.name: self.read(spec.name) for spec in specs}
+        with self._connect(read_only=True) as connection, duckdb.connect(":memory:") as empty:
+            listed = connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+            stored, frames = {name for (name,) in listed}, {}
+            for spec in specs:
+                if spec.name not in stored:
+                    empty.execute(_create_statement(spec))
+                query = f"SELECT {', '.join(map(_name, spec.names))} FROM {_name(spec.name)}"
+                frames[spec.name] = _frame(connection if spec.name in stored else empty, query, [])
+            return frames
 
     def replace(self, table: str, where: Mapping[str, Value], rows: pl.DataFrame) -> None:
         """Replace the rows whose columns equal `where` by `rows`, in one transaction.

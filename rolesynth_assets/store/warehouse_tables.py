@@ -103,6 +103,73 @@ WAREHOUSE_TABLES: dict[str, WarehouseTable] = {
             checkpoint_digest="VARCHAR",
             run_id="VARCHAR",
         ),
+        _table(
+            "r1_scores",
+            recipe="VARCHAR",
+            seed="BIGINT",
+            benchmark="VARCHAR",
+            metric="VARCHAR",
+            value="DOUBLE",
+            low="DOUBLE",  # bootstrap interval
+            high="DOUBLE",
+            chance=("DOUBLE", "optional"),
+            n="BIGINT",
+            checkpoint_digest="VARCHAR",
+            run_id="VARCHAR",
+        ),
+        _table(  # one row for each content that a recipe's training set ever had
+            "training_set_pins",
+            recipe="VARCHAR",
+            digest="VARCHAR",
+            recipe_digest="VARCHAR",
+            role_set="VARCHAR",
+            cut="VARCHAR",
+            lengths="VARCHAR",  # joined by spaces
+            draw_seed="BIGINT",
+            draw_limits=("VARCHAR", "optional"),  # random cut: the last draw by length, as JSON
+            pairs_version="BIGINT",  # Lance versions that tell where its rows came from
+            images_version="BIGINT",
+            roles_version="BIGINT",
+            captions_version="BIGINT",
+            scores_version="BIGINT",
+            run_id="VARCHAR",
+        ),
+        _table(  # one row for each checkpoint ever made, those since overwritten included
+            "trainings",
+            recipe="VARCHAR",
+            seed="BIGINT",
+            weights_digest="VARCHAR",
+            training_set_digest="VARCHAR",
+            run_id="VARCHAR",
+        ),
+        _table(
+            "r1_trainings",
+            recipe="VARCHAR",
+            seed="BIGINT",
+            weights_digest="VARCHAR",
+            data_digest="VARCHAR",
+            run_id="VARCHAR",
+        ),
+        _table(  # the problems or seeds behind one `data_digest`
+            "r1_items",
+            data_digest="VARCHAR",
+            item_id="VARCHAR",
+        ),
+        _table(
+            "tombstones",
+            image_id="VARCHAR",
+            reason="VARCHAR",
+            withdrawn_at="VARCHAR",  # ISO 8601, UTC
+            shards="VARCHAR",  # that held it, joined by spaces
+            sources="VARCHAR",  # where its bytes came from, one a line
+        ),
+        _table(  # what held a withdrawn image; outlives the rows that told it
+            "tombstone_artefacts",
+            image_id="VARCHAR",
+            kind="VARCHAR",
+            artefact="VARCHAR",  # such as roles5|0
+            digest="VARCHAR",
+        ),
     )
 }
 

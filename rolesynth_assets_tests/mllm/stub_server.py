@@ -13,6 +13,7 @@ import asyncio
 import json
 import threading
 import time
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from aiohttp import web
 
 @dataclass(frozen=True)
 class StubRequest:
-    """A chat request as it arrived; `attempt` counts from 0 how often this payload has come."""
+    """A chat or images request as it arrived; `attempt` counts how often its payload has come."""
 
     payload: dict[str, Any]
     ordinal: int
@@ -33,7 +34,9 @@ class StubRequest:
 
     @property
     def text(self) -> str:
-        """The last user message's text."""
+        """The last user message's text, or the instruction for an image."""
+        if "prompt" in self.payload:
+            return self.payload["prompt"]
         content = self.payload["messages"][-1]["content"]
         return content if isinstance(content, str) else content[-1]["text"]
 
@@ -63,6 +66,8 @@ class Fault:
 
 Answer = Callable[[StubRequest], str]
 Faults = Callable[[StubRequest], Fault | None]
+Draw = Callable[[StubRequest], bytes | dict[str, Any]]
+"""An encoded image, or the first item of `data` as it shall be sent."""
 
 
 def every_time(fault: Fault) -> Faults:
@@ -76,13 +81,14 @@ def first_attempts(count: int, fault: Fault) -> Faults:
 
 
 class StubServer:
-    """Serves /v1/chat/completions and /v1/models from a thread of its own."""
+    """Serves /v1/chat/completions, /v1/images/generations and /v1/models from its own thread."""
 
     def __init__(
         self,
         answer: Answer = lambda request: "a small red apple on a table",
         faults: Faults = lambda request: None,
         *,
+        draw: Draw = lambda request: {},
         models: Sequence[dict[str, Any]] | None = ({"id": "stub", "object": "model"},),
         models_fault: Fault | None = None,
         delay_s: float = 0.0,
@@ -91,11 +97,13 @@ class StubServer:
     ) -> None:
         self.answer = answer
         self.faults = faults
+        self.draw = draw
         self.models = models
         self.models_fault = models_fault
         self.delay_s = delay_s
         self.api_key = api_key
         self.requests: list[StubRequest] = []
+        self.image_requests: list[StubRequest] = []
         self.model_calls = 0
         self.in_flight = 0
         self.max_in_flight = 0
@@ -133,6 +141,7 @@ class StubServer:
     async def _main(self) -> None:
         app = web.Application(client_max_size=64 * 2**20)
         app.router.add_post("/v1/chat/completions", self._chat)
+        app.router.add_post("/v1/images/generations", self._images)
         app.router.add_get("/v1/models", self._list_models)
         # Handlers are cancelled when the client goes away: that is how cancelling is observed.
         runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
@@ -155,36 +164,61 @@ class StubServer:
         return web.json_response({"object": "list", "data": list(self.models)})
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
+        def answer(chat: StubRequest) -> web.Response:
+            return web.json_response(completion(chat.payload, self.answer(chat)))
+
+        return await self._serve_one(request, self.requests, answer)
+
+    async def _images(self, request: web.Request) -> web.StreamResponse:
+        def answer(asked: StubRequest) -> web.Response:
+            drawn = self.draw(asked)
+            if isinstance(drawn, bytes):
+                drawn = {"b64_json": b64encode(drawn).decode()}
+            return web.json_response({"created": 1, "data": [drawn]})
+
+        return await self._serve_one(request, self.image_requests, answer)
+
+    async def _serve_one(
+        self,
+        request: web.Request,
+        seen: list[StubRequest],
+        answer: Callable[[StubRequest], web.Response],
+    ) -> web.StreamResponse:
         self.in_flight += 1
         self.max_in_flight = max(self.max_in_flight, self.in_flight)
         try:
-            return await self._reply(request)
+            return await self._reply(request, seen, answer)
         except asyncio.CancelledError:
             self.aborted += 1
             raise
         finally:
             self.in_flight -= 1
 
-    async def _reply(self, request: web.Request) -> web.StreamResponse:
+    async def _reply(
+        self,
+        request: web.Request,
+        seen: list[StubRequest],
+        answer: Callable[[StubRequest], web.Response],
+    ) -> web.StreamResponse:
         payload = await request.json()
         identity = json.dumps(payload, sort_keys=True)
-        chat = StubRequest(
+        arrived = StubRequest(
             payload=payload,
-            ordinal=len(self.requests),
+            ordinal=len(seen),
             attempt=self._seen[identity],
             authorization=request.headers.get("Authorization", ""),
             arrived=time.monotonic(),
         )
         self._seen[identity] += 1
-        self.requests.append(chat)
+        seen.append(arrived)
         if self.delay_s:
             await asyncio.sleep(self.delay_s)
         if refused := self._refuse_key(request):
             return refused
-        fault = self.faults(chat)
+        fault = self.faults(arrived)
         if fault is not None:
-            return await self._fail(fault, request, chat)
-        return web.json_response(completion(payload, self.answer(chat)))
+            return await self._fail(fault, request, arrived)
+        return answer(arrived)
 
     def _refuse_key(self, request: web.Request) -> web.Response | None:
         sent = request.headers.get("Authorization", "")

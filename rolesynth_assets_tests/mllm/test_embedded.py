@@ -6,13 +6,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
 from rolesynth_assets.captions.lengths import DEFAULT_POLICY
 from rolesynth_assets.embedded import nano
 from rolesynth_assets.embedded.scenes import draw, encode, sample_scene
 from rolesynth_assets.embedded.scripted import ROLES
-from rolesynth_assets.mllm.embedded import BATCH, WORKERS, EmbeddedEngine
+from rolesynth_assets.mllm import embedded
+from rolesynth_assets.mllm.embedded import BATCH, NANO, WORKERS, EmbeddedEngine
 from rolesynth_assets.mllm.engine import (
     ChatReply,
     ChatRequest,
@@ -20,7 +22,7 @@ from rolesynth_assets.mllm.engine import (
     FailureReason,
     Sampling,
 )
-from rolesynth_assets.mllm.factory import make_engine
+from rolesynth_assets.mllm.factory import declared_model, make_engine
 from rolesynth_assets.mllm.settings import EngineSettings
 from rolesynth_assets.roles.generate import propose_roles
 from rolesynth_assets.roles.library import load_role_sets
@@ -62,8 +64,8 @@ def text_only(key: str, prompt: str = "Phase 1. Propose roles.") -> ChatRequest:
 def test_it_calls_itself_a_stand_in_whose_revision_is_its_weights(tmp_path: Path) -> None:
     identities = []
     for content in (b"one", b"other", b"one"):
-        folder = tmp_path / str(len(identities))
-        folder.mkdir()
+        folder = tmp_path / str(len(identities)) / "mine"
+        folder.mkdir(parents=True)
         (folder / "model.safetensors").write_bytes(content)
         identities.append(EmbeddedEngine(folder).identity)
     assert all(i.stand_in and i.engine == "embedded" for i in identities)
@@ -75,6 +77,35 @@ def test_the_factory_makes_it_by_default() -> None:
     made = make_engine(EngineSettings())
     assert isinstance(made, EmbeddedEngine)
     assert made.identity == EmbeddedEngine().identity
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of weights in the package's place: `nano` and `nano-scenes`."""
+    for name, content in {"nano": b"one", "nano-scenes": b"other"}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.safetensors").write_bytes(content)
+    (tmp_path / "nano-empty").mkdir()
+    monkeypatch.setattr(embedded, "WEIGHTS", tmp_path / "nano")
+    return tmp_path
+
+
+def test_the_factory_chooses_weights_by_name(shelf: Path) -> None:
+    models = {
+        name: make_engine(EngineSettings(model=name)).identity
+        for name in (None, "nano", "nano-scenes")
+    }
+    assert [identity.model for identity in models.values()] == [NANO, NANO, "nano-scenes"]
+    assert models[None] == models["nano"]
+    assert models["nano"].revision != models["nano-scenes"].revision
+    declared = {declared_model(EngineSettings(model=name)) for name in models}
+    assert declared == {identity.fingerprint() for identity in models.values()}
+
+
+@pytest.mark.parametrize("name", ["nano-empty", "nano-mega", "..", "../nano", "/nano"])
+def test_an_unknown_name_lists_those_that_there_are(shelf: Path, name: str) -> None:
+    with pytest.raises(EngineError, match="there are nano, nano-scenes in"):
+        make_engine(EngineSettings(model=name))
 
 
 def test_missing_weights_are_an_error_with_a_way_out(tmp_path: Path) -> None:
@@ -164,6 +195,25 @@ def test_requests_are_drawn_as_they_are_needed() -> None:
 
     assert asyncio.run(first()).key == "1"
     assert drawn <= WORKERS * BATCH
+
+
+def test_engines_at_work_at_once_give_torch_its_threads_back() -> None:
+    async def overlapping() -> list[int]:
+        streams = [EmbeddedEngine().complete([text_only("a"), text_only("b")]) for _ in range(2)]
+        for stream in streams:
+            await anext(stream)
+        threads = []
+        for stream in streams:  # the first to begin is the first to end
+            threads.append(torch.get_num_threads())
+            await stream.aclose()
+        return threads
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert (asyncio.run(overlapping()), torch.get_num_threads()) == ([1, 1], 2)
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_no_requests_no_replies(engine: EmbeddedEngine) -> None:

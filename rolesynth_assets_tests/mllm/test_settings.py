@@ -104,3 +104,9 @@ def test_settings_and_factory_import_nothing_heavy():
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
+
+
+def test_errors_of_the_judges_engine_name_its_variables():
+    names = EngineSettings.from_env("ROLESYNTH_JUDGE_", {}).names
+    assert (names.model, names.engine) == ("ROLESYNTH_JUDGE_MODEL", "ROLESYNTH_JUDGE_ENGINE")
+    assert names.api_key == "ROLESYNTH_JUDGE_API_KEY (or OPENAI_API_KEY)"

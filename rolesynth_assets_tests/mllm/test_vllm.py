@@ -1,6 +1,7 @@
 """The in-process engine against a fake `vllm` module: mapping of requests and of replies."""
 
 import asyncio
+import dataclasses
 import sys
 from dataclasses import dataclass, field
 from types import ModuleType, SimpleNamespace
@@ -53,7 +54,10 @@ def made(monkeypatch) -> list[FakeLLM]:
 
     fake = ModuleType("vllm")
     fake.__dict__.update(LLM=make, SamplingParams=lambda **values: values)
+    sampling = ModuleType("vllm.sampling_params")
+    sampling.__dict__.update(StructuredOutputsParams=lambda **values: values)
     monkeypatch.setitem(sys.modules, "vllm", fake)
+    monkeypatch.setitem(sys.modules, "vllm.sampling_params", sampling)
     return models
 
 
@@ -102,6 +106,13 @@ def test_requests_and_replies_are_mapped(made, picture):
         {"temperature": 0.7, "top_p": 0.9, "max_tokens": 48, "seed": seed, "top_k": 20}
         for seed in (1, 2)
     ]
+
+
+def test_json_mode_guides_the_decoding_of_those_that_ask_for_it(made):
+    asked = [dataclasses.replace(ask("one"), json_mode=True), ask("two")]
+    complete(engine(extra_body={"top_k": 20}), asked)
+    ((_, sampling),) = made[0].batches
+    assert sampling[0] == sampling[1] | {"structured_outputs": {"json_object": True}}
 
 
 def test_one_bad_prompt_does_not_spoil_its_batch(made):

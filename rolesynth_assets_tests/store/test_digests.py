@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rolesynth_assets.store.digests import digest, image_id, seed_from, table_digest
+from rolesynth_assets.store.digests import digest, digest_each, image_id, seed_from, table_digest
 
 CONTENT = ("key", "text", "score", "kept")
 
@@ -130,3 +130,8 @@ def test_ids_and_seeds() -> None:
     assert len(seeds) == 500
     assert all(0 <= seed < 2**31 for seed in seeds)
     assert max(seeds) > 2**30  # the whole range is used
+
+
+@given(st.lists(st.text(), max_size=5), st.integers(0, 9))
+def test_many_digests_are_those_made_one_by_one(texts: list[str], number: int) -> None:
+    assert digest_each(("lot", number), texts) == [digest("lot", number, t) for t in texts]

@@ -5,11 +5,11 @@ from dagster._core.storage.asset_check_execution_record import (
 )
 from dagster._core.storage.asset_check_execution_record import AssetCheckPartitionInfo
 
-from rolesynth_assets.lineage.refresh import _unmet
+from rolesynth_assets.lineage.blocking import unmet
 
 
 @pytest.mark.parametrize(
-    ("status", "check_event", "materialization", "unmet"),
+    ("status", "check_event", "materialization", "expected"),
     [
         (Status.SUCCEEDED, 9, 8, False),
         (Status.FAILED, 9, 8, True),
@@ -19,7 +19,7 @@ from rolesynth_assets.lineage.refresh import _unmet
     ],
 )
 def test_what_a_check_says_about_the_stored_content(
-    status: Status, check_event: int, materialization: int | None, unmet: bool
+    status: Status, check_event: int, materialization: int | None, expected: bool
 ) -> None:
     info = AssetCheckPartitionInfo(
         check_key=dg.AssetCheckKey(dg.AssetKey("raw_captions"), "keys_unique"),
@@ -30,4 +30,4 @@ def test_what_a_check_says_about_the_stored_content(
         latest_materialization_storage_id=materialization,
         latest_target_materialization_storage_id=None,
     )
-    assert _unmet(info) is unmet
+    assert unmet(info) is expected

@@ -1,0 +1,133 @@
+"""A round of a domain from the store to the store: engines, what it builds on, its rows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rolesynth_assets.cads.records import RoundOutcome
+from rolesynth_assets.store.digests import digest
+
+if TYPE_CHECKING:
+    from rolesynth_assets.cads.collective import Collective
+    from rolesynth_assets.cads.extra_checks import ProblemPrint
+    from rolesynth_assets.mllm.engine import ModelIdentity
+    from rolesynth_assets.progress import Report
+    from rolesynth_assets.store.reader import StoreReader
+    from rolesynth_assets.store.tables import Store
+
+TABLES = ("candidates", "verdicts", "contexts")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which round of which domain, the round it builds on, and the run that makes it."""
+
+    domain: str
+    round_key: str
+    previous: str | None
+    run_id: str
+
+    @property
+    def partition(self) -> dict[str, str]:
+        """The partition of the three tables of a round."""
+        return {"domain": self.domain, "round": self.round_key}
+
+
+def make_round(
+    store: Store,
+    collective: Collective,
+    environ: Mapping[str, str],
+    journal: Path,
+    place: Place,
+    withdrawn: Mapping[str, str],
+    progress: Report | None = None,
+) -> tuple[RoundOutcome, dict[str, ModelIdentity]]:
+    """Play a round and store its candidates, verdicts and contexts.
+
+    Args:
+        store: holds the seeds and the round before, and gets the round.
+        collective: who plays.
+        environ: holds the keys of its members and its renderer.
+        journal: file of what has been paid for.
+        place: the round.
+        withdrawn: by image id, what the tombstone says; no candidate brings such an image back.
+        progress: called with (candidates done, candidates of this round).
+
+    Returns:
+        The round, and the model behind each member.
+
+    Raises:
+        ValueError: the domain has no seeds.
+        MissingRoundError: the round before is missing although an earlier one is there.
+        EngineError: a member or the renderer can serve no request.
+    """
+    from rolesynth_assets.cads import round_rows
+    from rolesynth_assets.cads.withdrawn import refuse_withdrawn
+
+    outcome, members = asyncio.run(_play(store, collective, environ, journal, place, progress))
+    outcome = refuse_withdrawn(outcome, withdrawn)
+    rows = {
+        "candidates": round_rows.candidate_rows(outcome),
+        "verdicts": round_rows.verdict_rows(outcome),
+        "contexts": round_rows.context_rows(outcome),
+    }
+    for table in TABLES:  # a round in which all seeds are done has contexts alone
+        store.replace(table, place.partition, rows[table], allow_empty=table != "contexts")
+    return outcome, members
+
+
+def round_digest(store: StoreReader, partition: Mapping[str, str]) -> str:
+    """Return the content digest of a round: of its candidates, verdicts and contexts."""
+    return digest("round", *(store.digest(table, partition) for table in TABLES))
+
+
+async def _play(
+    store: Store,
+    collective: Collective,
+    environ: Mapping[str, str],
+    journal: Path,
+    place: Place,
+    progress: Report | None,
+) -> tuple[RoundOutcome, dict[str, ModelIdentity]]:
+    from rolesynth_assets.cads.journal import Journal
+    from rolesynth_assets.cads.rendering import make_renderer
+    from rolesynth_assets.cads.round import run_round
+    from rolesynth_assets.cads.round_rows import read_previous
+    from rolesynth_assets.cads.seed_rows import seeds_from_rows
+    from rolesynth_assets.mllm.factory import make_engine
+
+    seeds = seeds_from_rows(store.read("seeds", {"domain": place.domain}))
+    previous, own_questions = read_previous(store, place.domain, place.previous)
+    async with AsyncExitStack() as stack:
+        kept = stack.enter_context(Journal(journal))
+        renderer = make_renderer(collective.renderer, environ)
+        stack.push_async_callback(renderer.aclose)
+        engines = {}
+        for member in collective.members:
+            engines[member.name] = make_engine(member.settings(environ))
+            stack.push_async_callback(engines[member.name].aclose)
+        outcome = await run_round(
+            *(collective, engines, renderer, kept, place.domain, place.round_key),
+            *(seeds, previous, own_questions),
+            run_id=place.run_id,
+            earlier=_earlier(store, collective, place),
+            progress=progress,
+        )
+        members = {
+            name: await asyncio.to_thread(lambda engine=engine: engine.identity)
+            for name, engine in engines.items()
+        }
+    return outcome, members
+
+
+def _earlier(store: Store, collective: Collective, place: Place) -> list[ProblemPrint]:
+    from rolesynth_assets.cads.round_rows import read_prints
+
+    if not collective.extra_checks.duplicates:
+        return []
+    return read_prints(store, place.domain, place.previous)

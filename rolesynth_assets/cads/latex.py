@@ -1,0 +1,116 @@
+"""Equality of mathematical expressions through math-verify, in bounded time."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import re
+import selectors
+import subprocess
+import sys
+from functools import lru_cache
+from threading import Lock
+
+MAX_CHARS = 200
+"""Of one expression; a longer one is not compared."""
+SECONDS = 8.0
+"""One comparison; then the worker is ended and the answer is not known."""
+START_SECONDS = 60.0
+"""The first comparison, which imports sympy."""
+
+_MATHS = re.compile(r"[\\^_=\u221a\u03c0]|[\w)\]}]\s?[-+*/]\s?[\w(\[{\\]|\d[a-z]|[a-z]\d|[(\[].*,")
+_FUNCTIONS = r"sqrt|sin|cos|tan|log|ln|exp|pi|theta|alpha|beta|frac|times|cdot|infty"
+_PROSE = re.compile(rf"(?<![\\a-z])(?!(?:{_FUNCTIONS})\b)[a-z]{{3,}}")
+# capitals and percent; a date or a range, which is no subtraction; numbers no answer needs
+_LEFT_OUT = re.compile(r"[A-Z%]|\d-\d|\d{16}|\^\{?-?\d{4}|\^[^\s+*-]*\^|\d\d!|!!")
+_ASSIGNED = re.compile(r"\\?[a-z]+(?:_\{?\w+\}?)? ?=[^=<>]+")
+_ROOT = re.compile(r"(?:\\?sqrt|\u221a) ?\(([^()]*)\)|\u221a ?(\d+|[a-z])")
+_NAMED = re.compile(rf"(?<![\\a-zA-Z])(?:{_FUNCTIONS})(?![a-z])")
+
+
+def same_expression(one: str, other: str) -> bool | None:
+    r"""Compare two expressions, plain or LaTeX, such as 2\sqrt{5} and \sqrt{20}.
+
+    Capital letters and percent are left to others: math-verify takes H for h, the letters of NaCl
+    for factors in any order, and 50% for 50.
+
+    Returns:
+        Whether they are equal; None where that is not known: prose, an expression too long or too
+        hard, symbols for which no equality is found. Never takes longer than `SECONDS`, the first
+        comparison of a process `START_SECONDS`.
+    """
+    if not (_mathematical(one) and _mathematical(other)):
+        return None
+    if not (_MATHS.search(one) or _MATHS.search(other)):
+        return None
+    return _WORKER.compare(_as_latex(one), _as_latex(other))
+
+
+def _mathematical(text: str) -> bool:
+    if not text or len(text) > MAX_CHARS or _LEFT_OUT.search(text):
+        return False
+    if "=" in text and not _ASSIGNED.fullmatch(text):
+        return False  # math-verify looks at the right-hand side alone: 2x=6 would be 6
+    return not _PROSE.search(text)
+
+
+def _as_latex(text: str) -> str:
+    text = _ROOT.sub(lambda m: rf"\sqrt{{{m[1] or m[2]}}}", text)
+    text = text.replace("\u03c0", r"\pi ").replace("\u00d7", r"\times ").replace("\u00f7", "/")
+    return _NAMED.sub(r"\\\g<0>", text)
+
+
+class _Worker:
+    """Starts the worker process when it is first needed and again after it had to be ended."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._owner = 0
+
+    @lru_cache(maxsize=50_000)  # noqa: B019 - there is one worker, for the life of the process
+    def compare(self, one: str, other: str) -> bool | None:
+        with self._lock:
+            fresh = self._process is None or self._owner != os.getpid()  # a fork has no worker
+            process = self._start() if fresh else self._process
+            assert process is not None
+            said = _ask(process, (one, other), START_SECONDS if fresh else SECONDS)
+            if said is None:
+                self.end()
+        return {"equal": True, "different": False}.get(said or "")
+
+    def end(self) -> None:
+        if self._process is not None and self._owner == os.getpid():
+            self._process.kill()
+            self._process.communicate()
+        self._process = None
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        self._owner = os.getpid()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "rolesynth_assets.cads.latex_worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        return self._process
+
+
+def _ask(process: subprocess.Popen[bytes], pair: tuple[str, str], seconds: float) -> str | None:
+    """Send a pair and wait for the word; None when the worker is late or gone."""
+    assert process.stdin is not None and process.stdout is not None
+    try:
+        process.stdin.write(json.dumps(pair).encode() + b"\n")
+        process.stdin.flush()
+    except OSError:
+        return None
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        if not selector.select(seconds):
+            return None
+    return process.stdout.readline().decode().strip() or None
+
+
+_WORKER = _Worker()
+atexit.register(_WORKER.end)

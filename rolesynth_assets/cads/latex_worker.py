@@ -1,0 +1,79 @@
+"""The process in which math-verify runs: one comparison a line in, one word a line out.
+
+It is a process of its own since symbolic mathematics can take for ever, and since math-verify's own
+time limit is a signal, which works in a main thread only. `latex.py` starts and ends it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import resource
+import sys
+from typing import Any
+
+MEMORY = 2 * 2**30
+"""Bytes of address space: 9^{9^9} is refused rather than written out."""
+SECONDS = 2
+"""math-verify's own limit on a step; the starter has a harder one."""
+TOLERANCE = 1e-6
+"""As for plain numbers."""
+
+
+def compare(one: str, other: str) -> str:
+    """Say whether two LaTeX expressions are "equal", "different" or "unknown".
+
+    They are different only where both are numbers; where math-verify merely finds no equality of
+    two expressions, it is unknown.
+    """
+    from latex2sympy2_extended import NormalizationConfig
+    from math_verify import LatexExtractionConfig, parse, verify
+
+    # units stay, or 5 cm would equal 5 m
+    normal = NormalizationConfig(
+        basic_latex=True, units=False, malformed_operators=True, nits=True, boxed="none"
+    )
+    read = [
+        parse(
+            f"${text}$",
+            [LatexExtractionConfig(normalization_config=normal)],
+            fallback_mode="no_fallback",
+            parsing_timeout=SECONDS,
+        )
+        for text in (one, other)
+    ]
+    if not all(read):
+        return "unknown"
+    first, second = (_number(parsed[0]) for parsed in read)
+    if first is not None and second is not None:
+        near = abs(first - second) <= TOLERANCE * max(abs(first), abs(second))
+        return "equal" if near else "different"
+    equal = any(  # verify is not symmetric
+        verify(gold, target, float_rounding=6, timeout_seconds=SECONDS)
+        for gold, target in (read, reversed(read))
+    )
+    return "equal" if equal else "unknown"
+
+
+def _number(parsed: Any) -> complex | None:
+    """The value of an expression without symbols, or None."""
+    if not getattr(parsed, "is_number", False):
+        return None
+    value = complex(parsed.evalf(20))
+    return value if abs(value) < 1e300 else None
+
+
+def main() -> None:
+    """Answer comparisons until standard input ends."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    logging.disable(logging.CRITICAL)
+    for line in sys.stdin:
+        try:
+            said = compare(*json.loads(line))
+        except Exception:  # sympy raises whatever it likes on odd input
+            said = "unknown"
+        print(said, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,191 @@
+"""A member of a collective: one model that writes, judges or both, as a value read from YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic.dataclasses import dataclass
+
+from rolesynth_assets.mllm.engine import EngineError, Sampling
+from rolesynth_assets.mllm.factory import declared_model
+from rolesynth_assets.mllm.settings import BaseUrl, EngineSettings, SettingNames
+from rolesynth_assets.store.digests import digest
+
+_LOOPBACK = ("localhost", "::1")
+_PORTS = {"http": 80, "https": 443}
+
+MemberName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
+# a key pasted where its variable's name belongs is refused, for keys have dashes
+VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=64)]
+Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Value(BaseModel):
+    """A frozen part of a collective that refuses unknown fields and echoes no input."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class ImageMode(StrEnum):
+    """How a judge gets to know the image (CADS, judging)."""
+
+    NATIVE = "native"
+    """It sees the image."""
+    CAPTION = "caption"
+    """It reads what another member transcribed from the image without knowing the question."""
+    TEXT_ONLY = "text_only"
+    """It reads the question alone and may answer INSUFFICIENT_INFORMATION, which is wrong."""
+
+
+_SAMPLING = ConfigDict(extra="forbid", hide_input_in_errors=True)
+_Temperature = Annotated[float, Field(ge=0, le=2)]
+_TopP = Annotated[float, Field(gt=0, le=1)]
+_MaxTokens = Annotated[int, Field(ge=1)]
+
+
+@dataclass(frozen=True, config=_SAMPLING)
+class WriteSampling(Sampling):
+    """How a member samples all that is not a judgement."""
+
+    temperature: _Temperature = 1.0
+    top_p: _TopP = 1.0
+    max_tokens: _MaxTokens = 2048
+
+
+@dataclass(frozen=True, config=_SAMPLING)
+class JudgeSampling(Sampling):
+    """How a member samples when it answers a problem: greedily, unless told otherwise."""
+
+    temperature: _Temperature = 0.0
+    top_p: _TopP = 1.0
+    max_tokens: _MaxTokens = 2048
+
+
+class Member(Value):
+    """One model and how it is reached; distinct members are distinct models.
+
+    Attributes:
+        name: what rows and reports call it.
+        engine: which door it stands behind.
+        model: its name there; for ``embedded`` a folder of the package's weights.
+        base_url: where an OpenAI-compatible server listens.
+        api_key_env: name of the environment variable that holds the key; without it none is sent.
+        revision: of the weights; asked from the server if unset.
+        concurrency: requests in flight at once.
+        timeout_s: seconds one attempt may take.
+        max_retries: attempts after the first one.
+        pixel_budget: images with more pixels are scaled down before they are sent.
+        extra_body: further fields of each request.
+        vllm_options: keyword arguments of `vllm.LLM`.
+        image_mode: how it gets to know an image that it judges.
+        transcriber: the member that transcribes images for it in caption mode.
+        write: sampling of everything but judging.
+        judge: sampling of judging.
+        price_per_million_prompt_tokens: in whatever currency; 0 when unknown.
+        price_per_million_completion_tokens: likewise.
+    """
+
+    name: MemberName
+    engine: Literal["embedded", "openai", "vllm"] = "embedded"
+    model: Annotated[str, Field(min_length=1)]
+    base_url: BaseUrl | None = None
+    api_key_env: VariableName | None = None
+    revision: str | None = None
+    concurrency: Annotated[int, Field(ge=1, le=1000)] = 32
+    timeout_s: Annotated[float, Field(gt=0)] = 120
+    max_retries: Annotated[int, Field(ge=0, le=100)] = 6
+    pixel_budget: Annotated[int, Field(ge=28 * 28)] = EngineSettings().pixel_budget
+    extra_body: dict[str, Any] = Field(default_factory=dict)
+    vllm_options: dict[str, Any] = Field(default_factory=dict)
+    image_mode: ImageMode = ImageMode.NATIVE
+    transcriber: str | None = None
+    write: WriteSampling = WriteSampling()
+    judge: JudgeSampling = JudgeSampling()
+    price_per_million_prompt_tokens: Price = 0.0
+    price_per_million_completion_tokens: Price = 0.0
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        if self.engine == "openai" and self.base_url is None:
+            raise ValueError("base_url is missing: the openai engine needs its server's address")
+        if self.engine != "openai" and (self.base_url or self.api_key_env):
+            raise ValueError(f"the {self.engine} engine takes no base_url and no api_key_env")
+        if self.engine == "embedded" and self.revision:
+            raise ValueError("the embedded engine's revision is the digest of its weights")
+        if (self.image_mode is ImageMode.CAPTION) != (self.transcriber is not None):
+            raise ValueError("image_mode caption and a transcriber belong together; set both")
+        return self
+
+    @property
+    def endpoint(self) -> tuple[str, str, str]:
+        """Engine, normalised address and model: equal for two ways to write one model down."""
+        return self.engine, normal_url(self.base_url) if self.base_url else "", self.model
+
+    def settings(self, environ: Mapping[str, str]) -> EngineSettings:
+        """Return the settings of the member's engine, with the key from `environ`.
+
+        Raises:
+            EngineError: the variable that shall hold the key is not set.
+        """
+        return self._settings(key_from(environ, self.api_key_env, f"Member {self.name!r}"))
+
+    def _settings(self, api_key: SecretStr | None) -> EngineSettings:
+        shared = set(EngineSettings.model_fields) & set(Member.model_fields)
+        values = {name: getattr(self, name) for name in shared}
+        return EngineSettings(**values, api_key=api_key, names=self._names)
+
+    @property
+    def _names(self) -> SettingNames:
+        fields = ("engine", "model", "base_url", "revision")
+        names = {field: f"`{field}` of member {self.name!r}" for field in fields}
+        key = self.api_key_env or f"`api_key_env` of member {self.name!r}"
+        return SettingNames(**names, api_key=key)
+
+    @property
+    def digest(self) -> str:
+        """64 hex characters that change when what the member answers may change.
+
+        Its address, key, pace and prices are not part of it. The content of embedded weights is.
+
+        Raises:
+            EngineError: embedded weights are missing.
+        """
+        return digest(
+            "member",
+            *(self.name, declared_model(self._settings(None))),
+            *(self.write.fingerprint(), self.judge.fingerprint()),
+            *(self.image_mode, self.transcriber or ""),
+        )
+
+
+def key_from(environ: Mapping[str, str], variable: str | None, whose: str) -> SecretStr | None:
+    """Return the key that `variable` holds; None where no variable is named.
+
+    Raises:
+        EngineError: the variable is not set or empty.
+    """
+    if variable is None:
+        return None
+    if key := environ.get(variable, "").strip():
+        return SecretStr(key)
+    raise EngineError(
+        f"{whose} takes its key from the environment variable {variable}, which is not set. "
+        "Set it, or leave api_key_env out if the server asks for no key."
+    )
+
+
+def normal_url(url: str) -> str:
+    """Return one spelling of an address: default port, lower-case host, one name of this machine.
+
+    >>> normal_url("HTTP://LocalHost:80/v1/")
+    'http://127.0.0.1:80/v1'
+    """
+    parts = urlsplit(url)
+    scheme, host = parts.scheme.lower(), (parts.hostname or "").lower().rstrip(".")
+    host = "127.0.0.1" if host in _LOOPBACK else host
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{scheme}://{host}:{parts.port or _PORTS.get(scheme, 0)}{parts.path.rstrip('/')}{query}"

@@ -1,0 +1,199 @@
+"""The dataset card of a domain's synthetic problems, in Markdown (MMSynthetic)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rolesynth_assets.mllm.engine import ModelIdentity
+
+_MAX_TEXT = 400  # characters of an example's question or answer
+
+
+@dataclass(frozen=True)
+class Share:
+    """One strategy, kind or writer: how many accepted candidates, and how many in the set."""
+
+    name: str
+    accepted: int
+    kept: int
+
+
+@dataclass(frozen=True)
+class Example:
+    """One problem of the set."""
+
+    question: str
+    answer: str
+    strategy: str
+    consensus: int
+    judges: int
+
+
+@dataclass(frozen=True)
+class ProblemCard:
+    """Everything the card of a domain's problems says.
+
+    Attributes:
+        domain: partition.
+        description: what the domain is about.
+        kept: problems of the set.
+        hard: those with 1 <= C < K.
+        rounds: rounds that accepted candidates come from.
+        seeds: seeds that the set's problems come from.
+        decisions: candidates by decision, accepted ones as ``kept``.
+        strategies: one row each.
+        kinds: one row a task type.
+        writers: one row a member.
+        consensus: problems of the set by (C, K).
+        dropped: accepted candidates that are not in the set, by reason.
+        target: what the set was drawn down to; None where nothing was.
+        draw_seed: of that draw.
+        members: model behind each member of the collective.
+        renderers: what drew the images.
+        licence: of the set, seeds and renderer considered; the caller vouches for it.
+        examples: some problems.
+        digest: content digest of the problems.
+    """
+
+    domain: str
+    description: str
+    kept: int
+    hard: int
+    rounds: int
+    seeds: int
+    decisions: Mapping[str, int]
+    strategies: Sequence[Share]
+    kinds: Sequence[Share]
+    writers: Sequence[Share]
+    consensus: Mapping[tuple[int, int], int]
+    dropped: Mapping[str, int]
+    target: int | None
+    draw_seed: int
+    members: Mapping[str, ModelIdentity]
+    renderers: Sequence[str]
+    licence: str
+    examples: Sequence[Example]
+    digest: str
+
+
+def problem_card_markdown(card: ProblemCard) -> str:
+    """Write the card.
+
+    Raises:
+        ValueError: the licence is not stated, or counts contradict each other.
+    """
+    if not card.licence.strip():
+        raise ValueError(
+            f"the card of domain {card.domain!r} needs a licence: state that of the problems, or "
+            "that it is unknown"
+        )
+    lost = card.decisions.get("kept", 0) - sum(card.dropped.values())
+    sums = {card.kept, lost, *(sum(s.kept for s in of) for of in (card.strategies, card.kinds))}
+    if len(sums) > 1:
+        raise ValueError(
+            f"the card of domain {card.domain!r} counts its problems as {sorted(sums)}: by rows, "
+            "by decisions less drops, by strategy and by kind; gather it again"
+        )
+    sections = [_head(card), _origin(card), _composition(card), _losses(card)]
+    if card.examples:
+        sections.append(_example_section(card))
+    sections.append(f"## Licence\n\n{_line(card.licence)}")
+    return "\n\n".join(sections) + "\n"
+
+
+def _head(card: ProblemCard) -> str:
+    facts = [
+        f"- Problems: {card.kept:,}, each one image, one question, one answer, one solution",
+        f"- Hard, which some judge failed: {card.hard:,} ({_share(card.hard, card.kept)})",
+        f"- From {card.seeds:,} seeds in {card.rounds:,} rounds; no seed is part of the set",
+    ]
+    if card.digest:
+        facts.append(f"- Content digest: `{card.digest}`")
+    about = [_line(card.description), ""] if card.description.strip() else []
+    return "\n".join([f"# Dataset card: {card.domain}", "", *about, *facts])
+
+
+def _origin(card: ProblemCard) -> str:
+    lines = [
+        "## Origin",
+        "",
+        "Everything is synthetic: a member of a collective of models wrote question, answer and "
+        "solution from a seed, a renderer drew the image, and the answer was reached by at least "
+        "one member that saw image and question only (CADS). Nobody has checked the answers.",
+        "",
+    ]
+    for name, model in card.members.items():
+        stand_in = ". **A stand-in**, a small embedded model in place of a real one"
+        said = f"`{model.model}`, revision `{model.revision}`, engine {model.engine}"
+        lines.append(f"- {_line(name)}: {said}{stand_in if model.stand_in else ''}")
+    lines.append(f"- Images drawn by: {', '.join(card.renderers) or 'not recorded'}")
+    if any(model.stand_in for model in card.members.values()):
+        lines += [
+            "",
+            "With stand-ins the set shows the pipeline at work; it is of no use elsewhere.",
+        ]
+    return "\n".join(lines)
+
+
+def _composition(card: ProblemCard) -> str:
+    tables = []
+    for title, shares in (
+        ("strategy", card.strategies),
+        ("kind", card.kinds),
+        ("writer", card.writers),
+    ):
+        rows = [
+            [_line(s.name), f"{s.accepted:,}", f"{s.kept:,}", _share(s.kept, card.kept)]
+            for s in shares
+        ]
+        tables.append(_table([title, "accepted", "in the set", "share of the set"], rows))
+    rows = [
+        [f"{c} of {k}", f"{count:,}", _share(count, card.kept)]
+        for (c, k), count in card.consensus.items()
+    ]
+    tables.append(_table(["judges that reached the answer", "in the set", "share"], rows))
+    return "## Composition\n\n" + "\n\n".join(tables)
+
+
+def _losses(card: ProblemCard) -> str:
+    decided = [[f"`{name}`", f"{count:,}"] for name, count in card.decisions.items()]
+    parts = ["## What is not in the set", _table(["candidates decided", "number"], decided)]
+    if card.dropped:
+        rows = [[f"`{reason}`", f"{count:,}"] for reason, count in card.dropped.items()]
+        parts.append(_table(["accepted, but dropped because", "number"], rows))
+    if card.target is not None:
+        parts.append(
+            f"The set was to have at most {card.target:,} problems: drawn in proportion to domain "
+            f"and strategy, hard ones first, with draw seed {card.draw_seed}."
+        )
+    return "\n\n".join(parts)
+
+
+def _example_section(card: ProblemCard) -> str:
+    rows = [
+        [_cut(e.question), _cut(e.answer), e.strategy, f"{e.consensus} of {e.judges}"]
+        for e in card.examples
+    ]
+    header = ["question (to an image)", "answer", "strategy", "judges that reached it"]
+    return "## Examples\n\n" + _table(header, rows, text_columns=3)
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]], text_columns: int = 1) -> str:
+    rule = ["---" if index < text_columns else "---:" for index in range(len(header))]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [header, rule, *rows])
+
+
+def _cut(text: str) -> str:
+    line = _line(text)
+    return line if len(line) <= _MAX_TEXT else line[: _MAX_TEXT - 1] + "…"
+
+
+def _line(text: str) -> str:
+    """One line that ends no cell and opens no tag, link or picture: it is a model's text."""
+    line = " ".join(text.split()).replace("|", "\\|").replace("[", "\\[")
+    return line.replace("<", "&lt;")
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.1%}" if whole else "none"

@@ -1,0 +1,64 @@
+"""Data-quality checks of a domain's synthetic problems and of their exports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from rolesynth_assets.checks import CheckOutcome
+
+if TYPE_CHECKING:
+    import polars as pl
+
+EXAMPLES = 5
+
+
+def problems_found(kept: int) -> CheckOutcome:
+    """The set has a problem.
+
+    Args:
+        kept: problems of the set.
+    """
+    return CheckOutcome(
+        passed=kept >= 1,
+        value=kept,
+        threshold=1,
+        description=f"The set has {kept} problems; at least 1 is needed.",
+    )
+
+
+def only_accepted(problems: pl.DataFrame) -> CheckOutcome:
+    """Every problem of the set was reached by at least one judge: 1 <= C <= K.
+
+    Args:
+        problems: ``problem_id``, ``kept``, ``consensus``, ``judges``.
+    """
+    import polars as pl
+
+    accepted = (pl.col("consensus") >= 1) & (pl.col("consensus") <= pl.col("judges"))
+    wrong = problems.filter(pl.col("kept") & ~accepted)
+    return CheckOutcome(
+        passed=wrong.is_empty(),
+        value=wrong.height,
+        threshold=0,
+        description=f"{wrong.height} of {problems.height} problems were reached by no judge.",
+        metadata={"examples": wrong["problem_id"].head(EXAMPLES).to_list()},
+    )
+
+
+def exports_whole(kept: int, exported: Mapping[str, int]) -> CheckOutcome:
+    """Every export holds every problem of the set.
+
+    Args:
+        kept: problems of the set.
+        exported: rows by format.
+    """
+    wrong = {name: rows for name, rows in exported.items() if rows != kept}
+    said = ", ".join(f"{name} {rows}" for name, rows in exported.items()) or "none was written"
+    return CheckOutcome(
+        passed=not wrong,
+        value=len(wrong),
+        threshold=0,
+        description=f"The set has {kept} problems; rows exported: {said}.",
+        metadata={"rows": dict(exported)},
+    )

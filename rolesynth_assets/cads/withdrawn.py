@@ -1,0 +1,67 @@
+"""Keeping withdrawn images out of CADS: no seed shows one, no candidate brings one back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from hashlib import sha256
+
+from rolesynth_assets.cads.candidates import Decision, Seed
+from rolesynth_assets.cads.records import RoundOutcome
+from rolesynth_assets.cads.seeds import SeedReason, SeedReject
+
+DRAWING_WITHDRAWN = "draw_withdrawn"
+"""Reason of a candidate whose drawing was withdrawn."""
+
+
+def without_withdrawn(
+    rows: Iterable[Seed | SeedReject], withdrawn: Mapping[str, str]
+) -> Iterator[Seed | SeedReject]:
+    """Turn each seed that shows a withdrawn image into a `SeedReject`; all else passes through.
+
+    Args:
+        rows: seeds and rejects.
+        withdrawn: by image id, what the tombstone says.
+    """
+    for row in rows:
+        images = row.images if isinstance(row, Seed) else ()
+        said = [
+            withdrawn[i] for i in (sha256(image).hexdigest() for image in images) if i in withdrawn
+        ]
+        if said:
+            yield SeedReject(row.domain, row.source, SeedReason.WITHDRAWN, said[0])
+        else:
+            yield row
+
+
+def refuse_withdrawn(outcome: RoundOutcome, withdrawn: Mapping[str, str]) -> RoundOutcome:
+    """Fail the candidates of a round whose drawing was withdrawn, and drop their verdicts.
+
+    A renderer that draws the same instruction with the same seed draws the same bytes again, so a
+    round that is run once more would bring them back.
+
+    Args:
+        outcome: a finished round.
+        withdrawn: by image id, what the tombstone says.
+    """
+    gone = {c.candidate_id for c in outcome.candidates if c.image_id in withdrawn}
+    if not gone:
+        return outcome
+    return replace(
+        outcome,
+        candidates=[
+            replace(
+                candidate,
+                decision=Decision.FAILED,
+                reason=DRAWING_WITHDRAWN,
+                detail=withdrawn[candidate.image_id or ""],
+                image=None,
+                consensus=None,
+                hard=False,
+            )
+            if candidate.candidate_id in gone
+            else candidate
+            for candidate in outcome.candidates
+        ],
+        verdicts=[v for v in outcome.verdicts if v.candidate_id not in gone],
+    )

@@ -1,0 +1,79 @@
+"""Every checkpoint ever made and what it was trained on, those since overwritten included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rolesynth_assets.clip.manifest import MANIFEST, Manifest, read_manifest
+
+if TYPE_CHECKING:
+    from rolesynth_assets.store.snapshot import TableReader
+    from rolesynth_assets.store.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class Training:
+    """One finished training.
+
+    Attributes:
+        recipe: name of the recipe.
+        seed: training seed.
+        weights_digest: sha256 of the weights.
+        training_set_digest: `TrainingSet.digest` of what it saw.
+        run_id: the run that trained it; empty when only its folder is known.
+        folder: where it lies, None when another one took its place.
+        manifest: what its folder says.
+    """
+
+    recipe: str
+    seed: int
+    weights_digest: str
+    training_set_digest: str
+    run_id: str = ""
+    folder: Path | None = None
+    manifest: Manifest | None = None
+
+    @property
+    def key(self) -> str:
+        """The partition key, recipe and seed."""
+        return f"{self.recipe}|{self.seed}"
+
+
+def record_training(warehouse: Warehouse, manifest: Manifest, run_id: str) -> None:
+    """Remember a finished training."""
+    import polars as pl
+
+    where = {
+        "recipe": manifest.recipe,
+        "seed": manifest.seed,
+        "weights_digest": manifest.weights_digest,
+    }
+    row = {**where, "training_set_digest": manifest.training_set_digest, "run_id": run_id}
+    warehouse.replace("trainings", where, pl.DataFrame([row]))
+
+
+def read_trainings(warehouse: TableReader, data_root: Path) -> list[Training]:
+    """Return all trainings: those on disk, and those that were recorded and then overwritten.
+
+    Raises:
+        CheckpointError: a manifest on disk is damaged.
+    """
+    found = {(m.recipe, m.seed, m.weights_digest): (f, m) for f, m in _on_disk(data_root)}
+    trainings = []
+    for row in warehouse.read("trainings").iter_rows(named=True):
+        place = found.pop((row["recipe"], row["seed"], row["weights_digest"]), None)
+        folder, manifest = place or (None, None)
+        trainings.append(Training(**row, folder=folder, manifest=manifest))
+    trainings += [
+        Training(*key, manifest.training_set_digest, folder=folder, manifest=manifest)
+        for key, (folder, manifest) in found.items()
+    ]
+    return sorted(trainings, key=lambda t: (t.recipe, t.seed, t.folder is None, t.weights_digest))
+
+
+def _on_disk(data_root: Path) -> Iterator[tuple[Path, Manifest]]:
+    for path in sorted((data_root / "checkpoints").glob(f"*/seed-*/{MANIFEST}")):
+        yield path.parent, read_manifest(path.parent)

@@ -1,0 +1,51 @@
+"""How much of everything is fresh, as numbers that the UI draws over time."""
+
+import dagster as dg
+
+from rolesynth_assets.defs.metadata import OWNERS, markdown_table
+
+
+@dg.asset(group_name="lineage", kinds={"dagster"}, owners=OWNERS, code_version="1")
+def partition_health(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+    """Counts of fresh, stale and missing partitions of every asset, and why they are stale.
+
+    In: Dagster's event log. Out: metadata alone. Stale when: its code changes; make it as often as
+    you want a point on its plots.
+    """
+    import polars as pl
+
+    from rolesynth_assets import definitions  # a run in process knows no repository
+    from rolesynth_assets.lineage.causes import Status
+    from rolesynth_assets.lineage.staleness import examine
+    from rolesynth_assets.lineage.words import Words
+    from rolesynth_assets.store.digests import digest
+
+    staleness = examine(definitions.defs.resolve_asset_graph(), context.instance)
+    counts = {asset: of for asset, of in staleness.counts().items() if asset != "partition_health"}
+    table = pl.DataFrame(
+        [{"asset": asset, **{s.value: of[s] for s in Status}} for asset, of in counts.items()]
+    )
+    words = Words(context.instance)
+    causes = pl.DataFrame(
+        [
+            {"partition": str(cell), "why": "; ".join(words.why(staleness, cell))}
+            for cell, _ in list(staleness.stale())[:20]
+        ],
+        schema={"partition": pl.String, "why": pl.String},
+    )
+    metadata: dict[str, int] = {
+        f"rolesynth/{status.value}": sum(of[status] for of in counts.values()) for status in Status
+    }
+    metadata |= {
+        f"rolesynth/{asset}_{status.value}": of[status]
+        for asset, of in counts.items()
+        for status in (Status.STALE, Status.MISSING)
+    }
+    return dg.MaterializeResult(
+        metadata={
+            **metadata,
+            "rolesynth/counts": markdown_table(table),
+            "rolesynth/causes": markdown_table(causes),
+        },
+        data_version=dg.DataVersion(digest("health", repr(table.rows()))),
+    )

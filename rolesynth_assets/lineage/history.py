@@ -1,0 +1,101 @@
+"""What was recorded of an asset: the versions of its partitions and what they were made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import NamedTuple
+
+
+class Version(NamedTuple):
+    """One recorded content of a partition; `value` is None where no data version was recorded."""
+
+    event: int
+    run_id: str
+    value: str | None
+    at: datetime | None
+
+
+class Input(NamedTuple):
+    """What a partition was made from: the data version and event that Dagster noted of an asset."""
+
+    value: str
+    event: int
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What Dagster noted when a partition's present content was made.
+
+    Attributes:
+        code_version: None where nothing was noted, as for events that an asset logs by hand.
+        inputs: by asset; empty where nothing was noted.
+        read_at: storage id up to which upstream content was visible, where `inputs` lacks it.
+        content_version: whether its data version was given by the asset, so tells its content.
+    """
+
+    code_version: str | None
+    inputs: Mapping[str, Input]
+    read_at: int
+    content_version: bool
+
+
+@dataclass
+class History:
+    """All recorded versions of an asset's partitions, oldest first, and the latest's provenance.
+
+    Attributes:
+        versions: by partition.
+        provenance: of the latest versions, for an asset that is made.
+        first_event: the oldest event there is.
+        observed: whether the versions were observed, not made.
+    """
+
+    versions: dict[str | None, list[Version]] = field(default_factory=dict)
+    provenance: dict[str | None, Provenance] = field(default_factory=dict)
+    first_event: int | None = None
+    observed: bool = False
+
+    def latest(self, partition: str | None) -> Version | None:
+        """Return the present version of a partition, if it has any."""
+        found = self.versions.get(partition)
+        return found[-1] if found else None
+
+    def seen(self, partition: str | None, event: int, run_id: str) -> Version | None:
+        """Return the version a run saw that read up to `event`, or that it had made itself.
+
+        Events that were reported without a run have none in common.
+        """
+        for version in reversed(self.versions.get(partition, ())):
+            if version.event <= event or (run_id and version.run_id == run_id):
+                return version
+        return None
+
+    @cached_property
+    def recorded(self) -> frozenset[tuple[int, str | None]]:
+        """All events with their data version."""
+        return frozenset((v.event, v.value) for found in self.versions.values() for v in found)
+
+    def identity(self, partition: str | None, version: Version) -> str:
+        """Tell a version's content: equal texts are equal content.
+
+        A version that Dagster computed says nothing of content, so it differs from every other.
+        """
+        latest = version is self.versions[partition][-1]
+        known = self.provenance.get(partition)
+        if version.value is None or (latest and known and not known.content_version):
+            return f"event {version.event}"
+        return version.value
+
+    def unchanged_since(self, partition: str | None) -> int:
+        """Return the first event from which on the partition has held its present content."""
+        found = self.versions[partition]
+        present = self.identity(partition, found[-1])
+        since = found[-1].event
+        for version in reversed(found[:-1]):
+            if version.value != present:
+                break
+            since = version.event
+        return since

@@ -1,0 +1,146 @@
+"""What a trace is made of: rows and artefacts as nodes, causes and effects as edges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Kind(StrEnum):
+    """What a node stands for."""
+
+    IMAGE = "image"
+    ROLE = "role"
+    CAPTION = "caption"
+    SCORE = "score"
+    PAIR = "pair"
+    TRAINING_SET = "training set"
+    CHECKPOINT = "checkpoint"
+    BENCHMARK_SCORE = "benchmark score"
+    SEED = "seed"
+    CANDIDATE = "candidate"
+    VERDICT = "verdict"
+    CONTEXT = "context"
+    PROBLEM = "problem"
+    R1_CHECKPOINT = "r1 checkpoint"
+    R1_SCORE = "r1 score"
+    MORE = "more"
+    """Rows that were counted and not listed."""
+
+
+@dataclass(frozen=True)
+class NodeId:
+    """A node's place in the graph; unique within its kind."""
+
+    kind: Kind
+    key: str
+
+    def __str__(self) -> str:
+        """The notation of edges in JSON."""
+        return f"{self.kind}:{self.key}"
+
+
+@dataclass(frozen=True)
+class Node:
+    """A row or an artefact.
+
+    Attributes:
+        id: its identity.
+        label: one line.
+        facts: what is known of it, in the order shown; a text may have several lines.
+        run_id: the Dagster run that made it; empty where none is known.
+        warning: something a reader must not miss, such as a withdrawal.
+    """
+
+    id: NodeId
+    label: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+    run_id: str = ""
+    warning: str = ""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A subject with all that it came from and all that it led to.
+
+    Attributes:
+        subject: whose trace it is.
+        nodes: by identity, in the order found.
+        edges: from cause to effect.
+        notes: what could not be followed, and why.
+    """
+
+    subject: NodeId
+    nodes: Mapping[NodeId, Node]
+    edges: tuple[tuple[NodeId, NodeId], ...]
+    notes: tuple[str, ...] = ()
+
+    def causes(self, node: NodeId) -> list[Node]:
+        """What a node came from, one step up."""
+        return [self.nodes[cause] for cause, effect in self.edges if effect == node]
+
+    def effects(self, node: NodeId) -> list[Node]:
+        """What a node led to, one step down."""
+        return [self.nodes[effect] for cause, effect in self.edges if cause == node]
+
+    def to_json(self) -> dict[str, Any]:
+        """The trace as JSON values."""
+        return {
+            "subject": str(self.subject),
+            "nodes": [
+                {
+                    "id": str(node.id),
+                    "kind": str(node.id.kind),
+                    "key": node.id.key,
+                    "label": node.label,
+                    "run_id": node.run_id or None,
+                    "warning": node.warning or None,
+                    "facts": dict(node.facts),
+                }
+                for node in self.nodes.values()
+            ],
+            "edges": [[str(cause), str(effect)] for cause, effect in self.edges],
+            "notes": list(self.notes),
+        }
+
+
+class TraceBuilder:
+    """Collects nodes and edges; adding one again changes nothing."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[NodeId, Node] = {}
+        self._edges: dict[tuple[NodeId, NodeId], None] = {}
+        self._notes: dict[str, None] = {}
+
+    def __contains__(self, node: NodeId) -> bool:
+        return node in self._nodes
+
+    def add(self, node: Node, *, causes: tuple[NodeId, ...] = ()) -> NodeId:
+        """Add a node, and edges from those of its causes that are there."""
+        self._nodes.setdefault(node.id, node)
+        for cause in causes:
+            self.link(cause, node.id)
+        return node.id
+
+    def link(self, cause: NodeId, effect: NodeId) -> None:
+        """Add an edge between two nodes that are there."""
+        if cause in self._nodes and effect in self._nodes:
+            self._edges[cause, effect] = None
+
+    def of_kind(self, kind: Kind) -> list[NodeId]:
+        """The nodes of one kind so far."""
+        return [node for node in self._nodes if node.kind is kind]
+
+    def effects(self, cause: NodeId, kind: Kind) -> list[NodeId]:
+        """What a node led to so far, of one kind."""
+        return [effect for above, effect in self._edges if above == cause and effect.kind is kind]
+
+    def note(self, text: str) -> None:
+        """Say what could not be followed."""
+        self._notes[text] = None
+
+    def build(self, subject: NodeId) -> Trace:
+        """Finish the trace of a node that is there."""
+        return Trace(subject, dict(self._nodes), tuple(self._edges), tuple(self._notes))

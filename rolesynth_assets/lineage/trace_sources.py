@@ -1,0 +1,171 @@
+"""Where a trace reads: tables at any version, and the small tables read once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rolesynth_assets.clip.trainings import Training, read_trainings
+from rolesynth_assets.recipes.pins import Pin, read_pins
+from rolesynth_assets.store.rows import any_key
+from rolesynth_assets.store.schemas import table_spec
+from rolesynth_assets.store.tombstones import Tombstone, read_tombstones
+
+if TYPE_CHECKING:
+    from rolesynth_assets.store.reader import StoreReader
+    from rolesynth_assets.store.snapshot import TableReader
+
+Row = dict[str, Any]
+TRACED_TABLES = (
+    *("cutoffs", "training_sets", "training_set_pins", "trainings", "benchmark_scores"),
+    *("r1_trainings", "r1_items", "r1_scores", "tombstones", "tombstone_artefacts"),
+)
+"""Tables of the warehouse that a trace reads."""
+SHORT = 12
+"""Characters of an id that people read; enough to name it to `rolesynth trace`."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The stored state that a trace follows.
+
+    Attributes:
+        store: Lance tables.
+        warehouse: DuckDB tables; of `TRACED_TABLES` a snapshot will do, and is faster.
+        data_root: folder of the checkpoints.
+    """
+
+    store: StoreReader
+    warehouse: TableReader
+    data_root: Path
+
+    def rows(
+        self,
+        table: str,
+        where: str,
+        version: int | None = None,
+        partition: dict[str, str] | None = None,
+    ) -> list[Row]:
+        """Read rows without their image bytes, sorted by key and partition.
+
+        Raises:
+            MissingVersionError: that version is gone.
+        """
+        import pyarrow as pa
+
+        spec = table_spec(table)
+        columns = [f.name for f in spec.schema if not _holds_bytes(f.type, pa)]
+        found = self.store.read(table, partition, columns, where, version).to_pylist()
+        return sorted(found, key=lambda row: [row[c] for c in (spec.key, *spec.partition_by)])
+
+    def keyed(
+        self, table: str, column: str, values: Iterable[str], version: int | None = None
+    ) -> list[Row]:
+        """Read the rows whose `column` is one of some `values`; none asks for nothing."""
+        wanted = sorted(set(values))
+        return self.rows(table, any_key(column, wanted), version) if wanted else []
+
+    @cached_property
+    def tombstones(self) -> dict[str, Tombstone]:
+        """Withdrawn images by id."""
+        return read_tombstones(self.warehouse)
+
+    @cached_property
+    def cutoffs(self) -> list[Row]:
+        """The cuts of all role sets, as they stand."""
+        return self.warehouse.read("cutoffs").to_dicts()
+
+    @cached_property
+    def marked(self) -> dict[str, list[str]]:
+        """Digests of training sets and checkpoints that hold withdrawn images, with those."""
+        marks: dict[str, list[str]] = {}
+        for row in self.warehouse.read("tombstone_artefacts").iter_rows(named=True):
+            marks.setdefault(row["digest"], []).append(row["image_id"])
+        return marks
+
+    @cached_property
+    def trainings(self) -> list[Training]:
+        """All CLIP checkpoints that are or were."""
+        return read_trainings(self.warehouse, self.data_root)
+
+    @cached_property
+    def scores(self) -> list[Row]:
+        """All rows of ``benchmark_scores``."""
+        frame = self.warehouse.read("benchmark_scores")
+        return frame.sort("benchmark", "recipe", "seed", "metric").to_dicts()
+
+    @cached_property
+    def pins(self) -> list[Pin]:
+        """Training sets that still matter: the recipe's own, a checkpoint's, a score's."""
+        current = {
+            (row["recipe"], row["digest"])
+            for row in self.warehouse.read("training_sets").iter_rows(named=True)
+        }
+        scored = {row["checkpoint_digest"] for row in self.scores}
+        current |= {
+            (t.recipe, t.training_set_digest)
+            for t in self.trainings
+            if t.folder is not None or t.weights_digest in scored
+        }
+        return [pin for pin in read_pins(self.warehouse) if (pin.recipe, pin.digest) in current]
+
+    @cached_property
+    def r1_trainings(self) -> list[Row]:
+        """All R1 checkpoints that were recorded."""
+        return self.warehouse.read("r1_trainings").sort("recipe", "seed").to_dicts()
+
+    @cached_property
+    def r1_scores(self) -> list[Row]:
+        """All rows of ``r1_scores``."""
+        frame = self.warehouse.read("r1_scores")
+        return frame.sort("benchmark", "recipe", "seed", "metric").to_dicts()
+
+    def withdrawal(self, digest: str) -> str:
+        """Say that an artefact holds withdrawn images; empty when it holds none."""
+        images = self.marked.get(digest, [])
+        if not images:
+            return ""
+        named = ", ".join(short(image) for image in sorted(images)[:5])
+        return f"holds {len(images)} withdrawn image{'s' * (len(images) > 1)}: {named}"
+
+
+def short(key: str) -> str:
+    """The beginning of an id."""
+    return key[:SHORT]
+
+
+def excerpt(text: str | None, width: int = 90) -> str:
+    """A text on one line of at most `width` characters."""
+    line = " ".join((text or "").split())
+    return line if len(line) <= width else f"{line[: width - 1].rstrip()}…"
+
+
+def facts(*pairs: tuple[str, object]) -> dict[str, str]:
+    """Facts in the order given, without those that are empty."""
+    return {name: str(value) for name, value in pairs if value not in (None, "", (), [])}
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, such as 2,973 pairs."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def listed(values: Iterable[object]) -> str:
+    """Distinct values in order, joined by commas."""
+    return ", ".join(dict.fromkeys(str(value) for value in values))
+
+
+def sampling(row: Row) -> str:
+    """How a caption was drawn, on one line."""
+    return (
+        f"temperature {row['temperature']:g}, top-p {row['top_p']:g}, "
+        f"{row['max_tokens']} tokens at most, seed {row['seed']}"
+    )
+
+
+def _holds_bytes(kind: Any, pa: Any) -> bool:
+    types = pa.types
+    return types.is_binary(kind) or (types.is_list(kind) and types.is_binary(kind.value_type))

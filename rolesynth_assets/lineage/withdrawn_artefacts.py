@@ -1,0 +1,207 @@
+"""What holds withdrawn images: training sets, checkpoints, pages, benchmarks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rolesynth_assets.clip.trainings import read_trainings
+from rolesynth_assets.r1.trained import data_with
+from rolesynth_assets.recipes.pins import Pin, read_pins, trained_on
+from rolesynth_assets.store.errors import MissingVersionError
+from rolesynth_assets.store.rows import any_key
+
+if TYPE_CHECKING:
+    from rolesynth_assets.store.reader import StoreReader
+    from rolesynth_assets.store.warehouse import Warehouse
+
+Row = dict[str, str]
+
+
+class ArtefactKind(StrEnum):
+    """What can hold a withdrawn image."""
+
+    TABLE = "table"
+    """Rows of a Lance table; gone now, but its earlier versions hold them until a purge."""
+    TRAINING_SET = "training set"
+    CHECKPOINT = "checkpoint"
+    R1_CHECKPOINT = "r1 checkpoint"
+    REPORT = "report"
+    """A page that quotes a caption of the image; the next materialization writes it anew."""
+    BENCHMARK = "benchmark"
+    """A benchmark's own files, which are not ours to change."""
+    DOMAIN = "domain"
+    """Seeds of a CADS domain."""
+    ROUND = "round"
+    """Candidates of a CADS round: domain and round."""
+
+
+@dataclass(frozen=True, order=True)
+class Artefact:
+    """Something that holds withdrawn images.
+
+    Attributes:
+        image_id: the image.
+        kind: what it is.
+        name: its partition key, table or file.
+        digest: of its content where it has one.
+    """
+
+    image_id: str
+    kind: ArtefactKind
+    name: str
+    digest: str = ""
+
+
+def find_artefacts(
+    store: StoreReader,
+    warehouse: Warehouse,
+    data_root: Path,
+    ids: Sequence[str],
+    doomed: Mapping[str, str],
+    benchmarks: Mapping[str, Set[str]],
+) -> set[Artefact]:
+    """Find what holds some images, and add what was written down before.
+
+    Args:
+        store: the Lance tables, before anything is removed from them.
+        warehouse: the DuckDB tables.
+        data_root: folder of checkpoints and reports.
+        ids: the images.
+        doomed: predicates of the rows made of them, by table.
+        benchmarks: image ids by benchmark.
+    """
+    in_benchmarks = {
+        Artefact(image, ArtefactKind.BENCHMARK, name)
+        for name, images in benchmarks.items()
+        for image in ids
+        if image in images
+    }
+    places = {Artefact(i, kind, name) for i in ids for kind, name in _places(store, doomed)}
+    return (
+        _recorded(warehouse, ids)
+        | places
+        | in_benchmarks
+        | _trained(store, warehouse, data_root, ids)
+        | _trained_policies(store, warehouse, doomed, ids)
+        | _reports(store, data_root, ids)
+    )
+
+
+def _recorded(warehouse: Warehouse, ids: Sequence[str]) -> set[Artefact]:
+    """What earlier attempts wrote down."""
+    rows = warehouse.read("tombstone_artefacts").to_dicts()
+    return {
+        Artefact(row["image_id"], ArtefactKind(row["kind"]), row["artefact"], row["digest"])
+        for row in rows
+        if row["image_id"] in ids
+    }
+
+
+def record_artefacts(warehouse: Warehouse, image: str, artefacts: Set[Artefact]) -> None:
+    """Write down what holds an image."""
+    import polars as pl
+
+    rows = [
+        {"image_id": a.image_id, "kind": str(a.kind), "artefact": a.name, "digest": a.digest}
+        for a in sorted(artefacts)
+        if a.image_id == image
+    ]
+    columns = ["image_id", "kind", "artefact", "digest"]
+    frame = pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String))
+    warehouse.replace("tombstone_artefacts", {"image_id": image}, frame)
+
+
+def _trained(
+    store: StoreReader, warehouse: Warehouse, data_root: Path, ids: Sequence[str]
+) -> set[Artefact]:
+    """Training sets with one of the images, and the checkpoints made of them."""
+    found = set()
+    trainings = read_trainings(warehouse, data_root)
+    for pin in read_pins(warehouse):
+        for image in _images_in(store, pin, ids):
+            found.add(Artefact(image, ArtefactKind.TRAINING_SET, pin.recipe, pin.digest))
+            found |= {
+                Artefact(image, ArtefactKind.CHECKPOINT, t.key, t.weights_digest)
+                for t in trainings
+                if (t.recipe, t.training_set_digest) == (pin.recipe, pin.digest) and t.folder
+            }
+    return found
+
+
+def _trained_policies(
+    store: StoreReader, warehouse: Warehouse, doomed: Mapping[str, str], ids: Sequence[str]
+) -> set[Artefact]:
+    """R1 checkpoints trained on a problem or seed that goes; each image is named for all."""
+    items = [
+        key
+        for table, column in (("problems", "problem_id"), ("seeds", "seed_id"))
+        if table in doomed
+        for key in distinct(store, table, column, doomed[table])
+    ]
+    digests = data_with(warehouse, items)
+    return {
+        Artefact(
+            image,
+            ArtefactKind.R1_CHECKPOINT,
+            f"{row['recipe']}|{row['seed']}",
+            row["weights_digest"],
+        )
+        for row in warehouse.read("r1_trainings").iter_rows(named=True)
+        if row["data_digest"] in digests
+        for image in ids
+    }
+
+
+def _images_in(store: StoreReader, pin: Pin, ids: Sequence[str]) -> set[str]:
+    """Which of some images a training set has; none where its version was purged before."""
+    columns = ["caption_id", "image_id", "length", "score", "kept"]
+    try:
+        rows = store.read(
+            "pairs",
+            {"role_set": pin.role_set},
+            columns,
+            any_key("image_id", ids),
+            pin.versions["pairs"],
+        ).to_pylist()
+    except MissingVersionError:
+        return set()  # what it held was written down by the withdrawal before the purge
+    by_caption: dict[str, list[Row]] = {}
+    for row in rows:
+        by_caption.setdefault(row["caption_id"], []).append(row)
+    return {same[0]["image_id"] for same in by_caption.values() if trained_on(pin, same)}
+
+
+def _reports(store: StoreReader, data_root: Path, ids: Sequence[str]) -> set[Artefact]:
+    """Pages that quote a caption of the images."""
+    rows = store.read("captions", None, ["image_id", "text"], any_key("image_id", ids)).to_pylist()
+    found = set()
+    for path in sorted((data_root / "reports").glob("**/*.md")):
+        page = path.read_text(encoding="utf-8")
+        found |= {
+            Artefact(row["image_id"], ArtefactKind.REPORT, str(path.relative_to(data_root)))
+            for row in rows
+            if row["text"] and row["text"] in page
+        }
+    return found
+
+
+def _places(store: StoreReader, doomed: Mapping[str, str]) -> Iterator[tuple[ArtefactKind, str]]:
+    """Tables, domains and rounds that lose rows."""
+    for table in doomed:
+        yield ArtefactKind.TABLE, table
+    if "seeds" in doomed:
+        for domain in distinct(store, "seeds", "domain", doomed["seeds"]):
+            yield ArtefactKind.DOMAIN, domain
+    if "candidates" in doomed:
+        rows = store.read("candidates", None, ["domain", "round"], doomed["candidates"])
+        for row in rows.to_pylist():
+            yield ArtefactKind.ROUND, f"{row['domain']}|{row['round']}"
+
+
+def distinct(store: StoreReader, table: str, column: str, where: str) -> list[str]:
+    """Return the distinct values of a column, sorted."""
+    return sorted(set(store.read(table, None, [column], where)[column].to_pylist()))

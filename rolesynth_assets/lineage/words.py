@@ -1,0 +1,103 @@
+"""Why something is stale, in words a person can act on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from rolesynth_assets.lineage.causes import Cause, Cell, Reason
+from rolesynth_assets.lineage.staleness import Staleness
+
+if TYPE_CHECKING:
+    from rolesynth_assets.roles.role import Role
+
+ROWS = "dagster/partition_row_count"
+Explain = Callable[[str], str | None]
+"""Tells from a partition of an upstream asset what changed in it, if it can."""
+
+
+class Words:
+    """Tells causes in words, with what the event log knows of them.
+
+    Args:
+        instance: where runs are recorded.
+        explain: by upstream asset, one that looks closer at its change.
+    """
+
+    def __init__(
+        self, instance: dg.DagsterInstance, explain: Mapping[str, Explain] | None = None
+    ) -> None:
+        self._instance, self._explain = instance, explain or {}
+        self._told: dict[Cause, str] = {}
+
+    def why(self, staleness: Staleness, cell: Cell) -> list[str]:
+        """Tell a cell's own causes, and where it has none, the upstream cells' it follows from."""
+        lines = []
+        for cause in staleness.state(cell).causes:
+            if not cause.follows:
+                lines.append(self.tell(cause))
+            elif cause.upstream is not None:
+                roots = staleness.roots(cause.upstream)
+                behind = "; ".join(
+                    self.tell(root) if where == cause.upstream else f"{where}: {self.tell(root)}"
+                    for where, root in roots[:2]
+                )
+                lines.append(f"{cause}" + (f": {behind}" if behind else ""))
+        return lines
+
+    def tell(self, cause: Cause) -> str:
+        """Tell one cause."""
+        if cause not in self._told:
+            self._told[cause] = self._closer(cause) or str(cause)
+        return self._told[cause]
+
+    def _closer(self, cause: Cause) -> str | None:
+        upstream = cause.upstream
+        if cause.reason is not Reason.DATA or upstream is None or cause.count > 1:
+            return None
+        explain = self._explain.get(upstream.asset)
+        if explain and upstream.partition and (told := explain(upstream.partition)):
+            return told
+        if cause.events is None:
+            return None
+        before, after = (self._rows(upstream, event) for event in cause.events)
+        if before is None or after is None:
+            return None
+        if before == after:
+            return f"{upstream} changed, {after:,} rows as before"
+        more = after - before
+        return f"{upstream} has {abs(more):,} {'new' if more > 0 else 'fewer'} rows"
+
+    def _rows(self, cell: Cell, event: int) -> int | None:
+        key = dg.AssetKey.from_user_string(cell.asset)
+        found = self._instance.fetch_materializations(
+            dg.AssetRecordsFilter(asset_key=key, storage_ids=[event]), limit=1
+        ).records
+        made = found[0].asset_materialization if found else None
+        value = made.metadata.get(ROWS) if made else None
+        return int(value.value) if value is not None else None  # type: ignore[arg-type]
+
+
+def changed_roles(before: Sequence[Role], now: Sequence[Role]) -> str | None:
+    """Tell which roles of a role set changed: "role observer changed", or None if none did.
+
+    Args:
+        before: the roles that captions were made with.
+        now: the roles that its file holds.
+    """
+    old = {role.name: role.fingerprint for role in before}
+    new = {role.name: role.fingerprint for role in now}
+    changed = [name for name in new if name in old and old[name] != new[name]]
+    kinds = {
+        "changed": changed,
+        "added": [name for name in new if name not in old],
+        "removed": [name for name in old if name not in new],
+    }
+    told = [
+        f"role{'s' if len(names) > 1 else ''} {', '.join(names)} {what}"
+        for what, names in kinds.items()
+        if names
+    ]
+    return ", ".join(told) or None

@@ -1,0 +1,94 @@
+"""The final answer in a policy's reply: what follows the thinking, in a box or named in words."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib import resources
+
+from rolesynth_assets.cads.options import named_option
+from rolesynth_assets.cads.strategies import TaskType
+
+MAX_CHARS = 100_000
+"""Characters of a reply that are looked at, from its end."""
+MAX_ANSWER_CHARS = 300
+"""A longer answer is no short answer and is not compared."""
+
+_OPEN, _CLOSE = "<think>", "</think>"
+_BRACE = re.compile(r"\\boxed\s*\{|\\.|[{}]", re.DOTALL)
+_NAMED = re.compile(
+    r"\banswer\s*(?:is\b|[:=])[\s:*]*(?P<answer>[^\n]{1,300}?)\s*(?:\.(?=\s|$)|\n|$)", re.IGNORECASE
+)
+
+
+@cache
+def system_prompt() -> str:
+    """Return what every policy is told before a question; the question alone is the user's text."""
+    path = resources.files("rolesynth_assets.r1") / "templates" / "system.txt"
+    return path.read_text("utf-8").strip()
+
+
+def plain(text: str) -> str:
+    """Keep a question from posing as one of the tokenizer's special tokens."""
+    return text.replace("<|", "< |")
+
+
+def after_thinking(reply: str) -> str | None:
+    """Return what follows the last ``</think>``, or all of a reply that does not think.
+
+    Returns:
+        None when the thinking began and never ended: such a reply has no answer.
+    """
+    reply = reply[-MAX_CHARS:]
+    if _CLOSE in reply:
+        return reply.rpartition(_CLOSE)[2].strip()
+    return None if _OPEN in reply else reply.strip()
+
+
+def boxed(text: str) -> str | None:
+    r"""Return the content of the last ``\boxed{...}`` whose braces are balanced; None without one.
+
+    Braces nest and may be escaped (``\{``). A box within a box is opened too. Linear in the text.
+    """
+    opened: list[int | None] = []  # where the content of each open brace begins, None if no box
+    content = None
+    for token in _BRACE.finditer(text):
+        if token[0].startswith("\\boxed"):
+            opened.append(token.end())
+        elif token[0] == "{":
+            opened.append(None)
+        elif token[0] == "}" and opened:
+            begin = opened.pop()
+            if begin is not None:
+                content = text[begin : token.start()].strip()
+    if content is None or "\\boxed" not in content:
+        return content
+    return boxed(content) or None
+
+
+def boxed_answer(reply: str) -> str | None:
+    r"""Return the short answer in the last box after the thinking: what the reward looks at."""
+    text = after_thinking(reply)
+    answer = boxed(text) if text is not None else None
+    return answer if answer and len(answer) <= MAX_ANSWER_CHARS else None
+
+
+def final_answer(reply: str, task_type: TaskType) -> str | None:
+    """Return the answer that a person would read off a reply, in a box or not.
+
+    In this order: the last box; what follows "the answer is"; the last line, if it names an option
+    or the reply has but one line. An answer to a multiple-choice problem may be "C", "(c)" or
+    "C. text". Used for evaluation; the reward accepts boxes only.
+    """
+    answer = boxed_answer(reply)
+    if answer is not None:
+        return answer
+    text = after_thinking(reply)
+    if not text:
+        return None
+    named = [match["answer"].strip(" *") for match in _NAMED.finditer(text)]
+    if named and named[-1]:
+        return named[-1]
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lone = len(lines) == 1 or (task_type is TaskType.MCQ and named_option(lines[-1]) is not None)
+    return lines[-1] if lone and len(lines[-1]) <= MAX_ANSWER_CHARS else None

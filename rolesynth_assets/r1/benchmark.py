@@ -1,0 +1,139 @@
+"""What a policy is measured on: a benchmark's definition, and its items."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+
+from rolesynth_assets.cads.options import options
+from rolesynth_assets.cads.strategies import TaskType
+
+
+class R1BenchmarkError(ValueError):
+    """A benchmark cannot be read; the message says which, why, and the way out."""
+
+
+class Layout(StrEnum):
+    """How a benchmark's files are laid out: as their publisher lays them out."""
+
+    EMBEDDED = "embedded"
+    """Drawn by `rolesynth_assets.embedded.problems`; no files."""
+    EASY_VQA = "easy_vqa"
+    """The test split inside the easy-vqa package."""
+    MATHVISTA = "mathvista"
+    MATHVERSE = "mathverse"
+    MATHVISION = "mathvision"
+    MMMU = "mmmu"
+    """Also MMMU-Pro's standard form with ten options."""
+    CHARXIV_REASONING = "charxiv_reasoning"
+    CHARXIV_DESCRIPTIVE = "charxiv_descriptive"
+
+    @property
+    def has_files(self) -> bool:
+        """Whether a user has to have the benchmark's files."""
+        return self not in (Layout.EMBEDDED, Layout.EASY_VQA)
+
+
+class R1Benchmark(BaseModel):
+    """One benchmark, a YAML file.
+
+    Attributes:
+        name: the key of the benchmark, and of its Dagster partition.
+        description: one sentence for people.
+        layout: how its files are laid out.
+        path: folder of the files; ``{data}`` stands for the data root, ``~`` for the home folder.
+        split: such as ``testmini`` or ``validation``; the publisher's usual one by default.
+        domain: of the embedded problems.
+        count: items; a fixed sample where a benchmark has more, all of them when None.
+        seed: of the sample, or of the embedded problems.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    description: str = ""
+    layout: Layout
+    path: str | None = None
+    split: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_.-]+$")
+    domain: str | None = None
+    count: PositiveInt | None = None
+    seed: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _fields_of_the_layout(self) -> R1Benchmark:
+        if self.layout.has_files != (self.path is not None):
+            raise ValueError(f"layout {self.layout} {_needs(self.layout.has_files)} a path")
+        drawn = self.layout is Layout.EMBEDDED
+        if drawn != (self.domain is not None):
+            raise ValueError(f"layout {self.layout} {_needs(drawn)} a domain")
+        if drawn and self.count is None:
+            raise ValueError("layout embedded needs a count: it has no end of problems")
+        return self
+
+    def folder(self, data_root: Path) -> Path:
+        """Return the folder of the benchmark's files."""
+        return Path((self.path or "").replace("{data}", str(data_root))).expanduser()
+
+
+@dataclass(frozen=True)
+class BenchmarkItem:
+    """One question of a benchmark.
+
+    Attributes:
+        item_id: unique within the benchmark.
+        images: encoded images in order, at least one.
+        question: what the policy reads, options included.
+        answer: the reference; the letter of a multiple-choice question.
+        task_type: how it is answered.
+        accepted: further answers that count as right.
+        decimals: places that a number is rounded to before it is compared; None compares as is.
+        graded_question: the question with its options where the policy sees them in the image only.
+    """
+
+    item_id: str
+    images: tuple[bytes, ...]
+    question: str
+    answer: str
+    task_type: TaskType
+    accepted: tuple[str, ...] = ()
+    decimals: int | None = None
+    graded_question: str | None = None
+
+    @property
+    def full_question(self) -> str:
+        """The question that an answer is compared under."""
+        return self.graded_question or self.question
+
+
+def chance_level(items: Sequence[BenchmarkItem]) -> float:
+    """Return the accuracy of answering without looking, 0 to 1.
+
+    One in the number of options where there are options. Of the other items, the share of the
+    commonest reference among those whose question begins with the same two words: what a policy
+    reaches that knows the kinds of questions and their answers, and is blind.
+
+    Raises:
+        ValueError: there is no item.
+    """
+    if not items:
+        raise ValueError("no item has no chance level")
+    expected = 0.0
+    open_items: dict[str, Counter[str]] = {}
+    for item in items:
+        choices = len(options(item.full_question))
+        if item.task_type is TaskType.MCQ:
+            expected += 1 / (choices or 4)
+        else:
+            kind = " ".join(item.question.lower().split()[:2])
+            open_items.setdefault(kind, Counter())[item.answer.strip().lower()] += 1
+    expected += sum(counts.most_common(1)[0][1] for counts in open_items.values())
+    return expected / len(items)
+
+
+def _needs(needed: bool) -> str:
+    return "needs" if needed else "has no use for"

@@ -1,0 +1,125 @@
+"""Rows and images of a benchmark's files: Parquet, JSON or JSON lines, images inside or beside."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rolesynth_assets.r1.benchmark import R1BenchmarkError
+
+Row = Mapping[str, Any]
+
+MAX_JSON_BYTES = 512 * 2**20
+"""The largest JSON file of the known benchmarks, MathVision's test split, has a few MB."""
+IMAGE_FOLDERS = ("", "images", "data", "data/images")
+
+
+def read_rows(root: Path, split: str, names: tuple[str, ...] = ("{split}",)) -> Iterator[Row]:
+    """Yield the rows of a split, in the order of the files and of their rows.
+
+    Looked for, in this order: ``<name>-*.parquet`` and ``<name>.parquet`` at any depth, then
+    ``<name>.json`` and ``<name>.jsonl`` in `root` and its folder ``data``. A JSON file holds a list
+    of rows, or an object of rows by id.
+
+    Args:
+        root: folder of the benchmark.
+        split: such as ``testmini``.
+        names: file names without extension; ``{split}`` stands for the split.
+
+    Raises:
+        R1BenchmarkError: the folder or the split is not there, or a file cannot be read.
+    """
+    if not root.is_dir():
+        raise R1BenchmarkError(
+            f"{root} is no folder: set `path` in the benchmark's YAML file to where its files lie."
+        )
+    stems = [name.format(split=split) for name in names]
+    tables = [p for s in stems for q in (f"{s}-*.parquet", f"{s}.parquet") for p in root.rglob(q)]
+    texts = [
+        path
+        for stem in stems
+        for folder in (root, root / "data")
+        for path in (folder / f"{stem}.json", folder / f"{stem}.jsonl")
+        if path.is_file()
+    ]
+    if tables:
+        for path in sorted(set(tables)):
+            yield from _parquet(path)
+    elif texts:
+        yield from _json(texts[0])
+    else:
+        looked = ", ".join(f"{stem}.parquet, {stem}.json" for stem in stems)
+        raise R1BenchmarkError(
+            f"{root} holds no split {split!r} (looked for {looked}): complete the download, or "
+            "name another split in the benchmark's YAML file."
+        )
+
+
+def read_image(root: Path, value: Any, where: str) -> bytes:
+    """Return an image of a row as bytes that decode: {bytes, path} of Parquet, or a relative path.
+
+    Args:
+        root: folder of the benchmark; a path that leads out of it is refused.
+        value: the row's cell.
+        where: names the row in messages.
+
+    Raises:
+        R1BenchmarkError: there is no image, or it cannot be decoded.
+    """
+    from rolesynth_assets.images.decode import DecodeLimits, normalise
+    from rolesynth_assets.images.rejects import Reject
+
+    data = value.get("bytes") if isinstance(value, Mapping) else None
+    path = value.get("path") if isinstance(value, Mapping) else value
+    if not data and isinstance(path, str) and path:
+        data = _file(root, path, where)
+    if not data:
+        raise R1BenchmarkError(f"{where}: no image in {str(value)[:80]!r}.")
+    image = normalise(data, DecodeLimits(min_side=1))
+    if isinstance(image, Reject):
+        raise R1BenchmarkError(f"{where}: its image is no use: {image.reason}: {image.detail}")
+    return image.data
+
+
+def _file(root: Path, name: str, where: str) -> bytes:
+    base = root.resolve()
+    for folder in IMAGE_FOLDERS:
+        path = (base / folder / name).resolve()
+        if not path.is_relative_to(base):
+            raise R1BenchmarkError(f"{where}: image {name!r} leads out of {root}; refused.")
+        if path.is_file():
+            return path.read_bytes()
+    raise R1BenchmarkError(
+        f"{where}: image {name!r} is missing in {root}; unpack images.zip there."
+    )
+
+
+def _parquet(path: Path) -> Iterator[Row]:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        with parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=64):
+                yield from batch.to_pylist()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise R1BenchmarkError(f"{path} cannot be read as Parquet: {error}") from error
+
+
+def _json(path: Path) -> Iterator[Row]:
+    if path.stat().st_size > MAX_JSON_BYTES:
+        raise R1BenchmarkError(f"{path} has more than {MAX_JSON_BYTES} bytes; it is no benchmark.")
+    try:
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".jsonl":
+            content = [json.loads(line) for line in text.splitlines() if line.strip()]
+        else:
+            content = json.loads(text)
+    except (UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise R1BenchmarkError(f"{path} cannot be read as JSON: {error}") from error
+    rows = list(content.values()) if isinstance(content, dict) else content
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise R1BenchmarkError(f"{path} holds no rows: expected a list or an object of objects.")
+    yield from rows

@@ -1,0 +1,103 @@
+"""The items of a benchmark, whichever way it comes."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from rolesynth_assets.cads.strategies import TaskType
+from rolesynth_assets.r1 import layouts
+from rolesynth_assets.r1.benchmark import BenchmarkItem, Layout, R1Benchmark, R1BenchmarkError
+
+T = TypeVar("T")
+
+_READERS: dict[Layout, tuple[Callable[[Path, str], Iterator[BenchmarkItem]], str]] = {
+    Layout.MATHVISTA: (layouts.mathvista, "testmini"),
+    Layout.MATHVERSE: (layouts.mathverse, "testmini"),
+    Layout.MATHVISION: (layouts.mathvision, "testmini"),
+    Layout.MMMU: (layouts.mmmu, "validation"),
+    Layout.CHARXIV_REASONING: (layouts.charxiv_reasoning, "val"),
+    Layout.CHARXIV_DESCRIPTIVE: (layouts.charxiv_descriptive, "val"),
+}
+"""Reader and usual split of the layouts with files."""
+
+
+def benchmark_items(benchmark: R1Benchmark, data_root: Path) -> list[BenchmarkItem]:
+    """Read a benchmark whole, or the fixed sample that its `count` and `seed` ask for.
+
+    Args:
+        benchmark: its definition.
+        data_root: what ``{data}`` in its path stands for.
+
+    Raises:
+        R1BenchmarkError: the files are missing or cannot be read, or hold no item with an image.
+    """
+    if benchmark.layout is Layout.EMBEDDED:
+        return _embedded(benchmark)
+    if benchmark.layout is Layout.EASY_VQA:
+        return _easy_vqa(benchmark)
+    reader, usual = _READERS[benchmark.layout]
+    try:
+        items = list(reader(benchmark.folder(data_root), benchmark.split or usual))
+    except (KeyError, TypeError) as error:
+        raise R1BenchmarkError(
+            f"Benchmark {benchmark.name}: a row of {benchmark.folder(data_root)} lacks what the "
+            f"layout {benchmark.layout} has ({error!r}); is this another benchmark or version?"
+        ) from error
+    items = [item for item in items if item.images]
+    if not items:
+        raise R1BenchmarkError(f"Benchmark {benchmark.name}: no question with an image.")
+    return _sample(items, benchmark)
+
+
+def available(benchmark: R1Benchmark, data_root: Path) -> bool:
+    """Whether a benchmark can be read: it needs no files, or its folder is there."""
+    return not benchmark.layout.has_files or benchmark.folder(data_root).is_dir()
+
+
+def _embedded(benchmark: R1Benchmark) -> list[BenchmarkItem]:
+    from rolesynth_assets.embedded.problems import held_out
+
+    assert benchmark.domain is not None and benchmark.count is not None
+    problems = held_out(benchmark.domain, benchmark.count, benchmark.seed)
+    return [
+        BenchmarkItem(
+            item_id=f"{benchmark.domain}-{benchmark.seed}-{number}",
+            images=(problem.image,),
+            question=problem.question,
+            answer=problem.answer,
+            task_type=TaskType(problem.task_type),
+        )
+        for number, problem in enumerate(problems)
+    ]
+
+
+def _easy_vqa(benchmark: R1Benchmark) -> list[BenchmarkItem]:
+    import easy_vqa
+
+    if benchmark.split not in (None, "test"):
+        raise R1BenchmarkError(
+            f"Benchmark {benchmark.name}: easy-VQA's split is test; seeds come from train."
+        )
+    questions, answers, image_ids = easy_vqa.get_test_questions()
+    rows = list(zip(questions, answers, image_ids, strict=True))
+    numbers = _sample(list(range(len(rows))), benchmark)
+    paths = easy_vqa.get_test_image_paths()
+    items = []
+    for number in numbers:
+        question, answer, image_id = rows[number]
+        image = Path(paths[image_id]).read_bytes()
+        items.append(BenchmarkItem(str(number), (image,), question, answer, TaskType.OPEN_ENDED))
+    return items
+
+
+def _sample(items: list[T], benchmark: R1Benchmark) -> list[T]:
+    """Return `count` items drawn by the benchmark's seed, in their order; all when it is None."""
+    if benchmark.count is None or benchmark.count >= len(items):
+        return items
+    drawn = random.Random(f"r1 benchmark {benchmark.seed}").sample(
+        range(len(items)), benchmark.count
+    )
+    return [items[number] for number in sorted(drawn)]

@@ -1,0 +1,217 @@
+"""What a finished R1 checkpoint says about itself; reads no weights, needs no torch.
+
+The folder holds the policy as transformers loads it (safetensors, processor), `recipe.json`,
+`log.jsonl`, `rollouts.jsonl` and, written last, `provenance.json`. A recipe that trains nothing
+leaves no weights: its policy is the model it names.
+"""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, ValidationError
+
+from rolesynth_assets.clip.manifest import CheckpointError, file_digest, write_atomically
+from rolesynth_assets.r1.policy import model_source, source_digest
+from rolesynth_assets.r1.recipe import R1Recipe, Training
+from rolesynth_assets.store.digests import digest
+
+RECIPE = "recipe.json"
+LOG = "log.jsonl"
+ROLLOUTS = "rollouts.jsonl"
+PROVENANCE = "provenance.json"
+
+
+class _Record(BaseModel):
+    # a reward that is not a number must survive being written: a check looks for it
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+
+
+class StepLog(_Record):
+    """One optimiser step; means over its rollouts.
+
+    Attributes:
+        step: from 1.
+        reward: 0.9 accuracy + 0.1 format.
+        accuracy: share of rollouts with the right boxed answer.
+        format: share of rollouts of the form asked for.
+        kl: divergence from the untrained model, nats a token; None where the recipe's beta is 0.
+        length: tokens of a reply.
+        clipped: share of replies that hit the token limit.
+        entropy: nats a token.
+        loss: of the step.
+        gradient_norm: before clipping.
+    """
+
+    step: int
+    reward: float
+    accuracy: float
+    format: float
+    kl: float | None
+    length: float
+    clipped: float
+    entropy: float | None
+    loss: float
+    gradient_norm: float | None
+
+
+_Base64 = Annotated[
+    bytes,
+    PlainSerializer(lambda data: base64.b64encode(data).decode("ascii")),
+    PlainValidator(lambda d: d if isinstance(d, bytes) else base64.b64decode(d, validate=True)),
+]
+
+
+class Rollout(_Record):
+    """One training question, answered greedily before and after the training.
+
+    Attributes:
+        item_id: id of the problem or seed.
+        question: as the policy read it.
+        image: encoded.
+        solution: the reference.
+        task_type: `TaskType` value.
+        before: reply of the untrained policy.
+        after: reply of the trained one.
+        reward_before: total reward of `before`, 0 to 1.
+        reward_after: total reward of `after`.
+    """
+
+    item_id: str
+    question: str
+    image: _Base64
+    solution: str
+    task_type: str
+    before: str
+    after: str
+    reward_before: float
+    reward_after: float
+
+
+class Provenance(_Record):
+    """Where a checkpoint comes from.
+
+    Attributes:
+        recipe: name of the recipe.
+        recipe_digest: `R1Recipe.digest`.
+        seed: the training seed.
+        training: what it was trained on.
+        model: the model it started from, as the recipe names it.
+        model_digest: identity of that model's weights.
+        data_digest: `TrainingData.digest`.
+        items: questions trained on.
+        domains: questions by domain.
+        dropped: rows that were not trained on, by reason.
+        steps: optimiser steps made.
+        device: kind of device trained on.
+        weights_digest: sha256 of the weights; of an untrained model, `model_digest`.
+        stand_in: whether the model stands in for a real one.
+        versions: of the libraries that decide the weights.
+    """
+
+    recipe: str
+    recipe_digest: str
+    seed: int
+    training: Training
+    model: str
+    model_digest: str
+    data_digest: str
+    items: int
+    domains: dict[str, int]
+    dropped: dict[str, int]
+    steps: int
+    device: str
+    weights_digest: str
+    stand_in: bool
+    versions: dict[str, str]
+
+
+Line = TypeVar("Line", StepLog, Rollout)
+
+
+def read_provenance(folder: Path) -> Provenance:
+    """Read the provenance of a finished checkpoint.
+
+    Raises:
+        CheckpointError: there is none, which means the training has not finished, or it is damaged.
+    """
+    path = folder / PROVENANCE
+    if not path.is_file():
+        raise CheckpointError(
+            f"{folder} holds no {PROVENANCE}: no training has finished there. Materialize "
+            "r1_checkpoints for this recipe and seed; it goes on from the last saved step."
+        )
+    try:
+        return Provenance.model_validate_json(path.read_text(encoding="utf-8"))
+    except ValidationError as error:
+        raise CheckpointError(f"{path} is damaged: {error}. Train again.") from error
+
+
+def read_recipe(folder: Path) -> R1Recipe:
+    """Read the recipe of a finished checkpoint.
+
+    Raises:
+        CheckpointError: it is missing or damaged.
+    """
+    try:
+        return R1Recipe.model_validate_json((folder / RECIPE).read_text(encoding="utf-8"))
+    except (OSError, ValidationError) as error:
+        raise CheckpointError(f"{folder / RECIPE} cannot be read: {error}. Train again.") from error
+
+
+def read_log(folder: Path) -> list[StepLog]:
+    """Read ``log.jsonl``, a row an optimiser step; none of an untrained model."""
+    return _read_lines(StepLog, folder / LOG)
+
+
+def read_rollouts(folder: Path) -> list[Rollout]:
+    """Read ``rollouts.jsonl``; none of an untrained model."""
+    return _read_lines(Rollout, folder / ROLLOUTS)
+
+
+def policy_source(folder: Path) -> str:
+    """Return what to load as the policy of a finished checkpoint: the folder, or its base model.
+
+    Raises:
+        CheckpointError: the checkpoint is unfinished, or its weights are not those it describes.
+    """
+    provenance, recipe = read_provenance(folder), read_recipe(folder)
+    if provenance.training is not Training.NONE:
+        found = weights_digest(folder) if list_weights(folder) else "no file"
+    else:
+        found = source_digest(recipe.model, recipe.revision)
+    if found != provenance.weights_digest:
+        raise CheckpointError(
+            f"{folder}: the policy's weights are not what {PROVENANCE} describes (sha256 "
+            f"{found[:12]}, expected {provenance.weights_digest[:12]}). Train again."
+        )
+    return model_source(recipe.model) if provenance.training is Training.NONE else str(folder)
+
+
+def list_weights(folder: Path) -> list[Path]:
+    """Return the weight files of a policy: one, or the shards of a large model."""
+    return sorted(folder.glob("model*.safetensors"))
+
+
+def weights_digest(folder: Path) -> str:
+    """Return the sha256 of a policy's weights; of several files, of their digests in order."""
+    digests = [file_digest(path) for path in list_weights(folder)]
+    return digests[0] if len(digests) == 1 else digest("weights", *digests)
+
+
+def write_lines(path: Path, rows: list[StepLog] | list[Rollout]) -> None:
+    """Write a row a line, atomically."""
+    text = "".join(row.model_dump_json() + "\n" for row in rows)
+    write_atomically(path, text.encode())
+
+
+def _read_lines(kind: type[Line], path: Path) -> list[Line]:
+    if not path.is_file():
+        raise CheckpointError(f"{path} is missing: no training has finished there.")
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return [kind.model_validate_json(line) for line in lines]
+    except ValidationError as error:
+        raise CheckpointError(f"{path} is damaged: {error}. Train again.") from error

@@ -1,0 +1,202 @@
+"""What a policy is trained on: gradable questions with an image, from `problems` or `seeds`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from rolesynth_assets.cads.options import named_option, options
+from rolesynth_assets.cads.strategies import TaskType
+from rolesynth_assets.r1.answers import plain, system_prompt
+from rolesynth_assets.r1.rewards import is_gradable
+from rolesynth_assets.store.digests import digest, image_id
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from datasets import Dataset
+
+    from rolesynth_assets.r1.policy import Policy
+
+IMAGE_MARK = "<image>"
+
+
+class DropReason(StrEnum):
+    """Why a row is not trained on."""
+
+    NO_ANSWER = "no_answer"
+    """A seed without a reference."""
+    NOT_ONE_IMAGE = "not_one_image"
+    """A seed without an image, or with several."""
+    UNREADABLE_IMAGE = "unreadable_image"
+    UNGRADABLE = "ungradable"
+    """The reward does not recognise the reference itself."""
+
+
+@dataclass(frozen=True)
+class TrainingItem:
+    """One question that rollouts are drawn for.
+
+    Attributes:
+        item_id: id of the problem or the seed.
+        domain: partition it comes from.
+        question: what the policy reads, options included.
+        answer: the reference, which the reward recognises.
+        task_type: how it is answered.
+        image: encoded, decodes.
+    """
+
+    item_id: str
+    domain: str
+    question: str
+    answer: str
+    task_type: TaskType
+    image: bytes
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The items of a training, ordered by id, and how many rows were dropped for which reason."""
+
+    items: tuple[TrainingItem, ...]
+    dropped: Mapping[str, int]
+
+    @cached_property
+    def digest(self) -> str:
+        """64 hex characters that change with any item's question, answer, kind or image."""
+        parts = [
+            part
+            for i in self.items
+            for part in (i.item_id, i.question, i.answer, str(i.task_type), image_id(i.image))
+        ]
+        return digest("r1 training data", *parts)
+
+    @property
+    def domains(self) -> dict[str, int]:
+        """Items by domain."""
+        return dict(sorted(Counter(item.domain for item in self.items).items()))
+
+
+NO_DATA = TrainingData((), {})
+"""What a recipe with ``training: none`` is trained on."""
+
+
+def problem_data(rows: pa.Table) -> TrainingData:
+    """Take the kept synthetic problems.
+
+    Args:
+        rows: of table `problems`, with the columns problem_id, domain, question, answer, task_type,
+            image and kept; rows that are not kept are passed over, their reason stands there.
+    """
+    from pyarrow import compute as pc
+
+    kept = rows.filter(pc.field("kept"))
+    return _selected(
+        (row["problem_id"], row["domain"], row["question"], row["answer"], row["task_type"],
+         [row["image"]])
+        for row in kept.to_pylist()
+    )  # fmt: skip
+
+
+def seed_data(rows: pa.Table) -> TrainingData:
+    """Take the seeds that have an answer and one image.
+
+    A seed is multiple choice when its question lists options and its answer names one of them.
+
+    Args:
+        rows: of table `seeds`, with the columns seed_id, domain, problem, answer and images.
+    """
+    return _selected(
+        (row["seed_id"], row["domain"], question, row["answer"], _kind(question, row["answer"]),
+         row["images"])
+        for row in rows.to_pylist()
+        for question in [row["problem"].replace(IMAGE_MARK, " ").strip()]
+    )  # fmt: skip
+
+
+def to_dataset(items: Sequence[TrainingItem], policy: Policy, batch: int) -> Dataset:
+    """Return the items as TRL reads them: prompt (conversation), image, and the reward's columns.
+
+    Fewer items than a step's questions are repeated until they fill one, since TRL leaves an
+    incomplete step out.
+
+    Args:
+        items: at least one.
+        policy: prepares the images.
+        batch: questions of one optimiser step.
+    """
+    from datasets import Dataset, Features, Image, Value
+
+    rounds = -(-batch // len(items)) if len(items) < batch else 1
+    message = [{"role": Value("string"), "content": Value("string")}]
+    columns = {
+        "prompt": message,
+        "image": Image(),
+        **dict.fromkeys(("solution", "task_type", "question", "item_id"), Value("string")),
+    }
+    rows = [
+        {
+            "prompt": prompt(item.question),
+            "image": {"bytes": policy.prepare(item.image), "path": None},
+            "solution": item.answer,
+            "task_type": str(item.task_type),
+            "question": item.question,
+            "item_id": item.item_id,
+        }
+        for item in items
+    ]
+    return Dataset.from_list(rows * rounds, features=Features(columns))
+
+
+def prompt(question: str) -> list[dict[str, Any]]:
+    """Return the conversation a policy reads; TRL puts the image before the question."""
+    return [
+        {"role": "system", "content": system_prompt()},
+        {"role": "user", "content": plain(question)},
+    ]
+
+
+def _kind(question: str, answer: str | None) -> str:
+    named = named_option(answer or "")
+    chosen = named is not None and named[0] in options(question)
+    return TaskType.MCQ if chosen else TaskType.OPEN_ENDED
+
+
+def _selected(rows: Iterable[tuple[str, str, str, str | None, str, list[bytes]]]) -> TrainingData:
+    items: list[TrainingItem] = []
+    dropped: Counter[str] = Counter()
+    for item_id, domain, question, answer, task_type, images in rows:
+        found = _checked(item_id, domain, question, answer, TaskType(task_type), images)
+        if isinstance(found, DropReason):
+            dropped[str(found)] += 1
+        else:
+            items.append(found)
+    items.sort(key=lambda item: item.item_id)
+    return TrainingData(tuple(items), dict(sorted(dropped.items())))
+
+
+def _checked(
+    item_id: str,
+    domain: str,
+    question: str,
+    answer: str | None,
+    task_type: TaskType,
+    images: list[bytes],
+) -> TrainingItem | DropReason:
+    from rolesynth_assets.images.decode import normalise
+    from rolesynth_assets.images.rejects import Reject
+
+    if not (answer or "").strip():
+        return DropReason.NO_ANSWER
+    assert answer is not None
+    if len(images) != 1:
+        return DropReason.NOT_ONE_IMAGE
+    if not is_gradable(answer, task_type, question):
+        return DropReason.UNGRADABLE
+    image = normalise(images[0])
+    if isinstance(image, Reject):
+        return DropReason.UNREADABLE_IMAGE
+    return TrainingItem(item_id, domain, question, answer, task_type, image.data)

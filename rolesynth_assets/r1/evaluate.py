@@ -1,0 +1,222 @@
+"""Measuring a policy on a benchmark: greedy answers, accuracy with its interval, chance."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rolesynth_assets.benchmarks.bootstrap import Interval, bootstrap_mean
+from rolesynth_assets.cads.equality import equal_by_rule
+from rolesynth_assets.mllm.engine import (
+    ChatEngine,
+    ChatReply,
+    ChatRequest,
+    FailureReason,
+    Sampling,
+)
+from rolesynth_assets.r1.answers import final_answer, system_prompt
+from rolesynth_assets.r1.benchmark import BenchmarkItem, chance_level
+from rolesynth_assets.r1.checkpoint import policy_source, read_recipe
+from rolesynth_assets.r1.policy import greedy_replies, is_nano, load_policy
+from rolesynth_assets.r1.recipe import Rollouts
+from rolesynth_assets.r1.rewards import is_well_formed
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Progress = Callable[[int, int], None]
+"""Called with the answers there are and all that are wanted."""
+
+BATCH = 256
+"""Items handed over at once, so that progress can be told."""
+
+
+class R1Metric(StrEnum):
+    """What is measured of a policy on a benchmark."""
+
+    ACCURACY = "accuracy"
+    """Share of right answers."""
+    WELL_FORMED = "well_formed"
+    """Share of replies of the form that the format reward asks for."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One benchmark item as a policy answered it; `answer` is None where none can be read off."""
+
+    item_id: str
+    reply: str
+    answer: str | None
+    correct: bool
+    well_formed: bool
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A policy's result on a benchmark.
+
+    Attributes:
+        answered: one an item, in the order of the items.
+        accuracy: share of right answers, with a bootstrap interval over items.
+        well_formed: share of well-formed replies, likewise.
+        chance: see `benchmark.chance_level`.
+    """
+
+    answered: tuple[Answered, ...]
+    accuracy: Interval
+    well_formed: Interval
+    chance: float
+
+
+def evaluate(
+    folder: Path, items: Sequence[BenchmarkItem], *, progress: Progress | None = None
+) -> Evaluation:
+    """Answer a benchmark greedily with a finished checkpoint and grade the answers by rules.
+
+    A nano policy answers through the embedded engine, one whose recipe uses vLLM through vLLM, any
+    other through transformers.
+
+    Args:
+        folder: the checkpoint.
+        items: at least one.
+        progress: called now and then.
+
+    Raises:
+        CheckpointError: the checkpoint is unfinished or altered.
+        EngineError: the engine cannot be started.
+        ValueError: there is no item.
+    """
+    replies = _replies(folder, items, progress or (lambda done, total: None))
+    return graded(items, replies)
+
+
+def graded(items: Sequence[BenchmarkItem], replies: Sequence[str]) -> Evaluation:
+    """Grade one reply an item; what the rules cannot tell counts as wrong.
+
+    Raises:
+        ValueError: there is no item, or items and replies differ in number.
+    """
+    import numpy as np
+
+    answered = [_graded(item, reply) for item, reply in zip(items, replies, strict=True)]
+    return Evaluation(
+        answered=tuple(answered),
+        accuracy=bootstrap_mean(np.asarray([a.correct for a in answered], float)),
+        well_formed=bootstrap_mean(np.asarray([a.well_formed for a in answered], float)),
+        chance=chance_level(items),
+    )
+
+
+def scores_frame(
+    evaluation: Evaluation,
+    *,
+    recipe: str,
+    seed: int,
+    benchmark: str,
+    checkpoint_digest: str = "",
+    run_id: str = "",
+) -> pl.DataFrame:
+    """Return an evaluation as rows of the warehouse's `r1_scores` table, one a metric."""
+    import polars as pl
+
+    measured: list[tuple[R1Metric, Interval, float | None]] = [
+        (R1Metric.ACCURACY, evaluation.accuracy, evaluation.chance),
+        (R1Metric.WELL_FORMED, evaluation.well_formed, None),
+    ]
+    schema = {
+        **{"recipe": pl.String, "seed": pl.Int64, "benchmark": pl.String, "metric": pl.String},
+        **dict.fromkeys(("value", "low", "high", "chance"), pl.Float64),
+        **{"n": pl.Int64, "checkpoint_digest": pl.String, "run_id": pl.String},
+    }
+    rows = [
+        (
+            *(recipe, seed, benchmark, str(metric)),
+            *(interval.value, interval.low, interval.high, chance),
+            *(len(evaluation.answered), checkpoint_digest, run_id),
+        )
+        for metric, interval, chance in measured
+    ]
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _graded(item: BenchmarkItem, reply: str) -> Answered:
+    answer = final_answer(reply, item.task_type)
+    correct = answer is not None and any(
+        _equal(item, reference, answer) for reference in (item.answer, *item.accepted)
+    )
+    return Answered(item.item_id, reply, answer, correct, is_well_formed(reply))
+
+
+def _equal(item: BenchmarkItem, reference: str, answer: str) -> bool:
+    if item.decimals is not None:
+        try:
+            answer = f"{round(float(answer.replace(',', '')), item.decimals):.{item.decimals}f}"
+        except (ValueError, OverflowError):
+            pass  # no plain number: compared as it stands
+    return equal_by_rule(reference, answer, item.task_type, item.full_question) is True
+
+
+def _replies(folder: Path, items: Sequence[BenchmarkItem], progress: Progress) -> list[str]:
+    recipe, source = read_recipe(folder), policy_source(folder)
+    engine = _engine(folder, source)
+    policy = load_policy(source, recipe.revision) if engine is None else None
+    if policy is not None:
+        import torch
+
+        policy.model.to("cuda" if torch.cuda.is_available() else "cpu")
+    replies: list[str] = []
+    for start in range(0, len(items), BATCH):
+        part = items[start : start + BATCH]
+        if engine is not None:
+            replies += asyncio.run(_asked(engine, part, recipe.max_completion_tokens))
+        elif policy is not None:
+            replies += greedy_replies(
+                policy,
+                [item.question for item in part],
+                [item.images for item in part],
+                max_tokens=recipe.max_completion_tokens,
+                batch=recipe.micro_batch,
+            )
+        progress(len(replies), len(items))
+    return replies
+
+
+def _engine(folder: Path, source: str) -> ChatEngine | None:
+    """The engine that answers for a policy; None where transformers does."""
+    if is_nano(Path(source)):
+        from rolesynth_assets.mllm.embedded import EmbeddedEngine
+
+        return EmbeddedEngine(Path(source))
+    recipe = read_recipe(folder)
+    if recipe.vllm is Rollouts.OFF:
+        return None
+    from rolesynth_assets.mllm.factory import make_engine
+    from rolesynth_assets.mllm.settings import EngineSettings
+
+    revision = None if Path(source).is_dir() else recipe.revision
+    return make_engine(EngineSettings(engine="vllm", model=source, revision=revision))
+
+
+async def _asked(engine: ChatEngine, items: Sequence[BenchmarkItem], max_tokens: int) -> list[str]:
+    requests = [
+        ChatRequest(
+            key=str(number),
+            system=system_prompt(),
+            prompt=item.question,
+            sampling=Sampling(temperature=0.0, top_p=1.0, max_tokens=max_tokens),
+            seed=0,
+            images=item.images,
+        )
+        for number, item in enumerate(items)
+    ]
+    said = {reply.key: reply async for reply in engine.complete(requests)}
+    return [_text(said[request.key]) for request in requests]
+
+
+def _text(reply: ChatReply) -> str:
+    """The text of a reply; one that was cut short keeps it in its detail."""
+    return reply.text or (reply.detail if reply.reason is FailureReason.TRUNCATED else "")

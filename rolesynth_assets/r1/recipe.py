@@ -1,0 +1,134 @@
+"""An R1 recipe: everything that turns problems into one policy, as a value read from YAML."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+
+from rolesynth_assets.r1.rewards import ACCURACY_WEIGHT, FORMAT_WEIGHT
+from rolesynth_assets.store.digests import digest
+
+NANO = "rolesynth-nano"
+"""The model name that stands for the package's nano MLLM, a stand-in for Qwen2.5-VL."""
+
+
+class Training(StrEnum):
+    """What a policy is trained on."""
+
+    NONE = "none"
+    """Nothing: the model as it comes, to compare with."""
+    SYNTHETIC = "synthetic"
+    """Accepted synthetic problems (MMSynthetic)."""
+    SEEDS_ONLY = "seeds_only"
+    """The seeds that the problems were made from, where they have an answer."""
+    SYNTHETIC_WITHOUT_CONTEXT_OPTIMISATION = "synthetic_without_context_optimisation"
+    """Accepted synthetic problems of rounds that ran with an empty context throughout."""
+
+
+class Rollouts(StrEnum):
+    """What draws the rollouts."""
+
+    OFF = "off"
+    """The policy itself, through transformers; the only way on a CPU."""
+    COLOCATE = "colocate"
+    """vLLM in the training process, on the same GPUs."""
+    SERVER = "server"
+    """A vLLM server of its own, started with ``trl vllm-serve``."""
+
+
+class R1Recipe(BaseModel):
+    """One training run, but for its seed.
+
+    Attributes:
+        name: the key of the recipe, and of its Dagster partition.
+        description: one sentence for people.
+        model: ``rolesynth-nano``, a local folder or a Hugging Face model id.
+        revision: of a Hugging Face model.
+        training: what is trained on.
+        generations: rollouts of one question (G of GRPO).
+        batch: questions of one optimiser step; it sees batch x generations rollouts.
+        micro_batch: rollouts in one forward pass of one device.
+        temperature: of the rollouts.
+        learning_rate: of AdamW, constant.
+        beta: weight of the KL divergence from the untrained model; 0 leaves the model out.
+        max_completion_tokens: longest reply.
+        steps: optimiser steps; give this or ``epochs``.
+        epochs: passes over the problems.
+        save_every: optimiser steps between two saved states that a killed run goes on from.
+        seeds: one checkpoint each.
+        vllm: what draws the rollouts.
+        vllm_url: base URL of the server, for ``vllm: server``.
+        vllm_memory: share of a GPU's memory for colocated vLLM.
+        lora_rank: train adapters of this rank instead of all weights; they are merged at the end.
+        precision: of the forward pass; weights are float32.
+        gradient_checkpointing: trade time for memory.
+        baseline: recipe this one is compared with, if any.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    description: str
+    model: Annotated[str, Field(min_length=1)]
+    revision: str | None = None
+    training: Training
+    generations: Annotated[int, Field(ge=2)] = 8
+    batch: PositiveInt = 128
+    micro_batch: PositiveInt = 8
+    temperature: PositiveFloat = 1.0
+    learning_rate: PositiveFloat = 1e-6
+    beta: Annotated[float, Field(ge=0)] = 0.01
+    max_completion_tokens: PositiveInt = 2048
+    steps: PositiveInt | None = None
+    epochs: PositiveInt | None = None
+    save_every: PositiveInt = 10
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0, 1, 2)
+    vllm: Rollouts = Rollouts.OFF
+    vllm_url: str | None = None
+    vllm_memory: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    lora_rank: PositiveInt | None = None
+    precision: Literal["bf16", "float32"] = "bf16"
+    gradient_checkpointing: bool = True
+    baseline: str | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        lengths = (self.steps is not None) + (self.epochs is not None)
+        if lengths != (self.training is not Training.NONE):
+            raise ValueError("give exactly one of steps and epochs, and none for training: none")
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError(f"seeds {list(self.seeds)} are not distinct")
+        if self.batch * self.generations % self.micro_batch:
+            raise ValueError(
+                f"batch x generations = {self.batch * self.generations} rollouts do not divide "
+                f"into micro-batches of {self.micro_batch}"
+            )
+        if (self.vllm is Rollouts.SERVER) != (self.vllm_url is not None):
+            raise ValueError("vllm: server and vllm_url belong together")
+        if self.baseline == self.name:
+            raise ValueError("a recipe cannot be its own baseline")
+        return self
+
+    @property
+    def rollouts(self) -> int:
+        """Rollouts of one optimiser step."""
+        return self.batch * self.generations
+
+    @property
+    def stand_in(self) -> bool:
+        """Whether the policy is the package's stand-in for a real model."""
+        return self.model == NANO
+
+    @property
+    def digest(self) -> str:
+        """64 hex characters that change when the training may change.
+
+        The name, the description, the list of seeds, the baseline and how often a state is saved
+        are no part of it; the weights of the rewards are.
+        """
+        labels = {"name", "description", "seeds", "baseline", "save_every", "vllm_memory"}
+        values = json.dumps(self.model_dump(mode="json", exclude=labels), sort_keys=True)
+        return digest("r1 recipe", values, repr(ACCURACY_WEIGHT), repr(FORMAT_WEIGHT))

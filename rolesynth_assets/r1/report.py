@@ -1,0 +1,182 @@
+"""Does GRPO on the synthetic problems beat the untrained model? A page that says what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rolesynth_assets.benchmarks.bootstrap import LEVEL, Interval
+from rolesynth_assets.benchmarks.report import Key, SeededScore, student_interval, summarise
+from rolesynth_assets.r1.checkpoint import Rollout
+from rolesynth_assets.r1.evaluate import R1Metric
+from rolesynth_assets.r1.recipe import R1Recipe
+
+if TYPE_CHECKING:
+    import polars as pl
+
+FEWEST_SEEDS = 3
+"""Seeds below which no verdict is given."""
+ALL = "all held-out problems"
+"""The mean over benchmarks, each with the same weight."""
+
+STAND_IN = (
+    "The policy is the embedded nano MLLM, a stand-in for Qwen2.5-VL-7B, on problems about "
+    "composed pictures: the numbers show that the platform works, not what the method reaches."
+)
+
+
+class Outcome(StrEnum):
+    """How a recipe compares with its baseline."""
+
+    BETTER = "better"
+    WORSE = "worse"
+    NO_DIFFERENCE = "no difference seen"
+    TOO_FEW_SEEDS = "too few seeds"
+
+
+def against_baseline(ours: SeededScore, base: SeededScore, level: float = LEVEL) -> Interval | None:
+    """Return the difference to a baseline with its Student t interval over our seeds.
+
+    A baseline of one seed is not trained: its one value stands against each of ours. One of several
+    seeds is paired by seed. All are measured on the same items, so the interval speaks of other
+    seeds, not of other items.
+
+    Returns:
+        None with fewer than two seeds in common, which have no spread.
+    """
+    if len(base.by_seed) == 1:
+        (value,) = base.by_seed.values()
+        differences = [ours.by_seed[seed] - value for seed in sorted(ours.by_seed)]
+    else:
+        common = sorted(set(ours.by_seed) & set(base.by_seed))
+        differences = [ours.by_seed[seed] - base.by_seed[seed] for seed in common]
+    return student_interval(differences, level) if len(differences) > 1 else None
+
+
+def outcome(difference: Interval | None, seeds: int) -> Outcome:
+    """Return the verdict on a difference measured with that many seeds."""
+    if difference is None or seeds < FEWEST_SEEDS:
+        return Outcome.TOO_FEW_SEEDS
+    if difference.low > 0:
+        return Outcome.BETTER
+    return Outcome.WORSE if difference.high < 0 else Outcome.NO_DIFFERENCE
+
+
+def r1_markdown(
+    scores: pl.DataFrame, recipes: Mapping[str, R1Recipe], *, level: float = LEVEL
+) -> str:
+    """Write the comparison of all measured recipes.
+
+    Args:
+        scores: rows of the warehouse's `r1_scores`.
+        recipes: all recipes by name, for baselines and descriptions.
+        level: of the intervals over seeds.
+
+    Returns:
+        A Markdown page: a table per benchmark and one of the mean over benchmarks, accuracies and
+        differences in per cent, and a verdict for each recipe.
+
+    Raises:
+        ValueError: there is no accuracy, or a (recipe, seed, benchmark) is there twice.
+    """
+    import polars as pl
+
+    rows = scores.filter(pl.col("metric") == str(R1Metric.ACCURACY))
+    table = summarise(pl.concat([rows, _over_benchmarks(rows)]), level)
+    measured = list(dict.fromkeys(recipe for recipe, *_ in table))
+    lines = ["# R1: policies against their base", ""]
+    if any(recipes[name].stand_in for name in measured if name in recipes):
+        lines += [f"> {STAND_IN}", ""]
+    lines += [
+        f"Accuracy in per cent, greedy answers. {level:.0%} intervals in brackets: Student t over "
+        "seeds where there are several, else a bootstrap over the benchmark's items. A verdict "
+        f"needs {FEWEST_SEEDS} seeds and an interval of the difference without zero.",
+        "",
+    ]
+    benchmarks = sorted({benchmark for _, benchmark, _ in table}, key=lambda b: (b != ALL, b))
+    for benchmark in benchmarks:
+        lines += _section(benchmark, measured, table, recipes, level)
+    lines += ["## Recipes", ""]
+    lines += [f"- `{name}`: {recipes[name].description}" for name in measured if name in recipes]
+    return "\n".join([*lines, ""])
+
+
+def write_r1_report(path: Path, scores: pl.DataFrame, recipes: Mapping[str, R1Recipe]) -> str:
+    """Write `r1_markdown` to a file, whose folder is made, and return the page."""
+    page = r1_markdown(scores, recipes)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page, encoding="utf-8")
+    return page
+
+
+def rollouts_markdown(rollouts: Sequence[Rollout]) -> str:
+    """Return a Markdown table of sample replies before and after the training."""
+    lines = ["| question | reference | before | | after | |", "|---|---|---|---:|---|---:|"]
+    for r in rollouts:
+        cells = (r.question, r.solution, r.before, f"{r.reward_before:.1f}", r.after)
+        lines.append(f"| {' | '.join(map(_cell, cells))} | {r.reward_after:.1f} |")
+    return "\n".join(lines)
+
+
+def _over_benchmarks(rows: pl.DataFrame) -> pl.DataFrame:
+    """Add the mean over benchmarks, of the recipes and seeds that were measured on all of them."""
+    import polars as pl
+
+    total = rows["benchmark"].n_unique()
+    means = rows.group_by("recipe", "seed", maintain_order=True).agg(
+        pl.lit(ALL).alias("benchmark"),
+        pl.col("metric").first(),
+        pl.col("value", "low", "high", "chance").mean(),
+        pl.col("n").sum(),
+        pl.col("checkpoint_digest", "run_id").first(),
+        pl.len().alias("measured"),
+    )
+    complete = means.filter((pl.col("measured") == total) & (total > 1)).drop("measured")
+    return complete.select(rows.columns).cast(dict(rows.schema))  # type: ignore[arg-type]
+
+
+def _section(
+    benchmark: str,
+    measured: Sequence[str],
+    table: Mapping[Key, SeededScore],
+    recipes: Mapping[str, R1Recipe],
+    level: float,
+) -> list[str]:
+    here = {r: table[r, benchmark, str(R1Metric.ACCURACY)] for r in measured if
+            (r, benchmark, str(R1Metric.ACCURACY)) in table}  # fmt: skip
+    any_score = next(iter(here.values()))
+    lines = [
+        f"## {benchmark}",
+        "",
+        f"{any_score.n} items, blind guess {_percent(any_score.chance)}.",
+        "",
+        "| recipe | seeds | accuracy | difference to base | outcome |",
+        "|---|---:|---:|---:|---|",
+    ]
+    for name, score in here.items():
+        base = recipes[name].baseline if name in recipes else None
+        cells = ["", ""]
+        if base is not None and base in here:
+            difference = against_baseline(score, here[base], level)
+            verdict = outcome(difference, len(score.by_seed))
+            change = score.interval.value - here[base].interval.value
+            cells = [_signed(difference) if difference else f"{100 * change:+.1f}", str(verdict)]
+        bounds = f"[{_percent(score.interval.low)}, {_percent(score.interval.high)}]"
+        value = f"{_percent(score.interval.value)} {bounds}"
+        lines.append(f"| `{name}` | {len(score.by_seed)} | {value} | {cells[0]} | {cells[1]} |")
+    return [*lines, ""]
+
+
+def _percent(value: float) -> str:
+    return f"{100 * min(max(value, 0.0), 1.0):.1f}"
+
+
+def _signed(interval: Interval) -> str:
+    value, low, high = (f"{100 * v:+.1f}" for v in (interval.value, interval.low, interval.high))
+    return f"{value} [{low}, {high}]"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split()) or "-"

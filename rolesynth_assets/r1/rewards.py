@@ -1,0 +1,83 @@
+r"""The rewards of R1-SyntheticVL: 0.9 for the right answer, 0.1 for the form of the reply.
+
+The form is ``<think>...</think>`` and then one answer in ``\boxed{}``. `accuracy_reward` and
+`format_reward` have the signature that TRL's `GRPOTrainer` calls.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from rolesynth_assets.cads.equality import equal_by_rule
+from rolesynth_assets.cads.strategies import TaskType
+from rolesynth_assets.r1.answers import MAX_CHARS, boxed_answer
+
+ACCURACY_WEIGHT = 0.9
+FORMAT_WEIGHT = 0.1
+
+_FORM = re.compile(r"\s*<think>(?P<thought>.*?)</think>(?P<rest>.*)", re.DOTALL)
+
+Message = dict[str, Any]
+"""One turn of a conversation, as TRL hands it over: role and content."""
+
+
+def is_right(reply: str, solution: str, task_type: TaskType, question: str) -> bool:
+    """Whether the boxed answer of a reply equals the reference, by rules alone.
+
+    What the rules cannot tell counts as wrong: a reward must not be won by vagueness.
+    """
+    answer = boxed_answer(reply)
+    return answer is not None and equal_by_rule(solution, answer, task_type, question) is True
+
+
+def is_well_formed(reply: str) -> bool:
+    r"""Whether a reply thinks once, says something while it thinks, and then boxes one answer."""
+    if len(reply) > MAX_CHARS:
+        return False
+    match = _FORM.fullmatch(reply)
+    if match is None or not match["thought"].strip():
+        return False
+    thought, rest = match["thought"], match["rest"]
+    if "<think>" in thought or "<think>" in rest or "</think>" in rest:
+        return False
+    return rest.count("\\boxed") == 1 and boxed_answer(reply) is not None
+
+
+def is_gradable(answer: str, task_type: TaskType, question: str) -> bool:
+    r"""Whether the reward recognises the reference itself when a policy boxes it."""
+    return is_right(f"\\boxed{{{answer}}}", answer, task_type, question)
+
+
+def accuracy_reward(
+    completions: Sequence[Sequence[Message]],
+    solution: Sequence[str],
+    task_type: Sequence[str],
+    question: Sequence[str],
+    **_: Any,
+) -> list[float]:
+    """Return 1 for every completion with the right boxed answer, 0 for the others.
+
+    Args:
+        completions: conversations of one assistant turn.
+        solution: reference answers, one a completion.
+        task_type: `TaskType` values.
+        question: the questions, which hold the options.
+    """
+    rows = zip(completions, solution, task_type, question, strict=True)
+    return [
+        float(is_right(turns[-1]["content"], gold, TaskType(kind), asked))
+        for turns, gold, kind, asked in rows
+    ]
+
+
+def format_reward(completions: Sequence[Sequence[Message]], **_: Any) -> list[float]:
+    """Return 1 for every completion that has the form asked for, 0 for the others."""
+    return [float(is_well_formed(turns[-1]["content"])) for turns in completions]
+
+
+def total_reward(reply: str, solution: str, task_type: TaskType, question: str) -> float:
+    """Return the weighted sum that the policy is trained on, 0 to 1."""
+    right = is_right(reply, solution, task_type, question)
+    return ACCURACY_WEIGHT * right + FORMAT_WEIGHT * is_well_formed(reply)

@@ -1,0 +1,226 @@
+"""GRPO on problems (R1-SyntheticVL): from a recipe and its questions to a finished checkpoint.
+
+The same code trains the nano MLLM on a CPU and Qwen2.5-VL-7B on GPUs.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import random
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rolesynth_assets.clip.manifest import write_atomically
+from rolesynth_assets.r1.checkpoint import (
+    LOG,
+    PROVENANCE,
+    RECIPE,
+    ROLLOUTS,
+    Provenance,
+    Rollout,
+    StepLog,
+    list_weights,
+    weights_digest,
+    write_lines,
+)
+from rolesynth_assets.r1.data import NO_DATA, TrainingData, to_dataset
+from rolesynth_assets.r1.policy import (
+    Policy,
+    load_policy,
+    load_processor,
+    source_digest,
+)
+from rolesynth_assets.r1.recipe import R1Recipe, Training
+from rolesynth_assets.r1.rollouts import compared, sample_items, sample_replies
+from rolesynth_assets.store.digests import digest
+
+if TYPE_CHECKING:
+    from rolesynth_assets.r1.trainer import Progress
+
+UNFINISHED = "unfinished"
+"""Folder of the saved states of a training that has not ended."""
+_LIBRARIES = ("torch", "transformers", "trl", "accelerate")
+
+
+@dataclass(frozen=True)
+class R1Report:
+    """What a training did.
+
+    Attributes:
+        folder: the checkpoint.
+        provenance: where it comes from.
+        log: one row an optimiser step, earlier runs of the same training included.
+        rollouts: sample answers before and after.
+        resumed_from: steps found done when this call began.
+        seconds: wall time of the steps of this call.
+        seconds_per_step: of this call; 0 when it made none.
+    """
+
+    folder: Path
+    provenance: Provenance
+    log: tuple[StepLog, ...]
+    rollouts: tuple[Rollout, ...]
+    resumed_from: int
+    seconds: float
+    seconds_per_step: float
+
+
+def train(
+    recipe: R1Recipe,
+    data: TrainingData,
+    out_dir: Path,
+    seed: int,
+    *,
+    progress: Progress | None = None,
+) -> R1Report:
+    """Train one policy and leave a finished checkpoint in `out_dir`.
+
+    On a CPU the same recipe, data, seed, library versions and number of threads give the same
+    weights, whether or not the run was interrupted: the state is saved every `recipe.save_every`
+    steps and a run that was killed goes on from there when it is called again. The process's random
+    state is left as it was. A recipe that trains nothing leaves a checkpoint without weights.
+
+    Args:
+        recipe: model, reward's numbers and length.
+        data: questions, see `data.problem_data` and `data.seed_data`; `NO_DATA` for no training.
+        out_dir: the checkpoint folder, made if missing; one per recipe and seed.
+        seed: of the order of questions and of the rollouts.
+        progress: called after every step with steps done, all steps and the reward.
+
+    Raises:
+        PolicyError: the model cannot be loaded.
+        ValueError: there is nothing to train on.
+    """
+    if recipe.training is not Training.NONE and not data.items:
+        raise ValueError(
+            f"R1 recipe {recipe.name!r} has no question to train on (dropped: "
+            f"{dict(data.dropped)}): materialize synthetic_problems or cads_seeds first."
+        )
+    out_dir.mkdir(parents=True, exist_ok=True)
+    (out_dir / PROVENANCE).unlink(missing_ok=True)  # from here on the folder is unfinished
+    if recipe.training is Training.NONE:
+        for stale in list_weights(out_dir):
+            stale.unlink()
+        return _finish(recipe, NO_DATA, out_dir, seed, [], [], 0, 0.0, "cpu")
+    with _random_state_kept():
+        return _train(recipe, data, out_dir, seed, progress)
+
+
+def _train(
+    recipe: R1Recipe, data: TrainingData, out_dir: Path, seed: int, progress: Progress | None
+) -> R1Report:
+    from rolesynth_assets.r1.trainer import make_trainer, step_logs
+
+    policy = load_policy(recipe.model, recipe.revision)
+    working = out_dir / UNFINISHED
+    state = _last_state(working, _fingerprint(recipe, data, seed))
+    samples = sample_items(data)
+    dataset = to_dataset(data.items, policy, recipe.batch)
+    trainer = make_trainer(recipe, policy, dataset, working, seed, progress)
+    before = sample_replies(recipe, policy, samples)  # the trainer has put the model on its device
+    started = time.monotonic()
+    trainer.train(resume_from_checkpoint=str(state) if state else None)
+    seconds = time.monotonic() - started
+    model: Any = trainer.accelerator.unwrap_model(trainer.model)
+    if recipe.lora_rank is not None:
+        model = model.merge_and_unload()
+    trained = Policy(model, policy.processor, policy.side)
+    rollouts = compared(samples, before, sample_replies(recipe, trained, samples))
+    _save(trained, recipe, out_dir)
+    log = step_logs(trainer.state.log_history)
+    resumed_from = int(state.name.rpartition("-")[2]) if state else 0
+    device = trainer.accelerator.device.type
+    report = _finish(recipe, data, out_dir, seed, log, rollouts, resumed_from, seconds, device)
+    shutil.rmtree(working, ignore_errors=True)
+    return report
+
+
+def _save(policy: Policy, recipe: R1Recipe, out_dir: Path) -> None:
+    for stale in list_weights(out_dir):
+        stale.unlink()
+    policy.model.save_pretrained(out_dir)
+    # a fresh processor: one that has padded would save its padding with the tokenizer
+    load_processor(recipe.model, recipe.revision).save_pretrained(out_dir)
+
+
+def _finish(
+    recipe: R1Recipe,
+    data: TrainingData,
+    out_dir: Path,
+    seed: int,
+    log: list[StepLog],
+    rollouts: list[Rollout],
+    resumed_from: int,
+    seconds: float,
+    device: str,
+) -> R1Report:
+    write_atomically(out_dir / RECIPE, recipe.model_dump_json(indent=2).encode())
+    write_lines(out_dir / LOG, log)
+    write_lines(out_dir / ROLLOUTS, rollouts)
+    base = source_digest(recipe.model, recipe.revision)
+    provenance = Provenance(
+        recipe=recipe.name,
+        recipe_digest=recipe.digest,
+        seed=seed,
+        training=recipe.training,
+        model=recipe.model,
+        model_digest=base,
+        data_digest=data.digest,
+        items=len(data.items),
+        domains=data.domains,
+        dropped=dict(data.dropped),
+        steps=len(log),
+        device=device,
+        weights_digest=weights_digest(out_dir) if list_weights(out_dir) else base,
+        stand_in=recipe.stand_in,
+        versions={name: importlib.metadata.version(name) for name in _LIBRARIES},
+    )
+    write_atomically(out_dir / PROVENANCE, provenance.model_dump_json(indent=2).encode())
+    made = len(log) - resumed_from
+    return R1Report(
+        folder=out_dir,
+        provenance=provenance,
+        log=tuple(log),
+        rollouts=tuple(rollouts),
+        resumed_from=resumed_from,
+        seconds=seconds,
+        seconds_per_step=seconds / made if made else 0.0,
+    )
+
+
+def _fingerprint(recipe: R1Recipe, data: TrainingData, seed: int) -> str:
+    base = source_digest(recipe.model, recipe.revision)
+    return digest("r1 run", recipe.digest, data.digest, seed, base)
+
+
+def _last_state(working: Path, fingerprint: str) -> Path | None:
+    """Return the last saved state of this very training; clear away what another one left."""
+    mark = working / "fingerprint"
+    if mark.is_file() and mark.read_text(encoding="utf-8") == fingerprint:
+        states = [p for p in working.glob("checkpoint-*") if (p / "trainer_state.json").is_file()]
+        return max(states, key=lambda p: int(p.name.rpartition("-")[2]), default=None)
+    shutil.rmtree(working, ignore_errors=True)
+    working.mkdir(parents=True)
+    write_atomically(mark, fingerprint.encode())
+    return None
+
+
+@contextmanager
+def _random_state_kept() -> Iterator[None]:
+    """Give Python, numpy and torch their random states back: the trainer seeds all of them."""
+    import numpy as np
+    import torch
+
+    python: Any = random.getstate()
+    array: Any = np.random.get_state()
+    with torch.random.fork_rng(devices=list(range(torch.cuda.device_count()))):
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(array)

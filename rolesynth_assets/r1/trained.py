@@ -1,0 +1,49 @@
+"""Which questions each R1 checkpoint was trained on, those since overwritten included."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rolesynth_assets.r1.checkpoint import Provenance
+    from rolesynth_assets.store.snapshot import TableReader
+    from rolesynth_assets.store.warehouse import Warehouse
+
+
+def record_r1_training(
+    warehouse: Warehouse, provenance: Provenance, item_ids: Sequence[str], run_id: str
+) -> None:
+    """Remember a finished training and its questions.
+
+    Args:
+        warehouse: where it is kept.
+        provenance: of the checkpoint.
+        item_ids: ids of the problems or seeds it was trained on.
+        run_id: the run that trained it.
+    """
+    import polars as pl
+
+    items = {"data_digest": [provenance.data_digest] * len(item_ids), "item_id": list(item_ids)}
+    frame = pl.DataFrame(items, schema={"data_digest": pl.String, "item_id": pl.String})
+    warehouse.replace("r1_items", {"data_digest": provenance.data_digest}, frame)
+    where = {
+        "recipe": provenance.recipe,
+        "seed": provenance.seed,
+        "weights_digest": provenance.weights_digest,
+        "data_digest": provenance.data_digest,
+    }
+    warehouse.replace("r1_trainings", where, pl.DataFrame([{**where, "run_id": run_id}]))
+
+
+def read_r1_items(warehouse: TableReader, data_digest: str) -> list[str]:
+    """Return the ids of the questions behind a digest, sorted."""
+    return sorted(warehouse.read("r1_items", {"data_digest": data_digest})["item_id"])
+
+
+def data_with(warehouse: TableReader, item_ids: Sequence[str]) -> set[str]:
+    """Return the digests of training data with any of some problems or seeds."""
+    import polars as pl
+
+    items = warehouse.read("r1_items").filter(pl.col("item_id").is_in(list(item_ids)))
+    return set(items["data_digest"])

@@ -1,0 +1,179 @@
+"""TRL's GRPO trainer, set up by a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from accelerate.utils import is_peft_model
+from transformers import PrinterCallback, TrainerCallback
+from trl.trainer.grpo_config import GRPOConfig
+from trl.trainer.grpo_trainer import GRPOTrainer
+
+from rolesynth_assets.r1.checkpoint import StepLog
+from rolesynth_assets.r1.recipe import R1Recipe, Rollouts
+from rolesynth_assets.r1.rewards import (
+    ACCURACY_WEIGHT,
+    FORMAT_WEIGHT,
+    accuracy_reward,
+    format_reward,
+)
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from rolesynth_assets.r1.policy import Policy
+
+Progress = Callable[[int, int, float], None]
+"""Called after every step with the steps done, all steps, and the reward."""
+
+
+class Trainer(GRPOTrainer):
+    """GRPO that resumes where it was, and reports to nobody."""
+
+    def _send_telemetry(self) -> None:
+        """Send nothing; TRL would tell its makers of every start."""
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        """Load saved weights by their names on disk, which for Qwen2.5-VL are not the model's.
+
+        transformers 5.19 takes them for the model's own, loads none of them, warns, and goes on
+        with the untrained weights (huggingface/transformers#43701). Drop this when that is closed.
+        """
+        model = self.model if model is None else model
+        if is_peft_model(model):
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+            return
+        saved = type(model).from_pretrained(resume_from_checkpoint, dtype=model.dtype)
+        model.load_state_dict(saved.state_dict())
+
+
+class _AfterEachStep(TrainerCallback):
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        """Pass on how far the training is; the trainer's last log has no reward."""
+        if logs and "reward" in logs:
+            self._progress(state.global_step, state.max_steps, float(logs["reward"]))
+
+
+def make_trainer(
+    recipe: R1Recipe,
+    policy: Policy,
+    dataset: Dataset,
+    folder: Path,
+    seed: int,
+    progress: Progress | None,
+) -> Trainer:
+    """Return a trainer that has made no step.
+
+    Args:
+        recipe: the numbers of the training.
+        policy: the untrained policy; the divergence is measured from it.
+        dataset: as `data.to_dataset` makes it.
+        folder: for the trainer's own saved states.
+        seed: of the order of questions and of the rollouts.
+        progress: called after every step.
+    """
+    rewards: list[Any] = [accuracy_reward, format_reward]
+    trainer = Trainer(
+        model=policy.model,
+        reward_funcs=rewards,
+        args=grpo_config(recipe, folder, seed),
+        train_dataset=dataset,
+        processing_class=policy.processor,
+        callbacks=[_AfterEachStep(progress)] if progress else None,
+        peft_config=_lora(recipe),
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def grpo_config(recipe: R1Recipe, folder: Path, seed: int) -> GRPOConfig:
+    """Translate a recipe into TRL's configuration, for one process on one device.
+
+    One set of rollouts is drawn for each optimiser step, so every step is on-policy. The loss is
+    averaged over the tokens of the batch (TRL calls that dapo), as EasyR1 averages it, with which
+    the authors trained. On a CPU everything is float32.
+    """
+    import torch
+
+    cuda = torch.cuda.is_available()
+    return GRPOConfig(
+        output_dir=str(folder),
+        seed=seed,
+        num_generations=recipe.generations,
+        per_device_train_batch_size=recipe.micro_batch,
+        gradient_accumulation_steps=recipe.rollouts // recipe.micro_batch,
+        max_completion_length=recipe.max_completion_tokens,
+        temperature=recipe.temperature,
+        learning_rate=recipe.learning_rate,
+        lr_scheduler_type="constant",
+        beta=recipe.beta,
+        loss_type="dapo",
+        reward_weights=[ACCURACY_WEIGHT, FORMAT_WEIGHT],
+        max_steps=recipe.steps or -1,
+        num_train_epochs=recipe.epochs or 1,
+        gradient_checkpointing=recipe.gradient_checkpointing,
+        bf16=recipe.precision == "bf16" and cuda and torch.cuda.is_bf16_supported(),
+        use_cpu=not cuda,
+        save_strategy="steps",
+        save_steps=recipe.save_every,
+        save_total_limit=1,
+        logging_steps=1,
+        logging_nan_inf_filter=False,  # a loss that is not finite must show
+        report_to=[],
+        disable_tqdm=True,
+        **_vllm(recipe),
+    )
+
+
+def _lora(recipe: R1Recipe) -> Any:
+    if recipe.lora_rank is None:
+        return None
+    from peft import LoraConfig
+
+    return LoraConfig(
+        r=recipe.lora_rank, lora_alpha=2 * recipe.lora_rank, target_modules="all-linear"
+    )
+
+
+def _vllm(recipe: R1Recipe) -> dict[str, Any]:
+    if recipe.vllm is Rollouts.OFF:
+        return {}
+    mode: dict[str, Any] = {"use_vllm": True, "vllm_mode": str(recipe.vllm)}
+    if recipe.vllm is Rollouts.SERVER:
+        return {**mode, "vllm_server_base_url": recipe.vllm_url}
+    return {**mode, "vllm_gpu_memory_utilization": recipe.vllm_memory}
+
+
+def step_logs(history: list[dict[str, Any]]) -> list[StepLog]:
+    """Read one row per optimiser step out of a trainer's log.
+
+    A number that TRL leaves out because none of its values was finite comes back as NaN.
+    """
+    return [_step_log(entry) for entry in history if "rewards/accuracy_reward/mean" in entry]
+
+
+def _step_log(entry: Mapping[str, Any]) -> StepLog:
+    def number(name: str) -> float:
+        value = entry.get(name)
+        return float("nan") if value is None else float(value)
+
+    def optional(name: str) -> float | None:
+        return None if name not in entry else number(name)
+
+    return StepLog(
+        step=int(entry["step"]),
+        reward=number("reward"),
+        accuracy=number("rewards/accuracy_reward/mean"),
+        format=number("rewards/format_reward/mean"),
+        kl=optional("kl"),
+        length=number("completions/mean_length"),
+        clipped=number("completions/clipped_ratio"),
+        entropy=optional("entropy"),
+        loss=number("loss"),
+        gradient_norm=optional("grad_norm"),
+    )

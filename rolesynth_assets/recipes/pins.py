@@ -1,0 +1,189 @@
+"""Which rows a training set had, for as long as a checkpoint made of it matters.
+
+The tables go on changing after a training. A pin names the Lance versions behind one content of a
+training set, and enough of the recipe to say of a single caption whether it was trained on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from rolesynth_assets.recipes.recipe import Cut, Recipe
+from rolesynth_assets.recipes.select import draw
+from rolesynth_assets.store.rows import all_of, any_key
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from rolesynth_assets.store.reader import StoreReader
+    from rolesynth_assets.store.snapshot import TableReader
+    from rolesynth_assets.store.warehouse import Warehouse
+
+PINNED_TABLES = ("pairs", "images", "roles", "captions", "scores")
+
+
+@dataclass(frozen=True)
+class Pin:
+    """One content of a recipe's training set.
+
+    Attributes:
+        recipe: name of the recipe.
+        digest: `TrainingSet.digest`, which checkpoints made of it carry.
+        recipe_digest: `Recipe.digest` at that time.
+        role_set: whose captions.
+        cut: which of them.
+        lengths: length kinds.
+        draw_seed: of the random cut.
+        draw_limits: random cut: the last lot that won, by length kind.
+        versions: Lance version by table, of `PINNED_TABLES`.
+        run_id: the run that made the training set.
+    """
+
+    recipe: str
+    digest: str
+    recipe_digest: str
+    role_set: str
+    cut: Cut
+    lengths: tuple[str, ...]
+    draw_seed: int
+    versions: Mapping[str, int]
+    run_id: str
+    draw_limits: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def row(self) -> pl.DataFrame:
+        """The row of the warehouse table ``training_set_pins``."""
+        import polars as pl
+
+        limits = json.dumps(dict(self.draw_limits), sort_keys=True) if self.draw_limits else None
+        values: dict[str, Any] = {
+            "recipe": self.recipe,
+            "digest": self.digest,
+            "recipe_digest": self.recipe_digest,
+            "role_set": self.role_set,
+            "cut": str(self.cut),
+            "lengths": " ".join(self.lengths),
+            "draw_seed": self.draw_seed,
+            "draw_limits": limits,
+            **{f"{table}_version": self.versions[table] for table in PINNED_TABLES},
+            "run_id": self.run_id,
+        }
+        return pl.DataFrame([values], schema_overrides={"draw_limits": pl.String})
+
+    @property
+    def candidates(self) -> str:
+        """SQL predicate on ``pairs`` of the rows that may have been chosen."""
+        lengths = any_key("length", self.lengths)
+        if self.cut is Cut.RANDOM:
+            return f"({lengths}) AND (score IS NOT NULL OR kept)"
+        return (all_of(lengths, "kept") if self.cut is Cut.SCORES else lengths) or ""
+
+
+def pin_training_set(
+    store: StoreReader, recipe: Recipe, pairs: pl.DataFrame, digest: str, version: int, run_id: str
+) -> Pin:
+    """Describe a training set as it stands now.
+
+    Args:
+        store: the tables, whose latest versions are where captions, scores and images came from.
+        recipe: the recipe.
+        pairs: what it selected (`selected_pairs`).
+        digest: of the training set.
+        version: Lance version of ``pairs`` that they were read from.
+        run_id: who makes it.
+    """
+    limits: dict[str, str] = {}
+    if recipe.cut is Cut.RANDOM:
+        lots = draw(recipe.draw_seed, pairs["caption_id"])
+        for length, lot in zip(pairs["length"], lots, strict=True):
+            limits[length] = max(limits.get(length, ""), lot)
+    versions = {table: store.version(table) for table in PINNED_TABLES} | {"pairs": version}
+    return Pin(
+        recipe=recipe.name,
+        digest=digest,
+        recipe_digest=recipe.digest,
+        role_set=recipe.role_set,
+        cut=recipe.cut,
+        lengths=recipe.lengths,
+        draw_seed=recipe.draw_seed,
+        versions=versions,
+        run_id=run_id,
+        draw_limits=limits,
+    )
+
+
+def write_pin(warehouse: Warehouse, pin: Pin) -> None:
+    """Store a pin; one of the same recipe and content is replaced by it."""
+    where = {"recipe": pin.recipe, "digest": pin.digest}
+    warehouse.replace("training_set_pins", where, pin.row)
+
+
+def read_pins(warehouse: TableReader) -> list[Pin]:
+    """Return all pins, by recipe and digest."""
+    rows = warehouse.read("training_set_pins").sort("recipe", "digest")
+    return [
+        Pin(
+            recipe=row["recipe"],
+            digest=row["digest"],
+            recipe_digest=row["recipe_digest"],
+            role_set=row["role_set"],
+            cut=Cut(row["cut"]),
+            lengths=tuple(row["lengths"].split()),
+            draw_seed=row["draw_seed"],
+            versions={table: row[f"{table}_version"] for table in PINNED_TABLES},
+            run_id=row["run_id"],
+            draw_limits=json.loads(row["draw_limits"] or "{}"),
+        )
+        for row in rows.iter_rows(named=True)
+    ]
+
+
+def pinned_rows(store: StoreReader, pin: Pin, version: int | None = None) -> pl.DataFrame:
+    """Read what a training set consists of, each caption once, sorted by caption id.
+
+    Args:
+        store: the tables.
+        pin: the training set.
+        version: Lance version of ``pairs``, by default the pinned one.
+
+    Returns:
+        ``caption_id``, ``image_id``, ``role``, ``length``.
+
+    Raises:
+        MissingVersionError: the version was purged.
+    """
+    import polars as pl
+
+    columns = ["caption_id", "image_id", "role", "length"]
+    version = pin.versions["pairs"] if version is None else version
+    found = store.read("pairs", {"role_set": pin.role_set}, columns, pin.candidates, version)
+    rows = pl.DataFrame(found)
+    if pin.cut is Cut.RANDOM:
+        lots = pl.Series(draw(pin.draw_seed, rows["caption_id"]), dtype=pl.String)
+        limits = rows["length"].replace_strict(pin.draw_limits, default="", return_dtype=pl.String)
+        rows = rows.filter(lots <= limits)
+    return rows.unique("caption_id", keep="any").sort("caption_id")
+
+
+def trained_on(pin: Pin, rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Say whether a training set has a caption, without looking at any other caption.
+
+    Args:
+        pin: the training set.
+        rows: all rows of the caption in ``pairs`` of the pin's role set and version, one a shard:
+            ``caption_id``, ``length``, ``score``, ``kept``.
+    """
+    of_length = [row for row in rows if row["length"] in pin.lengths]
+    if not of_length:
+        return False
+    if pin.cut is Cut.ALL:
+        return True
+    if pin.cut is Cut.SCORES:
+        return any(row["kept"] for row in of_length)  # kept in any shard is kept
+    first = of_length[0]
+    limit = pin.draw_limits.get(first["length"], "")
+    scored = any(row["score"] is not None or row["kept"] for row in of_length)
+    return scored and draw(pin.draw_seed, [first["caption_id"]])[0] <= limit

@@ -1,0 +1,232 @@
+"""`rolesynth stale`: what is missing or out of date, why, and bringing it up to date."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rolesynth_assets.lineage.causes import Cell, Status
+    from rolesynth_assets.lineage.fix import Fixed
+    from rolesynth_assets.lineage.refresh import Refresher
+    from rolesynth_assets.lineage.staleness import Staleness
+    from rolesynth_assets.lineage.words import Explain, Words
+
+SHOWN = 20
+"""Stale partitions listed with their causes before the rest is counted."""
+
+
+def stale(
+    asset: Annotated[
+        list[str] | None, typer.Option(help="Look at this asset alone; repeatable.")
+    ] = None,
+    why: Annotated[bool, typer.Option("--why", help="List every stale partition's cause.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
+    missing: Annotated[
+        bool, typer.Option("--missing", help="With --fix: also make what was never made.")
+    ] = False,
+    to_fix: Annotated[
+        bool, typer.Option("--fix", help="Make exactly what is stale, upstream first.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="With --fix: list what would be made.")
+    ] = False,
+    max_partitions: Annotated[
+        int | None, typer.Option(min=1, help="With --fix: make at most so many.")
+    ] = None,
+) -> None:
+    """Show which partitions are missing, stale or fresh, and bring the stale ones up to date.
+
+    A partition is stale when anything it was made from has changed since, however far upstream:
+    files, models, code, rows. What was never made is missing, and stays so unless asked for.
+    """
+    if not to_fix and (missing or dry_run or max_partitions):
+        raise typer.BadParameter("--missing, --dry-run and --max-partitions go with --fix")
+    from rolesynth_assets.lineage.words import Words
+
+    with _observed() as refresher:
+        found = refresher.examine()
+        chosen = _known(found, asset)
+        words = Words(refresher.instance, explainers())
+        if to_fix:
+            _fix(refresher, found, chosen, missing, max_partitions, dry_run)
+        elif as_json:
+            typer.echo(json.dumps(as_data(found, chosen, words), indent=1))
+        else:
+            show(found, chosen, words, every=why)
+
+
+@contextmanager
+def _observed() -> Iterator[Refresher]:
+    """Open the instance, once the sources have been looked at anew."""
+    import dagster as dg
+
+    # in beta in 1.13, said anew at every observation; drop this once it is not
+    warnings.filterwarnings(
+        "ignore", category=dg.BetaWarning, message=".*DataVersionsByPartition.*"
+    )
+    from rolesynth_assets.definitions import defs
+    from rolesynth_assets.lineage.refresh import Refresher, RefreshError
+
+    os.environ.setdefault("DAGSTER_HOME", str(Path(".dagster").resolve()))
+    if not Path(os.environ["DAGSTER_HOME"]).is_dir():
+        raise typer.BadParameter(
+            f"nothing was made yet: there is no {os.environ['DAGSTER_HOME']}; "
+            "`rolesynth demo` or `rolesynth ingest PATH` begins"
+        )
+    with dg.DagsterInstance.get() as instance:
+        refresher = Refresher(defs, instance)
+        try:
+            refresher.observe_sources()
+        except RefreshError as error:
+            typer.secho(str(error), fg="red", err=True)
+            raise typer.Exit(1) from error
+        yield refresher
+
+
+def explainers() -> dict[str, Explain]:
+    """Return what can tell a change of a source from the stored tables."""
+    from rolesynth_assets.defs import partitions
+    from rolesynth_assets.lineage.words import changed_roles
+    from rolesynth_assets.roles.rows import roles_from_rows
+    from rolesynth_assets.settings import Settings
+    from rolesynth_assets.store.reader import StoreReader
+
+    def of_role_set(name: str) -> str | None:
+        role_set = partitions.ROLE_SETS.get(name)
+        rows = StoreReader(str(Settings.load().data_root)).read("roles", {"role_set": name})
+        if role_set is None or role_set.generate or not rows.num_rows:
+            return None
+        return changed_roles(roles_from_rows(rows), role_set.written_roles())
+
+    return {"role_set_files": of_role_set}
+
+
+def show(staleness: Staleness, assets: Sequence[str], words: Words, *, every: bool = False) -> None:
+    """Print the counts by asset, and the causes of stale partitions."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from rolesynth_assets.lineage.causes import Status
+
+    console = Console(soft_wrap=True, highlight=False)
+    counts = staleness.counts()
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("asset")
+    for status in (Status.FRESH, Status.STALE, Status.MISSING):
+        table.add_column(status, justify="right")
+    for name in assets:
+        of = counts[name]
+        stale = f"[red]{of[Status.STALE]:,}[/red]" if of[Status.STALE] else "0"
+        table.add_row(name, f"{of[Status.FRESH]:,}", stale, f"{of[Status.MISSING]:,}")
+    console.print(table)
+    cells = [cell for cell, _ in staleness.stale() if cell.asset in set(assets)]
+    console.print(f"\n{len(cells):,} partitions are stale." if cells else "\nNothing is stale.")
+    for cell in cells if every else cells[:SHOWN]:
+        console.print(f"  {cell}: {'; '.join(words.why(staleness, cell))}", markup=False)
+    if not every and len(cells) > SHOWN:
+        console.print(f"  and {len(cells) - SHOWN:,} more; `--why` lists them all")
+    if cells:
+        console.print("`rolesynth stale --fix` makes them anew.")
+
+
+def as_data(staleness: Staleness, assets: Sequence[str], words: Words) -> dict:
+    """Return counts by asset and every stale partition with its causes."""
+    counts = staleness.counts()
+    return {
+        "assets": {
+            name: {str(status): number for status, number in counts[name].items()}
+            for name in assets
+        },
+        "stale": [
+            {
+                "asset": cell.asset,
+                "partition": cell.partition,
+                "why": words.why(staleness, cell),
+                "reasons": [str(cause.reason) for cause in state.causes],
+            }
+            for cell, state in staleness.stale()
+            if cell.asset in set(assets)
+        ],
+    }
+
+
+def _known(staleness: Staleness, asset: Sequence[str] | None) -> list[str]:
+    unknown = sorted(set(asset or ()) - set(staleness.states))
+    if unknown:
+        raise typer.BadParameter(
+            f"no asset {', '.join(unknown)}; there are {', '.join(staleness.states)}"
+        )
+    return [name for name in staleness.states if not asset or name in asset]
+
+
+def _fix(
+    refresher: Refresher,
+    staleness: Staleness,
+    assets: Sequence[str],
+    missing: bool,
+    limit: int | None,
+    dry_run: bool,
+) -> None:
+    from rolesynth_assets.bars import bars
+    from rolesynth_assets.lineage.backfills import BusyError, alone
+    from rolesynth_assets.lineage.fix import Limits, fix, planned
+
+    wanted = _wanted(assets, missing)
+    plan = planned(staleness, wanted, limit)
+    if dry_run or not plan:
+        for name, partitions in plan.items():
+            keys = ", ".join(str(p) for p in partitions if p is not None)
+            typer.echo(f"{name}: {len(partitions)}" + (f": {keys}" if keys else ""))
+        typer.echo(f"{sum(map(len, plan.values()))} partitions at most; nothing was started")
+        return
+    try:
+        with alone(refresher.instance), bars() as reporting:
+            done = fix(
+                refresher,
+                wanted,
+                Limits(partitions=limit),
+                lambda cell, place, total: reporting(cell.asset)(place, total),
+            )
+    except BusyError as error:
+        typer.secho(str(error), fg="red", err=True)
+        raise typer.Exit(1) from error
+    report(done)
+
+
+def report(done: Fixed) -> None:
+    """Print what a fix did.
+
+    Raises:
+        typer.Exit: something failed.
+    """
+    for warning in done.warnings:
+        typer.secho(warning, fg="yellow")
+    for message in done.failed.values():
+        typer.secho(message, fg="red", err=True)
+    typer.echo(f"{len(done.made)} partitions made, {done.calls:,} model calls")
+    if done.ended:
+        typer.echo(f"Ended early: {done.ended}.")
+    if done.left:
+        names = ", ".join(map(str, done.left[:SHOWN]))
+        typer.echo(f"{len(done.left)} left: {names}{', ...' if len(done.left) > SHOWN else ''}")
+    if done.failed:
+        raise typer.Exit(1)
+
+
+def _wanted(assets: Sequence[str], missing: bool) -> Callable[[Cell, Status], bool]:
+    from rolesynth_assets.lineage.causes import Status
+
+    chosen = set(assets)
+
+    def wanted(cell: Cell, status: Status) -> bool:
+        return cell.asset in chosen and (missing or status is Status.STALE)
+
+    return wanted

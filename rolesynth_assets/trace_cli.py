@@ -1,0 +1,73 @@
+"""`rolesynth trace`: follow one row, checkpoint or score to its causes and its effects."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rolesynth_assets.lineage.trace_sources import Sources
+
+UI = "http://127.0.0.1:3000"
+"""Where `make ui` serves the Dagster UI."""
+
+
+def trace(
+    subject: Annotated[
+        str,
+        typer.Argument(
+            help="An image file; an id or its beginning, of an image, caption, score, seed, "
+            "candidate, problem or verdict (image:, caption: ... may stand before it); or a "
+            "partition such as training_sets[roles5], clip_checkpoints[roles5|0] or "
+            "benchmark_scores[glyphs|roles5]."
+        ),
+    ],
+    limit: Annotated[
+        int, typer.Option(min=0, help="Rows listed of a training set or a seed; 0 lists all.")
+    ] = 10,
+    as_json: Annotated[bool, typer.Option("--json", help="Print nodes and edges as JSON.")] = False,
+    html: Annotated[
+        Path | None, typer.Option(help="Write one self-contained page with pictures and texts.")
+    ] = None,
+    ui: Annotated[str, typer.Option(help="Address of the Dagster UI that run ids link to.")] = UI,
+) -> None:
+    """Follow a row, a checkpoint or a score to all that it came from and all that it led to.
+
+    A checkpoint is traced to the rows it was trained on, whatever has been made since.
+    """
+    from rolesynth_assets.lineage.trace import trace as follow
+    from rolesynth_assets.lineage.trace_subject import SubjectError
+    from rolesynth_assets.lineage.trace_tree import print_trace
+
+    sources = stored_sources()
+    try:
+        traced = follow(sources, subject, limit=limit)
+    except SubjectError as error:
+        raise typer.BadParameter(str(error)) from error
+    if html is not None:
+        from rolesynth_assets.lineage.trace_page import trace_page
+        from rolesynth_assets.lineage.trace_pictures import trace_pictures
+
+        html.write_text(trace_page(traced, ui, trace_pictures(sources, traced)), encoding="utf-8")
+    if as_json:
+        typer.echo(json.dumps(traced.to_json(), indent=1, ensure_ascii=False))
+    elif html is None:
+        print_trace(traced, ui)
+    else:
+        typer.echo(f"{html}: {len(traced.nodes)} rows and artefacts")
+
+
+def stored_sources() -> Sources:
+    """Open what the settings name, to read."""
+    from rolesynth_assets.lineage.trace_sources import TRACED_TABLES, Sources
+    from rolesynth_assets.settings import Settings
+    from rolesynth_assets.store.reader import StoreReader
+    from rolesynth_assets.store.snapshot import Snapshot
+    from rolesynth_assets.store.warehouse import Warehouse
+
+    root = Settings.load().data_root
+    snapshot = Snapshot(Warehouse(root / "warehouse.duckdb"), TRACED_TABLES)
+    return Sources(StoreReader(str(root)), snapshot, root)

@@ -1,0 +1,208 @@
+"""`rolesynth withdraw`: take images out of everything, and keep them out."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rolesynth_assets.lineage.purge import Purge
+    from rolesynth_assets.lineage.withdrawal import Withdrawal
+    from rolesynth_assets.settings import Settings
+    from rolesynth_assets.store.tables import Store
+    from rolesynth_assets.store.warehouse import Warehouse
+
+JOURNALS = "journals/*.sqlite"
+"""CADS journals below the data root."""
+_WHOLE_ID = re.compile(r"[0-9a-f]{64}")
+
+
+def withdraw(
+    image: Annotated[
+        list[str], typer.Argument(help="Image files, or ids of images (or their beginnings).")
+    ],
+    reason: Annotated[str, typer.Option(help="Why; whoever offers the image again reads it.")] = "",
+    purge: Annotated[
+        bool,
+        typer.Option(help="Remove earlier table versions too, so that the bytes are really gone."),
+    ] = False,
+    dry_run: Annotated[bool, typer.Option(help="Show what would go, and change nothing.")] = False,
+    lift: Annotated[
+        bool, typer.Option(help="Take the tombstones down; the next ingest may read them again.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Withdraw images (a licence, personal data): they go, with every row made of them.
+
+    Checkpoints trained on them are marked by a failed check, what must be made again is stale, and
+    the same bytes are refused from now on. Source files are listed and left to you. Do not purge
+    while anything else runs: it ends the earlier versions that old checkpoints are traced by.
+    """
+    from rolesynth_assets.settings import Settings
+    from rolesynth_assets.store.tables import Store
+    from rolesynth_assets.store.warehouse import Warehouse
+
+    settings = Settings.load()
+    store, warehouse = (
+        Store(str(settings.data_root)),
+        Warehouse(settings.data_root / "warehouse.duckdb"),
+    )
+    ids = [_image_id(store, warehouse, name) for name in image]
+    if lift:
+        _lift(warehouse, ids)
+        return
+    if not reason.strip():
+        raise typer.BadParameter("--reason says why; it is kept with the tombstone.")
+    report = _withdraw(settings, store, warehouse, ids, reason, purge=purge, dry_run=dry_run)
+    if as_json:
+        typer.echo(json.dumps(report, indent=1, ensure_ascii=False))
+    else:
+        _print(report)
+    if report.get("still_held"):
+        raise typer.Exit(1)
+
+
+def _image_id(store: Store, warehouse: Warehouse, name: str) -> str:
+    from rolesynth_assets.lineage.trace_sources import Sources
+    from rolesynth_assets.lineage.trace_subject import SubjectError, find_subject
+
+    if _WHOLE_ID.fullmatch(name):
+        return name
+    text = name if Path(name).is_file() or ":" in name else f"image:{name}"
+    try:
+        subject = find_subject(Sources(store, warehouse, Path(store.root)), text)
+    except SubjectError as error:
+        raise typer.BadParameter(str(error)) from error
+    if subject.table != "images":
+        raise typer.BadParameter(f"{name} is a row of {subject.table}, not an image.")
+    return subject.key
+
+
+def _withdraw(
+    settings: Settings,
+    store: Store,
+    warehouse: Warehouse,
+    ids: Sequence[str],
+    reason: str,
+    *,
+    purge: bool,
+    dry_run: bool,
+) -> dict[str, Any]:
+    from rolesynth_assets.benchmarks.contamination import benchmark_images
+    from rolesynth_assets.benchmarks.tasks import load_tasks
+    from rolesynth_assets.lineage.purge import image_needles
+    from rolesynth_assets.lineage.purge import purge as take_off_disk
+    from rolesynth_assets.lineage.withdrawal import withdraw as take_out
+
+    root = settings.data_root
+    needles = image_needles(store, ids)
+    withdrawal = take_out(
+        store,
+        warehouse,
+        root,
+        ids,
+        reason,
+        benchmarks=benchmark_images(load_tasks(settings.benchmarks), root),
+        dry_run=dry_run,
+    )
+    told, stale = ([], []) if dry_run else _tell_dagster(withdrawal, store)
+    journals = sorted(root.glob(JOURNALS))
+    purged = (
+        take_off_disk(store, warehouse, root, withdrawal, needles, journals)
+        if purge and not dry_run
+        else None
+    )
+    return _report(withdrawal, told, stale, purged, dry_run=dry_run)
+
+
+def _tell_dagster(withdrawal: Withdrawal, store: Store) -> tuple[list[str], list[str]]:
+    """Record the withdrawal; return what was recorded and what became stale by it."""
+    import dagster as dg
+
+    from rolesynth_assets.definitions import defs
+    from rolesynth_assets.lineage.staleness import examine
+    from rolesynth_assets.lineage.withdrawal_events import report_withdrawal
+
+    graph = defs.resolve_asset_graph()
+    with dg.DagsterInstance.get() as instance:
+        before = {cell for cell, _ in examine(graph, instance).stale()}
+        told = report_withdrawal(instance, defs, withdrawal, store)
+        after = [str(cell) for cell, _ in examine(graph, instance).stale() if cell not in before]
+    return told, after
+
+
+def _lift(warehouse: Warehouse, ids: Sequence[str]) -> None:
+    from rolesynth_assets.store.tombstones import lift_tombstones
+
+    lifted = lift_tombstones(warehouse, ids)
+    for stone in lifted:
+        shards = ", ".join(f"image_shards[{shard}]" for shard in stone.shards) or "its shard"
+        typer.echo(f"{stone.image_id[:12]} may come back ({stone.says}); materialize {shards}")
+    if not lifted:
+        raise typer.BadParameter("none of these images has a tombstone.")
+
+
+def _report(
+    withdrawal: Withdrawal,
+    told: Sequence[str],
+    stale: Sequence[str],
+    purged: Purge | None,
+    *,
+    dry_run: bool,
+) -> dict[str, Any]:
+    from rolesynth_assets.lineage.withdrawn_artefacts import ArtefactKind
+
+    report: dict[str, Any] = {
+        "dry_run": dry_run,
+        "images": [stone.image_id for stone in withdrawal.tombstones],
+        "says": [stone.says for stone in withdrawal.tombstones],
+        "sources": sorted({s for stone in withdrawal.tombstones for s in stone.sources}),
+        "removed": dict(withdrawal.removed),
+        "held_by": {str(kind): withdrawal.named(kind) for kind in ArtefactKind},
+        "recorded": list(told),
+        "stale": list(stale),
+    }
+    if purged is not None:
+        report |= {
+            "freed_bytes": dict(purged.freed),
+            "pins_moved": list(purged.moved),
+            "pins_lost": list(purged.lost),
+            "references_dropped": list(purged.references),
+            "held_before": [str(path) for path in purged.before],
+            "still_held": [str(path) for path in purged.after],
+        }
+    return report
+
+
+def _print(report: dict[str, Any]) -> None:
+    would = "would be " if report["dry_run"] else ""
+    for image, says in zip(report["images"], report["says"], strict=True):
+        typer.echo(f"{image}  {says}")
+    rows = ", ".join(f"{table} {count:,}" for table, count in report["removed"].items())
+    typer.echo(f"rows {would}removed: {rows or 'none, the images stand in no table'}")
+    for kind, names in report["held_by"].items():
+        if names and kind != "table":
+            typer.echo(f"{kind}: {', '.join(names)}")
+    for source in report["sources"]:
+        typer.echo(f"source, yours to delete: {source}")
+    for line in report["recorded"]:
+        typer.echo(f"recorded in Dagster: {line}")
+    if report["stale"]:
+        typer.echo(f"stale now ({len(report['stale'])}): {', '.join(report['stale'])}")
+    if "freed_bytes" not in report:
+        return
+    typer.echo(f"purged: {sum(report['freed_bytes'].values()):,} bytes of earlier versions")
+    found, left = report["held_before"], report["still_held"]
+    typer.echo(f"files with parts of the images: {len(found)} before, {len(left)} after")
+    for path in left:
+        typer.secho(f"still holds the images, and is not ours to delete: {path}", fg="red")
+    for key in report["references_dropped"]:
+        typer.echo(f"reference pixels dropped from checkpoint {key}")
+    if report["pins_lost"]:
+        names = ", ".join(report["pins_lost"])
+        typer.echo(f"rows of earlier training sets can no longer be listed: {names}")

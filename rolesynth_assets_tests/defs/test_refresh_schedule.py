@@ -1,0 +1,108 @@
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pytest
+from dagster._core.test_utils import freeze_time
+
+from rolesynth_assets import definitions
+from rolesynth_assets.defs import automation, health, refresh_schedule
+from rolesynth_assets.defs.refresh_schedule import refresh, weekly_refresh
+from rolesynth_assets.defs.resources import Platform
+from rolesynth_assets_tests.defs.small_graph import SmallGraph, write_pictures
+
+MONDAY = datetime(2026, 3, 2, 3, tzinfo=UTC)
+
+
+def tick(due: datetime, now: datetime) -> dg.RunRequest | dg.SkipReason:
+    with freeze_time(now):
+        found = weekly_refresh(dg.build_schedule_context(scheduled_execution_time=due))
+    assert isinstance(found, dg.RunRequest | dg.SkipReason)
+    return found
+
+
+def test_each_week_has_one_run_key() -> None:
+    found = [
+        tick(MONDAY + timedelta(weeks=week), MONDAY + timedelta(weeks=week)) for week in (0, 1)
+    ]
+    keys = [request.run_key for request in found if isinstance(request, dg.RunRequest)]
+    assert keys == ["weekly_refresh/2026-W10", "weekly_refresh/2026-W11"]
+    assert tick(MONDAY, MONDAY + timedelta(days=2)) == tick(MONDAY, MONDAY)  # a late start
+
+
+def test_of_missed_ticks_the_latest_alone_runs() -> None:
+    """The daemon was down for three weeks: it gives all ticks that it missed."""
+    now = MONDAY + timedelta(weeks=3, hours=5)
+    found = [tick(MONDAY + timedelta(weeks=week), now) for week in range(4)]
+    assert [isinstance(request, dg.RunRequest) for request in found] == [False] * 3 + [True]
+
+
+@pytest.fixture
+def watched(graph: SmallGraph) -> Iterator[SmallGraph]:
+    graph.patch.setenv("ROLESYNTH_IMAGES", str(graph.project / "watched"))
+    graph.patch.setattr(automation, "SETTLED_S", 0.0)
+    graph.patch.setattr(refresh_schedule, "WAIT_S", 0.0)
+    listed = definitions.defs
+    if dg.AssetKey("partition_health") not in listed.resolve_asset_graph().get_all_asset_keys():
+        more = dg.Definitions(assets=[health.partition_health])
+        graph.patch.setattr(definitions, "defs", dg.Definitions.merge(listed, more))
+    yield graph
+
+
+def run(graph: SmallGraph, **limits: int) -> dg.ExecuteInProcessResult:
+    return refresh.execute_in_process(
+        instance=graph.instance,
+        resources={"platform": Platform()},
+        run_config={
+            "ops": {"refresh_everything": {"config": limits}},
+            "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+        },
+        raise_on_error=False,
+    )
+
+
+def outcome(result: dg.ExecuteInProcessResult) -> dict[str, object]:
+    (event,) = [
+        e
+        for e in result.all_events
+        if e.event_type_value in ("STEP_OUTPUT", "STEP_FAILURE") and e.is_step_event
+    ]
+    data = event.event_specific_data
+    metadata = getattr(data, "metadata", None) or data.user_failure_data.metadata  # type: ignore[union-attr]
+    return {name: value.value for name, value in metadata.items()}
+
+
+def test_new_images_go_through_the_role_sets_in_use(watched: SmallGraph) -> None:
+    write_pictures(watched.project / "watched", range(2))
+    first = outcome(run(watched))
+    assert first["rolesynth/calls"] == 0  # nothing is begun by a clock but the reading in
+    assert watched.store.count("images") == 2
+    watched.refresh(["generic1"])
+    watched.models.forget()
+    write_pictures(watched.project / "watched", range(2, 5))
+    second = outcome(run(watched))
+    assert len(watched.models.captioned) == len(watched.models.judged) == 3 * 2
+    assert second["rolesynth/calls"] == 12
+    assert second["rolesynth/left"] == []
+    assert watched.store.count("pairs") == 10
+    assert watched.materializations("partition_health")
+    third = outcome(run(watched))
+    assert (third["rolesynth/made"], third["rolesynth/calls"]) == (0, 0)
+
+
+def test_failure_is_told_after_all_else_was_made(watched: SmallGraph) -> None:
+    write_pictures(watched.project / "watched", range(2))
+    run(watched)
+    watched.refresh(["generic1"])
+
+    def broken(request: object) -> str:
+        raise RuntimeError("the model is down")
+
+    watched.models.caption = broken
+    write_pictures(watched.project / "watched", range(2, 3))
+    result = run(watched, attempts=1)
+    assert not result.success
+    told = outcome(result)
+    assert told["rolesynth/made"] == 1  # the new shard's images
+    assert list(told["rolesynth/failed"]) == ["raw_captions[watched-0001|generic1]"]  # type: ignore[call-overload]
+    assert "the model is down" in str(told["rolesynth/failed"])
