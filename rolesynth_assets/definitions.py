@@ -42,7 +42,7 @@ defs = dg.Definitions(
             r1_sources,
             r1,
             health,
-        ]  # fmt: skip
+        ]
     ),
     jobs=[refresh_schedule.refresh],
     schedules=[refresh_schedule.weekly_refresh],
