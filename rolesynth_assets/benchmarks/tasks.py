@@ -8,6 +8,8 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from rolesynth_assets.named_files import faults, load_named
+
 SHIPPED_TASKS = Path(__file__).parent / "tasks"
 EXAMPLE_TASKS = Path(__file__).parent / "examples"
 
@@ -87,10 +89,7 @@ def load_tasks(extra_dir: Path | None = None) -> dict[str, Task]:
     Raises:
         BenchmarkError: a file is no valid task, or two files of one folder share a name.
     """
-    tasks = _load_folder(SHIPPED_TASKS)
-    if extra_dir is not None and extra_dir.is_dir():
-        tasks.update(_load_folder(extra_dir))
-    return dict(sorted(tasks.items()))
+    return load_named(SHIPPED_TASKS, extra_dir, load_task, _clash, ("*.yaml", "*.yml"))
 
 
 def load_task(path: Path) -> Task:
@@ -112,23 +111,12 @@ def load_task(path: Path) -> Task:
     try:
         return Task.model_validate(content)
     except ValidationError as error:
-        faults = "\n".join(
-            f"  field {'.'.join(map(str, fault['loc'])) or '(whole file)'}: {fault['msg']}"
-            for fault in error.errors()
-        )
-        raise BenchmarkError(f"{path} is no valid benchmark task:\n{faults}") from error
+        broken = "\n".join(f"  field {fault}" for fault in faults(error, "(whole file)"))
+        raise BenchmarkError(f"{path} is no valid benchmark task:\n{broken}") from error
 
 
-def _load_folder(folder: Path) -> dict[str, Task]:
-    tasks: dict[str, Task] = {}
-    origin: dict[str, Path] = {}
-    for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):
-        task = load_task(path)
-        if task.name in tasks:
-            raise BenchmarkError(
-                f"{path}: field name: {task.name!r} is already the name of "
-                f"{origin[task.name].name}; give one of them another name"
-            )
-        tasks[task.name] = task
-        origin[task.name] = path
-    return tasks
+def _clash(name: str, first: Path, second: Path) -> BenchmarkError:
+    return BenchmarkError(
+        f"{second}: field name: {name!r} is already the name of {first.name}; "
+        "give one of them another name"
+    )

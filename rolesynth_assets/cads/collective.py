@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from rolesynth_assets.cads.member import ImageMode, Member, MemberName, Value
 from rolesynth_assets.cads.renderer_settings import RendererSettings
+from rolesynth_assets.named_files import faults, load_named
 from rolesynth_assets.store.digests import digest
 
 SHIPPED = Path(__file__).parent / "collectives"
@@ -168,10 +169,7 @@ def load_collectives(folder: Path | None = None) -> dict[str, Collective]:
     Raises:
         CollectiveError: a file is no valid collective, or two of one folder share a name.
     """
-    collectives = _read_folder(SHIPPED)
-    if folder is not None and folder.is_dir():
-        collectives |= _read_folder(folder)
-    return dict(sorted(collectives.items()))
+    return load_named(SHIPPED, folder, read_collective, _clash)
 
 
 def read_collective(path: Path) -> Collective:
@@ -189,25 +187,15 @@ def read_collective(path: Path) -> Collective:
     try:
         return Collective.model_validate(data)
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(str(part) for part in fault['loc']) or 'collective'}: {fault['msg']}"
-            for fault in error.errors(include_input=False, include_url=False)
-            if fault["type"] != "default_factory_not_called"
-        )
-    raise CollectiveError(f"Collective file {path}: {faults}")
+        wrong = "; ".join(faults(error, "collective"))
+    raise CollectiveError(f"Collective file {path}: {wrong}")
 
 
-def _read_folder(folder: Path) -> dict[str, Collective]:
-    collectives: dict[str, Collective] = {}
-    for path in sorted(folder.glob("*.yaml")):
-        collective = read_collective(path)
-        if collective.name in collectives:
-            raise CollectiveError(
-                f"Collective file {path}: name: another file of the folder has the name "
-                f"{collective.name!r} too; rename one."
-            )
-        collectives[collective.name] = collective
-    return collectives
+def _clash(name: str, first: Path, second: Path) -> CollectiveError:
+    return CollectiveError(
+        f"Collective file {second}: name: another file of the folder, {first.name}, has the name "
+        f"{name!r} too; rename one."
+    )
 
 
 def _refuse_twice(field: str, names: tuple[str, ...] | list[str]) -> None:

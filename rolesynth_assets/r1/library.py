@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import yaml
 from pydantic import ValidationError
 
+from rolesynth_assets.named_files import faults, load_named
 from rolesynth_assets.r1.benchmark import R1Benchmark
 from rolesynth_assets.r1.recipe import R1Recipe
 
@@ -35,7 +37,7 @@ def load_r1_recipes(extra_dir: Path | None = None) -> dict[str, R1Recipe]:
         R1FileError: a file is no valid recipe, two files of one folder share a name, or a recipe's
             baseline does not exist.
     """
-    recipes = _overlaid(R1Recipe, SHIPPED_RECIPES, extra_dir)
+    recipes = load_named(SHIPPED_RECIPES, extra_dir, partial(_read, R1Recipe), _clash)
     for recipe in recipes.values():
         if recipe.baseline is not None and recipe.baseline not in recipes:
             raise R1FileError(
@@ -54,27 +56,11 @@ def load_r1_benchmarks(extra_dir: Path | None = None) -> dict[str, R1Benchmark]:
     Raises:
         R1FileError: a file is no valid benchmark, or two files of one folder share a name.
     """
-    return _overlaid(R1Benchmark, SHIPPED_BENCHMARKS, extra_dir)
+    return load_named(SHIPPED_BENCHMARKS, extra_dir, partial(_read, R1Benchmark), _clash)
 
 
-def _overlaid(kind: type[Value], shipped: Path, extra: Path | None) -> dict[str, Value]:
-    found = _read_folder(kind, shipped)
-    if extra is not None and extra.is_dir():
-        found |= _read_folder(kind, extra)
-    return dict(sorted(found.items()))
-
-
-def _read_folder(kind: type[Value], folder: Path) -> dict[str, Value]:
-    values: dict[str, Value] = {}
-    origin: dict[str, Path] = {}
-    for path in sorted(folder.glob("*.yaml")):
-        value = _read(kind, path)
-        if value.name in values:
-            raise R1FileError(
-                f"{origin[value.name]} and {path} both have the name {value.name!r}; rename one."
-            )
-        values[value.name], origin[value.name] = value, path
-    return values
+def _clash(name: str, first: Path, second: Path) -> R1FileError:
+    return R1FileError(f"{first} and {second} both have the name {name!r}; rename one.")
 
 
 def _read(kind: type[Value], path: Path) -> Value:
@@ -87,8 +73,4 @@ def _read(kind: type[Value], path: Path) -> Value:
     try:
         return kind.model_validate(data)
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(str(part) for part in fault['loc']) or kind.__name__}: {fault['msg']}"
-            for fault in error.errors(include_input=False, include_url=False)
-        )
-        raise R1FileError(f"{path}: {faults}") from error
+        raise R1FileError(f"{path}: {'; '.join(faults(error, kind.__name__))}") from error

@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
+from rolesynth_assets.named_files import faults, load_named
 from rolesynth_assets.recipes.recipe import Recipe
 
 SHIPPED = Path(__file__).parent / "library"
@@ -29,16 +30,14 @@ def load_recipes(extra_dir: Path | None = None) -> dict[str, Recipe]:
         RecipeError: a file is no valid recipe, two files of one folder share a name, or a recipe's
             baseline does not exist.
     """
-    recipes = _read_folder(SHIPPED)
-    if extra_dir is not None and extra_dir.is_dir():
-        recipes |= _read_folder(extra_dir)
+    recipes = load_named(SHIPPED, extra_dir, read_recipe, _clash)
     for recipe in recipes.values():
         if recipe.baseline is not None and recipe.baseline not in recipes:
             raise RecipeError(
                 f"Recipe {recipe.name!r}: baseline {recipe.baseline!r} is no recipe; "
                 f"choose one of {sorted(set(recipes) - {recipe.name})} or leave it out."
             )
-    return dict(sorted(recipes.items()))
+    return recipes
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -56,11 +55,7 @@ def read_recipe(path: Path) -> Recipe:
     try:
         return Recipe.model_validate(data)
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(str(part) for part in fault['loc']) or 'recipe'}: {fault['msg']}"
-            for fault in error.errors()
-        )
-        raise RecipeError(f"Recipe file {path}: {faults}") from error
+        raise RecipeError(f"Recipe file {path}: {'; '.join(faults(error, 'recipe'))}") from error
 
 
 def dump_recipe(recipe: Recipe) -> str:
@@ -68,15 +63,7 @@ def dump_recipe(recipe: Recipe) -> str:
     return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
-def _read_folder(folder: Path) -> dict[str, Recipe]:
-    recipes: dict[str, Recipe] = {}
-    origin: dict[str, Path] = {}
-    for path in sorted(folder.glob("*.yaml")):
-        recipe = read_recipe(path)
-        if recipe.name in recipes:
-            raise RecipeError(
-                f"Recipe files {origin[recipe.name]} and {path} both have the name "
-                f"{recipe.name!r}; rename one."
-            )
-        recipes[recipe.name], origin[recipe.name] = recipe, path
-    return recipes
+def _clash(name: str, first: Path, second: Path) -> RecipeError:
+    return RecipeError(
+        f"Recipe files {first} and {second} both have the name {name!r}; rename one."
+    )

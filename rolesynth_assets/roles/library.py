@@ -5,6 +5,7 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
+from rolesynth_assets.named_files import faults, load_named
 from rolesynth_assets.roles.role_set import RoleSet
 
 SHIPPED_SETS = Path(__file__).parent / "sets"
@@ -25,10 +26,7 @@ def load_role_sets(extra_dir: Path | None = None) -> dict[str, RoleSet]:
     Raises:
         RoleSetError: a file is no valid role set, or two files of one folder share a name.
     """
-    role_sets = _load_folder(SHIPPED_SETS)
-    if extra_dir is not None and extra_dir.is_dir():
-        role_sets.update(_load_folder(extra_dir))
-    return dict(sorted(role_sets.items()))
+    return load_named(SHIPPED_SETS, extra_dir, load_role_set, _clash, ("*.yaml", "*.yml"))
 
 
 def load_role_set(path: Path) -> RoleSet:
@@ -50,27 +48,12 @@ def load_role_set(path: Path) -> RoleSet:
     try:
         return RoleSet.model_validate(content)
     except ValidationError as error:
-        raise RoleSetError(f"{path} is no valid role set:\n{_broken_fields(error)}") from error
+        broken = "\n".join(f"  field {fault}" for fault in faults(error, "(whole file)"))
+        raise RoleSetError(f"{path} is no valid role set:\n{broken}") from error
 
 
-def _load_folder(folder: Path) -> dict[str, RoleSet]:
-    role_sets: dict[str, RoleSet] = {}
-    origin: dict[str, Path] = {}
-    for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):
-        role_set = load_role_set(path)
-        if role_set.name in origin:
-            raise RoleSetError(
-                f"{path}: field name: {role_set.name!r} is already the name of "
-                f"{origin[role_set.name].name}; give one of them another name"
-            )
-        role_sets[role_set.name] = role_set
-        origin[role_set.name] = path
-    return role_sets
-
-
-def _broken_fields(error: ValidationError) -> str:
-    lines = []
-    for fault in error.errors():
-        field = ".".join(str(part) for part in fault["loc"]) or "(whole file)"
-        lines.append(f"  field {field}: {fault['msg']}")
-    return "\n".join(lines)
+def _clash(name: str, first: Path, second: Path) -> RoleSetError:
+    return RoleSetError(
+        f"{second}: field name: {name!r} is already the name of {first.name}; "
+        "give one of them another name"
+    )
