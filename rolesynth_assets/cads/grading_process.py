@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import selectors
 import subprocess
-import sys
 from typing import Protocol
 
+from rolesynth_assets.cads import child_process
+from rolesynth_assets.cads.child_process import GoneError
 from rolesynth_assets.cads.grading import Checker
 from rolesynth_assets.cads.strategies import TaskType
 
@@ -26,10 +26,6 @@ class Grader(Protocol):
     def gold(self, answer: str, task_type: TaskType, checker: Checker) -> str | None:
         """Return `grading.trainer_gold`, or None for an answer that cannot be graded in time."""
         ...
-
-
-class _GoneError(Exception):
-    """The process has ended."""
 
 
 class AnswerGrader:
@@ -66,32 +62,23 @@ class AnswerGrader:
         return self._known[asked]
 
     def _ask(self, asked: tuple[str, TaskType, Checker]) -> str | None:
-        for _ in range(
-            2
-        ):  # it may have been killed from outside; who dies twice dies of the answer
+        for _ in range(2):  # it may have been killed from outside; who dies twice dies of this
             process = self._process or self._start()
-            assert process.stdin is not None
             try:
-                process.stdin.write(json.dumps(asked).encode() + b"\n")
-                process.stdin.flush()
-                return _heard(process, self._limit_s)
+                return json.loads(child_process.ask(process, asked, self._limit_s))
             except TimeoutError:
                 self._end()
                 return None
-            except (OSError, _GoneError):
+            except GoneError:
                 self._end()
         return None
 
     def _start(self) -> subprocess.Popen[bytes]:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "rolesynth_assets.cads.grading_worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
+        self._process = child_process.start("rolesynth_assets.cads.grading_worker")
         try:
-            _heard(self._process, START_S)
-        except (TimeoutError, _GoneError) as error:
-            gone = isinstance(error, _GoneError)
+            child_process.heard(self._process, START_S)
+        except (TimeoutError, GoneError) as error:
+            gone = isinstance(error, GoneError)
             fate = f"ended with code {self._process.wait()}" if gone else "is silent"
             self._end()
             raise GradingError(
@@ -102,24 +89,5 @@ class AnswerGrader:
 
     def _end(self) -> None:
         if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
+            child_process.end(self._process)
         self._process = None
-
-
-def _heard(process: subprocess.Popen[bytes], seconds: float) -> str | None:
-    """Read one line of the worker.
-
-    Raises:
-        TimeoutError: none came in time.
-        _GoneError: the worker is gone.
-    """
-    assert process.stdout is not None
-    with selectors.DefaultSelector() as selector:
-        selector.register(process.stdout, selectors.EVENT_READ)
-        if not selector.select(seconds):
-            raise TimeoutError
-    line = process.stdout.readline()
-    if not line:
-        raise _GoneError
-    return json.loads(line)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import atexit
-import json
 import os
 import re
-import selectors
 import subprocess
-import sys
 from functools import lru_cache
 from threading import Lock
+
+from rolesynth_assets.cads import child_process
 
 MAX_CHARS = 200
 """Of one expression; a longer one is not compared."""
@@ -75,41 +74,22 @@ class _Worker:
             fresh = self._process is None or self._owner != os.getpid()  # a fork has no worker
             process = self._start() if fresh else self._process
             assert process is not None
-            said = _ask(process, (one, other), START_SECONDS if fresh else SECONDS)
-            if said is None:
+            try:
+                said = child_process.ask(process, (one, other), START_SECONDS if fresh else SECONDS)
+            except (TimeoutError, child_process.GoneError):
                 self.end()
-        return {"equal": True, "different": False}.get(said or "")
+                return None
+        return {b"equal": True, b"different": False}.get(said.strip())
 
     def end(self) -> None:
         if self._process is not None and self._owner == os.getpid():
-            self._process.kill()
-            self._process.communicate()
+            child_process.end(self._process)
         self._process = None
 
     def _start(self) -> subprocess.Popen[bytes]:
         self._owner = os.getpid()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "rolesynth_assets.cads.latex_worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
+        self._process = child_process.start("rolesynth_assets.cads.latex_worker", quiet=True)
         return self._process
-
-
-def _ask(process: subprocess.Popen[bytes], pair: tuple[str, str], seconds: float) -> str | None:
-    """Send a pair and wait for the word; None when the worker is late or gone."""
-    assert process.stdin is not None and process.stdout is not None
-    try:
-        process.stdin.write(json.dumps(pair).encode() + b"\n")
-        process.stdin.flush()
-    except OSError:
-        return None
-    with selectors.DefaultSelector() as selector:
-        selector.register(process.stdout, selectors.EVENT_READ)
-        if not selector.select(seconds):
-            return None
-    return process.stdout.readline().decode().strip() or None
 
 
 _WORKER = _Worker()
