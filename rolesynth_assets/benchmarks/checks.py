@@ -115,6 +115,26 @@ def not_worse_than_baseline(
     )
 
 
+def against_baseline(
+    scores: pl.DataFrame,
+    baseline: pl.DataFrame,
+    name: str | None,
+    *,
+    metrics: Sequence[str] | None = None,
+) -> CheckOutcome:
+    """Compare with the baseline's scores where there are any.
+
+    Args:
+        scores: of the recipe on one benchmark.
+        baseline: of its baseline on the same; empty if it has none yet.
+        name: of the baseline, None if the recipe has none.
+        metrics: compared ones; all by default.
+    """
+    if name is None or baseline.is_empty():
+        return no_baseline(name)
+    return not_worse_than_baseline(scores, baseline, metrics=metrics)
+
+
 def no_baseline(baseline: str | None) -> CheckOutcome:
     """Pass where there is nothing to compare with, and say so.
 

@@ -89,6 +89,27 @@ def scores_frame(
     run_id: str = "",
 ) -> pl.DataFrame:
     """Return scores as rows of the warehouse's `benchmark_scores` table."""
+    measured = ((str(s.metric), s.value, s.low, s.high, s.chance, s.n) for s in scores)
+    return measured_frame(
+        measured,
+        recipe=recipe,
+        seed=seed,
+        benchmark=benchmark,
+        checkpoint_digest=checkpoint_digest,
+        run_id=run_id,
+    )
+
+
+def measured_frame(
+    measured: Iterable[tuple[str, float, float, float, float | None, int]],
+    *,
+    recipe: str,
+    seed: int,
+    benchmark: str,
+    checkpoint_digest: str,
+    run_id: str,
+) -> pl.DataFrame:
+    """Return (metric, value, low, high, chance, n) as rows of a warehouse table of scores."""
     import polars as pl
 
     schema = {
@@ -96,12 +117,5 @@ def scores_frame(
         **dict.fromkeys(("value", "low", "high", "chance"), pl.Float64),
         **{"n": pl.Int64, "checkpoint_digest": pl.String, "run_id": pl.String},
     }
-    rows = [
-        (
-            *(recipe, seed, benchmark, str(score.metric)),
-            *(score.value, score.low, score.high, score.chance),
-            *(score.n, checkpoint_digest, run_id),
-        )
-        for score in scores
-    ]
+    rows = [(recipe, seed, benchmark, *numbers, checkpoint_digest, run_id) for numbers in measured]
     return pl.DataFrame(rows, schema=schema, orient="row")

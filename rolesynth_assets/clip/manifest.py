@@ -6,6 +6,7 @@ import csv
 import hashlib
 import os
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -68,20 +69,36 @@ class LossPoint(BaseModel):
     logit_scale: float
 
 
+Record = TypeVar("Record", bound=BaseModel)
+
+
 def read_manifest(folder: Path) -> Manifest:
     """Read the manifest of a finished checkpoint.
 
     Raises:
         CheckpointError: there is none, which means the training has not finished, or it is damaged.
     """
-    path = folder / MANIFEST
+    return read_finished(Manifest, folder / MANIFEST, "clip_checkpoints")
+
+
+def read_finished(kind: type[Record], path: Path, asset: str) -> Record:
+    """Read the record that a training writes last.
+
+    Args:
+        kind: what the file holds.
+        path: of the file.
+        asset: what makes it, for the message.
+
+    Raises:
+        CheckpointError: there is none, which means the training has not finished, or it is damaged.
+    """
     if not path.is_file():
         raise CheckpointError(
-            f"{folder} holds no {MANIFEST}: no training has finished there. Materialize "
-            "clip_checkpoints for this recipe and seed; it goes on from the last saved step."
+            f"{path.parent} holds no {path.name}: no training has finished there. Materialize "
+            f"{asset} for this recipe and seed; it goes on from the last saved step."
         )
     try:
-        return Manifest.model_validate_json(path.read_text(encoding="utf-8"))
+        return kind.model_validate_json(path.read_text(encoding="utf-8"))
     except ValidationError as error:
         raise CheckpointError(f"{path} is damaged: {error}. Train again.") from error
 

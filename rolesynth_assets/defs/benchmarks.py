@@ -82,12 +82,6 @@ def benchmark_scores(context: dg.AssetExecutionContext, platform: Platform) -> d
         "benchmark_scores", {"recipe": recipe.baseline or recipe.name, "benchmark": task.name}
     )
     both = pl.concat([frame, baseline]) if recipe.baseline else frame
-    results = [check_result("above_chance", checks.above_chance(frame))]
-    if recipe.baseline and not baseline.is_empty():
-        outcome = checks.not_worse_than_baseline(frame, baseline)
-    else:
-        outcome = checks.no_baseline(recipe.baseline)
-    results.append(check_result("not_worse_than_baseline", outcome, warn=True))
     shown = frame.group_by("metric", maintain_order=True).agg(
         pl.col("value").mean(),
         pl.col("low").mean(),
@@ -105,7 +99,14 @@ def benchmark_scores(context: dg.AssetExecutionContext, platform: Platform) -> d
             "rolesynth/scores": markdown_table(shown),
             "rolesynth/bars": picture(bars, f"scores on {task.name}"),
         },
-        check_results=results,
+        check_results=[
+            check_result("above_chance", checks.above_chance(frame)),
+            check_result(
+                "not_worse_than_baseline",
+                checks.against_baseline(frame, baseline, recipe.baseline),
+                warn=True,
+            ),
+        ],
         data_version=dg.DataVersion(digest("scores", repr(numbers.rows()))),
     )
 

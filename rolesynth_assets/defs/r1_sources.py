@@ -3,34 +3,23 @@
 import dagster as dg
 
 from rolesynth_assets.defs import r1_partitions
-from rolesynth_assets.store.digests import digest
+from rolesynth_assets.defs.sources import observed
 
 
-@dg.observable_source_asset(
-    partitions_def=r1_partitions.r1_recipe,
-    group_name="r1",
-    description="YAML files of the R1 recipes, one partition each; observed before a refresh.",
-)
+@observed(partitions_def=r1_partitions.r1_recipe, group_name="r1")
 def r1_recipe_files() -> dg.DataVersionsByPartition:
-    """Return the digest of what decides each recipe's training."""
+    """YAML files of the R1 recipes, one partition each; observed before a refresh."""
     return dg.DataVersionsByPartition(
         {name: dg.DataVersion(r.digest) for name, r in r1_partitions.R1_RECIPES.items()}
     )
 
 
-@dg.observable_source_asset(
-    partitions_def=r1_partitions.r1_benchmark,
-    group_name="r1",
-    description="YAML files of the held-out benchmarks, one partition each; observed before a "
-    "refresh. The files that a definition points to are not read.",
-)
+@observed(partitions_def=r1_partitions.r1_benchmark, group_name="r1")
 def r1_benchmark_files() -> dg.DataVersionsByPartition:
-    """Return the digest of what decides each benchmark's questions."""
+    """YAML files of the held-out benchmarks, one partition each; observed before a refresh.
+
+    The files that a definition points to are not read.
+    """
     return dg.DataVersionsByPartition(
-        {
-            name: dg.DataVersion(
-                digest("r1 benchmark", b.model_dump_json(exclude={"name", "description"}))
-            )
-            for name, b in r1_partitions.R1_BENCHMARKS.items()
-        }
+        {name: dg.DataVersion(b.digest) for name, b in r1_partitions.R1_BENCHMARKS.items()}
     )

@@ -11,7 +11,7 @@ from rolesynth_assets.defs.resources import Platform
 from rolesynth_assets.mllm.factory import declared_model
 
 
-def _observed(**settings: Any) -> Callable[[Callable[..., Any]], dg.SourceAsset]:
+def observed(**settings: Any) -> Callable[[Callable[..., Any]], dg.SourceAsset]:
     """`dg.observable_source_asset`, described by the docstring as `dg.asset` is."""
 
     def source(observe: Callable[..., Any]) -> dg.SourceAsset:
@@ -21,7 +21,7 @@ def _observed(**settings: Any) -> Callable[[Callable[..., Any]], dg.SourceAsset]
     return source
 
 
-@_observed(partitions_def=partitions.role_set, group_name="roles")
+@observed(partitions_def=partitions.role_set, group_name="roles")
 def role_set_files() -> dg.DataVersionsByPartition:
     """YAML files of the role sets, one partition each; observed before a refresh."""
     return dg.DataVersionsByPartition(
@@ -29,19 +29,19 @@ def role_set_files() -> dg.DataVersionsByPartition:
     )
 
 
-@_observed(group_name="captions")
+@observed(group_name="captions")
 def captioner(platform: Platform) -> dg.DataVersion:
     """The model that writes captions, by name and revision; observed before a refresh."""
     return dg.DataVersion(declared_model(platform.settings.captioner))
 
 
-@_observed(group_name="filter")
+@observed(group_name="filter")
 def judge(platform: Platform) -> dg.DataVersion:
     """The model that scores captions, by name and revision; observed before a refresh."""
     return dg.DataVersion(declared_model(platform.settings.judge))
 
 
-@_observed(partitions_def=partitions.recipe, group_name="clip")
+@observed(partitions_def=partitions.recipe, group_name="clip")
 def recipe_files() -> dg.DataVersionsByPartition:
     """YAML files of the recipes, one partition each; observed before a refresh."""
     return dg.DataVersionsByPartition(
@@ -49,7 +49,7 @@ def recipe_files() -> dg.DataVersionsByPartition:
     )
 
 
-@_observed(partitions_def=partitions.benchmark, group_name="benchmarks")
+@observed(partitions_def=partitions.benchmark, group_name="benchmarks")
 def benchmark_files(platform: Platform) -> dg.DataVersionsByPartition:
     """Images and texts of the benchmarks at hand, one partition each; observed before a refresh."""
     from rolesynth_assets.benchmarks.datasets import task_digest
@@ -64,7 +64,7 @@ def benchmark_files(platform: Platform) -> dg.DataVersionsByPartition:
     )
 
 
-@_observed(partitions_def=partitions.domain, group_name="cads")
+@observed(partitions_def=partitions.domain, group_name="cads")
 def seed_files() -> dg.DataVersionsByPartition:
     """Files that problems start from, one domain each; observed before a refresh."""
     from rolesynth_assets.cads.domains import seeds_digest
@@ -78,7 +78,7 @@ def seed_files() -> dg.DataVersionsByPartition:
     )
 
 
-@_observed(group_name="cads")
+@observed(group_name="cads")
 def collective(platform: Platform) -> dg.DataVersion:
     """The models that write and judge problems, and what draws them; observed before a refresh."""
     from rolesynth_assets.cads.collective import load_collectives

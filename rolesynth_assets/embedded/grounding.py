@@ -31,6 +31,7 @@ from rolesynth_assets.embedded.nano import (
 )
 from rolesynth_assets.embedded.scenes import (
     CANVAS,
+    POSITIONS,
     SIDES,
     Background,
     Scene,
@@ -74,13 +75,6 @@ def centres(scene: Scene) -> np.ndarray:
             LARGE if item.size is Size.LARGE else SMALL
         )
     return labels
-
-
-POSITIONS = tuple(
-    f"{row} {column}".strip() or "center"
-    for row in ("top", "", "bottom")
-    for column in ("left", "", "right")
-)
 
 
 def positions(scene: Scene) -> np.ndarray:

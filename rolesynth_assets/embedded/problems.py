@@ -22,7 +22,7 @@ from rolesynth_assets.embedded.figures import (
     sample_shape,
 )
 from rolesynth_assets.embedded.kinds import KINDS
-from rolesynth_assets.embedded.scenes import Background, Scene, sample_scene
+from rolesynth_assets.embedded.scenes import POSITIONS, Background, Scene, sample_scene
 from rolesynth_assets.embedded.solving import OPTION, counts, solve
 from rolesynth_assets.embedded.specification import Picture, draw_picture
 
@@ -45,13 +45,6 @@ class ProblemItem:
     question: str
     answer: str
     task_type: str
-
-
-POSITIONS = tuple(
-    f"{row} {column}".strip() or "center"
-    for row in ("top", "", "bottom")
-    for column in ("left", "", "right")
-)
 
 
 def sample_picture(domain: Domain, seed: int, index: int) -> Picture:

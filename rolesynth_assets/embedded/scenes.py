@@ -93,6 +93,14 @@ class Scene:
         return Scene(Background(data["background"]), data["horizon"], objects)
 
 
+POSITIONS = tuple(
+    f"{row} {column}".strip() or "center"
+    for row in ("top", "", "bottom")
+    for column in ("left", "", "right")
+)
+"""The words that `position_word` gives, row by row."""
+
+
 def position_word(x: float, y: float) -> str:
     """Return the name of the cell of a 3 x 3 grid that holds px ``(x, y)``."""
     column = "left" if x < 0.42 * CANVAS else "right" if x > 0.58 * CANVAS else ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import json
-from typing import Any
+from dataclasses import asdict
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
@@ -23,11 +23,7 @@ Picture = Scene | BarChart | Shape
 LONGEST = 20_000
 """Characters of an instruction; the longest of ours has under a thousand."""
 
-_TYPES: dict[str, TypeAdapter[Any]] = {
-    "scene": TypeAdapter(Scene),
-    "bar chart": TypeAdapter(BarChart),
-    "shape": TypeAdapter(Shape),
-}
+_TYPES = {"scene": Scene, "bar chart": BarChart, "shape": Shape}
 
 
 class SpecificationError(ValueError):
@@ -36,8 +32,8 @@ class SpecificationError(ValueError):
 
 def specification(picture: Picture) -> str:
     """Return a picture as one line of JSON; `read_specification` reads it back."""
-    kind = next(k for k, t in _TYPES.items() if isinstance(picture, _python_type(t)))
-    return json.dumps({kind: _TYPES[kind].dump_python(picture, mode="json")})
+    kind = next(name for name, made in _TYPES.items() if isinstance(picture, made))
+    return json.dumps({kind: asdict(picture)})
 
 
 def read_specification(instruction: str) -> Picture:
@@ -61,7 +57,7 @@ def read_specification(instruction: str) -> Picture:
         )
     kind, value = next(iter(found.items()))
     try:
-        picture = _TYPES[kind].validate_python(value)
+        picture = TypeAdapter(_TYPES[kind]).validate_python(value)
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, problem["loc"]))
@@ -88,10 +84,6 @@ def draw_specification(instruction: str) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(draw_picture(read_specification(instruction))).save(buffer, "PNG")
     return buffer.getvalue()
-
-
-def _python_type(adapter: TypeAdapter[Any]) -> type:
-    return adapter._type  # type: ignore[no-any-return]
 
 
 def _check_drawable(picture: Picture) -> None:

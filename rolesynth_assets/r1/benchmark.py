@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from rolesynth_assets.cads.options import options
 from rolesynth_assets.cads.strategies import TaskType
+from rolesynth_assets.store.digests import digest
 
 
 class R1BenchmarkError(ValueError):
@@ -74,6 +75,11 @@ class R1Benchmark(BaseModel):
         if drawn and self.count is None:
             raise ValueError("layout embedded needs a count: it has no end of problems")
         return self
+
+    @property
+    def digest(self) -> str:
+        """64 hex characters that change when its questions may change."""
+        return digest("r1 benchmark", self.model_dump_json(exclude={"name", "description"}))
 
     def folder(self, data_root: Path) -> Path:
         """Return the folder of the benchmark's files."""

@@ -13,7 +13,12 @@ from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, ValidationError
 
-from rolesynth_assets.clip.manifest import CheckpointError, file_digest, write_atomically
+from rolesynth_assets.clip.manifest import (
+    CheckpointError,
+    file_digest,
+    read_finished,
+    write_atomically,
+)
 from rolesynth_assets.r1.policy import model_source, source_digest
 from rolesynth_assets.r1.recipe import R1Recipe, Training
 from rolesynth_assets.store.digests import digest
@@ -137,16 +142,7 @@ def read_provenance(folder: Path) -> Provenance:
     Raises:
         CheckpointError: there is none, which means the training has not finished, or it is damaged.
     """
-    path = folder / PROVENANCE
-    if not path.is_file():
-        raise CheckpointError(
-            f"{folder} holds no {PROVENANCE}: no training has finished there. Materialize "
-            "r1_checkpoints for this recipe and seed; it goes on from the last saved step."
-        )
-    try:
-        return Provenance.model_validate_json(path.read_text(encoding="utf-8"))
-    except ValidationError as error:
-        raise CheckpointError(f"{path} is damaged: {error}. Train again.") from error
+    return read_finished(Provenance, folder / PROVENANCE, "r1_checkpoints")
 
 
 def read_recipe(folder: Path) -> R1Recipe:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.benchmarks.bootstrap import Interval, bootstrap_mean
+from rolesynth_assets.benchmarks.score import measured_frame
 from rolesynth_assets.cads.equality import equal_by_rule
 from rolesynth_assets.mllm.engine import (
     ChatEngine,
@@ -121,26 +122,21 @@ def scores_frame(
     run_id: str = "",
 ) -> pl.DataFrame:
     """Return an evaluation as rows of the warehouse's `r1_scores` table, one a metric."""
-    import polars as pl
-
     measured: list[tuple[R1Metric, Interval, float | None]] = [
         (R1Metric.ACCURACY, evaluation.accuracy, evaluation.chance),
         (R1Metric.WELL_FORMED, evaluation.well_formed, None),
     ]
-    schema = {
-        **{"recipe": pl.String, "seed": pl.Int64, "benchmark": pl.String, "metric": pl.String},
-        **dict.fromkeys(("value", "low", "high", "chance"), pl.Float64),
-        **{"n": pl.Int64, "checkpoint_digest": pl.String, "run_id": pl.String},
-    }
-    rows = [
-        (
-            *(recipe, seed, benchmark, str(metric)),
-            *(interval.value, interval.low, interval.high, chance),
-            *(len(evaluation.answered), checkpoint_digest, run_id),
-        )
-        for metric, interval, chance in measured
-    ]
-    return pl.DataFrame(rows, schema=schema, orient="row")
+    return measured_frame(
+        [
+            (str(metric), i.value, i.low, i.high, chance, len(evaluation.answered))
+            for metric, i, chance in measured
+        ],
+        recipe=recipe,
+        seed=seed,
+        benchmark=benchmark,
+        checkpoint_digest=checkpoint_digest,
+        run_id=run_id,
+    )
 
 
 def _graded(item: BenchmarkItem, reply: str) -> Answered:

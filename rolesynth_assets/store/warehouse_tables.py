@@ -42,6 +42,21 @@ def _table(name: str, **columns: SqlType | tuple[SqlType, Literal["optional"]]) 
     )
 
 
+_SCORES: dict[str, SqlType | tuple[SqlType, Literal["optional"]]] = {
+    "recipe": "VARCHAR",
+    "seed": "BIGINT",
+    "benchmark": "VARCHAR",
+    "metric": "VARCHAR",
+    "value": "DOUBLE",
+    "low": "DOUBLE",  # bootstrap interval
+    "high": "DOUBLE",
+    "chance": ("DOUBLE", "optional"),
+    "n": "BIGINT",
+    "checkpoint_digest": "VARCHAR",
+    "run_id": "VARCHAR",
+}
+"""Columns of a table of scores, one row a recipe, seed, benchmark and metric."""
+
 WAREHOUSE_TABLES: dict[str, WarehouseTable] = {
     table.name: table
     for table in (
@@ -89,34 +104,8 @@ WAREHOUSE_TABLES: dict[str, WarehouseTable] = {
             digest="VARCHAR",
             recipe_digest="VARCHAR",
         ),
-        _table(
-            "benchmark_scores",
-            recipe="VARCHAR",
-            seed="BIGINT",
-            benchmark="VARCHAR",
-            metric="VARCHAR",
-            value="DOUBLE",
-            low="DOUBLE",  # bootstrap interval
-            high="DOUBLE",
-            chance=("DOUBLE", "optional"),
-            n="BIGINT",
-            checkpoint_digest="VARCHAR",
-            run_id="VARCHAR",
-        ),
-        _table(
-            "r1_scores",
-            recipe="VARCHAR",
-            seed="BIGINT",
-            benchmark="VARCHAR",
-            metric="VARCHAR",
-            value="DOUBLE",
-            low="DOUBLE",  # bootstrap interval
-            high="DOUBLE",
-            chance=("DOUBLE", "optional"),
-            n="BIGINT",
-            checkpoint_digest="VARCHAR",
-            run_id="VARCHAR",
-        ),
+        _table("benchmark_scores", **_SCORES),
+        _table("r1_scores", **_SCORES),
         _table(  # one row for each content that a recipe's training set ever had
             "training_set_pins",
             recipe="VARCHAR",
