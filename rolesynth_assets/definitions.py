@@ -46,7 +46,11 @@ defs = dg.Definitions(
     ),
     jobs=[refresh_schedule.refresh],
     schedules=[refresh_schedule.weekly_refresh],
-    sensors=[automation.new_image_shards, stale_sensor.rematerialize_stale],
+    sensors=[
+        automation.new_image_shards,
+        automation.cheap_tables_and_pages,
+        stale_sensor.rematerialize_stale,
+    ],
     resources={"platform": Platform()},
     executor=dg.multiprocess_executor.configured({"max_concurrent": 1}),
 )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.freshness import TimeWindowFreshnessPolicy
 from syrupy.assertion import SnapshotAssertion
 
 HEAVY = (
@@ -58,15 +59,25 @@ def _checks(defs: dg.Definitions, key: dg.AssetKey) -> Sequence[str]:
     )
 
 
+def _windows(policy: object) -> str | None:
+    if not isinstance(policy, TimeWindowFreshnessPolicy):
+        return None
+    assert policy.warn_window
+    warn, fail = policy.warn_window.to_timedelta(), policy.fail_window.to_timedelta()
+    return f"warn after {warn.days} days, fail after {fail.days}"
+
+
 def test_definitions_are_as_agreed(defs: dg.Definitions, snapshot: SnapshotAssertion) -> None:
     graph = defs.resolve_asset_graph()
     shown = {}
     for spec in sorted(defs.resolve_all_asset_specs(), key=lambda s: s.key.to_user_string()):
-        node = graph.get(spec.key)
+        node, condition = graph.get(spec.key), spec.automation_condition
         shown[spec.key.to_user_string()] = {
+            "automation": condition.get_label() if condition else None,
             "checks": _checks(defs, spec.key),
             "code_version": spec.code_version,
             "deps": sorted(map(_dependency, spec.deps)),
+            "freshness": _windows(spec.freshness_policy),
             "group": spec.group_name,
             "kinds": sorted(spec.kinds),
             "owners": list(spec.owners),
@@ -83,6 +94,34 @@ def test_definitions_are_as_agreed(defs: dg.Definitions, snapshot: SnapshotAsser
         if isinstance(s, dg.SensorDefinition)
     }
     assert sensors == snapshot(name="sensors")
+
+
+PAID = {
+    "image_shards",  # reads every image; `new_image_shards` starts it
+    "role_lists",
+    "raw_captions",
+    "caption_scores",
+    "training_sets",  # pins Lance versions for good: made with the training that it is for
+    "clip_checkpoints",
+    "benchmark_scores",
+    "cads_seeds",  # changes what the next paid round is about
+    "cads_rounds",
+    "r1_checkpoints",
+    "r1_scores",
+}
+
+
+def test_nothing_paid_starts_by_a_condition(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+    by_itself = {
+        spec.key.to_user_string()
+        for spec in defs.resolve_all_asset_specs()
+        if spec.automation_condition is not None
+    }
+    made = {key.to_user_string() for key in graph.materializable_asset_keys}
+    assert made - by_itself == PAID
+    pooled = {name for name in made if graph.get(dg.AssetKey(name)).pools}
+    assert not pooled & by_itself  # a pool is a model, a GPU or the one writer of a table
 
 
 def test_definitions_load(defs: dg.Definitions) -> None:

@@ -1,4 +1,4 @@
-"""What starts by itself: new images become shards."""
+"""What may start by itself: new images become shards, and cheap tables and pages are made."""
 
 import dagster as dg
 
@@ -60,3 +60,14 @@ def new_image_shards(
         ],
         dynamic_partitions_requests=[partitions.image_shard.build_add_request(new)],
     )
+
+
+cheap_tables_and_pages = dg.AutomationConditionSensorDefinition(
+    "cheap_tables_and_pages",
+    target=dg.AssetSelection.all(),  # of these, those with a condition: see `conditions`
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.STOPPED,
+    description="Makes what costs neither a GPU nor a paid call when what it is made from has "
+    "changed: the cut, the pairs, manifests, cards and reports. Off until it is turned on; the "
+    "weekly refresh makes them too.",
+)

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from rolesynth_assets.defs import partitions
+from rolesynth_assets.defs import conditions, freshness, partitions
 from rolesynth_assets.defs.metadata import (
     OWNERS,
     check_result,
@@ -24,6 +24,7 @@ from rolesynth_assets.progress import reporting
     group_name="benchmarks",
     kinds={"pytorch", "duckdb"},
     owners=OWNERS,
+    freshness_policy=freshness.MODELS,
     code_version="1",
     pool="gpu",
     check_specs=[
@@ -116,6 +117,8 @@ def benchmark_scores(context: dg.AssetExecutionContext, platform: Platform) -> d
     group_name="benchmarks",
     kinds={"markdown"},
     owners=OWNERS,
+    freshness_policy=freshness.MODELS,
+    automation_condition=conditions.FAN_IN,
     code_version="1",
 )
 def ablation_report(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
@@ -154,6 +157,8 @@ def ablation_report(context: dg.AssetExecutionContext, platform: Platform) -> dg
     group_name="benchmarks",
     kinds={"markdown"},
     owners=OWNERS,
+    freshness_policy=freshness.DATA,
+    automation_condition=conditions.PAGE,
     code_version="1",
 )
 def dataset_card(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from rolesynth_assets.defs import partitions
+from rolesynth_assets.defs import freshness, partitions
 from rolesynth_assets.defs.metadata import (
     OWNERS,
     check_result,
@@ -129,6 +129,7 @@ def cads_seeds(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mate
     group_name="cads",
     kinds={"lance", "vllm"},
     owners=OWNERS,
+    freshness_policy=freshness.ROUNDS,
     code_version="1",
     pool="mllm",
     check_specs=[

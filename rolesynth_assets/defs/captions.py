@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from rolesynth_assets.defs import partitions
+from rolesynth_assets.defs import freshness, partitions
 from rolesynth_assets.defs.metadata import (
     OWNERS,
     check_result,
@@ -36,6 +36,7 @@ _BLOCKING = {"every_request_answered", "keys_unique", "failures_bounded"}
     group_name="captions",
     kinds={"lance", "vllm"},
     owners=OWNERS,
+    freshness_policy=freshness.DATA,
     code_version="1",
     pool="mllm",
     check_specs=[

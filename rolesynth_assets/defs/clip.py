@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from rolesynth_assets.defs import partitions
+from rolesynth_assets.defs import freshness, partitions
 from rolesynth_assets.defs.metadata import (
     OWNERS,
     check_result,
@@ -24,6 +24,7 @@ from rolesynth_assets.progress import reporting
     group_name="clip",
     kinds={"duckdb", "polars"},
     owners=OWNERS,
+    freshness_policy=freshness.MODELS,
     code_version="2",
     check_specs=[
         check_spec(
@@ -117,6 +118,7 @@ def training_sets(context: dg.AssetExecutionContext, platform: Platform) -> dg.M
     group_name="clip",
     kinds={"pytorch", "safetensors"},
     owners=OWNERS,
+    freshness_policy=freshness.MODELS,
     code_version="1",
     pool="gpu",
     check_specs=[

@@ -2,10 +2,18 @@
 
 import dagster as dg
 
+from rolesynth_assets.defs import conditions, freshness
 from rolesynth_assets.defs.metadata import OWNERS, markdown_table
 
 
-@dg.asset(group_name="lineage", kinds={"dagster"}, owners=OWNERS, code_version="1")
+@dg.asset(
+    group_name="lineage",
+    kinds={"dagster"},
+    owners=OWNERS,
+    code_version="1",
+    freshness_policy=freshness.WATCH,
+    automation_condition=conditions.DAILY,
+)
 def partition_health(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     """Counts of fresh, stale and missing partitions of every asset, and why they are stale.
 

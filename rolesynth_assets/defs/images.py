@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from rolesynth_assets.defs import partitions
+from rolesynth_assets.defs import freshness, partitions
 from rolesynth_assets.defs.metadata import (
     OWNERS,
     check_result,
@@ -26,6 +26,7 @@ _CHECKS = {
     group_name="images",
     kinds={"lance", "pillow"},
     owners=OWNERS,
+    freshness_policy=freshness.DATA,
     code_version="1",
     pool="lance_images",
     check_specs=[

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from rolesynth_assets.defs import partitions
+from rolesynth_assets.defs import conditions, freshness, partitions
 from rolesynth_assets.defs.metadata import (
     OWNERS,
     check_result,
@@ -32,6 +32,7 @@ _CAPTION_LINEAGE = {
     group_name="filter",
     kinds={"lance", "vllm"},
     owners=OWNERS,
+    freshness_policy=freshness.DATA,
     code_version="1",
     pool="mllm",
     check_specs=[
@@ -141,6 +142,8 @@ def caption_scores(context: dg.AssetExecutionContext, platform: Platform) -> dg.
     group_name="filter",
     kinds={"duckdb", "polars"},
     owners=OWNERS,
+    freshness_policy=freshness.DATA,
+    automation_condition=conditions.FAN_IN,
     code_version="1",
     check_specs=[
         check_spec(
@@ -228,6 +231,8 @@ def filter_cutoffs(context: dg.AssetExecutionContext, platform: Platform) -> dg.
     group_name="filter",
     kinds={"lance", "polars"},
     owners=OWNERS,
+    freshness_policy=freshness.DATA,
+    automation_condition=conditions.RECUT,
     code_version="1",
     check_specs=[
         check_spec(
@@ -307,6 +312,8 @@ def filtered_pairs(context: dg.AssetExecutionContext, platform: Platform) -> dg.
     group_name="filter",
     kinds={"duckdb"},
     owners=OWNERS,
+    freshness_policy=freshness.DATA,
+    automation_condition=conditions.FAN_IN,
     code_version="1",
     check_specs=[
         check_spec(

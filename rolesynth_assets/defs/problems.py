@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from rolesynth_assets.defs import partitions
+from rolesynth_assets.defs import conditions, freshness, partitions
 from rolesynth_assets.defs.cads import chosen_collective, withdrawn_images
 from rolesynth_assets.defs.metadata import (
     OWNERS,
@@ -34,6 +34,8 @@ _COPIED = (
     group_name="cads",
     kinds={"lance", "huggingface"},
     owners=OWNERS,
+    freshness_policy=freshness.ROUNDS,
+    automation_condition=conditions.FAN_IN,
     code_version="1",
     check_specs=[
         check_spec("synthetic_problems", name, text, partitions.domain, blocking=True)

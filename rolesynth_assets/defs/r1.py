@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from rolesynth_assets.defs import partitions, r1_partitions
+from rolesynth_assets.defs import conditions, freshness, partitions, r1_partitions
 from rolesynth_assets.defs.metadata import (
     OWNERS,
     check_result,
@@ -29,6 +29,7 @@ ACCURACY = ["accuracy"]
     group_name="r1",
     kinds={"pytorch", "safetensors"},
     owners=OWNERS,
+    freshness_policy=freshness.MODELS,
     code_version="1",
     pool="gpu",
     check_specs=[
@@ -94,6 +95,7 @@ def r1_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> dg.
     group_name="r1",
     kinds={"pytorch", "duckdb"},
     owners=OWNERS,
+    freshness_policy=freshness.MODELS,
     code_version="1",
     pool="gpu",
     check_specs=[
@@ -189,6 +191,8 @@ def _trained_seeds(platform: Platform, name: str) -> list[int]:
     group_name="r1",
     kinds={"markdown"},
     owners=OWNERS,
+    freshness_policy=freshness.MODELS,
+    automation_condition=conditions.FAN_IN,
     code_version="1",
 )
 def r1_report(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
