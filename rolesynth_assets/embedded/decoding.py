@@ -13,11 +13,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from rolesynth_assets.embedded.decoder import Decoder, Tokens
 from rolesynth_assets.embedded.nano import embed, rope_positions
 from rolesynth_assets.mllm.engine import Sampling
 
 LIKELIEST = 64
 """Tokens looked at first in sampling; sorting the whole vocabulary costs more than the model."""
+
+CLEARED = 0.8
+"""Share of a batch still being written at which the finished rows are cleared away: the rest moves
+in memory, which costs as much as a step."""
 
 
 class Prompt(NamedTuple):
@@ -53,52 +58,48 @@ def complete_batch(
     answers = [Completion([]) for _ in prompts]
     limits = [p.sampling.max_tokens for p in prompts]
     draws = np.stack([np.random.default_rng(p.seed).random(max(limits)) for p in prompts])
-    rows = list(range(len(prompts)))  # rows of the batch still being written
+    rows = list(range(len(prompts)))  # rows of the batch still in the state
+    writing = set(rows)
     for step in range(max(limits)):
         tokens = _draw(state.logits, [prompts[r].sampling for r in rows], draws[rows, step])
-        alive = []
-        for at, (row, token) in enumerate(zip(rows, tokens.tolist(), strict=True)):
+        for row, token in zip(rows, tokens.tolist(), strict=True):
+            if row not in writing:
+                continue
             if token == end:
                 answers[row].ended = True
             else:
                 answers[row].ids.append(token)
-                if len(answers[row].ids) < limits[row]:
-                    alive.append(at)
-        if not alive:
+            if token == end or len(answers[row].ids) == limits[row]:
+                writing.remove(row)
+        if not writing:
             break
-        if len(alive) < len(rows):
+        if len(writing) <= CLEARED * len(rows):
+            alive = [at for at, row in enumerate(rows) if row in writing]
             state.keep(torch.tensor(alive))
             rows = [rows[at] for at in alive]
             tokens = tokens[alive]
-        state.advance(model, tokens)
+        state.advance(tokens)
     return answers
 
 
-@dataclass
 class _State:
     """Logits of the next token and what the model needs to go on."""
 
-    logits: torch.Tensor
-    cache: Any
-    mask: torch.Tensor
-    positions: torch.Tensor
+    def __init__(
+        self, decoder: Decoder, words: Any, logits: torch.Tensor, positions: torch.Tensor
+    ) -> None:
+        self.logits = logits
+        self._decoder = decoder
+        self._words = words
+        self._positions = positions
 
     def keep(self, rows: torch.Tensor) -> None:
-        self.cache.batch_select_indices(rows)
-        self.mask = self.mask[rows]
-        self.positions = self.positions[rows]
+        self._decoder.select(rows)
+        self._positions = self._positions[rows]
 
-    def advance(self, model: Any, tokens: torch.Tensor) -> None:
-        self.mask = torch.cat([self.mask, self.mask.new_ones(len(tokens), 1)], dim=1)
-        self.positions = self.positions + 1
-        hidden = model.model.language_model(
-            inputs_embeds=model.get_input_embeddings()(tokens[:, None]),
-            position_ids=self.positions.expand(3, -1, 1),
-            attention_mask=self.mask,
-            past_key_values=self.cache,
-            use_cache=True,
-        ).last_hidden_state
-        self.logits = model.lm_head(hidden[:, -1])
+    def advance(self, tokens: torch.Tensor) -> None:
+        self._positions = self._positions + 1
+        self.logits = self._decoder.step(self._words(tokens), self._positions)
 
 
 def _prefill(model: Any, prompts: Sequence[Prompt], image_tokens: torch.Tensor) -> _State:
@@ -110,53 +111,43 @@ def _prefill(model: Any, prompts: Sequence[Prompt], image_tokens: torch.Tensor) 
     ends = [p.ids.index(model.config.vision_end_token_id) + 1 for p in prompts]
     heads = [(p.image, tuple(p.ids[:end])) for p, end in zip(prompts, ends, strict=True)]
     shared = {head: row for row, head in enumerate(dict.fromkeys(heads))}
-    rows = torch.tensor([shared[head] for head in heads])
-    ids, positions, mask = _left_padded(model, [list(part) for _, part in shared], 0)
-    output = model.model.language_model(
-        inputs_embeds=embed(model, ids, image_tokens[[image for image, _ in shared]]),
-        position_ids=positions,
-        attention_mask=mask,
-        use_cache=True,
-    )
-    cache = output.past_key_values
-    cache.batch_select_indices(rows)
-    tails, tail_positions, tail_mask = _left_padded(model, [p.ids for p in prompts], ends)
-    mask = torch.cat([mask[rows], tail_mask], dim=1)
-    output = model.model.language_model(
-        inputs_embeds=model.get_input_embeddings()(tails),
-        position_ids=tail_positions,
-        attention_mask=mask,
-        past_key_values=cache,
-        use_cache=True,
-    )
-    logits = model.lm_head(output.last_hidden_state[:, -1])
-    return _State(logits, cache, mask, tail_positions[0, :, -1:])
+    images = image_tokens[[image for image, _ in shared]]
+    first = _tokens(model, [list(part) for _, part in shared], [0] * len(shared), images)
+    decoder = Decoder(model, len(shared))
+    decoder.read(first)
+    decoder.select(torch.tensor([shared[head] for head in heads]))
+    tails = _tokens(model, [p.ids for p in prompts], ends, None)
+    logits = decoder.read(tails)
+    return _State(decoder, model.get_input_embeddings(), logits, tails.positions[0, tails.ends])
 
 
-def _left_padded(
-    model: Any, sequences: Sequence[list[int]], skip: int | Sequence[int]
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Pad on the left, so that every row's last token stands in the last column.
+def _tokens(
+    model: Any,
+    sequences: Sequence[list[int]],
+    skip: Sequence[int],
+    image_tokens: torch.Tensor | None,
+) -> Tokens:
+    """Lay out sequences, each token in the column of its place.
 
     Args:
         model: the nano MLLM.
         sequences: token ids, from the beginning of each prompt, as positions count from there.
         skip: leading tokens of each sequence to leave out.
-
-    Returns:
-        Token ids (n, length), rotary positions (3, n, length), mask (n, length).
+        image_tokens: tokens of the images in what is left (n, 16, width); None if there are none.
     """
     pad = model.config.text_config.pad_token_id
-    skips = torch.tensor([skip] * len(sequences) if isinstance(skip, int) else list(skip))
+    longest = max(map(len, sequences))
+    padded = torch.tensor([ids + [pad] * (longest - len(ids)) for ids in sequences])
+    column = torch.arange(longest).expand_as(padded)
     lengths = torch.tensor([len(ids) for ids in sequences])
-    longest = int(lengths.max())
-    right = torch.tensor([ids + [pad] * (longest - len(ids)) for ids in sequences])
-    positions = rope_positions(right, model.config.image_token_id)
-    width = int((lengths - skips).max())
-    column = torch.arange(width) + (lengths - width)[:, None]
-    mask = (column >= skips[:, None]).long()
-    column = column.clamp(min=0)
-    return right.gather(1, column), positions.gather(2, column.expand(3, -1, -1)), mask
+    own = (column >= torch.tensor(list(skip))[:, None]) & (column < lengths[:, None])
+    ids = padded[own][None]
+    words = model.get_input_embeddings()
+    states = words(ids) if image_tokens is None else embed(model, ids, image_tokens)
+    rows, columns = own.nonzero(as_tuple=True)
+    ends = own.sum(1).cumsum(0) - 1
+    positions = rope_positions(padded, model.config.image_token_id)[:, own]
+    return Tokens(states[0], rows, columns, positions, ends)
 
 
 def _draw(logits: torch.Tensor, sampling: Sequence[Sampling], uniform: np.ndarray) -> torch.Tensor:

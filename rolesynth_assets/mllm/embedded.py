@@ -181,6 +181,7 @@ class _Nano:
         from rolesynth_assets.embedded.tokenizer import chat_text
 
         torch.set_num_threads(1)  # of this worker
+        torch.set_flush_denormal(True)  # likewise; far below a logit's last digit, and slow
         started = time.perf_counter()
         with self.looking:
             keys, tokens = self._image_tokens([r.images[0] for r in requests])
