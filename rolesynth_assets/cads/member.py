@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic.dataclasses import dataclass
 
+from rolesynth_assets.mllm.embedded import SCRIPT
 from rolesynth_assets.mllm.engine import EngineError, Sampling
 from rolesynth_assets.mllm.factory import declared_model
 from rolesynth_assets.mllm.settings import BaseUrl, EngineSettings, SettingNames
@@ -136,7 +137,8 @@ class Member(Value):
     def _settings(self, api_key: SecretStr | None) -> EngineSettings:
         shared = set(EngineSettings.model_fields) & set(Member.model_fields)
         values = {name: getattr(self, name) for name in shared}
-        return EngineSettings(**values, api_key=api_key, names=self._names)
+        script = SCRIPT if self.engine == "embedded" else None
+        return EngineSettings(**values, api_key=api_key, names=self._names, script=script)
 
     @property
     def _names(self) -> SettingNames:

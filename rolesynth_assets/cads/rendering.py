@@ -83,7 +83,8 @@ class Renderer(Protocol):
 class SpecificationRenderer:
     """Draws a structured scene or chart specification by program; the same text, the same image."""
 
-    name = "specification"
+    name = "specification.1"
+    """Raise the number whenever the same text is drawn in another way."""
 
     def __init__(self) -> None:
         self._drawing = asyncio.Lock()  # it is all computing, and plotting libraries share state

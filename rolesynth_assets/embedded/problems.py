@@ -22,7 +22,7 @@ from rolesynth_assets.embedded.figures import (
     sample_shape,
 )
 from rolesynth_assets.embedded.kinds import KINDS
-from rolesynth_assets.embedded.scenes import POSITIONS, Background, Scene, sample_scene
+from rolesynth_assets.embedded.scenes import POSITIONS, Background, Scene, Size, sample_scene
 from rolesynth_assets.embedded.solving import OPTION, counts, solve
 from rolesynth_assets.embedded.specification import Picture, draw_picture
 
@@ -74,7 +74,7 @@ def questions(domain: Domain, picture: Picture, rng: random.Random) -> list[str]
 
 def with_options(question: str, answer: str, rng: random.Random) -> tuple[str, str]:
     """Turn an open problem into a multiple-choice one: question with options A-D, letter."""
-    wrong = [w for w in _alternatives(answer) if w != answer]
+    wrong = [w for w in alternatives(answer) if w != answer]
     if len(wrong) < 3:  # yes or no, left or right: two options are all there are
         return question, answer
     options = [answer, *rng.sample(wrong, 3)]
@@ -104,13 +104,20 @@ def held_out(domain: str, count: int, seed: int) -> list[ProblemItem]:
     return items
 
 
-def _alternatives(answer: str) -> Sequence[str]:
+def alternatives(answer: str) -> Sequence[str]:
+    """Return what else an answer could be, itself included: numbers near by, words of its sort."""
     if answer.isdigit():
         return [str(n) for n in range(max(0, int(answer) - 3), int(answer) + 4)]
-    for words in (POSITIONS, tuple(Colour), tuple(Background)):
+    for words in _SORTS:
         if answer in tuple(map(str, words)):
             return list(map(str, words))
     return [answer]
+
+
+_SORTS = (
+    *(POSITIONS, tuple(Colour), tuple(Background), tuple(Form), tuple(Size)),
+    *(("yes", "no"), ("above", "below")),
+)
 
 
 def _counting(scene: Scene, rng: random.Random) -> list[str]:

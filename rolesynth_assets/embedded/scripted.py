@@ -1,7 +1,8 @@
-"""The scripted text member: answers text-only requests of the embedded world from a script.
+"""The scripted text member: answers requests of the embedded world from a script, by text alone.
 
 It is a stand-in for a language model. What it knows is the role dialogue of
-`rolesynth_assets.roles.generate`: it proposes the roles below and refines them to records.
+`rolesynth_assets.roles.generate`, in which it proposes the roles below and refines them to records,
+and the steps of CADS that `scripted_cads` has a line for.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 from dataclasses import dataclass
 
 from rolesynth_assets.embedded.grammar import Style
+from rolesynth_assets.embedded.scripted_cads import answer_step, step_of
 from rolesynth_assets.mllm.engine import ChatRequest
 
 
@@ -78,8 +80,15 @@ ROLES = (
 _WANTED = re.compile(r"list of (\d+) records")
 
 
+def takes(request: ChatRequest) -> bool:
+    """Whether a request is the script's: it shows no image, or only asks for words about one."""
+    return not request.images or step_of(request) is not None
+
+
 def answer(request: ChatRequest) -> str | None:
-    """Answer a text-only request, or None where the script has no line for it."""
+    """Answer a request by its text, or None where the script has no line for it."""
+    if step := step_of(request):
+        return answer_step(step, request)
     if request.prompt.startswith("Phase 1."):
         return "\n".join(f"{role.name}: {role.responsibilities}" for role in ROLES)
     wanted = _WANTED.search(request.prompt)

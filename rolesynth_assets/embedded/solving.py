@@ -13,7 +13,11 @@ from dataclasses import dataclass
 from rolesynth_assets.embedded.figures import BarChart, Colour, Form, Shape
 from rolesynth_assets.embedded.kinds import KINDS, Kind
 from rolesynth_assets.embedded.scenes import Scene, SceneObject
-from rolesynth_assets.embedded.specification import Picture
+from rolesynth_assets.embedded.specification import (
+    Picture,
+    SpecificationError,
+    read_specification,
+)
 
 _KIND_OF = {word: kind for kind in KINDS for word in (kind.noun, kind.plural)}
 OPTION = re.compile(r"^([A-D])\. (.+)$", re.MULTILINE)
@@ -47,6 +51,21 @@ def solve(question: str, picture: Picture) -> Solution | None:
         return found
     letters = [letter for letter, text in options if text.strip() == found.answer]
     return Solution(letters[0], found.reasoning) if letters else None
+
+
+def true_answer(instruction: str, question: str) -> str | None:
+    """Work the true answer out of the specification that a drawing instruction holds.
+
+    Returns:
+        Of a question with options the right letter; the answer in words where no option is right.
+        None where the instruction has no specification or the question none of the known forms.
+    """
+    try:
+        picture = read_specification(instruction)
+    except SpecificationError:
+        return None
+    solution = solve(question, picture) or solve(question.split("\n", 1)[0], picture)
+    return solution.answer if solution else None
 
 
 def counts(scene: Scene) -> Counter[Kind]:

@@ -1,7 +1,7 @@
 """The embedded engine: the nano MLLM in process, a stand-in that needs no network, key or GPU.
 
 Requests with an image go to the nano MLLM, which reads pixels and text and nothing else. Requests
-without one go to the scripted text member.
+without one go to the scripted text member, and so do the steps of CADS that only write.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 WEIGHTS = Path(__file__).parents[1] / "embedded" / "weights" / "nano"
 NANO = "nano-mllm"
 """The model name that rows of the weights `nano` carry; others carry their folder's name."""
+SCRIPT = "script.1"
+"""Version of what the scripted text member answers in CADS; raise it whenever that changes."""
 BATCH = 128
 """Requests in one batch."""
 WORKERS = 2
@@ -62,9 +64,14 @@ def shipped_weights(model: str | None) -> Path:
 
 
 class EmbeddedEngine:
-    """Answers with the nano MLLM stored in `weights` and the scripted text member."""
+    """Answers with the nano MLLM stored in `weights` and the scripted text member.
 
-    def __init__(self, weights: Path = WEIGHTS) -> None:
+    Args:
+        weights: folder of the nano MLLM.
+        script: version of the script, where the model's identity has to tell it.
+    """
+
+    def __init__(self, weights: Path = WEIGHTS, script: str | None = None) -> None:
         if not (weights / "model.safetensors").is_file():
             raise EngineError(
                 f"The embedded engine's weights are missing in {weights}. Make them with "
@@ -74,13 +81,14 @@ class EmbeddedEngine:
         self._weights = weights
         digest = sha256((weights / "model.safetensors").read_bytes()).hexdigest()
         name = NANO if weights.name == WEIGHTS.name else weights.name
-        self._identity = ModelIdentity("embedded", name, digest[:12], stand_in=True)
+        revision = f"{digest[:12]}+{script}" if script else digest[:12]
+        self._identity = ModelIdentity("embedded", name, revision, stand_in=True)
         self._nano: _Nano | None = None
         self._loading = Lock()
 
     @property
     def identity(self) -> ModelIdentity:
-        """The nano MLLM, its revision the digest of its weights."""
+        """The nano MLLM, its revision the digest of its weights and the script's version."""
         return self._identity
 
     async def complete(self, requests: Iterable[ChatRequest]) -> AsyncGenerator[ChatReply, None]:
@@ -103,14 +111,16 @@ class EmbeddedEngine:
         self._nano = None
 
     def _answer(self, batch: Sequence[ChatRequest]) -> list[ChatReply]:
-        looking = [request for request in batch if request.images]
+        from rolesynth_assets.embedded.scripted import takes
+
+        looking = [request for request in batch if not takes(request)]
         if looking:
             with self._loading:
                 self._nano = self._nano or _Nano(self._weights)
             seen = dict(zip(map(id, looking), self._nano.answer(looking), strict=True))
         else:
             seen = {}
-        return [seen[id(request)] if request.images else _scripted(request) for request in batch]
+        return [seen.get(id(request)) or _scripted(request) for request in batch]
 
 
 class _OneThreadEach:
@@ -169,7 +179,8 @@ class _Nano:
         self.model: Any = Qwen2_5_VLForConditionalGeneration.from_pretrained(
             weights, dtype=torch.float32
         ).eval()
-        self.tokenizer = Tokenizer.from_file(str(weights / "tokenizer.json"))
+        own = weights / "tokenizer.json"  # the package's models share one
+        self.tokenizer = Tokenizer.from_file(str(own if own.is_file() else WEIGHTS / own.name))
         self.seen: OrderedDict[str, torch.Tensor] = OrderedDict()
         self.looking = Lock()
 

@@ -15,7 +15,7 @@ def make_engine(settings: EngineSettings) -> ChatEngine:
         case "embedded":
             from rolesynth_assets.mllm.embedded import EmbeddedEngine, shipped_weights
 
-            return EmbeddedEngine(shipped_weights(settings.model))
+            return EmbeddedEngine(shipped_weights(settings.model), settings.script)
         case "openai":
             from rolesynth_assets.mllm.openai import OpenAIEngine
 

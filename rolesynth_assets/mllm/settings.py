@@ -73,6 +73,8 @@ class EngineSettings(BaseModel):
     """Further fields of each request, such as {"top_k": 20}; part of every caption's identity."""
     vllm_options: dict[str, Any] = Field(default_factory=dict)
     """Keyword arguments of `vllm.LLM`, such as {"max_model_len": 4096}."""
+    script: str | None = Field(default=None, exclude=True)
+    """Version of the embedded engine's script, set for members of a collective alone."""
     names: SettingNames = Field(default=SettingNames(), exclude=True)
     """Where these settings were made; no part of any identity."""
 
@@ -103,7 +105,7 @@ class EngineSettings(BaseModel):
         environ = os.environ if environ is None else environ
         values: dict[str, Any] = {"names": SettingNames.of_variables(prefix)}
         for field in cls.model_fields:
-            if field == "names":
+            if field in ("names", "script"):
                 continue
             text = environ.get(f"{prefix}{field.upper()}", "").strip()
             if not text:

@@ -24,8 +24,7 @@ from rolesynth_assets.cads.reference_truth import wrong_references
 from rolesynth_assets.cads.rendering import make_renderer
 from rolesynth_assets.cads.seeds import seed_id
 from rolesynth_assets.embedded.problems import held_out
-from rolesynth_assets.embedded.solving import solve
-from rolesynth_assets.embedded.specification import SpecificationError, read_specification
+from rolesynth_assets.embedded.solving import true_answer
 from rolesynth_assets.mllm.factory import make_engine
 from rolesynth_assets_tests.benchmarks.cads_arms import arms_of, play
 
@@ -76,17 +75,6 @@ def _decided(candidates: pl.DataFrame) -> pl.DataFrame:
     return candidates.filter(pl.col("consensus").is_not_null())
 
 
-def truth(visual_prompt: str, question: str) -> str | None:
-    """Work the true answer out of a drawing instruction of the embedded world."""
-    try:
-        picture = read_specification(visual_prompt)
-    except SpecificationError:
-        return None
-    asked = question.split("\n", 1)[0]  # without options: none of them may be right
-    solution = solve(question, picture) or solve(asked, picture)
-    return solution.answer if solution else None
-
-
 def world_seeds(domain: str, count: int, world: int) -> list[Seed]:
     """Return seed problems of one world of the embedded world, all different."""
     seeds: dict[str, Seed] = {}
@@ -118,7 +106,7 @@ def page(arms: Mapping[str, pl.DataFrame]) -> str:
         lines.append("")
     for name, rows in arms.items():
         lines += [f"Kept samples with a wrong reference, {name}:", ""]
-        table = wrong_references(rows, truth)
+        table = wrong_references(rows, true_answer)
         lines += ["| " + " | ".join(table.columns) + " |", "|" + "---|" * table.width]
         for row in table.iter_rows():
             cells = (f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in row)

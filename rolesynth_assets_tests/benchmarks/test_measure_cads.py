@@ -8,8 +8,6 @@ import pytest
 
 from rolesynth_assets.cads.journal import Journal
 from rolesynth_assets.cads.prompts import prompt
-from rolesynth_assets.embedded.problems import Domain, sample_picture
-from rolesynth_assets.embedded.specification import specification
 from rolesynth_assets.mllm.engine import ChatRequest, Sampling
 from rolesynth_assets_tests.benchmarks import measure_cads as measure
 from rolesynth_assets_tests.benchmarks.cads_arms import ALONE, OFF, ON, Redrawn, arms_of, play
@@ -84,18 +82,6 @@ def test_the_page_names_arms_and_rounds(arms) -> None:
     assert "| percent of decided | round 1 | round 2 | round 3 | after the first |" in text
     assert f"| {ON} minus {OFF}: hard | 0.0 [0.0, 0.0] |" in text
     assert text.count("C >= 1 without the writer") == 3
-
-
-def test_truth_is_worked_out_of_the_drawing_instruction() -> None:
-    picture = sample_picture(Domain.BAR_CHARTS, 0, 0)
-    instruction = f"A bar chart.\n{specification(picture)}"
-    bars = str(len(picture.bars))  # type: ignore[union-attr]
-    assert measure.truth(instruction, "How many bars are there?") == bars
-    wrong = "How many bars are there?\nA. 90\nB. 91\nC. 92\nD. 93"
-    assert measure.truth(instruction, wrong) == bars
-    right = f"How many bars are there?\nA. 90\nB. {bars}\nC. 92\nD. 93"
-    assert measure.truth(instruction, right) == "B"
-    assert measure.truth("Draw three bars.", "How many bars are there?") is None
 
 
 def test_seed_problems_of_a_world_differ_from_those_of_another() -> None:

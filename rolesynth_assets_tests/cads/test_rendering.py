@@ -303,7 +303,7 @@ def test_a_specification_is_drawn_by_program_whatever_the_seed() -> None:
     first, second = asyncio.run(twice())
     assert first == second
     assert isinstance(first, Drawing)
-    assert (first.media_type, first.renderer) == ("image/png", "specification")
+    assert (first.media_type, first.renderer) == ("image/png", SpecificationRenderer.name)
     with Image.open(io.BytesIO(first.image)) as image:
         assert image.tobytes() == draw(scene).tobytes()
 

@@ -7,7 +7,7 @@ import pytest
 
 from rolesynth_assets.embedded.figures import Bar, BarChart, Colour, Form, Shape
 from rolesynth_assets.embedded.problems import Domain, questions, sample_picture, with_options
-from rolesynth_assets.embedded.solving import solve
+from rolesynth_assets.embedded.solving import solve, true_answer
 from rolesynth_assets.embedded.specification import (
     SpecificationError,
     draw_specification,
@@ -97,3 +97,15 @@ def test_a_specification_reads_back_and_is_drawn(domain: Domain) -> None:
 def test_what_cannot_be_drawn_is_refused(instruction: str) -> None:
     with pytest.raises(SpecificationError):
         draw_specification(instruction)
+
+
+def test_truth_is_worked_out_of_the_drawing_instruction() -> None:
+    picture = sample_picture(Domain.BAR_CHARTS, 0, 0)
+    instruction = f"A bar chart.\n{specification(picture)}"
+    bars = str(len(picture.bars))  # type: ignore[union-attr]
+    assert true_answer(instruction, "How many bars are there?") == bars
+    wrong = "How many bars are there?\nA. 90\nB. 91\nC. 92\nD. 93"
+    assert true_answer(instruction, wrong) == bars
+    right = f"How many bars are there?\nA. 90\nB. {bars}\nC. 92\nD. 93"
+    assert true_answer(instruction, right) == "B"
+    assert true_answer("Draw three bars.", "How many bars are there?") is None

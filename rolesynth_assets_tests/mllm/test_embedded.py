@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from rolesynth_assets.embedded import nano
 from rolesynth_assets.embedded.scenes import draw, encode, sample_scene
 from rolesynth_assets.embedded.scripted import ROLES
 from rolesynth_assets.mllm import embedded
-from rolesynth_assets.mllm.embedded import BATCH, NANO, WORKERS, EmbeddedEngine
+from rolesynth_assets.mllm.embedded import BATCH, NANO, SCRIPT, WORKERS, EmbeddedEngine
 from rolesynth_assets.mllm.engine import (
     ChatReply,
     ChatRequest,
@@ -26,6 +27,7 @@ from rolesynth_assets.mllm.factory import declared_model, make_engine
 from rolesynth_assets.mllm.settings import EngineSettings
 from rolesynth_assets.roles.generate import propose_roles
 from rolesynth_assets.roles.library import load_role_sets
+from rolesynth_assets_tests.embedded.cads_requests import ADA, seed, write
 
 IMAGES = [encode(draw(sample_scene(12, index))) for index in range(3)]
 ROLE_SETS = load_role_sets(None)
@@ -168,6 +170,31 @@ def test_text_goes_to_the_script(engine: EmbeddedEngine) -> None:
     assert ROLES[0].name in told.text
     assert (refused.text, refused.reason) == (None, FailureReason.REFUSED)
     assert "stand-in" in refused.detail
+
+
+def test_what_only_writes_goes_to_the_script_whatever_it_shows(engine: EmbeddedEngine) -> None:
+    asked = write(seed("<image>\nHow many objects are there?", IMAGES[0]))
+    (reply,) = replies(engine, [asked])
+    assert reply.text and "new_question_text" in reply.text
+    assert reply.prompt_tokens == 0  # the nano did not read it
+
+
+def test_the_version_of_the_script_is_part_of_a_members_identity_alone() -> None:
+    plain, member = make_engine(EngineSettings()).identity, make_engine(ADA.settings({})).identity
+    assert member.revision == f"{plain.revision}+{SCRIPT}"
+    assert member.fingerprint() != plain.fingerprint()
+    assert "script" not in EngineSettings.from_env(environ={"ROLESYNTH_SCRIPT": "x"}).model_dump()
+
+
+def test_weights_without_a_tokenizer_use_that_of_nano(
+    engine: EmbeddedEngine, tmp_path: Path
+) -> None:
+    for name in ("config.json", "model.safetensors"):
+        shutil.copy(embedded.WEIGHTS / name, tmp_path / name)
+    request = captions(1)
+    (theirs,) = replies(EmbeddedEngine(tmp_path), request)
+    (ours,) = replies(engine, request)
+    assert (theirs.text, theirs.detail) == (ours.text, ours.detail)
 
 
 def test_the_role_dialogue_works_without_a_network() -> None:
