@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from rolesynth_assets.embedded.world import read_truth
 from rolesynth_assets.lineage.summary import summarise_role_set, summarise_scores
 from rolesynth_assets.settings import Settings
 
@@ -47,12 +46,12 @@ def print_summary(
     if rejects:
         counts = ", ".join(f"{n} {reason}" for reason, n in sorted(Counter(rejects).items()))
         console.print(f"Files that are no usable images: {counts} (listed in image_shards)")
-    scenes = read_truth(settings.data_root)
+    warehouse = Warehouse(settings.data_root / "warehouse.duckdb")
     if role_sets:
-        console.print(_role_sets(store, role_sets, scenes, shards))
+        console.print(_role_sets(store, warehouse, role_sets, shards))
         console.print(_LEGEND, style="dim")
     if recipes:
-        console.print(_scores(Warehouse(settings.data_root / "warehouse.duckdb"), recipes, scenes))
+        console.print(_scores(warehouse, recipes))
     for warning in report.warnings:
         console.print(f"check: {warning}", style="yellow", markup=False, highlight=False)
     ran = sum(report.ran.values())
@@ -86,10 +85,11 @@ def _stages(report: RefreshReport, store: StoreReader, shards: Sequence[str]) ->
 
 
 def _role_sets(
-    store: StoreReader, names: Sequence[str], scenes: dict, shards: Sequence[str]
+    store: StoreReader, warehouse: Warehouse, names: Sequence[str], shards: Sequence[str]
 ) -> Table:
+    found = [summarise_role_set(store, warehouse, name, shards) for name in names]
     title = "Captions and filter"
-    if scenes:
+    if any(summary.precision is not None for summary in found):
         title += " (written and judged by the embedded nano MLLM, a stand-in)"
     table = Table(title=title, title_justify="left")
     table.add_column("role set")
@@ -106,10 +106,9 @@ def _role_sets(
         "recall",
     ):
         table.add_column(column, justify="right", no_wrap=True)
-    for name in names:
-        s = summarise_role_set(store, name, scenes, shards)
+    for s in found:
         table.add_row(
-            name,
+            s.role_set,
             f"{s.captions:,}",
             f"{s.failed:,}",
             f"{s.kept:,} ({s.kept_share:.0%})",
@@ -124,7 +123,7 @@ def _role_sets(
     return table
 
 
-def _scores(warehouse: Warehouse, recipes: Sequence[str], scenes: dict) -> Table:
+def _scores(warehouse: Warehouse, recipes: Sequence[str]) -> Table:
     table = Table(title="Benchmarks, % with 95 % intervals", title_justify="left")
     for column in ("benchmark", "metric", *recipes, "chance"):
         table.add_column(column, justify="left" if column in ("benchmark", "metric") else "right")

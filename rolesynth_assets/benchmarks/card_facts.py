@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from rolesynth_assets.benchmarks.card import DatasetCard, LengthRow, RoleRow, Source
-from rolesynth_assets.embedded.filter_quality import FilterQuality, filter_quality
+from rolesynth_assets.embedded.filter_quality import FilterQuality, quality_from_rows
 from rolesynth_assets.embedded.world import LICENCE, read_truth
 from rolesynth_assets.mllm.embedded import NANO
 from rolesynth_assets.mllm.engine import ModelIdentity
-from rolesynth_assets.pairs.diversity import Diversity, measure_diversity
+from rolesynth_assets.pairs.diversity import Diversity
+from rolesynth_assets.pairs.diversity_rows import diversity_of_shards
 from rolesynth_assets.roles.role_set import RoleSet
 from rolesynth_assets.settings import Settings
 
@@ -26,7 +27,7 @@ STAND_INS = {NANO}
 def gather_card(
     store: StoreReader, warehouse: Warehouse, role_set: RoleSet, settings: Settings
 ) -> DatasetCard:
-    """Gather the facts of a role set's card from roles, captions, scores, pairs and the cut.
+    """Gather the facts of a role set's card from its rows, its cut and what was measured of it.
 
     Raises:
         ValueError: the role set has no pairs.
@@ -42,8 +43,8 @@ def gather_card(
     expertise = dict(pl.DataFrame(store.read("roles", where, ["name", "expertise"])).iter_rows())
     cuts = warehouse.read("cutoffs", where)
     truth = read_truth(settings.data_root)
-    quality = filter_quality(pairs, truth)
-    diversity = measure_diversity(pairs)
+    quality = quality_from_rows(warehouse.read("filter_quality", where))
+    diversity = diversity_of_shards(warehouse.read("diversity", where), set(pairs["shard"]))
     failed = captions.filter(pl.col("reason").is_not_null())
     dropped = pl.concat([failed.select("reason"), pairs.select("reason").drop_nulls()])
     return DatasetCard(

@@ -233,7 +233,7 @@ def filter_cutoffs(context: dg.AssetExecutionContext, platform: Platform) -> dg.
     owners=OWNERS,
     freshness_policy=freshness.DATA,
     automation_condition=conditions.RECUT,
-    code_version="1",
+    code_version="2",
     check_specs=[
         check_spec(
             "filtered_pairs",
@@ -247,7 +247,8 @@ def filtered_pairs(context: dg.AssetExecutionContext, platform: Platform) -> dg.
     """Every caption of a shard with the filter's decision: kept, or dropped and why.
 
     In: `captions`, `scores`, `cutoffs`. Out: Lance table `pairs`, the ledger of dropped rows
-    included. Stale when: captions, scores, the cut or the code change.
+    included, and DuckDB table `diversity`. Stale when: captions, scores, the cut or the code
+    change.
     """
     import polars as pl
 
@@ -255,6 +256,7 @@ def filtered_pairs(context: dg.AssetExecutionContext, platform: Platform) -> dg.
     from rolesynth_assets.pairs.cut import apply_cut
     from rolesynth_assets.pairs.cutoff_rows import cutoffs_from_rows
     from rolesynth_assets.pairs.diversity import measure_diversity
+    from rolesynth_assets.pairs.diversity_rows import diversity_rows
     from rolesynth_assets.pairs.ledger import pair_ledger
 
     store, warehouse = platform.store, platform.warehouse
@@ -270,6 +272,7 @@ def filtered_pairs(context: dg.AssetExecutionContext, platform: Platform) -> dg.
     store.replace("pairs", where, pairs.to_arrow())
     ledger = pair_ledger(pairs, scores)
     diversity = measure_diversity(pairs)
+    warehouse.replace("diversity", where, diversity_rows(diversity, role_set, where["shard"]))
     metadata = {
         "rolesynth/kept": ledger.kept,
         "rolesynth/kept_share": ledger.kept / max(1, ledger.captions),
@@ -314,7 +317,7 @@ def filtered_pairs(context: dg.AssetExecutionContext, platform: Platform) -> dg.
     owners=OWNERS,
     freshness_policy=freshness.DATA,
     automation_condition=conditions.FAN_IN,
-    code_version="1",
+    code_version="2",
     check_specs=[
         check_spec(
             "pair_manifests",
@@ -328,12 +331,12 @@ def filtered_pairs(context: dg.AssetExecutionContext, platform: Platform) -> dg.
 def pair_manifests(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
     """Which shards' pairs make up a role set, by digest: what fan-ins downstream depend on.
 
-    In: `pairs` of all shards. Out: DuckDB table `manifests`. Stale when: any shard's pairs or the
-    code change.
+    In: `pairs` of all shards. Out: DuckDB tables `manifests` and, where the truth is known,
+    `filter_quality`. Stale when: any shard's pairs or the code change.
     """
     import polars as pl
 
-    from rolesynth_assets.embedded.filter_quality import filter_quality
+    from rolesynth_assets.embedded.filter_quality import filter_quality, quality_rows
     from rolesynth_assets.embedded.world import read_truth
     from rolesynth_assets.pairs.checks import pairs_match_cutoffs
     from rolesynth_assets.pairs.cutoff_rows import cutoffs_from_rows
@@ -349,6 +352,7 @@ def pair_manifests(context: dg.AssetExecutionContext, platform: Platform) -> dg.
         platform.warehouse.read("cutoff_roles", {"role_set": name}),
     )
     quality = filter_quality(pairs, read_truth(platform.settings.data_root))
+    platform.warehouse.replace("filter_quality", {"role_set": name}, quality_rows(quality, name))
     metadata = {
         **warehouse_metadata(
             "manifests",

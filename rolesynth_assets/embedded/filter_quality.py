@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 import polars as pl
@@ -84,3 +84,15 @@ def filter_quality(
         random_low=float(np.quantile(precision, 0.025)),
         random_high=float(np.quantile(precision, 0.975)),
     )
+
+
+def quality_rows(found: FilterQuality | None, role_set: str) -> pl.DataFrame:
+    """Return the row of the warehouse table ``filter_quality``; none where there is no truth."""
+    kinds = {f.name: pl.Int64 if f.type == "int" else pl.Float64 for f in fields(FilterQuality)}
+    rows = [{"role_set": role_set, **asdict(found)}] if found else []
+    return pl.DataFrame(rows, schema={"role_set": pl.String, **kinds})
+
+
+def quality_from_rows(rows: pl.DataFrame) -> FilterQuality | None:
+    """Read one role set's rows of the table ``filter_quality``."""
+    return None if rows.is_empty() else FilterQuality(**rows.drop("role_set").row(0, named=True))

@@ -33,26 +33,27 @@ class RoleSetSummary:
 
 
 def summarise_role_set(
-    store: StoreReader, role_set: str, scenes: dict, shards: Sequence[str]
+    store: StoreReader, warehouse: Warehouse, role_set: str, shards: Sequence[str]
 ) -> RoleSetSummary:
-    """Count a role set's rows and measure filter and diversity from the stored tables.
+    """Count a role set's rows; read what was measured of filter and diversity.
 
     Args:
-        store: the tables.
+        store: the tables of rows.
+        warehouse: the tables of measures.
         role_set: its name.
-        scenes: true scenes by image id; empty where the truth is not known.
-        shards: shards to count.
+        shards: shards to count; the filter was measured over all.
     """
     import polars as pl
 
-    from rolesynth_assets.embedded.filter_quality import filter_quality
-    from rolesynth_assets.pairs.diversity import measure_diversity
+    from rolesynth_assets.embedded.filter_quality import quality_from_rows
+    from rolesynth_assets.pairs.diversity_rows import diversity_of_shards
 
     where = {"role_set": role_set}
-    pairs = pl.DataFrame(store.read("pairs", where)).filter(pl.col("shard").is_in(shards))
+    columns = ["shard", "score", "kept"]
+    pairs = pl.DataFrame(store.read("pairs", where, columns)).filter(pl.col("shard").is_in(shards))
     failed = store.count("captions", where, where="reason IS NOT NULL")
-    quality = filter_quality(pairs, scenes)
-    diversity = measure_diversity(pairs)
+    quality = quality_from_rows(warehouse.read("filter_quality", where))
+    diversity = diversity_of_shards(warehouse.read("diversity", where), shards)
     kept = int(pairs["kept"].sum())
     return RoleSetSummary(
         role_set=role_set,

@@ -19,6 +19,9 @@ from rolesynth_assets.store.digests import digest
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+MAX_IMAGES = 40
+"""Images drawn from a shard; a role set is measured on those of all its shards together."""
+
 Embed = Callable[[Sequence[str]], np.ndarray]
 """From n texts to float32 embeddings of shape (n, d) with rows of length 1."""
 
@@ -34,6 +37,7 @@ class Diversity:
         mean_pairwise_similarity: cosine of sentence embeddings, -1 to 1; lower is more diverse.
         vendi_score: effective number of different captions, 1 to the group's size.
         n_images: images measured, those with at least two captions of one length kind.
+        n_groups: groups measured.
         n_captions: captions measured.
         draw_seed: with it the same images are drawn again.
     """
@@ -44,6 +48,7 @@ class Diversity:
     mean_pairwise_similarity: float
     vendi_score: float
     n_images: int
+    n_groups: int
     n_captions: int
     draw_seed: int
 
@@ -51,7 +56,7 @@ class Diversity:
 def measure_diversity(
     captions: pl.DataFrame,
     *,
-    max_images: int = 100,
+    max_images: int = MAX_IMAGES,
     draw_seed: int = 0,
     embed: Embed | None = None,
 ) -> Diversity | None:
@@ -94,6 +99,7 @@ def measure_diversity(
         mean_pairwise_similarity=_mean([mean_pairwise_similarity(part) for part in parts]),
         vendi_score=_mean([vendi_score(part) for part in parts]),
         n_images=len(drawn),
+        n_groups=len(texts),
         n_captions=len(vectors),
         draw_seed=draw_seed,
     )

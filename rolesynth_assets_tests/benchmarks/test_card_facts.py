@@ -10,10 +10,12 @@ import pytest
 
 from rolesynth_assets.benchmarks.card import DatasetCard, dataset_card_markdown
 from rolesynth_assets.benchmarks.card_facts import gather_card
+from rolesynth_assets.embedded.filter_quality import filter_quality, quality_rows
 from rolesynth_assets.embedded.scenes import Scene
 from rolesynth_assets.embedded.world import LICENCE
 from rolesynth_assets.mllm.engine import ModelIdentity
-from rolesynth_assets.pairs import diversity
+from rolesynth_assets.pairs.diversity import measure_diversity
+from rolesynth_assets.pairs.diversity_rows import diversity_rows
 from rolesynth_assets.roles.library import load_role_sets
 from rolesynth_assets.settings import Settings
 from rolesynth_assets.store.schemas import CAPTIONS, PAIRS, SCORES
@@ -60,15 +62,14 @@ def root(tmp_path: Path) -> Path:
     cut = {"role_set": "roles5", "length": "short", "keep_share": 0.2, "cutoff": 61}
     counts = {"candidates": 3, "kept": 2, "scores_digest": "d"}
     frame = pl.DataFrame([{**cut, **counts}], schema_overrides={"cutoff": pl.Int32})
-    Warehouse(tmp_path / "w.duckdb").replace("cutoffs", {"role_set": "roles5"}, frame)
-    return tmp_path
-
-
-@pytest.fixture(autouse=True)
-def no_language_model(monkeypatch) -> None:
-    monkeypatch.setattr(
-        diversity, "sentence_embeddings", lambda texts: np.eye(len(texts), dtype=np.float32)
+    warehouse = Warehouse(tmp_path / "w.duckdb")
+    warehouse.replace("cutoffs", {"role_set": "roles5"}, frame)
+    measured = measure_diversity(
+        pl.DataFrame(store.read("pairs")),
+        embed=lambda texts: np.eye(len(texts), dtype=np.float32),
     )
+    warehouse.replace("diversity", PARTITION, diversity_rows(measured, "roles5", "s0"))
+    return tmp_path
 
 
 def gathered(root: Path) -> DatasetCard:
@@ -113,7 +114,10 @@ def test_measures_are_shares_and_not_counts(root: Path) -> None:
 
 def test_where_the_truth_is_known_the_filter_is_held_against_it(root: Path) -> None:
     dog = scene(thing("dog", "left"))
-    write_truth(root, {"i1": dog, "i2": scene(thing("dog", "top"), thing("dog", "right"))})
+    truth = {"i1": dog, "i2": scene(thing("dog", "top"), thing("dog", "right"))}
+    found = filter_quality(pl.DataFrame(Store(root).read("pairs")), truth)
+    Warehouse(root / "w.duckdb").replace("filter_quality", {}, quality_rows(found, "roles5"))
+    write_truth(root, truth)
     card = gathered(root)
     # kept: c1 is true, c3 miscounts; c2 is false; c1 is the only true one
     assert card.filter_quality["precision"] == pytest.approx(1 / 2)

@@ -2,7 +2,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from rolesynth_assets.embedded.filter_quality import filter_quality
+from rolesynth_assets.embedded.filter_quality import (
+    filter_quality,
+    quality_from_rows,
+    quality_rows,
+)
 from rolesynth_assets_tests.embedded.small_scenes import scene, thing
 
 SCENES = {"i1": scene(thing("dog", "left")), "i2": scene(thing("apple", "right"))}
@@ -64,3 +68,9 @@ def test_equal_seeds_draw_equally():
 def test_without_truth_or_kept_captions_there_is_nothing_to_say():
     assert filter_quality(PAIRS, {}) is None
     assert filter_quality(PAIRS.with_columns(kept=pl.lit(False)), SCENES) is None
+
+
+def test_what_is_stored_comes_back() -> None:
+    found = filter_quality(PAIRS, SCENES)
+    assert found is not None and quality_from_rows(quality_rows(found, "roles5")) == found
+    assert quality_from_rows(quality_rows(None, "roles5")) is None

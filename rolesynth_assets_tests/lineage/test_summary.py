@@ -7,7 +7,8 @@ import pytest
 from rolesynth_assets.captions.generate import write_captions
 from rolesynth_assets.lineage.summary import summarise_role_set, summarise_scores
 from rolesynth_assets.mllm.engine import FailureReason
-from rolesynth_assets.pairs import diversity
+from rolesynth_assets.pairs.diversity import measure_diversity
+from rolesynth_assets.pairs.diversity_rows import diversity_rows
 from rolesynth_assets.roles.role import PromptTemplates, Role
 from rolesynth_assets.store.schemas import table_spec
 from rolesynth_assets.store.tables import Store
@@ -24,9 +25,8 @@ def _role(name: str) -> Role:
 
 
 @pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+def store(tmp_path: Path) -> Store:
     """Four images, two roles, two lengths: 15 captions and a refusal; the first six are kept."""
-    monkeypatch.setattr(diversity, "sentence_embeddings", hashed_embeddings)
     store = Store(str(tmp_path))
     where = {"shard": "s0", "role_set": "two"}
     store_images(store, "s0", range(4))
@@ -52,7 +52,11 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
 
 
 def test_role_set_is_counted(store: Store) -> None:
-    summary = summarise_role_set(store, "two", {}, ["s0"])
+    warehouse = Warehouse(Path(store.root) / "warehouse.duckdb")
+    pairs = pl.DataFrame(store.read("pairs"))
+    measured = measure_diversity(pairs, embed=hashed_embeddings)
+    warehouse.replace("diversity", {}, diversity_rows(measured, "two", "s0"))
+    summary = summarise_role_set(store, warehouse, "two", ["s0"])
     assert (summary.captions, summary.failed, summary.scored, summary.kept) == (15, 1, 14, 6)
     assert summary.kept_share == pytest.approx(6 / 15)
     assert summary.vendi and 1 < summary.vendi <= 2  # two captions an image and length
@@ -60,8 +64,9 @@ def test_role_set_is_counted(store: Store) -> None:
 
 
 def test_shards_that_are_gone_do_not_count(store: Store) -> None:
-    with pytest.raises(ValueError, match="no captions to measure the diversity of"):
-        summarise_role_set(store, "two", {}, ["another"])
+    warehouse = Warehouse(Path(store.root) / "warehouse.duckdb")
+    summary = summarise_role_set(store, warehouse, "two", ["another"])
+    assert (summary.captions, summary.kept, summary.vendi) == (0, 0, None)
 
 
 def test_scores_are_means_over_seeds(tmp_path: Path) -> None:

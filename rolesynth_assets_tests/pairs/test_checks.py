@@ -84,7 +84,7 @@ def test_no_role_wiped_out() -> None:
 
 
 def test_diversity_not_collapsed() -> None:
-    measured = Diversity(0.5, 0.8, 20, 0.7, 3.1, 100, 500, 0)
+    measured = Diversity(0.5, 0.8, 20, 0.7, 3.1, 100, 200, 500, 0)
     good = checks.diversity_not_collapsed(measured)
     assert (good.passed, good.value, good.threshold) == (True, 0.7, 0.95)
     bad = checks.diversity_not_collapsed(replace(measured, mean_pairwise_similarity=0.99))

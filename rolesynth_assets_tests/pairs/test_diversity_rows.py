@@ -1,0 +1,37 @@
+from dataclasses import asdict
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from rolesynth_assets.pairs.diversity import Diversity
+from rolesynth_assets.pairs.diversity_rows import diversity_of_shards, diversity_rows
+from rolesynth_assets.store.warehouse import Warehouse
+
+FEW = Diversity(0.5, 0.6, 10.0, 0.2, 2.0, n_images=1, n_groups=1, n_captions=2, draw_seed=0)
+MANY = Diversity(0.9, 0.8, 30.0, 0.6, 4.0, n_images=2, n_groups=3, n_captions=9, draw_seed=0)
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> pl.DataFrame:
+    warehouse = Warehouse(tmp_path / "warehouse.duckdb")
+    for shard, found in (("a", FEW), ("b", MANY), ("c", None)):
+        where = {"role_set": "five", "shard": shard}
+        warehouse.replace("diversity", where, diversity_rows(found, "five", shard))
+    return warehouse.read("diversity", {"role_set": "five"})
+
+
+def test_one_shard_comes_back_as_it_was(rows: pl.DataFrame) -> None:
+    assert diversity_of_shards(rows, ["b"]) == MANY
+
+
+def test_shards_count_by_their_groups(rows: pl.DataFrame) -> None:
+    both = diversity_of_shards(rows, ["a", "b", "c"])
+    assert both is not None
+    expected = {"vendi_score": 3.5, "self_bleu": 25.0, "distinct_1": 0.8}
+    assert {name: asdict(both)[name] for name in expected} == pytest.approx(expected)
+    assert (both.n_images, both.n_groups, both.n_captions) == (3, 4, 11)
+
+
+def test_nothing_measured_is_no_diversity(rows: pl.DataFrame) -> None:
+    assert diversity_of_shards(rows, ["c", "gone"]) is None
