@@ -98,12 +98,15 @@ class Refresher:
             RefreshError: a run failed, or a blocking check; later targets were not started.
         """
         report = RefreshReport()
+        staleness = None
         for target in targets:
-            staleness = self.examine()
+            staleness = staleness or self.examine()
             due = [p for p in target.partitions if staleness.state(Cell(target.asset, p)).due]
             fresh = len(target.partitions) - len(due)
             report.fresh[target.asset] = report.fresh.get(target.asset, 0) + fresh
             report.ran[target.asset] = report.ran.get(target.asset, 0) + len(due)
+            if due:
+                staleness = None  # what is made changes what hangs on it
             for partition in due:
                 started(target.asset, partition)
                 report.warnings += self.make(Cell(target.asset, partition)).warnings
