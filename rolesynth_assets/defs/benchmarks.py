@@ -11,6 +11,7 @@ from rolesynth_assets.defs.metadata import (
     picture,
     warehouse_metadata,
 )
+from rolesynth_assets.defs.page_order import page_order
 from rolesynth_assets.defs.resources import Platform
 from rolesynth_assets.progress import reporting
 
@@ -92,14 +93,19 @@ def benchmark_scores(context: dg.AssetExecutionContext, platform: Platform) -> d
     bars = retrieval_bars(score_bars(both), title=task.name)
     numbers = frame.select("seed", "metric", "value", "checkpoint_digest").sort("seed", "metric")
     return dg.MaterializeResult(
-        metadata={
-            **warehouse_metadata("benchmark_scores", frame.height, {}),
-            "rolesynth/seeds": frame["seed"].n_unique(),
-            "rolesynth/queries": int(frame["n"].max()),  # type: ignore[arg-type]
-            **{f"rolesynth/{row['metric']}": row["value"] for row in shown.iter_rows(named=True)},
-            "rolesynth/scores": markdown_table(shown),
-            "rolesynth/bars": picture(bars, f"scores on {task.name}"),
-        },
+        metadata=page_order(
+            {
+                **warehouse_metadata("benchmark_scores", frame.height, {}),
+                "rolesynth/seeds": frame["seed"].n_unique(),
+                "rolesynth/queries": int(frame["n"].max()),  # type: ignore[arg-type]
+                **{
+                    f"rolesynth/{row['metric']}": row["value"]
+                    for row in shown.iter_rows(named=True)
+                },
+                "rolesynth/scores": markdown_table(shown),
+                "rolesynth/bars": picture(bars, f"scores on {task.name}"),
+            }
+        ),
         check_results=[
             check_result("above_chance", checks.above_chance(frame)),
             check_result(

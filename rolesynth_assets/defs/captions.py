@@ -12,6 +12,7 @@ from rolesynth_assets.defs.metadata import (
     model_metadata,
     picture,
 )
+from rolesynth_assets.defs.page_order import page_order
 from rolesynth_assets.defs.resources import Platform
 from rolesynth_assets.progress import reporting
 
@@ -122,7 +123,7 @@ def raw_captions(context: dg.AssetExecutionContext, platform: Platform) -> dg.Ma
     for number, png in enumerate(galleries(store, where, model), start=1):
         metadata[f"rolesynth/gallery_{number}"] = picture(png, "an image and its captions")
     return dg.MaterializeResult(
-        metadata=metadata,
+        metadata=page_order(metadata),
         check_results=[check_result(name, outcome) for name, outcome in outcomes.items()],
         data_version=dg.DataVersion(store.digest("captions", where)),
     )

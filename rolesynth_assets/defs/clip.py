@@ -11,6 +11,7 @@ from rolesynth_assets.defs.metadata import (
     picture,
     warehouse_metadata,
 )
+from rolesynth_assets.defs.page_order import page_order
 from rolesynth_assets.defs.resources import Platform
 from rolesynth_assets.progress import reporting
 
@@ -78,22 +79,26 @@ def training_sets(context: dg.AssetExecutionContext, platform: Platform) -> dg.M
     ids = pairs["image_id"].to_list()
     blocked = benchmark_images(partitions.TASKS, platform.settings.data_root)
     return dg.MaterializeResult(
-        metadata={
-            **warehouse_metadata(
-                "training_sets",
-                pairs.height,
-                {
-                    "pairs_version": [("pair_manifests", "pairs_version")],
-                    "digest": [("pair_manifests", "pairs_digest")],
-                },
-            ),
-            "rolesynth/pairs": pairs.height,
-            "rolesynth/images": pairs["image_id"].n_unique(),
-            "rolesynth/pairs_version": version,
-            "rolesynth/cut": str(recipe.cut),
-            "rolesynth/digest": row["digest"][0],
-            "rolesynth/multiplicity": markdown_table(multiplicity(pairs.with_columns(kept=True))),
-        },
+        metadata=page_order(
+            {
+                **warehouse_metadata(
+                    "training_sets",
+                    pairs.height,
+                    {
+                        "pairs_version": [("pair_manifests", "pairs_version")],
+                        "digest": [("pair_manifests", "pairs_digest")],
+                    },
+                ),
+                "rolesynth/pairs": pairs.height,
+                "rolesynth/images": pairs["image_id"].n_unique(),
+                "rolesynth/pairs_version": version,
+                "rolesynth/cut": str(recipe.cut),
+                "rolesynth/digest": row["digest"][0][:16],
+                "rolesynth/multiplicity": markdown_table(
+                    multiplicity(pairs.with_columns(kept=True))
+                ),
+            }
+        ),
         check_results=[
             check_result(
                 "manifest_matches_tables",
@@ -172,18 +177,20 @@ def clip_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> d
     curve = loss_curve([p.step for p in report.losses], losses, title=f"{recipe.name}, seed {seed}")
     bounds = settings.thresholds
     return dg.MaterializeResult(
-        metadata={
-            "rolesynth/loss_curve": picture(curve, "training loss by step"),
-            "rolesynth/steps": report.manifest.steps,
-            "rolesynth/final_loss": losses[-1],
-            "rolesynth/images_per_second": report.images_per_second,
-            "rolesynth/seconds": report.seconds,
-            "rolesynth/resumed_from": report.resumed_from,
-            "rolesynth/pairs": report.manifest.pairs,
-            "rolesynth/weights_digest": report.manifest.weights_digest,
-            "rolesynth/training_set_digest": report.manifest.training_set_digest,
-            "dagster/uri": str(report.folder),
-        },
+        metadata=page_order(
+            {
+                "rolesynth/loss_curve": picture(curve, "training loss by step"),
+                "rolesynth/steps": report.manifest.steps,
+                "rolesynth/final_loss": losses[-1],
+                "rolesynth/images_per_second": report.images_per_second,
+                "rolesynth/seconds": report.seconds,
+                "rolesynth/resumed_from": report.resumed_from,
+                "rolesynth/pairs": report.manifest.pairs,
+                "rolesynth/weights_digest": report.manifest.weights_digest[:16],
+                "rolesynth/training_set_digest": report.manifest.training_set_digest[:16],
+                "dagster/uri": str(report.folder),
+            }
+        ),
         check_results=[
             check_result("loss_finite", checks.loss_is_finite(losses)),
             check_result("loss_falls", checks.loss_falls(losses, bounds.min_loss_drop), warn=True),

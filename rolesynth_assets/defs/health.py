@@ -7,7 +7,7 @@ from rolesynth_assets.defs.metadata import OWNERS, markdown_table
 
 
 @dg.asset(
-    group_name="lineage",
+    group_name="health",
     kinds={"dagster"},
     owners=OWNERS,
     code_version="1",

@@ -11,6 +11,7 @@ from rolesynth_assets.defs.metadata import (
     markdown_table,
     picture,
 )
+from rolesynth_assets.defs.page_order import page_order
 from rolesynth_assets.defs.resources import Platform
 from rolesynth_assets.progress import reporting
 
@@ -83,9 +84,11 @@ def image_shards(context: dg.AssetExecutionContext, platform: Platform) -> dg.Ma
     if rejects.num_rows:
         import polars as pl
 
-        metadata["rolesynth/rejects"] = markdown_table(pl.DataFrame(rejects).head(20))
+        file = pl.col("source").str.split("/").list.last().alias("file")
+        shown_rejects = pl.DataFrame(rejects).head(20).select(file, "reason", "detail")
+        metadata["rolesynth/rejects"] = markdown_table(shown_rejects)
     return dg.MaterializeResult(
-        metadata=metadata,
+        metadata=page_order(metadata),
         check_results=results,
         data_version=dg.DataVersion(store.digest("images", partition)),
     )

@@ -13,6 +13,7 @@ from rolesynth_assets.defs.metadata import (
     picture,
     warehouse_metadata,
 )
+from rolesynth_assets.defs.page_order import page_order
 from rolesynth_assets.defs.resources import Platform
 from rolesynth_assets.progress import reporting
 
@@ -115,7 +116,7 @@ def caption_scores(context: dg.AssetExecutionContext, platform: Platform) -> dg.
         metadata["rolesynth/histogram"] = picture(score_histogram(histogram), "scores by role")
         metadata["rolesynth/mean_score"] = float(given["score"].cast(pl.Float64).mean() or 0)  # type: ignore[arg-type]
     return dg.MaterializeResult(
-        metadata=metadata,
+        metadata=page_order(metadata),
         check_results=[
             check_result("scores_cover_captions", checks.scores_cover_captions(captions, scores)),
             check_result(
@@ -187,26 +188,28 @@ def filter_cutoffs(context: dg.AssetExecutionContext, platform: Platform) -> dg.
     kept = sum(c.kept for c in cut.cuts)
     bounds = platform.settings.thresholds
     return dg.MaterializeResult(
-        metadata={
-            **warehouse_metadata(
-                "cutoffs",
-                rows.height,
-                {
-                    "cutoff": [("caption_scores", "score")],
-                    "candidates": [("caption_scores", "score")],
-                    "kept": [("caption_scores", "score")],
-                },
-            ),
-            "rolesynth/asked_share": cut.keep_share,
-            "rolesynth/kept": kept,
-            "rolesynth/kept_share": kept / max(1, sum(c.candidates for c in cut.cuts)),
-            "rolesynth/cuts": markdown_table(
-                rows.select("length", "cutoff", "candidates", "unscored", "kept", "floor_kept")
-            ),
-            "rolesynth/survivors": picture(
-                kept_share_by_role(survivors, cut.keep_share), "kept share by role"
-            ),
-        },
+        metadata=page_order(
+            {
+                **warehouse_metadata(
+                    "cutoffs",
+                    rows.height,
+                    {
+                        "cutoff": [("caption_scores", "score")],
+                        "candidates": [("caption_scores", "score")],
+                        "kept": [("caption_scores", "score")],
+                    },
+                ),
+                "rolesynth/asked_share": cut.keep_share,
+                "rolesynth/kept": kept,
+                "rolesynth/kept_share": kept / max(1, sum(c.candidates for c in cut.cuts)),
+                "rolesynth/cuts": markdown_table(
+                    rows.select("length", "cutoff", "candidates", "unscored", "kept", "floor_kept")
+                ),
+                "rolesynth/survivors": picture(
+                    kept_share_by_role(survivors, cut.keep_share), "kept share by role"
+                ),
+            }
+        ),
         check_results=[
             check_result(
                 "kept_share_as_asked",
@@ -297,7 +300,7 @@ def filtered_pairs(context: dg.AssetExecutionContext, platform: Platform) -> dg.
         metadata["rolesynth/diversity_images"] = diversity.n_images
     similarity = platform.settings.thresholds.max_self_similarity
     return dg.MaterializeResult(
-        metadata=metadata,
+        metadata=page_order(metadata),
         check_results=[
             check_result(
                 "diversity_not_collapsed",
@@ -370,7 +373,7 @@ def pair_manifests(context: dg.AssetExecutionContext, platform: Platform) -> dg.
     if quality:  # the embedded world alone knows the truth
         metadata |= {f"rolesynth/filter_{field}": value for field, value in vars(quality).items()}
     return dg.MaterializeResult(
-        metadata=metadata,
+        metadata=page_order(metadata),
         check_results=[check_result("pairs_match_cutoffs", pairs_match_cutoffs(pairs, cut))],
         data_version=dg.DataVersion(digest("manifest", *rows["pairs_digest"].to_list())),
     )
