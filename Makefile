@@ -14,7 +14,7 @@ export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo ablation ui test lint clean
+.PHONY: help install demo ablation ui test lint chromium clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -44,7 +44,11 @@ lint: install ## ruff and pyright
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
-test: lint ## lint, types, tests
+chromium: install ## a Chromium for the tests, installed where there is none
+	$(BIN)/python -m rolesynth_assets_tests.browser.chromium
+
+test: lint ## lint, types, tests; screenshots of the UI in build/screenshots
+	-$(MAKE) chromium # where this fails, the tests that need a browser fail and tell
 	$(BIN)/python -m pytest
 
 clean: ## remove the demo's state and data
