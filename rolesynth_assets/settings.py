@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from rolesynth_assets.mllm.prices import Price, Prices
 from rolesynth_assets.mllm.settings import EngineSettings
 
 SETTINGS_FILE = "rolesynth.yaml"
@@ -49,6 +50,15 @@ class Thresholds(BaseModel):
     """Largest difference of a reloaded checkpoint's logits."""
 
 
+class ModelPrices(BaseModel):
+    """Prices of the models that work on images; a collective's stand in its own file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    captioner: Prices = Prices()
+    judge: Prices = Prices()
+
+
 class Settings(BaseModel):
     """Everything that is not part of a role set, a recipe or a benchmark.
 
@@ -63,6 +73,8 @@ class Settings(BaseModel):
         judge: the engine that scores captions.
         collective: name of the collective that makes problems; empty when none is chosen.
         thresholds: bounds of the checks.
+        prices: what captioner and judge cost; nothing where it is not told.
+        max_refresh_cost: what one scheduled refresh may cost, in the currency of the prices.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -76,6 +88,21 @@ class Settings(BaseModel):
     judge: EngineSettings = EngineSettings()
     collective: str = ""
     thresholds: Thresholds = Thresholds()
+    prices: ModelPrices = ModelPrices()
+    max_refresh_cost: Price | None = None
+
+    @model_validator(mode="after")
+    def _cap_has_prices(self) -> Settings:
+        if self.max_refresh_cost is None:
+            return self
+        for name in ("captioner", "judge"):
+            paid = getattr(self, name).engine == "openai"
+            if paid and not getattr(self.prices, name).known:
+                raise ValueError(
+                    f"max_refresh_cost can cap nothing while the {name}'s prices are not told; set "
+                    f"prices.{name}.per_million_prompt_tokens and its companions"
+                )
+        return self
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -113,7 +140,7 @@ class Settings(BaseModel):
             return cls(**values)
         except ValidationError as error:
             problems = "; ".join(
-                f"{'.'.join(map(str, p['loc']))}: {p['msg']}"
+                f"{'.'.join(map(str, p['loc'])) or SETTINGS_FILE}: {p['msg']}"
                 for p in error.errors(include_input=False, include_url=False)
             )
             raise SettingsError(f"{project / SETTINGS_FILE} is not valid: {problems}") from None

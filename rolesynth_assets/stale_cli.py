@@ -211,7 +211,7 @@ def report(done: Fixed) -> None:
         typer.secho(warning, fg="yellow")
     for message in done.failed.values():
         typer.secho(message, fg="red", err=True)
-    typer.echo(f"{len(done.made)} partitions made, {done.calls:,} model calls")
+    typer.echo(f"{len(done.made)} partitions made, {done.spent.calls:,} model calls")
     if done.ended:
         typer.echo(f"Ended early: {done.ended}.")
     if done.left:

@@ -99,3 +99,21 @@ def test_key_does_not_show(project: Path) -> None:
 def test_broken_engine_variable_is_named(project: Path) -> None:
     with pytest.raises(EngineError, match="ROLESYNTH_CONCURRENCY"):
         load(project, CONCURRENCY="many")
+
+
+def test_prices_of_captioner_and_judge(project: Path) -> None:
+    prices = load(
+        project,
+        "prices:\n  captioner:\n    per_million_prompt_tokens: 0.5\n"
+        "    per_million_completion_tokens: 2\n    per_call: 0.001\nmax_refresh_cost: 20\n",
+    ).prices
+    assert prices.captioner.cost(1000, 2_000_000, 300_000) == pytest.approx(1 + 1 + 0.6)
+    assert prices.judge.cost(1000, 2_000_000, 300_000) == 0
+
+
+def test_cap_on_cost_of_a_paid_model_without_prices_is_refused(project: Path) -> None:
+    paid = {"ENGINE": "openai", "BASE_URL": "http://127.0.0.1:9/v1", "MODEL": "m"}
+    told = "prices:\n  captioner:\n    per_call: 0.1\nmax_refresh_cost: 20\n"
+    with pytest.raises(SettingsError, match=r"prices\.judge\.per_million_prompt_tokens"):
+        load(project, told, **paid)
+    assert load(project, told, JUDGE_ENGINE="embedded", **paid).max_refresh_cost == 20

@@ -11,6 +11,7 @@ from rolesynth_assets.defs.metadata import (
     markdown_table,
     model_metadata,
     picture,
+    spent_metadata,
 )
 from rolesynth_assets.defs.page_order import page_order
 from rolesynth_assets.defs.resources import Platform
@@ -92,13 +93,14 @@ def raw_captions(context: dg.AssetExecutionContext, platform: Platform) -> dg.Ma
     }
     metadata = {
         "rolesynth/captions": report.captions,
-        "rolesynth/calls": report.calls,
+        **spent_metadata(
+            platform.settings.prices.captioner,
+            *(report.calls, report.prompt_tokens, report.completion_tokens),
+        ),
         "rolesynth/cached": report.cached,
         "rolesynth/reused": report.reused,
         "rolesynth/removed": report.removed,
         "rolesynth/refusals": report.reasons.get("refused", 0),
-        "rolesynth/prompt_tokens": report.prompt_tokens,
-        "rolesynth/completion_tokens": report.completion_tokens,
         "rolesynth/calls_per_second": report.calls_per_second,
         "rolesynth/seconds": report.seconds,
         "rolesynth/reasons": dg.MetadataValue.json(dict(report.reasons)),

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from rolesynth_assets.checks import CheckOutcome
+from rolesynth_assets.lineage.spent import Spent
 from rolesynth_assets.mllm.engine import ModelIdentity
+from rolesynth_assets.mllm.prices import Prices
 from rolesynth_assets.pictures.markdown import markdown_image
 
 if TYPE_CHECKING:
@@ -58,6 +60,14 @@ def model_metadata(kind: str, identity: ModelIdentity) -> dict[str, Any]:
     """Name a model, and say so where it is a stand-in."""
     name = f"{identity.model}@{identity.revision} ({identity.engine})"
     return {f"rolesynth/{kind}": name + (" - embedded stand-in" if identity.stand_in else "")}
+
+
+def spent_metadata(
+    prices: Prices, calls: int, prompt_tokens: int, completion_tokens: int
+) -> dict[str, Any]:
+    """Tell what a model was asked and what that cost; a refresh's caps add these up."""
+    cost = prices.cost(calls, prompt_tokens, completion_tokens)
+    return {**Spent(calls, prompt_tokens, completion_tokens, cost).metadata}
 
 
 def lance_metadata(

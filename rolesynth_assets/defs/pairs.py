@@ -11,6 +11,7 @@ from rolesynth_assets.defs.metadata import (
     markdown_table,
     model_metadata,
     picture,
+    spent_metadata,
     warehouse_metadata,
 )
 from rolesynth_assets.defs.page_order import page_order
@@ -97,11 +98,12 @@ def caption_scores(context: dg.AssetExecutionContext, platform: Platform) -> dg.
     }
     metadata = {
         "rolesynth/scored": given.height,
-        "rolesynth/calls": report.made,
+        **spent_metadata(
+            platform.settings.prices.judge,
+            *(report.made, report.prompt_tokens, report.completion_tokens),
+        ),
         "rolesynth/cached": report.current,
         "rolesynth/failures": dg.MetadataValue.json(dict(report.reasons)),
-        "rolesynth/prompt_tokens": report.prompt_tokens,
-        "rolesynth/completion_tokens": report.completion_tokens,
         "rolesynth/seconds": report.seconds,
         "rolesynth/judge_prompt": dg.MetadataValue.md(judge_prompt().template),
         **model_metadata("judge", judge),

@@ -18,6 +18,9 @@ class RefreshLimits(dg.Config):
     """When a refresh ends; what is left is listed and comes with the next one."""
 
     max_model_calls: int = Field(200_000, description="Calls of captioner, judge and collective.")
+    max_cost: float | None = Field(
+        None, description="Money, by the project's prices; `max_refresh_cost` if it is not given."
+    )
     max_partitions: int = Field(10_000, description="Partitions of all assets.")
     attempts: int = Field(2, description="Runs of a partition that fails.")
 
@@ -51,12 +54,13 @@ def refresh_everything(
         refresher.observe_sources()
         tasks = [name for name, task in partitions.TASKS.items() if task.resolve(root).exists()]
         wanted = due_this_week(refresher.examine(), shards, partitions.RECIPES, tasks)
-        limits = Limits(config.max_partitions, config.max_model_calls, config.attempts)
+        cap = platform.settings.max_refresh_cost if config.max_cost is None else config.max_cost
+        limits = Limits(config.max_partitions, config.max_model_calls, cap, config.attempts)
         done = fix(refresher, wanted, limits, lambda cell, *_: context.log.info(f"{cell}"))
         refresher.make(Cell("partition_health"))
     metadata = {
         "rolesynth/made": len(done.made),
-        "rolesynth/calls": done.calls,
+        **done.spent.metadata,
         "rolesynth/failed": dg.MetadataValue.json({str(c): why for c, why in done.failed.items()}),
         "rolesynth/left": dg.MetadataValue.json([str(cell) for cell in done.left]),
         "rolesynth/ended": done.ended or "nothing more was due",

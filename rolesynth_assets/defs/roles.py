@@ -9,6 +9,7 @@ from rolesynth_assets.defs.metadata import (
     check_spec,
     lance_metadata,
     markdown_table,
+    spent_metadata,
 )
 from rolesynth_assets.defs.resources import Platform
 
@@ -64,6 +65,10 @@ def role_lists(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mate
         **lance_metadata("roles", len(roles), store.version("roles"), {}),
     }
     if dialogue:
+        metadata |= spent_metadata(
+            platform.settings.prices.captioner,
+            *(dialogue.calls, dialogue.prompt_tokens, dialogue.completion_tokens),
+        )
         metadata["rolesynth/dialogue_rounds"] = dialogue.rounds
         metadata["rolesynth/dialogue"] = dg.MetadataValue.md(
             "\n\n".join(f"**{turn.speaker}**: {turn.text}" for turn in dialogue.turns)

@@ -13,6 +13,7 @@ from rolesynth_assets.lineage.backfills import OwnBackfill
 from rolesynth_assets.lineage.causes import Cell, Status
 from rolesynth_assets.lineage.dependencies import Key
 from rolesynth_assets.lineage.refresh import Refresher, RefreshError
+from rolesynth_assets.lineage.spent import Spent
 from rolesynth_assets.lineage.staleness import Staleness
 
 Wanted = Callable[[Cell, Status], bool]
@@ -27,15 +28,40 @@ def stale_only(cell: Cell, status: Status) -> bool:
 class Limits:
     """When to stop; None is no limit.
 
+    A partition is not begun when as much as the dearest one of its asset took so far would go
+    beyond a cap, so what is spent goes beyond it by the difference between two of them at most,
+    or by the first partition of an asset.
+
     Attributes:
         partitions: partitions to make.
-        calls: model calls; the partition that goes beyond is the last.
+        calls: model calls.
+        cost: money, in the currency of the project's prices.
         attempts: runs of one partition that fails.
     """
 
     partitions: int | None = None
     calls: int | None = None
+    cost: float | None = None
     attempts: int = 1
+
+    def reached(self, spent: Spent, next_one: Spent) -> str:
+        """Say which cap ends the work; nothing while there is room for the next partition.
+
+        Args:
+            spent: of models so far.
+            next_one: what the next partition may take.
+        """
+        if self.calls is not None and _full(spent.calls, next_one.calls, self.calls):
+            about = f", one more partition takes {next_one.calls:,}" if next_one.calls else ""
+            return f"{spent.calls:,} model calls were made, the cap is {self.calls:,}{about}"
+        if self.cost is not None and _full(spent.cost, next_one.cost, self.cost):
+            about = f", one more partition costs {next_one.cost:.2f}" if next_one.cost else ""
+            return f"{spent.cost:.2f} was spent, the cap is {self.cost:.2f}{about}"
+        return ""
+
+
+def _full(spent: float, more: float, cap: float) -> bool:
+    return spent >= cap or spent + more > cap
 
 
 @dataclass
@@ -47,7 +73,7 @@ class Fixed:
         failed: why cells failed, after their last attempt.
         left: cells that are still to be made, those that wait for a failed one among them.
         warnings: failed checks that only warn.
-        calls: model calls.
+        spent: what models were asked, for what failed in the end as well.
         ended: why it stopped early; empty if it did not.
     """
 
@@ -55,7 +81,7 @@ class Fixed:
     failed: dict[Cell, str] = field(default_factory=dict)
     left: list[Cell] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    calls: int = 0
+    spent: Spent = field(default_factory=Spent)
     ended: str = ""
 
 
@@ -141,12 +167,15 @@ def _make(
     backfill = OwnBackfill(
         refresher.graph, refresher.instance, asset, [c.partition for c in cells], "fix"
     )
+    dearest = Spent()
     for place, cell in enumerate(cells):
-        if limits.calls is not None and done.calls >= limits.calls:
-            done.ended = f"{done.calls:,} model calls were made, the cap is {limits.calls:,}"
+        if reached := limits.reached(done.spent, dearest):
+            done.ended = reached
             break
         started(cell, place, len(cells))
+        before = done.spent
         _attempt(refresher, cell, backfill.tags, limits.attempts, done)
+        dearest = dearest.most(done.spent.since(before))
     backfill.close(
         [cell.partition for cell in done.made if cell in cells],
         [cell.partition for cell in done.failed if cell in cells],
@@ -161,10 +190,11 @@ def _attempt(
             made = refresher.make(cell, tags)
         except RefreshError as error:
             done.failed[cell] = str(error)
+            done.spent += error.spent
             continue
         done.failed.pop(cell, None)
         done.made.append(cell)
-        done.calls += made.calls
+        done.spent += made.spent
         done.warnings += made.warnings
         return
 

@@ -12,15 +12,22 @@ import dagster as dg
 from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 
 from rolesynth_assets.lineage.causes import Cell
+from rolesynth_assets.lineage.spent import Spent
 from rolesynth_assets.lineage.staleness import Staleness, examine
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-CALLS = "rolesynth/calls"
-"""Metadata of every asset that asks a model: how often it did."""
 
 
 class RefreshError(RuntimeError):
-    """A partition failed, or a blocking check did; the message says which, and what was found."""
+    """A partition failed, or a blocking check did; the message says which, and what was found.
+
+    Attributes:
+        spent: what models were asked all the same, as far as the run came to tell.
+    """
+
+    def __init__(self, message: str, spent: Spent | None = None) -> None:
+        super().__init__(message)
+        self.spent = spent or Spent()
 
 
 @dataclass(frozen=True)
@@ -42,9 +49,9 @@ class RefreshReport:
 
 @dataclass(frozen=True)
 class Made:
-    """What making one partition took: model calls, and failed checks that only warn."""
+    """What making one partition took of models, and failed checks that only warn."""
 
-    calls: int = 0
+    spent: Spent = field(default_factory=Spent)
     warnings: tuple[str, ...] = ()
 
 
@@ -135,22 +142,23 @@ class Refresher:
             if check.blocking:
                 raise RefreshError(
                     f"{cell}: blocking check {check.check_name} failed: {check.description} "
-                    f"(run {outcome.run_id}; nothing downstream was started)"
+                    f"(run {outcome.run_id}; nothing downstream was started)",
+                    _spent(outcome),
                 )
         if not outcome.success:
             raise RefreshError(
-                f"{cell} failed: {_first_error(outcome)} (run {outcome.run_id}; see `make ui`)"
+                f"{cell} failed: {_first_error(outcome)} (run {outcome.run_id}; see `make ui`)",
+                _spent(outcome),
             )
         return Made(
-            _calls(outcome),
+            _spent(outcome),
             tuple(f"{cell}: {check.check_name}: {check.description}" for check in failed),
         )
 
 
-def _calls(outcome: dg.ExecuteInProcessResult) -> int:
+def _spent(outcome: dg.ExecuteInProcessResult) -> Spent:
     events = outcome.get_asset_materialization_events()
-    found = (event.materialization.metadata.get(CALLS) for event in events)
-    return sum(int(value.value) for value in found if value is not None)  # type: ignore[arg-type]
+    return sum((Spent.told(event.materialization.metadata) for event in events), Spent())
 
 
 def _first_error(outcome: dg.ExecuteInProcessResult) -> str:

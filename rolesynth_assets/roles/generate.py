@@ -81,6 +81,11 @@ class RoleDialogue:
     completion_tokens: int
     seconds: float
 
+    @property
+    def calls(self) -> int:
+        """Requests to the model, each of which is two turns."""
+        return len(self.turns) // 2
+
 
 class _Dialogue:
     """The turns so far, and the next question to the engine."""

@@ -36,5 +36,10 @@ def test_changed_role_is_told_and_mended_alone(graph: SmallGraph) -> None:
     done = fix(refresher)
     assert not (done.failed or done.left)
     assert not list(refresher.examine().stale())
-    assert len(graph.models.captioned) == len(graph.models.judged) == done.calls // 2 == 2 * IMAGES
+    assert (
+        len(graph.models.captioned)
+        == len(graph.models.judged)
+        == done.spent.calls // 2
+        == 2 * IMAGES
+    )
     assert all("Count all the lines." in prompt for prompt in graph.models.captions_by_prompt())

@@ -8,6 +8,7 @@ from rolesynth_assets.lineage.backfills import BusyError, alone, in_progress, re
 from rolesynth_assets.lineage.causes import Cell, Status
 from rolesynth_assets.lineage.fix import Limits, fix, planned
 from rolesynth_assets.lineage.refresh import Refresher, RefreshError, Target
+from rolesynth_assets.lineage.spent import Spent
 from rolesynth_assets_tests.lineage.little_graphs import World
 
 LETTERS = dg.StaticPartitionsDefinition(["a", "b", "c"])
@@ -153,6 +154,7 @@ def test_nothing_is_made_from_content_that_failed_a_blocking_check(world: World)
                     passed=passed[0] or context.partition_key != "a", check_name="good"
                 )
             ],
+            metadata={"rolesynth/calls": 7, "rolesynth/cost": 0.5},
         )
 
     fan_in = dg.AssetDep("up", partition_mapping=ALL)
@@ -165,6 +167,7 @@ def test_nothing_is_made_from_content_that_failed_a_blocking_check(world: World)
         world.make(assets, "up", key)
     done = fix(running)
     assert "blocking check good failed" in done.failed[Cell("up", "a")]
+    assert done.spent == Spent(calls=7, cost=0.5)  # it was paid for, though it failed
     assert names(world.ran) == ["down[b]"]
     assert names(done.left) == ["all", "down[a]"]
 
@@ -176,10 +179,10 @@ def test_caps_end_the_work_and_what_is_left_is_told(world: World) -> None:
         world.contents["first", key] = "1"
         world.make(assets, "first", key)
     running = refresher(world, assets)
-    done = fix(running, limits=Limits(calls=15))
+    done = fix(running, limits=Limits(calls=25))
     assert names(done.made) == ["second[a]", "second[b]"]
-    assert done.calls == 20
-    assert done.ended == "20 model calls were made, the cap is 15"
+    assert done.spent.calls == 20
+    assert done.ended == "20 model calls were made, the cap is 25, one more partition takes 10"
     assert names(done.left) == ["second[c]", "all"]
     done = fix(running, limits=Limits(partitions=1))
     assert (names(done.made), names(done.left)) == (["second[c]"], ["all"])

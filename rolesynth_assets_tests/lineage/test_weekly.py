@@ -9,6 +9,7 @@ import pytest
 from rolesynth_assets.lineage.causes import Cell
 from rolesynth_assets.lineage.fix import Fixed, Limits, fix
 from rolesynth_assets.lineage.refresh import Refresher
+from rolesynth_assets.lineage.spent import Spent
 from rolesynth_assets.lineage.staleness import examine
 from rolesynth_assets.lineage.weekly import due_this_week, next_rounds
 from rolesynth_assets.recipes.library import load_recipes
@@ -68,7 +69,7 @@ class Weeks:
                 raise RuntimeError("the model refuses this shard")
             return dg.MaterializeResult(
                 data_version=dg.DataVersion(context.partition_key),
-                metadata={"rolesynth/calls": 100},
+                metadata={"rolesynth/calls": 100, "rolesynth/cost": 2.5},
             )
 
         return raw_captions
@@ -134,7 +135,7 @@ def test_missed_ticks_are_caught_up_by_one(weeks: Weeks) -> None:
         weeks.add(new)
     done, told = weeks.refresh()
     assert sorted(told) == sorted({*of_shard("s1"), *of_shard("s2")})
-    assert done.calls == 200
+    assert done.spent.calls == 200
     assert weeks.refresh()[1] == []
 
 
@@ -157,14 +158,36 @@ def test_failing_shard_blocks_no_other_and_is_tried_so_often_a_week(weeks: Weeks
 def test_cap_on_calls_ends_it_and_the_next_week_goes_on(weeks: Weeks) -> None:
     for new in ("s1", "s2", "s3"):
         weeks.add(new)
-    done, told = weeks.refresh(Limits(calls=150))
-    assert done.calls == 200
-    assert done.ended == "200 model calls were made, the cap is 150"
+    done, told = weeks.refresh(Limits(calls=250))
+    assert done.spent.calls == 200
+    assert done.ended == "200 model calls were made, the cap is 250, one more partition takes 100"
     assert "raw_captions[s3|roles5]" in map(str, done.left)
     assert "filter_cutoffs[roles5]" not in told
-    done, told = weeks.refresh(Limits(calls=150))
+    done, told = weeks.refresh(Limits(calls=250))
     assert told == ["raw_captions[s3|roles5]", *of_shard("s3")[2:]]
     assert not done.ended
+
+
+def test_cap_on_cost_ends_it_before_it_is_passed(weeks: Weeks) -> None:
+    for new in ("s1", "s2", "s3"):
+        weeks.add(new)
+    done, told = weeks.refresh(Limits(cost=6.0))
+    assert done.spent == Spent(calls=200, cost=5.0)
+    assert done.ended == "5.00 was spent, the cap is 6.00, one more partition costs 2.50"
+    assert str(done.left[0]) == "raw_captions[s3|roles5]"
+    assert not [name for name in told if name.startswith("filter_cutoffs")]
+    done, told = weeks.refresh(Limits(cost=6.0))
+    assert told[0] == "raw_captions[s3|roles5]"
+    assert (done.spent.cost, done.ended, done.left) == (2.5, "", [])
+
+
+def test_partition_that_costs_more_than_the_cap_is_made_all_the_same(weeks: Weeks) -> None:
+    """Else it would wait for ever; the cap then ends the work after it."""
+    for new in ("s1", "s2"):
+        weeks.add(new)
+    done, _ = weeks.refresh(Limits(cost=1.0))
+    assert done.spent.cost == 2.5
+    assert "raw_captions[s2|roles5]" in map(str, done.left)
 
 
 def test_next_round_of_each_domain_in_use_and_only_one() -> None:
