@@ -90,6 +90,34 @@ def test_new_images_go_through_the_role_sets_in_use(watched: SmallGraph) -> None
     assert (third["rolesynth/made"], third["rolesynth/calls"]) == (0, 0)
 
 
+PRICES = """
+prices:
+  captioner: {per_million_prompt_tokens: 100, per_call: 0.5}
+  judge: {per_call: 0.25}
+"""
+
+
+def test_cost_is_told_and_its_cap_lists_what_is_left(watched: SmallGraph) -> None:
+    (watched.project / "rolesynth.yaml").write_text(f"{PRICES}max_refresh_cost: 4.5\n")
+    write_pictures(watched.project / "watched", range(2))
+    run(watched)
+    watched.refresh(["generic1"])
+    write_pictures(watched.project / "watched", range(2, 5))
+    first = outcome(run(watched))
+    tokens = sum(len(r.prompt.split()) for r in watched.models.captioned[-6:])
+    assert first["rolesynth/prompt_tokens"] == tokens + sum(
+        len(r.prompt.split()) for r in watched.models.judged[-6:]
+    )
+    # 6 captions come to less than the cap, with 6 scores it is passed, and the rest waits
+    assert first["rolesynth/cost"] == pytest.approx(6 * 0.5 + tokens * 1e-4 + 6 * 0.25)
+    assert "was spent, the cap is 4.50" in str(first["rolesynth/ended"])
+    left = list(map(str, first["rolesynth/left"]))  # type: ignore[call-overload]
+    assert (left[0], left[-1]) == ("filter_cutoffs[generic1]", "dataset_card[generic1]")
+    second = outcome(run(watched))
+    assert (second["rolesynth/cost"], second["rolesynth/left"]) == (0, [])
+    assert second["rolesynth/ended"] == "nothing more was due"
+
+
 def test_failure_is_told_after_all_else_was_made(watched: SmallGraph) -> None:
     write_pictures(watched.project / "watched", range(2))
     run(watched)
