@@ -30,6 +30,9 @@ app = typer.Typer(
     "[bold]rolesynth ingest FOLDER[/bold] and [bold]rolesynth run[/bold] on your own images.",
 )
 EMBEDDED_ROLE_SETS = ("roles5", "generic1")
+EMBEDDED_DOMAINS = ("counting", "bar_charts")
+"""Domains of the demo: one in which each of the specialised judges is at home."""
+EMBEDDED_ROUNDS = 2
 DAGSTER_HOME = ".dagster"
 
 
@@ -37,40 +40,41 @@ DAGSTER_HOME = ".dagster"
 def demo(
     seed: Annotated[int, typer.Option(help="Training seed of both recipes.")] = 0,
 ) -> None:
-    """Run everything on a composed world of pictures: images to benchmark scores, offline.
+    """Run everything on a composed world of pictures, offline: captions, problems, models, scores.
 
-    The captions come from a tiny model in this package, a stand-in for Qwen2.5-VL-7B. A second run
-    finds everything up to date.
+    Captions and judgements come from tiny models in this package, stand-ins for Qwen2.5-VL-7B and
+    its like, and problems from a script. A second run finds everything up to date.
     """
-    from rolesynth_assets.embedded.world import write_world
-    from rolesynth_assets.images.shards import register_path
-
     began = time.perf_counter()
-    settings = _embedded_settings()
-    with _bars() as reporting:
-        reporting("composed world")(0, 1)
-        shards = write_world(settings.data_root)
-        reporting("composed world")(1, 1)
-    register_path(settings.data_root, shards, "scenes")
+    _write_embedded_world(_embedded_settings())
     _refresh(
-        EMBEDDED_ROLE_SETS, {"roles5": [seed], "generic1": [seed]}, began, extra=("generated",)
+        EMBEDDED_ROLE_SETS,
+        {"roles5": [seed], "generic1": [seed]},
+        began,
+        extra=("generated",),
+        r1_recipes={"base": [0], "synthetic": [seed]},
     )
 
 
 @app.command()
 def ablation() -> None:
-    """Train and score every embedded recipe with all its seeds, and write the report."""
-    from rolesynth_assets.embedded.world import write_world
-    from rolesynth_assets.images.shards import register_path
+    """Train and score every embedded recipe, CLIP and R1, with all its seeds; write reports."""
+    from rolesynth_assets.r1.library import load_r1_recipes
     from rolesynth_assets.recipes.library import load_recipes
 
     began = time.perf_counter()
     settings = _embedded_settings()
-    register_path(settings.data_root, write_world(settings.data_root), "scenes")
+    _write_embedded_world(settings)
     recipes = [r for r in load_recipes(None).values() if r.model == "rolesynth-nano"]
     role_sets = sorted({recipe.role_set for recipe in recipes})
-    _refresh(role_sets, {recipe.name: list(recipe.seeds) for recipe in recipes}, began)
-    print(f"\nReport: {settings.data_root / 'reports' / 'ablation.md'}")
+    _refresh(
+        role_sets,
+        {recipe.name: list(recipe.seeds) for recipe in recipes},
+        began,
+        r1_recipes={r.name: list(r.seeds) for r in load_r1_recipes(None).values() if r.stand_in},
+    )
+    for page in ("ablation", "r1"):
+        print(f"Report: {settings.data_root / 'reports' / f'{page}.md'}")
 
 
 @app.command()
@@ -140,6 +144,20 @@ def _embedded_settings() -> Settings:
     return Settings.load()
 
 
+def _write_embedded_world(settings: Settings) -> None:
+    """Write and register the images, and write the seeds before any definition asks for them."""
+    from rolesynth_assets.embedded.seed_problems import write_seeds
+    from rolesynth_assets.embedded.world import write_world
+    from rolesynth_assets.images.shards import register_path
+
+    with _bars() as reporting:
+        reporting("composed world")(0, 1)
+        shards = write_world(settings.data_root)
+        write_seeds(settings.embedded_seeds)
+        reporting("composed world")(1, 1)
+    register_path(settings.data_root, shards, "scenes")
+
+
 _KEPT = {"ROLESYNTH_DATA", "ROLESYNTH_PROJECT"}
 
 
@@ -148,6 +166,7 @@ def _refresh(
     recipes: dict[str, list[int]],
     began: float,
     extra: Sequence[str] = (),
+    r1_recipes: dict[str, list[int]] | None = None,
 ) -> None:
     """Bring the graph up to date for these role sets and recipes, then print the summary.
 
@@ -156,6 +175,8 @@ def _refresh(
         recipes: seeds to train by recipe.
         began: when the command started, seconds of `time.perf_counter`.
         extra: further role sets whose roles alone are materialized.
+        r1_recipes: seeds to train by R1 recipe, on problems of the embedded domains; None leaves
+            problems out.
     """
     from rolesynth_assets import progress
 
@@ -164,7 +185,7 @@ def _refresh(
     with _bars() as reporting:
         token = progress.reporter.set(reporting)
         try:
-            _run_targets(role_sets, recipes, extra, reporting, began)
+            _run_targets(role_sets, recipes, extra, r1_recipes, reporting, began)
         finally:
             progress.reporter.reset(token)
 
@@ -173,6 +194,7 @@ def _run_targets(
     role_sets: Sequence[str],
     recipes: dict[str, list[int]],
     extra: Sequence[str],
+    r1_recipes: dict[str, list[int]] | None,
     reporting: Callable[[str], Report],
     began: float,
 ) -> None:
@@ -187,9 +209,9 @@ def _run_targets(
     )
 
     from rolesynth_assets.definitions import defs
-    from rolesynth_assets.defs import partitions
+    from rolesynth_assets.defs import partitions, r1_partitions
     from rolesynth_assets.images.shards import load_shards
-    from rolesynth_assets.lineage.plan import targets
+    from rolesynth_assets.lineage.plan import ProblemWork, problem_targets, targets
     from rolesynth_assets.lineage.refresh import Refresher, RefreshError, Target
     from rolesynth_assets.settings import Settings
 
@@ -206,6 +228,10 @@ def _run_targets(
             f"no images are registered under {settings.data_root}; `rolesynth ingest PATH` does it"
         )
     tasks = [n for n, t in partitions.TASKS.items() if t.resolve(settings.data_root).exists()]
+    rounds = partitions.round.get_partition_keys()[:EMBEDDED_ROUNDS]
+    problems = None
+    if r1_recipes is not None:
+        problems = ProblemWork(EMBEDDED_DOMAINS, rounds, r1_recipes, EMBEDDED_DOMAINS)
     with dg.DagsterInstance.get() as instance:
         instance.add_dynamic_partitions("image_shard", shards)
         plan = targets(
@@ -216,6 +242,8 @@ def _run_targets(
         )
         if extra:
             plan.insert(2, Target("role_lists", extra))
+        if problems:
+            plan += problem_targets(problems, r1_partitions.R1_RECIPES)
         refresher = Refresher(defs, instance)
         try:
             refresher.observe_sources()
@@ -225,7 +253,7 @@ def _run_targets(
             raise typer.Exit(1) from error
     from rolesynth_assets.summary_table import print_summary
 
-    print_summary(settings, report, shards, role_sets, list(recipes), began)
+    print_summary(settings, report, shards, role_sets, list(recipes), began, problems)
 
 
 def _prepare_home(home: Path) -> None:

@@ -13,6 +13,8 @@ from rolesynth_assets.mllm.prices import Price, Prices
 from rolesynth_assets.mllm.settings import EngineSettings
 
 SETTINGS_FILE = "rolesynth.yaml"
+EMBEDDED_COLLECTIVE = "embedded"
+"""The collective that costs nothing, so it need not be chosen."""
 
 
 class SettingsError(ValueError):
@@ -71,7 +73,8 @@ class Settings(BaseModel):
         licence: licence text of the images, for the dataset card.
         captioner: the engine that writes captions and roles.
         judge: the engine that scores captions.
-        collective: name of the collective that makes problems; empty when none is chosen.
+        collective: name of the collective that makes problems; the embedded one beside an embedded
+            captioner, and empty beside any other, until one is chosen.
         thresholds: bounds of the checks.
         prices: what captioner and judge cost; nothing where it is not told.
         max_refresh_cost: what one scheduled refresh may cost, in the currency of the prices.
@@ -128,6 +131,8 @@ class Settings(BaseModel):
         if collective := environ.get("ROLESYNTH_COLLECTIVE"):
             values["collective"] = collective
         values["captioner"] = EngineSettings.from_env(environ=environ)
+        if not values.get("collective") and values["captioner"].engine == "embedded":
+            values["collective"] = EMBEDDED_COLLECTIVE
         judged_apart = any(
             name.startswith("ROLESYNTH_JUDGE_") and environ[name] for name in environ
         )
@@ -164,6 +169,11 @@ class Settings(BaseModel):
     def seeds(self) -> Path:
         """Folder of a user's seeds, a file or a folder for each domain."""
         return self.project / "seeds"
+
+    @property
+    def embedded_seeds(self) -> Path:
+        """Folder of the embedded world's seeds, laid out like a user's."""
+        return self.data_root / "embedded_world" / "seeds"
 
     @property
     def collectives(self) -> Path:

@@ -11,9 +11,11 @@ from rich.console import Console
 from rich.table import Table
 
 from rolesynth_assets.lineage.summary import summarise_role_set, summarise_scores
+from rolesynth_assets.problem_tables import LEGEND, problem_tables
 from rolesynth_assets.settings import Settings
 
 if TYPE_CHECKING:
+    from rolesynth_assets.lineage.plan import ProblemWork
     from rolesynth_assets.lineage.refresh import RefreshReport
     from rolesynth_assets.store.reader import StoreReader
     from rolesynth_assets.store.warehouse import Warehouse
@@ -33,6 +35,7 @@ def print_summary(
     role_sets: Sequence[str],
     recipes: Sequence[str],
     began: float,
+    problems: ProblemWork | None = None,
 ) -> None:
     """Print what ran, rows per stage, filter, diversity, scores, wall time and the next command."""
     from rolesynth_assets.store.tables import Store
@@ -52,6 +55,11 @@ def print_summary(
         console.print(_LEGEND, style="dim")
     if recipes:
         console.print(_scores(warehouse, recipes))
+    if problems:
+        stand_in = settings.captioner.engine == "embedded"
+        for table in problem_tables(store, warehouse, problems, stand_in=stand_in):
+            console.print(table)
+        console.print(LEGEND, style="dim")
     for warning in report.warnings:
         console.print(f"check: {warning}", style="yellow", markup=False, highlight=False)
     ran = sum(report.ran.values())

@@ -1,4 +1,5 @@
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,6 +8,9 @@ import pytest
 
 if TYPE_CHECKING:
     from rolesynth_assets_tests.defs.small_graph import SmallGraph
+
+# definitions read the data root's seeds when they are imported: not those of who runs the tests
+os.environ["ROLESYNTH_DATA"] = tempfile.mkdtemp(prefix="rolesynth-tests-")
 
 
 @pytest.fixture

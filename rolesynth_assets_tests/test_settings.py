@@ -89,6 +89,13 @@ def test_judge_is_the_captioner_until_it_is_named(project: Path) -> None:
     assert apart.judge.base_url == "http://other/v1"
 
 
+def test_the_embedded_collective_is_chosen_beside_the_embedded_engine_alone(project: Path) -> None:
+    assert load(project).collective == "embedded"
+    assert load(project, COLLECTIVE="paper").collective == "paper"
+    assert load(project, "collective: mine\n").collective == "mine"
+    assert load(project, ENGINE="openai", MODEL="m", BASE_URL="http://h/v1").collective == ""
+
+
 def test_key_does_not_show(project: Path) -> None:
     settings = load(project, API_KEY="sk-1234")
     assert "sk-1234" not in repr(settings)

@@ -12,7 +12,7 @@ _settings = Settings.load()
 ROLE_SETS = load_role_sets(_settings.role_sets)
 RECIPES = load_recipes(_settings.recipes)
 TASKS = load_tasks(_settings.benchmarks)
-SEED_FILES = domain_files(_settings.seeds)
+SEED_FILES = domain_files(_settings.embedded_seeds) | domain_files(_settings.seeds)
 
 image_shard = dg.DynamicPartitionsDefinition(name="image_shard")
 role_set = dg.StaticPartitionsDefinition(sorted(ROLE_SETS))

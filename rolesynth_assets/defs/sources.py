@@ -82,6 +82,10 @@ def seed_files() -> dg.DataVersionsByPartition:
 def collective(platform: Platform) -> dg.DataVersion:
     """The models that write and judge problems, and what draws them; observed before a refresh."""
     from rolesynth_assets.cads.collective import load_collectives
+    from rolesynth_assets.mllm.engine import EngineError
 
     chosen = load_collectives(platform.settings.collectives).get(platform.settings.collective)
-    return dg.DataVersion(chosen.digest if chosen else "none chosen")
+    try:
+        return dg.DataVersion(chosen.digest if chosen else "none chosen")
+    except EngineError:  # weights are missing: its rounds say so, and nothing else is held up
+        return dg.DataVersion("cannot play")

@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 from rolesynth_assets.lineage.refresh import Target
+from rolesynth_assets.r1.recipe import R1Recipe
 from rolesynth_assets.recipes.recipe import Recipe
+
+AnyRecipe = TypeVar("AnyRecipe", Recipe, R1Recipe)
+
+
+@dataclass(frozen=True)
+class ProblemWork:
+    """What a refresh covers of CADS and R1.
+
+    Attributes:
+        domains: whose seeds problems are made from.
+        rounds: keys of the rounds, the first ones there are.
+        recipes: R1 recipes with the seeds to train.
+        benchmarks: R1 benchmarks to score on.
+    """
+
+    domains: Sequence[str]
+    rounds: Sequence[str]
+    recipes: Mapping[str, Sequence[int]]
+    benchmarks: Sequence[str]
 
 
 def targets(
@@ -42,9 +64,31 @@ def targets(
     ]
 
 
+def problem_targets(work: ProblemWork, recipes: Mapping[str, R1Recipe]) -> list[Target]:
+    """List everything from seeds to the R1 report, upstream first.
+
+    Args:
+        work: what is covered.
+        recipes: R1 recipes there are, by name.
+    """
+    asked = _baselines_first((recipes[name], seeds) for name, seeds in work.recipes.items())
+    named = [(recipe.name, seeds) for recipe, seeds in asked]
+    scored = [f"{benchmark}|{name}" for name, _ in named for benchmark in work.benchmarks]
+    return [
+        Target("cads_seeds", work.domains),
+        Target(
+            "cads_rounds", [f"{domain}|{key}" for domain in work.domains for key in work.rounds]
+        ),
+        Target("synthetic_problems", work.domains),
+        Target("r1_checkpoints", [f"{name}|{seed}" for name, seeds in named for seed in seeds]),
+        Target("r1_scores", scored),
+        *([Target("r1_report")] if scored else []),
+    ]
+
+
 def _baselines_first(
-    recipes: Iterable[tuple[Recipe, Sequence[int]]],
-) -> list[tuple[Recipe, Sequence[int]]]:
+    recipes: Iterable[tuple[AnyRecipe, Sequence[int]]],
+) -> list[tuple[AnyRecipe, Sequence[int]]]:
     listed = list(recipes)
     bases = {recipe.baseline for recipe, _ in listed}
     return sorted(listed, key=lambda pair: (pair[0].name not in bases, pair[0].name))

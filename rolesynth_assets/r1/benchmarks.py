@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -35,7 +36,7 @@ def benchmark_items(benchmark: R1Benchmark, data_root: Path) -> list[BenchmarkIt
         R1BenchmarkError: the files are missing or cannot be read, or hold no item with an image.
     """
     if benchmark.layout is Layout.EMBEDDED:
-        return _embedded(benchmark)
+        return list(_embedded(benchmark))
     if benchmark.layout is Layout.EASY_VQA:
         return _easy_vqa(benchmark)
     reader, usual = _READERS[benchmark.layout]
@@ -57,6 +58,7 @@ def available(benchmark: R1Benchmark, data_root: Path) -> bool:
     return not benchmark.layout.has_files or benchmark.folder(data_root).is_dir()
 
 
+@lru_cache(maxsize=8)  # drawn for the seeds of every domain, and for every training and score
 def _embedded(benchmark: R1Benchmark) -> list[BenchmarkItem]:
     from rolesynth_assets.embedded.problems import held_out
 

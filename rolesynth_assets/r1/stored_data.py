@@ -47,9 +47,9 @@ def stored_data(store: StoreReader, training: Training) -> StoredData:
 
 
 def _of_empty_contexts(rows: pa.Table, store: StoreReader) -> pa.Table:
-    """Leave out the rounds that any seed had a context before or after."""
-    contexts = store.read("contexts", columns=["domain", "round", "before", "text"]).to_pylist()
-    optimised = {(c["domain"], c["round"]) for c in contexts if c["before"] or c["text"]}
+    """Leave out the rounds whose writers had a context of any seed before them."""
+    contexts = store.read("contexts", columns=["domain", "round", "before"]).to_pylist()
+    optimised = {(c["domain"], c["round"]) for c in contexts if c["before"]}
     places = zip(rows["domain"].to_pylist(), rows["round"].to_pylist(), strict=True)
     return rows.take([n for n, place in enumerate(places) if place not in optimised])
 

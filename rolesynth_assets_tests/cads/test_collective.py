@@ -203,7 +203,7 @@ def test_a_users_collective_wins_by_name(tmp_path: Path) -> None:
     write(tmp_path / "collectives", "a.yaml", name="paper", rounds=3)
     write(tmp_path / "collectives", "b.yaml", name="mine")
     found = load_collectives(tmp_path / "collectives")
-    assert set(found) == {"mine", "paper"}
+    assert set(found) == {"embedded", "mine", "paper"}
     assert found["paper"].rounds == 3
     assert load_collectives()["paper"].rounds == 10
     assert load_collectives(tmp_path / "absent") == load_collectives()

@@ -159,6 +159,7 @@ def test_without_a_collective_a_round_says_how_to_choose_one(
 ) -> None:
     graph.make("cads_seeds", DOMAIN)
     monkeypatch.delenv("ROLESYNTH_COLLECTIVE")
+    monkeypatch.setenv("ROLESYNTH_ENGINE", "openai")
     with pytest.raises(dg.Failure, match=r"ROLESYNTH_COLLECTIVE, to one of: .*served"):
         graph.make("cads_rounds", f"{DOMAIN}|{FIRST}")
 

@@ -198,7 +198,13 @@ def test_rounds_with_a_context_are_left_out_where_a_recipe_says_so(r1_graph: R1G
     r1_graph.write_problems([picture(number) for number in range(6)])
     for round_key, text in (("2026-01-05", ""), ("2026-01-12", "Ask for two steps.")):
         where = {"domain": "colours", "round": round_key}
-        row = {**where, "context_id": f"c {round_key}", "seed_id": "s", "before": "", "text": text}
+        row = {
+            **where,
+            "context_id": f"c {round_key}",
+            "seed_id": "s",
+            "before": text,
+            "text": "Two.",
+        }
         r1_graph.store.replace("contexts", where, frame_of("contexts", [row]))
     kinds = (Training.SYNTHETIC, Training.SYNTHETIC_WITHOUT_CONTEXT_OPTIMISATION)
     whole, plain = (stored_data(r1_graph.store, kind) for kind in kinds)

@@ -1,4 +1,5 @@
-from rolesynth_assets.lineage.plan import targets
+from rolesynth_assets.lineage.plan import ProblemWork, problem_targets, targets
+from rolesynth_assets.r1.library import load_r1_recipes
 from rolesynth_assets.recipes.library import load_recipes
 
 RECIPES = load_recipes(None)
@@ -50,3 +51,31 @@ def test_without_recipes_nothing_is_trained_or_reported() -> None:
     assert plan["clip_checkpoints"] == plan["benchmark_scores"] == []
     assert "ablation_report" not in plan
     assert plan["dataset_card"] == ["roles5"]
+
+
+def test_problems_go_from_seeds_to_scores_with_baselines_first() -> None:
+    from rolesynth_assets.definitions import defs
+
+    rounds = ["2026-01-04", "2026-01-11"]
+    work = ProblemWork(["a", "b"], rounds, {"synthetic": [1], "base": [0]}, ["a"])
+    plan = problem_targets(work, load_r1_recipes(None))
+    partitions = {target.asset: list(target.partitions) for target in plan}
+    assert partitions == {
+        "cads_seeds": ["a", "b"],
+        "cads_rounds": ["a|2026-01-04", "a|2026-01-11", "b|2026-01-04", "b|2026-01-11"],
+        "synthetic_problems": ["a", "b"],
+        "r1_checkpoints": ["base|0", "synthetic|1"],
+        "r1_scores": ["a|base", "a|synthetic"],
+        "r1_report": [None],
+    }
+    graph = defs.resolve_asset_graph()
+    order = list(partitions)
+    for key in graph.materializable_asset_keys:
+        below = key.to_user_string()
+        above = {parent.to_user_string() for parent in graph.get(key).parent_keys} & set(order)
+        assert below not in order or all(order.index(a) <= order.index(below) for a in above)
+
+
+def test_without_recipes_problems_end_with_the_set() -> None:
+    plan = problem_targets(ProblemWork(["a"], ["2026-01-04"], {}, []), {})
+    assert [t.asset for t in plan if t.partitions][-1] == "synthetic_problems"

@@ -1,0 +1,102 @@
+"""What came out of CADS and R1, read back from the stored tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from rolesynth_assets.store.reader import StoreReader
+    from rolesynth_assets.store.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class RoundSummary:
+    """One round of one domain.
+
+    Attributes:
+        domain: partition.
+        round_key: partition.
+        candidates: all of them.
+        decided: those with exactly K verdicts.
+        kept: decided ones with C >= 1.
+        hard: kept ones with C < K.
+        wrong: kept ones whose reference a program finds wrong; None where none can be verified.
+        wrong_checked: those of them that pass all extra checks.
+        kept_checked: kept ones that pass all extra checks.
+    """
+
+    domain: str
+    round_key: str
+    candidates: int
+    decided: int
+    kept: int
+    hard: int
+    wrong: int | None
+    wrong_checked: int | None
+    kept_checked: int
+
+
+def summarise_rounds(
+    store: StoreReader, domains: Sequence[str], rounds: Sequence[str]
+) -> list[RoundSummary]:
+    """Count candidates by what became of them, and hold the references against the pictures.
+
+    References can be verified where a drawing instruction holds a specification, as in the
+    embedded world.
+
+    Args:
+        store: the tables.
+        domains: domains to summarise.
+        rounds: keys of their rounds.
+    """
+    import polars as pl
+
+    from rolesynth_assets.cads.candidates import Decision
+    from rolesynth_assets.cads.reference_truth import ALL_CHECKS, BY_CONSENSUS, wrong_references
+    from rolesynth_assets.embedded.solving import true_answer
+    from rolesynth_assets.store.schemas import CANDIDATES
+
+    plain = [name for name in CANDIDATES.schema.names if name != "image"]
+    found = []
+    for domain in domains:
+        for key in rounds:
+            rows = pl.DataFrame(store.read("candidates", {"domain": domain, "round": key}, plain))
+            table = wrong_references(rows, true_answer)
+            rules = {row["rule"]: row for row in table.iter_rows(named=True)}
+            known = rules[BY_CONSENSUS]["verified"] > 0
+            found.append(
+                RoundSummary(
+                    domain=domain,
+                    round_key=key,
+                    candidates=rows.height,
+                    decided=rows["consensus"].drop_nulls().len(),
+                    kept=rows.filter(pl.col("decision") == Decision.KEPT.value).height,
+                    hard=int(rows["hard"].sum()),
+                    wrong=rules[BY_CONSENSUS]["wrong"] if known else None,
+                    wrong_checked=rules[ALL_CHECKS]["wrong"] if known else None,
+                    kept_checked=rules[ALL_CHECKS]["kept"],
+                )
+            )
+    return found
+
+
+def summarise_r1(
+    warehouse: Warehouse, recipes: Sequence[str], benchmarks: Sequence[str]
+) -> pl.DataFrame:
+    """Return accuracy by benchmark and recipe with interval and chance, means over seeds."""
+    import polars as pl
+
+    wanted = pl.col("recipe").is_in(recipes) & pl.col("benchmark").is_in(benchmarks)
+    return (
+        warehouse.read("r1_scores")
+        .filter(wanted & (pl.col("metric") == "accuracy"))
+        .group_by("benchmark", "recipe")
+        .agg(
+            pl.col("value", "low", "high").mean(), pl.col("chance").first(), pl.len().alias("seeds")
+        )
+        .sort("benchmark", "recipe")
+    )

@@ -1,0 +1,79 @@
+"""Tables of CADS and R1 at the end of a refresh, for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from rolesynth_assets.lineage.summary_problems import summarise_r1, summarise_rounds
+
+if TYPE_CHECKING:
+    from rolesynth_assets.lineage.plan import ProblemWork
+    from rolesynth_assets.store.reader import StoreReader
+    from rolesynth_assets.store.warehouse import Warehouse
+
+STAND_IN = "embedded stand-ins"
+LEGEND = (
+    "kept: at least one judge reached the reference; hard: and at least one did not; in % of "
+    "decided.\n"
+    "wrong: kept references that the drawn picture disproves; checked: after all extra checks."
+)
+
+
+def problem_tables(
+    store: StoreReader, warehouse: Warehouse, work: ProblemWork, *, stand_in: bool
+) -> Iterator[Table]:
+    """Yield a table of the rounds, and one of the policies if any were asked for.
+
+    Args:
+        store: the tables of CADS.
+        warehouse: the scores of R1.
+        work: what the refresh covered.
+        stand_in: whether the models are stand-ins, which the titles then say.
+    """
+    note = f" ({STAND_IN})" if stand_in else ""
+    yield _rounds(store, work, note)
+    if work.recipes:
+        yield _policies(warehouse, work, note)
+
+
+def _rounds(store: StoreReader, work: ProblemWork, note: str) -> Table:
+    table = Table(title=f"Problems by the collective{note}", title_justify="left")
+    table.add_column("domain")
+    table.add_column("round")
+    for column in ("candidates", "kept", "hard", "wrong", "kept, checked", "wrong, checked"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for row in summarise_rounds(store, work.domains, work.rounds):
+        table.add_row(
+            row.domain,
+            row.round_key,
+            str(row.candidates),
+            _share(row.kept, row.decided),
+            _share(row.hard, row.decided),
+            "" if row.wrong is None else str(row.wrong),
+            str(row.kept_checked),
+            "" if row.wrong_checked is None else str(row.wrong_checked),
+        )
+    return table
+
+
+def _policies(warehouse: Warehouse, work: ProblemWork, note: str) -> Table:
+    recipes = list(work.recipes)
+    title = f"R1 policies, accuracy in % with 95 % intervals{note}"
+    table = Table(title=title, title_justify="left")
+    for column in ("benchmark", *recipes, "chance"):
+        table.add_column(column, justify="left" if column == "benchmark" else "right")
+    lines: dict[str, dict[str, str]] = {}
+    for row in summarise_r1(warehouse, recipes, work.benchmarks).iter_rows(named=True):
+        line = lines.setdefault(row["benchmark"], {"chance": f"{100 * row['chance']:.1f}"})
+        value, low, high = (100 * row[name] for name in ("value", "low", "high"))
+        line[row["recipe"]] = f"{value:.1f} [{low:.1f}, {high:.1f}]"
+    for benchmark, line in lines.items():
+        table.add_row(benchmark, *(line.get(column, "") for column in (*recipes, "chance")))
+    return table
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part} ({part / whole:.0%})" if whole else str(part)
