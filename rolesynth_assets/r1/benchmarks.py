@@ -36,7 +36,8 @@ def benchmark_items(benchmark: R1Benchmark, data_root: Path) -> list[BenchmarkIt
         R1BenchmarkError: the files are missing or cannot be read, or hold no item with an image.
     """
     if benchmark.layout is Layout.EMBEDDED:
-        return list(_embedded(benchmark))
+        assert benchmark.domain is not None and benchmark.count is not None  # of this layout
+        return list(_embedded(benchmark.domain, benchmark.count, benchmark.seed))
     if benchmark.layout is Layout.EASY_VQA:
         return _easy_vqa(benchmark)
     reader, usual = _READERS[benchmark.layout]
@@ -59,21 +60,19 @@ def available(benchmark: R1Benchmark, data_root: Path) -> bool:
 
 
 @lru_cache(maxsize=8)  # drawn for the seeds of every domain, and for every training and score
-def _embedded(benchmark: R1Benchmark) -> list[BenchmarkItem]:
+def _embedded(domain: str, count: int, seed: int) -> tuple[BenchmarkItem, ...]:
     from rolesynth_assets.embedded.problems import held_out
 
-    assert benchmark.domain is not None and benchmark.count is not None
-    problems = held_out(benchmark.domain, benchmark.count, benchmark.seed)
-    return [
+    return tuple(
         BenchmarkItem(
-            item_id=f"{benchmark.domain}-{benchmark.seed}-{number}",
+            item_id=f"{domain}-{seed}-{number}",
             images=(problem.image,),
             question=problem.question,
             answer=problem.answer,
             task_type=TaskType(problem.task_type),
         )
-        for number, problem in enumerate(problems)
-    ]
+        for number, problem in enumerate(held_out(domain, count, seed))
+    )
 
 
 def _easy_vqa(benchmark: R1Benchmark) -> list[BenchmarkItem]:
