@@ -127,10 +127,10 @@ def fix(
         started: called before each run with its cell and its place among the asset's partitions.
     """
     limits, done = limits or Limits(), Fixed()
-    for asset in refresher.examine().states:
+    staleness = refresher.examine()
+    for asset in staleness.states:
         if done.ended:
             break
-        staleness = refresher.examine()
         due = [
             partition
             for partition, state in staleness.states[asset].items()
@@ -140,7 +140,8 @@ def fix(
         ]
         if due:
             _make(refresher, asset, due, limits, done, started)
-    plan = planned(refresher.examine(), wanted)
+            staleness = refresher.examine()
+    plan = planned(staleness, wanted)
     done.left = [
         cell
         for asset, partitions in plan.items()
