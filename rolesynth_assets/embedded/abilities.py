@@ -6,7 +6,7 @@ Prints the table of `embedded/README.md`. The scenes are in no training set and 
 from __future__ import annotations
 
 import asyncio
-import random
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,18 +15,21 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from rolesynth_assets.cads.prompts import prompt
 from rolesynth_assets.captions.lengths import DEFAULT_POLICY
 from rolesynth_assets.embedded.grammar import Style
-from rolesynth_assets.embedded.lessons import Lesson, Teacher, question
+from rolesynth_assets.embedded.lessons import QUESTION_HINT, QUESTION_SYSTEM, Teacher
+from rolesynth_assets.embedded.problems import Domain, ProblemItem, held_out
 from rolesynth_assets.embedded.scenes import Scene, draw, encode, sample_scene
 from rolesynth_assets.embedded.truth import Claims, claims
 from rolesynth_assets.mllm.embedded import WEIGHTS, EmbeddedEngine
 from rolesynth_assets.mllm.engine import ChatRequest, Sampling
 from rolesynth_assets.pairs.judge import JUDGE_SAMPLING, Judgement, judge_prompt, parse_score
+from rolesynth_assets.r1.answers import boxed_answer, system_prompt
 from rolesynth_assets.roles.role import Role
 
 SEED = 777
-GREEDY = Sampling(temperature=0.0, top_p=1.0, max_tokens=8)
+GREEDY = Sampling(temperature=0.0, top_p=1.0, max_tokens=64)
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ def main(
     scenes: Annotated[int, typer.Option(help="Scenes to look at.")] = 200,
     weights: Annotated[Path, typer.Option(help="Folder of the model.")] = WEIGHTS,
 ) -> None:
-    """Caption, judge and question unseen scenes, and print a Markdown table."""
+    """Caption and judge unseen scenes, solve problems, and print a Markdown table."""
     engine = EmbeddedEngine(weights)
     world = [sample_scene(SEED, index) for index in range(scenes)]
     images = [encode(draw(scene)) for scene in world]
@@ -60,8 +63,7 @@ def main(
     scored = [s for s in said if s.score is not None]
     rows.append(("judgements with a score", len(scored) / len(said)))
     rows.append(("judge: a true caption scores above a wrong one (AUC)", _auc(scored)))
-    for kind, share in _questions(engine, world, images).items():
-        rows.append((f"questions answered right: {kind} ...", share))
+    rows += [(f"problems solved, {name}", share) for name, share in _solved(engine, scenes).items()]
     print(f"{scenes} scenes, {len(said)} captions, {engine.identity.revision}\n")
     print("| ability | measured |\n|---|---|")
     for name, value in rows:
@@ -121,22 +123,49 @@ def _auc(scored: Sequence[Said]) -> float:
     return float((above + 0.5 * (true[:, None] == wrong[None])).mean())
 
 
-def _questions(
-    engine: EmbeddedEngine, world: Sequence[Scene], images: Sequence[bytes]
-) -> dict[str, float]:
-    rng = random.Random(SEED)
-    lessons: list[tuple[int, Lesson]] = [
-        (index, question(scene, rng)) for index, scene in enumerate(world) for _ in range(4)
+def _solved(engine: EmbeddedEngine, count: int) -> dict[str, float]:
+    """Share of held-out problems answered right, by domain and by the way they are asked."""
+    tasks = [
+        (domain, ask, asking(item), item.answer)
+        for domain in Domain
+        for item in held_out(domain, count, SEED)
+        for ask, asking in ASKED.items()
     ]
     requests = [
-        ChatRequest(str(n), lesson.system, lesson.prompt, GREEDY, 0, (images[index],))
-        for n, (index, lesson) in enumerate(lessons)
+        ChatRequest(str(n), system, prompt, GREEDY, 0, (image,))
+        for n, (_, _, (system, prompt, image), _) in enumerate(tasks)
     ]
     right: dict[str, list[bool]] = {}
-    for (_, lesson), answer in zip(lessons, _ask(engine, requests), strict=True):
-        kind = " ".join(lesson.prompt.split()[:2])
-        right.setdefault(kind, []).append(answer == lesson.reply)
-    return {kind: float(np.mean(hits)) for kind, hits in sorted(right.items())}
+    for (domain, ask, _, reference), reply in zip(tasks, _ask(engine, requests), strict=True):
+        right.setdefault(f"{domain}, {ask}", []).append(answer_of(reply) == reference)
+    return {name: float(np.mean(hits)) for name, hits in right.items()}
+
+
+def _plainly(item: ProblemItem) -> tuple[str, str, bytes]:
+    return QUESTION_SYSTEM, f"{item.question} {QUESTION_HINT}", item.image
+
+
+def _by_a_judge(item: ProblemItem) -> tuple[str, str, bytes]:
+    asked = prompt("judge")
+    return asked.system, asked.render(question=item.question), item.image
+
+
+def _thinking(item: ProblemItem) -> tuple[str, str, bytes]:
+    return system_prompt(), item.question, item.image
+
+
+ASKED = {"plain": _plainly, "as a judge of CADS": _by_a_judge, "thinking (R1)": _thinking}
+"""The ways to ask a problem: item to system text, prompt and image."""
+
+
+def answer_of(reply: str) -> str | None:
+    """Return the answer that a reply to any of the ways to ask gives; None where it has none."""
+    if reply.startswith("{"):
+        try:
+            return str(json.loads(reply)["answer"])
+        except (ValueError, LookupError, TypeError):
+            return None
+    return boxed_answer(reply) if "<think>" in reply else reply
 
 
 if __name__ == "__main__":

@@ -23,16 +23,19 @@ import torch
 from tokenizers import Tokenizer
 
 from rolesynth_assets.captions.lengths import DEFAULT_POLICY
-from rolesynth_assets.embedded.grounding import one_cycle, optimizers, prefetched, scene_batch
+from rolesynth_assets.embedded.curriculum import CURRICULA, noisy_pixels, training_picture
+from rolesynth_assets.embedded.grounding import one_cycle, optimizers, prefetched
 from rolesynth_assets.embedded.language import (
     IGNORED,
     Batch,
+    Smoothed,
     equipment,
     in_parts,
     learn,
     reply_hidden,
 )
 from rolesynth_assets.embedded.lessons import Lesson, Teacher, judge
+from rolesynth_assets.embedded.looking import Gaze
 from rolesynth_assets.embedded.scenes import draw, encode, sample_scene
 from rolesynth_assets.mllm.embedded import EmbeddedEngine
 from rolesynth_assets.mllm.engine import ChatRequest
@@ -40,7 +43,7 @@ from rolesynth_assets.pairs.judge import judge_prompt
 
 POOL = "judge_pool.jsonl"
 OFFSET = 2_000_000_000
-"""First scene index of this stage."""
+"""First picture index of this stage."""
 CAPTIONS_PER_SCENE = 8
 
 
@@ -77,16 +80,19 @@ def _pool(folder: Path) -> list[dict[str, Any]]:
 
 def judge_batch(folder: Path, seed: int, batch: int, step: int) -> list[Batch]:
     """Make the parts of batch `step`: half judgements of the pool, half lessons of stage two."""
-    visual, tokenizer, teacher = equipment(folder)
-    rng = random.Random(f"judge-{seed}-{step}")
+    curriculum = CURRICULA["all"]
+    tools = equipment(folder, curriculum)
+    rng, noise = random.Random(f"judge-{seed}-{step}"), np.random.default_rng([seed, step])
     rows = rng.sample(_pool(folder), batch // 2)
+    scenes = [sample_scene(seed, row["index"]) for row in rows]
+    lessons = [
+        _judgement(tools.teacher, row, scene) for row, scene in zip(rows, scenes, strict=True)
+    ]
     unseen = OFFSET + 10_000_000 + step * batch
-    indices = [row["index"] for row in rows]
-    indices += range(unseen, unseen + batch - len(rows))
-    scenes, pixels = scene_batch(seed, indices, np.random.default_rng([seed, step]))
-    lessons = [_judgement(teacher, row, s) for row, s in zip(rows, scenes, strict=False)]
-    lessons += [teacher.lesson(scene, rng) for scene in scenes[len(rows) :]]
-    return in_parts(visual, tokenizer, lessons, pixels)
+    others = [training_picture(seed, unseen + i, curriculum) for i in range(batch - len(rows))]
+    lessons += [tools.teacher.lesson(picture, rng) for picture in others]
+    pictures = [*scenes, *others]
+    return in_parts(tools, lessons, pictures, noisy_pixels(pictures, noise))
 
 
 def _judgement(teacher: Teacher, row: dict[str, Any], scene: Any) -> Lesson:
@@ -115,7 +121,7 @@ def train_judge(
         parameter.requires_grad_(False)
     for phase, count in (("truth", steps), ("means", expected_steps)):
         frozen = copy.deepcopy(model).requires_grad_(False) if phase == "means" else None
-        stages, smooth = optimizers(model, [], lr), 0.0
+        stages, gaze, smoothed = optimizers(model, [], lr), Gaze(model), Smoothed()
         make = partial(judge_batch, folder)
         for step, parts in enumerate(prefetched(make, seed + (frozen is not None), batch, count)):
             for optimizer in stages:
@@ -123,10 +129,10 @@ def train_judge(
                     group["lr"] = lr * one_cycle(step, count, warmup=20)
             if frozen is not None:
                 parts = [_expecting(frozen, part, scores) for part in parts]
-            mean = learn(model, stages, parts)
-            smooth = mean if step == 0 else 0.95 * smooth + 0.05 * mean
+            losses = smoothed(learn(model, gaze, stages, parts))
             if step % 20 == 0 or step == count - 1:
-                log(f"judge, {phase} {step + 1}/{count} loss {smooth:.3f}")
+                log(f"judge, {phase} {step + 1}/{count} {losses}")
+        gaze.close()
 
 
 @torch.no_grad()

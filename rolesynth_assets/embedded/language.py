@@ -1,7 +1,7 @@
 """Second training stage of the nano MLLM: the language model learns to answer over a seeing tower.
 
 The tower is frozen, so its image tokens are made ahead, in another process, together with the
-lessons' token ids. The loss is taken on the replies alone.
+lessons' token ids. The loss is taken on the replies, and on where words look (`looking.py`).
 """
 
 from __future__ import annotations
@@ -17,22 +17,33 @@ import torch
 from tokenizers import Tokenizer
 from torch.nn import functional
 
-from rolesynth_assets.embedded.grounding import one_cycle, optimizers, prefetched, scene_batch
+from rolesynth_assets.embedded.curriculum import Curriculum, picture_batch
+from rolesynth_assets.embedded.grounding import one_cycle, optimizers, prefetched
 from rolesynth_assets.embedded.lessons import Lesson, Teacher
+from rolesynth_assets.embedded.looking import Gaze, Looks, looks, named_things
 from rolesynth_assets.embedded.nano import embed, encode_images, rope_positions
+from rolesynth_assets.embedded.specification import Picture
 from rolesynth_assets.embedded.tokenizer import chat_text, token_id
 
 IGNORED = -100
 SEED_OFFSET = 1_000_000_000
-"""First scene index of this stage: none of the tower's scenes comes again."""
+"""First picture index of this stage: none of the tower's pictures comes again."""
 
 
 class Batch(NamedTuple):
-    """Token ids (n, length), targets shifted by one and ignored outside replies, image tokens."""
+    """Lessons as the model reads them.
+
+    Attributes:
+        ids: token ids (n, length).
+        targets: the ids shifted by one, `IGNORED` outside replies (n, length).
+        image_tokens: tokens of the n images (n, 16, width).
+        looks: where the words look.
+    """
 
     ids: torch.Tensor
     targets: torch.Tensor
     image_tokens: torch.Tensor
+    looks: Looks
 
 
 def encode_lessons(tokenizer: Tokenizer, lessons: Sequence[Lesson]) -> tuple[Any, Any]:
@@ -51,43 +62,57 @@ def encode_lessons(tokenizer: Tokenizer, lessons: Sequence[Lesson]) -> tuple[Any
     return ids, targets
 
 
+class Equipment(NamedTuple):
+    """What a batch-making process needs: vision tower, tokenizer, words that look, teacher."""
+
+    visual: Any
+    tokenizer: Tokenizer
+    names: dict[int, str]
+    teacher: Teacher
+
+
 @cache
-def equipment(folder: Path) -> tuple[Any, Tokenizer, Teacher]:
+def equipment(folder: Path, curriculum: Curriculum) -> Equipment:
     """Load what a batch-making process needs, once."""
     from transformers import Qwen2_5_VLForConditionalGeneration
 
     torch.set_num_threads(1)
     model = Qwen2_5_VLForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    return model.model.visual, tokenizer, Teacher()
+    return Equipment(model.model.visual, tokenizer, named_things(tokenizer), Teacher(curriculum))
 
 
 PARTS = 3
 """A step's lessons are sorted by length and worked off in parts, so that little is padding."""
 
 
-def lesson_batch(folder: Path, seed: int, batch: int, step: int) -> list[Batch]:
-    """Make the parts of batch `step`: scenes, one lesson each, and their image tokens."""
-    visual, tokenizer, teacher = equipment(folder)
+def lesson_batch(
+    folder: Path, curriculum: Curriculum, seed: int, batch: int, step: int
+) -> list[Batch]:
+    """Make the parts of batch `step`: pictures, one lesson each, and their image tokens."""
+    tools = equipment(folder, curriculum)
     rng = random.Random(f"{seed}-{step}")
     first = SEED_OFFSET + step * batch
     noise = np.random.default_rng([seed, step])
-    scenes, pixels = scene_batch(seed, range(first, first + batch), noise)
-    lessons = [teacher.lesson(scene, rng) for scene in scenes]
-    return in_parts(visual, tokenizer, lessons, pixels)
+    pictures, pixels = picture_batch(seed, range(first, first + batch), noise, curriculum)
+    return in_parts(tools, [tools.teacher.lesson(p, rng) for p in pictures], pictures, pixels)
 
 
 def in_parts(
-    visual: Any, tokenizer: Tokenizer, lessons: Sequence[Lesson], pixels: torch.Tensor
+    tools: Equipment, lessons: Sequence[Lesson], pictures: Sequence[Picture], pixels: torch.Tensor
 ) -> list[Batch]:
-    """Encode lessons and their images, sorted by length into `PARTS` batches."""
+    """Encode lessons and their pictures, sorted by length into `PARTS` batches."""
+    tokenizer = tools.tokenizer
     lengths = [len(e.ids) for e in tokenizer.encode_batch([x.prompt + x.reply for x in lessons])]
     with torch.inference_mode():
-        tokens = encode_images(visual, pixels)
-    return [
-        Batch(*encode_lessons(tokenizer, [lessons[i] for i in part]), tokens[part].clone())
-        for part in np.array_split(np.argsort(lengths), PARTS)
-    ]
+        tokens = encode_images(tools.visual, pixels)
+    image_token = token_id(tokenizer, "<|image_pad|>")
+    batches = []
+    for part in np.array_split(np.argsort(lengths), PARTS):
+        ids, targets = encode_lessons(tokenizer, [lessons[i] for i in part])
+        wanted = looks(ids, [pictures[i] for i in part], tools.names, image_token)
+        batches.append(Batch(ids, targets, tokens[part].clone(), wanted))
+    return batches
 
 
 def reply_hidden(model: Any, batch: Batch) -> torch.Tensor:
@@ -106,24 +131,52 @@ def reply_loss(model: Any, batch: Batch) -> torch.Tensor:
     return functional.cross_entropy(logits, batch.targets[taught], reduction="sum")
 
 
-def learn(model: Any, stages: Sequence[Any], parts: Sequence[Batch]) -> float:
-    """Take one step of the optimisers `stages` on a step's parts; return the mean loss a token."""
+LOOKING = 0.3
+"""Weight of the mean loss of looking beside the mean loss of a token of a reply."""
+
+
+class Losses(NamedTuple):
+    """Mean loss of a reply's token, and of a word's look."""
+
+    reply: float
+    look: float
+
+
+def learn(model: Any, gaze: Gaze, stages: Sequence[Any], parts: Sequence[Batch]) -> Losses:
+    """Take one step of the optimisers `stages` on a step's parts; return the mean losses."""
     taught = sum(int((part.targets != IGNORED).sum()) for part in parts)
-    mean = 0.0
+    words = max(1, sum(len(part.looks.rows) for part in parts))
+    replies = seeing = 0.0
     for part in parts:
-        loss = reply_loss(model, part) / taught
-        loss.backward()
-        mean += loss.item()
+        reply = reply_loss(model, part) / taught
+        look = gaze.loss(part.looks) / words
+        (reply + LOOKING * look).backward()
+        replies += reply.item()
+        seeing += look.item()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     for optimizer in stages:
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-    return mean
+    return Losses(replies, seeing)
+
+
+class Smoothed:
+    """Running means of the losses, for the log."""
+
+    def __init__(self) -> None:
+        self._mean: Losses | None = None
+
+    def __call__(self, now: Losses) -> str:
+        """Take new losses in and return the means in words."""
+        before = self._mean or now
+        self._mean = Losses(*(0.95 * b + 0.05 * n for b, n in zip(before, now, strict=True)))
+        return f"loss {self._mean.reply:.3f} looking {self._mean.look:.3f}"
 
 
 def train_language(
     model: Any,
     folder: Path,
+    curriculum: Curriculum,
     *,
     seed: int,
     steps: int,
@@ -136,15 +189,15 @@ def train_language(
     torch.manual_seed(seed)
     for parameter in model.model.visual.parameters():
         parameter.requires_grad_(False)
-    stages = optimizers(model, [], lr)
-    smooth = 0.0
-    for step, parts in enumerate(prefetched(partial(lesson_batch, folder), seed, batch, steps)):
+    stages, gaze, smoothed = optimizers(model, [], lr), Gaze(model), Smoothed()
+    make = partial(lesson_batch, folder, curriculum)
+    for step, parts in enumerate(prefetched(make, seed, batch, steps)):
         for optimizer in stages:
             for group in optimizer.param_groups:
                 group["lr"] = lr * one_cycle(step, steps)
-        mean = learn(model, stages, parts)
-        smooth = mean if step == 0 else 0.95 * smooth + 0.05 * mean
+        losses = smoothed(learn(model, gaze, stages, parts))
         if step % 20 == 0 or step == steps - 1:
-            log(f"language {step + 1}/{steps} loss {smooth:.3f}")
+            log(f"language {step + 1}/{steps} {losses}")
         if step % 200 == 199:
             save()
+    gaze.close()

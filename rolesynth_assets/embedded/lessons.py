@@ -1,31 +1,40 @@
 """What the nano MLLM is taught: requests it will get, and what a perfect model would reply.
 
-A lesson is one of four kinds: a caption for a role, a caption for a plain request, a judgement of
-a caption (true, spoilt, of another scene, or in another role's style), and a short question.
+A lesson is a caption of a scene for a role or a plain request, a judgement of a caption (true,
+spoilt, or in another role's style), or a problem about a scene, a bar chart or a shape.
 """
 
 from __future__ import annotations
 
+import json
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from rolesynth_assets.cads.prompts import prompt
 from rolesynth_assets.embedded import scripted
-from rolesynth_assets.embedded.grammar import COUNT_WORDS, Style, describe, groups
+from rolesynth_assets.embedded.curriculum import CURRICULA, Curriculum, training_picture
+from rolesynth_assets.embedded.figures import BarChart, Colour
+from rolesynth_assets.embedded.grammar import COUNT_WORDS, Style, describe
 from rolesynth_assets.embedded.kinds import KINDS
-from rolesynth_assets.embedded.scenes import CANVAS, Background, Scene, Size, sample_scene
+from rolesynth_assets.embedded.labels import WORDS
+from rolesynth_assets.embedded.problems import Domain, questions, with_options
+from rolesynth_assets.embedded.scenes import CANVAS, Background, Scene, Size
+from rolesynth_assets.embedded.solving import solve
+from rolesynth_assets.embedded.specification import Picture
 from rolesynth_assets.embedded.truth import claims
 from rolesynth_assets.pairs.judge import judge_prompt
+from rolesynth_assets.r1.answers import system_prompt
 from rolesynth_assets.roles.library import load_role_sets
 from rolesynth_assets.roles.role import LengthKind, Role, RoleRecord
 
 QUESTION_SYSTEM = "You answer questions about images."
 QUESTION_HINT = "Answer with one word or number."
+SCENE_DOMAINS = (Domain.COUNTING, Domain.SPATIAL, Domain.ARITHMETIC)
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """One request about a scene, and the reply to learn."""
+    """One request about a picture, and the reply to learn."""
 
     system: str
     prompt: str
@@ -35,7 +44,8 @@ class Lesson:
 class Teacher:
     """Writes lessons; knows every shipped role and which style answers it."""
 
-    def __init__(self) -> None:
+    def __init__(self, curriculum: Curriculum = CURRICULA["all"]) -> None:
+        self.curriculum = curriculum
         sets = load_role_sets(None)
         styles = [s for s in Style if s is not Style.PLAIN]
         self.experts = list(zip(sets["roles5"].written_roles(), styles, strict=True))
@@ -53,12 +63,12 @@ class Teacher:
         """Every role with the style that answers it."""
         return [*self.experts, *self.plain, *self.proposed]
 
-    def lesson(self, scene: Scene, rng: random.Random) -> Lesson:
-        """Draw one lesson about a scene."""
-        draw = rng.random()
-        if draw < 0.4:
-            return self.caption(scene, rng)
-        return self.judgement(scene, rng) if draw < 0.75 else question(scene, rng)
+    def lesson(self, picture: Picture, rng: random.Random) -> Lesson:
+        """Draw one lesson about a picture."""
+        draw, told = rng.random(), self.curriculum
+        if not isinstance(picture, Scene) or draw >= told.captions + told.judgements:
+            return problem(picture, rng)
+        return self.caption(picture, rng) if draw < told.captions else self.judgement(picture, rng)
 
     def caption(self, scene: Scene, rng: random.Random) -> Lesson:
         """A caption in a role's style."""
@@ -131,45 +141,52 @@ def spoil(scene: Scene, rng: random.Random) -> Scene:
     return replace(scene, objects=(*scene.objects[:index], changed, *scene.objects[index + 1 :]))
 
 
-def question(scene: Scene, rng: random.Random) -> Lesson:
-    """A short question about counts, presence, positions or the setting, with its answer."""
-    parts = groups(scene)
-    kind = rng.choice(parts).kind
-    absent = rng.choice([k for k in KINDS if all(k != p.kind for p in parts)])
-    counts = {p.kind: len(p.items) for p in parts}
-    forms: Sequence[tuple[str, str]] = [
-        (f"How many {kind.plural} are there?", str(counts[kind])),
-        (f"How many {absent.plural} are there?", "0"),
-        ("How many objects are there?", str(len(scene.objects))),
-        (f"Is there a {kind.noun} in the image?", "yes"),
-        (f"Is there a {absent.noun} in the image?", "no"),
-        ("What is the background?", str(scene.background)),
-    ]
-    singles = [p for p in parts if len(p.items) == 1]
-    if singles:
-        item = rng.choice(singles).items[0]
-        forms = [
-            *forms,
-            (f"Where is the {item.kind.noun}?", item.position),
-            (f"What size is the {item.kind.noun}?", str(item.size)),
-        ]
-    if len(singles) > 1:
-        first, second = rng.sample(singles, 2)
-        side = "left" if first.items[0].x < second.items[0].x else "right"
-        forms = [
-            *forms,
-            (f"Is the {first.kind.noun} left or right of the {second.kind.noun}?", side),
-        ]
-    asked, reply = rng.choice(forms)
-    return Lesson(QUESTION_SYSTEM, f"{asked} {QUESTION_HINT}", reply)
+def problem(picture: Picture, rng: random.Random) -> Lesson:
+    """A problem about a picture, asked plainly, by a judge of CADS, or by R1-SyntheticVL."""
+    if isinstance(picture, Scene) and rng.random() < 0.06:
+        return plain_question("What is the background?", str(picture.background))
+    if isinstance(picture, Scene):
+        [domain] = rng.choices(SCENE_DOMAINS, (0.4, 0.4, 0.2))
+    else:
+        domain = Domain.BAR_CHARTS if isinstance(picture, BarChart) else Domain.EASY_VQA
+    question = rng.choice(questions(domain, picture, rng))
+    solution = solve(question, picture)
+    assert solution is not None, question
+    answer, reasoning = solution.answer, solution.reasoning
+    if rng.random() < 0.3:
+        question, answer = with_options(question, answer, rng)
+        if answer != solution.answer:
+            reasoning = f"{reasoning} That is {solution.answer}."
+    draw = rng.random()
+    if draw < 0.3:
+        return plain_question(question, answer)
+    return judged(question, answer, reasoning) if draw < 0.7 else boxed(question, answer, reasoning)
+
+
+def plain_question(question: str, answer: str) -> Lesson:
+    """A question to be answered at once."""
+    return Lesson(QUESTION_SYSTEM, f"{question} {QUESTION_HINT}", answer)
+
+
+def judged(question: str, answer: str, reasoning: str) -> Lesson:
+    """A problem as a judge of CADS reads and answers it."""
+    asked = prompt("judge")
+    reply = json.dumps({"reasoning": reasoning, "answer": answer})
+    return Lesson(asked.system, asked.render(question=question), reply)
+
+
+def boxed(question: str, answer: str, reasoning: str) -> Lesson:
+    r"""A problem as R1-SyntheticVL asks it: a thought, then the answer in ``\boxed{}``."""
+    reply = f"<think>{reasoning}</think> \\boxed{{{answer}}}"
+    return Lesson(system_prompt(), question, reply)
 
 
 def corpus() -> list[str]:
     """Return texts that hold the world's whole vocabulary, for the tokenizer."""
     teacher, rng = Teacher(), random.Random(0)
-    texts = [f"{score}\n" for score in range(1, 101) for _ in range(20)]
-    texts += [f" {word}" for word in COUNT_WORDS]
-    for index in range(6000):
-        lesson = teacher.lesson(sample_scene(1, index), rng)
+    texts = [f"{score}\n" for score in range(1, 101) for _ in range(400)]
+    texts += [f" {word}" for word in (*COUNT_WORDS, *WORDS, *Colour) for _ in range(50)]
+    for index in range(8000):
+        lesson = teacher.lesson(training_picture(1, index, teacher.curriculum), rng)
         texts += [lesson.system, lesson.prompt, lesson.reply]
     return texts

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from rolesynth_assets.embedded.figures import Colour, Form
 from rolesynth_assets.embedded.grammar import COUNT_WORDS, FEELINGS, MOODS
 from rolesynth_assets.embedded.kinds import KINDS
 from rolesynth_assets.embedded.nano import IMAGE_TOKENS
@@ -56,7 +57,8 @@ def train_tokenizer(texts: Iterable[str]) -> Tokenizer:
 
 def _content_words() -> str:
     words = {w for kind in KINDS for w in (*kind.noun.split(), *kind.plural.split(), kind.colour)}
-    words |= {"a", "an", "top", "bottom", "left", "right", "center", "balanced"}
+    words |= {"a", "an", "top", "bottom", "left", "right", "center", "balanced", "above", "below"}
+    words |= {*Form, *Colour, "bar", "bars", "shape", "paper", "tallest", "shortest", "yes", "no"}
     words |= {*COUNT_WORDS, *Size, *Background, *FEELINGS.values()}
     words |= {mood for pair in MOODS.values() for mood in pair}
     listed = "|".join(sorted(map(re.escape, words), key=lambda w: (-len(w), w)))

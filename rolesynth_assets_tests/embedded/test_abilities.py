@@ -8,8 +8,10 @@ import random
 import pytest
 
 from rolesynth_assets.captions.lengths import DEFAULT_POLICY
+from rolesynth_assets.embedded.abilities import ASKED, answer_of
 from rolesynth_assets.embedded.grammar import describe
-from rolesynth_assets.embedded.lessons import Teacher, question, spoil
+from rolesynth_assets.embedded.lessons import Teacher, spoil
+from rolesynth_assets.embedded.problems import Domain, held_out
 from rolesynth_assets.embedded.scenes import Scene, draw, encode, sample_scene
 from rolesynth_assets.embedded.truth import claims
 from rolesynth_assets.embedded.world import DEMO_SIZE, HELD_OUT
@@ -102,25 +104,22 @@ def test_the_judge_always_gives_a_score_and_prefers_the_truth(engine, teacher) -
     assert not unread
     scores = [f.score for f in found if isinstance(f, Judgement)]
     true, spoilt = sum(scores[::2]) / 30, sum(scores[1::2]) / 30
-    # measured: 81.9 against 74.1; the judge is weak, and that is known
     assert true > spoilt + 4, f"mean score {true:.1f} of true captions, {spoilt:.1f} of spoilt ones"
     assert len(set(scores)) > 5, f"scores {sorted(set(scores))}"
 
 
-def test_it_answers_short_questions(engine) -> None:
-    rng = random.Random(0)
-    lessons = [(question(s, rng), image) for s, image in zip(SCENES, IMAGES, strict=True)] + [
-        (question(s, rng), image) for s, image in zip(SCENES, IMAGES, strict=True)
-    ]
-    few = Sampling(0.0, 1.0, 12)
-    requests = [
-        ChatRequest(str(n), lesson.system, lesson.prompt, few, 0, (image,))
-        for n, (lesson, image) in enumerate(lessons)
-    ]
-    right = sum(
-        reply.text == lesson.reply
-        for reply, (lesson, _) in zip(ask(engine, requests), lessons, strict=True)
-    )
-    # measured: 37 of 60. A blind model that knows the commonest answers gets about half, so this
-    # guards against breaking the path, not for an ability: see embedded/README.md
-    assert right >= 0.5 * len(lessons), f"{right} of {len(lessons)} answers are right"
+# measured on 200 problems of each domain: 0.56 to 0.63 of arithmetic, 0.67 to 0.93 of all others
+@pytest.mark.parametrize(
+    ("domain", "least"), [(d, 0.35 if d is Domain.ARITHMETIC else 0.5) for d in Domain]
+)
+def test_it_solves_problems_however_they_are_asked(engine, domain, least) -> None:
+    few = Sampling(0.0, 1.0, 64)
+    items = held_out(domain, 30, DEMO_SIZE.seed)
+    for way, asked in ASKED.items():
+        requests = [
+            ChatRequest(str(n), system, prompt, few, 0, (image,))
+            for n, (system, prompt, image) in enumerate(map(asked, items))
+        ]
+        replies = [answer_of(reply.text or "") for reply in ask(engine, requests)]
+        right = sum(r == item.answer for r, item in zip(replies, items, strict=True))
+        assert right >= least * len(items), f"{right} of {len(items)} {domain} problems, {way}"

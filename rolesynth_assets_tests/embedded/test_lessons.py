@@ -1,16 +1,31 @@
+import json
 import random
 
 import pytest
 import torch
 
+from rolesynth_assets.cads.prompts import prompt
 from rolesynth_assets.captions.lengths import DEFAULT_POLICY
-from rolesynth_assets.embedded.grammar import Style, groups
+from rolesynth_assets.embedded.curriculum import CURRICULA, training_picture
+from rolesynth_assets.embedded.figures import BarChart
+from rolesynth_assets.embedded.grammar import Style
 from rolesynth_assets.embedded.language import IGNORED, encode_lessons
-from rolesynth_assets.embedded.lessons import Lesson, Teacher, judge, question, spoil
-from rolesynth_assets.embedded.scenes import sample_scene
+from rolesynth_assets.embedded.lessons import (
+    QUESTION_HINT,
+    QUESTION_SYSTEM,
+    Lesson,
+    Teacher,
+    judge,
+    problem,
+    spoil,
+)
+from rolesynth_assets.embedded.scenes import Scene, sample_scene
 from rolesynth_assets.embedded.scripted import ROLES
+from rolesynth_assets.embedded.solving import OPTION, solve
 from rolesynth_assets.embedded.truth import claims
-from rolesynth_assets.pairs.judge import JUDGE_SAMPLING, Judgement, parse_score
+from rolesynth_assets.pairs.judge import JUDGE_SAMPLING, Judgement, judge_prompt, parse_score
+from rolesynth_assets.r1.answers import boxed_answer, system_prompt
+from rolesynth_assets.r1.rewards import is_well_formed
 from rolesynth_assets_tests.embedded.small_scenes import scene, thing
 
 SCENES = [sample_scene(8, index) for index in range(120)]
@@ -70,25 +85,53 @@ def test_spoiling_changes_one_fact_and_keeps_a_scene():
     assert changed > 0.9 * len(SCENES)
 
 
-def test_answers_to_questions_follow_from_the_scene():
+def test_problems_are_asked_in_three_ways_and_answered_truly():
     rng = random.Random(0)
-    asked: dict[str, set[str]] = {}
-    for _ in range(400):
-        lesson = question(WORLD, rng)
-        asked.setdefault(lesson.prompt.split("?")[0], set()).add(lesson.reply)
-    assert asked["How many dogs are there"] == {"1"}
-    assert asked["How many objects are there"] == {"2"}
-    assert asked["Is there a fox in the image"] == {"yes"}
-    assert asked["What is the background"] == {"beach"}
-    assert asked["Where is the fox"] == {"top"}
-    assert asked["What size is the dog"] == {"small"}
-    assert asked["Is the dog left or right of the fox"] == {"left"}
-    assert asked["Is the fox left or right of the dog"] == {"right"}
-    here = {group.kind.noun for group in groups(WORLD)}
-    for prompt, replies in asked.items():
-        assert len(replies) == 1, prompt
-        if prompt.startswith("Is there a ") and prompt.split()[3] not in here:
-            assert replies == {"no"}
+    asked: dict[str, int] = {}
+    for index in range(600):
+        picture = training_picture(4, index, CURRICULA["all"])
+        lesson = problem(picture, rng)
+        if lesson.system == QUESTION_SYSTEM:
+            question, answer = lesson.prompt.removesuffix(f" {QUESTION_HINT}"), lesson.reply
+        elif lesson.system == prompt("judge").system:
+            question = lesson.prompt.split("\n\nThink")[0]
+            answer = json.loads(lesson.reply)["answer"]
+        else:
+            assert lesson.system == system_prompt()
+            assert is_well_formed(lesson.reply)
+            question, answer = lesson.prompt, boxed_answer(lesson.reply)
+        asked[lesson.system] = asked.get(lesson.system, 0) + 1
+        if question == "What is the background?":
+            assert isinstance(picture, Scene)
+            assert answer == picture.background
+        else:
+            solution = solve(question, picture)
+            assert solution is not None
+            assert solution.answer == answer
+    assert len(asked) == 3
+    assert min(asked.values()) > 100
+
+
+def test_the_thought_before_an_option_names_its_text():
+    rng = random.Random(1)
+    chosen = 0
+    for index in range(200):
+        lesson = problem(training_picture(5, index, CURRICULA["charts"]), rng)
+        options = dict(OPTION.findall(lesson.prompt))
+        if lesson.system == system_prompt() and options:
+            chosen += 1
+            named = options[boxed_answer(lesson.reply)]
+            assert f"That is {named}.</think>" in lesson.reply
+    assert chosen > 5
+
+
+def test_a_curriculum_says_what_is_taught():
+    scenes = Teacher(CURRICULA["scenes"])
+    rng = random.Random(2)
+    pictures = [training_picture(6, index, scenes.curriculum) for index in range(200)]
+    assert not any(isinstance(picture, BarChart) for picture in pictures)
+    systems = {scenes.lesson(picture, rng).system for picture in pictures}
+    assert judge_prompt().system in systems
 
 
 def test_the_loss_falls_on_the_reply_and_its_end(tokenizer):

@@ -31,9 +31,9 @@ def test_any_text_comes_back(text):
 
 
 def test_content_words_are_tokens_of_their_own():
-    text = "One sees two small red apples and a key at the top left."
+    text = "One sees a small red apple and a key at the top left."
     tokens = [SHIPPED.decode([i]) for i in SHIPPED.encode(text).ids]
-    for word in (" two", " small", " red", " apples", " key", " top", " left"):
+    for word in (" small", " red", " apple", " key", " top", " left"):
         assert word in tokens, tokens
     for kind in KINDS:
         for word in kind.noun.split():
