@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from rolesynth_assets.store.changes import find_changes
 from rolesynth_assets.store.compaction import (
     compact_and_index,
     fold_small_files,
@@ -21,8 +22,14 @@ from rolesynth_assets.store.compaction import (
 from rolesynth_assets.store.errors import EmptyReplaceError
 from rolesynth_assets.store.locks import writer_lock
 from rolesynth_assets.store.plans import Plan, make_plan
-from rolesynth_assets.store.reader import Partition, StoreReader
-from rolesynth_assets.store.rows import checked_rows, partition_predicate, whole_partition
+from rolesynth_assets.store.reader import KEYS_PER_LOOKUP, Partition, StoreReader
+from rolesynth_assets.store.rows import (
+    all_of,
+    any_key,
+    checked_rows,
+    partition_predicate,
+    whole_partition,
+)
 from rolesynth_assets.store.schemas import TableSpec, table_spec
 
 
@@ -97,7 +104,8 @@ class Store(StoreReader):
     ) -> None:
         """Make `rows` the whole content of a partition, in one commit.
 
-        A reader sees all of the old rows or all of the new ones.
+        A reader sees all of the old rows or all of the new ones. Only rows that differ are
+        written; nothing is committed when there are none.
 
         Args:
             table: Table name.
@@ -122,10 +130,19 @@ class Store(StoreReader):
             if dataset is None:
                 self._files.create(spec, rows)
                 return
+            changes = find_changes(spec, partition, rows, dataset)
+            if not changes:
+                return
+            few = len(changes.gone) <= KEYS_PER_LOOKUP
+            doomed = any_key(spec.key, changes.gone) if few and changes.gone else None
             builder = dataset.merge_insert([spec.key, *spec.partition_by])
             builder.when_matched_update_all().when_not_matched_insert_all()
-            builder.when_not_matched_by_source_delete(partition_predicate(spec, partition))
-            builder.execute(rows)
+            if changes.gone:
+                builder.when_not_matched_by_source_delete(
+                    all_of(partition_predicate(spec, partition), doomed)
+                )
+            builder.execute(changes.rows if few else rows)
+            fold_small_files(spec, dataset)
 
     def prune(self, table: str, partition: Partition, keep: Sequence[str]) -> int:
         """Delete the rows of a partition whose key is not in `keep`, in one commit.

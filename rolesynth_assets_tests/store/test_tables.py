@@ -72,6 +72,34 @@ def test_replace_is_one_commit_and_leaves_other_partitions_alone(store, pair_row
     assert store.digest("pairs", B) == other
 
 
+def test_replace_by_the_same_commits_nothing(store, pair_rows) -> None:
+    store.append("pairs", A, pair_rows(["k1", "k2"]))
+    version = store.version("pairs")
+    store.replace("pairs", A, pair_rows(["k2", "k1"]))
+    assert store.version("pairs") == version
+    scored = pair_rows(["k1", "k2"]).set_column(5, "score", pa.array([50, None], pa.int32()))
+    store.replace("pairs", A, scored)  # a score is no content, but the stored row is another
+    assert store.version("pairs") == version + 1
+    assert sorted(store.read("pairs", A, ["score"])["score"].to_pylist(), key=str) == [50, None]
+    store.replace("pairs", A, scored)  # null is equal to null
+    assert store.version("pairs") == version + 1
+
+
+@pytest.mark.parametrize("gone", [0, 1, 700])  # 700 keys are more than one lookup takes
+def test_replace_leaves_the_new_rows_in_one_commit(store, pair_rows, gone: int) -> None:
+    ids = [f"k{n}" for n in range(1000)]
+    store.append("pairs", A, pair_rows(ids))
+    store.append("pairs", B, pair_rows(ids))
+    before = store.version("pairs")
+    changed = pair_rows(ids[gone:995])
+    fresh = pa.concat_tables([changed, pair_rows([*ids[995:], "k1000"], text="new")])
+    store.replace("pairs", A, fresh)
+    assert store.version("pairs") == before + 1
+    expected = {k: f"a red cube {k}" for k in ids[gone:995]}
+    assert texts(store, A) == expected | {k: f"new {k}" for k in [*ids[995:], "k1000"]}
+    assert store.keys("pairs", B) == set(ids)
+
+
 def test_replace_by_nothing_must_be_meant(store, pair_rows) -> None:
     store.append("pairs", A, pair_rows(["k1", "k2"]))
     store.append("pairs", B, pair_rows(["k1"]))
