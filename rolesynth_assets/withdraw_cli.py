@@ -117,7 +117,8 @@ def _withdraw(
         if purge and not dry_run
         else None
     )
-    return _report(withdrawal, told, stale, purged, dry_run=dry_run)
+    report = _report(withdrawal, told, stale, purged, dry_run=dry_run)
+    return report if purged is None else report | {"in_event_log": _in_event_log(withdrawal)}
 
 
 def _tell_dagster(withdrawal: Withdrawal, store: Store) -> tuple[list[str], list[str]]:
@@ -134,6 +135,19 @@ def _tell_dagster(withdrawal: Withdrawal, store: Store) -> tuple[list[str], list
         told = report_withdrawal(instance, defs, withdrawal, store)
         after = [str(cell) for cell, _ in examine(graph, instance).stale() if cell not in before]
     return told, after
+
+
+def _in_event_log(withdrawal: Withdrawal) -> dict[str, list[str]]:
+    """Return the partitions whose pictures Dagster still keeps, by the run that made them."""
+    import dagster as dg
+
+    from rolesynth_assets.lineage.withdrawn_pictures import pictures_in_events
+
+    runs: dict[str, list[str]] = {}
+    with dg.DagsterInstance.get() as instance:
+        for shown in pictures_in_events(instance, withdrawal):
+            runs.setdefault(shown.run_id, []).append(f"{shown.asset}[{shown.partition}]")
+    return runs
 
 
 def _lift(warehouse: Warehouse, ids: Sequence[str]) -> None:
@@ -173,6 +187,8 @@ def _report(
             "pins_moved": list(purged.moved),
             "pins_lost": list(purged.lost),
             "references_dropped": list(purged.references),
+            "journal_drawings": purged.forgotten.drawings,
+            "journal_replies": purged.forgotten.replies,
             "held_before": [str(path) for path in purged.before],
             "still_held": [str(path) for path in purged.after],
         }
@@ -201,8 +217,28 @@ def _print(report: dict[str, Any]) -> None:
     typer.echo(f"files with parts of the images: {len(found)} before, {len(left)} after")
     for path in left:
         typer.secho(f"still holds the images, and is not ours to delete: {path}", fg="red")
+    typer.echo(
+        f"journals: {report['journal_drawings']} drawings and {report['journal_replies']} replies "
+        "to requests that showed the images are gone"
+    )
     for key in report["references_dropped"]:
         typer.echo(f"reference pixels dropped from checkpoint {key}")
     if report["pins_lost"]:
         names = ", ".join(report["pins_lost"])
         typer.echo(f"rows of earlier training sets can no longer be listed: {names}")
+    _print_event_log(report["in_event_log"])
+
+
+def _print_event_log(runs: dict[str, list[str]]) -> None:
+    for run, partitions in runs.items():
+        typer.secho(
+            f"run {run}: Dagster's event log keeps its small pictures of {', '.join(partitions)}, "
+            "which may show the images",
+            fg="yellow",
+        )
+    if runs:
+        typer.echo(
+            "To be rid of those: 'rolesynth stale --fix', then 'dagster run delete RUN' for "
+            "each; that takes all else these runs recorded too, so what they alone made has to be "
+            "materialized again. 'dagster asset wipe' hides events and deletes none."
+        )

@@ -107,7 +107,7 @@ class Calls:
 
     async def _pay(self, member: str, key: str, request: ChatRequest) -> ChatReply:
         reply = await self._askers[member].ask(request)
-        await self._journal.put(key, reply)
+        await self._journal.put(key, reply, request.images)
         prices = self.collective.member(member)
         self._count(
             member,

@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 from rolesynth_assets.cads.rendering import Drawing
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest, FailureReason, Turn
@@ -24,10 +24,20 @@ BUSY_S = 60.0
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS replies (key TEXT PRIMARY KEY, reply TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS shown (
+    image_id TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (image_id, key)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS drawings (
     key TEXT PRIMARY KEY, renderer TEXT NOT NULL, media_type TEXT NOT NULL, image BLOB NOT NULL
 );
 """
+
+
+class Forgotten(NamedTuple):
+    """How many drawings and replies were removed from a journal."""
+
+    drawings: int
+    replies: int
 
 
 class JournalError(RuntimeError):
@@ -105,15 +115,24 @@ class Journal:
         reason = fields.pop("reason")
         return ChatReply(**fields, reason=FailureReason(reason) if reason else None)
 
-    async def put(self, key: str, reply: ChatReply) -> None:
+    async def put(self, key: str, reply: ChatReply, shown: Sequence[bytes] = ()) -> None:
         """Record a reply, unless it failed for a reason that may be gone the next time.
+
+        Args:
+            key: the request's.
+            reply: what was answered.
+            shown: images of the request; the reply is forgotten with any of them.
 
         Raises:
             JournalError: it cannot be written.
         """
         if reply.reason is not None and reply.reason.transient:
             return
-        await self._write("replies", (key, json.dumps(asdict(reply))))
+        images = {sha256(image).hexdigest() for image in shown}
+        await self._write(
+            ("replies", (key, json.dumps(asdict(reply)))),
+            *(("shown", (image, key)) for image in images),
+        )
 
     def get_drawing(self, key: str) -> Drawing | None:
         """Return the drawing recorded under `key`."""
@@ -128,15 +147,17 @@ class Journal:
         Raises:
             JournalError: it cannot be written.
         """
-        await self._write("drawings", (key, drawing.renderer, drawing.media_type, drawing.image))
+        row = (key, drawing.renderer, drawing.media_type, drawing.image)
+        await self._write(("drawings", row))
 
-    async def _write(self, table: str, values: tuple[object, ...]) -> None:
+    async def _write(self, *rows: tuple[str, tuple[object, ...]]) -> None:
         loop = asyncio.get_running_loop()
         if self._commit is None:
             self._commit = loop.create_future()
             loop.call_soon(self._commit_all)  # and what others write until then
-        marks = ", ".join("?" * len(values))
-        self._written.append((f"INSERT OR IGNORE INTO {table} VALUES ({marks})", values))
+        for table, values in rows:
+            marks = ", ".join("?" * len(values))
+            self._written.append((f"INSERT OR IGNORE INTO {table} VALUES ({marks})", values))
         await asyncio.shield(self._commit)
 
     def _commit_all(self) -> None:
@@ -160,15 +181,28 @@ class Journal:
         else:
             commit.set_result(None)
 
-    def forget_drawings(self, image_ids: Collection[str]) -> int:
-        """Remove drawings by the sha256 of their image, off the disk too; return how many."""
-        stored = self._database.execute("SELECT key, image FROM drawings")
-        gone = [key for key, image in stored if sha256(image).hexdigest() in image_ids]
-        if gone:
-            self._database.executemany("DELETE FROM drawings WHERE key = ?", [(k,) for k in gone])
+    def forget_images(self, image_ids: Collection[str]) -> Forgotten:
+        """Remove images, and replies to requests that showed one, off the disk too.
+
+        Args:
+            image_ids: sha256 of the encoded bytes, as drawn or as shown.
+        """
+        drawings = [
+            (key,)
+            for key, image in self._database.execute("SELECT key, image FROM drawings")
+            if sha256(image).hexdigest() in image_ids
+        ]
+        asked = "SELECT key FROM shown WHERE image_id = ?"
+        replies = {row for i in image_ids for row in self._database.execute(asked, (i,))}
+        if drawings or replies:
+            self._database.execute("BEGIN IMMEDIATE")
+            self._database.executemany("DELETE FROM drawings WHERE key = ?", drawings)
+            for table in ("replies", "shown"):
+                self._database.executemany(f"DELETE FROM {table} WHERE key = ?", replies)
+            self._database.execute("COMMIT")
             self._database.execute("VACUUM")
             self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        return len(gone)
+        return Forgotten(len(drawings), len(replies))
 
 
 def _turn(turn: Turn) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rolesynth_assets.cads.journal import Journal
+from rolesynth_assets.cads.journal import Forgotten, Journal
 from rolesynth_assets.clip.trainings import read_trainings
 from rolesynth_assets.lineage.withdrawal import Withdrawal
 from rolesynth_assets.lineage.withdrawn_artefacts import ArtefactKind
@@ -43,6 +43,7 @@ class Purge:
         moved: recipes whose training sets are pinned to the version that is left.
         lost: recipes whose pinned rows cannot be listed any more.
         references: checkpoints that lost their stored reference pixels.
+        forgotten: drawings and replies that the journals lost.
         before: files that held a part of the images' bytes.
         after: files that still do; ours to name, not to delete.
     """
@@ -51,6 +52,7 @@ class Purge:
     moved: tuple[str, ...]
     lost: tuple[str, ...]
     references: tuple[str, ...]
+    forgotten: Forgotten
     before: tuple[Path, ...]
     after: tuple[Path, ...]
 
@@ -116,14 +118,12 @@ def purge(
         data_root: folder that is searched for what is left.
         withdrawal: what was withdrawn; its rows are gone from the latest versions.
         needles: from `image_needles`, to prove it.
-        journals: files of CADS journals, which keep every drawing.
+        journals: files of CADS journals, which keep every drawing and reply.
     """
     tables = withdrawal.named(ArtefactKind.TABLE)
     before = files_with(data_root, needles)
     withdrawn = [stone.image_id for stone in withdrawal.tombstones]
-    for path in journals:
-        with Journal(path) as journal:
-            journal.forget_drawings(withdrawn)
+    forgotten = [_forget(path, withdrawn) for path in journals]
     references = _drop_references(store, warehouse, data_root, withdrawal)
     left = {table: store.drop_deleted(table) for table in tables}
     moved, lost = _move_pins(store, warehouse, left)
@@ -133,9 +133,18 @@ def purge(
         moved=tuple(moved),
         lost=tuple(lost),
         references=tuple(references),
+        forgotten=Forgotten(
+            drawings=sum(one.drawings for one in forgotten),
+            replies=sum(one.replies for one in forgotten),
+        ),
         before=tuple(before),
         after=tuple(files_with(data_root, needles)),
     )
+
+
+def _forget(path: Path, image_ids: Sequence[str]) -> Forgotten:
+    with Journal(path) as journal:
+        return journal.forget_images(image_ids)
 
 
 def _move_pins(

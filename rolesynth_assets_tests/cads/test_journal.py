@@ -2,10 +2,11 @@ import asyncio
 import sqlite3
 from collections.abc import Coroutine, Iterator
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rolesynth_assets.cads.journal import Journal, JournalError, drawing_key, request_key
@@ -83,6 +84,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journal]:
         yield journal
 
 
+@settings(deadline=None)
 @given(replies)
 def test_a_reply_comes_back_as_it_was(shared: Journal, reply: ChatReply):
     key = repr(reply)
@@ -151,3 +153,17 @@ def test_a_file_that_is_no_journal_is_refused(tmp_path: Path):
     with pytest.raises(JournalError, match="move it away"):
         Journal(path)
     assert path.read_bytes().startswith(b"this is no database")
+
+
+def test_replies_are_forgotten_with_any_image_that_their_request_showed(journal: Journal):
+    reply = ChatReply("k", "text", None)
+    do(
+        journal.put("both", reply, [b"one", b"two"]),
+        journal.put("one", reply, [b"one", b"one"]),
+        journal.put("two", reply, [b"two"]),
+        journal.put("none", reply),
+    )
+    assert journal.forget_images({sha256(b"one").hexdigest()}) == (0, 2)
+    assert [bool(journal.get(key)) for key in ("both", "one", "two", "none")] == [0, 0, 1, 1]
+    assert journal.forget_images({sha256(b"one").hexdigest()}) == (0, 0)
+    assert journal.forget_images({sha256(b"two").hexdigest()}) == (0, 1)  # `both` is gone already

@@ -15,6 +15,7 @@ from rolesynth_assets.lineage.purge import files_with, image_needles, needles_of
 from rolesynth_assets.lineage.trace import trace
 from rolesynth_assets.lineage.withdrawal import Withdrawal, withdraw
 from rolesynth_assets.lineage.withdrawn_artefacts import ArtefactKind
+from rolesynth_assets.mllm.engine import ChatReply
 from rolesynth_assets.recipes.pins import pinned_rows, read_pins
 from rolesynth_assets.store.digests import image_id
 from rolesynth_assets.store.tables import Store
@@ -219,6 +220,8 @@ def test_drawn_image_takes_its_candidate_and_the_journal_forgets_it(world: Store
         for name in ("p1", "p2"):
             drawing = Drawing(drawn(name), "image/png", "specification")
             asyncio.run(journal.put_drawing(name, drawing))
+            judged = ChatReply("k", f"of {name}", None)
+            asyncio.run(journal.put(f"judged {name}", judged, [b"plain", drawn(name)]))
     gone = image_id(drawn("p1"))
     needles = image_needles(world.store, [gone])
     done = take_out(world, gone)
@@ -226,7 +229,11 @@ def test_drawn_image_takes_its_candidate_and_the_journal_forgets_it(world: Store
     assert done.named(ArtefactKind.ROUND) == [f"counting|{ROUNDS[0]}"]
     purged = purge(world.store, world.warehouse, world.root, done, needles, [path])
     assert path in purged.before and not purged.after
+    assert purged.forgotten == (1, 1)
+    assert not files_with(path.parent, [b"of p1"]) and files_with(path.parent, [b"of p2"])
     with Journal(path) as journal:
+        assert journal.get("judged p1") is None
+        assert journal.get("judged p2") is not None
         assert journal.get_drawing("p1") is None
         assert journal.get_drawing("p2") is not None
 

@@ -152,6 +152,9 @@ def test_purge_leaves_the_bytes_nowhere_under_the_data_root(
     told = json.loads(done.output)
     assert told["held_before"] and told["still_held"] == []
     assert not files_with(made.root, needles)
+    shown = {name for names in told["in_event_log"].values() for name in names}
+    assert shown == {"image_shards[first-0000]", "raw_captions[first-0000|generic1]"}
+    assert all(made.instance.has_run(run) for run in told["in_event_log"])
     assert told["pins_moved"] == ["generic1"]  # the set made since holds the same rows
     made.models.forget()
     assert not stale(made)
