@@ -261,7 +261,11 @@ def filtered_pairs(context: dg.AssetExecutionContext, platform: Platform) -> dg.
     from rolesynth_assets.pairs.cut import apply_cut
     from rolesynth_assets.pairs.cutoff_rows import cutoffs_from_rows
     from rolesynth_assets.pairs.diversity import measure_diversity
-    from rolesynth_assets.pairs.diversity_rows import diversity_rows
+    from rolesynth_assets.pairs.diversity_rows import (
+        digest_of_texts,
+        diversity_of_texts,
+        diversity_rows,
+    )
     from rolesynth_assets.pairs.ledger import pair_ledger
 
     store, warehouse = platform.store, platform.warehouse
@@ -276,8 +280,11 @@ def filtered_pairs(context: dg.AssetExecutionContext, platform: Platform) -> dg.
     pairs = apply_cut(captions, scores, cut)
     store.replace("pairs", where, pairs.to_arrow())
     ledger = pair_ledger(pairs, scores)
-    diversity = measure_diversity(pairs)
-    warehouse.replace("diversity", where, diversity_rows(diversity, role_set, where["shard"]))
+    texts = digest_of_texts(pairs)
+    measured = diversity_of_texts(warehouse.read("diversity", where), texts)
+    diversity = measured or measure_diversity(pairs)  # a new cut changes no caption
+    rows = diversity_rows(diversity, role_set, where["shard"], texts)
+    warehouse.replace("diversity", where, rows)
     metadata = {
         "rolesynth/kept": ledger.kept,
         "rolesynth/kept_share": ledger.kept / max(1, ledger.captions),

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 MAX_IMAGES = 40
 """Images drawn from a shard; a role set is measured on those of all its shards together."""
 
+MEASURE = "1"
+"""Version of the measure; what was measured under another one is measured again."""
+
 Embed = Callable[[Sequence[str]], np.ndarray]
 """From n texts to float32 embeddings of shape (n, d) with rows of length 1."""
 

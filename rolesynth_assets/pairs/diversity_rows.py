@@ -7,16 +7,49 @@ from dataclasses import asdict, fields
 
 import polars as pl
 
-from rolesynth_assets.pairs.diversity import Diversity
+from rolesynth_assets.pairs.diversity import MEASURE, Diversity
+from rolesynth_assets.store.digests import digest, table_digest
 
 _FIELDS = {f.name: pl.Int64 if f.type == "int" else pl.Float64 for f in fields(Diversity)}
 _COUNTS = ("n_images", "n_groups", "n_captions")
+_TEXTS = ("image_id", "length", "text")
+_SCHEMA = {
+    "role_set": pl.String,
+    "shard": pl.String,
+    **_FIELDS,
+    "texts_digest": pl.String,
+}
 
 
-def diversity_rows(found: Diversity | None, role_set: str, shard: str) -> pl.DataFrame:
-    """Return the row of the warehouse table ``diversity``; none where nothing could be compared."""
-    rows = [{"role_set": role_set, "shard": shard, **asdict(found)}] if found else []
-    return pl.DataFrame(rows, schema={"role_set": pl.String, "shard": pl.String, **_FIELDS})
+def diversity_rows(
+    found: Diversity | None, role_set: str, shard: str, texts_digest: str
+) -> pl.DataFrame:
+    """Return the row of the warehouse table ``diversity``; none where nothing could be compared.
+
+    Args:
+        found: the measures of a shard's captions.
+        role_set: role set of the captions.
+        shard: image shard of the captions.
+        texts_digest: `digest_of_texts` of the captions.
+    """
+    place = {"role_set": role_set, "shard": shard, "texts_digest": texts_digest}
+    return pl.DataFrame([{**place, **asdict(found)}] if found else [], schema=_SCHEMA)
+
+
+def digest_of_texts(captions: pl.DataFrame) -> str:
+    """Digest what diversity is measured on, in any order: ``image_id``, ``length``, ``text``."""
+    return digest(MEASURE, table_digest(captions.select(_TEXTS).to_arrow(), _TEXTS))
+
+
+def diversity_of_texts(rows: pl.DataFrame, texts_digest: str) -> Diversity | None:
+    """Read a shard's measures back, or None where they are not of these captions.
+
+    Args:
+        rows: rows of the table ``diversity`` of one role set and shard.
+        texts_digest: `digest_of_texts` of the captions.
+    """
+    same = rows.filter(pl.col("texts_digest") == texts_digest).select(*_FIELDS)
+    return Diversity(**same.row(0, named=True)) if same.height else None
 
 
 def diversity_of_shards(rows: pl.DataFrame, shards: Collection[str]) -> Diversity | None:

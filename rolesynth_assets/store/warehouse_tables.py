@@ -96,6 +96,7 @@ WAREHOUSE_TABLES: dict[str, WarehouseTable] = {
             n_groups="BIGINT",
             n_captions="BIGINT",
             draw_seed="BIGINT",
+            texts_digest="VARCHAR",  # of the captions measured and the measure
         ),
         _table(  # one row a role set, where the truth is known
             "filter_quality",

@@ -68,7 +68,7 @@ def root(tmp_path: Path) -> Path:
         pl.DataFrame(store.read("pairs")),
         embed=lambda texts: np.eye(len(texts), dtype=np.float32),
     )
-    warehouse.replace("diversity", PARTITION, diversity_rows(measured, "roles5", "s0"))
+    warehouse.replace("diversity", PARTITION, diversity_rows(measured, "roles5", "s0", "texts"))
     return tmp_path
 
 

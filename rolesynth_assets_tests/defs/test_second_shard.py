@@ -1,4 +1,9 @@
-from rolesynth_assets_tests.defs.small_graph import SmallGraph
+from collections.abc import Sequence
+
+import numpy as np
+
+from rolesynth_assets.pairs import diversity
+from rolesynth_assets_tests.defs.small_graph import SmallGraph, hashed_embeddings
 
 
 def test_second_shard_makes_its_own_partitions_and_the_fan_ins(graph: SmallGraph) -> None:
@@ -23,6 +28,28 @@ def test_second_shard_makes_its_own_partitions_and_the_fan_ins(graph: SmallGraph
     assert report.fresh["role_lists"] == 1
     manifest = graph.warehouse.read("manifests", {"role_set": "generic1"}).sort("shard")
     assert manifest.select("shard", "images", "kept").rows() == [(first, 2, 4), (second, 3, 6)]
+
+
+def test_new_cut_does_not_measure_the_diversity_of_the_same_captions_again(
+    graph: SmallGraph,
+) -> None:
+    first = graph.add_shard("few", range(2))
+    graph.refresh(["generic5"])
+    measured: list[Sequence[str]] = []
+
+    def embed(texts: Sequence[str]) -> np.ndarray:
+        measured.append(texts)
+        return hashed_embeddings(texts)
+
+    graph.patch.setattr(diversity, "sentence_embeddings", embed)
+    second = graph.add_shard("more", range(2, 5))
+    graph.started.clear()
+    graph.refresh(["generic5"])
+    made = [cell for asset, cell in graph.started if asset == "filtered_pairs"]
+    assert made == [f"{first}|generic5", f"{second}|generic5"]
+    assert [len(texts) for texts in measured] == [3 * 5 * 2]  # images, captions, length kinds
+    rows = graph.warehouse.read("diversity", {"role_set": "generic5"})
+    assert dict(rows.select("shard", "n_images").iter_rows()) == {first: 2, second: 3}
 
 
 def test_image_in_two_shards_is_captioned_once(graph: SmallGraph) -> None:

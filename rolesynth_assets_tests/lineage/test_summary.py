@@ -55,7 +55,7 @@ def test_role_set_is_counted(store: Store) -> None:
     warehouse = Warehouse(Path(store.root) / "warehouse.duckdb")
     pairs = pl.DataFrame(store.read("pairs"))
     measured = measure_diversity(pairs, embed=hashed_embeddings)
-    warehouse.replace("diversity", {}, diversity_rows(measured, "two", "s0"))
+    warehouse.replace("diversity", {}, diversity_rows(measured, "two", "s0", "texts"))
     summary = summarise_role_set(store, warehouse, "two", ["s0"])
     assert (summary.captions, summary.failed, summary.scored, summary.kept) == (15, 1, 14, 6)
     assert summary.kept_share == pytest.approx(6 / 15)
