@@ -62,6 +62,9 @@ def trace(
 
 def stored_sources() -> Sources:
     """Open what the settings name, to read."""
+    from rolesynth_assets.store.lance_import import import_lance_without_pandas
+
+    import_lance_without_pandas()
     from rolesynth_assets.lineage.trace_sources import TRACED_TABLES, Sources
     from rolesynth_assets.settings import Settings
     from rolesynth_assets.store.reader import StoreReader

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 TRACED_TABLES = (
-    *("cutoffs", "training_sets", "training_set_pins", "trainings", "benchmark_scores"),
+    *("cutoffs", "training_sets", "training_set_pins", "training_set_sizes", "trainings"),
+    "benchmark_scores",
     *("r1_trainings", "r1_items", "r1_scores", "tombstones", "tombstone_artefacts"),
 )
 """Tables of the warehouse that a trace reads."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.clip.trainings import Training
@@ -15,13 +15,15 @@ from rolesynth_assets.lineage.trace_sources import (
     facts,
     short,
 )
-from rolesynth_assets.recipes.pins import Pin, pinned_rows, trained_on
+from rolesynth_assets.recipes.pins import Pin, first_pinned_rows, pinned_rows, sizes_of, trained_on
 from rolesynth_assets.recipes.recipe import Cut
 from rolesynth_assets.store.errors import MissingVersionError
 from rolesynth_assets.store.rows import any_key
 
 if TYPE_CHECKING:
     import polars as pl
+
+Group = tuple[str, str]  # role and length kind
 
 
 def follow_pairs(
@@ -171,15 +173,22 @@ def lead_up_to(sources: Sources, trace: TraceBuilder, training_set_digest: str, 
         return
     node = add_training_set(sources, trace, pin)
     try:
-        rows = pinned_rows(sources.store, pin)
+        rows, sizes = _listed(sources, pin, limit)
     except MissingVersionError as error:
         trace.note(f"training set of {pin.recipe} ({short(pin.digest)}): {error}")
         return
-    listed = rows["caption_id"].head(limit or rows.height).to_list()
-    _add_rows(sources, trace, pin, listed, node)
-    if rows.height > len(listed):
-        trace.add(_more(rows.slice(len(listed)), pin))
+    _add_rows(sources, trace, pin, rows["caption_id"].to_list(), node)
+    if rows.height < sum(sizes.values()):
+        trace.add(_more(rows, sizes, pin))
         trace.link(NodeId(Kind.MORE, pin.digest), node)
+
+
+def _listed(sources: Sources, pin: Pin, limit: int) -> tuple[pl.DataFrame, Mapping[Group, int]]:
+    """Read the first rows of a training set, and count all of them by role and length."""
+    if limit and pin.sizes:
+        return first_pinned_rows(sources.store, pin, limit), pin.sizes
+    rows = pinned_rows(sources.store, pin)
+    return rows.head(limit or rows.height), sizes_of(rows)
 
 
 def _add_rows(
@@ -219,12 +228,12 @@ def _has(pin: Pin, rows: Sequence[Row], caption: str) -> bool:
     return trained_on(pin, [row for row in rows if row["caption_id"] == caption])
 
 
-def _more(rows: pl.DataFrame, pin: Pin) -> Node:
+def _more(listed: pl.DataFrame, sizes: Mapping[Group, int], pin: Pin) -> Node:
     """A node that counts the rows that are not listed."""
-    groups = rows.group_by("role", "length").len().sort("role", "length")
-    images = rows["image_id"].n_unique()
+    shown = sizes_of(listed)
+    left = {group: n - shown.get(group, 0) for group, n in sizes.items()}
     return Node(
         NodeId(Kind.MORE, pin.digest),
-        f"{counted(rows.height, 'more pair')} of {counted(images, 'image')}",
-        facts(*((f"{role}, {length}", f"{n:,}") for role, length, n in groups.iter_rows())),
+        counted(sum(left.values()), "more pair"),
+        facts(*((f"{role}, {length}", f"{n:,}") for (role, length), n in left.items() if n)),
     )

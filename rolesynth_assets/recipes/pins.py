@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from rolesynth_assets.store.warehouse import Warehouse
 
 PINNED_TABLES = ("pairs", "images", "roles", "captions", "scores")
+SPARE = 4
+"""Times as many rows as are asked for that are looked at for the first of them."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Pin:
         draw_limits: random cut: the last lot that won, by length kind.
         versions: Lance version by table, of `PINNED_TABLES`.
         run_id: the run that made the training set.
+        sizes: number of pairs by role and length kind.
     """
 
     recipe: str
@@ -52,6 +55,7 @@ class Pin:
     versions: Mapping[str, int]
     run_id: str
     draw_limits: Mapping[str, str] = field(default_factory=dict)
+    sizes: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     @property
     def row(self) -> pl.DataFrame:
@@ -112,18 +116,31 @@ def pin_training_set(
         versions=versions,
         run_id=run_id,
         draw_limits=limits,
+        sizes=sizes_of(pairs),
     )
+
+
+def sizes_of(rows: pl.DataFrame) -> dict[tuple[str, str], int]:
+    """Count rows by ``role`` and ``length``."""
+    groups = rows.group_by("role", "length").len().sort("role", "length")
+    return {(role, length): n for role, length, n in groups.iter_rows()}
 
 
 def write_pin(warehouse: Warehouse, pin: Pin) -> None:
     """Store a pin; one of the same recipe and content is replaced by it."""
     where = {"recipe": pin.recipe, "digest": pin.digest}
     warehouse.replace("training_set_pins", where, pin.row)
+    warehouse.replace("training_set_sizes", where, _size_rows(pin))
 
 
 def read_pins(warehouse: TableReader) -> list[Pin]:
     """Return all pins, by recipe and digest."""
     rows = warehouse.read("training_set_pins").sort("recipe", "digest")
+    sizes: dict[tuple[str, str], dict[tuple[str, str], int]] = {}
+    stored = warehouse.read("training_set_sizes").sort("role", "length")
+    for row in stored.iter_rows(named=True):
+        of = sizes.setdefault((row["recipe"], row["digest"]), {})
+        of[row["role"], row["length"]] = row["pairs"]
     return [
         Pin(
             recipe=row["recipe"],
@@ -136,9 +153,18 @@ def read_pins(warehouse: TableReader) -> list[Pin]:
             versions={table: row[f"{table}_version"] for table in PINNED_TABLES},
             run_id=row["run_id"],
             draw_limits=json.loads(row["draw_limits"] or "{}"),
+            sizes=sizes.get((row["recipe"], row["digest"]), {}),
         )
         for row in rows.iter_rows(named=True)
     ]
+
+
+def _size_rows(pin: Pin) -> pl.DataFrame:
+    import polars as pl
+
+    rows = [(pin.recipe, pin.digest, *group, n) for group, n in pin.sizes.items()]
+    text = dict.fromkeys(("recipe", "digest", "role", "length"), pl.String)
+    return pl.DataFrame(rows, schema={**text, "pairs": pl.Int64}, orient="row")
 
 
 def pinned_rows(store: StoreReader, pin: Pin, version: int | None = None) -> pl.DataFrame:
@@ -155,12 +181,35 @@ def pinned_rows(store: StoreReader, pin: Pin, version: int | None = None) -> pl.
     Raises:
         MissingVersionError: the version was purged.
     """
+    return _chosen(store, pin, pin.candidates, version)
+
+
+def first_pinned_rows(store: StoreReader, pin: Pin, limit: int) -> pl.DataFrame:
+    """Read the first `limit` of `pinned_rows` without reading the rest.
+
+    Caption ids are digests, so a share of the rows lies below the same share of all ids.
+
+    Raises:
+        MissingVersionError: the version was purged.
+    """
+    share = SPARE * limit / max(1, sum(pin.sizes.values()))
+    while share < 1:
+        below = f"caption_id < '{int(share * 16**8):08x}'"
+        rows = _chosen(store, pin, all_of(pin.candidates, below))
+        if rows.height >= limit:
+            return rows.head(limit)
+        share *= SPARE**2
+    return pinned_rows(store, pin).head(limit)
+
+
+def _chosen(
+    store: StoreReader, pin: Pin, where: str | None, version: int | None = None
+) -> pl.DataFrame:
     import polars as pl
 
     columns = ["caption_id", "image_id", "role", "length"]
     version = pin.versions["pairs"] if version is None else version
-    found = store.read("pairs", {"role_set": pin.role_set}, columns, pin.candidates, version)
-    rows = pl.DataFrame(found)
+    rows = pl.DataFrame(store.read("pairs", {"role_set": pin.role_set}, columns, where, version))
     if pin.cut is Cut.RANDOM:
         lots = pl.Series(draw(pin.draw_seed, rows["caption_id"]), dtype=pl.String)
         limits = rows["length"].replace_strict(pin.draw_limits, default="", return_dtype=pl.String)

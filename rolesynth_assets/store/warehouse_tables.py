@@ -151,6 +151,14 @@ WAREHOUSE_TABLES: dict[str, WarehouseTable] = {
             scores_version="BIGINT",
             run_id="VARCHAR",
         ),
+        _table(  # how many pairs each of those contents had
+            "training_set_sizes",
+            recipe="VARCHAR",
+            digest="VARCHAR",
+            role="VARCHAR",
+            length="VARCHAR",
+            pairs="BIGINT",
+        ),
         _table(  # one row for each checkpoint ever made, those since overwritten included
             "trainings",
             recipe="VARCHAR",

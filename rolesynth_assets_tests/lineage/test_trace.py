@@ -100,7 +100,7 @@ def test_artefacts_lead_back_to_rows_and_count_the_rest(world: StoredWorld, subj
     total = world.store.count("pairs", where="kept")
     assert len(kinds(traced, Kind.CAPTION)) == len(kinds(traced, Kind.PAIR)) == 2
     (more,) = kinds(traced, Kind.MORE)
-    assert more.label.startswith(f"{total - 2} more pairs of ")
+    assert more.label == f"{total - 2} more pairs"
     assert sum(int(count) for count in more.facts.values()) == total - 2
     assert {n.id.kind for n in traced.causes(training_set.id)} == {Kind.PAIR, Kind.MORE}
     for caption in kinds(traced, Kind.CAPTION):

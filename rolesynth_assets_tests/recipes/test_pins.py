@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from rolesynth_assets.recipes.pins import (
     PINNED_TABLES,
     Pin,
+    first_pinned_rows,
     pin_training_set,
     pinned_rows,
     read_pins,
@@ -20,6 +21,7 @@ from rolesynth_assets.recipes.pins import (
 from rolesynth_assets.recipes.recipe import Cut, Recipe
 from rolesynth_assets.recipes.select import EmptySelectionError, select_rows
 from rolesynth_assets.recipes.training_rows import selected_pairs
+from rolesynth_assets.store.digests import digest
 from rolesynth_assets.store.schemas import PAIRS
 from rolesynth_assets.store.tables import Store
 from rolesynth_assets.store.warehouse import Warehouse
@@ -125,6 +127,21 @@ def test_pinned_rows_are_those_selected_and_stay_so(tmp_path: Path, cut: Cut) ->
     assert rows["caption_id"].to_list() == sorted(chosen["caption_id"])
     assert rows["image_id"].to_list() == [f"i-{c}" for c in rows["caption_id"].to_list()]
     assert pinned_rows(store, pin, store.version("pairs")).height < rows.height
+    assert sum(pin.sizes.values()) == rows.height
+
+
+@pytest.mark.parametrize("cut", list(Cut))
+@pytest.mark.parametrize("first", ["", "f"])
+def test_first_rows_are_the_first_of_all_rows(tmp_path: Path, cut: Cut, first: str) -> None:
+    """Also where the ids are not spread evenly, so that too few lie below the expected one."""
+    keys = [first + digest(n) for n in range(200)]
+    rows = [(key, "s0", "long", 50 + n % 40, n % 3 == 0) for n, key in enumerate(keys)]
+    store, mine = store_of(tmp_path, frame(rows)), recipe(cut=cut)
+    version = store.version("pairs")
+    pin = pin_training_set(store, mine, selected_pairs(store, mine, version), "d", version, "run")
+    for limit in (1, 7, 66, 300):
+        whole = pinned_rows(store, pin)
+        assert first_pinned_rows(store, pin, limit).equals(whole.head(limit))
 
 
 def test_pins_are_read_back_and_one_content_has_one(tmp_path: Path) -> None:
