@@ -45,6 +45,7 @@ REMEMBERED_IMAGES = 64
 """Encoded images kept from one batch to the next."""
 
 _workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="nano")
+_loading = Lock()  # transformers patches torch while it loads: two at once spoil each other's model
 
 
 def shipped_weights(model: str | None) -> Path:
@@ -84,7 +85,6 @@ class EmbeddedEngine:
         revision = f"{digest[:12]}+{script}" if script else digest[:12]
         self._identity = ModelIdentity("embedded", name, revision, stand_in=True)
         self._nano: _Nano | None = None
-        self._loading = Lock()
 
     @property
     def identity(self) -> ModelIdentity:
@@ -115,7 +115,7 @@ class EmbeddedEngine:
 
         looking = [request for request in batch if not takes(request)]
         if looking:
-            with self._loading:
+            with _loading:
                 self._nano = self._nano or _Nano(self._weights)
             seen = dict(zip(map(id, looking), self._nano.answer(looking), strict=True))
         else:

@@ -15,7 +15,14 @@ from rolesynth_assets.embedded import nano
 from rolesynth_assets.embedded.scenes import draw, encode, sample_scene
 from rolesynth_assets.embedded.scripted import ROLES
 from rolesynth_assets.mllm import embedded
-from rolesynth_assets.mllm.embedded import BATCH, NANO, SCRIPT, WORKERS, EmbeddedEngine
+from rolesynth_assets.mllm.embedded import (
+    BATCH,
+    NANO,
+    SCRIPT,
+    WORKERS,
+    EmbeddedEngine,
+    shipped_weights,
+)
 from rolesynth_assets.mllm.engine import (
     ChatReply,
     ChatRequest,
@@ -254,3 +261,20 @@ def test_it_can_be_closed_and_used_again(engine: EmbeddedEngine) -> None:
     asyncio.run(engine.aclose())
     after = replies(engine, request)[0]
     assert (after.text, after.detail) == (before.text, before.detail)
+
+
+def test_engines_that_load_at_once_answer_like_one_alone():
+    names = ("nano", "nano-scenes", "nano-charts")
+    image = encode(draw(sample_scene(5, 1)))
+    request = ChatRequest(
+        "k", "You look.", "What is the background?", Sampling(0.0, 1.0, 12), 0, (image,)
+    )
+
+    async def answer(engine: EmbeddedEngine) -> list[str | None]:
+        return [reply.text async for reply in engine.complete([request])]
+
+    async def at_once() -> list[list[str | None]]:
+        return await asyncio.gather(*(answer(EmbeddedEngine(shipped_weights(n))) for n in names))
+
+    alone = [asyncio.run(answer(EmbeddedEngine(shipped_weights(n)))) for n in names]
+    assert asyncio.run(at_once()) == alone
