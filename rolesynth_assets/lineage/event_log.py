@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -63,40 +65,51 @@ class EventLog:
             source: whether it is observed, not made: then observations count, unless there are
                 materializations (Dagster's provenance points to those alone where there are any).
         """
-        wiped = self._wiped_at(key)
-        made = self._versions(key, _MATERIALIZED, wiped)
-        if source and not made.versions:
-            observed = self._versions(key, _OBSERVED, wiped)
-            observed.observed = True
-            return observed
-        if not source:
-            made.provenance = self._provenance(key, made)
-        return made
+        with self._connected() as log:  # opening one costs more than a query
+            wiped = log.wiped_at(key)
+            made = log.versions(key, _MATERIALIZED, wiped)
+            if source and not made.versions:
+                observed = log.versions(key, _OBSERVED, wiped)
+                observed.observed = True
+                return observed
+            if not source:
+                made.provenance = log.provenance(key, made)
+            return made
 
     def partition_times(self) -> dict[str, dict[str, datetime]]:
         """Return when each dynamic partition was added, by partitions definition and key, UTC."""
         table = DynamicPartitionsTable.c
         times: dict[str, dict[str, datetime]] = {}
-        rows = self._rows(
-            sql.select(table.partitions_def_name, table.partition, table.create_timestamp)
-        )
-        for name, partition, created in rows:
-            times.setdefault(name, {})[partition] = created
+        query = sql.select(table.partitions_def_name, table.partition, table.create_timestamp)
+        with self._connected() as log:
+            for name, partition, created in log.rows(query):
+                times.setdefault(name, {})[partition] = created
         return times
 
-    def _rows(self, query: sql.Select) -> Sequence[sql.Row]:
+    @contextmanager
+    def _connected(self) -> Iterator[_Connected]:
         with self._storage.index_connection() as connection:
-            return connection.execute(query).fetchall()
+            yield _Connected(connection)
 
-    def _wiped_at(self, key: dg.AssetKey) -> datetime | None:
+
+@dataclass(frozen=True)
+class _Connected:
+    """Queries over one connection; the storage must not be asked for anything else meanwhile."""
+
+    connection: sql.Connection
+
+    def rows(self, query: sql.Select) -> Sequence[sql.Row]:
+        return self.connection.execute(query).fetchall()
+
+    def wiped_at(self, key: dg.AssetKey) -> datetime | None:
         table = AssetKeyTable.c
         query = sql.select(table.asset_details).where(table.asset_key == key.to_string())
-        for (details,) in self._rows(query):
+        for (details,) in self.rows(query):
             wiped = details and deserialize_value(details, AssetDetails).last_wipe_timestamp
             return datetime.fromtimestamp(wiped, UTC).replace(tzinfo=None) if wiped else None
         return None
 
-    def _versions(self, key: dg.AssetKey, kind: str, wiped: datetime | None) -> History:
+    def versions(self, key: dg.AssetKey, kind: str, wiped: datetime | None) -> History:
         tagged = sql.and_(_TAGS.event_id == _EVENTS.id, _TAGS.key == DATA_VERSION_TAG)
         query = (
             sql.select(
@@ -111,12 +124,12 @@ class EventLog:
         if wiped is not None:
             query = query.where(_EVENTS.timestamp > wiped)
         history = History()
-        for event, partition, run_id, value, at in self._rows(query):
+        for event, partition, run_id, value, at in self.rows(query):
             history.first_event = history.first_event or event
             history.versions.setdefault(partition, []).append(Version(event, run_id, value, at))
         return history
 
-    def _provenance(self, key: dg.AssetKey, history: History) -> dict[str | None, Provenance]:
+    def provenance(self, key: dg.AssetKey, history: History) -> dict[str | None, Provenance]:
         planned = None
         found: dict[str | None, Provenance] = {}
         last = max((found[-1].event for found in history.versions.values()), default=0)
@@ -142,7 +155,7 @@ class EventLog:
             .group_by(_EVENTS.partition)
         )
         query = sql.select(_EVENTS.id, _EVENTS.partition, _EVENTS.event)
-        for event, partition, text in self._rows(query.where(_EVENTS.id.in_(latest))):
+        for event, partition, text in self.rows(query.where(_EVENTS.id.in_(latest))):
             data = json.loads(text)["dagster_event"]["event_specific_data"]
             yield event, partition, data["materialization"]["tags"] or {}
 
@@ -154,7 +167,7 @@ class EventLog:
             .where(_EVENTS.dagster_event_type == _PLANNED)
             .group_by(_EVENTS.run_id)
         )
-        return {row[0]: row[1] for row in self._rows(query)}
+        return {row[0]: row[1] for row in self.rows(query)}
 
 
 def _noted(tags: Mapping[str, str], event: int) -> Provenance:

@@ -35,9 +35,8 @@ class Examination:
         self._inputs: dict[dg.AssetKey, dict[str, tuple[dg.AssetKey, Inputs]]] = {}
         self._times = self.log.partition_times()
         self._barred: dict[dg.AssetKey, dict[Key, str]] = {}
-        for (key, partition), check in barred(
-            graph, instance, graph.materializable_asset_keys
-        ).items():
+        made = [k for k in graph.materializable_asset_keys if self.asset(k).history.versions]
+        for (key, partition), check in barred(graph, instance, made).items():
             self._barred.setdefault(key, {})[partition] = check
 
     def asset(self, key: dg.AssetKey) -> RecordedAsset:
