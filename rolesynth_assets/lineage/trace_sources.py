@@ -43,13 +43,7 @@ class Sources:
     warehouse: TableReader
     data_root: Path
 
-    def rows(
-        self,
-        table: str,
-        where: str,
-        version: int | None = None,
-        partition: dict[str, str] | None = None,
-    ) -> list[Row]:
+    def rows(self, table: str, where: str, version: int | None = None) -> list[Row]:
         """Read rows without their image bytes, sorted by key and partition.
 
         Raises:
@@ -59,7 +53,7 @@ class Sources:
 
         spec = table_spec(table)
         columns = [f.name for f in spec.schema if not _holds_bytes(f.type, pa)]
-        found = self.store.read(table, partition, columns, where, version).to_pylist()
+        found = self.store.read(table, None, columns, where, version).to_pylist()
         return sorted(found, key=lambda row: [row[c] for c in (spec.key, *spec.partition_by)])
 
     def keyed(

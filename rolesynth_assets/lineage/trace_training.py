@@ -18,7 +18,6 @@ from rolesynth_assets.lineage.trace_sources import (
 from rolesynth_assets.recipes.pins import Pin, first_pinned_rows, pinned_rows, sizes_of, trained_on
 from rolesynth_assets.recipes.recipe import Cut
 from rolesynth_assets.store.errors import MissingVersionError
-from rolesynth_assets.store.rows import any_key
 
 if TYPE_CHECKING:
     import polars as pl
@@ -211,12 +210,16 @@ def _add_earlier_rows(
     if not pairs:
         return
     ids = [row["caption_id"] for row in pairs]
-    where = any_key("caption_id", sorted(set(ids)))
-    partition = {"role_set": pin.role_set}
     add_images(sources, trace, [row["image_id"] for row in pairs], pin.versions["images"])
     try:
-        captions = sources.rows("captions", where, pin.versions["captions"], partition)
-        scores = sources.rows("scores", where, pin.versions["scores"], partition)
+        captions, scores = (
+            # the few rows are narrowed here: as a predicate it would read one more whole column
+            [row for row in found if row["role_set"] == pin.role_set]
+            for found in (
+                sources.keyed(table, "caption_id", ids, pin.versions[table])
+                for table in ("captions", "scores")
+            )
+        )
     except MissingVersionError as error:
         trace.note(f"captions of {pin.recipe} ({short(pin.digest)}): {error}")
         return

@@ -187,8 +187,9 @@ def test_a_lasting_fault_ends_as_its_reason(
 
 @pytest.mark.parametrize("kind", ["hang", "drip"])
 def test_no_whole_image_in_time_is_a_timeout(kind: Any) -> None:
-    found, server = failed_by(every_time(Fault(kind)), timeout_s=0.15, max_retries=1)
-    assert (found.reason, len(server.image_requests)) == (DrawFailure.TIMEOUT, 2)
+    # a server is reached well within this, and never answers; that retries follow is tested above
+    found, _ = failed_by(every_time(Fault(kind)), timeout_s=1, max_retries=0)
+    assert found.reason is DrawFailure.TIMEOUT
 
 
 @pytest.mark.parametrize("fault", [Fault("status", 503), Fault("drop"), Fault("closed_body")])
