@@ -187,7 +187,7 @@ def test_a_lasting_fault_ends_as_its_reason(
 
 @pytest.mark.parametrize("kind", ["hang", "drip"])
 def test_no_whole_image_in_time_is_a_timeout(kind: Any) -> None:
-    # a server is reached well within this, and never answers; that retries follow is tested above
+    # a server is reached well within this, and never answers
     found, _ = failed_by(every_time(Fault(kind)), timeout_s=1, max_retries=0)
     assert found.reason is DrawFailure.TIMEOUT
 
