@@ -32,6 +32,9 @@ NEEDLES = 9
 """Places of an image that are searched for: a file may hold parts of it, pages apart."""
 HEADER = 0.1
 """Share of an image's beginning and end that is not searched for, as other images have the like."""
+COMPARED = 64 << 20
+"""Bytes of images that stay, in which no searched part may occur: tables and plain areas of one
+encoder are the same in all its images."""
 
 
 @dataclass(frozen=True)
@@ -75,16 +78,40 @@ def image_needles(store: StoreReader, image_ids: Sequence[str]) -> list[bytes]:
             "images", None, ["image_id", "data"], any_key("image_id", absent), version
         )
         found |= {row["image_id"]: row["data"] for row in rows.to_pylist()}
-    return [needle for data in found.values() for needle in needles_of(data)]
+    others = _staying(store, image_ids)
+    return [needle for data in found.values() for needle in needles_of(data, others)]
 
 
-def needles_of(data: bytes) -> list[bytes]:
-    """Cut pieces out of an image that show wherever a part of it is stored."""
+def _staying(store: StoreReader, image_ids: Sequence[str]) -> list[bytes]:
+    """Images of the latest version that are not among some, `COMPARED` bytes of them at most."""
+    others, size, gone = [], 0, set(image_ids)
+    for batch in store.batches("images", None, ["image_id", "data"], batch_rows=256):
+        for row in batch.to_pylist():
+            if row["image_id"] in gone or row["data"] is None:
+                continue
+            size += len(row["data"])
+            if size > COMPARED:
+                return others
+            others.append(row["data"])
+    return others
+
+
+def needles_of(data: bytes, others: Sequence[bytes] = ()) -> list[bytes]:
+    """Cut pieces out of an image that show wherever a part of it is stored.
+
+    Args:
+        data: the encoded image.
+        others: images that may hold none of the pieces; where that leaves none, the image as a
+            whole is searched for.
+    """
     first, last = int(len(data) * HEADER), int(len(data) * (1 - HEADER)) - NEEDLE
     if last <= first:
         return [data]
     starts = [first + (last - first) * n // (NEEDLES - 1) for n in range(NEEDLES)]
-    pieces = dict.fromkeys(data[start : start + NEEDLE] for start in starts)
+    cut = dict.fromkeys(data[start : start + NEEDLE] for start in starts)
+    pieces = [piece for piece in cut if not any(piece in other for other in others)]
+    if not pieces:
+        return [data]
     # as text in base64, where a piece may begin at any of three places of a group
     texts = [b64encode(piece[skip : skip + NEEDLE - 6]) for piece in pieces for skip in range(3)]
     return [*pieces, *(text.rstrip(b"=")[:-1] for text in texts)]

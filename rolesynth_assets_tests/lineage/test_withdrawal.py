@@ -193,6 +193,15 @@ def test_needles_are_found_in_a_copy_and_in_base64_at_any_offset(data: bytes, he
     assert sum(needle in text for needle in needles) >= len(needles) // 4
 
 
+def test_what_other_images_have_too_is_not_searched_for() -> None:
+    data = bytes(range(256)) * 3
+    shared, own = data[:400], bytes(reversed(data))
+    needles = needles_of(shared + own, [b"another " + shared])
+    assert needles
+    assert not any(needle in shared for needle in needles)
+    assert needles_of(data, [data]) == [data]
+
+
 def test_seed_image_takes_all_that_grew_out_of_the_seed(world: StoredWorld) -> None:
     store_problems(world.store, world.warehouse)
     gone = image_id(SEED_IMAGES["p"])
