@@ -14,6 +14,7 @@ from rolesynth_assets.defs.metadata import (
     model_metadata,
     picture,
 )
+from rolesynth_assets.defs.page_order import page_order
 from rolesynth_assets.defs.resources import Platform
 from rolesynth_assets.progress import reporting
 
@@ -106,14 +107,16 @@ def cads_seeds(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mate
         ),
     }
     return dg.MaterializeResult(
-        metadata={
-            "rolesynth/seeds": taken.seeds,
-            "rolesynth/seeds_with_images": taken.with_images,
-            "rolesynth/rejects": sum(taken.rejects.values()),
-            "rolesynth/reasons": dg.MetadataValue.json(dict(taken.rejects)),
-            "dagster/uri": str(path),
-            **lance_metadata("seeds", taken.seeds, store.version("seeds"), {}),
-        },
+        metadata=page_order(
+            {
+                "rolesynth/seeds": taken.seeds,
+                "rolesynth/seeds_with_images": taken.with_images,
+                "rolesynth/rejects": sum(taken.rejects.values()),
+                "rolesynth/reasons": dg.MetadataValue.json(dict(taken.rejects)),
+                "dagster/uri": str(path),
+                **lance_metadata("seeds", taken.seeds, store.version("seeds"), {}),
+            }
+        ),
         check_results=[check_result(name, outcome) for name, outcome in outcomes.items()],
         data_version=dg.DataVersion(store.digest("seeds", {"domain": domain})),
     )
@@ -194,7 +197,7 @@ def cads_rounds(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mat
     for name, png in drawn.items():
         metadata[f"rolesynth/picture_{name}"] = picture(png, f"{name}: {title}")
     return dg.MaterializeResult(
-        metadata=metadata,
+        metadata=page_order(metadata),
         check_results=[
             check_result(name, outcome, warn=name in _WARNINGS)
             for name, outcome in outcomes.items()

@@ -11,6 +11,7 @@ from rolesynth_assets.defs.metadata import (
     lance_metadata,
     model_metadata,
 )
+from rolesynth_assets.defs.page_order import page_order
 from rolesynth_assets.defs.resources import Platform
 
 _CHECKS = {
@@ -101,7 +102,7 @@ def synthetic_problems(
     for name, identity in made.members.items():
         metadata |= model_metadata(f"member_{name}", identity)
     return dg.MaterializeResult(
-        metadata=metadata,
+        metadata=page_order(metadata),
         check_results=[check_result(name, outcome) for name, outcome in outcomes.items()],
         data_version=dg.DataVersion(store.digest("problems", {"domain": domain})),
     )

@@ -11,6 +11,7 @@ from rolesynth_assets.defs.metadata import (
     picture,
     warehouse_metadata,
 )
+from rolesynth_assets.defs.page_order import page_order
 from rolesynth_assets.defs.r1_training import training_checks, training_metadata
 from rolesynth_assets.defs.resources import Platform
 from rolesynth_assets.progress import reporting
@@ -80,7 +81,7 @@ def r1_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> dg.
     # the recipe is in it since it bounds the replies, which decides scores
     version = f"{report.provenance.weights_digest}-{report.provenance.recipe_digest[:16]}"
     return dg.MaterializeResult(
-        metadata=training_metadata(report),
+        metadata=page_order(training_metadata(report)),
         check_results=training_checks(context.partition_key, platform, stored, report),
         data_version=dg.DataVersion(version),
     )
@@ -151,16 +152,21 @@ def r1_scores(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mater
     means = frame.group_by("metric", maintain_order=True).agg(pl.col("value", "low", "high").mean())
     numbers = frame.select("seed", "metric", "value", "checkpoint_digest").sort("seed", "metric")
     return dg.MaterializeResult(
-        metadata={
-            **warehouse_metadata("r1_scores", frame.height, {}),
-            "rolesynth/seeds": len(seeds),
-            "rolesynth/items": len(items),
-            **{f"rolesynth/{row['metric']}": row["value"] for row in means.iter_rows(named=True)},
-            "rolesynth/scores": markdown_table(means),
-            "rolesynth/bars": picture(
-                retrieval_bars(bars, title=benchmark.name), f"accuracy on {benchmark.name}"
-            ),
-        },
+        metadata=page_order(
+            {
+                **warehouse_metadata("r1_scores", frame.height, {}),
+                "rolesynth/seeds": len(seeds),
+                "rolesynth/items": len(items),
+                **{
+                    f"rolesynth/{row['metric']}": row["value"]
+                    for row in means.iter_rows(named=True)
+                },
+                "rolesynth/scores": markdown_table(means),
+                "rolesynth/bars": picture(
+                    retrieval_bars(bars, title=benchmark.name), f"accuracy on {benchmark.name}"
+                ),
+            }
+        ),
         check_results=[
             check_result("above_chance", checks.above_chance(frame, metrics=ACCURACY), warn=True),
             check_result(
@@ -212,12 +218,14 @@ def r1_report(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mater
     page = write_r1_report(path, scores, r1_partitions.R1_RECIPES)
     bars = retrieval_bars(accuracy_bars(scores), title="accuracy of R1 policies")
     return dg.MaterializeResult(
-        metadata={
-            "rolesynth/report": dg.MetadataValue.md(page),
-            "rolesynth/bars": picture(bars, "accuracy of every recipe on every benchmark"),
-            "rolesynth/recipes": scores["recipe"].n_unique(),
-            "rolesynth/benchmarks": scores["benchmark"].n_unique(),
-            "dagster/uri": str(path),
-        },
+        metadata=page_order(
+            {
+                "rolesynth/report": dg.MetadataValue.md(page),
+                "rolesynth/bars": picture(bars, "accuracy of every recipe on every benchmark"),
+                "rolesynth/recipes": scores["recipe"].n_unique(),
+                "rolesynth/benchmarks": scores["benchmark"].n_unique(),
+                "dagster/uri": str(path),
+            }
+        ),
         data_version=dg.DataVersion(digest("r1 report", page)),
     )

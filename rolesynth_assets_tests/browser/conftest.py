@@ -6,12 +6,13 @@ import sys
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, ViewportSize, expect, sync_playwright
 
 from rolesynth_assets_tests.browser import chromium, small_project
 from rolesynth_assets_tests.browser.dev_server import ROOT, dev_server
 
 SCREENSHOTS = ROOT / "build" / "screenshots"
+WINDOW, TALL_WINDOW = (ViewportSize(width=1600, height=height) for height in (1000, 1400))
 PATIENCE_MS = 120_000  # a busy machine is slow, a broken page never comes
 FLAGS = (
     "--no-sandbox",
@@ -58,7 +59,7 @@ def page(browser_path: str, address: str) -> Iterator[Page]:
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path, args=FLAGS)
-        page = browser.new_page(base_url=address, viewport={"width": 1600, "height": 1000})
+        page = browser.new_page(base_url=address, viewport=WINDOW)
         page.set_default_timeout(PATIENCE_MS)
         yield page
         browser.close()

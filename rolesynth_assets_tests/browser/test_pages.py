@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from rolesynth_assets_tests.browser.conftest import Shot
+from rolesynth_assets_tests.browser.conftest import TALL_WINDOW, WINDOW, Shot
 from rolesynth_assets_tests.browser.small_project import (
     CAPTIONS,
     CELL,
@@ -56,6 +56,7 @@ def shown_picture(page: Page, key: str) -> Locator:
 
 def test_lineage_graph_shows_every_asset_in_its_group(page: Page, shot: Shot) -> None:
     declared = declared_groups()
+    page.set_viewport_size(TALL_WINDOW)
     page.goto("/asset-groups")
     page.get_by_text("Hide navigation").click()
     page.get_by_role("img", name="panel_show_right").click()
@@ -69,6 +70,7 @@ def test_lineage_graph_shows_every_asset_in_its_group(page: Page, shot: Shot) ->
     assert {asset: found[asset] for asset in declared} == {a: [g] for a, g in declared.items()}
     page.wait_for_timeout(5_000)  # the colours come after the names, and nothing tells when
     shot("lineage")
+    page.set_viewport_size(WINDOW)
 
 
 def test_partition_grid_tells_missing_from_materialized(page: Page, shot: Shot) -> None:
