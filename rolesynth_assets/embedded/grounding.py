@@ -166,6 +166,13 @@ def one_cycle(step: int, steps: int, warmup: int = 60) -> float:
     return 0.03 + 0.97 * 0.5 * (1 + np.cos(np.pi * (step - warmup) / (steps - warmup)))
 
 
+def set_rate(stages: Sequence[Any], rate: float) -> None:
+    """Set the learning rate of all optimisers."""
+    for optimizer in stages:
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+
+
 def _tower_batch(seed: int, batch: int, step: int) -> tuple[TowerLabels, torch.Tensor]:
     indices = range(step * batch, (step + 1) * batch)
     noise = np.random.default_rng([seed, step])
@@ -207,9 +214,7 @@ def train_tower(
     stages = optimizers(visual, list(head.parameters()), lr)
     seen = 0.0
     for step, (labels, pixels) in enumerate(prefetched(_tower_batch, seed, batch, steps)):
-        for optimizer in stages:
-            for group in optimizer.param_groups:
-                group["lr"] = lr * one_cycle(step, steps)
+        set_rate(stages, lr * one_cycle(step, steps))
         patches = tower(visual, pixels)
         tokens = visual.merger(patches).view(batch, IMAGE_TOKENS, -1)
         loss, hits = head(patches, tokens, labels)

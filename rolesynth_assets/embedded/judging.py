@@ -13,7 +13,7 @@ import asyncio
 import copy
 import json
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -24,18 +24,16 @@ from tokenizers import Tokenizer
 
 from rolesynth_assets.captions.lengths import DEFAULT_POLICY
 from rolesynth_assets.embedded.curriculum import CURRICULA, noisy_pixels, training_picture
-from rolesynth_assets.embedded.grounding import one_cycle, optimizers, prefetched
+from rolesynth_assets.embedded.grounding import prefetched
 from rolesynth_assets.embedded.language import (
     IGNORED,
     Batch,
-    Smoothed,
     equipment,
     in_parts,
-    learn,
     reply_hidden,
+    train_on_lessons,
 )
 from rolesynth_assets.embedded.lessons import Lesson, Teacher, judge
-from rolesynth_assets.embedded.looking import Gaze
 from rolesynth_assets.embedded.scenes import draw, encode, sample_scene
 from rolesynth_assets.mllm.embedded import EmbeddedEngine
 from rolesynth_assets.mllm.engine import ChatRequest
@@ -117,22 +115,21 @@ def train_judge(
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     scores = {n: tokenizer.token_to_id(str(n)) for n in range(1, 101)}
     scores = {n: token for n, token in scores.items() if token is not None}
-    for parameter in model.model.visual.parameters():
-        parameter.requires_grad_(False)
-    for phase, count in (("truth", steps), ("means", expected_steps)):
-        frozen = copy.deepcopy(model).requires_grad_(False) if phase == "means" else None
-        stages, gaze, smoothed = optimizers(model, [], lr), Gaze(model), Smoothed()
-        make = partial(judge_batch, folder)
-        for step, parts in enumerate(prefetched(make, seed + (frozen is not None), batch, count)):
-            for optimizer in stages:
-                for group in optimizer.param_groups:
-                    group["lr"] = lr * one_cycle(step, count, warmup=20)
-            if frozen is not None:
-                parts = [_expecting(frozen, part, scores) for part in parts]
-            losses = smoothed(learn(model, gaze, stages, parts))
-            if step % 20 == 0 or step == count - 1:
-                log(f"judge, {phase} {step + 1}/{count} {losses}")
-        gaze.close()
+    make = partial(judge_batch, folder)
+
+    def learn(batches: Iterable[Sequence[Batch]], phase: str, count: int) -> None:
+        train_on_lessons(model, batches, f"judge, {phase}", steps=count, lr=lr, log=log, warmup=20)
+
+    learn(prefetched(make, seed, batch, steps), "truth", steps)
+    frozen = copy.deepcopy(model).requires_grad_(False)
+    learn(
+        (
+            [_expecting(frozen, part, scores) for part in parts]
+            for parts in prefetched(make, seed + 1, batch, expected_steps)
+        ),
+        "means",
+        expected_steps,
+    )
 
 
 @torch.no_grad()

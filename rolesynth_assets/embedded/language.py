@@ -7,7 +7,7 @@ lessons' token ids. The loss is taken on the replies, and on where words look (`
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +18,12 @@ from tokenizers import Tokenizer
 from torch.nn import functional
 
 from rolesynth_assets.embedded.curriculum import Curriculum, picture_batch
-from rolesynth_assets.embedded.grounding import one_cycle, optimizers, prefetched
+from rolesynth_assets.embedded.grounding import (
+    one_cycle,
+    optimizers,
+    prefetched,
+    set_rate,
+)
 from rolesynth_assets.embedded.lessons import Lesson, Teacher
 from rolesynth_assets.embedded.looking import Gaze, Looks, looks, named_things
 from rolesynth_assets.embedded.nano import embed, encode_images, rope_positions
@@ -187,17 +192,40 @@ def train_language(
 ) -> None:
     """Train the language model of `model` in place, on the frozen tower stored in `folder`."""
     torch.manual_seed(seed)
-    for parameter in model.model.visual.parameters():
-        parameter.requires_grad_(False)
+    batches = prefetched(partial(lesson_batch, folder, curriculum), seed, batch, steps)
+    train_on_lessons(model, batches, "language", steps=steps, lr=lr, log=log, save=save)
+
+
+def train_on_lessons(
+    model: Any,
+    batches: Iterable[Sequence[Batch]],
+    stage: str,
+    *,
+    steps: int,
+    lr: float,
+    log: Callable[[str], None],
+    warmup: int = 60,
+    save: Callable[[], None] = lambda: None,
+) -> None:
+    """Train `model` in place, its tower excepted.
+
+    Args:
+        model: the nano MLLM.
+        batches: the parts of each step's batch.
+        stage: what to call it in the log.
+        steps: number of batches.
+        lr: highest learning rate.
+        log: told of the losses every 20 steps.
+        warmup: steps until the learning rate is reached.
+        save: called every 200 steps.
+    """
+    model.model.visual.requires_grad_(False)
     stages, gaze, smoothed = optimizers(model, [], lr), Gaze(model), Smoothed()
-    make = partial(lesson_batch, folder, curriculum)
-    for step, parts in enumerate(prefetched(make, seed, batch, steps)):
-        for optimizer in stages:
-            for group in optimizer.param_groups:
-                group["lr"] = lr * one_cycle(step, steps)
+    for step, parts in enumerate(batches):
+        set_rate(stages, lr * one_cycle(step, steps, warmup))
         losses = smoothed(learn(model, gaze, stages, parts))
         if step % 20 == 0 or step == steps - 1:
-            log(f"language {step + 1}/{steps} {losses}")
+            log(f"{stage} {step + 1}/{steps} {losses}")
         if step % 200 == 199:
             save()
     gaze.close()

@@ -17,9 +17,8 @@ from rolesynth_assets.embedded.figures import BarChart, Colour
 from rolesynth_assets.embedded.grammar import COUNT_WORDS, Style, describe
 from rolesynth_assets.embedded.kinds import KINDS
 from rolesynth_assets.embedded.labels import WORDS
-from rolesynth_assets.embedded.problems import Domain, questions, with_options
+from rolesynth_assets.embedded.problems import Domain, pose
 from rolesynth_assets.embedded.scenes import CANVAS, Background, Scene, Size
-from rolesynth_assets.embedded.solving import solve
 from rolesynth_assets.embedded.specification import Picture
 from rolesynth_assets.embedded.truth import claims
 from rolesynth_assets.pairs.judge import judge_prompt
@@ -149,14 +148,10 @@ def problem(picture: Picture, rng: random.Random) -> Lesson:
         [domain] = rng.choices(SCENE_DOMAINS, (0.4, 0.4, 0.2))
     else:
         domain = Domain.BAR_CHARTS if isinstance(picture, BarChart) else Domain.EASY_VQA
-    question = rng.choice(questions(domain, picture, rng))
-    solution = solve(question, picture)
-    assert solution is not None, question
-    answer, reasoning = solution.answer, solution.reasoning
-    if rng.random() < 0.3:
-        question, answer = with_options(question, answer, rng)
-        if answer != solution.answer:
-            reasoning = f"{reasoning} That is {solution.answer}."
+    posed = pose(domain, picture, rng, options=0.3)
+    question, answer, reasoning = posed.question, posed.answer, posed.solution.reasoning
+    if answer != posed.solution.answer:
+        reasoning = f"{reasoning} That is {posed.solution.answer}."
     draw = rng.random()
     if draw < 0.3:
         return plain_question(question, answer)

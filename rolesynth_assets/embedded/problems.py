@@ -23,7 +23,7 @@ from rolesynth_assets.embedded.figures import (
 )
 from rolesynth_assets.embedded.kinds import KINDS
 from rolesynth_assets.embedded.scenes import POSITIONS, Background, Scene, Size, sample_scene
-from rolesynth_assets.embedded.solving import OPTION, counts, solve
+from rolesynth_assets.embedded.solving import OPTION, Solution, counts, solve
 from rolesynth_assets.embedded.specification import Picture, draw_picture
 
 
@@ -39,12 +39,25 @@ class Domain(StrEnum):
 
 @dataclass(frozen=True)
 class ProblemItem:
-    """A held-out problem: encoded image, question, true answer, ``MCQ`` or ``Open-ended``."""
+    """A problem with its picture: encoded image, question, true answer."""
 
     image: bytes
     question: str
     answer: str
-    task_type: str
+
+    @property
+    def task_type(self) -> str:
+        """``MCQ`` or ``Open-ended``."""
+        return "MCQ" if OPTION.search(self.question) else "Open-ended"
+
+
+@dataclass(frozen=True)
+class Posed:
+    """A question about a picture, its true answer, and the solution behind it."""
+
+    question: str
+    answer: str
+    solution: Solution
 
 
 def sample_picture(domain: Domain, seed: int, index: int) -> Picture:
@@ -83,25 +96,43 @@ def with_options(question: str, answer: str, rng: random.Random) -> tuple[str, s
     return f"{question}\n{lines}", "ABCD"[options.index(answer)]
 
 
+def pose(domain: Domain, picture: Picture, rng: random.Random, options: float) -> Posed:
+    """Ask one of the domain's questions about a picture, with options A-D in a share of the cases.
+
+    Args:
+        domain: what the question is about.
+        picture: one that fits the domain.
+        rng: decides what is left open.
+        options: share of the questions that get options, of those that can.
+    """
+    question = rng.choice(questions(domain, picture, rng))
+    solution = solve(question, picture)
+    assert solution is not None, question
+    answer = solution.answer
+    if rng.random() < options:
+        question, answer = with_options(question, answer, rng)
+    return Posed(question, answer, solution)
+
+
+def sample_problem(
+    domain: Domain, seed: int, index: int, rng: random.Random, options: float
+) -> ProblemItem:
+    """Return a problem about picture ``index`` of world ``seed``; see `pose`."""
+    from rolesynth_assets.embedded.scenes import encode
+
+    picture = sample_picture(domain, seed, index)
+    posed = pose(domain, picture, rng, options)
+    return ProblemItem(encode(draw_picture(picture)), posed.question, posed.answer)
+
+
 def held_out(domain: str, count: int, seed: int) -> list[ProblemItem]:
     """Return held-out problems of a domain, a third of them multiple choice.
 
     Their pictures are in no training set and in no seed: the scenes' indices begin at 3 x 10^9.
     """
-    from rolesynth_assets.embedded.scenes import encode
-
-    which, rng, items = Domain(domain), random.Random(f"held out {domain} {seed}"), []
-    for index in range(count):
-        picture = sample_picture(which, seed, 3_000_000_000 + index)
-        question = rng.choice(questions(which, picture, rng))
-        solution = solve(question, picture)
-        assert solution is not None, question
-        answer = solution.answer
-        if rng.random() < 1 / 3:
-            question, answer = with_options(question, answer, rng)
-        task = "MCQ" if OPTION.search(question) else "Open-ended"
-        items.append(ProblemItem(encode(draw_picture(picture)), question, answer, task))
-    return items
+    rng = random.Random(f"held out {domain} {seed}")
+    indices = range(3_000_000_000, 3_000_000_000 + count)
+    return [sample_problem(Domain(domain), seed, index, rng, 1 / 3) for index in indices]
 
 
 def alternatives(answer: str) -> Sequence[str]:

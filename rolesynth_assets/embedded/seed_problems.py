@@ -13,10 +13,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rolesynth_assets.embedded.problems import Domain, questions, sample_picture, with_options
-from rolesynth_assets.embedded.scenes import encode
-from rolesynth_assets.embedded.solving import solve
-from rolesynth_assets.embedded.specification import draw_picture
+from rolesynth_assets.embedded.problems import Domain, ProblemItem, sample_problem
 
 FIRST_PICTURE = 4_000_000_000
 """Index of the first seed's picture: training and held-out sets end below it."""
@@ -31,15 +28,6 @@ class SeedSize:
 
 
 DEMO_SEEDS = SeedSize()
-
-
-@dataclass(frozen=True)
-class SeedProblem:
-    """Encoded image, question, true answer."""
-
-    image: bytes
-    question: str
-    answer: str
 
 
 def write_seeds(folder: Path, size: SeedSize = DEMO_SEEDS) -> None:
@@ -64,28 +52,21 @@ def write_seeds(folder: Path, size: SeedSize = DEMO_SEEDS) -> None:
     made.write_text(json.dumps(asdict(size)))
 
 
-def seed_problems(domain: Domain, size: SeedSize) -> Iterator[SeedProblem]:
+def seed_problems(domain: Domain, size: SeedSize) -> Iterator[ProblemItem]:
     """Yield the seed problems of a domain, a quarter of those that can with options A-D."""
     rng = random.Random(f"seeds {domain} {size.seed}")
     if domain is Domain.EASY_VQA:
         yield from _easy_vqa(size.per_domain, rng)
         return
-    for number in range(size.per_domain):
-        picture = sample_picture(domain, size.seed, FIRST_PICTURE + number)
-        question = rng.choice(questions(domain, picture, rng))
-        solution = solve(question, picture)
-        assert solution is not None, question
-        answer = solution.answer
-        if rng.random() < 1 / 4:
-            question, answer = with_options(question, answer, rng)
-        yield SeedProblem(encode(draw_picture(picture)), question, answer)
+    for index in range(FIRST_PICTURE, FIRST_PICTURE + size.per_domain):
+        yield sample_problem(domain, size.seed, index, rng, 1 / 4)
 
 
-def _easy_vqa(count: int, rng: random.Random) -> Iterator[SeedProblem]:
+def _easy_vqa(count: int, rng: random.Random) -> Iterator[ProblemItem]:
     import easy_vqa
 
     asked, answers, images = easy_vqa.get_train_questions()
     paths = dict(easy_vqa.get_train_image_paths())
     for number in rng.sample(range(len(asked)), count):
         image = Path(paths[images[number]]).read_bytes()
-        yield SeedProblem(image, asked[number], answers[number])
+        yield ProblemItem(image, asked[number], answers[number])
