@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
-if TYPE_CHECKING:
-    from pydantic import ValidationError
+import yaml
+from pydantic import BaseModel, ValidationError
 
 
 class Named(Protocol):
@@ -20,6 +20,7 @@ class Named(Protocol):
 
 
 Value = TypeVar("Value", bound=Named)
+Model = TypeVar("Model", bound=BaseModel)
 
 
 def load_named(
@@ -59,6 +60,48 @@ def faults(error: ValidationError, whole: str) -> list[str]:
         for fault in error.errors(include_input=False, include_url=False)
         if fault["type"] != "default_factory_not_called"  # follows from another field's fault
     ]
+
+
+def read_model(
+    path: Path, kind: type[Model], error: type[Exception], *, what: str, fields: str, example: str
+) -> Model:
+    """Read one YAML file that a user writes.
+
+    Args:
+        path: of the file.
+        kind: the pydantic model that it holds.
+        error: raised for a file that is missing, is no YAML, or breaks the schema; every broken
+            field is named.
+        what: what the file is, for the message.
+        fields: the fields it has to have, for the message.
+        example: what to start from, for the message.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as cause:
+        raise error(f"{path}: cannot be read as YAML: {cause}") from cause
+    if not isinstance(content, dict):
+        raise error(
+            f"{path}: expected a mapping with {fields}, got {type(content).__name__}; "
+            f"start from a copy of {example}"
+        )
+    try:
+        return kind.model_validate(content)
+    except ValidationError as cause:
+        broken = "\n".join(f"  field {fault}" for fault in faults(cause, "(whole file)"))
+        raise error(f"{path} is no valid {what}:\n{broken}") from cause
+
+
+def same_name(error: type[Exception]) -> Callable[[str, Path, Path], Exception]:
+    """Return what makes the error for a name that two files of one folder have."""
+
+    def clash(name: str, first: Path, second: Path) -> Exception:
+        return error(
+            f"{second}: field name: {name!r} is already the name of {first.name}; "
+            "give one of them another name"
+        )
+
+    return clash
 
 
 def _read_folder(

@@ -5,10 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from pathlib import Path
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from rolesynth_assets.named_files import faults, load_named
+from rolesynth_assets.named_files import load_named, read_model, same_name
 
 SHIPPED_TASKS = Path(__file__).parent / "tasks"
 EXAMPLE_TASKS = Path(__file__).parent / "examples"
@@ -89,7 +88,9 @@ def load_tasks(extra_dir: Path | None = None) -> dict[str, Task]:
     Raises:
         BenchmarkError: a file is no valid task, or two files of one folder share a name.
     """
-    return load_named(SHIPPED_TASKS, extra_dir, load_task, _clash, ("*.yaml", "*.yml"))
+    return load_named(
+        SHIPPED_TASKS, extra_dir, load_task, same_name(BenchmarkError), ("*.yaml", "*.yml")
+    )
 
 
 def load_task(path: Path) -> Task:
@@ -99,24 +100,11 @@ def load_task(path: Path) -> Task:
         BenchmarkError: the file is missing, no YAML, or breaks the schema; every broken field is
             named.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise BenchmarkError(f"{path}: cannot be read as YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise BenchmarkError(
-            f"{path}: expected a mapping with name, kind and path, got {type(content).__name__}; "
-            f"start from a copy of a file in {EXAMPLE_TASKS}"
-        )
-    try:
-        return Task.model_validate(content)
-    except ValidationError as error:
-        broken = "\n".join(f"  field {fault}" for fault in faults(error, "(whole file)"))
-        raise BenchmarkError(f"{path} is no valid benchmark task:\n{broken}") from error
-
-
-def _clash(name: str, first: Path, second: Path) -> BenchmarkError:
-    return BenchmarkError(
-        f"{second}: field name: {name!r} is already the name of {first.name}; "
-        "give one of them another name"
+    return read_model(
+        path,
+        Task,
+        BenchmarkError,
+        what="benchmark task",
+        fields="name, kind and path",
+        example=f"a file in {EXAMPLE_TASKS}",
     )

@@ -2,10 +2,7 @@
 
 from pathlib import Path
 
-import yaml
-from pydantic import ValidationError
-
-from rolesynth_assets.named_files import faults, load_named
+from rolesynth_assets.named_files import load_named, read_model, same_name
 from rolesynth_assets.roles.role_set import RoleSet
 
 SHIPPED_SETS = Path(__file__).parent / "sets"
@@ -26,7 +23,9 @@ def load_role_sets(extra_dir: Path | None = None) -> dict[str, RoleSet]:
     Raises:
         RoleSetError: a file is no valid role set, or two files of one folder share a name.
     """
-    return load_named(SHIPPED_SETS, extra_dir, load_role_set, _clash, ("*.yaml", "*.yml"))
+    return load_named(
+        SHIPPED_SETS, extra_dir, load_role_set, same_name(RoleSetError), ("*.yaml", "*.yml")
+    )
 
 
 def load_role_set(path: Path) -> RoleSet:
@@ -36,24 +35,11 @@ def load_role_set(path: Path) -> RoleSet:
         RoleSetError: the file is missing, is no YAML, or breaks the schema; every broken field is
             named.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise RoleSetError(f"{path}: cannot be read as YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise RoleSetError(
-            f"{path}: expected a mapping with name, description, system, templates and roles; "
-            f"got {type(content).__name__}. Start from a copy of {SHIPPED_SETS / 'roles5.yaml'}"
-        )
-    try:
-        return RoleSet.model_validate(content)
-    except ValidationError as error:
-        broken = "\n".join(f"  field {fault}" for fault in faults(error, "(whole file)"))
-        raise RoleSetError(f"{path} is no valid role set:\n{broken}") from error
-
-
-def _clash(name: str, first: Path, second: Path) -> RoleSetError:
-    return RoleSetError(
-        f"{second}: field name: {name!r} is already the name of {first.name}; "
-        "give one of them another name"
+    return read_model(
+        path,
+        RoleSet,
+        RoleSetError,
+        what="role set",
+        fields="name, description, system, templates and roles",
+        example=str(SHIPPED_SETS / "roles5.yaml"),
     )
