@@ -6,6 +6,8 @@ from typing import Any
 
 import dagster as dg
 
+from rolesynth_assets.pictures.markdown import holds_image
+
 DIGITS = 4
 """Significant digits of a number with a fraction."""
 _EXACT = "rolesynth/cost"  # a refresh adds it up
@@ -22,7 +24,7 @@ def page_order(metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _place(key: str, value: object) -> int:
-    if isinstance(value, dg.MarkdownMetadataValue) and "data:image/" in (value.md_str or ""):
+    if isinstance(value, dg.MarkdownMetadataValue) and holds_image(value.md_str):
         return 0
     return 2 if key.startswith(_LAST) else 1
 

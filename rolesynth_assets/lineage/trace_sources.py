@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rolesynth_assets.clip.trainings import Training, read_trainings
 from rolesynth_assets.recipes.pins import Pin, read_pins
 from rolesynth_assets.store.rows import any_key
-from rolesynth_assets.store.schemas import table_spec
+from rolesynth_assets.store.schemas import holds_bytes, table_spec
 from rolesynth_assets.store.tombstones import Tombstone, read_tombstones
 
 if TYPE_CHECKING:
@@ -49,10 +49,8 @@ class Sources:
         Raises:
             MissingVersionError: that version is gone.
         """
-        import pyarrow as pa
-
         spec = table_spec(table)
-        columns = [f.name for f in spec.schema if not _holds_bytes(f.type, pa)]
+        columns = [f.name for f in spec.schema if not holds_bytes(f.type)]
         found = self.store.read(table, None, columns, where, version).to_pylist()
         return sorted(found, key=lambda row: [row[c] for c in (spec.key, *spec.partition_by)])
 
@@ -159,8 +157,3 @@ def sampling(row: Row) -> str:
         f"temperature {row['temperature']:g}, top-p {row['top_p']:g}, "
         f"{row['max_tokens']} tokens at most, seed {row['seed']}"
     )
-
-
-def _holds_bytes(kind: Any, pa: Any) -> bool:
-    types = pa.types
-    return types.is_binary(kind) or (types.is_list(kind) and types.is_binary(kind.value_type))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from rolesynth_assets.lineage.withdrawn_artefacts import ArtefactKind
+from rolesynth_assets.pictures.markdown import holds_image
 
 if TYPE_CHECKING:
     from rolesynth_assets.lineage.withdrawal import Withdrawal
@@ -93,6 +94,6 @@ def _shows_picture(record: dg.EventLogRecord) -> bool:
     made = record.asset_materialization
     values = made.metadata.values() if made else ()
     return any(
-        isinstance(value, dg.MarkdownMetadataValue) and "data:image/" in (value.md_str or "")
+        isinstance(value, dg.MarkdownMetadataValue) and holds_image(value.md_str)
         for value in values
     )

@@ -104,8 +104,8 @@ class EngineSettings(BaseModel):
         """
         environ = os.environ if environ is None else environ
         values: dict[str, Any] = {"names": SettingNames.of_variables(prefix)}
-        for field in cls.model_fields:
-            if field in ("names", "script"):
+        for field, info in cls.model_fields.items():
+            if info.exclude:  # no setting of a user's
                 continue
             text = environ.get(f"{prefix}{field.upper()}", "").strip()
             if not text:

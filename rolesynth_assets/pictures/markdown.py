@@ -6,6 +6,7 @@ import base64
 
 from rolesynth_assets.pictures.png import MAX_BYTES
 
+_DATA_URI = "data:image/"
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
@@ -28,4 +29,9 @@ def markdown_image(png: bytes, alt: str) -> str:
             "should hold; encode it with pictures.png.encode_png"
         )
     plain = " ".join(alt.replace("[", " ").replace("]", " ").replace("\\", " ").split())
-    return f"![{plain}](data:image/png;base64,{base64.b64encode(png).decode('ascii')})"
+    return f"![{plain}]({_DATA_URI}png;base64,{base64.b64encode(png).decode('ascii')})"
+
+
+def holds_image(markdown: str | None) -> bool:
+    """Tell whether Markdown shows a picture that it holds itself."""
+    return _DATA_URI in (markdown or "")

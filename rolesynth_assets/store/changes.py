@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from rolesynth_assets.store.rows import partition_predicate
-from rolesynth_assets.store.schemas import TableSpec
+from rolesynth_assets.store.schemas import TableSpec, holds_bytes
 
 if TYPE_CHECKING:
     import lance
@@ -47,7 +47,7 @@ def find_changes(
     """
     import polars as pl
 
-    comparable = not any(_holds_bytes(field.type) for field in spec.schema)
+    comparable = not any(holds_bytes(field.type) for field in spec.schema)
     columns = spec.schema.names if comparable else [spec.key]
     stored = pl.DataFrame(
         dataset.to_table(columns=columns, filter=partition_predicate(spec, partition))
@@ -59,9 +59,3 @@ def find_changes(
         differing = numbered.join(stored, on=columns, how="anti", nulls_equal=True)
         rows = rows.take(differing["_row"].sort().to_arrow())
     return Changes(rows, tuple(gone))
-
-
-def _holds_bytes(kind: pa.DataType) -> bool:
-    return pa.types.is_binary(kind) or (
-        pa.types.is_list(kind) and pa.types.is_binary(kind.value_type)
-    )

@@ -328,6 +328,13 @@ TABLES: dict[str, TableSpec] = {
 }
 
 
+def holds_bytes(kind: pa.DataType) -> bool:
+    """Tell whether a column holds bytes, such as images, one by one or in lists."""
+    return pa.types.is_binary(kind) or (
+        pa.types.is_list(kind) and pa.types.is_binary(kind.value_type)
+    )
+
+
 def table_spec(name: str) -> TableSpec:
     """Look a table up by name.
 
