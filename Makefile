@@ -36,8 +36,7 @@ ablation: install ## every embedded recipe with three seeds, and the report
 	$(BIN)/rolesynth ablation
 
 ui: install ## the Dagster UI on 127.0.0.1:$(PORT)
-	mkdir -p $(DAGSTER_HOME) && cp dagster.yaml $(DAGSTER_HOME)/dagster.yaml
-	$(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p $(PORT)
+	$(BIN)/rolesynth ui --port $(PORT)
 
 lint: install ## ruff and pyright
 	$(BIN)/ruff check .

@@ -33,7 +33,7 @@ EMBEDDED_ROLE_SETS = ("roles5", "generic1")
 EMBEDDED_DOMAINS = ("counting", "bar_charts")
 """Domains of the demo: one in which each of the specialised judges is at home."""
 EMBEDDED_ROUNDS = 2
-DAGSTER_HOME = ".dagster"
+WORKSPACE = "workspace.yaml"
 
 
 @app.command()
@@ -131,6 +131,26 @@ def run(
     _refresh(role_set, seeds, time.perf_counter())
 
 
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000,
+) -> None:
+    """Open the Dagster UI on 127.0.0.1 with what was made here: lineage, partitions, pictures.
+
+    It runs until Ctrl-C, with the daemon that plays schedules and sensors. Nobody but this machine
+    can reach it.
+    """
+    import sys
+
+    from rolesynth_assets.home import prepare_home
+
+    prepare_home()
+    ours = Path(WORKSPACE).is_file()
+    code = ("-w", WORKSPACE) if ours else ("-m", "rolesynth_assets.definitions")
+    arguments = ["-m", "dagster", "dev", *code, "-h", "127.0.0.1", "-p", str(port)]
+    os.execv(sys.executable, [sys.executable, *arguments])
+
+
 app.command()(stale)
 app.command()(trace)
 app.command()(withdraw)
@@ -179,10 +199,11 @@ def _refresh(
             problems out.
     """
     from rolesynth_assets import progress
+    from rolesynth_assets.home import prepare_home
 
-    home = Path(os.environ.setdefault("DAGSTER_HOME", str(Path(DAGSTER_HOME).resolve())))
-    _prepare_home(home)
     with _bars() as reporting:
+        reporting("loading Dagster")(0, 1)
+        prepare_home()
         token = progress.reporter.set(reporting)
         try:
             _run_targets(role_sets, recipes, extra, r1_recipes, reporting, began)
@@ -200,7 +221,6 @@ def _run_targets(
 ) -> None:
     import warnings
 
-    reporting("loading Dagster")(0, 1)
     import dagster as dg
 
     # in beta in 1.13, said anew at every observation; drop this once it is not
@@ -254,15 +274,6 @@ def _run_targets(
     from rolesynth_assets.summary_table import print_summary
 
     print_summary(settings, report, shards, role_sets, list(recipes), began, problems)
-
-
-def _prepare_home(home: Path) -> None:
-    """Make the Dagster home, with the project's dagster.yaml in it."""
-    home.mkdir(parents=True, exist_ok=True)
-    ours, theirs = Path("dagster.yaml"), home / "dagster.yaml"
-    wanted = ours.read_text() if ours.is_file() else "telemetry:\n  enabled: false\n"
-    if not theirs.exists() or (ours.is_file() and theirs.read_text() != wanted):
-        theirs.write_text(wanted)
 
 
 def _bars() -> AbstractContextManager[Callable[[str], Report]]:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rolesynth_assets.home import HOME, prepare_home
+
 if TYPE_CHECKING:
     from rolesynth_assets.lineage.causes import Cell, Status
     from rolesynth_assets.lineage.fix import Fixed
@@ -75,12 +77,13 @@ def _observed() -> Iterator[Refresher]:
     from rolesynth_assets.definitions import defs
     from rolesynth_assets.lineage.refresh import Refresher, RefreshError
 
-    os.environ.setdefault("DAGSTER_HOME", str(Path(".dagster").resolve()))
-    if not Path(os.environ["DAGSTER_HOME"]).is_dir():
+    home = Path(os.environ.get("DAGSTER_HOME") or HOME)
+    if not home.is_dir():
         raise typer.BadParameter(
-            f"nothing was made yet: there is no {os.environ['DAGSTER_HOME']}; "
+            f"nothing was made yet: there is no {home}; "
             "`rolesynth demo` or `rolesynth ingest PATH` begins"
         )
+    prepare_home()
     with dg.DagsterInstance.get() as instance:
         refresher = Refresher(defs, instance)
         try:

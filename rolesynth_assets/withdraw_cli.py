@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rolesynth_assets.home import prepare_home
+
 if TYPE_CHECKING:
     from rolesynth_assets.lineage.purge import Purge
     from rolesynth_assets.lineage.withdrawal import Withdrawal
@@ -58,6 +60,7 @@ def withdraw(
         return
     if not reason.strip():
         raise typer.BadParameter("--reason says why; it is kept with the tombstone.")
+    prepare_home()
     report = _withdraw(settings, store, warehouse, ids, reason, purge=purge, dry_run=dry_run)
     if as_json:
         typer.echo(json.dumps(report, indent=1, ensure_ascii=False))

@@ -31,11 +31,11 @@ def words(result: Result) -> str:
 def test_help_lists_the_commands() -> None:
     result = invoke("--help")
     assert result.exit_code == 0
-    for command in ("demo", "ablation", "ingest", "run"):
+    for command in ("demo", "ablation", "ingest", "run", "ui"):
         assert re.search(rf"\b{command}\b", words(result)), command
 
 
-@pytest.mark.parametrize("command", ["demo", "ablation", "ingest", "run"])
+@pytest.mark.parametrize("command", ["demo", "ablation", "ingest", "run", "ui"])
 def test_every_command_explains_itself(command: str) -> None:
     result = invoke(command, "--help")
     assert result.exit_code == 0

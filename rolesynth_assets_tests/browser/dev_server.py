@@ -1,4 +1,4 @@
-"""`dagster dev` on a free port of the loopback, ended with everything that it started."""
+"""`rolesynth ui` on a free port of the loopback, ended with everything that it started."""
 
 import os
 import signal
@@ -49,14 +49,14 @@ class DevServer:
 
 @contextmanager
 def dev_server(environ: Mapping[str, str], log: Path) -> Iterator[DevServer]:
-    """Start `dagster dev` on the repository's workspace.
+    """Start `rolesynth ui`, that is `dagster dev`, on the repository's workspace.
 
     Args:
         environ: all environment variables, DAGSTER_HOME and ROLESYNTH_PROJECT among them.
         log: file for what the server prints.
     """
     port = _free_port()
-    command = f"-m dagster dev -w workspace.yaml -h 127.0.0.1 -p {port}"
+    command = f"-m rolesynth_assets.cli ui --port {port}"
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, *command.split()],

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from rolesynth_assets.embedded.world import WorldSize
 
-ROOT = Path(__file__).parents[2]
 DONE, MISSING = "scenes-0000", "scenes-0001"
 ROLE_SET = "roles5"
 CELL = f"{DONE}|{ROLE_SET}"
@@ -19,10 +18,6 @@ FAILING = "no_role_wiped_out"
 SETTINGS = """\
 thresholds:
   min_role_survival: 0.9 # more than the fifth that the filter keeps, so that the check fails
-"""
-PATIENCE = """
-code_servers:
-  local_startup_timeout: 600 # seconds, on a busy machine
 """
 MADE = (
     ("image_shards", DONE),
@@ -39,13 +34,10 @@ MADE = (
 
 
 def lay_out(project: Path) -> dict[str, str]:
-    """Write the project's files and an empty Dagster home; return the variables that go with it."""
-    home = project / ".dagster"
-    home.mkdir(parents=True)
-    (home / "dagster.yaml").write_text((ROOT / "dagster.yaml").read_text() + PATIENCE)
+    """Write the project's settings; return the variables that go with it."""
     (project / "rolesynth.yaml").write_text(SETTINGS)
     return {
-        "DAGSTER_HOME": str(home),
+        "DAGSTER_HOME": str(project / ".dagster"),
         "ROLESYNTH_PROJECT": str(project),
         "DAGSTER_GRPC_TIMEOUT_SECONDS": "600",
     }
@@ -57,6 +49,7 @@ def make() -> None:
 
     from rolesynth_assets.definitions import defs
     from rolesynth_assets.embedded.world import write_world
+    from rolesynth_assets.home import prepare_home
     from rolesynth_assets.images.shards import register_path
     from rolesynth_assets.lineage.causes import Cell
     from rolesynth_assets.lineage.refresh import Refresher
@@ -64,6 +57,7 @@ def make() -> None:
 
     root = Settings.load().data_root
     shards = register_path(root, write_world(root, WORLD), "scenes")
+    prepare_home()
     with dg.DagsterInstance.get() as instance:
         instance.add_dynamic_partitions("image_shard", [shard.key for shard in shards])
         refresher = Refresher(defs, instance)

@@ -1,0 +1,80 @@
+import multiprocessing
+import os
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from filelock import FileLock, Timeout
+
+from rolesynth_assets import home
+from rolesynth_assets.home import prepare_home
+
+TOGETHER = 4
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DAGSTER_HOME", "")
+    return tmp_path
+
+
+def test_the_home_is_beside_the_project_unless_the_environment_names_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert prepare_home() == folder / ".dagster"
+    assert os.environ["DAGSTER_HOME"] == str(folder / ".dagster")
+    monkeypatch.setenv("DAGSTER_HOME", "elsewhere")  # Dagster takes absolute paths only
+    assert prepare_home() == folder / "elsewhere"
+    with dg.DagsterInstance.get() as instance:
+        assert instance.root_directory == str(folder / "elsewhere")
+
+
+def test_the_projects_settings_are_the_instances(folder: Path) -> None:
+    assert "enabled: false" in (prepare_home() / "dagster.yaml").read_text()
+    (folder / "dagster.yaml").write_text("nux:\n  enabled: false\n")
+    assert (prepare_home() / "dagster.yaml").read_text() == "nux:\n  enabled: false\n"
+
+
+def test_who_comes_while_the_home_is_made_waits(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(home, "LOCK_TIMEOUT_S", 0.01)
+    context = multiprocessing.get_context("fork")
+    locked, done = context.Event(), context.Event()
+    (folder / ".dagster").mkdir()
+    holder = context.Process(target=_hold, args=(folder / ".dagster", locked, done))
+    holder.start()
+    try:
+        assert locked.wait(60)
+        with pytest.raises(Timeout):
+            prepare_home()
+        assert not (folder / ".dagster" / "storage").exists()
+    finally:
+        done.set()
+        holder.join(60)
+
+
+def test_several_at_once_make_one_home_that_can_be_opened_again(folder: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    start = context.Barrier(TOGETHER)
+    processes = [context.Process(target=_prepare_after, args=(start,)) for _ in range(TOGETHER)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+    assert [process.exitcode for process in processes] == [0] * TOGETHER
+    prepare_home()
+    with dg.DagsterInstance.get() as instance:
+        assert instance.get_runs_count() == 0
+
+
+def _prepare_after(start) -> None:
+    start.wait(60)
+    prepare_home()
+
+
+def _hold(folder: Path, locked, done) -> None:
+    with FileLock(folder / ".prepare.lock"):
+        locked.set()
+        done.wait(60)
