@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rolesynth_assets.images.descriptor import ShardDescriptor
+from rolesynth_assets.images.buckets import CHUNK_BYTES, open_source
+from rolesynth_assets.images.descriptor import ShardDescriptor, is_url
 from rolesynth_assets.images.readers import Member
 from rolesynth_assets.images.rejects import Reject, RejectReason
 
@@ -46,6 +48,26 @@ def pick_column(schema: pa.Schema, asked: str | None, uri: str) -> str:
     )
 
 
+@contextmanager
+def open_parquet(uri: str) -> Iterator[pq.ParquetFile]:
+    """Open a parquet file by path or URL, such that a row group need not fit into memory.
+
+    Raises:
+        OSError: There is none, or it cannot be read.
+        pa.ArrowException: It is no parquet file.
+        BucketError: Its bucket cannot be read.
+    """
+    if is_url(uri):
+        with (
+            open_source(uri) as source,
+            pq.ParquetFile(source, buffer_size=CHUNK_BYTES) as file,
+        ):
+            yield file
+    else:
+        with pq.ParquetFile(uri, memory_map=True) as file:
+            yield file
+
+
 def iter_parquet(descriptor: ShardDescriptor, max_bytes: int) -> Iterator[Member]:
     """Read a range of rows of a parquet file, row group by row group.
 
@@ -57,15 +79,18 @@ def iter_parquet(descriptor: ShardDescriptor, max_bytes: int) -> Iterator[Member
 
     Yields:
         Members in row order; `source` is `path::row`.
+
+    Raises:
+        BucketError: The file's bucket cannot be read.
     """
     uri = descriptor.uri
-    try:
-        file = pq.ParquetFile(uri, memory_map=True)
-        column = pick_column(file.schema_arrow, descriptor.column, uri)
-    except (OSError, ValueError, pa.ArrowException) as error:
-        yield _broken(uri, error)
-        return
-    with file:
+    with ExitStack() as opened:
+        try:
+            file = opened.enter_context(open_parquet(uri))
+            column = pick_column(file.schema_arrow, descriptor.column, uri)
+        except (OSError, ValueError, pa.ArrowException) as error:
+            yield _broken(uri, error)
+            return
         group_start = 0
         stop = _stop(descriptor, file.metadata.num_rows)
         for group in range(file.metadata.num_row_groups):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
@@ -31,8 +32,9 @@ class ShardDescriptor(BaseModel):
         key: `<name>-0000`; a valid Dagster partition key and file name.
         name: The collection that the shard belongs to.
         kind: How to read it.
-        uri: Absolute path of the folder, the tar, the parquet file or the Lance dataset.
-        members: Folder: file paths below `uri`, in order (see `encode_path`); else empty.
+        uri: Absolute path of the folder, the tar, the parquet file or the Lance dataset; or the URL
+            of a prefix, a tar or a parquet file in a bucket.
+        members: Folder: paths below `uri`, in order (see `encode_path`); else empty.
         first_row: Parquet and Lance: the first row, counted from 0.
         rows: Parquet and Lance: how many rows.
         column: Parquet and Lance: the column with the image bytes.
@@ -63,6 +65,11 @@ class ShardDescriptor(BaseModel):
     def expected_members(self) -> int:
         """How many members will be read; 0 where only reading can tell (tar)."""
         return len(self.members) if self.kind is ShardKind.FOLDER else self.rows or 0
+
+
+def is_url(path: str | Path) -> bool:
+    """Whether `path` is a URL, of whatever scheme."""
+    return "://" in str(path)
 
 
 def encode_path(path: str) -> str:

@@ -5,24 +5,25 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from rolesynth_assets.images.columns import NoImageColumnError, pick_column
+from rolesynth_assets.images.columns import NoImageColumnError, open_parquet, pick_column
 from rolesynth_assets.images.descriptor import (
     NAME_PATTERN,
     ShardDescriptor,
     ShardKind,
+    decode_path,
     encode_path,
+    is_url,
 )
 from rolesynth_assets.images.formats import HEAD_BYTES, IMAGE_EXTENSIONS, is_image
-from rolesynth_assets.images.readers import is_hidden
+from rolesynth_assets.images.sources import Entry, Source, open_place
 
 DEFAULT_SHARD_SIZE = 10_000  # images; Dagster is at ease with some hundred partitions of this size
 MAX_NAME = 100  # characters
 _TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
-_UNFINISHED = {".part", ".partial", ".tmp", ".crdownload", ".download"}  # still being written
 
 
 class NoImagesError(ValueError):
@@ -42,6 +43,9 @@ class _Source:
     version: int | None = None
 
 
+_OpenTable = Callable[[str, str | None], _Source]
+
+
 def plan_shards(
     path: str | Path,
     name: str,
@@ -59,8 +63,12 @@ def plan_shards(
     shards, and registered ones never change. A file of a folder counts when its name has an image
     extension or its content begins like an image; dot files and unfinished downloads do not.
 
+    The same holds of a URL such as s3://bucket/prefix, but for Lance datasets; below it, content
+    decides for objects without any extension alone.
+
     Args:
-        path: A folder, a tar, a parquet file, a Lance dataset or one image file.
+        path: A folder, a tar, a parquet file, a Lance dataset or one image file; or the URL of a
+            prefix or of one of the others in a bucket.
         name: Start of the shard keys `<name>-0000`: letters, digits, "_", single "." or "-".
         registered: All registered shards, of any name.
         shard_size: Images or rows a shard.
@@ -75,23 +83,29 @@ def plan_shards(
         FileNotFoundError: There is no such path.
         NoImagesError: The path holds no image.
         ValueError: `name` does not fit, or a table has no image column.
+        BucketError: A bucket is missing, refuses access or does not answer.
     """
     if not re.fullmatch(NAME_PATTERN, name) or len(name) > MAX_NAME:
         wanted = f"at most {MAX_NAME} letters, digits and _, with single dots or hyphens between"
         raise ValueError(f"The shard name {name!r} cannot be a partition key; use {wanted}.")
     if shard_size < 1:
         raise ValueError(f"A shard of {shard_size} images is none; use at least 1.")
-    root = Path(os.path.abspath(path))
-    if not root.exists():
-        raise FileNotFoundError(f"There is no {root}; give a folder, a tar or a parquet file.")
-    newest = time.time() - min_age_s if min_age_s > 0 else None
-    found = _Found(column, newest)
-    found.visit(root)
+    source = open_place(path)
+    found = _Found(source, column, time.time() - min_age_s if min_age_s > 0 else None)
+    known = {
+        f"{shard.uri}/{member}"
+        for shard in registered
+        if shard.kind is ShardKind.FOLDER
+        for member in shard.members
+    }
+    found.look_into(source, known)
     if not found.seen and not found.waiting:
+        place = path if is_url(path) else os.path.abspath(path)
         raise NoImagesError(
-            f"{root} holds no image: no image file, webdataset tar, parquet file or Lance dataset."
+            f"{place} holds no image: no image file, webdataset tar, parquet file or Lance dataset"
+            f"{' (which is read from a local folder alone)' if is_url(path) else ''}."
         )
-    sources = found.new_sources(registered, shard_size)
+    sources = found.new_sources(registered, known, shard_size)
     first = _next_number(name, registered)
     return [
         ShardDescriptor(key=f"{name}-{first + number:04d}", name=name, **vars(source))
@@ -100,109 +114,92 @@ def plan_shards(
 
 
 class _Found:
-    """The containers and image files below a path."""
+    """The containers and image files of a source."""
 
-    def __init__(self, column: str | None, newest: float | None) -> None:
+    def __init__(self, source: Source, column: str | None, newest: float | None) -> None:
+        self.folder = source.folder
         self.column = column
-        self.newest = newest  # modification time, seconds since the epoch
         self.waiting = 0
         self.tars: list[str] = []
-        self.tables: list[_Source] = []
-        self.folder = ""
         self.members: list[str] = []
+        self._tables: list[tuple[_OpenTable, str]] = []
+        self._untold: set[str] = set()  # members whose names do not tell whether they are images
+        for entry in source.entries(newest):
+            self._take(entry)
+        # a folder may hold other tables: img2dataset writes one of metadata beside each tar
+        must_fit = source.named or column is not None
+        opened = source.each(lambda table: self._open(*table, must_fit), self._tables)
+        self.tables = [table for table in opened if table]
 
     @property
     def seen(self) -> int:
         rows = sum(table.rows or 0 for table in self.tables)
         return len(self.tars) + len(self.members) + rows
 
-    def visit(self, root: Path) -> None:
-        if root.is_dir() and not _is_lance(root):
-            self.folder = str(root)
-            for below in _walk(root, root):
-                self._take(root / below, below)
-        else:
-            self.folder = str(root.parent)
-            self._take(root, root.name, named=True)
-
-    def _take(self, path: Path, below: str, named: bool = False) -> None:
-        if path.is_dir():
-            self._take_table(_open_lance, path, named)
-        elif self.newest is not None and path.stat().st_mtime > self.newest:
+    def _take(self, entry: Entry) -> None:
+        name = entry.below.lower()
+        suffix = PurePosixPath(name).suffix
+        if not entry.settled:
             self.waiting += 1
-        elif path.name.lower().endswith(_TAR_SUFFIXES):
-            self.tars.append(str(path))
-        elif path.suffix.lower() == ".parquet":
-            self._take_table(_open_parquet, path, named)
-        elif path.suffix.lower() in IMAGE_EXTENSIONS or is_image(_head(path)):
-            self.members.append(encode_path(below))
+        elif entry.is_lance:
+            self._tables.append((_open_lance, entry.uri))
+        elif name.endswith(_TAR_SUFFIXES):
+            self.tars.append(entry.uri)
+        elif suffix == ".parquet":
+            self._tables.append((_open_parquet, entry.uri))
+        else:
+            member = encode_path(entry.below)
+            self.members.append(member)
+            if suffix not in IMAGE_EXTENSIONS:
+                self._untold.add(member)
 
-    def _take_table(
-        self, open_table: Callable[[str, str | None], _Source], path: Path, named: bool
-    ) -> None:
+    def _open(self, open_table: _OpenTable, uri: str, must_fit: bool) -> _Source | None:
         try:
-            self.tables.append(open_table(str(path), self.column))
+            return open_table(uri, self.column)
         except NoImageColumnError:
-            # a folder may hold other tables: img2dataset writes one of metadata beside each tar
-            if named or self.column:
+            if must_fit:
                 raise
+            return None
+
+    def look_into(self, source: Source, known: Set[str]) -> None:
+        """Keep of the members with untold names those that are known or begin like an image."""
+        new = [
+            name for name in self.members if name in self._untold and self._uri(name) not in known
+        ]
+        asked = [name for name in new if source.worth_a_look(name)]
+        heads = source.each(
+            lambda name: source.head(self._uri(decode_path(name)), HEAD_BYTES), asked
+        )
+        no_images = set(new).difference(
+            name for name, head in zip(asked, heads, strict=True) if is_image(head)
+        )
+        self.members = [name for name in self.members if name not in no_images]
 
     def new_sources(
-        self, registered: Sequence[ShardDescriptor], shard_size: int
+        self, registered: Sequence[ShardDescriptor], known: Set[str], shard_size: int
     ) -> Iterator[_Source]:
         known_tars = {shard.uri for shard in registered if shard.kind is ShardKind.TAR}
         yield from (_Source(ShardKind.TAR, uri) for uri in self.tars if uri not in known_tars)
         for table in self.tables:
             yield from _table_sources(table, registered, shard_size)
-        known = {
-            os.path.join(shard.uri, member)
-            for shard in registered
-            if shard.kind is ShardKind.FOLDER
-            for member in shard.members
-        }
-        new = [name for name in self.members if os.path.join(self.folder, name) not in known]
+        new = [name for name in self.members if self._uri(name) not in known]
         for start in range(0, len(new), shard_size):
             members = tuple(new[start : start + shard_size])
             yield _Source(ShardKind.FOLDER, self.folder, members=members)
 
-
-def _walk(folder: Path, root: Path) -> Iterator[str]:
-    """Regular files and Lance datasets below `folder`, in sorted order, relative to `root`."""
-    with os.scandir(folder) as entries:
-        ordered = sorted(entries, key=lambda entry: entry.name)
-    for entry in ordered:
-        path = Path(entry.path)
-        if is_hidden(entry.name) or path.suffix.lower() in _UNFINISHED:
-            continue
-        if entry.is_dir(follow_symlinks=False) and not _is_lance(path):
-            yield from _walk(path, root)
-        elif entry.is_file() or entry.is_dir(follow_symlinks=False):
-            yield str(path.relative_to(root))
-
-
-def _is_lance(path: Path) -> bool:
-    return (path / "_versions").is_dir()
-
-
-def _head(path: Path) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read(HEAD_BYTES)
-    except OSError:
-        return b""
+    def _uri(self, member: str) -> str:
+        return f"{self.folder}/{member}"
 
 
 def _open_parquet(uri: str, column: str | None) -> _Source:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
-        file = pq.ParquetFile(uri)
+        with open_parquet(uri) as file:
+            picked = pick_column(file.schema_arrow, column, uri)
+            return _Source(ShardKind.PARQUET, uri, column=picked, rows=file.metadata.num_rows)
     except (OSError, pa.ArrowException) as error:
         raise ValueError(f"{uri} is no readable parquet file ({error}); move it away.") from error
-    with file:
-        picked = pick_column(file.schema_arrow, column, uri)
-        return _Source(ShardKind.PARQUET, uri, column=picked, rows=file.metadata.num_rows)
 
 
 def _open_lance(uri: str, column: str | None) -> _Source:

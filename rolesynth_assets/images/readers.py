@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 
+from rolesynth_assets.images.ahead import in_order
+from rolesynth_assets.images.buckets import READS_AT_ONCE, Bucket
 from rolesynth_assets.images.decode import DecodeLimits
-from rolesynth_assets.images.descriptor import ShardDescriptor, ShardKind, decode_path
+from rolesynth_assets.images.descriptor import ShardDescriptor, ShardKind, decode_path, is_url
 from rolesynth_assets.images.rejects import Reject, RejectReason
 
 
@@ -29,7 +31,7 @@ class Member:
 def iter_members(
     descriptor: ShardDescriptor, limits: DecodeLimits | None = None
 ) -> Iterator[Member]:
-    """Read a shard's members one after the other, holding a handful of them at most.
+    """Read a shard's members in order, holding a handful of them at most.
 
     A member that cannot be read is a `Reject` and the reading goes on, so every member that the
     shard promises gives a row. No path that a descriptor or an archive names can lead out of the
@@ -41,6 +43,9 @@ def iter_members(
 
     Yields:
         Members in a fixed order: the descriptor's, the tar's, or the rows'.
+
+    Raises:
+        BucketError: The shard lies in a bucket that cannot be read.
     """
     limits = limits or DecodeLimits()
     if descriptor.kind is ShardKind.FOLDER:
@@ -73,15 +78,22 @@ def is_hidden(name: str) -> bool:
 
 
 def _iter_folder(descriptor: ShardDescriptor, max_bytes: int) -> Iterator[Member]:
-    for member in descriptor.members:
-        path = decode_path(member)
+    remote = is_url(descriptor.uri)
+    read = Bucket(descriptor.uri).read if remote else read_file
+
+    def member(name: str) -> Member:
+        path = decode_path(name)
         why = unsafe_path(path)
         data = (
             Reject(RejectReason.UNSAFE_PATH, why)
             if why
-            else read_file(os.path.join(descriptor.uri, path), max_bytes)
+            else read(os.path.join(descriptor.uri, path), max_bytes)
         )
-        yield Member(f"{descriptor.uri}/{member}", data)
+        return Member(f"{descriptor.uri}/{name}", data)
+
+    if remote:
+        return in_order(member, descriptor.members, READS_AT_ONCE)
+    return map(member, descriptor.members)
 
 
 def read_file(path: str, max_bytes: int) -> bytes | Reject:

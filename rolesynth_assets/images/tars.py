@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import IO
 
+from rolesynth_assets.images.buckets import open_source
 from rolesynth_assets.images.formats import HEAD_BYTES, IMAGE_EXTENSIONS, is_image
 from rolesynth_assets.images.readers import Member, is_hidden, unsafe_path
 from rolesynth_assets.images.rejects import Reject, RejectReason
@@ -74,15 +75,18 @@ def iter_tar(path: str, max_bytes: int) -> Iterator[Member]:
     `broken_archive` row, and reading goes on at the next good header.
 
     Args:
-        path: The tar file.
+        path: The tar file, or the URL of one in a bucket.
         max_bytes: A larger member is refused unread.
 
     Yields:
         Members in the tar's order; `source` is `path::member`.
+
+    Raises:
+        BucketError: The tar's bucket cannot be read.
     """
     try:
         with (
-            open(path, "rb") as file,
+            open_source(path) as file,
             _GuardedTar.open(
                 fileobj=file,
                 mode="r|*",

@@ -1,0 +1,263 @@
+"""Objects of a bucket, on S3 or Google Cloud Storage, opened by URL as files are by path.
+
+Credentials come from where the vendor's own tools look: AWS_ACCESS_KEY_ID and its companions, a
+profile, the machine's role; GOOGLE_APPLICATION_CREDENTIALS. A URL holds none. AWS_ENDPOINT_URL (or
+AWS_ENDPOINT_URL_S3) names another S3 service, AWS_SKIP_SIGNATURE=true asks without credentials; the
+library that is used here reads neither by itself, so this module does.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import IO
+
+from pyarrow import NativeFile, fs
+
+from rolesynth_assets.images.descriptor import is_url
+from rolesynth_assets.images.rejects import Reject, RejectReason
+
+CHUNK_BYTES = 8 * 2**20  # of a tar or table asked for at once: seconds of transfer, not of waiting
+READS_AT_ONCE = 8  # an object costs two round trips of some 20 ms each, whatever its size
+CONNECT_TIMEOUT_S, REQUEST_TIMEOUT_S = 10, 60
+_TRUE = {"1", "true", "yes"}
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_NO_BUCKET = re.compile(r"AWS Error NO_SUCH_BUCKET|[Bb]ucket does not exist|Bucket '\S+' not found")
+_REFUSED = re.compile(
+    r"AWS Error \w*(ACCESS_DENIED|ACCESS_KEY|SIGNATURE|TOKEN)|HTTP status 40[13]|provided token|"
+    r"PERMISSION_DENIED|UNAUTHENTICATED"
+)
+_WAYS_OUT = {
+    "s3": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, to who may list and "
+    "read it, or AWS_SKIP_SIGNATURE=true where it is public",
+    "gs": "set GOOGLE_APPLICATION_CREDENTIALS to who may list and read it, or "
+    "GOOGLE_SKIP_SIGNATURE=true where it is public",
+}
+
+
+class BucketError(RuntimeError):
+    """A bucket is missing, refuses access or does not answer; the message names it.
+
+    It stops whoever reads: what could not be asked for must not be taken for gone.
+    """
+
+
+class AccessRefusedError(BucketError):
+    """A bucket or an object may not be read with the credentials at hand."""
+
+
+class Bucket:
+    """A bucket, and the prefix or object in it that a URL names; threads may share it.
+
+    What follows the bucket's name is taken literally: nothing in it is an escape or a query.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Take the URL apart; of the bucket, at most its region is asked for.
+
+        Args:
+            url: `s3://bucket`, `s3://bucket/prefix`, `s3://bucket/object`, or the same with gs.
+
+        Raises:
+            ValueError: The URL is no such one.
+            BucketError: The bucket's region cannot be found out.
+        """
+        self.scheme, _, path = url.partition("://")
+        self.name, _, key = path.partition("/")
+        if self.scheme not in _WAYS_OUT:
+            raise ValueError(f"{self.scheme}:// cannot be read; give a path, s3:// or gs://.")
+        if not _BUCKET.fullmatch(self.name):  # it may hold a key, so it is not repeated
+            raise ValueError(
+                f"A URL is {self.scheme}://bucket/prefix, without keys or options; those belong "
+                f"into the environment: {_WAYS_OUT[self.scheme]}."
+            )
+        self.url = f"{self.scheme}://{self.name}/{key}".rstrip("/")
+        self._exists = False
+        try:
+            self._files = _s3(self.name) if self.scheme == "s3" else _gs()
+        except OSError as error:
+            raise self._error(self.url, str(error)) from None
+
+    def listing(self) -> list[tuple[str, float]]:
+        """List the objects below the prefix, sorted: their URLs and when they were written.
+
+        Returns:
+            (URL, seconds since the epoch), about 0.4 kB an object.
+
+        Raises:
+            FileNotFoundError: There is nothing below it.
+            BucketError: The bucket cannot be listed.
+        """
+        with self._explained(self.url):
+            found = self._files.get_file_info(fs.FileSelector(self._path(self.url), recursive=True))
+        return sorted(
+            (f"{self.scheme}://{info.path}", info.mtime.timestamp())
+            for info in found
+            if info.type == fs.FileType.File
+        )
+
+    def written(self) -> float:
+        """Return when the object that the URL names was written, in seconds since the epoch.
+
+        Raises:
+            FileNotFoundError: There is no such object.
+            BucketError: It cannot be asked for.
+        """
+        with self._explained(self.url):
+            info = self._files.get_file_info(self._path(self.url))
+            if info.type != fs.FileType.File:
+                raise FileNotFoundError
+        return info.mtime.timestamp()
+
+    @contextmanager
+    def open(self, url: str) -> Iterator[IO[bytes]]:
+        """Open an object of the bucket; it is read in pieces of `CHUNK_BYTES`.
+
+        Raises:
+            FileNotFoundError: There is no such object.
+            BucketError: It cannot be asked for, or was replaced while it was read.
+        """
+        with self._opened(url) as file:
+            before = file.metadata()  # its ETag among them
+            yield io.BufferedReader(_Raw(self, url, file), CHUNK_BYTES)
+            with self._opened(url) as now:
+                if now.metadata() != before:
+                    raise BucketError(f"{url} was replaced while it was read; read it again.")
+
+    def read(self, url: str, max_bytes: int) -> bytes | Reject:
+        """Read a whole object of at most `max_bytes`, or say why not.
+
+        Raises:
+            BucketError: It cannot be asked for.
+        """
+        try:
+            with self._opened(url) as file, self._explained(url):
+                if file.size() <= max_bytes:
+                    return file.read()
+        except FileNotFoundError as gone:
+            return Reject(RejectReason.UNREADABLE, gone.strerror or "gone")
+        return Reject(RejectReason.TOO_MANY_BYTES, f"more than the limit of {max_bytes} bytes")
+
+    def head(self, url: str, size: int) -> bytes:
+        """Read an object's first `size` bytes; none where it is gone.
+
+        Raises:
+            BucketError: It cannot be asked for.
+        """
+        try:
+            with self._opened(url) as file, self._explained(url):
+                return file.read(size)
+        except FileNotFoundError:
+            return b""
+
+    def _opened(self, url: str) -> NativeFile:
+        with self._explained(url):
+            return self._files.open_input_file(self._path(url))
+
+    def _path(self, url: str) -> str:
+        return url.removeprefix(f"{self.scheme}://")
+
+    @contextmanager
+    def _explained(self, url: str) -> Iterator[None]:
+        """Say of an error what it means: the object is gone, or the bucket cannot be read."""
+        try:
+            yield
+        except FileNotFoundError:
+            self._must_exist()
+            raise FileNotFoundError(2, "no such object", url) from None
+        except OSError as error:
+            raise self._error(url, str(error)) from None
+        except ValueError:  # S3 can hold a//b, and Arrow cannot ask for it
+            raise FileNotFoundError(2, "a name with an empty part", url) from None
+
+    def _must_exist(self) -> None:
+        if self._exists:
+            return
+        try:
+            info = self._files.get_file_info(self.name)
+        except OSError:  # who may read objects need not be allowed to ask for the bucket
+            return
+        if info.type == fs.FileType.NotFound:
+            raise self._error(f"{self.scheme}://{self.name}", "The bucket does not exist")
+        self._exists = True
+
+    def _error(self, url: str, said: str) -> BucketError:
+        place = f"bucket {self.name!r} ({url})"
+        if _NO_BUCKET.search(said):
+            where = ", and at AWS_ENDPOINT_URL if it is not on AWS" if self.scheme == "s3" else ""
+            return BucketError(f"There is no {place}; look at its name{where}.")
+        detail = " ".join(said.split())
+        if _REFUSED.search(said):
+            way_out = _WAYS_OUT[self.scheme]
+            return AccessRefusedError(f"Access refused to {place}; {way_out}. {detail}")
+        where = "the network, AWS_REGION and AWS_ENDPOINT_URL"
+        where = where if self.scheme == "s3" else "the network"
+        return BucketError(f"No answer from {place}; look at {where}, then run it again. {detail}")
+
+
+@contextmanager
+def open_source(uri: str) -> Iterator[IO[bytes]]:
+    """Open a local file by its path or an object by its URL, to read.
+
+    Raises:
+        OSError: There is no such file or object, or the file cannot be read.
+        BucketError: The bucket cannot be read, or the object was replaced while it was read.
+    """
+    if is_url(uri):
+        with Bucket(uri).open(uri) as file:
+            yield file
+    else:
+        with open(uri, "rb") as file:
+            yield file
+
+
+class _Raw(io.RawIOBase):
+    """An object as `io.BufferedReader` wants it, with errors explained."""
+
+    def __init__(self, bucket: Bucket, url: str, file: NativeFile) -> None:
+        self._bucket, self._url, self._file = bucket, url, file
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        with self._bucket._explained(self._url):
+            return self._file.readinto(buffer)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+
+def _s3(bucket: str) -> fs.FileSystem:
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    if not endpoint and not region:
+        region = fs.resolve_s3_region(bucket)
+    return fs.S3FileSystem(
+        anonymous=_is_set("AWS_SKIP_SIGNATURE"),
+        region=region,
+        endpoint_override=endpoint,
+        connect_timeout=CONNECT_TIMEOUT_S,
+        request_timeout=REQUEST_TIMEOUT_S,
+    )
+
+
+def _gs() -> fs.FileSystem:
+    return fs.GcsFileSystem(
+        anonymous=_is_set("GOOGLE_SKIP_SIGNATURE"),
+        retry_time_limit=timedelta(seconds=REQUEST_TIMEOUT_S),
+    )
+
+
+def _is_set(variable: str) -> bool:
+    return os.environ.get(variable, "").lower() in _TRUE

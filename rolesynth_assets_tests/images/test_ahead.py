@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from rolesynth_assets.images.ahead import in_order
+
+
+def test_results_keep_the_order_of_the_items_whoever_is_done_first():
+    later = threading.Event()
+
+    def run(item: int) -> int:
+        if item == 0:
+            assert later.wait(10)
+        if item == 1:
+            later.set()
+        return item * 10
+
+    assert list(in_order(run, range(5), at_once=2)) == [0, 10, 20, 30, 40]
+    assert list(in_order(run, [], at_once=2)) == []
+
+
+def test_items_are_taken_as_they_are_needed():
+    taken: list[int] = []
+
+    def items() -> Iterator[int]:
+        for item in range(100):
+            taken.append(item)
+            yield item
+
+    results = in_order(lambda item: item, items(), at_once=3)
+    assert next(results) == 0
+    assert len(taken) <= 4
+    results.close()  # type: ignore[attr-defined]
+    assert len(taken) <= 4
+
+
+def test_an_error_comes_in_its_items_place():
+    def run(item: int) -> int:
+        if item == 1:
+            raise ValueError("one")
+        time.sleep(0.01 * (item == 0))
+        return item
+
+    results = in_order(run, range(3), at_once=3)
+    assert next(results) == 0
+    with pytest.raises(ValueError, match="one"):
+        next(results)
