@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rolesynth_assets.command_group import CommandGroup
 from rolesynth_assets.stale_cli import stale
 from rolesynth_assets.trace_cli import trace
 from rolesynth_assets.withdraw_cli import withdraw
@@ -23,11 +24,12 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
+    cls=CommandGroup,
     help="RoleSynth Assets: role-diverse synthetic captions, filtered, trained on and measured, "
     "as partitioned Dagster assets.\n\n"
-    "Try [bold]rolesynth demo[/bold] first; it needs no GPU, no key and no network. Then "
-    "[bold]rolesynth ingest FOLDER[/bold] and [bold]rolesynth run[/bold] on your own images.",
+    "Try **rolesynth demo** first; it needs no GPU, no key and no network. Then "
+    "**rolesynth ingest FOLDER** and **rolesynth run** on your own images.",
 )
 EMBEDDED_ROLE_SETS = ("roles5", "generic1")
 EMBEDDED_DOMAINS = ("counting", "bar_charts")
@@ -79,15 +81,23 @@ def ablation() -> None:
 
 @app.command()
 def ingest(
-    path: Annotated[Path, typer.Argument(help="Folder of images, webdataset tar(s) or parquet.")],
+    path: Annotated[
+        str,
+        typer.Argument(
+            help="Folder of images, webdataset tar(s) or parquet; or s3://bucket/prefix, gs://..."
+        ),
+    ],
     name: Annotated[str, typer.Option(help="Name of the shards; by default the path's.")] = "",
     column: Annotated[str, typer.Option(help="Parquet column that holds the images.")] = "",
 ) -> None:
     """Register images as shards and read them in; unusable files are listed with their reason.
 
-    Running it again registers only what is new.
+    Running it again registers only what is new. A bucket is asked with the usual AWS_* or GOOGLE_*
+    variables, AWS_ENDPOINT_URL included; AWS_SKIP_SIGNATURE=true for a public one.
     """
+    from rolesynth_assets.images.buckets import BucketError
     from rolesynth_assets.images.shards import register_path
+    from rolesynth_assets.images.sources import place_name
     from rolesynth_assets.settings import Settings
 
     settings = Settings.load()
@@ -95,11 +105,11 @@ def ingest(
         new = register_path(
             settings.data_root,
             path,
-            name or path.resolve().stem,
+            name or place_name(path),
             shard_size=settings.shard_size,
             column=column or None,
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, BucketError) as error:
         raise typer.BadParameter(str(error)) from error
     typer.echo(f"{len(new)} new shards: {', '.join(shard.key for shard in new) or 'nothing new'}")
     _refresh((), {}, time.perf_counter())

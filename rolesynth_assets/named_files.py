@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+PATTERNS = ("*.yaml", "*.yml")
 
 
 class Named(Protocol):
@@ -28,7 +33,6 @@ def load_named(
     extra_dir: Path | None,
     read: Callable[[Path], Value],
     clash: Callable[[str, Path, Path], Exception],
-    patterns: Sequence[str] = ("*.yaml",),
 ) -> dict[str, Value]:
     """Read the shipped files, then those of a user's folder, which win by name.
 
@@ -37,14 +41,13 @@ def load_named(
         extra_dir: the user's; None or a folder that does not exist adds nothing.
         read: reads one file.
         clash: makes the error for a name that two files of one folder have (name, first, second).
-        patterns: of the files' names.
 
     Returns:
         Values by name, in alphabetical order.
     """
-    found = _read_folder(shipped, read, clash, patterns)
+    found = _read_folder(shipped, read, clash)
     if extra_dir is not None and extra_dir.is_dir():
-        found |= _read_folder(extra_dir, read, clash, patterns)
+        found |= _read_folder(extra_dir, read, clash)
     return dict(sorted(found.items()))
 
 
@@ -56,10 +59,16 @@ def faults(error: ValidationError, whole: str) -> list[str]:
         whole: what to call a fault that belongs to no field.
     """
     return [
-        f"{'.'.join(map(str, fault['loc'])) or whole}: {fault['msg']}"
+        f"{'.'.join(map(str, fault['loc'])) or whole}: {_told(fault)}"
         for fault in error.errors(include_input=False, include_url=False)
         if fault["type"] != "default_factory_not_called"  # follows from another field's fault
     ]
+
+
+def _told(fault: ErrorDetails) -> str:
+    if fault["type"] == "extra_forbidden":
+        return "there is no such field"
+    return fault["msg"].removeprefix("Value error, ")
 
 
 def read_model(
@@ -108,11 +117,10 @@ def _read_folder(
     folder: Path,
     read: Callable[[Path], Value],
     clash: Callable[[str, Path, Path], Exception],
-    patterns: Sequence[str],
 ) -> dict[str, Value]:
     values: dict[str, Value] = {}
     origin: dict[str, Path] = {}
-    for path in sorted(path for pattern in patterns for path in folder.glob(pattern)):
+    for path in sorted(path for pattern in PATTERNS for path in folder.glob(pattern)):
         value = read(path)
         if value.name in values:
             raise clash(value.name, origin[value.name], path)

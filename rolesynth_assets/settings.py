@@ -9,15 +9,18 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from rolesynth_assets.input_error import InputError
+from rolesynth_assets.images.descriptor import is_url
 from rolesynth_assets.mllm.prices import Price, Prices
 from rolesynth_assets.mllm.settings import EngineSettings
+from rolesynth_assets.named_files import faults
 
 SETTINGS_FILE = "rolesynth.yaml"
 EMBEDDED_COLLECTIVE = "embedded"
 """The collective that costs nothing, so it need not be chosen."""
 
 
-class SettingsError(ValueError):
+class SettingsError(InputError):
     """The settings file or an environment variable cannot be used; the message says which."""
 
 
@@ -68,7 +71,7 @@ class Settings(BaseModel):
         data_root: folder of all tables, checkpoints and benchmarks.
         project: folder with a user's own ``role_sets/``, ``recipes/``, ``benchmarks/``, ``seeds/``
             and ``collectives/``.
-        images: folder watched for new images, if any.
+        images: folder watched for new images, if any, or the URL of a bucket's prefix.
         shard_size: images in a shard made from a folder.
         licence: licence text of the images, for the dataset card.
         captioner: the engine that writes captions and roles.
@@ -84,7 +87,7 @@ class Settings(BaseModel):
 
     data_root: Path = Path(".rolesynth")
     project: Path = Path()
-    images: Path | None = None
+    images: Path | str | None = None
     shard_size: int = Field(default=10_000, ge=1)
     licence: str = "The licence of the images was not stated (set `licence` in rolesynth.yaml)."
     captioner: EngineSettings = EngineSettings()
@@ -111,7 +114,8 @@ class Settings(BaseModel):
     def load(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """Read `rolesynth.yaml` of the project folder, then the environment, which wins.
 
-        ROLESYNTH_PROJECT and ROLESYNTH_DATA name the folders, ROLESYNTH_IMAGES the watched one;
+        ROLESYNTH_PROJECT and ROLESYNTH_DATA name the folders, ROLESYNTH_IMAGES the watched one,
+        or a bucket's URL;
         ROLESYNTH_COLLECTIVE the collective; ROLESYNTH_ENGINE and its companions the engine.
         ROLESYNTH_JUDGE_ENGINE and its companions name another engine for the judge, which is
         otherwise the captioner's.
@@ -123,11 +127,16 @@ class Settings(BaseModel):
         project = Path(environ.get("ROLESYNTH_PROJECT") or ".").resolve()
         values = _read(project / SETTINGS_FILE)
         values["project"] = project
-        values["data_root"] = project / (
-            environ.get("ROLESYNTH_DATA") or values.get("data_root") or ".rolesynth"
-        )
+        data_root = environ.get("ROLESYNTH_DATA") or values.get("data_root") or ".rolesynth"
+        if is_url(data_root):
+            raise SettingsError(
+                "data_root (ROLESYNTH_DATA) must be a local folder, and is a URL: tables, DuckDB "
+                "and checkpoints need files and their locks. Images may come from a bucket: "
+                "`rolesynth ingest s3://bucket/prefix`, or ROLESYNTH_IMAGES"
+            )
+        values["data_root"] = project / data_root
         if images := environ.get("ROLESYNTH_IMAGES") or values.get("images"):
-            values["images"] = project / images
+            values["images"] = images if is_url(images) else project / images
         if collective := environ.get("ROLESYNTH_COLLECTIVE"):
             values["collective"] = collective
         values["captioner"] = EngineSettings.from_env(environ=environ)
@@ -144,10 +153,7 @@ class Settings(BaseModel):
         try:
             return cls(**values)
         except ValidationError as error:
-            problems = "; ".join(
-                f"{'.'.join(map(str, p['loc'])) or SETTINGS_FILE}: {p['msg']}"
-                for p in error.errors(include_input=False, include_url=False)
-            )
+            problems = "; ".join(faults(error, SETTINGS_FILE))
             raise SettingsError(f"{project / SETTINGS_FILE} is not valid: {problems}") from None
 
     @property

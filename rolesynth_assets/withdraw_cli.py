@@ -31,11 +31,19 @@ def withdraw(
     reason: Annotated[str, typer.Option(help="Why; whoever offers the image again reads it.")] = "",
     purge: Annotated[
         bool,
-        typer.Option(help="Remove earlier table versions too, so that the bytes are really gone."),
+        typer.Option(
+            "--purge",
+            help="Remove earlier table versions too, so that the bytes are really gone.",
+        ),
     ] = False,
-    dry_run: Annotated[bool, typer.Option(help="Show what would go, and change nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would go, and change nothing.")
+    ] = False,
     lift: Annotated[
-        bool, typer.Option(help="Take the tombstones down; the next ingest may read them again.")
+        bool,
+        typer.Option(
+            "--lift", help="Take the tombstones down; the next ingest may read them again."
+        ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:

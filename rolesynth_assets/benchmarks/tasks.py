@@ -7,13 +7,14 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from rolesynth_assets.input_error import InputError
 from rolesynth_assets.named_files import load_named, read_model, same_name
 
 SHIPPED_TASKS = Path(__file__).parent / "tasks"
 EXAMPLE_TASKS = Path(__file__).parent / "examples"
 
 
-class BenchmarkError(ValueError):
+class BenchmarkError(InputError):
     """A benchmark cannot be read or measured; the message says which, why, and the way out."""
 
 
@@ -88,9 +89,7 @@ def load_tasks(extra_dir: Path | None = None) -> dict[str, Task]:
     Raises:
         BenchmarkError: a file is no valid task, or two files of one folder share a name.
     """
-    return load_named(
-        SHIPPED_TASKS, extra_dir, load_task, same_name(BenchmarkError), ("*.yaml", "*.yml")
-    )
+    return load_named(SHIPPED_TASKS, extra_dir, load_task, same_name(BenchmarkError))
 
 
 def load_task(path: Path) -> Task:

@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from rolesynth_assets.cads.member import ImageMode, Member, MemberName, Value
 from rolesynth_assets.cads.renderer_settings import RendererSettings
+from rolesynth_assets.input_error import InputError
 from rolesynth_assets.named_files import faults, load_named
 from rolesynth_assets.store.digests import digest
 
@@ -23,7 +24,7 @@ MOST_ROUNDS = 10
 """A seed goes through at most ten rounds (CADS, context optimisation)."""
 
 
-class CollectiveError(ValueError):
+class CollectiveError(InputError):
     """A collective file that cannot be used; the message names the file and the field."""
 
 
@@ -161,7 +162,7 @@ def load_collectives(folder: Path | None = None) -> dict[str, Collective]:
     """Read the shipped collectives, then those of a user's folder, which win by name.
 
     Args:
-        folder: of ``*.yaml`` files; None or a folder that does not exist adds nothing.
+        folder: of ``*.yaml`` or ``*.yml`` files; None or a folder that does not exist adds nothing.
 
     Returns:
         Collectives by name, in alphabetical order.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rolesynth_assets.cads.json_object import NumberText
+from rolesynth_assets.input_error import InputError
 
 MAX_LINE = 64 * 2**20
 """Bytes of one JSONL line, its images included."""
@@ -16,7 +17,7 @@ ROWS_PER_READ = 32
 COLUMNS = ("problem", "description", "answer", "images", "image")
 
 
-class SeedFileError(ValueError):
+class SeedFileError(InputError):
     """A seed file that gives no rows at all; the message names it and the way out."""
 
 

@@ -5,6 +5,7 @@ A model that was loaded once serves all of them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -15,6 +16,8 @@ from rolesynth_assets.lineage.causes import Cell
 from rolesynth_assets.lineage.spent import Spent
 from rolesynth_assets.lineage.staleness import Staleness, examine
 
+_INTERRUPTIONS = (KeyboardInterrupt.__name__, dg.DagsterExecutionInterruptedError.__name__)
+_OWN_CLASS = re.compile(r"^rolesynth_assets(\.\w+)+: ")
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -128,6 +131,7 @@ class Refresher:
 
         Raises:
             RefreshError: the run failed, or a blocking check did.
+            KeyboardInterrupt: the run was interrupted, so that nothing after it is begun.
         """
         outcome = self._job.execute_in_process(
             instance=self.instance,
@@ -162,10 +166,17 @@ def _spent(outcome: dg.ExecuteInProcessResult) -> Spent:
 
 
 def _first_error(outcome: dg.ExecuteInProcessResult) -> str:
+    """Tell what failed first; errors of this package without their class.
+
+    Raises:
+        KeyboardInterrupt: it was no failure but an interruption.
+    """
     for event in outcome.all_events:
         if event.is_failure and event.event_specific_data is not None:
             error = getattr(event.event_specific_data, "error", None)
             if error is not None:
                 cause = error.cause or error
-                return " ".join(cause.message.split())
+                if cause.cls_name in _INTERRUPTIONS:
+                    raise KeyboardInterrupt
+                return _OWN_CLASS.sub("", " ".join(cause.message.split()))
     return ""

@@ -9,6 +9,7 @@ from typing import TypeVar
 import yaml
 from pydantic import ValidationError
 
+from rolesynth_assets.input_error import InputError
 from rolesynth_assets.named_files import faults, load_named
 from rolesynth_assets.r1.benchmark import R1Benchmark
 from rolesynth_assets.r1.recipe import R1Recipe
@@ -17,7 +18,7 @@ SHIPPED_RECIPES = Path(__file__).parent / "recipes"
 SHIPPED_BENCHMARKS = Path(__file__).parent / "held_out"
 
 
-class R1FileError(ValueError):
+class R1FileError(InputError):
     """A recipe or benchmark file that cannot be read; the message names the file and the field."""
 
 

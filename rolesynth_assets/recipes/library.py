@@ -7,13 +7,14 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
+from rolesynth_assets.input_error import InputError
 from rolesynth_assets.named_files import faults, load_named
 from rolesynth_assets.recipes.recipe import Recipe
 
 SHIPPED = Path(__file__).parent / "library"
 
 
-class RecipeError(ValueError):
+class RecipeError(InputError):
     """A recipe file that cannot be read; the message names the file and the field."""
 
 
@@ -21,7 +22,8 @@ def load_recipes(extra_dir: Path | None = None) -> dict[str, Recipe]:
     """Read the shipped recipes, then those of a user's folder, which win by name.
 
     Args:
-        extra_dir: folder of ``*.yaml`` files; None or a folder that does not exist adds nothing.
+        extra_dir: folder of ``*.yaml`` or ``*.yml`` files; None or a folder that does not exist adds
+            nothing.
 
     Returns:
         Recipes by name, in alphabetical order.

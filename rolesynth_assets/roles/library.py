@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
+from rolesynth_assets.input_error import InputError
 from rolesynth_assets.named_files import load_named, read_model, same_name
 from rolesynth_assets.roles.role_set import RoleSet
 
 SHIPPED_SETS = Path(__file__).parent / "sets"
 
 
-class RoleSetError(ValueError):
+class RoleSetError(InputError):
     """A role set file cannot be used; the message names the file and the field."""
 
 
@@ -23,9 +24,7 @@ def load_role_sets(extra_dir: Path | None = None) -> dict[str, RoleSet]:
     Raises:
         RoleSetError: a file is no valid role set, or two files of one folder share a name.
     """
-    return load_named(
-        SHIPPED_SETS, extra_dir, load_role_set, same_name(RoleSetError), ("*.yaml", "*.yml")
-    )
+    return load_named(SHIPPED_SETS, extra_dir, load_role_set, same_name(RoleSetError))
 
 
 def load_role_set(path: Path) -> RoleSet:

@@ -178,7 +178,7 @@ BLIND = {"image_mode": "caption", "transcriber": "ann"}
         ({"renderer": {"kind": "images_endpoint"}}, "renderer: .*needs base_url and model"),
         ({"renderer": {"model": "m"}}, "renderer: .*takes no model"),
         ({"renderer": {"kind": "crayons"}}, r"renderer\.kind"),
-        ({"colour": "red"}, "colour: Extra inputs"),
+        ({"colour": "red"}, "colour: there is no such field"),
     ],
 )
 def test_errors_name_the_file_and_the_field(

@@ -1,0 +1,37 @@
+"""How the commands end: by a message where a person can help, by a traceback where not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from rolesynth_assets.input_error import InputError
+from rolesynth_assets.mllm.engine import EngineError
+
+INTERRUPTED = 130
+"""Exit status of a command ended by Ctrl-C, as shells have it."""
+
+
+class CommandGroup(TyperGroup):
+    """Commands whose input errors are told in their own words, without a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command.
+
+        Raises:
+            typer.Exit: with 2 for unusable input, with 130 for an interruption.
+        """
+        try:
+            return super().invoke(ctx)
+        except (InputError, EngineError) as error:
+            typer.secho(str(error), fg="red", err=True)
+            raise typer.Exit(2) from error
+        except KeyboardInterrupt as interrupt:
+            typer.secho(
+                "\nInterrupted. What was written is kept: the same command goes on from there.",
+                fg="yellow",
+                err=True,
+            )
+            raise typer.Exit(INTERRUPTED) from interrupt

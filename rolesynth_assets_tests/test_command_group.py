@@ -1,0 +1,77 @@
+import re
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from rolesynth_assets.cli import app
+from rolesynth_assets.command_group import CommandGroup
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments))
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "told"),
+    [
+        ("rolesynth.yaml", "shard_sise: 5\n", "shard_sise: there is no such field"),
+        ("rolesynth.yaml", "shard_size: [\n", "cannot be read as YAML"),
+        ("recipes/r.yml", "name: [\n", "r.yml is not YAML"),
+    ],
+)
+def test_files_that_cannot_be_used_are_told_without_a_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, text: str, told: str
+) -> None:
+    monkeypatch.setenv("ROLESYNTH_PROJECT", str(tmp_path))
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text(text)
+    result = invoke("run", "--role-set", "roles5", "--recipe", "roles5")
+    assert result.exit_code == 2
+    assert told in result.output
+    assert isinstance(result.exception, SystemExit)
+
+
+def test_a_variable_that_cannot_be_used_is_told_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ROLESYNTH_ENGINE", "magic")
+    result = invoke("trace", "abc")
+    assert result.exit_code == 2
+    assert "ROLESYNTH_ENGINE: Input should be 'embedded', 'openai' or 'vllm'" in result.output
+
+
+def test_an_interruption_ends_the_command_with_the_shells_status() -> None:
+    interrupted = typer.Typer(cls=CommandGroup)
+
+    @interrupted.callback()
+    def commands() -> None:
+        """More than one command."""
+
+    @interrupted.command()
+    def work() -> None:
+        raise KeyboardInterrupt
+
+    result = CliRunner().invoke(interrupted, ["work"])
+    assert result.exit_code == 130
+    assert "the same command goes on from there" in result.output
+
+
+def test_a_fault_of_the_program_is_not_hidden() -> None:
+    broken = typer.Typer(cls=CommandGroup)
+
+    @broken.callback()
+    def commands() -> None:
+        """More than one command."""
+
+    @broken.command()
+    def work() -> None:
+        raise ValueError("a fault of ours")
+
+    assert isinstance(CliRunner().invoke(broken, ["work"]).exception, ValueError)
+
+
+def test_help_shows_partitions_with_their_brackets() -> None:
+    told = " ".join(re.sub(r"[│╭╮╰╯─]", " ", invoke("trace", "--help").output).split())
+    assert "clip_checkpoints[roles5|0]" in told
