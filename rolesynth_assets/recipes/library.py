@@ -22,8 +22,8 @@ def load_recipes(extra_dir: Path | None = None) -> dict[str, Recipe]:
     """Read the shipped recipes, then those of a user's folder, which win by name.
 
     Args:
-        extra_dir: folder of ``*.yaml`` or ``*.yml`` files; None or a folder that does not exist adds
-            nothing.
+        extra_dir: folder of ``*.yaml`` or ``*.yml`` files; None or a folder that does not exist
+            adds nothing.
 
     Returns:
         Recipes by name, in alphabetical order.
