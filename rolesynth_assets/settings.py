@@ -9,8 +9,8 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from rolesynth_assets.input_error import InputError
 from rolesynth_assets.images.descriptor import is_url
+from rolesynth_assets.input_error import InputError
 from rolesynth_assets.mllm.prices import Price, Prices
 from rolesynth_assets.mllm.settings import EngineSettings
 from rolesynth_assets.named_files import faults

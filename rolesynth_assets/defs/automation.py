@@ -8,22 +8,24 @@ from rolesynth_assets.defs.resources import Platform
 from rolesynth_assets.settings import Settings
 
 SETTLED_S = 30.0
-"""A file must have been left alone this long, in seconds, or it may be half copied."""
+"""A file or object must have been left alone this long, in seconds, or it may be half copied."""
 
 
 def registered_shards(settings: Settings) -> list[str]:
-    """Register what is new in the watched folder, if one is watched; return all shards there are.
+    """Register what is new in the watched place, if one is watched; return all shards there are.
 
     Raises:
-        NoImagesError: the folder holds no image yet.
+        NoImagesError: the place holds no image yet.
+        BucketError: it lies in a bucket that cannot be read.
     """
     from rolesynth_assets.images.shards import load_shards, register_path
+    from rolesynth_assets.images.sources import place_name
 
     if settings.images is not None:
         register_path(
             settings.data_root,
             settings.images,
-            settings.images.name,
+            place_name(settings.images),
             shard_size=settings.shard_size,
             min_age_s=SETTLED_S,
         )
@@ -34,16 +36,16 @@ def registered_shards(settings: Settings) -> list[str]:
 def new_image_shards(
     context: dg.SensorEvaluationContext, platform: Platform
 ) -> dg.SensorResult | dg.SkipReason:
-    """Register what is new in the watched folder as shards and ingest them.
+    """Register what is new in the watched folder or bucket as shards and ingest them.
 
-    The folder is `images` of rolesynth.yaml, or ROLESYNTH_IMAGES. Captioning costs money, so it is
+    It is `images` of rolesynth.yaml, or ROLESYNTH_IMAGES. Captioning costs money, so it is
     not started from here.
     """
     from rolesynth_assets.images.planning import NoImagesError
 
     settings = platform.settings
     if settings.images is None:
-        return dg.SkipReason("No folder is watched: set ROLESYNTH_IMAGES or `images`.")
+        return dg.SkipReason("Nothing is watched: set ROLESYNTH_IMAGES or `images`.")
     try:
         shards = registered_shards(settings)
     except NoImagesError as nothing_yet:

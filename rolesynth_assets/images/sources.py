@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -10,10 +11,11 @@ from typing import Protocol, TypeVar
 
 from rolesynth_assets.images.ahead import in_order
 from rolesynth_assets.images.buckets import READS_AT_ONCE, AccessRefusedError, Bucket
-from rolesynth_assets.images.descriptor import is_url
+from rolesynth_assets.images.descriptor import NAME_PATTERN, is_url
 from rolesynth_assets.images.readers import is_hidden
 
 _UNFINISHED = {".part", ".partial", ".tmp", ".crdownload", ".download"}  # still being written
+_OTHER = re.compile(r"[^A-Za-z0-9_]+")
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -77,6 +79,15 @@ def open_place(path: str | Path) -> Source:
         BucketError: The URL's bucket cannot be read.
     """
     return _Objects(str(path)) if is_url(path) else _Files(Path(os.path.abspath(path)))
+
+
+def place_name(path: str | Path) -> str:
+    """Name the shards of a place by its last part, without extension, as a partition key can."""
+    place = PurePosixPath(str(path).partition("://")[2]) if is_url(path) else Path(path).resolve()
+    name = place.stem
+    return (
+        name if re.fullmatch(NAME_PATTERN, name) else _OTHER.sub("-", name).strip("-") or "images"
+    )
 
 
 class _Files:

@@ -33,7 +33,8 @@ class StoreReader:
         """Open the store; nothing is read or created yet.
 
         Args:
-            root: Data root, a local folder or a URL such as s3://bucket/prefix.
+            root: Data root. The platform's is a local folder: it holds more than these tables, and
+                nothing keeps two writers apart at a URL, which Lance itself would take.
             storage_options: Lance's options for an object store; by default the usual environment
                 variables apply.
         """
