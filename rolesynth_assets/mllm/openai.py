@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Iterator
-from dataclasses import dataclass
 
 import openai
 
@@ -15,44 +14,13 @@ from rolesynth_assets.mllm.engine import (
     ModelIdentity,
 )
 from rolesynth_assets.mllm.faults import Backoff, BackoffWait, FaultReader
+from rolesynth_assets.mllm.health import Health
 from rolesynth_assets.mllm.messages import MessageBuilder, UnreadableImageError
 from rolesynth_assets.mllm.served_model import ask_revision
 from rolesynth_assets.mllm.settings import EngineSettings
 
 _CONNECT_TIMEOUT_S = 10.0
 _MODELS_TIMEOUT_S = 30.0
-_LEAST_FAILURES_TO_STOP = 16
-"""So many failures in a row, or two rounds of all slots, and the server fails for everybody."""
-
-
-@dataclass
-class _Health:
-    """Tells a server that fails for everybody from one that fails for some requests."""
-
-    limit: int
-    proven: bool = False
-    """The model has answered a chat request."""
-    failures_in_a_row: int = 0
-    last_failure: str = ""
-
-    def note(self, reply: ChatReply) -> bool:
-        """Count one reply; False when it must wait until the server has proven itself."""
-        if reply.latency_s == 0.0:
-            return True  # never sent: its image cannot be decoded
-        rejected = reply.reason is FailureReason.REJECTED
-        if rejected and self.proven:
-            return True  # some requests are too large or against a policy
-        if rejected or (reply.reason is not None and reply.reason.transient):
-            self.failures_in_a_row += 1
-            self.last_failure = f"{reply.reason}, {reply.detail}"
-            return not rejected
-        self.proven = True
-        self.failures_in_a_row = 0
-        return True
-
-    @property
-    def failing(self) -> bool:
-        return self.failures_in_a_row >= self.limit
 
 
 class OpenAIEngine:
@@ -77,7 +45,7 @@ class OpenAIEngine:
         self._wait = BackoffWait(backoff or Backoff())
         self._caller = ChatCaller(settings, settings.model, self._faults, self._wait)
         self._messages = MessageBuilder(settings.pixel_budget)
-        self._health = _Health(limit=max(_LEAST_FAILURES_TO_STOP, 2 * settings.concurrency))
+        self._health = Health.of(settings.concurrency)
         self._identity: ModelIdentity | None = None
         self._running: set[asyncio.Task[ChatReply]] = set()
         self._closed = False

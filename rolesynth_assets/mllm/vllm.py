@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from rolesynth_assets.mllm.completion import why_no_text
@@ -13,9 +14,13 @@ from rolesynth_assets.mllm.engine import (
     FailureReason,
     ModelIdentity,
 )
+from rolesynth_assets.mllm.health import Health
 from rolesynth_assets.mllm.messages import MessageBuilder, UnreadableImageError
 from rolesynth_assets.mllm.served_model import UNKNOWN_REVISION, cached_commit
 from rolesynth_assets.mllm.settings import EngineSettings
+
+_DETAIL_CHARS = 300
+"""vLLM may echo a request in its errors; the start says what is wrong."""
 
 
 class VllmEngine:
@@ -23,7 +28,8 @@ class VllmEngine:
 
     The model is loaded by the first call of `complete`, not by `identity`. `concurrency` is the
     batch size; `extra_body` holds further `SamplingParams`, `vllm_options` arguments of `LLM`.
-    A batch that has begun runs to its end even when its consumer is cancelled.
+    A batch that has begun runs to its end even when its consumer is cancelled. An `LLM` serves one
+    caller at a time, so iterations that run at once take turns.
     """
 
     def __init__(self, settings: EngineSettings) -> None:
@@ -42,7 +48,10 @@ class VllmEngine:
             ) from None
         self._vllm: Any = vllm
         self._llm: Any = None
+        self._turn = ThreadPoolExecutor(1, thread_name_prefix="vllm")
+        self._closed = False
         self._settings = settings
+        self._health = Health.of(settings.concurrency)
         self._messages = MessageBuilder(settings.pixel_budget)
         revision = settings.revision or cached_commit(settings.model) or UNKNOWN_REVISION
         self._identity = ModelIdentity("vllm", settings.model, revision + settings.revision_suffix)
@@ -53,18 +62,51 @@ class VllmEngine:
         return self._identity
 
     async def complete(self, requests: Iterable[ChatRequest]) -> AsyncGenerator[ChatReply, None]:
-        """Yield the replies of one batch after the other; one batch is read ahead.
+        """Yield the replies of one batch after the other; one request is read ahead.
 
         Raises:
-            EngineError: the model cannot be loaded, or vLLM failed as a whole.
+            EngineError: the model cannot be loaded, vLLM failed as a whole, or it rejects request
+                after request and has answered none.
         """
+        if self._closed:
+            raise EngineError("This engine is closed; make a new one.")
+        loop = asyncio.get_running_loop()
+        held: list[ChatReply] = []  # rejections, until an answer proves that it is not the model
         for batch in image_batches(requests, self._settings.concurrency):
-            for reply in await asyncio.to_thread(self._answer_batch, batch):
-                yield reply
+            for reply in await loop.run_in_executor(self._turn, self._answer_batch, batch):
+                if self._health.note(reply):
+                    yield reply
+                else:
+                    held.append(reply)
+            self._stop_if_failing()
+            if self._health.proven:
+                for reply in held:
+                    yield reply
+                held.clear()
+        for reply in held:
+            yield reply
 
     async def aclose(self) -> None:
-        """Let go of the model, so that the GPU's memory is freed."""
-        self._llm = None
+        """End vLLM's processes, so that the GPU's memory is free; waits for a batch that runs."""
+        if self._closed:
+            return
+        self._closed = True
+        await asyncio.get_running_loop().run_in_executor(self._turn, self._release)
+        self._turn.shutdown(wait=False)
+
+    def _release(self) -> None:
+        llm, self._llm = self._llm, None
+        if llm is not None:
+            llm.llm_engine.engine_core.shutdown()
+
+    def _stop_if_failing(self) -> None:
+        if self._health.failing:
+            raise EngineError(
+                f"vLLM answered none of {self._health.failures_in_a_row} requests for "
+                f"{self._settings.model!r} (the last: {self._health.last_failure}). See whether "
+                "the model takes images and whether max_model_len is large enough "
+                "(vllm_options), then run again: what was answered is kept."
+            )
 
     def _model(self) -> Any:
         if self._llm is None:
@@ -75,68 +117,70 @@ class VllmEngine:
                 self._llm = self._vllm.LLM(model=self._settings.model, **options)
             except Exception as error:
                 raise EngineError(
-                    f"vLLM cannot load {self._settings.model!r}: {error}. Check ROLESYNTH_MODEL "
-                    "and ROLESYNTH_VLLM_OPTIONS (a JSON object of vllm.LLM's arguments)."
+                    f"vLLM cannot load {self._settings.model!r}: {error}. Check "
+                    f"{self._settings.names.model} and vllm_options (a JSON object of vllm.LLM's "
+                    "arguments); vLLM's log above says more."
                 ) from error
         return self._llm
 
     def _answer_batch(self, batch: list[ChatRequest]) -> list[ChatReply]:
         replies: list[ChatReply] = []
-        sent: list[ChatRequest] = []
-        conversations: list[list[dict[str, Any]]] = []
+        readable: list[tuple[ChatRequest, list[dict[str, Any]]]] = []
         for request in batch:
             try:
-                conversations.append(self._messages.build(request))
-                sent.append(request)
+                readable.append((request, self._messages.build(request)))
             except UnreadableImageError as error:
                 replies.append(ChatReply(request.key, None, FailureReason.REJECTED, str(error)))
-        return replies + self._chat(sent, conversations)
+        return replies + self._chat(readable) if readable else replies
 
-    def _chat(
-        self, requests: list[ChatRequest], conversations: list[list[dict[str, Any]]]
-    ) -> list[ChatReply]:
-        """Run a batch; vLLM refuses it whole for one bad prompt, so then each runs alone."""
-        if not requests:
-            return []
+    def _chat(self, asked: list[tuple[ChatRequest, list[dict[str, Any]]]]) -> list[ChatReply]:
+        """Queue requests one by one, so that vLLM refuses a bad one alone, and wait for all."""
         llm = self._model()
-        sampling = [self._sampling_params(request) for request in requests]
+        sampling = [self._sampling_params(request) for request, _ in asked]
+        rejected: list[tuple[ChatRequest, Exception]] = []
+        queued: list[ChatRequest] = []
         started = time.perf_counter()
         try:
-            outputs = llm.chat(conversations, sampling, use_tqdm=False)
-        except ValueError as error:
-            if len(requests) == 1:
-                return [ChatReply(requests[0].key, None, FailureReason.REJECTED, str(error))]
-            return [
-                reply
-                for request, conversation in zip(requests, conversations, strict=True)
-                for reply in self._chat([request], [conversation])
-            ]
+            for (request, conversation), how in zip(asked, sampling, strict=True):
+                try:
+                    llm.enqueue_chat(conversation, how, use_tqdm=False)
+                    queued.append(request)
+                except self._vllm.exceptions.VLLMServerError:
+                    raise
+                except Exception as error:  # only this request has been looked at
+                    rejected.append((request, error))
+            outputs = llm.wait_for_completion(use_tqdm=False)
+            answered = list(zip(queued, outputs, strict=True))
         except Exception as error:
             raise EngineError(
-                f"vLLM failed on a batch of {len(requests)}: {error}. Lower ROLESYNTH_CONCURRENCY "
-                "or change ROLESYNTH_VLLM_OPTIONS, then run again: what was answered is kept."
+                f"vLLM failed on a batch of {len(asked)}: {error!r}. Lower the concurrency or "
+                "change vllm_options, then run again: what was answered is kept."
             ) from error
-        latency_s = (time.perf_counter() - started) / len(requests)
-        return [
-            _reply(request.key, output, latency_s)
-            for request, output in zip(requests, outputs, strict=True)
+        latency_s = (time.perf_counter() - started) / len(asked)
+        return [_refused(request.key, error, latency_s) for request, error in rejected] + [
+            _reply(request.key, output, latency_s) for request, output in answered
         ]
 
     def _sampling_params(self, request: ChatRequest) -> Any:
-        options = dict(self._settings.extra_body)
+        options: dict[str, Any] = {
+            "temperature": request.sampling.temperature,
+            "top_p": request.sampling.top_p,
+            "max_tokens": request.sampling.max_tokens,
+            "seed": request.seed,
+        }
         if request.json_mode:
             from vllm.sampling_params import (  # pyright: ignore[reportMissingImports]
                 StructuredOutputsParams,
             )
 
             options["structured_outputs"] = StructuredOutputsParams(json_object=True)
-        return self._vllm.SamplingParams(
-            temperature=request.sampling.temperature,
-            top_p=request.sampling.top_p,
-            max_tokens=request.sampling.max_tokens,
-            seed=request.seed,
-            **options,
-        )
+        try:
+            return self._vllm.SamplingParams(**options | self._settings.extra_body)
+        except Exception as error:
+            raise EngineError(
+                f"vLLM does not take our sampling ({error}). Choose values that it takes, for "
+                f"{request.sampling} or in extra_body."
+            ) from error
 
 
 def image_batches(requests: Iterable[ChatRequest], size: int) -> Iterator[list[ChatRequest]]:
@@ -152,6 +196,11 @@ def image_batches(requests: Iterable[ChatRequest], size: int) -> Iterator[list[C
         batch.append(request)
     if batch:
         yield batch
+
+
+def _refused(key: str, error: Exception, latency_s: float) -> ChatReply:
+    detail = f"{type(error).__name__}: {error}"
+    return ChatReply(key, None, FailureReason.REJECTED, detail[:_DETAIL_CHARS], latency_s=latency_s)
 
 
 def _reply(key: str, output: Any, latency_s: float) -> ChatReply:

@@ -3,6 +3,8 @@
 import asyncio
 import dataclasses
 import sys
+import threading
+import time
 from dataclasses import dataclass, field
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -16,29 +18,70 @@ from rolesynth_assets.mllm.vllm import VllmEngine, image_batches
 SAMPLING = Sampling(0.7, 0.9, 48)
 
 
+class ServerError(Exception):
+    """As vLLM 0.32 raises when its engine is gone."""
+
+
+class ValidationError(Exception):
+    """As vLLM 0.32 raises for a request's own fault; no `ValueError`."""
+
+
 @dataclass
 class FakeLLM:
-    """Answers with the prompt in capitals; refuses a whole batch for one long prompt."""
+    """Answers with the prompt in capitals; refuses a long prompt when it is queued."""
 
     model: str
     options: dict[str, Any]
     batches: list[tuple[list, list]] = field(default_factory=list)
+    queue: list[tuple[list, dict]] = field(default_factory=list)
+    threads: set[str] = field(default_factory=set)
+    shut_down: int = 0
 
-    def chat(self, conversations, sampling_params, use_tqdm=True):
+    def __post_init__(self):
+        self.llm_engine = SimpleNamespace(engine_core=SimpleNamespace(shutdown=self.shutdown))
+
+    def shutdown(self):
+        self.shut_down += 1
+
+    def enqueue_chat(self, conversation, sampling_params, use_tqdm=True):
         assert not use_tqdm
-        self.batches.append((conversations, sampling_params))
-        texts = [messages[-1]["content"] for messages in conversations]
-        texts = [text if isinstance(text, str) else text[-1]["text"] for text in texts]
-        if any("too long" in text for text in texts):
-            raise ValueError("the prompt is longer than the maximum model length")
+        text = said(conversation)
+        if "too long" in text:
+            raise ValidationError("This model's maximum context length is 512 tokens.")
+        if "dead" in text:
+            raise ServerError("EngineCore encountered an issue.")
+        self.threads.add(threading.current_thread().name)
+        self.queue.append((conversation, sampling_params))
+
+    def wait_for_completion(self, use_tqdm=True):
+        assert not use_tqdm
+        asked, self.queue = self.queue, []
+        time.sleep(0.001)  # another caller would queue here
+        assert not self.queue
+        self.batches.append(([one for one, _ in asked], [how for _, how in asked]))
+        texts = [said(conversation) for conversation, _ in asked]
         if any("crash" in text for text in texts):
             raise RuntimeError("CUDA out of memory")
-        return [output(text.upper(), "length" if "cut" in text else "stop") for text in texts]
+        return [output(text.upper(), FINISH.get(text, "stop")) for text in texts]
+
+
+FINISH = {"cut": "length", "given up": "abort"}
+
+
+def said(conversation: list[dict]) -> str:
+    content = conversation[-1]["content"]
+    return content if isinstance(content, str) else content[-1]["text"]
 
 
 def output(text: str, finish_reason: str) -> SimpleNamespace:
     answer = SimpleNamespace(text=text, token_ids=text.split(), finish_reason=finish_reason)
     return SimpleNamespace(prompt_token_ids=[1, 2, 3], outputs=[answer])
+
+
+def sampling_params(**values):
+    if "top_q" in values:
+        raise TypeError("Unexpected keyword argument 'top_q'")
+    return values
 
 
 @pytest.fixture
@@ -53,7 +96,8 @@ def made(monkeypatch) -> list[FakeLLM]:
         return models[-1]
 
     fake = ModuleType("vllm")
-    fake.__dict__.update(LLM=make, SamplingParams=lambda **values: values)
+    errors = SimpleNamespace(VLLMServerError=ServerError)
+    fake.__dict__.update(LLM=make, SamplingParams=sampling_params, exceptions=errors)
     sampling = ModuleType("vllm.sampling_params")
     sampling.__dict__.update(StructuredOutputsParams=lambda **values: values)
     monkeypatch.setitem(sys.modules, "vllm", fake)
@@ -117,14 +161,81 @@ def test_json_mode_guides_the_decoding_of_those_that_ask_for_it(made):
 
 def test_one_bad_prompt_does_not_spoil_its_batch(made):
     replies = complete(engine(), [ask("one"), ask("too long"), ask("two")])
-    assert [reply.text for reply in replies] == ["ONE", None, "TWO"]
-    assert replies[1].reason is FailureReason.REJECTED
-    assert "maximum model length" in replies[1].detail
+    assert {r.key: r.text for r in replies} == {
+        "key of one": "ONE",
+        "key of too long": None,
+        "key of two": "TWO",
+    }
+    (refused,) = (reply for reply in replies if reply.text is None)
+    assert refused.reason is FailureReason.REJECTED
+    assert "maximum context length" in refused.detail
+    assert [len(conversations) for conversations, _ in made[0].batches] == [2]
 
 
-def test_a_crash_is_one_clear_error(made):
-    with pytest.raises(EngineError, match=r"out of memory.*ROLESYNTH_CONCURRENCY"):
-        complete(engine(), [ask("crash")])
+def test_a_model_that_rejects_everything_stops_the_run_and_loses_no_row(made):
+    replies = engine().complete(ask(f"too long {n}") for n in range(40))
+    with pytest.raises(EngineError, match=r"answered none of 18 requests.*maximum context"):
+        asyncio.run(anext(replies))  # not one rejection came before the error
+
+
+def test_rejections_are_told_once_the_model_has_answered(made):
+    requests = [ask(f"too long {n}") for n in range(5)] + [ask("one")]
+    replies = complete(engine(concurrency=2), requests)
+    assert sorted(reply.key for reply in replies) == sorted(request.key for request in requests)
+    (alone,) = complete(engine(), [ask("too long")])
+    assert alone.reason is FailureReason.REJECTED
+
+
+def test_an_answer_that_vllm_gave_up_is_asked_again_by_the_next_run(made):
+    (reply,) = complete(engine(), [ask("given up")])
+    assert (reply.text, reply.reason) == (None, FailureReason.CALL_FAILED)
+    assert reply.reason.transient
+
+
+@pytest.mark.parametrize(
+    ("prompt", "said"), [("crash", "out of memory"), ("dead", "EngineCore encountered")]
+)
+def test_a_crash_is_one_clear_error(made, prompt, said):
+    with pytest.raises(EngineError, match=rf"{said}.*concurrency.*vllm_options"):
+        complete(engine(), [ask("one"), ask(prompt)])
+
+
+def test_extra_fields_win_and_wrong_ones_are_one_clear_error(made):
+    complete(engine(extra_body={"temperature": 0.1}), [ask("one")])
+    assert made[0].batches[0][1][0]["temperature"] == 0.1
+    with pytest.raises(EngineError, match=r"top_q.*extra_body"):
+        complete(engine(extra_body={"top_q": 1}), [ask("one")])
+
+
+def test_callers_at_the_same_time_take_turns(made):
+    made_engine = engine(concurrency=1)
+
+    async def run() -> list[list]:
+        async def one(name: str) -> list:
+            asked = [ask(f"{name} {n}") for n in range(3)]
+            return [reply.text async for reply in made_engine.complete(asked)]
+
+        return await asyncio.gather(*(one(name) for name in "abcd"))
+
+    assert asyncio.run(run()) == [[f"{name} {n}".upper() for n in range(3)] for name in "abcd"]
+    (model,) = made
+    assert len(model.threads) == 1
+
+
+def test_closing_ends_vllm_once_and_for_all(made):
+    made_engine = engine()
+    complete(made_engine, [ask("one")])
+
+    async def close_twice() -> None:
+        await made_engine.aclose()
+        await made_engine.aclose()
+
+    asyncio.run(close_twice())
+    assert made[0].shut_down == 1
+    with pytest.raises(EngineError, match="closed"):
+        complete(made_engine, [ask("one")])
+    asyncio.run(engine().aclose())  # never loaded
+    assert len(made) == 1
 
 
 def test_a_model_that_cannot_be_loaded_is_one_clear_error(made):
