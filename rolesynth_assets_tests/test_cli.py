@@ -86,6 +86,24 @@ def test_ingest_reads_a_folder_in_and_then_finds_nothing_new(project: Path) -> N
     assert "everything was up to date, no model was called" in words(second)
 
 
+def test_ingest_reads_a_bucket_in(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from rolesynth_assets.store.tables import Store
+    from rolesynth_assets_tests.defs.small_graph import noise_picture
+    from rolesynth_assets_tests.loopback_s3 import loopback_s3
+
+    with loopback_s3() as s3:
+        s3.set_environment(monkeypatch)
+        url = s3.fill("pictures", {f"my photos/{i}.png": noise_picture(i) for i in range(3)})
+        first = invoke("ingest", f"{url}/my photos")
+        assert first.exit_code == 0, first.output
+        assert "1 new shards: my-photos-0000" in words(first)
+        stored = Store(str(project / ".rolesynth")).read("images", columns=["source"])
+        assert f"{url}/my photos/0.png" in stored["source"].to_pylist()
+        absent = invoke("ingest", "s3://no-such-bucket/x")
+        assert absent.exit_code == 2
+        assert "There is no bucket 'no-such-bucket'" in words(absent)
+
+
 def test_failed_check_ends_with_its_reason_and_an_exit_code(project: Path) -> None:
     folder = project / "photos"
     folder.mkdir()

@@ -47,6 +47,18 @@ def test_environment_wins_over_the_file(project: Path, tmp_path: Path) -> None:
     assert settings.images == Path("/srv/photos")
 
 
+def test_watched_images_may_lie_in_a_bucket(project: Path) -> None:
+    assert load(project, "images: s3://pictures/in\n").images == "s3://pictures/in"
+    assert load(project, "", IMAGES="gs://pictures").images == "gs://pictures"
+
+
+def test_data_root_in_a_bucket_is_refused_at_once(project: Path) -> None:
+    with pytest.raises(SettingsError, match=r"must be a local folder.*rolesynth ingest s3://"):
+        load(project, "", DATA="s3://key:secret@tables")
+    with pytest.raises(SettingsError, match="must be a local folder"):
+        load(project, "data_root: s3://tables/x\n")
+
+
 def test_empty_variable_is_unset(project: Path) -> None:
     assert load(project, "images: photos\n", IMAGES="").images == project / "photos"
 

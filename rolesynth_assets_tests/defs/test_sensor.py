@@ -5,7 +5,9 @@ import pytest
 
 from rolesynth_assets.defs import automation
 from rolesynth_assets.defs.resources import Platform
-from rolesynth_assets_tests.defs.small_graph import SmallGraph, write_pictures
+from rolesynth_assets.images.buckets import BucketError
+from rolesynth_assets_tests.defs.small_graph import SmallGraph, noise_picture, write_pictures
+from rolesynth_assets_tests.loopback_s3 import loopback_s3
 
 
 def tick(graph: SmallGraph) -> dg.SensorResult | dg.SkipReason:
@@ -69,3 +71,24 @@ def test_file_that_is_still_being_copied_waits(graph: SmallGraph, watched: Path)
     graph.patch.setattr(automation, "SETTLED_S", 3600.0)
     write_pictures(watched, range(1))
     assert "Nothing new" in skipped(graph)
+
+
+def test_a_bucket_is_watched_like_a_folder(graph: SmallGraph) -> None:
+    graph.patch.setattr(automation, "SETTLED_S", 0.0)
+    with loopback_s3() as s3:
+        s3.set_environment(graph.patch)
+        url = s3.fill("pictures", {"in/notes.txt": b"x"})
+        graph.patch.setenv("ROLESYNTH_IMAGES", f"{url}/in")
+        assert f"{url}/in holds no image" in skipped(graph)
+
+        s3.put("pictures", "in/a.png", noise_picture(1))
+        s3.put("pictures", "in/b c.png", noise_picture(2))
+        assert registered(graph) == [("image_shards/in-0000", "in-0000")]
+        assert f"Nothing new in {url}/in" in skipped(graph)
+        graph.materialize("image_shards", "in-0000")
+        sources = graph.store.read("images", {"shard": "in-0000"}, ["source"])["source"]
+        assert sorted(sources.to_pylist()) == [f"{url}/in/a.png", f"{url}/in/b c.png"]
+
+        graph.patch.setenv("ROLESYNTH_IMAGES", "s3://no-such-bucket/in")
+        with pytest.raises(BucketError, match="no bucket 'no-such-bucket'"):
+            tick(graph)

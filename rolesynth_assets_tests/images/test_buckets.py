@@ -17,6 +17,7 @@ from rolesynth_assets.images.decode import DecodeLimits
 from rolesynth_assets.images.descriptor import ShardDescriptor
 from rolesynth_assets.images.ingest import ingest_shard
 from rolesynth_assets.images.shards import plan_shards, register_path
+from rolesynth_assets.images.sources import place_name
 from rolesynth_assets.images.sync import sync_shard
 from rolesynth_assets.store.tables import Store
 from rolesynth_assets_tests.loopback_s3 import KEY, SECRET, LoopbackS3, loopback_s3
@@ -271,6 +272,21 @@ def test_an_object_replaced_while_it_is_read_stops_the_reading(s3: LoopbackS3) -
             s3.put(BUCKET, "a.tar", b"other")
     with open_source(url) as file:
         assert file.read() == b"other"
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        ("s3://my.bucket/trip 2024/größe (1)", "gr-e-1"),
+        ("s3://pictures/web/00000.tar", "00000"),
+        ("gs://pictures/", "pictures"),
+        ("s3://pictures/図/", "images"),
+        ("/srv/photos", "photos"),
+        ("/srv/my photos", "my-photos"),
+    ],
+)
+def test_shards_are_named_after_their_place(place: str, name: str) -> None:
+    assert place_name(place) == name
 
 
 @pytest.mark.parametrize("url", [f"s3://{KEY}:{SECRET}@bucket/x", "s3:///x", "s3://"])
