@@ -16,6 +16,8 @@ from rolesynth_assets.mllm.settings import EngineSettings
 from rolesynth_assets.named_files import faults
 
 SETTINGS_FILE = "rolesynth.yaml"
+JUDGE = "ROLESYNTH_JUDGE_"
+"""What the variables of the judge's own engine begin with."""
 EMBEDDED_COLLECTIVE = "embedded"
 """The collective that costs nothing, so it need not be chosen."""
 
@@ -142,14 +144,7 @@ class Settings(BaseModel):
         values["captioner"] = EngineSettings.from_env(environ=environ)
         if not values.get("collective") and values["captioner"].engine == "embedded":
             values["collective"] = EMBEDDED_COLLECTIVE
-        judged_apart = any(
-            name.startswith("ROLESYNTH_JUDGE_") and environ[name] for name in environ
-        )
-        values["judge"] = (
-            EngineSettings.from_env("ROLESYNTH_JUDGE_", environ)
-            if judged_apart
-            else values["captioner"]
-        )
+        values["judge"] = _judge(environ) or values["captioner"]
         try:
             return cls(**values)
         except ValidationError as error:
@@ -193,6 +188,17 @@ class Settings(BaseModel):
     def r1_checkpoint(self, recipe: str, seed: int) -> Path:
         """Folder of one R1 checkpoint; R1 and CLIP recipes may share a name."""
         return self.data_root / "r1_checkpoints" / recipe / f"seed-{seed}"
+
+
+def _judge(environ: Mapping[str, str]) -> EngineSettings | None:
+    """Return the judge's own engine; None where no variable names one."""
+    told = sorted(name for name in environ if name.startswith(JUDGE) and environ[name].strip())
+    if told and f"{JUDGE}ENGINE" not in told:
+        raise SettingsError(
+            f"{', '.join(told)}: the judge takes nothing over from the captioner; set "
+            f"{JUDGE}ENGINE (embedded, openai or vllm) and its companions as well"
+        )
+    return EngineSettings.from_env(JUDGE, environ) if told else None
 
 
 def _read(path: Path) -> dict:

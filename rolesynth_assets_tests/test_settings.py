@@ -101,6 +101,11 @@ def test_judge_is_the_captioner_until_it_is_named(project: Path) -> None:
     assert apart.judge.base_url == "http://other/v1"
 
 
+def test_a_judge_without_its_engine_is_refused(project: Path) -> None:
+    with pytest.raises(SettingsError, match=r"ROLESYNTH_JUDGE_MODEL: .* ROLESYNTH_JUDGE_ENGINE"):
+        load(project, ENGINE="openai", MODEL="qwen", JUDGE_MODEL="strict")
+
+
 def test_the_embedded_collective_is_chosen_beside_the_embedded_engine_alone(project: Path) -> None:
     assert load(project).collective == "embedded"
     assert load(project, COLLECTIVE="paper").collective == "paper"

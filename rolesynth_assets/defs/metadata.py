@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 OWNERS = ["team:rolesynth"]
+DIGITS = 6
+"""Significant digits of the numbers of a check."""
 
 
 def check_spec(
@@ -32,11 +34,11 @@ def check_spec(
 
 
 def check_result(name: str, outcome: CheckOutcome, *, warn: bool = False) -> dg.AssetCheckResult:
-    """Report a check with the measured value beside its threshold."""
-    metadata: dict[str, Any] = {"value": outcome.value}
+    """Report a check with the measured value beside its threshold, numbers as people read them."""
+    measured: dict[str, object] = {"value": outcome.value}
     if outcome.threshold is not None:
-        metadata["threshold"] = outcome.threshold
-    metadata |= {key: _plain(value) for key, value in outcome.metadata.items()}
+        measured["threshold"] = outcome.threshold
+    metadata = {key: _plain(rounded(value)) for key, value in (measured | outcome.metadata).items()}
     severity = dg.AssetCheckSeverity.WARN if warn else dg.AssetCheckSeverity.ERROR
     return dg.AssetCheckResult(
         passed=bool(outcome.passed),
@@ -45,6 +47,17 @@ def check_result(name: str, outcome: CheckOutcome, *, warn: bool = False) -> dg.
         severity=severity,
         metadata=metadata,
     )
+
+
+def rounded(value: object) -> object:
+    """Round the floats of a JSON-like value to six significant digits: 0.3, not 0.1 + 0.2."""
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}")
+    if isinstance(value, Mapping):
+        return {key: rounded(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(part) for part in value]
+    return value
 
 
 def _plain(value: object) -> Any:

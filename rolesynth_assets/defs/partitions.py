@@ -4,13 +4,14 @@ import dagster as dg
 
 from rolesynth_assets.benchmarks.tasks import load_tasks
 from rolesynth_assets.cads.domains import NO_DOMAIN, domain_files
-from rolesynth_assets.recipes.library import load_recipes
+from rolesynth_assets.recipes.library import load_recipes, require_role_sets
 from rolesynth_assets.roles.library import load_role_sets
 from rolesynth_assets.settings import Settings
 
 _settings = Settings.load()
 ROLE_SETS = load_role_sets(_settings.role_sets)
 RECIPES = load_recipes(_settings.recipes)
+require_role_sets(RECIPES, ROLE_SETS)
 TASKS = load_tasks(_settings.benchmarks)
 SEED_FILES = domain_files(_settings.embedded_seeds) | domain_files(_settings.seeds)
 

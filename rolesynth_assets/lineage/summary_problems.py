@@ -95,8 +95,6 @@ def summarise_r1(
         warehouse.read("r1_scores")
         .filter(wanted & (pl.col("metric") == "accuracy"))
         .group_by("benchmark", "recipe")
-        .agg(
-            pl.col("value", "low", "high").mean(), pl.col("chance").first(), pl.len().alias("seeds")
-        )
+        .agg(pl.col("value", "low", "high").mean(), pl.col("chance").first())
         .sort("benchmark", "recipe")
     )

@@ -13,6 +13,8 @@ from rolesynth_assets.lineage.staleness import Staleness
 if TYPE_CHECKING:
     from rolesynth_assets.roles.role import Role
 
+SHOWN = 5
+"""Causes told of what is behind one upstream cell before the rest is counted."""
 ROWS = "dagster/partition_row_count"
 Explain = Callable[[str], str | None]
 """Tells from a partition of an upstream asset what changed in it, if it can."""
@@ -33,18 +35,28 @@ class Words:
         self._told: dict[Cause, str] = {}
 
     def why(self, staleness: Staleness, cell: Cell) -> list[str]:
-        """Tell a cell's own causes, and where it has none, the upstream cells' it follows from."""
-        lines = []
-        for cause in staleness.state(cell).causes:
-            if not cause.follows:
-                lines.append(self.tell(cause))
-            elif cause.upstream is not None:
-                roots = staleness.roots(cause.upstream)
-                behind = "; ".join(
-                    self.tell(root) if where == cause.upstream else f"{where}: {self.tell(root)}"
-                    for where, root in roots[:2]
-                )
-                lines.append(f"{cause}" + (f": {behind}" if behind else ""))
+        """Tell a cell's own causes, then those upstream that it follows from.
+
+        What began upstream is told once, by the shortest way, however many ways lead there.
+        """
+        causes = staleness.state(cell).causes
+        told = {self.tell(cause): "" for cause in causes if not cause.follows}
+        lines = list(told)
+        for cause in causes:
+            if not cause.follows or cause.upstream is None:
+                continue
+            roots = {self.tell(root): where for where, root in staleness.roots(cause.upstream)}
+            new = {text: str(where) for text, where in roots.items() if text not in told}
+            if roots and not new and cause.reason is Reason.UPSTREAM:
+                continue
+            told |= new
+            begun = [
+                text if where == str(cause.upstream) else f"{where}: {text}"
+                for text, where in new.items()
+            ]
+            if len(begun) > SHOWN:
+                begun[SHOWN:] = [f"and {len(begun) - SHOWN} more"]
+            lines.append(": ".join([str(cause), *(["; ".join(begun)] if begun else [])]))
         return lines
 
     def tell(self, cause: Cause) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import asdict
 
 import polars as pl
@@ -11,6 +12,8 @@ from rolesynth_assets.pairs.cut import Cutoffs
 from rolesynth_assets.pairs.diversity import Diversity
 
 EXAMPLES = 5
+SHOWN_OF_ANSWER = 120
+"""Characters of a judge's answer that a description shows."""
 
 
 def scores_cover_captions(
@@ -46,13 +49,13 @@ def scores_not_degenerate(
     Fails too when there is no score at all.
 
     Args:
-        scores: ``score``, null where the judge gave none.
+        scores: ``score``, null where the judge gave none; ``reason``, ``detail``.
         max_share: bound on the share of the most frequent score; the check's value.
         min_std: bound on the standard deviation, points of the scale; in the metadata.
     """
     given = scores["score"].drop_nulls()
     if given.is_empty():
-        return CheckOutcome(False, 1.0, max_share, "No caption has a score.", {"scores": 0})
+        return CheckOutcome(False, 1.0, max_share, _no_score(scores), {"scores": 0})
     top = given.value_counts(sort=True).row(0)
     share, std = top[1] / len(given), float(given.cast(pl.Float64).std(ddof=0) or 0.0)  # type: ignore[arg-type]
     return CheckOutcome(
@@ -61,6 +64,20 @@ def scores_not_degenerate(
         threshold=max_share,
         description=f"{share:.0%} of {len(given)} scores are {top[0]}; the deviation is {std:.1f}.",
         metadata={"scores": len(given), "top_score": top[0], "std": std, "min_std": min_std},
+    )
+
+
+def _no_score(scores: pl.DataFrame) -> str:
+    if scores.is_empty():
+        return "No caption has a score: there is no caption."
+    reason, count = scores["reason"].value_counts(sort=True).row(0)
+    answer = scores.filter(pl.col("reason") == reason)["detail"][0]
+    told = textwrap.shorten(answer, SHOWN_OF_ANSWER, placeholder=" ...")
+    return (
+        f"No caption has a score: {count} of {scores.height} are {reason}, such as {told!r}. The "
+        "judge has to begin with a number from 1 to 100: name another one (ROLESYNTH_JUDGE_ENGINE "
+        "and its companions), or put this one right and give it another ROLESYNTH_REVISION, so "
+        "that it is asked again."
     )
 
 

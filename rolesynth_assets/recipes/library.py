@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import yaml
@@ -40,6 +41,20 @@ def load_recipes(extra_dir: Path | None = None) -> dict[str, Recipe]:
                 f"choose one of {sorted(set(recipes) - {recipe.name})} or leave it out."
             )
     return recipes
+
+
+def require_role_sets(recipes: Mapping[str, Recipe], role_sets: Collection[str]) -> None:
+    """Refuse recipes that train on captions nobody can write.
+
+    Raises:
+        RecipeError: a recipe's role set does not exist.
+    """
+    for recipe in recipes.values():
+        if recipe.role_set not in role_sets:
+            raise RecipeError(
+                f"Recipe {recipe.name!r}: role_set {recipe.role_set!r} is no role set; "
+                f"choose one of {sorted(role_sets)} or write it in role_sets/."
+            )
 
 
 def read_recipe(path: Path) -> Recipe:

@@ -54,6 +54,27 @@ def test_root_far_up_is_named(world: World) -> None:
     ]
 
 
+def test_a_cause_is_told_once_however_many_ways_lead_to_it(world: World) -> None:
+    assets = [
+        world.asset("first", LETTERS),
+        world.asset("left", LETTERS, ["first"]),
+        world.asset("right", LETTERS, ["first"]),
+        world.asset("last", LETTERS, ["first", "left", "right"]),
+    ]
+    for name in ("first", "left", "right", "last"):
+        world.make(assets, name, "b")
+    assets[0] = world.asset("first", LETTERS, code_version="2")
+    assets[2] = world.asset("right", LETTERS, ["first"], code_version="3")
+    words, found = Words(world.instance), world.staleness(assets)
+    told = words.why(found, Cell("last", "b"))
+    assert sum(line.count("code version 1 -> 2") for line in told) == 1
+    assert sum(line.count("code version 1 -> 3") for line in told) == 1
+    assert words.why(found, Cell("right", "b")) == [
+        "code version 1 -> 3",
+        "upstream first[b] is stale: code version 1 -> 2",
+    ]
+
+
 def test_source_is_explained_by_who_knows_it(world: World) -> None:
     cause = Cause(Reason.DATA, Cell("role_set_files", "roles5"), events=(1, 2))
     knows = {"role_set_files": lambda name: f"role observer changed in {name}"}

@@ -15,7 +15,7 @@ SCORES = score_frame(
         for place, role in enumerate(("Art", "Zeal"))
         for length in ("long", "short")
     ]
-).with_columns(pl.lit(None, pl.String).alias("reason"))
+).with_columns(pl.lit(None, pl.String).alias("reason"), pl.lit("").alias("detail"))
 CUTOFFS = compute_cutoffs(SCORES, policy(), 5)
 
 
@@ -48,7 +48,16 @@ def test_scores_not_degenerate() -> None:
     flat = checks.scores_not_degenerate(narrow)
     assert not flat.passed and flat.value < 0.9
     assert flat.metadata["std"] == pytest.approx(0.5, abs=0.01)
-    assert not checks.scores_not_degenerate(with_score(None, 160)).passed
+
+
+def test_a_judge_without_any_score_is_told_with_its_answer_and_the_way_out() -> None:
+    silent = with_score(None, 160).with_columns(pl.lit("A red apple " * 40).alias("detail"))
+    outcome = checks.scores_not_degenerate(silent)
+    assert not outcome.passed
+    assert "160 of 160 are no_score, such as 'A red apple A red" in outcome.description
+    assert "ROLESYNTH_JUDGE_ENGINE" in outcome.description
+    assert len(outcome.description) < 500
+    assert "there is no caption" in checks.scores_not_degenerate(silent.clear()).description
 
 
 def test_parse_failures_bounded() -> None:

@@ -9,6 +9,7 @@ from rolesynth_assets.recipes.library import (
     dump_recipe,
     load_recipes,
     read_recipe,
+    require_role_sets,
 )
 from rolesynth_assets.recipes.recipe import Recipe
 
@@ -50,6 +51,13 @@ def test_the_shipped_recipes():
     assert all(r.context_length == 248 and len(r.seeds) >= 3 for r in recipes.values())
     nano = [r for r in recipes.values() if r.model == "rolesynth-nano"]
     assert len({(r.schedule.steps, r.schedule.batch_images) for r in nano}) == 1  # a fair match
+
+
+def test_a_recipe_of_a_role_set_that_is_not_there_is_refused():
+    recipes = {"mine": recipe(role_set="nowhere")}
+    with pytest.raises(RecipeError, match=r"'mine': role_set 'nowhere'.*\['roles5'\]"):
+        require_role_sets(recipes, ["roles5"])
+    require_role_sets(recipes, ["roles5", "nowhere"])
 
 
 def test_an_ablation_differs_from_roles5_in_one_thing():
