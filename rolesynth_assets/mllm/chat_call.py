@@ -59,6 +59,8 @@ class ChatCaller:
             if reply is None:
                 said = self._faults.redact(body.decode("utf-8", "replace"))
                 raise RetryableFault(FailureReason.BAD_RESPONSE, f"no chat completion: {said}")
+            if reply.reason is FailureReason.CALL_FAILED:  # said in an answer with status 200
+                raise RetryableFault(reply.reason, self._faults.redact(reply.detail))
             return reply
 
         try:

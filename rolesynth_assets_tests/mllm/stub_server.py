@@ -55,6 +55,7 @@ class Fault:
         "html",
         "no_choices",
         "length",
+        "abort",
         "refusal",
         "content_filter",
         "empty",
@@ -260,8 +261,8 @@ class StubServer:
         match fault.kind:
             case "closed_body":
                 return await self._close_in_the_middle(request, json.dumps(body).encode())
-            case "length":
-                choice["finish_reason"] = "length"
+            case "length" | "abort":
+                choice["finish_reason"] = fault.kind
             case "refusal":
                 choice["message"] |= {"content": None, "refusal": "I cannot help with that."}
             case "content_filter":

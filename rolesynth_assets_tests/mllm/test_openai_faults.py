@@ -89,6 +89,7 @@ def ask_with(faults: Faults, **changes) -> tuple[ChatReply, StubServer]:
         Fault("broken_json"),
         Fault("html"),
         Fault("no_choices"),
+        Fault("abort"),
     ],
     ids=lambda fault: f"{fault.kind}{fault.status}",
 )
@@ -108,6 +109,7 @@ def test_a_passing_fault_is_tried_again(fault):
         (Fault("status", 500), FailureReason.CALL_FAILED, 6, "injected fault"),
         (Fault("drop"), FailureReason.CALL_FAILED, 6, "Error"),
         (Fault("closed_body"), FailureReason.CALL_FAILED, 6, "Error"),
+        (Fault("abort"), FailureReason.CALL_FAILED, 6, "gave up (abort) after: a small red"),
         # Nonsense is given up after three attempts.
         (Fault("broken_json"), FailureReason.BAD_RESPONSE, 3, '{"choices": [{"mess'),
         (Fault("html"), FailureReason.BAD_RESPONSE, 3, "Sign in to the gateway"),
