@@ -6,6 +6,7 @@ import importlib.metadata
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from rolesynth_assets.clip.loss import info_nce_loss, multi_positive_loss
 from rolesynth_assets.clip.manifest import MANIFEST, STATE, LossPoint, Manifest
 from rolesynth_assets.clip.model import ClipModel, build_model, freeze_positions
 from rolesynth_assets.clip.optim import learning_rate, make_optimizer
+from rolesynth_assets.clip.parts import encode_in_parts, require_independent_rows
 from rolesynth_assets.clip.pixels import PixelSource
 from rolesynth_assets.clip.state import (
     RunState,
@@ -41,6 +43,10 @@ REFERENCE_IMAGES = 8  # images whose logits are stored for the reload check
 
 class NonFiniteLossError(ArithmeticError):
     """The loss became NaN or infinite; the message names the step and the batch."""
+
+
+class BatchMemoryError(RuntimeError):
+    """A batch does not fit in the device's memory; the message says what to lower."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +119,7 @@ def train(
         ModelError: the recipe's model cannot be built.
         TrainingSetError: an image is missing or cannot be decoded.
         NonFiniteLossError: the loss became NaN or infinite. The last saved state remains.
+        BatchMemoryError: a batch does not fit in the device's memory.
         ValueError: the schedule has no step.
     """
     out_dir.mkdir(parents=True, exist_ok=True)
@@ -133,6 +140,8 @@ def _prepare(recipe: Recipe, training_set: TrainingSet, seed: int, device: str |
     if plan.total_steps < 1:
         raise ValueError(f"Recipe {recipe.name!r} schedules no step.")
     model = build_model(recipe)
+    if recipe.schedule.micro_batch is not None:
+        require_independent_rows(model.module, recipe.model)
     model.module.to(place).train()
     freeze_positions(model.module, recipe.frozen_positions)
     return _Run(
@@ -181,23 +190,52 @@ def _step(run: _Run, step: int, batch: Batch, pixels: Tensor, tokens: Tensor) ->
     rate = learning_rate(step, run.plan.total_steps, schedule.warmup_steps, run.recipe.optimizer.lr)
     for group in run.optimizer.param_groups:
         group["lr"] = rate
-    images = run.pixels.normalise(pixels.to(run.device, non_blocking=True))
-    images = images.contiguous(memory_format=torch.channels_last)  # convolutions a third cheaper
-    with torch.autocast(run.device.type, torch.bfloat16, enabled=run.autocast):
-        image_features = module.encode_image(images)
-        text_features = encode_text(module, tokens.to(run.device), MIXED_LENGTH_PARTS)
     scale = module.logit_scale.exp()  # learned, not clamped
-    loss = _loss(run, batch, image_features.float(), text_features.float(), scale)
-    value = float(loss.detach())
-    epoch = step // run.plan.steps_per_epoch
-    if not math.isfinite(value):
-        _refuse(run, step, epoch, batch, value)
     run.optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    run.optimizer.step()
+    with _out_of_memory_told(run, batch):
+        loss = _loss(run, batch, *_features(run, pixels, tokens), scale)
+        value = float(loss.detach())
+        epoch = step // run.plan.steps_per_epoch
+        if not math.isfinite(value):
+            _refuse(run, step, epoch, batch, value)
+        loss.backward()
+        run.optimizer.step()
     return LossPoint(
         step=step, epoch=epoch, loss=value, learning_rate=rate, logit_scale=float(scale.detach())
     )
+
+
+def _features(run: _Run, pixels: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    """Encode a batch: float32 features of its images (N, D) and of its captions (M, D)."""
+    module = run.model.module
+
+    def encode_images(some: Tensor) -> Tensor:
+        images = run.pixels.normalise(some)
+        # convolutions a third cheaper
+        return module.encode_image(images.contiguous(memory_format=torch.channels_last))
+
+    def encode_texts(some: Tensor) -> Tensor:
+        return encode_text(module, some, MIXED_LENGTH_PARTS)
+
+    most = run.recipe.schedule.micro_batch
+    with torch.autocast(run.device.type, torch.bfloat16, enabled=run.autocast):
+        images = encode_in_parts(encode_images, pixels.to(run.device, non_blocking=True), most)
+        texts = encode_in_parts(encode_texts, tokens.to(run.device), most)
+    return images.float(), texts.float()
+
+
+@contextmanager
+def _out_of_memory_told(run: _Run, batch: Batch) -> Iterator[None]:
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        schedule = run.recipe.schedule
+        raise BatchMemoryError(
+            f"Recipe {run.recipe.name!r}: {len(batch.images)} images and {len(batch.texts)} "
+            f"captions do not fit in the memory of {run.device} ({error}). Set "
+            f"schedule.micro_batch (now {schedule.micro_batch or 'the whole batch'}) to fewer rows "
+            "and run again: it trains the same, for one more forward pass."
+        ) from error
 
 
 def _loss(run: _Run, batch: Batch, images: Tensor, texts: Tensor, scale: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
@@ -48,6 +48,11 @@ class Precision(StrEnum):
     FLOAT32 = "float32"
 
 
+_NOT_IN_DIGEST: Any = dict.fromkeys(("name", "description", "seeds", "baseline"), True) | {
+    "schedule": {"micro_batch"}
+}
+
+
 class Value(BaseModel):
     """A frozen part of a recipe that refuses unknown fields."""
 
@@ -72,12 +77,15 @@ class Schedule(Value):
         steps: optimiser steps.
         batch_images: images in a batch; rows in the square layout.
         warmup_steps: optimiser steps from zero to the full learning rate.
+        micro_batch: most images, and most captions, whose activations are in memory at once; see
+            `rolesynth_assets.clip.parts`. It fits a batch to a device and changes only rounding.
     """
 
     epochs: PositiveInt | None = None
     steps: PositiveInt | None = None
     batch_images: Annotated[int, Field(ge=2)]
     warmup_steps: Annotated[int, Field(ge=0)] = 0
+    micro_batch: PositiveInt | None = None
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:
@@ -152,10 +160,10 @@ class Recipe(Value):
     def digest(self) -> str:
         """64 hex characters that change when the selected rows or the training may change.
 
-        The name, the description, the list of seeds and the baseline are not part of it; the
-        content of a shipped architecture is.
+        The name, the description, the list of seeds, the baseline and the micro-batch are not part
+        of it; the content of a shipped architecture is.
         """
-        labels = {"name", "description", "seeds", "baseline"}
-        values = json.dumps(self.model_dump(mode="json", exclude=labels), sort_keys=True)
+        fields = self.model_dump(mode="json", exclude=_NOT_IN_DIGEST)
+        values = json.dumps(fields, sort_keys=True)
         architecture = json.dumps(shipped_architecture(self.model), sort_keys=True)
         return digest("recipe", values, architecture)

@@ -1,8 +1,10 @@
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import open_clip
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -10,7 +12,7 @@ from safetensors.torch import load_file
 from rolesynth_assets.clip import train as training
 from rolesynth_assets.clip.data import TrainingSet, TrainingSetError, in_memory
 from rolesynth_assets.clip.manifest import read_losses, read_manifest
-from rolesynth_assets.clip.model import build_model
+from rolesynth_assets.clip.model import ModelError, build_model
 from rolesynth_assets.clip.train import NonFiniteLossError, train
 
 HERE = Path(__file__).parent
@@ -26,6 +28,17 @@ def killer(at: int):
             raise Killed
 
     return progress
+
+
+def tiny_vit(folder: Path) -> str:
+    """Make a small transformer known to open_clip; return its name."""
+    name = "tiny-vit-of-tests"
+    vision = {"image_size": 32, "layers": 1, "width": 64, "patch_size": 16}
+    text = {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1}
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps({"embed_dim": 16, "vision_cfg": vision, "text_cfg": text}))
+    open_clip.add_model_config(path)
+    return name
 
 
 def same_weights(first: Path, second: Path) -> bool:
@@ -169,6 +182,45 @@ def test_every_layout_and_loss_learns(changes, training_set, make_recipe, tmp_pa
     )
     losses = [p.loss for p in train(recipe, training_set, tmp_path, 0).losses]
     assert sum(losses[-3:]) < 0.8 * sum(losses[:3])
+
+
+def test_a_micro_batch_trains_the_same_with_less_at_once(
+    training_set, make_recipe, tmp_path, monkeypatch
+):
+    schedule = {"steps": 4, "batch_images": 8, "warmup_steps": 2}
+    real, rows = training.encode_text, []
+    monkeypatch.setattr(
+        training, "encode_text", lambda m, tokens, n: rows.append(len(tokens)) or real(m, tokens, n)
+    )
+    losses, most = [], []
+    for micro_batch in (None, 3):
+        recipe = make_recipe(
+            model=tiny_vit(tmp_path), schedule=schedule | {"micro_batch": micro_batch}
+        )
+        report = train(recipe, training_set, tmp_path / str(micro_batch), 3)
+        losses.append([point.loss for point in report.losses])
+        most.append(max(rows))
+        rows.clear()
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+    assert losses[0][0] != pytest.approx(losses[0][-1], rel=1e-2)  # it did learn
+    assert most[0] > 8 and most[1] == 3
+
+
+def test_a_micro_batch_is_refused_where_rows_see_each_other(training_set, make_recipe, tmp_path):
+    recipe = make_recipe(schedule={"steps": 1, "batch_images": 8, "micro_batch": 4})
+    with pytest.raises(ModelError, match=r"schedule.micro_batch: 'rolesynth-nano' normalises"):
+        train(recipe, training_set, tmp_path, 0)
+
+
+def test_a_batch_too_large_for_the_device_tells_what_to_lower(
+    training_set, make_recipe, tmp_path, monkeypatch
+):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(training, "encode_text", full)
+    with pytest.raises(training.BatchMemoryError, match=r"micro_batch \(now the whole batch\)"):
+        train(make_recipe(), training_set, tmp_path, 0)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(training_set, make_recipe, tmp_path, monkeypatch):

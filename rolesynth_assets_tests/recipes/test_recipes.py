@@ -75,6 +75,14 @@ def test_an_ablation_differs_from_roles5_in_one_thing():
         assert {k for k in full if full[k] != other[k]} - labels == differing
 
 
+def test_a_micro_batch_makes_no_checkpoint_stale():
+    recipe = load_recipes()["roles5"]
+    schedule = recipe.schedule.model_copy(update={"micro_batch": 4})
+    assert recipe.model_copy(update={"schedule": schedule}).digest == recipe.digest
+    schedule = recipe.schedule.model_copy(update={"batch_images": 4})
+    assert recipe.model_copy(update={"schedule": schedule}).digest != recipe.digest
+
+
 def test_a_users_recipe_is_added_and_wins_by_name(tmp_path):
     write(tmp_path / "recipes", "mine")
     write(tmp_path / "recipes", "generic1", captions_per_image=9)
