@@ -47,7 +47,11 @@ def demo(
     Captions and judgements come from tiny models in this package, stand-ins for Qwen2.5-VL-7B and
     its like, and problems from a script. A second run finds everything up to date.
     """
+    from rolesynth_assets.recipes.library import load_recipes
+
     began = time.perf_counter()
+    for name in EMBEDDED_ROLE_SETS:
+        _require_seeds(name, load_recipes(None)[name].seeds, [seed])
     _write_embedded_world(_embedded_settings())
     _refresh(
         EMBEDDED_ROLE_SETS,
@@ -117,12 +121,22 @@ def ingest(
 
 @app.command()
 def run(
-    role_set: Annotated[list[str], typer.Option(help="Role set to caption with; repeatable.")],
+    role_set: Annotated[
+        list[str],
+        typer.Option(
+            help="Role set to caption with, such as roles5 or one in role_sets/; repeatable."
+        ),
+    ],
     recipe: Annotated[
-        list[str] | None, typer.Option(help="Recipe to train and score; repeatable.")
+        list[str] | None,
+        typer.Option(
+            help="Recipe to train and score, such as roles5_vit_b16 or one in recipes/; its role "
+            "set has to be among those above; repeatable."
+        ),
     ] = None,
     seed: Annotated[
-        list[int] | None, typer.Option(help="Training seed; by default the recipe's first.")
+        list[int] | None,
+        typer.Option(help="Training seed of the recipe's; by default its first; repeatable."),
     ] = None,
 ) -> None:
     """Bring captions, scores and pairs of all shards up to date, then train and score recipes.
@@ -138,6 +152,14 @@ def run(
     if missing:
         raise typer.BadParameter(f"no recipe {', '.join(missing)}; there are {', '.join(known)}")
     seeds = {name: seed or [known[name].seeds[0]] for name in recipe or ()}
+    for name, asked in seeds.items():
+        wanted = known[name]
+        if wanted.role_set not in role_set:
+            raise typer.BadParameter(
+                f"recipe {name} trains on role set {wanted.role_set}: add --role-set "
+                f"{wanted.role_set}"
+            )
+        _require_seeds(name, wanted.seeds, asked)
     _refresh(role_set, seeds, time.perf_counter())
 
 
@@ -164,6 +186,14 @@ def ui(
 app.command()(stale)
 app.command()(trace)
 app.command()(withdraw)
+
+
+def _require_seeds(recipe: str, seeds: Sequence[int], asked: Sequence[int]) -> None:
+    if strange := sorted(set(asked) - set(seeds)):
+        raise typer.BadParameter(
+            f"recipe {recipe} has the seeds {', '.join(map(str, seeds))}, not "
+            f"{', '.join(map(str, strange))}; its file lists them under `seeds`"
+        )
 
 
 def _embedded_settings() -> Settings:
@@ -258,6 +288,14 @@ def _run_targets(
             f"no images are registered under {settings.data_root}; `rolesynth ingest PATH` does it"
         )
     tasks = [n for n, t in partitions.TASKS.items() if t.resolve(settings.data_root).exists()]
+    for name in sorted(set(partitions.TASKS) - set(tasks)) if recipes else ():
+        task = partitions.TASKS[name]
+        if not task.embedded:
+            typer.secho(
+                f"benchmark {name} is left out: there is no {task.resolve(settings.data_root)}",
+                fg="yellow",
+                err=True,
+            )
     rounds = partitions.round.get_partition_keys()[:EMBEDDED_ROUNDS]
     problems = None
     if r1_recipes is not None:

@@ -51,7 +51,11 @@ def trace(
         from rolesynth_assets.lineage.trace_page import trace_page
         from rolesynth_assets.lineage.trace_pictures import trace_pictures
 
-        html.write_text(trace_page(traced, ui, trace_pictures(sources, traced)), encoding="utf-8")
+        page = trace_page(traced, ui, trace_pictures(sources, traced))
+        try:
+            html.write_text(page, encoding="utf-8")
+        except OSError as error:
+            raise typer.BadParameter(f"{html} cannot be written: {error.strerror}") from error
     if as_json:
         typer.echo(json.dumps(traced.to_json(), indent=1, ensure_ascii=False))
     elif html is None:

@@ -111,3 +111,27 @@ def test_failed_check_ends_with_its_reason_and_an_exit_code(project: Path) -> No
     result = invoke("ingest", str(folder))
     assert result.exit_code == 1
     assert "image_shards[photos-0000]: blocking check shard_not_empty failed" in words(result)
+
+
+def test_a_recipe_needs_its_role_set_and_one_of_its_seeds(project: Path) -> None:
+    other = invoke("run", "--role-set", "generic1", "--recipe", "roles5")
+    assert other.exit_code == 2
+    assert "recipe roles5 trains on role set roles5: add --role-set roles5" in words(other)
+    for command in (
+        ("run", "--role-set", "roles5", "--recipe", "roles5", "--seed", "9"),
+        ("demo", "--seed", "9"),
+    ):
+        strange = invoke(*command)
+        assert strange.exit_code == 2
+        assert "recipe roles5 has the seeds 0, 1, 2, not 9" in words(strange)
+
+
+def test_a_page_that_cannot_be_written_is_told(project: Path) -> None:
+    from rolesynth_assets_tests.defs.small_graph import write_pictures
+
+    folder = write_pictures(project / "photos", range(1))
+    assert invoke("ingest", str(folder)).exit_code == 0
+    picture = str(next(folder.iterdir()))
+    result = invoke("trace", picture, "--html", str(project / "none" / "page.html"))
+    assert result.exit_code == 2
+    assert "cannot be written: No such file or directory" in words(result)

@@ -61,6 +61,11 @@ class Task(BaseModel):
             )
         return self
 
+    @property
+    def embedded(self) -> bool:
+        """Whether its files are written below the data root, as the embedded world's are."""
+        return "{data}" in self.path
+
     def resolve(self, data_root: Path | str | None = None) -> Path:
         """Return `path` with its placeholders filled in.
 
@@ -72,7 +77,7 @@ class Task(BaseModel):
                 f"Task {self.name}: {self.path} is a URL; download the dataset and set `path` to "
                 "the local folder"
             )
-        if "{data}" in self.path and data_root is None:
+        if self.embedded and data_root is None:
             raise BenchmarkError(f"Task {self.name}: {self.path} needs a data root; pass data_root")
         return Path(self.path.replace("{data}", str(data_root))).expanduser()
 

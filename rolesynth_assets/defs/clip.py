@@ -59,7 +59,12 @@ def training_sets(context: dg.AssetExecutionContext, platform: Platform) -> dg.M
     """
     from rolesynth_assets.benchmarks.contamination import benchmark_images
     from rolesynth_assets.images.checks import no_benchmark_image, no_withdrawn_image
-    from rolesynth_assets.pairs.manifest import manifest_matches, manifest_rows, multiplicity
+    from rolesynth_assets.pairs.manifest import (
+        manifest_matches,
+        manifest_rows,
+        multiplicity,
+        pinned_version,
+    )
     from rolesynth_assets.recipes.pins import pin_training_set, write_pin
     from rolesynth_assets.recipes.training_rows import (
         selected_pairs,
@@ -70,7 +75,7 @@ def training_sets(context: dg.AssetExecutionContext, platform: Platform) -> dg.M
 
     recipe, store = partitions.RECIPES[context.partition_key], platform.store
     manifest = platform.warehouse.read("manifests", {"role_set": recipe.role_set})
-    version = int(manifest["pairs_version"].max())  # type: ignore[arg-type]
+    version = pinned_version(manifest, recipe.role_set)
     pairs = selected_pairs(store, recipe, version)
     row = training_set_row(recipe, pairs, training_set(store, pairs), version)
     platform.warehouse.replace("training_sets", {"recipe": recipe.name}, row)

@@ -50,6 +50,24 @@ def manifest_rows(store: StoreReader, role_set: str) -> pl.DataFrame:
     )
 
 
+def pinned_version(manifest: pl.DataFrame, role_set: str) -> int:
+    """Return the Lance version of ``pairs`` that a role set's manifest tells of.
+
+    Args:
+        manifest: its rows of the warehouse table ``manifests``.
+        role_set: role set, for the message.
+
+    Raises:
+        ValueError: there is no manifest.
+    """
+    if manifest.is_empty():
+        raise ValueError(
+            f"role set {role_set!r} has no manifest: materialize pair_manifests[{role_set}] first "
+            f"(`rolesynth run --role-set {role_set}`)"
+        )
+    return int(manifest["pairs_version"].max())  # type: ignore[arg-type]
+
+
 def multiplicity(pairs: pl.DataFrame) -> pl.DataFrame:
     """Count the kept captions by role and length kind, and how many images have one.
 

@@ -6,7 +6,12 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from rolesynth_assets.pairs.manifest import manifest_matches, manifest_rows, multiplicity
+from rolesynth_assets.pairs.manifest import (
+    manifest_matches,
+    manifest_rows,
+    multiplicity,
+    pinned_version,
+)
 from rolesynth_assets.store.schemas import PAIRS
 from rolesynth_assets.store.tables import Store
 from rolesynth_assets.store.warehouse import Warehouse
@@ -111,3 +116,10 @@ def test_multiplicity_counts_kept_captions_and_their_images() -> None:
         ("A", "short", 1, 1),
         ("B", "short", 1, 1),
     ]
+
+
+def test_a_manifest_that_is_not_there_is_told_with_the_way_out() -> None:
+    manifest = pl.DataFrame({"pairs_version": [3, 4]})
+    assert pinned_version(manifest, "r5") == 4
+    with pytest.raises(ValueError, match=r"pair_manifests\[r5\] first .*--role-set r5"):
+        pinned_version(manifest.clear(), "r5")
