@@ -80,10 +80,14 @@ class EventLog:
         """Return when each dynamic partition was added, by partitions definition and key, UTC."""
         table = DynamicPartitionsTable.c
         times: dict[str, dict[str, datetime]] = {}
-        query = sql.select(table.partitions_def_name, table.partition, table.create_timestamp)
         with self._connected() as log:
-            for name, partition, created in log.rows(query):
-                times.setdefault(name, {})[partition] = created
+            added = table.create_timestamp
+            if log.connection.dialect.name == "postgresql":
+                # filled by the server, in its own time zone; Dagster sends all other times in UTC
+                added = sql.func.timezone("UTC", sql.cast(added, sql.DateTime(timezone=True)))
+            query = sql.select(table.partitions_def_name, table.partition, added)
+            for name, partition, at in log.rows(query):
+                times.setdefault(name, {})[partition] = at
         return times
 
     @contextmanager

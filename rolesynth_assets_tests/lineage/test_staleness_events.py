@@ -1,5 +1,7 @@
 """Staleness after runs that failed, keys that went and came back, wiped assets, failed checks."""
 
+from datetime import timedelta
+
 import dagster as dg
 import sqlalchemy as sql
 from dagster._core.storage.event_log.schema import DynamicPartitionsTable
@@ -90,11 +92,10 @@ def added_later(world: World, shard: str) -> None:
     assert isinstance(storage, SqlEventLogStorage)
     table = DynamicPartitionsTable
     with storage.index_connection() as connection:
-        connection.execute(
-            table.update()
-            .where(table.c.partition == shard)
-            .values(create_timestamp=sql.func.datetime("now", "+1 day"))
-        )
+        here = table.c.partition == shard
+        added = connection.execute(sql.select(table.c.create_timestamp).where(here)).scalar_one()
+        tomorrow = added + timedelta(days=1)
+        connection.execute(table.update().where(here).values(create_timestamp=tomorrow))
 
 
 def test_deleted_partition_makes_stale_what_held_it_until_it_is_made_anew(world: World) -> None:
