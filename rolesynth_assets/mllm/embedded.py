@@ -25,6 +25,7 @@ from rolesynth_assets.mllm.engine import (
     FailureReason,
     ModelIdentity,
 )
+from rolesynth_assets.mllm.loading import LOADING
 
 if TYPE_CHECKING:
     import torch
@@ -45,7 +46,6 @@ REMEMBERED_IMAGES = 64
 """Encoded images kept from one batch to the next."""
 
 _workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="nano")
-_loading = Lock()  # transformers patches torch while it loads: two at once spoil each other's model
 
 
 def shipped_weights(model: str | None) -> Path:
@@ -115,7 +115,7 @@ class EmbeddedEngine:
 
         looking = [request for request in batch if not takes(request)]
         if looking:
-            with _loading:
+            with LOADING:
                 self._nano = self._nano or _Nano(self._weights)
             seen = dict(zip(map(id, looking), self._nano.answer(looking), strict=True))
         else:

@@ -15,6 +15,7 @@ from rolesynth_assets.mllm.engine import (
     ModelIdentity,
 )
 from rolesynth_assets.mllm.health import Health
+from rolesynth_assets.mllm.loading import LOADING
 from rolesynth_assets.mllm.messages import MessageBuilder, UnreadableImageError
 from rolesynth_assets.mllm.served_model import UNKNOWN_REVISION, cached_commit
 from rolesynth_assets.mllm.settings import EngineSettings
@@ -114,7 +115,8 @@ class VllmEngine:
             if self._settings.revision:
                 options.setdefault("revision", self._settings.revision)
             try:
-                self._llm = self._vllm.LLM(model=self._settings.model, **options)
+                with LOADING:
+                    self._llm = self._vllm.LLM(model=self._settings.model, **options)
             except Exception as error:
                 raise EngineError(
                     f"vLLM cannot load {self._settings.model!r}: {error}. Check "

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from rolesynth_assets.mllm.engine import ChatRequest, EngineError, FailureReason, Sampling
+from rolesynth_assets.mllm.loading import LOADING
 from rolesynth_assets.mllm.settings import EngineSettings
 from rolesynth_assets.mllm.vllm import VllmEngine, image_batches
 
@@ -90,6 +91,7 @@ def made(monkeypatch) -> list[FakeLLM]:
     models: list[FakeLLM] = []
 
     def make(model, **options):
+        assert LOADING.locked()  # no other engine loads its model at the same time
         if model == "absent":
             raise OSError("absent is not a local folder")
         models.append(FakeLLM(model, options))
