@@ -58,9 +58,9 @@ def why_no_text(
         return FailureReason.REFUSED, refusal
     if finish_reason == "content_filter":
         return FailureReason.REFUSED, text or "stopped by the server's content filter"
-    if finish_reason in ("length", "repetition"):  # the latter is vLLM's, where asked for
+    if finish_reason in ("length", "repetition"):  # the latter is vLLM's, if asked for
         return FailureReason.TRUNCATED, text
-    if finish_reason in ("abort", "error"):  # vLLM's, when it is shut down half-way
+    if finish_reason in ("abort", "error"):  # vLLM's, with what it wrote until then
         return FailureReason.CALL_FAILED, f"the server gave up ({finish_reason}) after: {text}"
     if not text:
         return FailureReason.EMPTY, ""

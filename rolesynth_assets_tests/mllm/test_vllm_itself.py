@@ -9,12 +9,12 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from rolesynth_assets.captions.lengths import DEFAULT_POLICY
-from rolesynth_assets.embedded.nano import SIDE
-from rolesynth_assets.embedded.scenes import draw, sample_scene
+from rolesynth_assets.embedded.scenes import draw_halved, sample_scene
 from rolesynth_assets.mllm.embedded import WEIGHTS, EmbeddedEngine
 from rolesynth_assets.mllm.engine import (
     ChatEngine,
@@ -53,8 +53,8 @@ def engine() -> Iterator[ChatEngine]:
 def picture(index: int) -> bytes:
     """Draw a scene at the size that the nano reads, so that nobody has to resize it."""
     buffer = io.BytesIO()
-    scene = Image.fromarray(draw(sample_scene(2026, index)))
-    scene.resize((SIDE, SIDE), Image.Resampling.BOX).save(buffer, "PNG")
+    pixels = draw_halved(sample_scene(2026, index)).round().astype(np.uint8)
+    Image.fromarray(pixels).save(buffer, "PNG")
     return buffer.getvalue()
 
 
