@@ -109,7 +109,14 @@ def explainers() -> dict[str, Explain]:
             return None
         return changed_roles(roles_from_rows(rows), role_set.written_roles())
 
-    return {"role_set_files": of_role_set}
+    def of_model(kind: str) -> Explain:
+        model = getattr(Settings.load(), kind)
+        now = "the embedded stand-in" if model.engine == "embedded" else f"{model.model}"
+        revision = f", revision {model.revision}" if model.revision else ""
+        return lambda partition: f"{kind} changed to {now}{revision}"
+
+    models = {kind: of_model(kind) for kind in ("captioner", "judge")}
+    return {"role_set_files": of_role_set, **models}
 
 
 def show(staleness: Staleness, assets: Sequence[str], words: Words, *, every: bool = False) -> None:
@@ -184,7 +191,10 @@ def _fix(
 
     wanted = _wanted(assets, missing)
     plan = planned(staleness, wanted, limit)
-    if dry_run or not plan:
+    if not plan:
+        typer.echo("Nothing is stale." if not missing else "Nothing is stale or missing.")
+        return
+    if dry_run:
         for name, partitions in plan.items():
             keys = ", ".join(str(p) for p in partitions if p is not None)
             typer.echo(f"{name}: {len(partitions)}" + (f": {keys}" if keys else ""))

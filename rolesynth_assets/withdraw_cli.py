@@ -209,7 +209,7 @@ def _report(
 def _print(report: dict[str, Any]) -> None:
     would = "would be " if report["dry_run"] else ""
     for image, says in zip(report["images"], report["says"], strict=True):
-        typer.echo(f"{image}  {says}")
+        typer.echo(f"{image}  {would}{says}")
     rows = ", ".join(f"{table} {count:,}" for table, count in report["removed"].items())
     typer.echo(f"rows {would}removed: {rows or 'none, the images stand in no table'}")
     for kind, names in report["held_by"].items():

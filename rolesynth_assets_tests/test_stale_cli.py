@@ -11,7 +11,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from rolesynth_assets import definitions
-from rolesynth_assets.stale_cli import stale
+from rolesynth_assets.stale_cli import explainers, stale
 from rolesynth_assets_tests.lineage.little_graphs import World
 
 LETTERS = dg.StaticPartitionsDefinition(["a", "b", "c"])
@@ -127,7 +127,7 @@ def test_fix_makes_exactly_what_is_stale(project: Project) -> None:
     assert [str(cell) for cell in project.world.ran] == ["down[b]", "last"]
     assert "2 partitions made, 0 model calls" in words(result)
     assert "Nothing is stale." in words(invoke())
-    assert "nothing was started" in words(invoke("--fix"))
+    assert words(invoke("--fix")) == "Nothing is stale."
 
 
 def test_cap_tells_what_is_left(project: Project) -> None:
@@ -148,3 +148,14 @@ def test_nothing_made_yet_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     result = invoke()
     assert result.exit_code == 2
     assert "nothing was made yet" in words(result)
+
+
+def test_the_model_that_it_changed_to_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROLESYNTH_PROJECT", str(tmp_path))
+    assert explainers()["captioner"]("") == "captioner changed to the embedded stand-in"
+    monkeypatch.setenv("ROLESYNTH_ENGINE", "openai")
+    monkeypatch.setenv("ROLESYNTH_MODEL", "qwen")
+    monkeypatch.setenv("ROLESYNTH_REVISION", "r2")
+    assert explainers()["judge"]("") == "judge changed to qwen, revision r2"

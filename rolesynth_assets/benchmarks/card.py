@@ -121,7 +121,9 @@ def _models(card: DatasetCard) -> str:
 
 
 def _model(identity: ModelIdentity) -> str:
-    name = f"`{identity.model}`, revision `{identity.revision}`, engine {identity.engine}"
+    name = f"`{identity.model}`, revision `{identity.revision}`"
+    if identity.engine:  # rows hold model and revision alone, so a real model's is not known
+        name += f", engine {identity.engine}"
     if not identity.stand_in:
         return name
     return (

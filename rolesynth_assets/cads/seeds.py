@@ -116,7 +116,10 @@ def _seed(row: FileRow, domain: str) -> Seed | SeedReject:
         cells = _cells(row.fields)
         asked = problem.count(PLACEHOLDER)
         if asked != len(cells) or asked > MAX_IMAGES:
-            detail = f"{asked} {PLACEHOLDER} for {len(cells)} images; at most {MAX_IMAGES}"
+            detail = (
+                f"{len(cells)} images and {asked} {PLACEHOLDER} in the problem; it needs one where "
+                f"each image belongs, at most {MAX_IMAGES}"
+            )
             raise _Refused(SeedReason.IMAGE_COUNT, detail)
         images = tuple(_image(cell, row.folder) for cell in cells)
     except _Refused as refused:

@@ -17,7 +17,7 @@ from rolesynth_assets.lineage.spent import Spent
 from rolesynth_assets.lineage.staleness import Staleness, examine
 
 _INTERRUPTIONS = (KeyboardInterrupt.__name__, dg.DagsterExecutionInterruptedError.__name__)
-_OWN_CLASS = re.compile(r"^rolesynth_assets(\.\w+)+: ")
+_OWN_CLASS = re.compile(r"^(rolesynth_assets(\.\w+)+|dagster[\w.]+\.Failure): ")
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 

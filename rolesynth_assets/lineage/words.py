@@ -17,7 +17,7 @@ SHOWN = 5
 """Causes told of what is behind one upstream cell before the rest is counted."""
 ROWS = "dagster/partition_row_count"
 Explain = Callable[[str], str | None]
-"""Tells from a partition of an upstream asset what changed in it, if it can."""
+"""Tells from a partition of an upstream asset ("" where it has none) what changed, if it can."""
 
 
 class Words:
@@ -70,7 +70,7 @@ class Words:
         if cause.reason is not Reason.DATA or upstream is None or cause.count > 1:
             return None
         explain = self._explain.get(upstream.asset)
-        if explain and upstream.partition and (told := explain(upstream.partition)):
+        if explain and (told := explain(upstream.partition or "")):
             return told
         if cause.events is None:
             return None

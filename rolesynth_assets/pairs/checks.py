@@ -12,6 +12,8 @@ from rolesynth_assets.pairs.cut import Cutoffs
 from rolesynth_assets.pairs.diversity import Diversity
 
 EXAMPLES = 5
+FEWEST_SCORES = 6
+"""With fewer nothing is said: two or three captions of one picture often have the same score."""
 SHOWN_OF_ANSWER = 120
 """Characters of a judge's answer that a description shows."""
 
@@ -46,7 +48,7 @@ def scores_not_degenerate(
 ) -> CheckOutcome:
     """The judge tells captions apart: no one score dominates, and scores spread.
 
-    Fails too when there is no score at all.
+    Fails too when there is no score at all; a handful may be alike by chance and passes.
 
     Args:
         scores: ``score``, null where the judge gave none; ``reason``, ``detail``.
@@ -56,6 +58,9 @@ def scores_not_degenerate(
     given = scores["score"].drop_nulls()
     if given.is_empty():
         return CheckOutcome(False, 1.0, max_share, _no_score(scores), {"scores": 0})
+    if len(given) < FEWEST_SCORES:
+        said = f"{len(given)} scores are too few to tell whether the judge tells captions apart."
+        return CheckOutcome(True, 0.0, max_share, said, {"scores": len(given)})
     top = given.value_counts(sort=True).row(0)
     share, std = top[1] / len(given), float(given.cast(pl.Float64).std(ddof=0) or 0.0)  # type: ignore[arg-type]
     return CheckOutcome(

@@ -58,6 +58,8 @@ def test_a_stand_in_is_called_one_and_a_real_model_is_not() -> None:
     )
     assert "`nano`, revision `r1`, engine embedded. **A stand-in**" in captions
     assert scores == "- Scores: `Qwen`, revision `r2`, engine openai"
+    unknown = dataset_card_markdown(replace(CARD, judge=ModelIdentity("", "Qwen", "r2")))
+    assert "- Scores: `Qwen`, revision `r2`" in unknown.splitlines()
 
 
 def test_an_unfiltered_set_says_so() -> None:

@@ -150,6 +150,12 @@ def test_a_row_that_cannot_be_used_has_a_reason(folder, row, reason):
     assert reject.source == "seeds.jsonl:1"
 
 
+def test_a_seed_without_a_mark_for_its_image_is_told_what_it_needs(folder):
+    assert only_reject(jsonl(folder, {**PROBLEM, "problem": "How many?"})).detail == (
+        "1 images and 0 <image> in the problem; it needs one where each image belongs, at most 8"
+    )
+
+
 def test_a_picture_too_small_to_see_is_refused(folder):
     (folder / "dot.png").write_bytes(png(0, (3, 3)))
     reject = only_reject(jsonl(folder, {**PROBLEM, "images": ["dot.png"]}))

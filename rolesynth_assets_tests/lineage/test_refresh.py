@@ -28,6 +28,7 @@ def test_an_interruption_begins_nothing_more(world: World) -> None:
     ("error", "told"),
     [
         (RoleSetError("x.yaml: no roles"), "broken failed: x.yaml: no roles (run "),
+        (dg.Failure("There is no collective."), "broken failed: There is no collective. (run "),
         (OSError("disk full"), "broken failed: OSError: disk full (run "),
     ],
 )

@@ -48,6 +48,8 @@ def test_scores_not_degenerate() -> None:
     flat = checks.scores_not_degenerate(narrow)
     assert not flat.passed and flat.value < 0.9
     assert flat.metadata["std"] == pytest.approx(0.5, abs=0.01)
+    assert checks.scores_not_degenerate(narrow.head(5)).passed  # of a folder with two pictures
+    assert not checks.scores_not_degenerate(narrow.head(6)).passed
 
 
 def test_a_judge_without_any_score_is_told_with_its_answer_and_the_way_out() -> None:
