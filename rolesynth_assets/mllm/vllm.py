@@ -66,14 +66,14 @@ class VllmEngine:
         """Yield the replies of one batch after the other; one request is read ahead.
 
         Raises:
-            EngineError: the model cannot be loaded, vLLM failed as a whole, or it rejects request
-                after request and has answered none.
+            EngineError: the model cannot be loaded, vLLM failed as a whole, it rejects request
+                after request and has answered none, or this engine is closed.
         """
-        if self._closed:
-            raise EngineError("This engine is closed; make a new one.")
         loop = asyncio.get_running_loop()
         held: list[ChatReply] = []  # rejections, until an answer proves that it is not the model
         for batch in image_batches(requests, self._settings.concurrency):
+            if self._closed:
+                raise EngineError("This engine is closed; make a new one.")
             for reply in await loop.run_in_executor(self._turn, self._answer_batch, batch):
                 if self._health.note(reply):
                     yield reply
