@@ -51,7 +51,9 @@ def print_summary(
         console.print(f"Files that are no usable images: {counts} (listed in image_shards)")
     warehouse = Warehouse(settings.data_root / "warehouse.duckdb")
     if role_sets:
-        console.print(_role_sets(store, warehouse, role_sets, shards))
+        table = _role_sets(store, warehouse, role_sets, shards)
+        table.title = f"Captions and filter{by_stand_ins(settings)}"
+        console.print(table)
         console.print(_LEGEND, style="dim")
     if recipes:
         console.print(_scores(warehouse, recipes))
@@ -92,14 +94,18 @@ def _stages(report: RefreshReport, store: StoreReader, shards: Sequence[str]) ->
     return table
 
 
+def by_stand_ins(settings: Settings) -> str:
+    """Say in brackets what the embedded model did; nothing where real models did it all."""
+    engines = {"written": settings.captioner, "judged": settings.judge}
+    done = [what for what, model in engines.items() if model.engine == "embedded"]
+    return f" ({' and '.join(done)} by the embedded nano MLLM, a stand-in)" if done else ""
+
+
 def _role_sets(
     store: StoreReader, warehouse: Warehouse, names: Sequence[str], shards: Sequence[str]
 ) -> Table:
     found = [summarise_role_set(store, warehouse, name, shards) for name in names]
-    title = "Captions and filter"
-    if any(summary.precision is not None for summary in found):
-        title += " (written and judged by the embedded nano MLLM, a stand-in)"
-    table = Table(title=title, title_justify="left")
+    table = Table(title_justify="left")
     table.add_column("role set")
     for column in (
         "captions",
