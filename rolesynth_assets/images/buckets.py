@@ -166,11 +166,11 @@ class Bucket:
         """Say of an error what it means: the object is gone, or the bucket cannot be read."""
         try:
             yield
-        except FileNotFoundError:
+        except OSError as error:
+            if not isinstance(error, FileNotFoundError) and "No such file" not in str(error):
+                raise self._error(url, str(error)) from None
             self._must_exist()
             raise FileNotFoundError(2, "no such object", url) from None
-        except OSError as error:
-            raise self._error(url, str(error)) from None
         except ValueError:  # S3 can hold a//b, and Arrow cannot ask for it
             raise FileNotFoundError(2, "a name with an empty part", url) from None
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rolesynth_assets.images.descriptor import is_url
 from rolesynth_assets.store.digests import image_id
 from rolesynth_assets.store.rows import quoted
 from rolesynth_assets.store.schemas import table_spec
@@ -53,7 +54,8 @@ def find_subject(sources: Sources, text: str) -> Subject:
 
     Args:
         sources: the tables to look in.
-        text: an id or its first characters, ``KIND:ID``, an image file, or ``asset[partition]``.
+        text: an id or its first characters, ``KIND:ID``, an image file, the URL that an image was
+            read from, or ``asset[partition]``.
 
     Raises:
         SubjectError: it names nothing that is stored, or several things.
@@ -67,6 +69,8 @@ def find_subject(sources: Sources, text: str) -> Subject:
         return Subject(named["asset"], named["key"])
     if Path(text).is_file():
         return Subject("images", image_id(Path(text).read_bytes()))
+    if is_url(text):
+        return _read_from(sources, text)
     found = _ID.match(text)
     if not found or (found["kind"] and found["kind"] not in TABLES):
         raise SubjectError(
@@ -76,6 +80,17 @@ def find_subject(sources: Sources, text: str) -> Subject:
         )
     tables = [TABLES[found["kind"]]] if found["kind"] else list(TABLES.values())
     return _search(sources, tables, found["key"].lower())
+
+
+def _read_from(sources: Sources, url: str) -> Subject:
+    rows = sources.store.read("images", None, ["image_id"], f"source = {quoted(url)}")
+    found = {*rows["image_id"].to_pylist()}
+    found |= {image for image, stone in sources.tombstones.items() if url in stone.sources}
+    if len(found) > 1:
+        raise SubjectError(f"{len(found)} images were read from {url}: {', '.join(sorted(found))}")
+    if not found:
+        raise SubjectError(f"No image was read from {url}; a tar member is URL::MEMBER.")
+    return Subject("images", found.pop())
 
 
 def _search(sources: Sources, tables: list[str], key: str) -> Subject:

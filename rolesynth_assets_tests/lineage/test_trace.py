@@ -14,6 +14,7 @@ from rolesynth_assets.lineage.trace_pictures import trace_pictures
 from rolesynth_assets.lineage.trace_subject import SubjectError, find_subject
 from rolesynth_assets.lineage.trace_tree import print_trace
 from rolesynth_assets.store.digests import image_id
+from rolesynth_assets.store.tombstones import Tombstone, write_tombstone
 from rolesynth_assets_tests.captions.image_rows import image_data
 from rolesynth_assets_tests.lineage.stored_world import ROLE_SET, StoredWorld, recipe
 
@@ -189,9 +190,23 @@ def test_subjects_are_found_by_file_by_beginning_and_by_kind(
     assert trace(sources, score).subject.kind is Kind.SCORE
 
 
+def test_an_image_is_found_by_the_url_it_was_read_from(world: StoredWorld) -> None:
+    held, gone = world.images["s0"][0], world.images["s0"][1]
+    rows = world.store.read("images", {"shard": "s0"}, where=f"image_id = '{held}'")
+    url = "s3://pictures/it's a/tar.tar::a b.png"
+    place = rows.schema.get_field_index("source")
+    world.store.append("images", {"shard": "s0"}, rows.set_column(place, "source", [[url]]))
+    write_tombstone(
+        world.warehouse, Tombstone(gone, "licence", "2026-01-01T00:00:00", ("s0",), ("gs://b/x",))
+    )
+    assert find_subject(world.sources, url).key == held
+    assert find_subject(world.sources, "gs://b/x").key == gone
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
+        ("s3://pictures/none.png", r"No image was read from s3://pictures/none\.png"),
         ("no such file.png", "neither a file, nor an id"),
         ("picture:abcdef12", "neither a file, nor an id"),
         ("0" * 64, "No row has the id 0{12}, and no image"),
