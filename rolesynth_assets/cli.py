@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -271,6 +272,7 @@ def _run_targets(
     from rolesynth_assets.definitions import defs
     from rolesynth_assets.defs import partitions, r1_partitions
     from rolesynth_assets.images.shards import load_shards
+    from rolesynth_assets.lineage.backfills import BusyError, alone
     from rolesynth_assets.lineage.plan import ProblemWork, problem_targets, targets
     from rolesynth_assets.lineage.refresh import Refresher, RefreshError, Target
     from rolesynth_assets.settings import Settings
@@ -314,9 +316,10 @@ def _run_targets(
             plan += problem_targets(problems, r1_partitions.R1_RECIPES)
         refresher = Refresher(defs, instance)
         try:
-            refresher.observe_sources()
-            report = refresher.run(plan, lambda asset, key: reporting(asset)(0, 0))
-        except RefreshError as error:
+            with alone(instance) if role_sets else nullcontext():
+                refresher.observe_sources()
+                report = refresher.run(plan, lambda asset, key: reporting(asset)(0, 0))
+        except (BusyError, RefreshError) as error:
             typer.secho(f"\n{error}", fg="red", err=True)
             raise typer.Exit(1) from error
     from rolesynth_assets.summary_table import print_summary

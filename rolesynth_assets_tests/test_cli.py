@@ -135,3 +135,18 @@ def test_a_page_that_cannot_be_written_is_told(project: Path) -> None:
     result = invoke("trace", picture, "--html", str(project / "none" / "page.html"))
     assert result.exit_code == 2
     assert "cannot be written: No such file or directory" in words(result)
+
+
+def test_a_second_run_pays_for_nothing_while_one_is_at_work(project: Path) -> None:
+    import dagster as dg
+
+    from rolesynth_assets.lineage.backfills import alone
+    from rolesynth_assets_tests.defs.small_graph import write_pictures
+
+    assert invoke("ingest", str(write_pictures(project / "photos", range(1)))).exit_code == 0
+    with dg.DagsterInstance.get() as instance, alone(instance):
+        busy = invoke("run", "--role-set", "generic1")
+        reading = invoke("ingest", str(write_pictures(project / "more", range(1, 2))))
+    assert busy.exit_code == 1
+    assert "another process is bringing this instance up to date" in words(busy)
+    assert reading.exit_code == 0, reading.output
