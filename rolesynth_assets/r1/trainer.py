@@ -81,7 +81,7 @@ def make_trainer(
     trainer = Trainer(
         model=policy.model,
         reward_funcs=rewards,
-        args=grpo_config(recipe, folder, seed),
+        args=grpo_config(recipe, folder, seed, policy.processor.image_token),
         train_dataset=dataset,
         processing_class=policy.processor,
         callbacks=[_AfterEachStep(progress)] if progress else None,
@@ -91,8 +91,11 @@ def make_trainer(
     return trainer
 
 
-def grpo_config(recipe: R1Recipe, folder: Path, seed: int) -> GRPOConfig:
+def grpo_config(recipe: R1Recipe, folder: Path, seed: int, image_token: str) -> GRPOConfig:
     """Translate a recipe into TRL's configuration, for one process on one device.
+
+    No rollout may contain `image_token`, the placeholder of images: the trainer would look for an
+    image behind each.
 
     One set of rollouts is drawn for each optimiser step, so every step is on-policy. The loss is
     averaged over the tokens of the batch (TRL calls that dapo), as EasyR1 averages it, with which
@@ -126,7 +129,7 @@ def grpo_config(recipe: R1Recipe, folder: Path, seed: int) -> GRPOConfig:
         logging_nan_inf_filter=False,  # a loss that is not finite must show
         report_to=[],
         disable_tqdm=True,
-        **_vllm(recipe),
+        **_vllm(recipe, image_token),
     )
 
 
@@ -140,10 +143,14 @@ def _lora(recipe: R1Recipe) -> Any:
     )
 
 
-def _vllm(recipe: R1Recipe) -> dict[str, Any]:
+def _vllm(recipe: R1Recipe, image_token: str) -> dict[str, Any]:
     if recipe.vllm is Rollouts.OFF:
-        return {}
-    mode: dict[str, Any] = {"use_vllm": True, "vllm_mode": str(recipe.vllm)}
+        return {}  # where transformers writes the rollouts, TRL itself forbids the image token
+    mode: dict[str, Any] = {
+        "use_vllm": True,
+        "vllm_mode": str(recipe.vllm),
+        "generation_kwargs": {"bad_words": [image_token]},
+    }
     if recipe.vllm is Rollouts.SERVER:
         return {**mode, "vllm_server_base_url": recipe.vllm_url}
     return {**mode, "vllm_gpu_memory_utilization": recipe.vllm_memory}

@@ -18,6 +18,7 @@ from rolesynth_assets.r1.checkpoint import (
 from rolesynth_assets.r1.checks import reload_reproduces, reward_finite
 from rolesynth_assets.r1.data import NO_DATA
 from rolesynth_assets.r1.policy import NANO_WEIGHTS, is_nano
+from rolesynth_assets.r1.recipe import Rollouts
 from rolesynth_assets.r1.rollouts import reload_replies
 from rolesynth_assets.r1.train import train
 from rolesynth_assets.r1.trainer import Trainer, grpo_config, step_logs
@@ -192,12 +193,20 @@ def test_altered_weights_are_found_out(tmp_path, make_recipe):
 
 def test_a_recipe_becomes_trls_configuration(tmp_path, make_recipe):
     recipe = make_recipe("qwen2.5-vl-7b", steps=None, batch=128, generations=8, micro_batch=4)
-    config = grpo_config(recipe.model_copy(update={"vllm": "off"}), tmp_path, 7)
+    config = grpo_config(recipe.model_copy(update={"vllm": "off"}), tmp_path, 7, "<image>")
     assert (config.num_generations, config.generation_batch_size) == (8, 1024)
     assert (config.per_device_train_batch_size, config.gradient_accumulation_steps) == (4, 256)
     assert config.reward_weights == [0.9, 0.1]
     assert (config.temperature, config.seed, config.report_to) == (1.0, 7, [])
     assert (config.num_train_epochs, config.max_steps) == (1, -1)
+
+
+def test_rollouts_of_vllm_may_not_hold_the_image_token(tmp_path, make_recipe):
+    recipe = make_recipe().model_copy(update={"vllm": Rollouts.COLOCATE})
+    config = grpo_config(recipe, tmp_path, 7, "<image>")
+    assert (config.use_vllm, config.vllm_mode) == (True, "colocate")
+    assert config.generation_kwargs == {"bad_words": ["<image>"]}
+    assert grpo_config(make_recipe(), tmp_path, 7, "<image>").generation_kwargs is None
 
 
 def test_the_trainer_reports_to_nobody(monkeypatch):
