@@ -62,11 +62,14 @@ def raw_captions(context: dg.AssetExecutionContext, platform: Platform) -> dg.Ma
     from rolesynth_assets.captions.lengths import DEFAULT_POLICY
     from rolesynth_assets.captions.showcase import galleries
     from rolesynth_assets.captions.wanted import wanted
+    from rolesynth_assets.mllm.paid_rows import keep_paid_rows
     from rolesynth_assets.roles.rows import roles_from_rows
 
     store, where = platform.store, partitions.lance_partition(context)
     shard, role_set = where["shard"], where["role_set"]
     roles = roles_from_rows(store.read("roles", {"role_set": role_set}))
+    writers = store.read("captions", where, ["model"])["model"].to_pylist()
+    keep_paid_rows(writers, platform.settings.captioner, f"captions of {shard}, {role_set}")
     report, model = platform.ask(
         platform.settings.captioner,
         lambda engine: write_captions(

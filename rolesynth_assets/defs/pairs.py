@@ -68,6 +68,7 @@ def caption_scores(context: dg.AssetExecutionContext, platform: Platform) -> dg.
     """
     import polars as pl
 
+    from rolesynth_assets.mllm.paid_rows import keep_paid_rows
     from rolesynth_assets.pairs import checks
     from rolesynth_assets.pairs.judge import judge_prompt
     from rolesynth_assets.pairs.scores import write_scores
@@ -77,6 +78,8 @@ def caption_scores(context: dg.AssetExecutionContext, platform: Platform) -> dg.
     store, where = platform.store, partitions.lance_partition(context)
     shard, role_set = where["shard"], where["role_set"]
     roles = roles_from_rows(store.read("roles", {"role_set": role_set}))
+    judges = store.read("scores", where, ["judge"])["judge"].to_pylist()
+    keep_paid_rows(judges, platform.settings.judge, f"scores of {shard}, {role_set}")
     report, judge = platform.ask(
         platform.settings.judge,
         lambda engine: write_scores(

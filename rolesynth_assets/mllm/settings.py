@@ -6,13 +6,24 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 
 from rolesynth_assets.mllm.engine import EngineError
 from rolesynth_assets.store.digests import digest
 
 DEFAULT_PIXEL_BUDGET = 1280 * 28 * 28
 """Qwen2.5-VL's recommended upper bound: 1,280 visual tokens of 28 x 28 pixels."""
+
+VLLM_BATCH = 256
+"""Half a micro-batch of captions, so that a kill repeats at most one micro-batch of calls."""
 
 _JSON_FIELDS = ("extra_body", "vllm_options")
 
@@ -62,7 +73,7 @@ class EngineSettings(BaseModel):
     """Where an OpenAI-compatible server listens, usually ending in /v1."""
     api_key: SecretStr | None = None
     concurrency: Annotated[int, Field(ge=1, le=1000)] = 32  # the client opens 1,000 connections
-    """Requests in flight at once; also how far the requests are read ahead."""
+    """Requests in flight at once, 256 of them for vLLM in process; also how far is read ahead."""
     timeout_s: Annotated[float, Field(gt=0)] = 120
     """Seconds one attempt may take from sending to the last byte of the answer."""
     max_retries: Annotated[int, Field(ge=0, le=100)] = 6
@@ -77,6 +88,14 @@ class EngineSettings(BaseModel):
     """Version of the embedded engine's script, set for members of a collective alone."""
     names: SettingNames = Field(default=SettingNames(), exclude=True)
     """Where these settings were made; no part of any identity."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _large_batches_for_vllm(cls, values: Any) -> Any:
+        """In process, a batch runs to the end of its longest answer: small ones starve the GPU."""
+        if isinstance(values, dict) and values.get("engine") == "vllm":
+            return {"concurrency": VLLM_BATCH} | values
+        return values
 
     @property
     def revision_suffix(self) -> str:

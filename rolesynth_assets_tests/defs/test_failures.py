@@ -75,3 +75,20 @@ def test_failure_after_a_good_run_leaves_the_partition_stale(graph: SmallGraph) 
         graph.refresh()
     graph.models.caption = write
     assert graph.refresh().ran["raw_captions"] == 1
+
+
+def test_a_shell_without_the_model_does_not_replace_what_was_paid_for(graph: SmallGraph) -> None:
+    shard = graph.add_shard("few", range(2))
+    for name, value in (("ENGINE", "openai"), ("MODEL", "qwen"), ("BASE_URL", "http://h/v1")):
+        graph.patch.setenv(f"ROLESYNTH_{name}", value)
+    graph.refresh()
+    paid = graph.store.digest("captions", {"shard": shard})
+    for name in ("ENGINE", "MODEL", "BASE_URL"):
+        graph.patch.delenv(f"ROLESYNTH_{name}")
+    graph.models.forget()
+    with pytest.raises(RefreshError, match="4 captions of few-0000, generic1 are by qwen, and no"):
+        graph.refresh()
+    assert not graph.models.requests
+    assert graph.store.digest("captions", {"shard": shard}) == paid
+    graph.patch.setenv("ROLESYNTH_ENGINE", "embedded")  # asked for by name
+    assert graph.refresh().ran["raw_captions"] == 1

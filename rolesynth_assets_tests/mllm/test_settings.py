@@ -110,3 +110,11 @@ def test_errors_of_the_judges_engine_name_its_variables():
     names = EngineSettings.from_env("ROLESYNTH_JUDGE_", {}).names
     assert (names.model, names.engine) == ("ROLESYNTH_JUDGE_MODEL", "ROLESYNTH_JUDGE_ENGINE")
     assert names.api_key == "ROLESYNTH_JUDGE_API_KEY (or OPENAI_API_KEY)"
+
+
+def test_vllm_in_process_gets_larger_batches_unless_told() -> None:
+    assert EngineSettings.from_env(environ={"ROLESYNTH_ENGINE": "openai"}).concurrency == 32
+    vllm = {"ROLESYNTH_ENGINE": "vllm"}
+    assert EngineSettings.from_env(environ=vllm).concurrency == 256
+    told = vllm | {"ROLESYNTH_CONCURRENCY": "8"}
+    assert EngineSettings.from_env(environ=told).concurrency == 8
