@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rolesynth_assets.bars import bars
 from rolesynth_assets.command_group import CommandGroup
+from rolesynth_assets.problems_cli import problems
+from rolesynth_assets.refresh_cli import CaptionWork, first_rounds, refresh, require_seeds
 from rolesynth_assets.stale_cli import stale
 from rolesynth_assets.trace_cli import trace
 from rolesynth_assets.withdraw_cli import withdraw
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
-    from rolesynth_assets.progress import Report
+    from rolesynth_assets.lineage.plan import ProblemWork
     from rolesynth_assets.settings import Settings
 
 app = typer.Typer(
@@ -30,13 +32,15 @@ app = typer.Typer(
     help="RoleSynth Assets: role-diverse synthetic captions, filtered, trained on and measured, "
     "as partitioned Dagster assets.\n\n"
     "Try **rolesynth demo** first; it needs no GPU, no key and no network. Then "
-    "**rolesynth ingest FOLDER** and **rolesynth run** on your own images.",
+    "**rolesynth ingest FOLDER** and **rolesynth run** on your own images, or **rolesynth "
+    "problems DOMAIN** on your own seeds.",
 )
 EMBEDDED_ROLE_SETS = ("roles5", "generic1")
 EMBEDDED_DOMAINS = ("counting", "bar_charts")
 """Domains of the demo: one in which each of the specialised judges is at home."""
 EMBEDDED_ROUNDS = 2
 WORKSPACE = "workspace.yaml"
+HOST = "127.0.0.1"
 
 
 @app.command()
@@ -52,14 +56,12 @@ def demo(
 
     began = time.perf_counter()
     for name in EMBEDDED_ROLE_SETS:
-        _require_seeds(name, load_recipes(None)[name].seeds, [seed])
+        require_seeds(name, load_recipes(None)[name].seeds, [seed])
     _write_embedded_world(_embedded_settings())
-    _refresh(
-        EMBEDDED_ROLE_SETS,
-        {"roles5": [seed], "generic1": [seed]},
+    refresh(
         began,
-        extra=("generated",),
-        r1_recipes={"base": [0], "synthetic": [seed]},
+        CaptionWork(EMBEDDED_ROLE_SETS, {"roles5": [seed], "generic1": [seed]}, ("generated",)),
+        partial(_embedded_problems, {"base": [0], "synthetic": [seed]}),
     )
 
 
@@ -74,11 +76,11 @@ def ablation() -> None:
     _write_embedded_world(settings)
     recipes = [r for r in load_recipes(None).values() if r.model == "rolesynth-nano"]
     role_sets = sorted({recipe.role_set for recipe in recipes})
-    _refresh(
-        role_sets,
-        {recipe.name: list(recipe.seeds) for recipe in recipes},
+    r1_recipes = {r.name: r.seeds for r in load_r1_recipes(None).values() if r.stand_in}
+    refresh(
         began,
-        r1_recipes={r.name: list(r.seeds) for r in load_r1_recipes(None).values() if r.stand_in},
+        CaptionWork(role_sets, {recipe.name: recipe.seeds for recipe in recipes}),
+        partial(_embedded_problems, r1_recipes),
     )
     for page in ("ablation", "r1"):
         print(f"Report: {settings.data_root / 'reports' / f'{page}.md'}")
@@ -117,7 +119,7 @@ def ingest(
     except (OSError, ValueError, BucketError) as error:
         raise typer.BadParameter(str(error)) from error
     typer.echo(f"{len(new)} new shards: {', '.join(shard.key for shard in new) or 'nothing new'}")
-    _refresh((), {}, time.perf_counter())
+    refresh(time.perf_counter(), CaptionWork())
 
 
 @app.command()
@@ -160,13 +162,13 @@ def run(
                 f"recipe {name} trains on role set {wanted.role_set}: add --role-set "
                 f"{wanted.role_set}"
             )
-        _require_seeds(name, wanted.seeds, asked)
-    _refresh(role_set, seeds, time.perf_counter())
+        require_seeds(name, wanted.seeds, asked)
+    refresh(time.perf_counter(), CaptionWork(role_set, seeds))
 
 
 @app.command()
 def ui(
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 3000,
 ) -> None:
     """Open the Dagster UI on 127.0.0.1 with what was made here: lineage, partitions, pictures.
 
@@ -177,24 +179,34 @@ def ui(
 
     from rolesynth_assets.home import prepare_home
 
+    _require_free(port)
     prepare_home()
     ours = Path(WORKSPACE).is_file()
     code = ("-w", WORKSPACE) if ours else ("-m", "rolesynth_assets.definitions")
-    arguments = ["-m", "dagster", "dev", *code, "-h", "127.0.0.1", "-p", str(port)]
+    arguments = ["-m", "dagster", "dev", *code, "-h", HOST, "-p", str(port)]
     os.execv(sys.executable, [sys.executable, *arguments])
 
 
+app.command()(problems)
 app.command()(stale)
 app.command()(trace)
 app.command()(withdraw)
 
 
-def _require_seeds(recipe: str, seeds: Sequence[int], asked: Sequence[int]) -> None:
-    if strange := sorted(set(asked) - set(seeds)):
-        raise typer.BadParameter(
-            f"recipe {recipe} has the seeds {', '.join(map(str, seeds))}, not "
-            f"{', '.join(map(str, strange))}; its file lists them under `seeds`"
-        )
+def _require_free(port: int) -> None:
+    """End the command where nobody could listen on the port; `dagster dev` would hang instead."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # closed a moment ago is free
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            typer.secho(
+                f"port {port} cannot be used: {error.strerror}. Perhaps a UI is open already at "
+                f"http://{HOST}:{port}; `rolesynth ui --port NUMBER` takes another port",
+                fg="red",
+                err=True,
+            )
+            raise typer.Exit(1) from error
 
 
 def _embedded_settings() -> Settings:
@@ -211,7 +223,7 @@ def _write_embedded_world(settings: Settings) -> None:
     from rolesynth_assets.embedded.world import write_world
     from rolesynth_assets.images.shards import register_path
 
-    with _bars() as reporting:
+    with bars() as reporting:
         reporting("composed world")(0, 1)
         shards = write_world(settings.data_root)
         write_seeds(settings.embedded_seeds)
@@ -219,118 +231,14 @@ def _write_embedded_world(settings: Settings) -> None:
     register_path(settings.data_root, shards, "scenes")
 
 
+def _embedded_problems(recipes: Mapping[str, Sequence[int]]) -> ProblemWork:
+    from rolesynth_assets.lineage.plan import ProblemWork
+
+    rounds = first_rounds(EMBEDDED_ROUNDS)
+    return ProblemWork(EMBEDDED_DOMAINS, rounds, recipes, EMBEDDED_DOMAINS)
+
+
 _KEPT = {"ROLESYNTH_DATA", "ROLESYNTH_PROJECT"}
-
-
-def _refresh(
-    role_sets: Sequence[str],
-    recipes: dict[str, list[int]],
-    began: float,
-    extra: Sequence[str] = (),
-    r1_recipes: dict[str, list[int]] | None = None,
-) -> None:
-    """Bring the graph up to date for these role sets and recipes, then print the summary.
-
-    Args:
-        role_sets: role sets to caption all shards with.
-        recipes: seeds to train by recipe.
-        began: when the command started, seconds of `time.perf_counter`.
-        extra: further role sets whose roles alone are materialized.
-        r1_recipes: seeds to train by R1 recipe, on problems of the embedded domains; None leaves
-            problems out.
-    """
-    from rolesynth_assets import progress
-    from rolesynth_assets.home import prepare_home
-
-    with _bars() as reporting:
-        reporting("loading Dagster")(0, 1)
-        prepare_home()
-        token = progress.reporter.set(reporting)
-        try:
-            _run_targets(role_sets, recipes, extra, r1_recipes, reporting, began)
-        finally:
-            progress.reporter.reset(token)
-
-
-def _run_targets(
-    role_sets: Sequence[str],
-    recipes: dict[str, list[int]],
-    extra: Sequence[str],
-    r1_recipes: dict[str, list[int]] | None,
-    reporting: Callable[[str], Report],
-    began: float,
-) -> None:
-    import warnings
-
-    import dagster as dg
-
-    # in beta in 1.13, said anew at every observation; drop this once it is not
-    warnings.filterwarnings(
-        "ignore", category=dg.BetaWarning, message=".*DataVersionsByPartition.*"
-    )
-
-    from rolesynth_assets.definitions import defs
-    from rolesynth_assets.defs import partitions, r1_partitions
-    from rolesynth_assets.images.shards import load_shards
-    from rolesynth_assets.lineage.backfills import BusyError, alone
-    from rolesynth_assets.lineage.plan import ProblemWork, problem_targets, targets
-    from rolesynth_assets.lineage.refresh import Refresher, RefreshError, Target
-    from rolesynth_assets.settings import Settings
-
-    reporting("loading Dagster")(1, 1)
-    settings = Settings.load()
-    unknown = sorted(set(role_sets) - set(partitions.ROLE_SETS))
-    if unknown:
-        raise typer.BadParameter(
-            f"no role set {', '.join(unknown)}; there are {', '.join(partitions.ROLE_SETS)}"
-        )
-    shards = sorted(load_shards(settings.data_root))
-    if not shards:
-        raise typer.BadParameter(
-            f"no images are registered under {settings.data_root}; `rolesynth ingest PATH` does it"
-        )
-    tasks = [n for n, t in partitions.TASKS.items() if t.resolve(settings.data_root).exists()]
-    for name in sorted(set(partitions.TASKS) - set(tasks)) if recipes else ():
-        task = partitions.TASKS[name]
-        if not task.embedded:
-            typer.secho(
-                f"benchmark {name} is left out: there is no {task.resolve(settings.data_root)}",
-                fg="yellow",
-                err=True,
-            )
-    rounds = partitions.round.get_partition_keys()[:EMBEDDED_ROUNDS]
-    problems = None
-    if r1_recipes is not None:
-        problems = ProblemWork(EMBEDDED_DOMAINS, rounds, r1_recipes, EMBEDDED_DOMAINS)
-    with dg.DagsterInstance.get() as instance:
-        instance.add_dynamic_partitions("image_shard", shards)
-        plan = targets(
-            shards,
-            role_sets,
-            [(partitions.RECIPES[name], seeds) for name, seeds in recipes.items()],
-            tasks if recipes else [],
-        )
-        if extra:
-            plan.insert(2, Target("role_lists", extra))
-        if problems:
-            plan += problem_targets(problems, r1_partitions.R1_RECIPES)
-        refresher = Refresher(defs, instance)
-        try:
-            with alone(instance) if role_sets else nullcontext():
-                refresher.observe_sources()
-                report = refresher.run(plan, lambda asset, key: reporting(asset)(0, 0))
-        except (BusyError, RefreshError) as error:
-            typer.secho(f"\n{error}", fg="red", err=True)
-            raise typer.Exit(1) from error
-    from rolesynth_assets.summary_table import print_summary
-
-    print_summary(settings, report, shards, role_sets, list(recipes), began, problems)
-
-
-def _bars() -> AbstractContextManager[Callable[[str], Report]]:
-    from rolesynth_assets.bars import bars
-
-    return bars()
 
 
 if __name__ == "__main__":

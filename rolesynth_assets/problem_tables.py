@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -10,7 +10,9 @@ from rich.table import Table
 from rolesynth_assets.lineage.summary_problems import summarise_r1, summarise_rounds
 
 if TYPE_CHECKING:
+    from rolesynth_assets.cads.collective import Collective
     from rolesynth_assets.lineage.plan import ProblemWork
+    from rolesynth_assets.r1.recipe import R1Recipe
     from rolesynth_assets.store.reader import StoreReader
     from rolesynth_assets.store.warehouse import Warehouse
 
@@ -23,7 +25,11 @@ LEGEND = (
 
 
 def problem_tables(
-    store: StoreReader, warehouse: Warehouse, work: ProblemWork, *, stand_in: bool
+    store: StoreReader,
+    warehouse: Warehouse,
+    work: ProblemWork,
+    collective: Collective,
+    recipes: Mapping[str, R1Recipe],
 ) -> Iterator[Table]:
     """Yield a table of the rounds, and one of the policies if any were asked for.
 
@@ -31,12 +37,16 @@ def problem_tables(
         store: the tables of CADS.
         warehouse: the scores of R1.
         work: what the refresh covered.
-        stand_in: whether the models are stand-ins, which the titles then say.
+        collective: who made the problems; the title says where members are stand-ins.
+        recipes: R1 recipes there are, by name; the title says where policies are stand-ins.
     """
-    note = f" ({STAND_IN})" if stand_in else ""
-    yield _rounds(store, work, note)
+    yield _rounds(store, work, _note(m.engine == "embedded" for m in collective.members))
     if work.recipes:
-        yield _policies(warehouse, work, note)
+        yield _policies(warehouse, work, _note(recipes[name].stand_in for name in work.recipes))
+
+
+def _note(stand_ins: Iterable[bool]) -> str:
+    return f" ({STAND_IN})" if any(stand_ins) else ""
 
 
 def _rounds(store: StoreReader, work: ProblemWork, note: str) -> Table:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from rolesynth_assets.cads.collective import choose_collective
 from rolesynth_assets.lineage.summary import summarise_role_set, summarise_scores
 from rolesynth_assets.problem_tables import LEGEND, problem_tables
+from rolesynth_assets.r1.library import load_r1_recipes
 from rolesynth_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ def print_summary(
     store = Store(str(settings.data_root))
     console.print()
     console.print(_stages(report, store, shards))
-    rejects = store.read("image_rejects", None, ["reason"])["reason"].to_pylist()
+    rejects = store.read("image_rejects", None, ["reason"])["reason"].to_pylist() if shards else ()
     if rejects:
         counts = ", ".join(f"{n} {reason}" for reason, n in sorted(Counter(rejects).items()))
         console.print(f"Files that are no usable images: {counts} (listed in image_shards)")
@@ -58,8 +60,9 @@ def print_summary(
     if recipes:
         console.print(_scores(warehouse, recipes))
     if problems:
-        stand_in = settings.captioner.engine == "embedded"
-        for table in problem_tables(store, warehouse, problems, stand_in=stand_in):
+        collective = choose_collective(settings.collective, settings.collectives)
+        known = load_r1_recipes(settings.project / "r1_recipes")
+        for table in problem_tables(store, warehouse, problems, collective, known):
             console.print(table)
         console.print(LEGEND, style="dim")
     for warning in report.warnings:
@@ -67,7 +70,9 @@ def print_summary(
     ran = sum(report.ran.values())
     state = f"{ran} partitions made" if ran else "everything was up to date, no model was called"
     seconds = time.perf_counter() - began
-    console.print(f"\n{state}, {seconds:.0f} s. See lineage, checks and pictures: [bold]make ui[/]")
+    console.print(
+        f"\n{state}, {seconds:.0f} s. See lineage, checks and pictures: [bold]rolesynth ui[/]"
+    )
 
 
 def _stages(report: RefreshReport, store: StoreReader, shards: Sequence[str]) -> Table:

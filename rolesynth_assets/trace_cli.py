@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rolesynth_assets.lineage.trace_sources import Sources
 
 UI = "http://127.0.0.1:3000"
-"""Where `make ui` serves the Dagster UI."""
+"""Where `rolesynth ui` serves the Dagster UI."""
 
 
 def trace(

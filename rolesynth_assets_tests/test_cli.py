@@ -1,5 +1,6 @@
 import os
 import re
+import socket
 from pathlib import Path
 
 import pytest
@@ -31,11 +32,11 @@ def words(result: Result) -> str:
 def test_help_lists_the_commands() -> None:
     result = invoke("--help")
     assert result.exit_code == 0
-    for command in ("demo", "ablation", "ingest", "run", "ui"):
+    for command in ("demo", "ablation", "ingest", "run", "problems", "ui"):
         assert re.search(rf"\b{command}\b", words(result)), command
 
 
-@pytest.mark.parametrize("command", ["demo", "ablation", "ingest", "run", "ui"])
+@pytest.mark.parametrize("command", ["demo", "ablation", "ingest", "run", "problems", "ui"])
 def test_every_command_explains_itself(command: str) -> None:
     result = invoke(command, "--help")
     assert result.exit_code == 0
@@ -150,3 +151,15 @@ def test_a_second_run_pays_for_nothing_while_one_is_at_work(project: Path) -> No
     assert busy.exit_code == 1
     assert "another process is bringing this instance up to date" in words(busy)
     assert reading.exit_code == 0, reading.output
+
+
+def test_a_busy_port_is_told_before_the_ui_starts(project: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        result = invoke("ui", "--port", str(port))
+    assert result.exit_code == 1
+    assert f"port {port} cannot be used: Address already in use" in words(result)
+    assert "`rolesynth ui --port NUMBER`" in words(result)
+    assert not (project / ".dagster").exists()

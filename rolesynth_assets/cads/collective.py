@@ -173,6 +173,32 @@ def load_collectives(folder: Path | None = None) -> dict[str, Collective]:
     return load_named(SHIPPED, folder, read_collective, _clash)
 
 
+def choose_collective(name: str, folder: Path | None = None) -> Collective:
+    """Return the collective that a project has chosen.
+
+    Args:
+        name: the choice; empty where none was made.
+        folder: as for `load_collectives`.
+
+    Raises:
+        CollectiveError: nothing is chosen, or there is none of that name; the message lists those
+            there are.
+    """
+    collectives = load_collectives(folder)
+    if name in collectives:
+        return collectives[name]
+    fault = (
+        f"There is no collective {name!r}."
+        if name
+        else "No collective is chosen, so nobody would write or judge problems."
+    )
+    own = f"; your own go to {folder}/NAME.yaml" if folder else ""
+    raise CollectiveError(
+        f"{fault} Set `collective` in rolesynth.yaml, or ROLESYNTH_COLLECTIVE, to one of: "
+        f"{', '.join(collectives)}{own}."
+    )
+
+
 def read_collective(path: Path) -> Collective:
     """Read one collective file.
 

@@ -40,22 +40,13 @@ _WARNINGS = {"duplicates_bounded", "strategies_not_collapsed"}
 
 def chosen_collective(platform: Platform) -> "Collective":
     """Return the collective that the project has chosen, or fail with the way to choose one."""
-    from rolesynth_assets.cads.collective import load_collectives
+    from rolesynth_assets.cads.collective import CollectiveError, choose_collective
 
     settings = platform.settings
-    collectives = load_collectives(settings.collectives)
-    if settings.collective in collectives:
-        return collectives[settings.collective]
-    fault = (
-        f"There is no collective {settings.collective!r}."
-        if settings.collective
-        else "No collective is chosen, so nobody would write or judge problems."
-    )
-    raise dg.Failure(
-        f"{fault} Set `collective` in rolesynth.yaml, or ROLESYNTH_COLLECTIVE, to one of: "
-        f"{', '.join(collectives)}; your own go to {settings.collectives}/NAME.yaml.",
-        allow_retries=False,
-    )
+    try:
+        return choose_collective(settings.collective, settings.collectives)
+    except CollectiveError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
 
 
 def withdrawn_images(platform: Platform) -> dict[str, str]:

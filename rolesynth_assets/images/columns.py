@@ -44,7 +44,7 @@ def pick_column(schema: pa.Schema, asked: str | None, uri: str) -> str:
     there = ", ".join(f"{field.name} ({field.type})" for field in schema)
     raise NoImageColumnError(
         f"{uri} has not {wanted}: a binary column or a struct with a binary field `bytes`. "
-        f"It has: {there}. Name the right one with `column`."
+        f"It has: {there}. `rolesynth ingest --column NAME` takes another one."
     )
 
 

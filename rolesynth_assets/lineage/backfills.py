@@ -59,8 +59,8 @@ def alone(instance: dg.DagsterInstance, wait_s: float = 0.0) -> Iterator[None]:
     except Timeout:
         raise BusyError(
             "another process is bringing this instance up to date (`rolesynth run`, `rolesynth "
-            "stale --fix`, the weekly refresh, or the sensor); wait for it, or look at its runs in "
-            "the UI"
+            "problems`, `rolesynth stale --fix`, the weekly refresh, or the sensor); wait for it, "
+            "or look at its runs in the UI"
         ) from None
     try:
         yield

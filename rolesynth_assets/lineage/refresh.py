@@ -151,7 +151,8 @@ class Refresher:
                 )
         if not outcome.success:
             raise RefreshError(
-                f"{cell} failed: {_first_error(outcome)} (run {outcome.run_id}; see `make ui`)",
+                f"{cell} failed: {_first_error(outcome)} (run {outcome.run_id}; see "
+                "`rolesynth ui`)",
                 _spent(outcome),
             )
         return Made(

@@ -12,6 +12,7 @@ from rolesynth_assets.cads.collective import (
     SHIPPED,
     Collective,
     CollectiveError,
+    choose_collective,
     load_collectives,
     read_collective,
 )
@@ -311,3 +312,10 @@ def test_the_digest_follows_the_content_of_embedded_weights(
 def test_an_unknown_member_is_a_key_error() -> None:
     with pytest.raises(KeyError, match="'mine' has no member 'eve'"):
         collective().member("eve")
+
+
+def test_a_choice_that_is_none_is_told_with_those_there_are(tmp_path: Path) -> None:
+    assert choose_collective("embedded", tmp_path).name == "embedded"
+    for name, fault in (("", "No collective is chosen"), ("crowd", "no collective 'crowd'")):
+        with pytest.raises(CollectiveError, match=f"{fault}.*one of: embedded, paper"):
+            choose_collective(name, tmp_path)

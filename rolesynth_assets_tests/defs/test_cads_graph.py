@@ -9,43 +9,17 @@ import dagster as dg
 import pytest
 from datasets import load_from_disk
 
-from rolesynth_assets.cads import rendering
 from rolesynth_assets.cads.prompts import prompt
 from rolesynth_assets.defs import cads, partitions, problems, sources
 from rolesynth_assets.defs.resources import Platform
-from rolesynth_assets.mllm.engine import ChatRequest, Sampling
 from rolesynth_assets.r1 import library
 from rolesynth_assets.store.tables import Store
-from rolesynth_assets_tests.cads.simulated import PlainRenderer, SimulatedMember, step_of
+from rolesynth_assets_tests.defs.served_collective import choose, serve
 from rolesynth_assets_tests.defs.small_graph import clear_environment
-from rolesynth_assets_tests.mllm.stub_server import StubRequest, StubServer
+from rolesynth_assets_tests.mllm.stub_server import StubServer
 
 DOMAIN = "problems"
 FIRST, SECOND = "2026-01-04", "2026-01-11"
-SKILLS = {"first": 3, "second": 1, "third": 3}
-YAML = """
-name: served
-members:
-  - {{name: ada, engine: openai, model: first, base_url: {url}, api_key_env: STUB_KEY}}
-  - {{name: ben, engine: openai, model: second, base_url: {url}, api_key_env: STUB_KEY}}
-  - {{name: cleo, engine: openai, model: third, base_url: {url}, api_key_env: STUB_KEY}}
-candidates_per_seed: 12
-rounds: 2
-"""
-
-
-def answer(asked: StubRequest) -> str:
-    request = ChatRequest(
-        key="",
-        system=asked.payload["messages"][0]["content"],
-        prompt=asked.text,
-        sampling=Sampling(0.0, 1.0, 1),
-        seed=asked.payload["seed"],
-    )
-    model = asked.payload["model"]
-    said = SimulatedMember(model, SKILLS[model]).answer(step_of(request), request)
-    strategy = ("Logic Reversion", "Auxiliary Extension")[int(request.seed or 0) % 2]
-    return said.replace("Logic Reversion", strategy)
 
 
 class CadsGraph:
@@ -81,22 +55,14 @@ def graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CadsGraph
     clear_environment(monkeypatch, dict(os.environ))
     monkeypatch.setenv("ROLESYNTH_PROJECT", str(tmp_path))
     monkeypatch.setenv("ROLESYNTH_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("ROLESYNTH_COLLECTIVE", "served")
-    monkeypatch.setenv("STUB_KEY", "sesame")
-    monkeypatch.setattr(rendering, "make_renderer", lambda settings, environ: PlainRenderer())
     monkeypatch.setattr(library, "load_r1_benchmarks", lambda folder: {})
     seeds = tmp_path / "seeds" / f"{DOMAIN}.jsonl"
     seeds.parent.mkdir()
     lines = [{"description": "counting dots"}, {"problem": "How many dots?", "answer": "secret-7"}]
     seeds.write_text("\n".join(map(json.dumps, lines)))
     monkeypatch.setitem(partitions.SEED_FILES, DOMAIN, seeds)
-    models = [{"id": name, "object": "model"} for name in SKILLS]
-    with (
-        StubServer(answer, models=models, api_key="sesame") as server,
-        dg.DagsterInstance.ephemeral() as instance,
-    ):
-        (tmp_path / "collectives").mkdir()
-        (tmp_path / "collectives" / "served.yaml").write_text(YAML.format(url=server.url))
+    with serve() as server, dg.DagsterInstance.ephemeral() as instance:
+        choose(monkeypatch, tmp_path, server)
         yield CadsGraph(tmp_path, instance, server)
 
 

@@ -1,0 +1,132 @@
+"""`rolesynth problems`: synthetic problems from a domain's seeds, and policies trained on them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rolesynth_assets.refresh_cli import first_rounds, missing_benchmark, refresh, require_seeds
+
+if TYPE_CHECKING:
+    from rolesynth_assets.lineage.plan import ProblemWork
+    from rolesynth_assets.r1.benchmark import R1Benchmark
+    from rolesynth_assets.r1.recipe import R1Recipe
+    from rolesynth_assets.settings import Settings
+
+
+def problems(
+    domain: Annotated[
+        list[str],
+        typer.Argument(
+            help="Domain whose seeds problems are made from: NAME stands for seeds/NAME.jsonl, "
+            "seeds/NAME.parquet or a folder seeds/NAME of such files."
+        ),
+    ],
+    rounds: Annotated[
+        int,
+        typer.Option(min=1, help="Make the first so many weekly rounds of each domain."),
+    ] = 1,
+    recipe: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="R1 recipe to train and score, such as base, synthetic or one in r1_recipes/; its "
+            "baseline has to be among them; repeatable."
+        ),
+    ] = None,
+    seed: Annotated[
+        list[int] | None,
+        typer.Option(
+            help="Training seed of the recipes that train; by default each one's first; repeatable."
+        ),
+    ] = None,
+) -> None:
+    """Have a collective of models write, draw and judge problems of a domain; train R1 on them.
+
+    Each line of `seeds/geometry.jsonl` has a `problem` or a `description`; the collective is the
+    one that ROLESYNTH_COLLECTIVE, or `collective` in rolesynth.yaml, names. What was asked is in a
+    journal and is never paid twice.
+
+    For example, two rounds:
+
+    **rolesynth problems geometry --rounds 2**
+
+    and GRPO on what came out of them, held against the untrained model:
+
+    **rolesynth problems geometry --rounds 2 --recipe base --recipe synthetic --seed 0**
+    """
+    from rolesynth_assets.cads.collective import choose_collective
+    from rolesynth_assets.r1.library import load_r1_recipes
+    from rolesynth_assets.settings import Settings
+
+    began = time.perf_counter()
+    settings = Settings.load()
+    choose_collective(settings.collective, settings.collectives)
+    recipes = load_r1_recipes(settings.project / "r1_recipes")
+    seeds = _training_seeds(recipes, recipe or (), seed)
+    refresh(began, problems=lambda: _work(settings, domain, rounds, seeds))
+
+
+def _work(
+    settings: Settings, domains: Sequence[str], rounds: int, recipes: Mapping[str, Sequence[int]]
+) -> ProblemWork:
+    from rolesynth_assets.defs import r1_partitions
+    from rolesynth_assets.lineage.plan import ProblemWork
+
+    _require_domains(settings, domains)
+    benchmarks = r1_partitions.R1_BENCHMARKS if recipes else {}
+    return ProblemWork(
+        domains=list(dict.fromkeys(domains)),
+        rounds=first_rounds(rounds),
+        recipes=recipes,
+        benchmarks=[name for name, of in benchmarks.items() if _readable(of, settings)],
+    )
+
+
+def _require_domains(settings: Settings, asked: Sequence[str]) -> None:
+    from rolesynth_assets.defs import partitions
+
+    known = sorted(partitions.SEED_FILES)
+    if unknown := sorted(set(asked) - set(known)):
+        there = f"there are {', '.join(known)}" if known else "there is none yet"
+        raise typer.BadParameter(
+            f"no domain {', '.join(unknown)}; {there}. A file {settings.seeds}/{unknown[0]}.jsonl "
+            "with a `problem` or a `description` in each line makes it one"
+        )
+
+
+def _training_seeds(
+    known: Mapping[str, R1Recipe], asked: Sequence[str], seeds: Sequence[int] | None
+) -> dict[str, list[int]]:
+    """Return the seeds to train by recipe; a recipe that trains nothing keeps its own first."""
+    from rolesynth_assets.r1.recipe import Training
+
+    if missing := sorted(set(asked) - set(known)):
+        raise typer.BadParameter(f"no R1 recipe {', '.join(missing)}; there are {', '.join(known)}")
+    if seeds and not asked:
+        raise typer.BadParameter("--seed goes with --recipe")
+    chosen = {}
+    for name in asked:
+        wanted = known[name]
+        if wanted.baseline is not None and wanted.baseline not in asked:
+            raise typer.BadParameter(
+                f"recipe {name} is compared with {wanted.baseline}: add --recipe {wanted.baseline}"
+            )
+        if seeds and wanted.training is not Training.NONE:
+            require_seeds(name, wanted.seeds, seeds)
+            chosen[name] = list(dict.fromkeys(seeds))
+        else:
+            chosen[name] = [wanted.seeds[0]]
+    return chosen
+
+
+def _readable(benchmark: R1Benchmark, settings: Settings) -> bool:
+    """Whether a benchmark's files are there; told where they are not."""
+    from rolesynth_assets.r1.benchmarks import available
+
+    there = available(benchmark, settings.data_root)
+    if not there:
+        missing_benchmark(benchmark.name, benchmark.folder(settings.data_root))
+    return there

@@ -1,0 +1,183 @@
+"""Bringing the graph up to date from the command line: bars, the one lock, the summary."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import typer
+
+from rolesynth_assets.bars import bars
+
+if TYPE_CHECKING:
+    from rolesynth_assets.lineage.plan import ProblemWork
+    from rolesynth_assets.lineage.refresh import Target
+    from rolesynth_assets.progress import Report
+    from rolesynth_assets.settings import Settings
+
+
+@dataclass(frozen=True)
+class CaptionWork:
+    """What a refresh covers from images to CLIP scores; all registered shards are read in.
+
+    Attributes:
+        role_sets: role sets to caption all shards with.
+        recipes: seeds to train by recipe.
+        roles_alone: further role sets of which only the roles are made.
+    """
+
+    role_sets: Sequence[str] = ()
+    recipes: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    roles_alone: Sequence[str] = ()
+
+
+def refresh(
+    began: float,
+    captions: CaptionWork | None = None,
+    problems: Callable[[], ProblemWork] | None = None,
+) -> None:
+    """Bring the graph up to date for this work, then print the summary.
+
+    Args:
+        began: when the command started, seconds of `time.perf_counter`.
+        captions: what to do with images; None leaves them out.
+        problems: tells what to do of CADS and R1 once the graph is loaded, which knows domains and
+            rounds; None leaves them out.
+
+    Raises:
+        typer.BadParameter: a role set is not known, there are no images, or `problems` says so.
+        typer.Exit: with 1 where a partition failed, or another process is at work.
+    """
+    from rolesynth_assets import progress
+    from rolesynth_assets.home import prepare_home
+
+    with bars() as reporting:
+        reporting("loading Dagster")(0, 1)
+        prepare_home()
+        token = progress.reporter.set(reporting)
+        try:
+            _run(began, captions, problems, reporting)
+        finally:
+            progress.reporter.reset(token)
+
+
+def first_rounds(count: int) -> list[str]:
+    """Return the keys of the first weekly rounds.
+
+    Raises:
+        typer.BadParameter: not so many have begun.
+    """
+    from rolesynth_assets.defs import partitions
+
+    begun = partitions.round.get_partition_keys()
+    if count > len(begun):
+        raise typer.BadParameter(
+            f"{count} rounds: only {len(begun)} weekly ones have begun since {begun[0]}; ask for "
+            f"--rounds {len(begun)} at most"
+        )
+    return list(begun[:count])
+
+
+def require_seeds(recipe: str, seeds: Sequence[int], asked: Sequence[int]) -> None:
+    """Refuse training seeds that a recipe's file does not list.
+
+    Raises:
+        typer.BadParameter: there is such a seed.
+    """
+    if strange := sorted(set(asked) - set(seeds)):
+        raise typer.BadParameter(
+            f"recipe {recipe} has the seeds {', '.join(map(str, seeds))}, not "
+            f"{', '.join(map(str, strange))}; its file lists them under `seeds`"
+        )
+
+
+def _run(
+    began: float,
+    captions: CaptionWork | None,
+    problems: Callable[[], ProblemWork] | None,
+    reporting: Callable[[str], Report],
+) -> None:
+    import dagster as dg
+
+    # in beta in 1.13, said anew at every observation; drop this once it is not
+    warnings.filterwarnings(
+        "ignore", category=dg.BetaWarning, message=".*DataVersionsByPartition.*"
+    )
+
+    from rolesynth_assets.definitions import defs
+    from rolesynth_assets.defs import r1_partitions
+    from rolesynth_assets.lineage.backfills import BusyError, alone
+    from rolesynth_assets.lineage.plan import problem_targets
+    from rolesynth_assets.lineage.refresh import Refresher, RefreshError
+    from rolesynth_assets.settings import Settings
+    from rolesynth_assets.summary_table import print_summary
+
+    reporting("loading Dagster")(1, 1)
+    settings = Settings.load()
+    shards = _shards(settings, captions) if captions else []
+    plan = _caption_targets(settings, shards, captions) if captions else []
+    work = problems() if problems else None
+    if work:
+        plan += problem_targets(work, r1_partitions.R1_RECIPES)
+    role_sets, recipes = (captions.role_sets, list(captions.recipes)) if captions else ((), [])
+    asks_models = bool(role_sets or work)
+    with dg.DagsterInstance.get() as instance:
+        instance.add_dynamic_partitions("image_shard", shards)
+        refresher = Refresher(defs, instance)
+        try:
+            with alone(instance) if asks_models else nullcontext():
+                refresher.observe_sources()
+                report = refresher.run(plan, lambda asset, key: reporting(asset)(0, 0))
+        except (BusyError, RefreshError) as error:
+            typer.secho(f"\n{error}", fg="red", err=True)
+            raise typer.Exit(1) from error
+    print_summary(settings, report, shards, role_sets, recipes, began, work)
+
+
+def _shards(settings: Settings, work: CaptionWork) -> list[str]:
+    from rolesynth_assets.defs import partitions
+    from rolesynth_assets.images.shards import load_shards
+
+    if unknown := sorted(set(work.role_sets) - set(partitions.ROLE_SETS)):
+        raise typer.BadParameter(
+            f"no role set {', '.join(unknown)}; there are {', '.join(partitions.ROLE_SETS)}"
+        )
+    shards = sorted(load_shards(settings.data_root))
+    if not shards:
+        raise typer.BadParameter(
+            f"no images are registered under {settings.data_root}; `rolesynth ingest PATH` does it"
+        )
+    return shards
+
+
+def _caption_targets(settings: Settings, shards: Sequence[str], work: CaptionWork) -> list[Target]:
+    from rolesynth_assets.defs import partitions
+    from rolesynth_assets.lineage.plan import targets
+    from rolesynth_assets.lineage.refresh import Target
+
+    recipes = [(partitions.RECIPES[name], seeds) for name, seeds in work.recipes.items()]
+    plan = targets(shards, work.role_sets, recipes, _tasks(settings) if recipes else [])
+    if work.roles_alone:
+        plan.insert(2, Target("role_lists", work.roles_alone))
+    return plan
+
+
+def _tasks(settings: Settings) -> list[str]:
+    """Return the benchmarks whose files are there; tell which are left out."""
+    from rolesynth_assets.defs import partitions
+
+    there = []
+    for name, task in partitions.TASKS.items():
+        if task.resolve(settings.data_root).exists():
+            there.append(name)
+        elif not task.embedded:
+            missing_benchmark(name, task.resolve(settings.data_root))
+    return there
+
+
+def missing_benchmark(name: str, place: object) -> None:
+    """Tell that a benchmark is left out since its files are not there."""
+    typer.secho(f"benchmark {name} is left out: there is no {place}", fg="yellow", err=True)

@@ -1,0 +1,151 @@
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from rolesynth_assets import problems_cli
+from rolesynth_assets.cli import app
+from rolesynth_assets.defs import partitions
+from rolesynth_assets.lineage.plan import ProblemWork
+from rolesynth_assets.r1 import library
+from rolesynth_assets.store.tables import Store
+from rolesynth_assets_tests.defs.served_collective import choose, serve
+from rolesynth_assets_tests.defs.small_graph import clear_environment
+
+DOMAIN = "problems"
+FIRST, SECOND = "2026-01-04", "2026-01-11"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    clear_environment(monkeypatch, dict(os.environ))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ROLESYNTH_PROJECT", str(tmp_path))
+    monkeypatch.setenv("ROLESYNTH_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / ".dagster"))
+    seeds = tmp_path / "seeds" / f"{DOMAIN}.jsonl"
+    seeds.parent.mkdir()
+    seeds.write_text(json.dumps({"description": "counting dots"}))
+    monkeypatch.setitem(partitions.SEED_FILES, DOMAIN, seeds)
+    return tmp_path
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["problems", *arguments])
+
+
+def words(result: Result) -> str:
+    """The output on one line, without the frames drawn around it."""
+    return " ".join(re.sub(r"[│╭╮╰╯─]", " ", result.output).split())
+
+
+def test_problems_are_made_once_and_no_caption_is_spoken_of(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(library, "load_r1_benchmarks", lambda folder: {})
+    with serve() as server:
+        choose(monkeypatch, project, server)
+        first = invoke(DOMAIN)
+        assert first.exit_code == 0, first.output
+        asked = len(server.requests)
+        again = invoke(DOMAIN)
+        assert len(server.requests) == asked > 0
+    said = words(first)
+    assert "Problems by the collective ┏" in said  # whose members are no stand-ins
+    assert f"{DOMAIN} {FIRST}" in said
+    assert SECOND not in said
+    assert "3 partitions made" in said
+    assert "image_shards" not in said
+    assert "Captions" not in said
+    assert "everything was up to date, no model was called" in words(again)
+    rows = Store(str(project / "data")).read("problems", {"domain": DOMAIN})
+    assert rows.num_rows > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "told"),
+    [
+        ((DOMAIN,), {"ROLESYNTH_ENGINE": "openai"}, "No collective is chosen"),
+        (
+            (DOMAIN,),
+            {"ROLESYNTH_COLLECTIVE": "crowd"},
+            "There is no collective 'crowd'. Set `collective` in rolesynth.yaml, or "
+            "ROLESYNTH_COLLECTIVE, to one of: embedded, paper",
+        ),
+        (("chess",), {}, f"no domain chess; there are {DOMAIN}. A file"),
+        ((DOMAIN, "--recipe", "best"), {}, "no R1 recipe best; there are base, "),
+        (
+            (DOMAIN, "--recipe", "synthetic"),
+            {},
+            "recipe synthetic is compared with base: add --recipe base",
+        ),
+        (
+            (DOMAIN, "--recipe", "base", "--recipe", "synthetic", "--seed", "9"),
+            {},
+            "recipe synthetic has the seeds 0, 1, 2, not 9",
+        ),
+        ((DOMAIN, "--seed", "1"), {}, "--seed goes with --recipe"),
+        ((DOMAIN, "--rounds", "9999"), {}, "9999 rounds: only"),
+    ],
+)
+def test_what_cannot_be_done_is_told_with_the_way_out(
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    environment: dict[str, str],
+    told: str,
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    result = invoke(*arguments)
+    assert result.exit_code == 2
+    assert told in words(result)
+    assert not (project / "data").exists()
+
+
+def test_recipes_train_with_the_seeds_asked_for_and_the_untrained_one_with_its_own(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[ProblemWork] = []
+    monkeypatch.setattr(problems_cli, "refresh", lambda began, problems: asked.append(problems()))
+    recipes = ("--recipe", "base", "--recipe", "synthetic")
+    assert invoke(DOMAIN, DOMAIN, "--rounds", "2", *recipes).exit_code == 0
+    assert invoke(DOMAIN, *recipes, "--seed", "2", "--seed", "1").exit_code == 0
+    assert invoke(DOMAIN).exit_code == 0
+    whole, seeds, alone = asked
+    assert (whole.domains, whole.rounds) == ([DOMAIN], [FIRST, SECOND])
+    assert whole.recipes == {"base": [0], "synthetic": [0]}
+    assert {"counting", "bar_charts"} <= set(whole.benchmarks)
+    assert seeds.recipes == {"base": [0], "synthetic": [2, 1]}
+    assert (alone.recipes, alone.benchmarks) == ({}, [])
+
+
+def test_a_benchmark_without_its_files_is_left_out_and_told(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rolesynth_assets.defs import r1_partitions
+    from rolesynth_assets.r1.benchmark import Layout, R1Benchmark
+
+    absent = R1Benchmark(name="vista", layout=Layout.MATHVISTA, path=str(project / "vista"))
+    monkeypatch.setitem(r1_partitions.R1_BENCHMARKS, "vista", absent)
+    asked: list[ProblemWork] = []
+    monkeypatch.setattr(problems_cli, "refresh", lambda began, problems: asked.append(problems()))
+    result = invoke(DOMAIN, "--recipe", "base")
+    assert "benchmark vista is left out" in words(result)
+    assert "vista" not in asked[0].benchmarks
+
+
+def test_problems_wait_for_whoever_is_at_work(project: Path) -> None:
+    import dagster as dg
+
+    from rolesynth_assets.home import prepare_home
+    from rolesynth_assets.lineage.backfills import alone
+
+    prepare_home()
+    with dg.DagsterInstance.get() as instance, alone(instance):
+        busy = invoke(DOMAIN)
+    assert busy.exit_code == 1
+    assert "another process is bringing this instance up to date" in words(busy)
