@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,12 +65,13 @@ def build_model(recipe: Recipe) -> ClipModel:
         # open_clip only warns when a tag was trained with QuickGELU and the model is built without
         tag = open_clip.get_pretrained_cfg(recipe.model, weights)
         architecture["quick_gelu"] = bool(tag.get("quick_gelu", False))
-    module = open_clip.create_model(
-        _registered(recipe.model),
-        pretrained=weights,
-        force_context_length=length,
-        force_quick_gelu=bool(architecture.get("quick_gelu", False)),
-    )
+    with _random_on_purpose() if weights is None else nullcontext():
+        module = open_clip.create_model(
+            _registered(recipe.model),
+            pretrained=weights,
+            force_context_length=length,
+            force_quick_gelu=bool(architecture.get("quick_gelu", False)),
+        )
     _set_context_length(module, recipe)
     architecture["text_cfg"]["context_length"] = recipe.context_length
     config = {
@@ -94,6 +98,21 @@ def freeze_positions(module: Any, count: int) -> None:
         return gradient
 
     text_tower(module).positional_embedding.register_hook(without_prefix)
+
+
+@contextmanager
+def _random_on_purpose() -> Iterator[None]:
+    """Keep open_clip from warning of the random weights that `init: random` asks for."""
+
+    def of_something_else(record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith("No pretrained weights loaded for model")
+
+    root = logging.getLogger()  # the one that open_clip warns through
+    root.addFilter(of_something_else)
+    try:
+        yield
+    finally:
+        root.removeFilter(of_something_else)
 
 
 def _architecture(name: str) -> dict[str, Any]:

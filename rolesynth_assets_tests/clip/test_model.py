@@ -1,3 +1,5 @@
+import logging
+
 import open_clip
 import pytest
 import torch
@@ -22,6 +24,22 @@ def weights_of_77(make_recipe, tmp_path):
     path = tmp_path / "pretrained.safetensors"
     save_file({k: v.clone() for k, v in model.state_dict().items()}, path)
     return path, model
+
+
+def test_random_weights_that_were_asked_for_are_no_warning(make_recipe, monkeypatch, caplog):
+    create = open_clip.create_model
+
+    def also_warn(*arguments, **options):
+        logging.warning("something else")
+        return create(*arguments, **options)
+
+    monkeypatch.setattr(open_clip, "create_model", also_warn)
+    built(make_recipe(init="random"))
+    assert [r.getMessage() for r in caplog.records if r.levelname == "WARNING"] == [
+        "something else"
+    ]
+    create(make_recipe().model, pretrained=None)
+    assert caplog.records[-1].getMessage().startswith("No pretrained weights loaded for model")
 
 
 def test_loaded_weights_are_kept_and_their_positions_stretched(weights_of_77, make_recipe):
