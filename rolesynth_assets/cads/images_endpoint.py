@@ -191,8 +191,7 @@ class ImagesEndpoint:
             if picture.b64_json:
                 return base64.b64decode(picture.b64_json, validate=True)
         except (ValidationError, binascii.Error):
-            said = self._faults.redact(body[:1000].decode("utf-8", "replace"))
-            raise RetryableFault(FailureReason.BAD_RESPONSE, f"no image: {said}") from None
+            raise self._faults.senseless("image", body[:1000]) from None
         if picture.url:
             return DrawingFailed(
                 DrawFailure.LINK, "the server sends links; choose a model that sends base64"

@@ -57,8 +57,7 @@ class ChatCaller:
             body = await self._send(client, request, messages)
             reply = read_completion(request.key, body, time.perf_counter() - started)
             if reply is None:
-                said = self._faults.redact(body.decode("utf-8", "replace"))
-                raise RetryableFault(FailureReason.BAD_RESPONSE, f"no chat completion: {said}")
+                raise self._faults.senseless("chat completion", body)
             if reply.reason is FailureReason.CALL_FAILED:  # said in an answer with status 200
                 raise RetryableFault(reply.reason, self._faults.redact(reply.detail))
             return reply

@@ -152,6 +152,22 @@ class FaultReader:
             return RejectedFault(said)
         return RetryableFault(FailureReason.BAD_RESPONSE, said)
 
+    def senseless(self, wanted: str, body: bytes) -> RetryableFault:
+        """Return the fault of an answer with status 200 that is not what was asked for.
+
+        Args:
+            wanted: what the answer is not, such as "chat completion".
+            body: the answer; a page of HTML tells of an address that is not the API's.
+        """
+        said = self.redact(body.decode("utf-8", "replace"))
+        way_out = ""
+        if body.lstrip().startswith(b"<"):
+            way_out = (
+                f" - a web page; set {self.names.base_url} to the address of the API, which "
+                "usually ends in /v1"
+            )
+        return RetryableFault(FailureReason.BAD_RESPONSE, f"no {wanted}: {said}{way_out}")
+
     def unreachable(self, detail: str) -> EngineError:
         """Return the error for a server that never answered anything."""
         return EngineError(

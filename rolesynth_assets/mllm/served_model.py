@@ -95,7 +95,6 @@ def _ask_once(client: openai.OpenAI, model: str, faults: FaultReader) -> str:
     try:
         cards = _Cards.model_validate_json(body).data
     except ValidationError:
-        said = faults.redact(body.decode("utf-8", "replace"))
-        raise RetryableFault(FailureReason.BAD_RESPONSE, f"no list of models: {said}") from None
+        raise faults.senseless("list of models", body) from None
     roots = [card.root for card in cards if card.id == model]
     return revision_of(model, roots[0]) if roots else UNKNOWN_REVISION

@@ -113,6 +113,7 @@ def test_a_passing_fault_is_tried_again(fault):
         # Nonsense is given up after three attempts.
         (Fault("broken_json"), FailureReason.BAD_RESPONSE, 3, '{"choices": [{"mess'),
         (Fault("html"), FailureReason.BAD_RESPONSE, 3, "Sign in to the gateway"),
+        (Fault("html"), FailureReason.BAD_RESPONSE, 3, "a web page; set ROLESYNTH_BASE_URL to"),
         (Fault("no_choices"), FailureReason.BAD_RESPONSE, 3, "chat.completion"),
         (Fault("status", 418), FailureReason.BAD_RESPONSE, 3, "HTTP 418"),
         # What the server will not do is asked once.

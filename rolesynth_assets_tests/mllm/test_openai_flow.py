@@ -244,6 +244,16 @@ def test_a_passing_fault_never_becomes_an_identity(fault):
         assert make(server.url).identity.revision == "unknown"
 
 
+def test_a_web_page_hints_at_the_address():
+    with StubServer(models_fault=Fault("html")) as server:
+        with pytest.raises(EngineError, match=r"a web page; set ROLESYNTH_BASE_URL to the address"):
+            _ = make(server.url).identity
+    with StubServer(models_fault=Fault("broken_json")) as server:
+        with pytest.raises(EngineError, match="ROLESYNTH_REVISION") as caught:
+            _ = make(server.url).identity
+    assert "ROLESYNTH_BASE_URL" not in str(caught.value)
+
+
 def test_identity_without_a_server_says_so():
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
