@@ -40,29 +40,32 @@ def test_who_comes_while_the_home_is_made_waits(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(home, "LOCK_TIMEOUT_S", 0.01)
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("spawn")
     locked, done = context.Event(), context.Event()
     (folder / ".dagster").mkdir()
     holder = context.Process(target=_hold, args=(folder / ".dagster", locked, done))
     holder.start()
     try:
-        assert locked.wait(60)
+        assert locked.wait(200)
         with pytest.raises(Timeout):
             prepare_home()
         assert not (folder / ".dagster" / "storage").exists()
     finally:
         done.set()
-        holder.join(60)
+        holder.join(200)
 
 
-def test_several_at_once_make_one_home_that_can_be_opened_again(folder: Path) -> None:
-    context = multiprocessing.get_context("fork")
+def test_several_at_once_make_one_home_that_can_be_opened_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(folder / "home"))  # a new process has another folder
+    context = multiprocessing.get_context("spawn")
     start = context.Barrier(TOGETHER)
     processes = [context.Process(target=_prepare_after, args=(start,)) for _ in range(TOGETHER)]
     for process in processes:
         process.start()
     for process in processes:
-        process.join(120)
+        process.join(240)
     assert [process.exitcode for process in processes] == [0] * TOGETHER
     prepare_home()
     with dg.DagsterInstance.get() as instance:
@@ -70,11 +73,11 @@ def test_several_at_once_make_one_home_that_can_be_opened_again(folder: Path) ->
 
 
 def _prepare_after(start) -> None:
-    start.wait(60)
+    start.wait(200)
     prepare_home()
 
 
 def _hold(folder: Path, locked, done) -> None:
     with FileLock(folder / ".prepare.lock"):
         locked.set()
-        done.wait(60)
+        done.wait(200)
