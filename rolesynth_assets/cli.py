@@ -55,8 +55,9 @@ def demo(
     from rolesynth_assets.recipes.library import load_recipes
 
     began = time.perf_counter()
+    recipes = load_recipes(None)
     for name in EMBEDDED_ROLE_SETS:
-        require_seeds(name, load_recipes(None)[name].seeds, [seed])
+        require_seeds(name, recipes[name].seeds, [seed])
     _write_embedded_world(_embedded_settings())
     refresh(
         began,

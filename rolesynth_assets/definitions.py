@@ -27,6 +27,9 @@ with warnings.catch_warnings():
     )
 from rolesynth_assets.defs.resources import Platform
 
+# in beta in 1.13, said anew at every observation; drop this once it is not
+warnings.filterwarnings("ignore", category=dg.BetaWarning, message=".*DataVersionsByPartition.*")
+
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules(
         [

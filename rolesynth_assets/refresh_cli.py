@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -101,11 +100,6 @@ def _run(
     reporting: Callable[[str], Report],
 ) -> None:
     import dagster as dg
-
-    # in beta in 1.13, said anew at every observation; drop this once it is not
-    warnings.filterwarnings(
-        "ignore", category=dg.BetaWarning, message=".*DataVersionsByPartition.*"
-    )
 
     from rolesynth_assets.definitions import defs
     from rolesynth_assets.defs import r1_partitions

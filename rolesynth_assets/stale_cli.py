@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,10 +69,6 @@ def _observed() -> Iterator[Refresher]:
     """Open the instance, once the sources have been looked at anew."""
     import dagster as dg
 
-    # in beta in 1.13, said anew at every observation; drop this once it is not
-    warnings.filterwarnings(
-        "ignore", category=dg.BetaWarning, message=".*DataVersionsByPartition.*"
-    )
     from rolesynth_assets.definitions import defs
     from rolesynth_assets.lineage.refresh import Refresher, RefreshError
 

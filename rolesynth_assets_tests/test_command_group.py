@@ -42,34 +42,29 @@ def test_a_variable_that_cannot_be_used_is_told_without_a_traceback(
     assert "ROLESYNTH_ENGINE: Input should be 'embedded', 'openai' or 'vllm'" in result.output
 
 
-def test_an_interruption_ends_the_command_with_the_shells_status() -> None:
-    interrupted = typer.Typer(cls=CommandGroup)
+def raising(error: BaseException) -> Result:
+    """Run a command that fails in this way."""
+    app = typer.Typer(cls=CommandGroup)
 
-    @interrupted.callback()
+    @app.callback()
     def commands() -> None:
         """More than one command."""
 
-    @interrupted.command()
+    @app.command()
     def work() -> None:
-        raise KeyboardInterrupt
+        raise error
 
-    result = CliRunner().invoke(interrupted, ["work"])
+    return CliRunner().invoke(app, ["work"])
+
+
+def test_an_interruption_ends_the_command_with_the_shells_status() -> None:
+    result = raising(KeyboardInterrupt())
     assert result.exit_code == 130
     assert "the same command goes on from there" in result.output
 
 
 def test_a_fault_of_the_program_is_not_hidden() -> None:
-    broken = typer.Typer(cls=CommandGroup)
-
-    @broken.callback()
-    def commands() -> None:
-        """More than one command."""
-
-    @broken.command()
-    def work() -> None:
-        raise ValueError("a fault of ours")
-
-    assert isinstance(CliRunner().invoke(broken, ["work"]).exception, ValueError)
+    assert isinstance(raising(ValueError("a fault of ours")).exception, ValueError)
 
 
 def test_help_shows_partitions_with_their_brackets() -> None:

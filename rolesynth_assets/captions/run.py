@@ -95,7 +95,7 @@ class CaptioningRun:
                     self.issued += 1
                     in_flight = self.issued - self.stored - len(self.pending)
                     self.look_ahead = max(self.look_ahead, in_flight)
-                    yield _request(caption, data[caption.image_id])
+                    yield chat_request(caption, data[caption.image_id])
 
     def _accept(self, reply: ChatReply, open_captions: dict[str, WantedCaption]) -> None:
         caption = open_captions.pop(reply.key, None)
@@ -156,7 +156,7 @@ class CaptioningRun:
         self.pending = []
 
 
-def _request(caption: WantedCaption, image: bytes) -> ChatRequest:
+def chat_request(caption: WantedCaption, image: bytes) -> ChatRequest:
     """Lay one request out: shared system text, the image, the role's text last."""
     return ChatRequest(
         key=caption.caption_id,

@@ -21,6 +21,7 @@ import numpy as np
 from PIL import Image
 
 from rolesynth_assets.captions.lengths import DEFAULT_POLICY
+from rolesynth_assets.captions.run import chat_request
 from rolesynth_assets.captions.wanted import wanted
 from rolesynth_assets.mllm.embedded import WEIGHTS
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest
@@ -80,14 +81,7 @@ def requests_of(images: dict[str, bytes], settings: EngineSettings) -> list[Chat
     identity = make_engine(settings).identity
     roles = load_role_sets(None)["roles5"].written_roles()
     return [
-        ChatRequest(
-            key=caption.caption_id,
-            system=caption.role.system,
-            prompt=caption.role.prompt(caption.rule.kind),
-            sampling=caption.rule.sampling,
-            seed=caption.seed,
-            images=(images[caption.image_id],),
-        )
+        chat_request(caption, images[caption.image_id])
         for caption in wanted(sorted(images), roles, identity, DEFAULT_POLICY)
     ]
 

@@ -26,8 +26,10 @@ from rolesynth_assets.mllm.engine import (
     ChatRequest,
     FailureReason,
     ModelIdentity,
+    Sampling,
 )
 from rolesynth_assets.store.digests import digest, seed_from
+from rolesynth_assets_tests.mllm.stub_server import StubRequest
 
 STEPS = (
     *("analyse", "write", "visual", "transcribe", "equality", "reflect"),
@@ -36,6 +38,17 @@ STEPS = (
 _SYSTEMS = {prompt(step).system: step for step in STEPS}
 _LEVEL = re.compile(r"Level (\d+)")
 _AIM = re.compile(r"aim at level (\d+)")
+
+
+def asked_over_the_wire(asked: StubRequest) -> ChatRequest:
+    """Return the request that a stub server was asked, as far as members look at it."""
+    return ChatRequest(
+        key="",
+        system=asked.payload["messages"][0]["content"],
+        prompt=asked.text,
+        sampling=Sampling(0.0, 1.0, 1),
+        seed=asked.payload["seed"],
+    )
 
 
 def step_of(request: ChatRequest) -> str:

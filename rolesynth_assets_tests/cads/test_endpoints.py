@@ -12,9 +12,15 @@ from rolesynth_assets.cads.journal import Journal
 from rolesynth_assets.cads.prompts import prompt
 from rolesynth_assets.cads.records import RoundOutcome
 from rolesynth_assets.cads.round import run_round
-from rolesynth_assets.mllm.engine import ChatRequest, EngineError, Sampling
+from rolesynth_assets.mllm.engine import EngineError
 from rolesynth_assets.mllm.factory import make_engine
-from rolesynth_assets_tests.cads.simulated import PlainRenderer, SimulatedMember, seeds, step_of
+from rolesynth_assets_tests.cads.simulated import (
+    PlainRenderer,
+    SimulatedMember,
+    asked_over_the_wire,
+    seeds,
+    step_of,
+)
 from rolesynth_assets_tests.mllm.stub_server import StubRequest, StubServer
 
 YAML = """
@@ -31,13 +37,7 @@ MODELS = [{"id": name, "object": "model"} for name in ("first", "second", "third
 
 def answer(asked: StubRequest) -> str:
     """Answer as simulated members do, from what came over the wire."""
-    request = ChatRequest(
-        key="",
-        system=asked.payload["messages"][0]["content"],
-        prompt=asked.text,
-        sampling=Sampling(0.0, 1.0, 1),
-        seed=asked.payload["seed"],
-    )
+    request = asked_over_the_wire(asked)
     return SimulatedMember(asked.payload["model"], 3).answer(step_of(request), request)
 
 

@@ -5,8 +5,12 @@ from pathlib import Path
 import pytest
 
 from rolesynth_assets.cads import rendering
-from rolesynth_assets.mllm.engine import ChatRequest, Sampling
-from rolesynth_assets_tests.cads.simulated import PlainRenderer, SimulatedMember, step_of
+from rolesynth_assets_tests.cads.simulated import (
+    PlainRenderer,
+    SimulatedMember,
+    asked_over_the_wire,
+    step_of,
+)
 from rolesynth_assets_tests.mllm.stub_server import StubRequest, StubServer
 
 SKILLS = {"first": 3, "second": 1, "third": 3}
@@ -39,13 +43,7 @@ def choose(monkeypatch: pytest.MonkeyPatch, project: Path, server: StubServer) -
 
 def answer(asked: StubRequest) -> str:
     """Answer as the asked model would."""
-    request = ChatRequest(
-        key="",
-        system=asked.payload["messages"][0]["content"],
-        prompt=asked.text,
-        sampling=Sampling(0.0, 1.0, 1),
-        seed=asked.payload["seed"],
-    )
+    request = asked_over_the_wire(asked)
     model = asked.payload["model"]
     said = SimulatedMember(model, SKILLS[model]).answer(step_of(request), request)
     strategy = ("Logic Reversion", "Auxiliary Extension")[int(request.seed or 0) % 2]
