@@ -14,7 +14,7 @@ export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo ablation ui test lint chromium clean
+.PHONY: help install demo ablation ui test drills lint chromium clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -49,6 +49,9 @@ chromium: install ## a Chromium for the tests, installed where there is none
 test: lint ## lint, types, tests; screenshots of the UI in build/screenshots
 	-$(MAKE) chromium # where this fails, the tests that need a browser fail and tell
 	$(BIN)/python -m pytest
+
+drills: install ## kill, break and flood the program at full size; writes the table of docs/reliability.md
+	$(BIN)/python -m rolesynth_assets_tests.drills
 
 clean: ## remove the demo's state and data
 	rm -rf .dagster .rolesynth
