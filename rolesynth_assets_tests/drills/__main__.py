@@ -11,7 +11,6 @@ import sys
 import time
 from pathlib import Path
 
-from rolesynth_assets_tests import drills
 from rolesynth_assets_tests.drills.outcome import Outcome, Size
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
@@ -20,7 +19,7 @@ BEGIN, END = "<!-- drills: begin -->", "<!-- drills: end -->"
 
 def main() -> int:
     """Run the drills named on the command line, or all of them."""
-    names = [m.name for m in pkgutil.iter_modules(drills.__path__)]
+    names = [m.name for m in pkgutil.iter_modules([str(Path(__file__).parent)])]
     names = [n for n in names if not n.startswith(("_", "test_", "outcome"))]
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("drill", nargs="*", help="all if none is named")
@@ -29,7 +28,7 @@ def main() -> int:
 
     rows, failed = [], 0
     for name in args.drill or names:
-        module = importlib.import_module(f"{drills.__name__}.{name}")
+        module = importlib.import_module(f"rolesynth_assets_tests.drills.{name}")
         if not hasattr(module, "run"):
             continue
         started = time.perf_counter()
