@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rolesynth_assets_tests.property_profiles import load_profile
+
 if TYPE_CHECKING:
     from rolesynth_assets_tests.defs.small_graph import SmallGraph
 
 # definitions read the data root's seeds when they are imported: not those of who runs the tests
 os.environ["ROLESYNTH_DATA"] = tempfile.mkdtemp(prefix="rolesynth-tests-")
+load_profile()
 
 
 @pytest.fixture
