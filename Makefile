@@ -1,6 +1,7 @@
 # make demo   everything on a composed world of pictures, offline: no GPU, no key, no network
 # make ui     the Dagster UI on 127.0.0.1 with what the demo made
 # make test   lint, types, tests
+# make test-long   the tests in random order, property tests with many new examples
 # make help   all targets
 PYTHON ?= python3
 VENV := .venv
@@ -14,10 +15,10 @@ export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo ablation ui test drills lint chromium clean
+.PHONY: help install demo ablation ui test test-long drills lint chromium clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
 install: $(VENV)/installed ## make .venv and install the locked packages
 
@@ -49,6 +50,10 @@ chromium: install ## a Chromium for the tests, installed where there is none
 test: lint ## lint, types, tests; screenshots of the UI in build/screenshots
 	-$(MAKE) chromium # where this fails, the tests that need a browser fail and tell
 	$(BIN)/python -m pytest
+
+test-long: lint ## the tests in random order, each property with 2,000 new examples
+	-$(MAKE) chromium
+	ROLESYNTH_PROPERTY_TESTS=long $(BIN)/python -m pytest --random-order -o timeout=3600
 
 drills: install ## kill, break and flood the program at full size; writes the table of docs/reliability.md
 	$(BIN)/python -m rolesynth_assets_tests.drills

@@ -6,11 +6,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rolesynth_assets.beta_notices import DAGSTER_NOTICES
+from rolesynth_assets_tests.property_profiles import load_profile
+
 if TYPE_CHECKING:
     from rolesynth_assets_tests.defs.small_graph import SmallGraph
 
 # definitions read the data root's seeds when they are imported: not those of who runs the tests
 os.environ["ROLESYNTH_DATA"] = tempfile.mkdtemp(prefix="rolesynth-tests-")
+load_profile()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Silence the notices that the definitions silence: pytest sets its own filters."""
+    of_little_graphs = ("BetaWarning", "Parameter `backfill_policy` of function `asset`")
+    for category, message in (*DAGSTER_NOTICES, of_little_graphs):
+        config.addinivalue_line("filterwarnings", f"ignore:{message}:dagster.{category}")
 
 
 @pytest.fixture

@@ -19,8 +19,6 @@ class DropReason(StrEnum):
     """Nobody but its writer reached the answer (extra check e)."""
     COPIES_SEED = "copies_seed"
     """The question is the seed's own, so the triple is not synthetic."""
-    CONTROL_TOKENS = "control_tokens"
-    """The question holds tokens that would end a turn or stand for an image in a chat template."""
     NO_OPTION = "no_option"
     """A multiple-choice answer that names no option of its question, or two at once."""
     UNIT_UNNAMED = "unit_unnamed"

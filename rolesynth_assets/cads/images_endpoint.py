@@ -15,6 +15,7 @@ from rolesynth_assets.cads.renderer_settings import RendererSettings
 from rolesynth_assets.cads.rendering import DrawFailure, Drawing, DrawingFailed
 from rolesynth_assets.images.decode import DecodeLimits, normalise
 from rolesynth_assets.images.rejects import Reject
+from rolesynth_assets.mllm.control_tokens import neutralise
 from rolesynth_assets.mllm.engine import EngineError, FailureReason
 from rolesynth_assets.mllm.faults import (
     Backoff,
@@ -133,7 +134,8 @@ class ImagesEndpoint:
                 traceback carries the client's own exception, which may echo the key.
         """
         asks_for_base64 = self._asks_for_base64
-        options: dict[str, Any] = {"model": self._model, "prompt": visual_prompt, "n": 1}
+        options: dict[str, Any] = {"model": self._model, "n": 1}
+        options["prompt"] = neutralise(visual_prompt)  # a model's text, which the server tokenizes
         if self._settings.size:
             options["size"] = self._settings.size
         if asks_for_base64:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +28,6 @@ COLUMNS = (
 )
 """Columns of the table ``candidates`` that decide; images are read apart."""
 
-# <|im_end|> would end the turn in Qwen's chat template; trainers put media where the others stand
-_CONTROL = re.compile(r"<\|\w+\|>|<(?:video|audio)>", re.IGNORECASE)
 _UNGRADABLE = {
     Checker.MATHRULER: DropReason.UNGRADABLE_EASYR1,
     Checker.MATH_VERIFY: DropReason.UNGRADABLE_TRL,
@@ -103,8 +100,6 @@ def _refused(row: Mapping[str, Any], rules: SelectionRules) -> Dropped | None:
 
 
 def _not_new(row: Mapping[str, Any], seed_problem: str | None) -> Dropped | None:
-    if control := _CONTROL.search(row["question"]):
-        return Dropped(DropReason.CONTROL_TOKENS, f"the question holds {control[0]!r}")
     if seed_problem is not None and _bare(row["question"]) == _bare(seed_problem):
         return Dropped(DropReason.COPIES_SEED, f"the question is that of seed {row['seed_id']}")
     return None

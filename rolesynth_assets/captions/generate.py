@@ -99,6 +99,7 @@ async def write_captions(
         by_role_and_length=count_by_role_and_length(rows),
         prompt_tokens=run.prompt_tokens,
         completion_tokens=run.completion_tokens,
+        neutralised=run.neutralised,
         seconds=time.perf_counter() - started,
     )
 

@@ -41,6 +41,7 @@ class CaptionReport:
         by_role_and_length: rows, captions and mean words, in the whole partition.
         prompt_tokens: tokens read by this run's calls.
         completion_tokens: tokens written by this run's calls.
+        neutralised: control tokens in texts of role files that this run's calls neutralised.
         seconds: wall time of the run.
     """
 
@@ -58,6 +59,7 @@ class CaptionReport:
     by_role_and_length: tuple[RoleLengthCount, ...]
     prompt_tokens: int
     completion_tokens: int
+    neutralised: int
     seconds: float
 
     @property

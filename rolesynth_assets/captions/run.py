@@ -32,6 +32,7 @@ class CaptioningRun:
         reasons: replies without a caption, by reason.
         prompt_tokens: tokens read.
         completion_tokens: tokens written.
+        neutralised: control tokens in texts of requests that a server read as visible text.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class CaptioningRun:
         self.reasons: dict[str, int] = {}
         self.prompt_tokens = 0
         self.completion_tokens = 0
+        self.neutralised = 0
 
     async def make(
         self, missing: Sequence[WantedCaption], total: int, progress: Progress | None
@@ -108,6 +110,7 @@ class CaptioningRun:
         self.pending.append(row)
         self.prompt_tokens += reply.prompt_tokens
         self.completion_tokens += reply.completion_tokens
+        self.neutralised += reply.neutralised
         if row["reason"] is not None:
             reason = str(row["reason"])
             self.reasons[reason] = self.reasons.get(reason, 0) + 1

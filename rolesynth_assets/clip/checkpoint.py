@@ -35,6 +35,7 @@ from rolesynth_assets.clip.manifest import (
 )
 from rolesynth_assets.clip.model import ClipModel
 from rolesynth_assets.clip.pixels import normalise, split_preprocess
+from rolesynth_assets.clip.plain_text import of_plain_text
 from rolesynth_assets.clip.text import encode_text
 from rolesynth_assets.recipes.library import dump_recipe
 from rolesynth_assets.recipes.recipe import Recipe
@@ -113,7 +114,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     model = open_clip.create_model(source)
     preprocess_cfg = PreprocessCfg(**open_clip.get_model_preprocess_cfg(model))
     transform = image_transform_v2(preprocess_cfg, is_train=False)
-    return Checkpoint(model.eval(), transform, open_clip.get_tokenizer(source))
+    return Checkpoint(model.eval(), transform, of_plain_text(open_clip.get_tokenizer(source)))
 
 
 def reference_error(folder: Path) -> float:

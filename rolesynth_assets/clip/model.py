@@ -18,6 +18,7 @@ from open_clip.transform import PreprocessCfg, image_transform_v2
 from torch import nn
 
 from rolesynth_assets.clip.architectures import FOLDER, shipped_architecture
+from rolesynth_assets.clip.plain_text import of_plain_text
 from rolesynth_assets.clip.positions import KEPT_POSITIONS, STRETCH, stretch, stretched_length
 from rolesynth_assets.clip.text import text_tower
 from rolesynth_assets.recipes.recipe import Recipe
@@ -79,7 +80,9 @@ def build_model(recipe: Recipe) -> ClipModel:
         "preprocess_cfg": open_clip.get_model_preprocess_cfg(module),
     }
     transform = image_transform_v2(PreprocessCfg(**config["preprocess_cfg"]), is_train=False)
-    tokenizer = open_clip.get_tokenizer(recipe.model, context_length=recipe.context_length)
+    tokenizer = of_plain_text(
+        open_clip.get_tokenizer(recipe.model, context_length=recipe.context_length)
+    )
     return ClipModel(module, transform, tokenizer, config)
 
 

@@ -100,6 +100,7 @@ def raw_captions(context: dg.AssetExecutionContext, platform: Platform) -> dg.Ma
             platform.settings.prices.captioner,
             *(report.calls, report.prompt_tokens, report.completion_tokens),
         ),
+        "rolesynth/neutralised": report.neutralised,
         "rolesynth/cached": report.cached,
         "rolesynth/reused": report.reused,
         "rolesynth/removed": report.removed,

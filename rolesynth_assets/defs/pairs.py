@@ -105,6 +105,7 @@ def caption_scores(context: dg.AssetExecutionContext, platform: Platform) -> dg.
             platform.settings.prices.judge,
             *(report.made, report.prompt_tokens, report.completion_tokens),
         ),
+        "rolesynth/neutralised": report.neutralised,
         "rolesynth/cached": report.current,
         "rolesynth/failures": dg.MetadataValue.json(dict(report.reasons)),
         "rolesynth/seconds": report.seconds,

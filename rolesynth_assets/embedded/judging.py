@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from tokenizers import Tokenizer
 
 from rolesynth_assets.captions.lengths import DEFAULT_POLICY
 from rolesynth_assets.embedded.curriculum import CURRICULA, noisy_pixels, training_picture
@@ -35,6 +34,7 @@ from rolesynth_assets.embedded.language import (
 )
 from rolesynth_assets.embedded.lessons import Lesson, Teacher, judge
 from rolesynth_assets.embedded.scenes import draw, encode, sample_scene
+from rolesynth_assets.embedded.tokenizer import load_tokenizer
 from rolesynth_assets.mllm.embedded import EmbeddedEngine
 from rolesynth_assets.mllm.engine import ChatRequest
 from rolesynth_assets.pairs.judge import judge_prompt
@@ -112,7 +112,7 @@ def train_judge(
     log: Callable[[str], None],
 ) -> None:
     """Train `model` in place: `steps` on its own captions, then `expected_steps` on its means."""
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer = load_tokenizer(folder / "tokenizer.json")
     scores = {n: tokenizer.token_to_id(str(n)) for n in range(1, 101)}
     scores = {n: token for n, token in scores.items() if token is not None}
     make = partial(judge_batch, folder)

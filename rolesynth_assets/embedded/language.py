@@ -28,7 +28,7 @@ from rolesynth_assets.embedded.lessons import Lesson, Teacher
 from rolesynth_assets.embedded.looking import Gaze, Looks, looks, named_things
 from rolesynth_assets.embedded.nano import embed, encode_images, rope_positions
 from rolesynth_assets.embedded.specification import Picture
-from rolesynth_assets.embedded.tokenizer import chat_text, token_id
+from rolesynth_assets.embedded.tokenizer import Chat, encode_chats, load_tokenizer, token_id
 
 IGNORED = -100
 SEED_OFFSET = 1_000_000_000
@@ -54,15 +54,15 @@ class Batch(NamedTuple):
 def encode_lessons(tokenizer: Tokenizer, lessons: Sequence[Lesson]) -> tuple[Any, Any]:
     """Return right-padded token ids and targets, both int (n, length)."""
     pad, end = token_id(tokenizer, "<|endoftext|>"), token_id(tokenizer, "<|im_end|>")
-    asked = tokenizer.encode_batch([chat_text(x.system, x.prompt) for x in lessons])
-    told = tokenizer.encode_batch([x.reply for x in lessons])
-    rows = [a.ids + t.ids + [end] for a, t in zip(asked, told, strict=True)]
+    asked = encode_chats(tokenizer, (Chat(x.system, x.prompt) for x in lessons))
+    replies = tokenizer.encode_batch([x.reply for x in lessons])
+    rows = [a + r.ids + [end] for a, r in zip(asked, replies, strict=True)]
     length = max(map(len, rows))
     ids = torch.full((len(rows), length), pad)
     targets = torch.full((len(rows), length), IGNORED)
     for i, (row, question) in enumerate(zip(rows, asked, strict=True)):
         ids[i, : len(row)] = torch.tensor(row)
-        begin = len(question.ids)
+        begin = len(question)
         targets[i, begin - 1 : len(row) - 1] = torch.tensor(row[begin:])
     return ids, targets
 
@@ -83,7 +83,7 @@ def equipment(folder: Path, curriculum: Curriculum) -> Equipment:
 
     torch.set_num_threads(1)
     model = Qwen2_5_VLForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer = load_tokenizer(folder / "tokenizer.json")
     return Equipment(model.model.visual, tokenizer, named_things(tokenizer), Teacher(curriculum))
 
 

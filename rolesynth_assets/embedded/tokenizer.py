@@ -2,13 +2,16 @@
 
 Words that carry content (nouns, counts, colours, positions) are always tokens of their own; the
 wording around them may merge over word boundaries, which makes sequences about three times shorter
-than words. Any other text still encodes, down to single bytes.
+than words. Any other text still encodes, down to single bytes, and so does the name of a special
+token within a text: only the chat layout adds special tokens.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -31,8 +34,6 @@ SPECIAL_TOKENS = (
 )
 VOCABULARY = 2048
 
-_IMAGE = "<|vision_start|>" + "<|image_pad|>" * IMAGE_TOKENS + "<|vision_end|>"
-
 
 def train_tokenizer(texts: Iterable[str]) -> Tokenizer:
     """Train the tokenizer on the world's texts."""
@@ -52,6 +53,16 @@ def train_tokenizer(texts: Iterable[str]) -> Tokenizer:
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
+    return _of_plain_text(tokenizer)
+
+
+def load_tokenizer(path: Path) -> Tokenizer:
+    """Read a stored tokenizer; it encodes every text as plain text."""
+    return _of_plain_text(Tokenizer.from_file(str(path)))
+
+
+def _of_plain_text(tokenizer: Tokenizer) -> Tokenizer:
+    tokenizer.encode_special_tokens = True  # their names in a text are text; no file stores this
     return tokenizer
 
 
@@ -73,15 +84,46 @@ def token_id(tokenizer: Tokenizer, token: str) -> int:
     return found
 
 
-def chat_text(system: str, prompt: str, *, history: Sequence[Turn] = ()) -> str:
-    """Return a request in Qwen's chat layout, image first, up to where the reply begins."""
-    turns = "".join(f"<|im_start|>{t.speaker}\n{_plain(t.text)}<|im_end|>\n" for t in history)
-    return (
-        f"<|im_start|>system\n{_plain(system)}<|im_end|>\n{turns}<|im_start|>user\n"
-        f"{_IMAGE}{_plain(prompt)}<|im_end|>\n<|im_start|>assistant\n"
-    )
+class Chat(NamedTuple):
+    """What a model reads before it replies: a system text, earlier turns, image and prompt."""
+
+    system: str
+    prompt: str
+    history: Sequence[Turn] = ()
 
 
-def _plain(text: str) -> str:
-    """Keep text from posing as one of the special tokens."""
-    return text.replace("<|", "< |")
+def encode_chats(tokenizer: Tokenizer, chats: Iterable[Chat]) -> list[list[int]]:
+    """Return token ids of requests in Qwen's chat layout, up to where the replies begin.
+
+    The image stands before the prompt. The layout alone adds special tokens: no text can end a
+    turn or stand for an image.
+
+    Args:
+        tokenizer: see `load_tokenizer`.
+        chats: the requests.
+    """
+    layouts = [_layout(chat) for chat in chats]
+    texts = list(dict.fromkeys(p for pieces in layouts for p in pieces if isinstance(p, str)))
+    ids = {
+        text: encoded.ids
+        for text, encoded in zip(texts, tokenizer.encode_batch(texts), strict=True)
+    }
+    special = {token: token_id(tokenizer, token) for token in SPECIAL_TOKENS}
+    return [
+        [i for p in pieces for i in (ids[p] if isinstance(p, str) else (special[t] for t in p))]
+        for pieces in layouts
+    ]
+
+
+_BEGIN, _END = ("<|im_start|>",), ("<|im_end|>",)
+_IMAGE = ("<|vision_start|>", *("<|image_pad|>",) * IMAGE_TOKENS, "<|vision_end|>")
+
+
+def _layout(chat: Chat) -> list[str | tuple[str, ...]]:
+    """Return the pieces of a request: texts, and special tokens in tuples."""
+    turns = [("system", chat.system), *((t.speaker, t.text) for t in chat.history)]
+    pieces: list[str | tuple[str, ...]] = []
+    for speaker, text in turns:
+        pieces += [_BEGIN, f"{speaker}\n{text}", _END, "\n"]
+    asked = [_BEGIN, "user\n", _IMAGE, chat.prompt, _END, "\n"]
+    return [*pieces, *asked, _BEGIN, "assistant\n"]

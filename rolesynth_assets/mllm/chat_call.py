@@ -8,6 +8,7 @@ import openai
 from tenacity import AsyncRetrying, retry_if_exception_type
 
 from rolesynth_assets.mllm.completion import read_completion
+from rolesynth_assets.mllm.control_tokens import restored_reply
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest, FailureReason
 from rolesynth_assets.mllm.faults import (
     BackoffWait,
@@ -63,7 +64,7 @@ class ChatCaller:
             return reply
 
         try:
-            return await retrying(attempt)
+            return restored_reply(await retrying(attempt), request)
         except RetryableFault as fault:
             reason, detail = fault.reason, fault.detail
         except RejectedFault as fault:

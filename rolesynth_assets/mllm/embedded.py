@@ -171,16 +171,17 @@ class _Nano:
 
     def __init__(self, weights: Path) -> None:
         import torch
-        from tokenizers import Tokenizer
         from transformers import Qwen2_5_VLForConditionalGeneration
         from transformers.utils import logging
+
+        from rolesynth_assets.embedded.tokenizer import load_tokenizer
 
         logging.disable_progress_bar()
         self.model: Any = Qwen2_5_VLForConditionalGeneration.from_pretrained(
             weights, dtype=torch.float32
         ).eval()
         own = weights / "tokenizer.json"  # the package's models share one
-        self.tokenizer = Tokenizer.from_file(str(own if own.is_file() else WEIGHTS / own.name))
+        self.tokenizer = load_tokenizer(own if own.is_file() else WEIGHTS / own.name)
         self.seen: OrderedDict[str, torch.Tensor] = OrderedDict()
         self.looking = Lock()
 
@@ -189,7 +190,7 @@ class _Nano:
         import torch
 
         from rolesynth_assets.embedded.decoding import Prompt, complete_batch
-        from rolesynth_assets.embedded.tokenizer import chat_text
+        from rolesynth_assets.embedded.tokenizer import Chat, encode_chats
 
         torch.set_num_threads(1)  # of this worker
         torch.set_flush_denormal(True)  # likewise; far below a logit's last digit, and slow
@@ -197,12 +198,10 @@ class _Nano:
         with self.looking:
             keys, tokens = self._image_tokens([r.images[0] for r in requests])
         rows = {key: row for row, key in enumerate(tokens)}
-        texts = [chat_text(r.system, r.prompt, history=r.history) for r in requests]
+        chats = (Chat(r.system, r.prompt, r.history) for r in requests)
         prompts = [
-            Prompt(encoded.ids, rows[key], r.sampling, r.seed)
-            for r, key, encoded in zip(
-                requests, keys, self.tokenizer.encode_batch(texts), strict=True
-            )
+            Prompt(ids, rows[key], r.sampling, r.seed)
+            for r, key, ids in zip(requests, keys, encode_chats(self.tokenizer, chats), strict=True)
         ]
         answers = complete_batch(self.model, prompts, torch.stack(list(tokens.values())))
         seconds = (time.perf_counter() - started) / len(requests)

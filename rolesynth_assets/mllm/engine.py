@@ -96,6 +96,8 @@ class ChatReply:
 
     `detail` explains a reason in words; a truncated reply keeps its text there. `latency_s` is the
     time in seconds of the attempt that gave the answer, without earlier attempts and waits.
+    `neutralised` is the number of control tokens in the request's texts that were made visible
+    text before a server read them (`control_tokens`).
     """
 
     key: str
@@ -106,6 +108,7 @@ class ChatReply:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     latency_s: float = 0.0
+    neutralised: int = 0
 
     def __post_init__(self) -> None:
         if (self.text is None) == (self.reason is None):

@@ -1,4 +1,8 @@
-"""A request as OpenAI chat messages: system, history, then the images and last the text."""
+"""A request as OpenAI chat messages: system, history, then the images and last the text.
+
+Whoever reads the messages puts them into a chat template and tokenizes the whole, so the texts are
+in neutral form (`control_tokens`); `restored_reply` takes it back.
+"""
 
 import hashlib
 import io
@@ -8,6 +12,7 @@ from base64 import b64encode
 from collections import OrderedDict
 from typing import Any
 
+from rolesynth_assets.mllm.control_tokens import neutralise
 from rolesynth_assets.mllm.engine import ChatRequest
 from rolesynth_assets.mllm.settings import DEFAULT_PIXEL_BUDGET
 
@@ -38,16 +43,17 @@ class MessageBuilder:
         """
         messages: list[dict[str, Any]] = []
         if request.system:
-            messages.append({"role": "system", "content": request.system})
-        messages += [{"role": turn.speaker, "content": turn.text} for turn in request.history]
+            messages.append({"role": "system", "content": neutralise(request.system)})
+        messages += [{"role": t.speaker, "content": neutralise(t.text)} for t in request.history]
+        prompt = neutralise(request.prompt)
         if not request.images:
-            messages.append({"role": "user", "content": request.prompt})
+            messages.append({"role": "user", "content": prompt})
             return messages
         parts: list[dict[str, Any]] = [
             {"type": "image_url", "image_url": {"url": self._data_url(image)}}
             for image in request.images
         ]
-        parts.append({"type": "text", "text": request.prompt})
+        parts.append({"type": "text", "text": prompt})
         messages.append({"role": "user", "content": parts})
         return messages
 

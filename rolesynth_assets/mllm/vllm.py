@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from rolesynth_assets.mllm.completion import why_no_text
+from rolesynth_assets.mllm.control_tokens import restored_reply
 from rolesynth_assets.mllm.engine import (
     ChatReply,
     ChatRequest,
@@ -160,7 +161,8 @@ class VllmEngine:
             ) from error
         latency_s = (time.perf_counter() - started) / len(asked)
         return [_refused(request.key, error, latency_s) for request, error in rejected] + [
-            _reply(request.key, output, latency_s) for request, output in answered
+            restored_reply(_reply(request.key, output, latency_s), request)
+            for request, output in answered
         ]
 
     def _sampling_params(self, request: ChatRequest) -> Any:

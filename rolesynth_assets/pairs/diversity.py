@@ -184,7 +184,9 @@ def _sentence_model() -> SentenceTransformer:
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    return load_model()
+    model = load_model()
+    model.tokenizer.split_special_tokens = True  # "[SEP]" in a caption is text
+    return model
 
 
 def _mean(values: Sequence[float]) -> float:

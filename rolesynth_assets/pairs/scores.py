@@ -43,6 +43,7 @@ class ScoreReport:
         reused: rows copied from another partition that asked the same.
         removed: rows deleted, whose caption or judge is no longer wanted.
         reasons: rows of this run without a score, by reason.
+        neutralised: control tokens in captions and roles that this run's calls neutralised.
         seconds: wall time.
     """
 
@@ -54,6 +55,7 @@ class ScoreReport:
     reasons: Mapping[str, int] = field(default_factory=dict)
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    neutralised: int = 0
     seconds: float = 0.0
 
 
@@ -110,7 +112,7 @@ async def write_scores(
     missing = set(plan.missing)
     asked = [question for question in questions if question.score_id in missing]
     reasons: Counter[str] = Counter()
-    tokens = [0, 0]
+    tokens = [0, 0, 0]
     for first in range(0, len(asked), micro_batch):
         batch = asked[first : first + micro_batch]
         replies = await _ask(store, engine, shard, batch, first, len(asked), progress)
@@ -119,6 +121,7 @@ async def write_scores(
         reasons.update(reason for reason in rows["reason"].to_pylist() if reason)
         tokens[0] += sum(reply.prompt_tokens for reply in replies.values())
         tokens[1] += sum(reply.completion_tokens for reply in replies.values())
+        tokens[2] += sum(reply.neutralised for reply in replies.values())
     removed = store.prune("scores", partition, wanted)
     return ScoreReport(
         captions=len(questions),
@@ -129,6 +132,7 @@ async def write_scores(
         reasons=dict(reasons),
         prompt_tokens=tokens[0],
         completion_tokens=tokens[1],
+        neutralised=tokens[2],
         seconds=time.monotonic() - began,
     )
 

@@ -28,11 +28,6 @@ def system_prompt() -> str:
     return path.read_text("utf-8").strip()
 
 
-def plain(text: str) -> str:
-    """Keep a question from posing as one of the tokenizer's special tokens."""
-    return text.replace("<|", "< |")
-
-
 def after_thinking(reply: str) -> str | None:
     """Return what follows the last ``</think>``, or all of a reply that does not think.
 

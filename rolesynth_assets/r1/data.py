@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from rolesynth_assets.cads.options import named_option, options
 from rolesynth_assets.cads.strategies import TaskType
-from rolesynth_assets.r1.answers import plain, system_prompt
+from rolesynth_assets.mllm.control_tokens import neutralise
+from rolesynth_assets.r1.answers import system_prompt
 from rolesynth_assets.r1.rewards import is_gradable
 from rolesynth_assets.store.digests import digest, image_id
 
@@ -152,10 +153,13 @@ def to_dataset(items: Sequence[TrainingItem], policy: Policy, batch: int) -> Dat
 
 
 def prompt(question: str) -> list[dict[str, Any]]:
-    """Return the conversation a policy reads; TRL puts the image before the question."""
+    """Return the conversation a policy reads; TRL puts the image before the question.
+
+    The trainer tokenizes it, so the question is in neutral form (`control_tokens`).
+    """
     return [
         {"role": "system", "content": system_prompt()},
-        {"role": "user", "content": plain(question)},
+        {"role": "user", "content": neutralise(question)},
     ]
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rolesynth_assets.r1.answers import plain, system_prompt
+from rolesynth_assets.mllm.control_tokens import neutralise, restored
+from rolesynth_assets.r1.answers import system_prompt
 from rolesynth_assets.r1.recipe import NANO
 from rolesynth_assets.store.digests import digest
 
@@ -168,7 +169,7 @@ def greedy_replies(
             ids = written[:, inputs["input_ids"].shape[1] :]
             replies += policy.processor.batch_decode(ids, skip_special_tokens=True)
     model.train(was_training)
-    return [reply.strip() for reply in replies]
+    return [restored(r.strip(), asked) for r, asked in zip(replies, questions, strict=True)]
 
 
 def _inputs(policy: Policy, questions: Sequence[str], images: Sequence[Sequence[bytes]]) -> Any:
@@ -178,7 +179,7 @@ def _inputs(policy: Policy, questions: Sequence[str], images: Sequence[Sequence[
     for question, shown in zip(questions, images, strict=True):
         pictures = [Image.open(io.BytesIO(policy.prepare(data))).convert("RGB") for data in shown]
         content: list[dict[str, Any]] = [{"type": "image", "image": p} for p in pictures]
-        content.append({"type": "text", "text": plain(question)})
+        content.append({"type": "text", "text": neutralise(question)})
         system = [{"type": "text", "text": system_prompt()}]
         conversations.append(
             [{"role": "system", "content": system}, {"role": "user", "content": content}]

@@ -12,6 +12,7 @@ from typing import Any
 
 from rolesynth_assets.cads.equality import equal_by_rule
 from rolesynth_assets.cads.strategies import TaskType
+from rolesynth_assets.mllm.control_tokens import restored
 from rolesynth_assets.r1.answers import MAX_CHARS, boxed_answer
 
 ACCURACY_WEIGHT = 0.9
@@ -67,7 +68,7 @@ def accuracy_reward(
     """
     rows = zip(completions, solution, task_type, question, strict=True)
     return [
-        float(is_right(turns[-1]["content"], gold, TaskType(kind), asked))
+        float(is_right(restored(turns[-1]["content"], asked), gold, TaskType(kind), asked))
         for turns, gold, kind, asked in rows
     ]
 

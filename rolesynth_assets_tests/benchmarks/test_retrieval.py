@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rolesynth_assets.benchmarks.ranking import chance_of_hit
 from rolesynth_assets.benchmarks.retrieval import retrieval_hits
+from rolesynth_assets_tests.property_profiles import examples
 
 KS = (1, 2, 5, 10)
 
@@ -34,7 +35,7 @@ def _benchmark(seed: int, images: int, d: int, noise: float = 0.7):
     return image_rows, text_rows / np.linalg.norm(text_rows, axis=1, keepdims=True), owner
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(
     seed=st.integers(0, 10_000),
     images=st.integers(1, 40),
@@ -108,7 +109,7 @@ def test_one_caption_for_two_images_is_shared_and_not_lost() -> None:
     np.testing.assert_allclose(hits.image_to_text[2], [1.0, 1.0, 1.0])
 
 
-@settings(deadline=None, max_examples=25)
+@examples(25)
 @given(seed=st.integers(0, 10_000), images=st.integers(2, 25))
 def test_hits_do_not_depend_on_the_order_of_files(seed: int, images: int) -> None:
     image_rows, text_rows, owner = _benchmark(seed, images, d=8)

@@ -6,11 +6,14 @@ from typing import Any
 import pytest
 from mathruler.grader import extract_boxed_content, grade_answer
 from PIL import Image
+from transformers import AutoTokenizer
 
 from rolesynth_assets.cads.exports.accepted import ExportError, accepted_problems
 from rolesynth_assets.cads.exports.easyr1 import export_easyr1
 from rolesynth_assets.cads.exports.hf import export_hf
 from rolesynth_assets.cads.exports.trl import export_trl
+from rolesynth_assets.mllm.control_tokens import restore
+from rolesynth_assets.r1.policy import NANO_WEIGHTS
 from rolesynth_assets_tests.cads.export_problems import problem, problem_row, store_with
 from rolesynth_assets_tests.cads.in_process_grader import InProcessGrader
 from rolesynth_assets_tests.cads.round_frames import picture
@@ -106,14 +109,43 @@ def test_trl_reads_the_export_and_its_reward_pays_for_every_answer(tmp_path: Pat
     assert accuracy_reward(wrong, rows["solution"]) == [0.0] * COUNT
 
 
+def test_control_tokens_in_a_problem_are_text_to_every_trainer(tmp_path: Path) -> None:
+    from datasets import load_from_disk
+
+    question = "A sign reads <|im_end|> and <image>. Of which colour is it?"
+    solution = "Look at <|vision_start|>."
+    signs = problem(1, question=question, solution=solution)
+    export_all([signs], tmp_path)
+    [easyr1] = parquet(tmp_path / "easyr1", tmp_path / "cache")
+    before, posed = easyr1["problem"].split("<image>")  # as EasyR1 does, one image a part
+    assert (before, restore(posed)) == ("", question)
+    [trl] = parquet(tmp_path / "trl", tmp_path / "cache")
+    assert trl["prompt"][-1]["content"] == posed
+    rows: Any = load_from_disk(str(tmp_path / "hf"))
+    assert rows[0]["neutralised"] == ["<|im_end|>", "<image>", "<|vision_start|>"]
+    assert (rows[0]["question"], restore(rows[0]["solution"])) == (posed, solution)
+    plain = problem(1, question="Of which colour is it?")
+    assert turns_and_images(posed) == turns_and_images(plain.question)
+
+
+def turns_and_images(question: str) -> tuple[int, int]:
+    """Count ends of turns and places of images as the nano's own processor reads a question."""
+    tokenizer = AutoTokenizer.from_pretrained(NANO_WEIGHTS)
+    content = [{"type": "image"}, {"type": "text", "text": question}]
+    ids = tokenizer.apply_chat_template([{"role": "user", "content": content}], return_dict=False)
+    ends, pads = (tokenizer.convert_tokens_to_ids(t) for t in ("<|im_end|>", "<|image_pad|>"))
+    return ids.count(ends), ids.count(pads)
+
+
 def test_the_data_set_on_disk_holds_all_that_is_known_and_its_card(tmp_path: Path) -> None:
     from datasets import load_from_disk
 
     problems = [problem(n) for n in range(COUNT)]
     export_hf(problems, tmp_path / "hf", "# Card\n")
     rows: Any = load_from_disk(str(tmp_path / "hf"))
-    assert rows.column_names == list(type(problems[0]).__dataclass_fields__)
+    assert rows.column_names == [*type(problems[0]).__dataclass_fields__, "neutralised"]
     for row, exported in zip(rows, problems, strict=True):
+        assert row.pop("neutralised") == []
         for name, value in row.items():
             if name != "image":
                 assert value == getattr(exported, name), name
@@ -135,9 +167,9 @@ def test_the_same_problems_give_the_same_files(tmp_path: Path) -> None:
 
 
 def test_what_a_trainer_could_not_grade_or_read_ends_the_export(tmp_path: Path) -> None:
-    for bad in (problem(1, answer="none"), problem(1, question="<image> and what else?")):
-        with pytest.raises(ExportError, match="p001 is not fit for EasyR1"):
-            export_easyr1([problem(0), bad], tmp_path / "easyr1", GRADER)
+    bad = problem(1, answer="none")
+    with pytest.raises(ExportError, match="p001 is not fit for EasyR1"):
+        export_easyr1([problem(0), bad], tmp_path / "easyr1", GRADER)
     with pytest.raises(ExportError, match="p001 is not fit for TRL"):
         export_trl([problem(1, answer="7\\")], tmp_path / "trl", GRADER, system=SYSTEM)
     with pytest.raises(ExportError, match="no image at all"):

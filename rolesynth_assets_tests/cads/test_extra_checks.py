@@ -2,7 +2,7 @@ import io
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
@@ -17,6 +17,7 @@ from rolesynth_assets.cads.extra_checks import (
     text_only_leak,
 )
 from rolesynth_assets_tests.cads.round_frames import picture
+from rolesynth_assets_tests.property_profiles import examples
 
 QUESTION = "How many of the red apples on the wooden table lie left of the tall blue bottle?"
 
@@ -150,7 +151,7 @@ PRINTS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(PRINTS, st.randoms(use_true_random=False))
 def test_order_does_not_matter_and_what_is_kept_is_apart(parts, rng) -> None:
     prints = [

@@ -1,9 +1,10 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rolesynth_assets.cads.grading import MAX_CHARS, Checker, gradable, is_right, trainer_gold
 from rolesynth_assets.cads.strategies import TaskType
+from rolesynth_assets_tests.property_profiles import examples
 
 MCQ, OPEN = TaskType.MCQ, TaskType.OPEN_ENDED
 BOTH = list(Checker)
@@ -82,7 +83,7 @@ def test_math_verify_is_called_as_trl_calls_it() -> None:
     assert 0 < sum(ours) < len(ours)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.integers(-(10**8), 10**8), st.integers(0, 3))
 def test_every_number_is_gradable_and_its_neighbour_is_another(number: int, places: int) -> None:
     answer, neighbour = (f"{value / 10**places:.{places}f}" for value in (number, number + 1))
@@ -93,7 +94,7 @@ def test_every_number_is_gradable_and_its_neighbour_is_another(number: int, plac
         assert not is_right(f"\\boxed{{{neighbour}}}", gold, checker)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.text(alphabet="abcxyz0123 {}\\$^_+-/().,%", max_size=12))
 def test_an_exported_gold_always_pays_for_its_own_answer(answer: str) -> None:
     for checker in BOTH:

@@ -6,7 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rolesynth_assets.cads.journal import Journal, JournalError, drawing_key, request_key
@@ -84,7 +84,6 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journal]:
         yield journal
 
 
-@settings(deadline=None)
 @given(replies)
 def test_a_reply_comes_back_as_it_was(shared: Journal, reply: ChatReply):
     key = repr(reply)

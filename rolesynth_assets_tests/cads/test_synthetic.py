@@ -59,8 +59,6 @@ def test_accepted_candidates_are_kept_and_the_others_are_no_rows() -> None:
         ({"answer": "7\\"}, DropReason.UNGRADABLE_TRL),
         ({"answer": "7 V"}, DropReason.UNIT_UNNAMED),
         ({"task_type": "MCQ", "answer": "E"}, DropReason.NO_OPTION),
-        ({"question": "How many?<|im_end|>"}, DropReason.CONTROL_TOKENS),
-        ({"question": "What is <VIDEO> about?"}, DropReason.CONTROL_TOKENS),
     ],
 )
 def test_what_no_trainer_can_use_is_dropped_with_its_reason(
@@ -88,6 +86,13 @@ def test_the_seeds_own_question_is_no_synthetic_problem() -> None:
     seeds = pl.DataFrame({"seed_id": ["s0", "s1"], "problem": ["Another?", problem]})
     assert reasons(select(rows, seeds=seeds)) == {"c000": None, "c001": "copies_seed"}
     assert reasons(select(rows)) == {"c000": None, "c001": None}
+
+
+@pytest.mark.parametrize("question", ["A sign reads <|im_end|>. Where?", "What is <VIDEO>?"])
+def test_a_question_about_a_control_token_is_kept_as_it_was_written(question: str) -> None:
+    selection = select([written(0, question=question)])
+    assert reasons(selection) == {"c000": None}
+    assert selection.rows["question"].to_list() == [question]
 
 
 def test_a_writers_placeholder_for_the_image_is_taken_out() -> None:

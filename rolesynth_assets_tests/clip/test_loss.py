@@ -3,10 +3,11 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rolesynth_assets.clip.loss import info_nce_loss, multi_positive_loss
+from rolesynth_assets_tests.property_profiles import examples
 
 
 def features(rows: int, seed: int, width: int = 6) -> torch.Tensor:
@@ -51,7 +52,7 @@ def unit(x):
     return F.normalize(x, dim=-1)
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(owners=st.lists(st.integers(0, 4), min_size=2, max_size=9), seed=st.integers(0, 1000))
 def test_on_the_square_layout_it_is_info_nce_in_value_and_gradient(owners, seed):
     groups = torch.tensor(owners)
@@ -63,7 +64,7 @@ def test_on_the_square_layout_it_is_info_nce_in_value_and_gradient(owners, seed)
     assert_same(ours, plain, [images, texts, log_scale])
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(counts=st.lists(st.integers(1, 4), min_size=2, max_size=5), seed=st.integers(0, 1000))
 def test_ragged_rectangular_batches_match_the_triple_loop(counts, seed):
     owners = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))

@@ -7,13 +7,13 @@ import torch
 from tokenizers import Tokenizer
 
 from rolesynth_assets.embedded.nano import nano_config, new_nano
-from rolesynth_assets.embedded.tokenizer import SPECIAL_TOKENS, token_id
+from rolesynth_assets.embedded.tokenizer import SPECIAL_TOKENS, load_tokenizer, token_id
 from rolesynth_assets.mllm.embedded import WEIGHTS
 
 
 @pytest.fixture(scope="session")
 def tokenizer() -> Tokenizer:
-    return Tokenizer.from_file(str(WEIGHTS / "tokenizer.json"))
+    return load_tokenizer(WEIGHTS / "tokenizer.json")
 
 
 @pytest.fixture(scope="session")

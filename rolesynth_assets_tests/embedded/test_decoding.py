@@ -8,7 +8,7 @@ import torch
 
 from rolesynth_assets.embedded.decoding import Completion, Prompt, _draw, complete_batch
 from rolesynth_assets.embedded.nano import encode_images, normalise, to_patches
-from rolesynth_assets.embedded.tokenizer import chat_text
+from rolesynth_assets.embedded.tokenizer import Chat, encode_chats
 from rolesynth_assets.mllm.engine import Sampling
 
 GREEDY = Sampling(0.0, 1.0, 12)
@@ -31,7 +31,7 @@ def image_tokens(nano, pixels) -> torch.Tensor:
 @pytest.fixture(scope="module")
 def prompts(tokenizer) -> list[Prompt]:
     """Requests of different lengths about the two images in turn."""
-    rows = [tokenizer.encode(chat_text("You look.", asked)).ids for asked in ASKED]
+    rows = encode_chats(tokenizer, [Chat("You look.", asked) for asked in ASKED])
     assert len({len(row) for row in rows}) > 2
     return [Prompt(row, at % 2, GREEDY, seed=at) for at, row in enumerate(rows)]
 

@@ -23,7 +23,7 @@ from rolesynth_assets.embedded.nano import (
     to_patches,
 )
 from rolesynth_assets.embedded.scenes import draw, draw_halved, encode, sample_scene
-from rolesynth_assets.embedded.tokenizer import chat_text
+from rolesynth_assets.embedded.tokenizer import Chat, encode_chats
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (3, SIDE, SIDE, 3), dtype=np.uint8)
 
@@ -48,7 +48,7 @@ def processed():
 def ids(tokenizer) -> torch.Tensor:
     """Token ids of three requests with an image, padded on the right."""
     asked = ["How many dogs?", "Say in plain words what the picture shows.", "Where?"]
-    rows = [e.ids for e in tokenizer.encode_batch([chat_text("You look.", a) for a in asked])]
+    rows = encode_chats(tokenizer, [Chat("You look.", a) for a in asked])
     longest = max(map(len, rows))
     return torch.tensor([row + [0] * (longest - len(row)) for row in rows])
 

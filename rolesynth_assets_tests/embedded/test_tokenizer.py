@@ -2,32 +2,44 @@ import json
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
-from tokenizers import Tokenizer
 
 from rolesynth_assets.embedded.kinds import KINDS
-from rolesynth_assets.embedded.lessons import Teacher
+from rolesynth_assets.embedded.language import encode_lessons
+from rolesynth_assets.embedded.lessons import Lesson, Teacher
 from rolesynth_assets.embedded.nano import IMAGE_TOKENS
 from rolesynth_assets.embedded.scenes import sample_scene
 from rolesynth_assets.embedded.tokenizer import (
     SPECIAL_TOKENS,
     VOCABULARY,
-    chat_text,
+    Chat,
+    encode_chats,
+    load_tokenizer,
     token_id,
     train_tokenizer,
 )
 from rolesynth_assets.mllm.embedded import WEIGHTS
 from rolesynth_assets.mllm.engine import Turn
 
-SHIPPED = Tokenizer.from_file(str(WEIGHTS / "tokenizer.json"))
+SHIPPED = load_tokenizer(WEIGHTS / "tokenizer.json")
 PADS = "<|image_pad|>" * IMAGE_TOKENS
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.text())
+FRAGMENTS = [*SPECIAL_TOKENS, "<", "|", ">", "<|", "im_end", "|>", " ", "\n", "x"]
+HOSTILE = st.lists(st.sampled_from(FRAGMENTS), max_size=8).map("".join)
+
+
+def special(ids):
+    return [i for i in ids if i < len(SPECIAL_TOKENS)]
+
+
+@given(st.text() | HOSTILE)
+@example("<|video_pad|>")
 def test_any_text_comes_back(text):
-    assert SHIPPED.decode(SHIPPED.encode(text).ids) == text
+    ids = SHIPPED.encode(text).ids
+    assert not special(ids)
+    assert SHIPPED.decode(ids) == text
 
 
 def test_content_words_are_tokens_of_their_own():
@@ -65,12 +77,13 @@ def test_training_follows_from_the_texts_alone():
 
 
 def test_the_image_comes_first_and_the_prompt_last():
-    assert chat_text("Be brief.", "What is it?") == (
+    history = (Turn("user", "Hello"), Turn("assistant", "Hi"))
+    short, long = encode_chats(SHIPPED, [Chat("Be brief.", "What is it?"), Chat("S", "P", history)])
+    assert SHIPPED.decode(short, skip_special_tokens=False) == (
         "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n"
         f"<|vision_start|>{PADS}<|vision_end|>What is it?<|im_end|>\n<|im_start|>assistant\n"
     )
-    history = (Turn("user", "Hello"), Turn("assistant", "Hi"))
-    assert chat_text("S", "P", history=history) == (
+    assert SHIPPED.decode(long, skip_special_tokens=False) == (
         "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nHello<|im_end|>\n"
         "<|im_start|>assistant\nHi<|im_end|>\n<|im_start|>user\n"
         f"<|vision_start|>{PADS}<|vision_end|>P<|im_end|>\n"
@@ -78,21 +91,26 @@ def test_the_image_comes_first_and_the_prompt_last():
     )
 
 
-INJECTION = st.lists(
-    st.sampled_from([*SPECIAL_TOKENS, "<", "|", ">", "<|", "im_end", "|>", " ", "x"]), max_size=8
-).map("".join)
-
-
-@settings(max_examples=150, deadline=None)
-@given(INJECTION, INJECTION, INJECTION)
+@given(HOSTILE, HOSTILE, HOSTILE)
 def test_no_text_can_pose_as_a_special_token(system, prompt, said):
-    harmless = chat_text("s", "p", history=(Turn("assistant", "t"),))
-    hostile = chat_text(system, prompt, history=(Turn("assistant", said),))
+    harmless = Chat("s", "p", (Turn("assistant", "t"),))
+    hostile = Chat(system, prompt, (Turn("assistant", said),))
+    plain, read = encode_chats(SHIPPED, [harmless, hostile])
+    assert special(read) == special(plain)
 
-    def special(text):
-        return [i for i in SHIPPED.encode(text).ids if i < len(SPECIAL_TOKENS)]
 
-    assert special(hostile) == special(harmless)
+def test_a_sign_that_reads_like_a_control_token_is_learnt_as_text():
+    caption = "A sign reads <|im_end|> <|image_pad|>"
+    lessons = [
+        Lesson("You look.", f"Score: {caption}", caption),
+        Lesson("You look.", "?", "x"),
+    ]
+    ids, targets = encode_lessons(SHIPPED, lessons)
+    end = token_id(SHIPPED, "<|im_end|>")
+    ends, pads = (ids == end).sum(1), (ids == token_id(SHIPPED, "<|image_pad|>")).sum(1)
+    assert ends.tolist() == [3, 3] and pads.tolist() == [IMAGE_TOKENS] * 2
+    learnt = [i for i in targets[0].tolist() if i >= 0]
+    assert learnt[-1] == end and SHIPPED.decode(learnt) == caption
 
 
 def test_the_shipped_chat_template_is_the_same_layout():
@@ -100,12 +118,11 @@ def test_the_shipped_chat_template_is_the_same_layout():
 
     loaded = AutoTokenizer.from_pretrained(WEIGHTS)
     messages = [
-        {"role": "system", "content": "Be brief."},
+        {"role": "system", "content": "Be brief: a red apple."},
         {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What is it?"}]},
     ]
     text = loaded.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-    ours = chat_text("Be brief.", "What is it?")
-    assert text.replace("<|image_pad|>", PADS) == ours
-    assert loaded(ours)["input_ids"] == SHIPPED.encode(ours).ids
+    [ours] = encode_chats(SHIPPED, [Chat("Be brief: a red apple.", "What is it?")])
+    assert loaded(text.replace("<|image_pad|>", PADS))["input_ids"] == ours
     described = json.loads((WEIGHTS / "preprocessor_config.json").read_text())
     assert (described["patch_size"], described["image_std"]) == (14, [0.25] * 3)

@@ -8,12 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
 from rolesynth_assets.images.decode import DecodeLimits, NormalisedImage, normalise
 from rolesynth_assets.images.rejects import Reject, RejectReason
+from rolesynth_assets_tests.property_profiles import examples
 
 
 def accepted(data: bytes, limits: DecodeLimits | None = None) -> NormalisedImage:
@@ -380,14 +381,14 @@ def _is_sound(data: bytes) -> None:
             assert (opened.mode, opened.size) == ("RGB", (result.width, result.height))
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.sampled_from(_STARTS), st.binary(max_size=400))
 @pytest.mark.filterwarnings("ignore")
 def test_random_bytes_never_raise(start, rest):
     _is_sound(start + rest)
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(
     st.sampled_from(_SAMPLES),
     st.lists(st.tuples(st.floats(0, 0.999), st.integers(0, 255)), min_size=1, max_size=8),

@@ -5,7 +5,7 @@ from base64 import b64encode
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rolesynth_assets.cads.journal import Journal
@@ -28,6 +28,7 @@ from rolesynth_assets_tests.lineage.stored_problems import (
     store_problems,
 )
 from rolesynth_assets_tests.lineage.stored_world import ROLE_SET, StoredWorld, recipe
+from rolesynth_assets_tests.property_profiles import examples
 
 IMAGE_TABLES = ("images", "captions", "scores", "pairs")
 REASON = "the licence  ended"
@@ -184,7 +185,7 @@ def test_a_copy_that_is_not_ours_is_named_and_left(world: StoredWorld) -> None:
     assert copy.exists()
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(data=st.binary(min_size=600, max_size=900), head=st.integers(0, 5))
 def test_needles_are_found_in_a_copy_and_in_base64_at_any_offset(data: bytes, head: int) -> None:
     needles = needles_of(data)

@@ -2,13 +2,14 @@ import io
 from base64 import b64decode
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 from rolesynth_assets.mllm import messages as messages_module
 from rolesynth_assets.mllm.engine import ChatRequest, Sampling, Turn
 from rolesynth_assets.mllm.messages import MessageBuilder, UnreadableImageError, fit_to_budget
+from rolesynth_assets_tests.property_profiles import examples
 
 SAMPLING = Sampling(0.7, 0.9, 48)
 
@@ -86,7 +87,7 @@ def test_a_photo_stays_upright_when_it_is_scaled_down():
         assert image.size == (50, 100)
 
 
-@settings(deadline=None, max_examples=50)
+@examples(50)
 @given(st.integers(1, 3000), st.integers(1, 3000), st.integers(784, 50_000))
 def test_the_budget_is_never_exceeded_and_the_aspect_kept(width, height, budget):
     fitted = messages_module._fitted_size(width, height, budget)

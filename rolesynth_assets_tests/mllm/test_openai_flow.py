@@ -266,3 +266,24 @@ def test_every_time_is_every_attempt():
     with StubServer(faults=every_time(Fault("status", 500))) as server:
         asyncio.run(collect(make(server.url, max_retries=4), [request(1)]))
     assert [chat.attempt for chat in server.requests] == [0, 1, 2, 3, 4]
+
+
+def test_control_tokens_are_sent_as_text_and_come_back_in_the_reply(picture):
+    sign, history = "A sign reads <|im_end|>", (Turn("user", "<image>"), Turn("assistant", "Hi."))
+    requests = [
+        request(1, prompt="Describe."),
+        request(2, prompt=sign, images=(picture("red"),), history=history),
+    ]
+    copies = lambda asked: asked.text.partition("reads ")[2] or asked.text  # noqa: E731
+    with StubServer(answer=copies) as server:
+        replies = asyncio.run(collect(make(server.url, concurrency=1), requests))
+    plain, sent = (payload["messages"] for payload in server.payloads)
+    assert plain[-1]["content"] == "Describe."
+    assert [turn["role"] for turn in sent] == ["system", "user", "assistant", "user"]
+    assert sent[1]["content"] == "<\xa6image>"
+    assert [part["type"] for part in sent[-1]["content"]] == ["image_url", "text"]
+    assert sent[-1]["content"][-1]["text"] == "A sign reads <\xa6|im_end|>"
+    assert [(reply.text, reply.neutralised) for reply in replies] == [
+        ("Describe.", 0),
+        ("<|im_end|>", 2),
+    ]

@@ -262,3 +262,12 @@ def test_batches_never_part_an_image():
     assert [len(batch) for batch in batches] == [8, 8, 4]
     assert [r for batch in batches for r in batch] == requests
     assert [len(b) for b in image_batches([ask(str(n)) for n in range(7)], 3)] == [3, 3, 1]
+
+
+def test_control_tokens_of_a_request_are_text_and_come_back_in_the_reply(made):
+    sign = "a sign reads <|IM_END|> [INST]"
+    harmless, reply = complete(engine(), [ask("a sign"), ask(sign)])
+    asked = [said(conversation) for conversation in made[0].batches[0][0]]
+    assert asked == ["a sign", "a sign reads <\xa6|IM_END|> [\xa6INST]"]
+    assert (reply.text, reply.neutralised) == (sign.upper(), 2)
+    assert (harmless.text, harmless.neutralised) == ("A SIGN", 0)

@@ -1,12 +1,13 @@
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from rolesynth_assets.pairs.cut import BOTH_LENGTHS, DropReason, apply_cut, compute_cutoffs
 from rolesynth_assets.roles.role_set import FilterPolicy
 from rolesynth_assets_tests.pairs.pair_frames import captions_of, policy, score_frame
+from rolesynth_assets_tests.property_profiles import examples
 
 score_rows = st.lists(
     st.tuples(
@@ -39,7 +40,7 @@ def slow_kept(scores: pl.DataFrame, share: float, per_length: bool) -> set[tuple
     return kept
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(rows=score_rows, asked=policies, n_roles=st.integers(1, 6))
 def test_cut_equals_its_definition_and_is_exact_over_shards(rows, asked, n_roles) -> None:
     scores = score_frame(rows)
@@ -55,7 +56,7 @@ def test_cut_equals_its_definition_and_is_exact_over_shards(rows, asked, n_roles
     assert_frame_equal(pairs, whole, check_row_order=False)
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(rows=score_rows, asked=policies, floor=st.integers(1, 3))
 def test_floor_adds_each_images_best_and_is_counted(rows, asked, floor) -> None:
     scores = score_frame(rows)

@@ -3,7 +3,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -15,6 +15,7 @@ from rolesynth_assets.pairs.diversity import (
     sentence_embeddings,
     vendi_score,
 )
+from rolesynth_assets_tests.property_profiles import examples
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
@@ -55,7 +56,7 @@ def test_known_values_of_the_word_measures() -> None:
     assert self_bleu(["two words", "Two words"]) == pytest.approx(100)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(arrays(np.float64, st.tuples(st.integers(2, 8), st.just(6)), elements=st.floats(0.1, 1)))
 def test_fast_paths_equal_the_plain_formulas(rows: np.ndarray) -> None:
     from vendi_score import vendi

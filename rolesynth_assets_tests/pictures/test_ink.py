@@ -1,13 +1,14 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rolesynth_assets.pictures.ink import font, wrap
+from rolesynth_assets_tests.property_profiles import examples
 
 FACE = font(15)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.lists(st.text("abcdefgW", min_size=1, max_size=40), max_size=25), st.integers(60, 300))
 def test_no_line_is_too_wide_and_no_letter_is_lost(words: list[str], width: int) -> None:
     lines = wrap(" ".join(words), FACE, width, max_lines=1000)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rolesynth_assets.recipes.pins import (
@@ -25,6 +25,7 @@ from rolesynth_assets.store.digests import digest
 from rolesynth_assets.store.schemas import PAIRS
 from rolesynth_assets.store.tables import Store
 from rolesynth_assets.store.warehouse import Warehouse
+from rolesynth_assets_tests.property_profiles import examples
 
 
 def recipe(**changes) -> Recipe:
@@ -82,7 +83,7 @@ def tables(draw) -> list[tuple[str, str, str, int | None, bool]]:
     return rows
 
 
-@settings(max_examples=120, deadline=None)
+@examples(120)
 @given(
     rows=tables(),
     cut=st.sampled_from(list(Cut)),

@@ -1,10 +1,11 @@
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rolesynth_assets.recipes.recipe import Recipe
 from rolesynth_assets.recipes.select import EmptySelectionError, select_rows
+from rolesynth_assets_tests.property_profiles import examples
 
 
 def recipe(**changes) -> Recipe:
@@ -90,7 +91,7 @@ def test_a_caption_in_two_shards_counts_once_and_is_kept_if_either_keeps_it():
     assert ids(chosen) == ["L00", "L01", "L02", "L19"]
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(
     kept=st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=40),
     seed=st.integers(0, 50),

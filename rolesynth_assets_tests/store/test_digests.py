@@ -6,7 +6,7 @@ import struct
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rolesynth_assets.store.digests import digest, digest_each, image_id, seed_from, table_digest
@@ -53,13 +53,11 @@ def slow_digest(rows: list[tuple]) -> str:
     return hashlib.sha256(out).hexdigest()
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(rows_strategy)
 def test_the_vectorised_digest_equals_the_plain_one(rows: list[tuple]) -> None:
     assert table_digest(as_table(rows), CONTENT) == slow_digest(rows)
 
 
-@settings(deadline=None)
 @given(rows_strategy, st.integers(0, 2**16), st.integers(0, 12))
 def test_order_chunks_and_other_columns_do_not_matter(
     rows: list[tuple], shuffle: int, cut: int
@@ -72,7 +70,6 @@ def test_order_chunks_and_other_columns_do_not_matter(
     assert table_digest(pieces, CONTENT) == table_digest(as_table(rows), CONTENT)
 
 
-@settings(deadline=None)
 @given(rows_strategy, rows_strategy)
 def test_different_rows_have_different_digests(first: list[tuple], second: list[tuple]) -> None:
     same_rows = sorted(map(repr, first)) == sorted(map(repr, second))
@@ -108,7 +105,6 @@ def test_the_digest_is_pinned() -> None:
     )
 
 
-@settings(deadline=None)
 @given(st.lists(st.one_of(st.text(), st.binary(), st.integers()), max_size=4), st.data())
 def test_parts_cannot_run_into_each_other(parts: list, data: st.DataObject) -> None:
     other = data.draw(st.lists(st.one_of(st.text(), st.binary(), st.integers()), max_size=4))

@@ -17,6 +17,7 @@ from rolesynth_assets.store.errors import (
 )
 from rolesynth_assets.store.schemas import IMAGES, PAIRS, TABLES
 from rolesynth_assets.store.tables import Store
+from rolesynth_assets_tests.property_profiles import examples
 
 A = {"shard": "s0", "role_set": "A"}
 B = {"shard": "s0", "role_set": "B"}
@@ -179,7 +180,8 @@ def test_reused_rows_beyond_one_lookup(store, pair_rows, monkeypatch) -> None:
 
 
 @settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    examples(15),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
     name=st.text("'\"\\`-%;\n é(", min_size=1, max_size=8),

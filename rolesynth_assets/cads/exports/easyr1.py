@@ -15,6 +15,7 @@ from rolesynth_assets.cads.exports.folder import replaced_folder
 from rolesynth_assets.cads.exports.parquet import FILE, image_cell, write_parquet
 from rolesynth_assets.cads.grading import Checker
 from rolesynth_assets.cads.grading_process import Grader
+from rolesynth_assets.mllm.control_tokens import neutralise
 
 IMAGE = "<image>"
 """EasyR1 puts an image wherever it reads this."""
@@ -29,7 +30,7 @@ def export_easyr1(problems: Iterable[AcceptedProblem], folder: Path, grader: Gra
         grader: every answer is graded against itself once more.
 
     Raises:
-        ExportError: there is no problem, or one that EasyR1 could not grade or read.
+        ExportError: there is no problem, or one that EasyR1 could not grade.
     """
     from datasets import Features, Image, List, Value
 
@@ -44,20 +45,21 @@ def export_easyr1(problems: Iterable[AcceptedProblem], folder: Path, grader: Gra
 def easyr1_row(problem: AcceptedProblem, grader: Grader) -> dict[str, object]:
     """Return one row; its problem has as many ``<image>`` as it has images, which is one.
 
+    EasyR1 tokenizes the problem, so the question is in neutral form (`control_tokens`), an
+    ``<image>`` within it too.
+
     Raises:
-        ExportError: EasyR1 could not grade its answer, or would see a second image.
+        ExportError: EasyR1 could not grade its answer.
     """
     gold = grader.gold(problem.answer, problem.task_type, Checker.MATHRULER)
-    if gold is None or IMAGE in problem.question:
-        fault = (
-            f"its question holds {IMAGE}" if gold else f"answer {problem.answer!r} is ungradable"
-        )
+    if gold is None:
         raise ExportError(
-            f"problem {problem.problem_id} is not fit for EasyR1: {fault}; materialize "
-            "synthetic_problems again, which drops such problems with their reason"
+            f"problem {problem.problem_id} is not fit for EasyR1: answer {problem.answer!r} is "
+            "ungradable; materialize synthetic_problems again, which drops such problems with "
+            "their reason"
         )
     return {
-        "problem": f"{IMAGE}{problem.question}",
+        "problem": f"{IMAGE}{neutralise(problem.question)}",
         "answer": gold,
         "images": [image_cell(problem)],
     }

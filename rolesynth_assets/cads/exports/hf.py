@@ -11,18 +11,22 @@ from typing import TYPE_CHECKING
 from rolesynth_assets.cads.exports.accepted import AcceptedProblem, ExportError
 from rolesynth_assets.cads.exports.folder import replaced_folder
 from rolesynth_assets.cads.exports.parquet import FILE, image_cell, write_parquet
+from rolesynth_assets.mllm.control_tokens import control_tokens, neutralise
 
 if TYPE_CHECKING:
     from datasets import Features
 
 CARD = "README.md"
+NEUTRALISED = "neutralised"
 
 
 def export_hf(problems: Iterable[AcceptedProblem], folder: Path, card: str) -> int:
     """Write the export, replacing an older one as a whole, and return its rows.
 
     Read it with ``datasets.load_from_disk(FOLDER)``: the columns of `AcceptedProblem`, ``image``
-    decoded.
+    decoded. Question, answer and solution are in neutral form, for who trains on them tokenizes
+    them; the column ``neutralised`` lists the control tokens that they held (`control_tokens`,
+    whose `restore` is the way back).
 
     Args:
         problems: kept problems.
@@ -42,8 +46,7 @@ def export_hf(problems: Iterable[AcceptedProblem], folder: Path, card: str) -> i
     with replaced_folder(folder) as draft:
         work = draft / "work"
         work.mkdir()
-        rows = ({**asdict(p), "image": image_cell(p)} for p in problems)
-        count = write_parquet(work / FILE, _features(), rows)
+        count = write_parquet(work / FILE, _features(), map(_row, problems))
         loaded = Dataset.from_parquet(str(work / FILE), cache_dir=str(work / "cache"))
         loaded.save_to_disk(draft)
         shutil.rmtree(work)
@@ -51,8 +54,18 @@ def export_hf(problems: Iterable[AcceptedProblem], folder: Path, card: str) -> i
         return count
 
 
+def _row(problem: AcceptedProblem) -> dict[str, object]:
+    texts = (problem.question, problem.answer, problem.solution)
+    return {
+        **asdict(problem),
+        **dict(zip(("question", "answer", "solution"), map(neutralise, texts), strict=True)),
+        "image": image_cell(problem),
+        NEUTRALISED: [token for text in texts for token in control_tokens(text)],
+    }
+
+
 def _features() -> Features:
-    from datasets import Features, Image, Value
+    from datasets import Features, Image, List, Value
 
     kinds = {"consensus": Value("int32"), "judges": Value("int32"), "hard": Value("bool")}
     return Features(
@@ -60,4 +73,5 @@ def _features() -> Features:
             field.name: Image() if field.name == "image" else kinds.get(field.name, Value("string"))
             for field in fields(AcceptedProblem)
         }
+        | {NEUTRALISED: List(Value("string"))}
     )

@@ -14,6 +14,7 @@ from rolesynth_assets.cads.exports.folder import replaced_folder
 from rolesynth_assets.cads.exports.parquet import FILE, image_cell, write_parquet
 from rolesynth_assets.cads.grading import Checker
 from rolesynth_assets.cads.grading_process import Grader
+from rolesynth_assets.mllm.control_tokens import neutralise
 
 
 def export_trl(
@@ -45,6 +46,8 @@ def export_trl(
 def trl_row(problem: AcceptedProblem, grader: Grader, system: str) -> dict[str, object]:
     """Return one row; the trainer itself puts the image before the question.
 
+    The trainer tokenizes the prompt, so the question is in neutral form (`control_tokens`).
+
     Raises:
         ExportError: TRL's reward could not grade its answer.
     """
@@ -57,7 +60,7 @@ def trl_row(problem: AcceptedProblem, grader: Grader, system: str) -> dict[str, 
     return {
         "prompt": [
             {"role": "system", "content": system},
-            {"role": "user", "content": problem.question},
+            {"role": "user", "content": neutralise(problem.question)},
         ],
         "image": image_cell(problem),
         "solution": gold,
