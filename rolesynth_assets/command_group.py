@@ -37,7 +37,7 @@ class CommandGroup(TyperGroup):
                 err=True,
             )
             raise typer.Exit(INTERRUPTED) from interrupt
-        except (typer.Exit, typer.Abort, typer.BadParameter):
+        except (typer.Exit, typer.Abort):
             raise  # told already
         except Exception as error:
             told = disk_trouble(error, written_places())

@@ -95,7 +95,7 @@ def _place(full: bool, named: str | None, places: Mapping[str, Path]) -> tuple[s
     for what, place in places.items():
         if _has_trouble(full, place):
             return what, place
-    return ("the file", Path(named)) if named else ("", None)
+    return ("the file", Path(named)) if named and full else ("", None)  # not ours to write
 
 
 def _has_trouble(full: bool, place: Path) -> bool:

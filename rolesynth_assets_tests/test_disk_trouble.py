@@ -56,6 +56,8 @@ def test_other_errors_are_left_alone(places, monkeypatch: pytest.MonkeyPatch) ->
     assert disk_trouble(ValueError("a caption of a full disk"), places) is None
     assert disk_trouble(OSError(errno.ENOENT, "No such file"), places) is None
     monkeypatch.setattr(module, "_has_trouble", lambda full, place: False)
+    unreadable = PermissionError(errno.EACCES, "Permission denied", "/somebody/elses/photo.png")
+    assert disk_trouble(unreadable, places) is None
     assert disk_trouble(RuntimeError("server: permission denied for model x"), places) is None
 
 
@@ -72,10 +74,18 @@ def test_a_command_ends_with_the_message_and_no_traceback(
         raise OSError(errno.ENOSPC, "No space left on device", str(target))
 
     @app.command()
+    def wrapped_write() -> None:
+        try:
+            write()
+        except OSError as error:
+            raise typer.BadParameter(str(error)) from error
+
+    @app.command()
     def broken() -> None:
         raise KeyError("a fault of the program")
 
-    done = CliRunner().invoke(app, ["write"])
-    assert done.exit_code == 1 and isinstance(done.exception, SystemExit)
-    assert "The disk of the data root is full" in done.output
+    for command in ("write", "wrapped-write"):
+        done = CliRunner().invoke(app, [command])
+        assert done.exit_code == 1 and isinstance(done.exception, SystemExit)
+        assert "The disk of the data root is full" in done.output
     assert isinstance(CliRunner().invoke(app, ["broken"]).exception, KeyError)
