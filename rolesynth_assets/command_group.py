@@ -7,6 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from rolesynth_assets.disk_trouble import disk_trouble, written_places
 from rolesynth_assets.input_error import InputError
 from rolesynth_assets.mllm.engine import EngineError
 
@@ -21,7 +22,8 @@ class CommandGroup(TyperGroup):
         """Run the command.
 
         Raises:
-            typer.Exit: with 2 for unusable input, with 130 for an interruption.
+            typer.Exit: with 2 for unusable input, with 130 for an interruption, with 1 for a disk
+                that is full or cannot be written.
         """
         try:
             return super().invoke(ctx)
@@ -35,3 +37,11 @@ class CommandGroup(TyperGroup):
                 err=True,
             )
             raise typer.Exit(INTERRUPTED) from interrupt
+        except (typer.Exit, typer.Abort):
+            raise  # told already
+        except Exception as error:
+            told = disk_trouble(error, written_places())
+            if told is None:
+                raise
+            typer.secho(told, fg="red", err=True)
+            raise typer.Exit(1) from error

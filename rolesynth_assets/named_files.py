@@ -4,15 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 PATTERNS = ("*.yaml", "*.yml")
+
+
+def fit_for_a_key(name: str) -> str:
+    """Return a name that becomes a partition's key and a folder.
+
+    Raises:
+        ValueError: Dagster takes no such key.
+    """
+    if "..." in name:
+        raise ValueError(f"{name!r} holds '...', which no partition's key may; take one dot")
+    return name
+
+
+PartitionName = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"), AfterValidator(fit_for_a_key)
+]
+"""Name of a recipe, a benchmark and the like: key of a partition and part of paths."""
 
 
 class Named(Protocol):

@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from rolesynth_assets.lineage.summary_problems import summarise_r1, summarise_rounds
+from rolesynth_assets.lineage.summary_problems import (
+    summarise_r1,
+    summarise_rounds,
+    summarise_sets,
+)
 
 if TYPE_CHECKING:
     from rolesynth_assets.cads.collective import Collective
@@ -31,7 +35,7 @@ def problem_tables(
     collective: Collective,
     recipes: Mapping[str, R1Recipe],
 ) -> Iterator[Table]:
-    """Yield a table of the rounds, and one of the policies if any were asked for.
+    """Yield a table of the rounds, one of the sets, and one of the policies if any were asked for.
 
     Args:
         store: the tables of CADS.
@@ -41,6 +45,7 @@ def problem_tables(
         recipes: R1 recipes there are, by name; the title says where policies are stand-ins.
     """
     yield _rounds(store, work, _note(m.engine == "embedded" for m in collective.members))
+    yield _sets(store, work)
     if work.recipes:
         yield _policies(warehouse, work, _note(recipes[name].stand_in for name in work.recipes))
 
@@ -66,6 +71,18 @@ def _rounds(store: StoreReader, work: ProblemWork, note: str) -> Table:
             str(row.kept_checked),
             "" if row.wrong_checked is None else str(row.wrong_checked),
         )
+    return table
+
+
+def _sets(store: StoreReader, work: ProblemWork) -> Table:
+    table = Table(title="Problems of the sets", title_justify="left")
+    table.add_column("domain")
+    for column in ("in the set", "refused", "with those refused"):
+        table.add_column(column, justify="right")
+    for row in summarise_sets(store, work.domains):
+        refused = ", ".join(f"{count} {reason}" for reason, count in row.refused.items())
+        every = row.kept + sum(row.refused.values())
+        table.add_row(row.domain, str(row.kept), refused or "none", str(every))
     return table
 
 

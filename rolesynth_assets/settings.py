@@ -7,8 +7,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
+from rolesynth_assets.cads.drops import DropReason
+from rolesynth_assets.cads.selection import SelectionRules
 from rolesynth_assets.images.descriptor import is_url
 from rolesynth_assets.input_error import InputError
 from rolesynth_assets.mllm.prices import Price, Prices
@@ -66,6 +75,30 @@ class ModelPrices(BaseModel):
     judge: Prices = Prices()
 
 
+class ProblemRules(BaseModel):
+    """Which accepted candidates become problems of the synthetic set."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    target: int | None = Field(default=None, ge=1)
+    """Problems of a domain's set at most; all if unset."""
+    draw_seed: int = 0
+    """Who is drawn when there are more."""
+    refused: tuple[DropReason, ...] = (DropReason.SUSPECT_LABEL, DropReason.WRITER_ALONE)
+    """Findings of extra checks that drop a problem: by default signs of a wrong reference."""
+
+    @field_validator("refused")
+    @classmethod
+    def _are_findings(cls, refused: tuple[DropReason, ...]) -> tuple[DropReason, ...]:
+        SelectionRules(refused=frozenset(refused))
+        return refused
+
+    @property
+    def rules(self) -> SelectionRules:
+        """The same for the selection."""
+        return SelectionRules(self.target, self.draw_seed, frozenset(self.refused))
+
+
 class Settings(BaseModel):
     """Everything that is not part of a role set, a recipe or a benchmark.
 
@@ -80,6 +113,7 @@ class Settings(BaseModel):
         judge: the engine that scores captions.
         collective: name of the collective that makes problems; the embedded one beside an embedded
             captioner, and empty beside any other, until one is chosen.
+        problems: which accepted candidates become problems.
         thresholds: bounds of the checks.
         prices: what captioner and judge cost; nothing where it is not told.
         max_refresh_cost: what one scheduled refresh may cost, in the currency of the prices.
@@ -95,6 +129,7 @@ class Settings(BaseModel):
     captioner: EngineSettings = EngineSettings()
     judge: EngineSettings = EngineSettings()
     collective: str = ""
+    problems: ProblemRules = ProblemRules()
     thresholds: Thresholds = Thresholds()
     prices: ModelPrices = ModelPrices()
     max_refresh_cost: Price | None = None

@@ -1,5 +1,6 @@
 import multiprocessing
 import os
+from importlib import resources
 from pathlib import Path
 
 import dagster as dg
@@ -30,10 +31,44 @@ def test_the_home_is_beside_the_project_unless_the_environment_names_one(
         assert instance.root_directory == str(folder / "elsewhere")
 
 
-def test_the_projects_settings_are_the_instances(folder: Path) -> None:
-    assert "enabled: false" in (prepare_home() / "dagster.yaml").read_text()
+def test_a_home_gets_the_shipped_limits_wherever_it_is(folder: Path) -> None:
+    prepare_home()
+    with dg.DagsterInstance.get() as instance:
+        assert instance.run_monitoring_enabled
+        assert instance.get_settings("concurrency")["pools"] == {
+            "default_limit": 1,
+            "granularity": "run",
+        }
+        assert instance.get_concurrency_config().run_queue_config.max_concurrent_runs == 2
+        assert not instance.telemetry_enabled
+
+
+def test_the_projects_settings_go_into_a_new_home(folder: Path) -> None:
     (folder / "dagster.yaml").write_text("nux:\n  enabled: false\n")
     assert (prepare_home() / "dagster.yaml").read_text() == "nux:\n  enabled: false\n"
+
+
+def test_a_homes_own_settings_are_never_overwritten(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    theirs, ours = folder / "home" / "dagster.yaml", folder / "dagster.yaml"
+    monkeypatch.setenv("DAGSTER_HOME", str(folder / "home"))
+    own = "# mine\ntelemetry:\n  enabled: false\n"
+    theirs.parent.mkdir()
+    theirs.write_text(own)
+    ours.write_text("telemetry: {enabled: false}\n")
+    prepare_home()
+    assert str(theirs) not in capfd.readouterr().err  # both say the same
+    ours.write_text("nux:\n  enabled: false\n")
+    prepare_home()
+    said = capfd.readouterr().err
+    assert str(theirs) in said and str(ours) in said
+    assert theirs.read_text() == own
+
+
+def test_the_shipped_settings_are_those_of_the_clone() -> None:
+    clone = Path(home.__file__).parents[1] / "dagster.yaml"
+    assert (resources.files("rolesynth_assets") / "dagster.yaml").read_text() == clone.read_text()
 
 
 def test_who_comes_while_the_home_is_made_waits(

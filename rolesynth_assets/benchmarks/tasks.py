@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rolesynth_assets.input_error import InputError
-from rolesynth_assets.named_files import load_named, read_model, same_name
+from rolesynth_assets.named_files import PartitionName, load_named, read_model, same_name
 
 SHIPPED_TASKS = Path(__file__).parent / "tasks"
 EXAMPLE_TASKS = Path(__file__).parent / "examples"
@@ -37,7 +37,7 @@ class Task(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     # a Dagster partition key: "|" would be taken for a separator of dimensions
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    name: PartitionName
     kind: TaskKind
     path: str = Field(min_length=1)
     """Folder or one `.tar`; `{data}` stands for the data root, `~` for the home folder."""

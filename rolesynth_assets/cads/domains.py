@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rolesynth_assets.cads.seed_files import SeedFileError
+from rolesynth_assets.named_files import fit_for_a_key
 from rolesynth_assets.store.digests import digest
 
 NO_DOMAIN = "problems"
@@ -41,6 +42,10 @@ def domain_files(folder: Path) -> dict[str, Path]:
                 f"{path}: {name!r} cannot name a domain; use letters, digits, dots, dashes and "
                 "underscores."
             )
+        try:
+            fit_for_a_key(name)
+        except ValueError as error:
+            raise SeedFileError(f"{path}: {error}.") from None
         if name in found:
             raise SeedFileError(
                 f"{path} and {found[name]} are both domain {name!r}: rename one, or put both into "

@@ -49,6 +49,8 @@ class ProblemCard:
         dropped: accepted candidates that are not in the set, by reason.
         target: what the set was drawn down to; None where nothing was.
         draw_seed: of that draw.
+        refused: findings of extra checks that drop a problem.
+        kept_unrefused: problems that the set would have if none were refused.
         members: model behind each member of the collective.
         renderers: what drew the images.
         licence: of the set, seeds and renderer considered; the caller vouches for it.
@@ -70,6 +72,8 @@ class ProblemCard:
     dropped: Mapping[str, int]
     target: int | None
     draw_seed: int
+    refused: Sequence[str]
+    kept_unrefused: int
     members: Mapping[str, ModelIdentity]
     renderers: Sequence[str]
     licence: str
@@ -162,6 +166,13 @@ def _losses(card: ProblemCard) -> str:
     if card.dropped:
         rows = [[f"`{reason}`", f"{count:,}"] for reason, count in card.dropped.items()]
         parts.append(_table(["accepted, but dropped because", "number"], rows))
+    if card.refused:
+        findings = ", ".join(f"`{finding}`" for finding in card.refused)
+        parts.append(
+            f"A finding of the extra checks drops a problem: {findings} (`problems.refused` in "
+            f"rolesynth.yaml). The set has {card.kept:,} problems so, and would have "
+            f"{card.kept_unrefused:,} if no finding were refused."
+        )
     if card.target is not None:
         parts.append(
             f"The set was to have at most {card.target:,} problems: drawn in proportion to domain "

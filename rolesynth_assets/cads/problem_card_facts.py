@@ -58,6 +58,8 @@ def problem_card(
         dropped=selection.dropped,
         target=selection.rules.target,
         draw_seed=selection.rules.draw_seed,
+        refused=sorted(selection.rules.refused),
+        kept_unrefused=selection.kept_unrefused,
         members=members,
         renderers=sorted(set(renderers)),
         licence=licence,

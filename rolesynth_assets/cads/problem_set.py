@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rolesynth_assets.cads.selection import Selection
+from rolesynth_assets.cads.selection import Selection, SelectionRules
 from rolesynth_assets.mllm.engine import ModelIdentity
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def make_problems(
     collective: Collective | None,
     grader: Grader,
     *,
+    rules: SelectionRules,
     licence: str,
     system: str,
     card_file: Path,
@@ -47,6 +48,7 @@ def make_problems(
         domain: partition.
         collective: tells the engines of the members.
         grader: the trainers' checkers.
+        rules: target size, draw seed, findings that drop a problem.
         licence: of the set.
         system: system text of TRL's prompts.
         card_file: gets the dataset card.
@@ -67,7 +69,7 @@ def make_problems(
     images = candidate_images(store, domain)
     candidates = pl.DataFrame(store.read("candidates", where, [*COLUMNS, "renderer"]))
     seeds = pl.DataFrame(store.read("seeds", where, ["seed_id", "problem"]))
-    selection = select_problems(candidates, images, grader, seeds=seeds)
+    selection = select_problems(candidates, images, grader, rules, seeds=seeds)
     table = problem_table(selection.rows, images)
     store.replace("problems", where, table, allow_empty=True)
     members = recorded_members(store, domain, collective)

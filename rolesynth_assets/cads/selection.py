@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.cads.drops import DropReason
+from rolesynth_assets.store.digests import digest
 
 if TYPE_CHECKING:
     import polars as pl
@@ -29,13 +30,20 @@ class SelectionRules:
     Attributes:
         target: problems that the set shall have at most; None takes all.
         draw_seed: who is drawn when there are more.
-        refused: which of `EXTRA_FINDINGS` drop a problem. None by default: they are reported apart
-            from C. A check that was switched off in a round finds nothing.
+        refused: which of `EXTRA_FINDINGS` drop a problem; a project's settings say which. A check
+            that was switched off in a round finds nothing.
     """
 
     target: int | None = None
     draw_seed: int = 0
     refused: frozenset[DropReason] = frozenset()
+
+    @property
+    def digest(self) -> str:
+        """64 hex characters that change when other problems may be chosen."""
+        return digest(
+            "selection rules", str(self.target), str(self.draw_seed), *sorted(self.refused)
+        )
 
     def __post_init__(self) -> None:
         """Refuse a target of nothing and reasons that are no finding of an extra check."""
@@ -58,11 +66,13 @@ class Selection:
             candidate, kept or dropped with its reason.
         rules: what it was selected by, the draw seed among it.
         not_accepted: candidates that are no row at all, by decision.
+        kept_unrefused: problems that the set would have if no finding were refused.
     """
 
     rows: pl.DataFrame
     rules: SelectionRules
     not_accepted: Mapping[str, int]
+    kept_unrefused: int
 
     @property
     def kept(self) -> int:

@@ -68,15 +68,29 @@ def select_problems(
     accepted = candidates.select(COLUMNS).filter(kept).sort("candidate_id")
     others = candidates.filter(~kept).group_by("decision").len().sort("decision")
     seed_texts = dict(seeds.select("seed_id", "problem").iter_rows()) if seeds is not None else {}
-    outcomes: _Outcomes = {}
+    refused: dict[str, Dropped] = {}
+    gradable: _Outcomes = {}
     for row in accepted.iter_rows(named=True):
         _check_complete(row)
-        dropped = _refused(row, rules) or _not_new(row, seed_texts.get(row["seed_id"]))
-        outcomes[row["candidate_id"]] = dropped or _gold(row, grader)
+        key = row["candidate_id"]
+        gradable[key] = _not_new(row, seed_texts.get(row["seed_id"])) or _gold(row, grader)
+        if found := _refused(row, rules):
+            refused[key] = found
+    outcomes = _narrowed(accepted, gradable | refused, images, rules)
+    rows = problem_rows(accepted, outcomes)
+    unrefused = _narrowed(accepted, dict(gradable), images, rules) if refused else outcomes
+    kept_unrefused = sum(isinstance(outcome, Gold) for outcome in unrefused.values())
+    return Selection(rows, rules, dict(others.iter_rows()), kept_unrefused)
+
+
+def _narrowed(
+    accepted: pl.DataFrame, outcomes: _Outcomes, images: Images, rules: SelectionRules
+) -> _Outcomes:
+    """Drop duplicates and what is not drawn, in place."""
     _drop_duplicates(accepted, outcomes, images)
     if rules.target is not None:
         _drop_undrawn(accepted, outcomes, rules.target, rules.draw_seed)
-    return Selection(problem_rows(accepted, outcomes), rules, dict(others.iter_rows()))
+    return outcomes
 
 
 def _check_complete(row: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from rolesynth_assets.captions.cleaning import clean
 from rolesynth_assets.captions.lengths import LengthRule
+from rolesynth_assets.captions.outward import find_link, find_order
 from rolesynth_assets.captions.screens import find_no_prose, find_persona, find_refusal
 from rolesynth_assets.mllm.engine import ChatReply
 
@@ -36,6 +37,10 @@ class CaptionReason(StrEnum):
     """The text talks about its writer, its role or its task."""
     NOT_TEXT = "not_text"
     """JSON, markup, symbols, or one phrase over and over."""
+    LINK = "link"
+    """An address, or Markdown that a page would load."""
+    ORDER = "order"
+    """The text gives orders to whoever reads it, such as which score to give."""
 
     @property
     def transient(self) -> bool:
@@ -91,6 +96,10 @@ def parse_caption(reply: ChatReply, rule: LengthRule, role: str = "") -> ParsedC
 def _screen(text: str, words: int, rule: LengthRule, role: str) -> tuple[CaptionReason, str] | None:
     if caught := find_no_prose(text):
         return CaptionReason.NOT_TEXT, caught
+    if caught := find_link(text):
+        return CaptionReason.LINK, f"{caught!r}"
+    if caught := find_order(text):
+        return CaptionReason.ORDER, f"{caught!r}"
     if caught := find_refusal(text):
         return CaptionReason.REFUSED, f"{caught!r}"
     if caught := find_persona(text, role):

@@ -92,11 +92,16 @@ _REFUSAL = [
 ]
 
 _WORD = re.compile(r"[^\W\d_]+")
+_TAG = re.compile(  # of any length; <info@shop> is none, and neither is <3
+    r"</?[a-z][\w:-]*(?:[\s/][^<>]*)?>|<!--|<(?:img|script|iframe|svg|style|link|meta|object|embed|"
+    r"video|audio|a|form|input|base|body)[\s/]",
+    re.IGNORECASE,
+)
 
 
 def find_refusal(text: str) -> str | None:
     """Return the words that refuse to answer, or None."""
-    return _first_match(_REFUSAL, _own_words(text))
+    return _first_match(_REFUSAL, own_words(text))
 
 
 def find_persona(text: str, role: str = "") -> str | None:
@@ -107,7 +112,7 @@ def find_persona(text: str, role: str = "") -> str | None:
         role: the role's name; "As the <role>, ..." is persona talk, and so is a role name of two or
             more words, spelt as in its record, anywhere.
     """
-    own = _own_words(text)
+    own = own_words(text)
     if match := _first_match(_PERSONA, own):
         return match
     if not role:
@@ -126,7 +131,7 @@ def find_no_prose(text: str) -> str | None:
     """Return what makes a text no prose (JSON, markup, symbols, a loop), or None."""
     if text[:1] in "{[" and _is_json(text):
         return "JSON"
-    if re.search(r"</?[a-z][^>]{0,80}>", text, re.IGNORECASE):
+    if _TAG.search(text):
         return "markup"
     dense = "".join(text.split())
     if dense and sum(char.isalpha() for char in dense) / len(dense) < 0.6:
@@ -138,7 +143,8 @@ def find_no_prose(text: str) -> str | None:
     return None
 
 
-def _own_words(text: str) -> str:
+def own_words(text: str) -> str:
+    """Return a caption on one line without what it puts into quotation marks."""
     return _QUOTED.sub('""', straighten(text))
 
 

@@ -31,6 +31,7 @@ _COPIED = (
     deps=[
         dg.AssetDep("cads_rounds", partition_mapping=partitions.by_domain),
         "cads_seeds",
+        "problem_rules",
     ],
     group_name="cads",
     kinds={"lance", "huggingface"},
@@ -49,7 +50,8 @@ def synthetic_problems(
     """The accepted problems of all rounds that are new and gradable, with a card and exports.
 
     In: `candidates`, `seeds`. Out: Lance table `problems`, with the reason of each drop, and the
-    set for EasyR1, TRL and `datasets`. Stale when: a round, the seeds or the code change.
+    set for EasyR1, TRL and `datasets`. Stale when: a round, the seeds, `problems` in rolesynth.yaml
+    or the code change.
     """
     from rolesynth_assets.cads import problem_checks
     from rolesynth_assets.cads.grading_process import AnswerGrader
@@ -66,6 +68,7 @@ def synthetic_problems(
             domain,
             chosen_collective(platform),
             grader,
+            rules=settings.problems.rules,
             licence=settings.licence,
             system=system_prompt(),
             card_file=card,
@@ -83,6 +86,8 @@ def synthetic_problems(
     metadata = {
         "rolesynth/problems": kept,
         "rolesynth/hard": int(rows.filter("kept")["hard"].sum()),
+        "rolesynth/problems_if_none_refused": made.selection.kept_unrefused,
+        "rolesynth/refused": ", ".join(sorted(made.selection.rules.refused)) or "nothing",
         "rolesynth/dropped": rows.height - kept,
         "rolesynth/drop_reasons": dg.MetadataValue.json(made.selection.dropped),
         "rolesynth/not_accepted": dg.MetadataValue.json(dict(made.selection.not_accepted)),

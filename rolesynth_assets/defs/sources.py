@@ -79,6 +79,15 @@ def seed_files() -> dg.DataVersionsByPartition:
 
 
 @observed(group_name="cads")
+def problem_rules(platform: Platform) -> dg.DataVersion:
+    """`problems` in rolesynth.yaml: size of the set, findings that drop a problem.
+
+    A refresh observes it first, so that other rules make the sets stale.
+    """
+    return dg.DataVersion(platform.settings.problems.rules.digest)
+
+
+@observed(group_name="cads")
 def collective(platform: Platform) -> dg.DataVersion:
     """The models that write and judge problems, and what draws them; observed before a refresh."""
     from rolesynth_assets.cads.collective import load_collectives

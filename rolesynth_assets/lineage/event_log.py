@@ -7,7 +7,7 @@ an asset, whatever its partitions. It works on every storage that keeps its even
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -38,6 +38,7 @@ _EVENTS = SqlEventLogStorageTable.c
 _TAGS = AssetEventTagsTable.c
 _MATERIALIZED = dg.DagsterEventType.ASSET_MATERIALIZATION.value
 _OBSERVED = dg.DagsterEventType.ASSET_OBSERVATION.value
+_WIPED = dg.DagsterEventType.ASSET_WIPED.value
 _PLANNED = dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value
 
 
@@ -66,7 +67,7 @@ class EventLog:
                 materializations (Dagster's provenance points to those alone where there are any).
         """
         with self._connected() as log:  # opening one costs more than a query
-            wiped = log.wiped_at(key)
+            wiped = log.since_wiped(key)
             made = log.versions(key, _MATERIALIZED, wiped)
             if source and not made.versions:
                 observed = log.versions(key, _OBSERVED, wiped)
@@ -90,6 +91,24 @@ class EventLog:
                 times.setdefault(name, {})[partition] = at
         return times
 
+    def clock_until(self, events: Collection[int]) -> dict[int, datetime]:
+        """Return the latest time that was recorded up to each event, UTC.
+
+        Events are numbered in the order in which they were recorded. Their own times may go back
+        where somebody set a clock, this one never does.
+        """
+        if not events:
+            return {}
+        reached: dict[int, datetime] = {}
+        latest, before = datetime.min, 0
+        with self._connected() as log:
+            for event in sorted(events):
+                query = sql.select(sql.func.max(_EVENTS.timestamp))
+                ((at,),) = log.rows(query.where(_EVENTS.id > before, _EVENTS.id <= event))
+                latest, before = max(latest, at or datetime.min), event
+                reached[event] = latest
+        return reached
+
     @contextmanager
     def _connected(self) -> Iterator[_Connected]:
         with self._storage.index_connection() as connection:
@@ -105,15 +124,26 @@ class _Connected:
     def rows(self, query: sql.Select) -> Sequence[sql.Row]:
         return self.connection.execute(query).fetchall()
 
-    def wiped_at(self, key: dg.AssetKey) -> datetime | None:
+    def since_wiped(self, key: dg.AssetKey) -> sql.ColumnElement[bool] | None:
+        """Return what holds for events after the asset's last wipe; None if it never was wiped."""
         table = AssetKeyTable.c
         query = sql.select(table.asset_details).where(table.asset_key == key.to_string())
         for (details,) in self.rows(query):
             wiped = details and deserialize_value(details, AssetDetails).last_wipe_timestamp
-            return datetime.fromtimestamp(wiped, UTC).replace(tzinfo=None) if wiped else None
+            if not wiped:
+                return None
+            noted = sql.select(sql.func.max(_EVENTS.id)).where(
+                _EVENTS.asset_key == key.to_string(), _EVENTS.dagster_event_type == _WIPED
+            )
+            ((event,),) = self.rows(noted)
+            if event is not None:  # by number, for a clock may be set back
+                return _EVENTS.id > event
+            return _EVENTS.timestamp > datetime.fromtimestamp(wiped, UTC).replace(tzinfo=None)
         return None
 
-    def versions(self, key: dg.AssetKey, kind: str, wiped: datetime | None) -> History:
+    def versions(
+        self, key: dg.AssetKey, kind: str, wiped: sql.ColumnElement[bool] | None
+    ) -> History:
         tagged = sql.and_(_TAGS.event_id == _EVENTS.id, _TAGS.key == DATA_VERSION_TAG)
         query = (
             sql.select(
@@ -126,7 +156,7 @@ class _Connected:
             .order_by(_EVENTS.id)
         )
         if wiped is not None:
-            query = query.where(_EVENTS.timestamp > wiped)
+            query = query.where(wiped)
         history = History()
         for event, partition, run_id, value, at in self.rows(query):
             history.first_event = history.first_event or event

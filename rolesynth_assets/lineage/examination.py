@@ -48,6 +48,7 @@ class Examination:
                 Partitions(node.partitions_def),
                 self.log.history(key, source=not node.is_materializable),
                 self._times,
+                self.log.clock_until,
             )
         return self._assets[key]
 

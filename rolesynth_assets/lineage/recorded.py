@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -22,12 +22,14 @@ class RecordedAsset:
         partitions: its keys.
         history: what was made of it.
         times: when dynamic partitions were added, by definition and key, UTC.
+        clock_until: latest time that was recorded up to each of some events, UTC.
     """
 
     name: str
     partitions: Partitions
     history: History
     times: Mapping[str, Mapping[str, datetime]]
+    clock_until: Callable[[Collection[int]], Mapping[int, datetime]]
 
     @cached_property
     def _made_by(self) -> Mapping[str, Sequence[Key]]:
@@ -57,11 +59,13 @@ class RecordedAsset:
             for definition, at in map(self.partitions.dimension, self.partitions.names)
             if isinstance(definition, dg.DynamicPartitionsDefinition)
         ]
-        found: set[Key] = set()
+        found: dict[Key, tuple[datetime, int]] = {}
         for times, at in dynamic:
             for key, versions in self.history.versions.items():
-                values, made = self.partitions.values(key), versions[place].at
+                values, made = self.partitions.values(key), versions[place]
                 added = times.get(values[at]) if values else None
-                if added and made and added > made:
-                    found.add(key)
-        return found
+                if added and made.at and added > made.at:
+                    found[key] = (max(added, found.get(key, (added, 0))[0]), made.event)
+        # a version may bear an earlier time because a clock was set back in between
+        clock = self.clock_until({event for _, event in found.values()})
+        return {key for key, (added, event) in found.items() if added > clock[event]}

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import dagster as dg
 from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 
+from rolesynth_assets.disk_trouble import disk_trouble_in, written_places
 from rolesynth_assets.lineage.causes import Cell
 from rolesynth_assets.lineage.spent import Spent
 from rolesynth_assets.lineage.staleness import Staleness, examine
@@ -150,9 +151,10 @@ class Refresher:
                     _spent(outcome),
                 )
         if not outcome.success:
+            first = _first_error(outcome)
+            first = disk_trouble_in(first, written_places()) or first
             raise RefreshError(
-                f"{cell} failed: {_first_error(outcome)} (run {outcome.run_id}; see "
-                "`rolesynth ui`)",
+                f"{cell} failed: {first} (run {outcome.run_id}; see `rolesynth ui`)",
                 _spent(outcome),
             )
         return Made(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -81,6 +82,33 @@ def summarise_rounds(
                     kept_checked=rules[ALL_CHECKS]["kept"],
                 )
             )
+    return found
+
+
+@dataclass(frozen=True)
+class SetSummary:
+    """The set of one domain.
+
+    Attributes:
+        domain: partition.
+        kept: its problems.
+        refused: problems dropped for a finding of an extra check, by finding.
+    """
+
+    domain: str
+    kept: int
+    refused: Mapping[str, int]
+
+
+def summarise_sets(store: StoreReader, domains: Sequence[str]) -> list[SetSummary]:
+    """Count the problems of each domain's set, and what a finding keeps out of it."""
+    from rolesynth_assets.cads.selection import EXTRA_FINDINGS
+
+    found = []
+    for domain in domains:
+        reasons = store.read("problems", {"domain": domain}, ["reason"])["reason"].to_pylist()
+        refused = Counter(reason for reason in reasons if reason in EXTRA_FINDINGS)
+        found.append(SetSummary(domain, reasons.count(None), dict(sorted(refused.items()))))
     return found
 
 

@@ -13,6 +13,7 @@ from importlib import resources
 from typing import NamedTuple
 
 from rolesynth_assets.mllm.engine import ChatReply, FailureReason, Sampling
+from rolesynth_assets.pairs.caption_data import as_data
 from rolesynth_assets.roles.role import Role
 from rolesynth_assets.store.digests import digest
 
@@ -71,9 +72,10 @@ class JudgePrompt(NamedTuple):
         """Return the user text that asks for the score of one caption; the image comes before it.
 
         The text is one line with single spaces: role name, responsibilities, caption, instruction.
+        A caption that could be read as an order is put between marks that it cannot contain.
         """
         text = self.template.format(
-            name=role.name, responsibilities=role.responsibilities, caption=caption
+            name=role.name, responsibilities=role.responsibilities, caption=as_data(caption)
         )
         return " ".join(text.split())
 

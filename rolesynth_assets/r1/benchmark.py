@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from rolesynth_assets.cads.options import options
 from rolesynth_assets.cads.strategies import TaskType
+from rolesynth_assets.named_files import PartitionName
 from rolesynth_assets.store.digests import digest
 
 
@@ -56,7 +57,7 @@ class R1Benchmark(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    name: PartitionName
     description: str = ""
     layout: Layout
     path: str | None = None

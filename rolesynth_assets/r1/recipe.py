@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
+from rolesynth_assets.named_files import PartitionName
 from rolesynth_assets.r1.rewards import ACCURACY_WEIGHT, FORMAT_WEIGHT
 from rolesynth_assets.store.digests import digest
 
@@ -70,7 +71,7 @@ class R1Recipe(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    name: PartitionName
     description: str
     model: Annotated[str, Field(min_length=1)]
     revision: str | None = None

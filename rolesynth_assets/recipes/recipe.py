@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
 from rolesynth_assets.clip.architectures import shipped_architecture
+from rolesynth_assets.named_files import PartitionName
 from rolesynth_assets.store.digests import digest
 
 
@@ -118,7 +119,7 @@ class Recipe(Value):
         baseline: recipe this one is compared with, if any.
     """
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    name: PartitionName
     description: str
     role_set: str
     cut: Cut = Cut.SCORES

@@ -31,6 +31,14 @@ def test_a_domain_stands_once_and_its_name_can_be_a_key(tmp_path: Path) -> None:
         domain_files(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["a...b", "a\nb", "a\tb", "a|b", "a....jsonl"])
+def test_a_name_that_no_partition_may_have_is_named(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path / f"{name}.jsonl")
+    with pytest.raises(SeedFileError) as caught:
+        domain_files(tmp_path)
+    assert str(path) in str(caught.value)
+
+
 def test_the_digest_follows_the_content_and_in_a_folder_the_images(tmp_path: Path) -> None:
     file = write(tmp_path / "b.jsonl")
     before = seeds_digest(file)

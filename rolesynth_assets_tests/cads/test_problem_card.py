@@ -3,6 +3,7 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
+from rolesynth_assets.cads.drops import DropReason
 from rolesynth_assets.cads.problem_card import ProblemCard, problem_card_markdown
 from rolesynth_assets.cads.problem_card_facts import EXAMPLES, problem_card
 from rolesynth_assets.cads.selection import Selection, SelectionRules
@@ -20,8 +21,8 @@ def card(**fields) -> ProblemCard:
     rows += [problem_row(n, kept=False, reason="duplicate") for n in (12, 13)]
     rows += [problem_row(14, kept=False, reason="not_drawn")]
     frame = pl.DataFrame(rows).drop("image")
-    rules = SelectionRules(target=12, draw_seed=7)
-    selection = Selection(frame, rules, {"discarded": 20, "undecided": 1})
+    rules = SelectionRules(12, 7, frozenset({DropReason.SUSPECT_LABEL, DropReason.WRITER_ALONE}))
+    selection = Selection(frame, rules, {"discarded": 20, "undecided": 1}, kept_unrefused=19)
     made = problem_card(
         "counting",
         selection,
@@ -52,6 +53,9 @@ def test_the_card_says_what_was_counted() -> None:
         "| `discarded` | 20 |",
         "| `duplicate` | 2 |",
         "| `not_drawn` | 1 |",
+        "A finding of the extra checks drops a problem: `suspect_label`, `writer_alone` "
+        "(`problems.refused` in rolesynth.yaml). The set has 12 problems so, and would have 19 if "
+        "no finding were refused.",
         "The set was to have at most 12 problems: drawn in proportion to domain and strategy, hard "
         "ones first, with draw seed 7.",
         "CC BY-SA 4.0",

@@ -150,6 +150,32 @@ def test_findings_of_extra_checks_drop_only_where_that_was_asked_for() -> None:
     assert found == {"c001": "suspect_label", "c003": "writer_alone"}
 
 
+def test_the_set_is_counted_both_ways_duplicates_and_draw_included() -> None:
+    same = {"question": "How many?", "answer": "4", "image": picture(7)}
+    rows = [written(0, suspect_label=True, **same), written(1, **same), written(2), written(3)]
+    rules = SelectionRules(refused=frozenset({DropReason.SUSPECT_LABEL}))
+    selection = select(rows, rules=rules)
+    assert reasons(selection)["c000"] == "suspect_label" and reasons(selection)["c001"] is None
+    assert (selection.kept, selection.kept_unrefused) == (3, 3)  # its copy takes its place
+    other = select([written(0, suspect_label=True), *rows[2:]], rules=rules)
+    assert (other.kept, other.kept_unrefused) == (2, 3)
+    drawn = select(rows, rules=SelectionRules(2, 0, rules.refused))
+    assert (drawn.kept, drawn.kept_unrefused) == (2, 2)
+
+
+def test_rules_that_choose_otherwise_have_another_digest() -> None:
+    label, alone = DropReason.SUSPECT_LABEL, DropReason.WRITER_ALONE
+    rules = [
+        SelectionRules(),
+        SelectionRules(refused=frozenset({label})),
+        SelectionRules(refused=frozenset({label, alone})),
+        SelectionRules(target=1),
+        SelectionRules(draw_seed=1),
+    ]
+    assert len({rule.digest for rule in rules}) == len(rules)
+    assert SelectionRules(refused=frozenset([alone, label])).digest == rules[2].digest
+
+
 def test_down_sampling_keeps_the_mix_takes_hard_ones_first_and_records_its_seed() -> None:
     rows = [written(n, "+++" if n % 4 < 2 else "+--") for n in range(24)]
     selection = select(rows, rules=SelectionRules(target=8, draw_seed=5))

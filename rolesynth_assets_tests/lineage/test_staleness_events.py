@@ -4,7 +4,11 @@ from datetime import timedelta
 
 import dagster as dg
 import sqlalchemy as sql
-from dagster._core.storage.event_log.schema import DynamicPartitionsTable
+from dagster._core.storage.event_log.schema import (
+    AssetEventTagsTable,
+    DynamicPartitionsTable,
+    SqlEventLogStorageTable,
+)
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 
 from rolesynth_assets.lineage.causes import Cell, Status
@@ -121,6 +125,54 @@ def test_partition_added_again_is_stale_though_its_old_record_stands(world: Worl
         "partitions of images were added or taken away",
         "upstream images[s0] is stale",
     ]
+
+
+def move_the_clock(world: World, first: int, days: int) -> None:
+    """Let the events from `first` on bear the times of a clock that was wrong by some days."""
+    storage = world.instance.event_log_storage
+    assert isinstance(storage, SqlEventLogStorage)
+    columns = [
+        (SqlEventLogStorageTable, "id", "timestamp"),
+        (AssetEventTagsTable, "event_id", "event_timestamp"),
+    ]
+    with storage.index_connection() as connection:
+        for table, number, time in columns:
+            found = sql.select(table.c.id, table.c[time]).where(table.c[number] >= first)
+            for row, at in connection.execute(found).fetchall():
+                moved = {time: at + timedelta(days=days)}
+                connection.execute(table.update().where(table.c.id == row).values(moved))
+
+
+def next_event(world: World) -> int:
+    storage = world.instance.event_log_storage
+    assert isinstance(storage, SqlEventLogStorage)
+    with storage.index_connection() as connection:
+        last = sql.select(sql.func.max(SqlEventLogStorageTable.c.id))
+        return (connection.execute(last).scalar_one() or 0) + 1
+
+
+def test_a_clock_set_back_after_a_partition_was_added_invents_no_cause(world: World) -> None:
+    assets = [world.asset("images", SHARDS), world.asset("captions", SHARDS, ["images"])]
+    first = next_event(world)
+    added_later(world, "s0")
+    world.make(assets, "images", "s0")
+    move_the_clock(world, first, 2)  # the clock was two days ahead until here
+    world.make(assets, "captions", "s0")
+    found = world.staleness(assets)
+    assert causes(found, "captions", "s0") == []
+    assert not list(found.stale())
+
+
+def test_a_clock_set_back_after_a_wipe_hides_nothing_that_was_made_since(world: World) -> None:
+    assets = [world.asset("up", LETTERS), world.asset("down", LETTERS, ["up"])]
+    for asset in ("up", "down"):
+        world.make(assets, asset, "a")
+    world.instance.wipe_assets([dg.AssetKey("up")])
+    first = next_event(world)
+    world.make(assets, "up", "a")
+    move_the_clock(world, first, -2)
+    assert status(world, assets, "up:a") is Status.FRESH
+    assert status(world, assets, "down:a") is Status.FRESH
 
 
 def test_wiped_upstream_is_needed_and_made_again_with_other_content_is_noticed(

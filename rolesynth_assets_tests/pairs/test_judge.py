@@ -101,7 +101,8 @@ def test_prompt_words_are_within_the_small_models_context() -> None:
 def test_prompt_puts_braces_of_a_caption_through_unchanged() -> None:
     role = make_role(responsibilities="Name {caption} here.")
     text = judge_prompt().render(role, "A  {name} sign.\nAnd {0}.")
-    assert text.startswith("Role: Observer. Name {caption} here. Caption: A {name} sign. And {0}. ")
+    assert text.startswith("Role: Observer. Name {caption} here. Caption: (")
+    assert " A {name} sign. And {0}. " in text
     assert "\n" not in text
 
 

@@ -1,0 +1,141 @@
+"""A full or read-only disk, whichever library ran into it, as one message that names the place."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+_LEAST_FREE = 2**20
+"""Bytes; SQLite, DuckDB and Lance fail before a disk is full to the last one."""
+_FULL = re.compile(
+    r"no space left|os error 28\b|errno 28\b|disk is full|disk full|quota exceeded|"
+    r"could not write file .{0,200}space",
+    re.IGNORECASE,
+)
+_READ_ONLY = re.compile(
+    r"read-only file ?system|os error 30\b|errno 30\b|readonly database|read-only database|"
+    r"attempt to write a readonly|permission denied|os error 13\b|errno 13\b|"
+    r"unable to open database file",
+    re.IGNORECASE,
+)
+_FULL_ERRNO = (errno.ENOSPC, errno.EDQUOT)
+_READ_ONLY_ERRNO = (errno.EROFS, errno.EACCES, errno.EPERM)
+_KEPT = "What was written before is kept: the same command goes on from there."
+
+
+def disk_trouble(error: BaseException, places: Mapping[str, Path]) -> str | None:
+    """Tell which place is full or cannot be written, if that is what an error is about.
+
+    Args:
+        error: of Python, Lance, DuckDB, SQLite or what wraps one of them.
+        places: folders that the program writes to, by what they are called.
+
+    Returns:
+        One message with the place and the way out; None for any other error.
+    """
+    for cause in _chain(error):
+        full, read_only = _kind(cause)
+        if not full and not read_only:
+            continue
+        named = getattr(cause, "filename", None)
+        if told := explain(full, str(named) if named else None, places, str(cause)):
+            return told
+    return None
+
+
+def disk_trouble_in(text: str, places: Mapping[str, Path]) -> str | None:
+    """Do the same with the text of an error that was stored."""
+    full, read_only = bool(_FULL.search(text)), bool(_READ_ONLY.search(text))
+    return explain(full, None, places, text) if full or read_only else None
+
+
+def explain(full: bool, named: str | None, places: Mapping[str, Path], said: str) -> str | None:
+    """Say what is wrong with the place that is named, or else with the first that has trouble."""
+    what, place = _place(full, named, places)
+    if place is None:
+        return None  # the words only resemble those of a disk
+    if full:
+        free = shutil.disk_usage(_nearest(place)).free / 2**20
+        return (
+            f"The disk of {what} is full ({place}, {free:.1f} MiB free). Make room there, or "
+            f"{_elsewhere(what)}. {_KEPT}"
+        )
+    return (
+        f"{what[0].upper()}{what[1:]} cannot be written ({place}: {_first_line(said)}). Make it "
+        f"writable for this user, or {_elsewhere(what)}. {_KEPT}"
+    )
+
+
+def _kind(error: BaseException) -> tuple[bool, bool]:
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in _FULL_ERRNO, error.errno in _READ_ONLY_ERRNO
+    text = str(error)
+    return bool(_FULL.search(text)), bool(_READ_ONLY.search(text))
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        yield link
+        link = link.__cause__ or link.__context__
+
+
+def _place(full: bool, named: str | None, places: Mapping[str, Path]) -> tuple[str, Path | None]:
+    if named:
+        file = Path(named).absolute()
+        for what, place in places.items():
+            if file.is_relative_to(place):
+                return what, place
+    for what, place in places.items():
+        if _has_trouble(full, place):
+            return what, place
+    return ("the file", Path(named)) if named and full else ("", None)  # not ours to write
+
+
+def _has_trouble(full: bool, place: Path) -> bool:
+    there = _nearest(place)
+    if full:
+        return shutil.disk_usage(there).free < _LEAST_FREE
+    return bool(os.statvfs(there).f_flag & os.ST_RDONLY) or not os.access(there, os.W_OK)
+
+
+def _nearest(place: Path) -> Path:
+    """Return the place, or the nearest folder above it that is there."""
+    return next(folder for folder in (place, *place.parents) if folder.exists())
+
+
+def _elsewhere(what: str) -> str:
+    if what == "the data root":
+        return "set ROLESYNTH_DATA to another folder"
+    if what == "the Dagster home":
+        return "set DAGSTER_HOME to another folder"
+    if what == "the folder for temporary files":
+        return "set TMPDIR to another folder"
+    return "write to another folder"
+
+
+def _first_line(text: str) -> str:
+    return (text.strip().splitlines() or ["no more was said"])[0][:200]
+
+
+def written_places() -> dict[str, Path]:
+    """Return the folders that commands write to, as far as the environment and settings say."""
+    from rolesynth_assets.input_error import InputError
+    from rolesynth_assets.settings import Settings
+
+    places = {}
+    try:
+        places["the data root"] = Settings.load().data_root.absolute()
+    except (InputError, RuntimeError):
+        pass  # settings that cannot be read are not what this is about
+    home = os.environ.get("DAGSTER_HOME") or ".dagster"
+    places["the Dagster home"] = Path(home).expanduser().absolute()
+    places["the folder for temporary files"] = Path(tempfile.gettempdir())
+    return places
