@@ -12,6 +12,7 @@ from rolesynth_assets.defs.metadata import (
     spent_metadata,
 )
 from rolesynth_assets.defs.resources import Platform
+from rolesynth_assets.pictures.markdown import bold, quote
 
 _CHECKS = {
     "roles_distinct": "No two roles of the set look for the same thing.",
@@ -70,9 +71,8 @@ def role_lists(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mate
             *(dialogue.calls, dialogue.prompt_tokens, dialogue.completion_tokens),
         )
         metadata["rolesynth/dialogue_rounds"] = dialogue.rounds
-        metadata["rolesynth/dialogue"] = dg.MetadataValue.md(
-            "\n\n".join(f"**{turn.speaker}**: {turn.text}" for turn in dialogue.turns)
-        )
+        said = [f"{bold(turn.speaker)}:\n\n{quote(turn.text)}" for turn in dialogue.turns]
+        metadata["rolesynth/dialogue"] = dg.MetadataValue.md("\n\n".join(said))
     overlap = platform.settings.thresholds.max_role_overlap
     return dg.MaterializeResult(
         metadata=metadata,
