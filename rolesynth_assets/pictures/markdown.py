@@ -20,7 +20,7 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _RULES = {"l": "---", "r": "---:"}
 
 _BREAK = "\N{ZERO WIDTH SPACE}"
-_ADDRESS = re.compile(r"(?i)(?<=:)(?=//)|(?<=www)(?=\.)|(?<=[\w.+-])(?=@[\w-])")
+_ADDRESS = re.compile(r"(?i)(?<=:)(?=//)|(?<=www)(?=\.)|(?<=[\w.+-])(?=@[\w-]*\.)")
 """Where GFM sees a bare address. The renderer of the Dagster UI looks for addresses once more after
 it has read escapes and entities, so only a character in between helps."""
 _MARKUP = re.compile(
