@@ -25,7 +25,7 @@ _ADDRESS = re.compile(r"(?i)(?<=:)(?=//)|(?<=www)(?=\.)|(?<=[\w.+-])(?=@[\w-]*\.
 it has read escapes and entities, so only a character in between helps."""
 _MARKUP = re.compile(
     r"""[\\`*\[\]|~$]            # escapes, code, emphasis, links, cells, strikethrough, formulas
-      | !(?=\[|\Z)               # a picture
+      | !(?=\[)                   # a picture
       | (?<![^\W_])_|_(?![^\W_]) # emphasis; within a word an underscore means nothing
     """,
     re.VERBOSE,
