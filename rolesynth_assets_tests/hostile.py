@@ -57,7 +57,7 @@ def hostile_texts(beacon: str = BEACON) -> list[str]:
         "[^1] and [ ] and [x]",
         f"--- \nurl: {beacon}",
         f"ends with !\x00\x1b[31m\r\n![x]({beacon})",
-        f"\u202e!x\u202c \u2028![x]({beacon})\ud800",
+        f"\u202e!x\u202c \u2028![x]({beacon})",
         "!",
         "\\",
         "|",

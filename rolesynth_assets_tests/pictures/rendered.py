@@ -57,3 +57,8 @@ def letters_of(token: Token) -> str:
     """Return what a reader sees of one line."""
     seen = [t.content for t in token.children or () if t.type in ("text", "code_inline")]
     return "".join(seen).replace(_BREAK, "")
+
+
+def pictures(markdown: str) -> list[str]:
+    """Return the addresses of all pictures."""
+    return [str(t.attrs["src"]) for t in tokens(markdown) if t.type == "image"]

@@ -47,6 +47,10 @@ def test_plain_text_stays_as_it_is() -> None:
     assert code("roles5_vit_b16") == "`roles5_vit_b16`"
 
 
+def test_half_of_a_surrogate_pair_can_be_written_to_a_file() -> None:
+    assert text("a\ud800b").encode() == "a\ufffdb".encode()
+
+
 def test_what_is_markdown_already_is_not_escaped_twice() -> None:
     assert table([code("a"), Markdown("[1, 2]")], [["", 3]], "lr") == (
         "| `a` | [1, 2] |\n| --- | ---: |\n|  | 3 |"
@@ -60,5 +64,5 @@ def test_a_row_of_another_length_is_an_error() -> None:
 
 def shown(said: str) -> str:
     """What of a text can be seen: white space as one space, no control characters."""
-    unseen = "\x00\x1b\u202e\u202c\ud800"
+    unseen = "\x00\x1b\u202e\u202c"
     return "".join("\ufffd" if c in unseen else c for c in " ".join(said.split()))
