@@ -67,7 +67,7 @@ def test_no_text_loads_or_links_anything(
     for number in range(shown.count()):
         shown.nth(number).click()
         dialog = page.get_by_role("dialog")
-        expect(dialog.get_by_text("beacon").first).to_be_visible()
+        expect(dialog.get_by_text("heard.png").first).to_be_visible()
         assert not page.evaluate(ELEMENTS, beacon.origin)
         page.keyboard.press("Escape")
         expect(dialog).to_have_count(0)
@@ -102,7 +102,8 @@ def test_a_page_of_another_origin_reaches_nothing(
     page: Page, server: Server, beacon: Beacon
 ) -> None:
     beacon.page = ATTACK.format(ui=server.address, mutation=MUTATION)
-    other = page.context.new_page()
+    assert page.context.browser
+    other = page.context.browser.new_page()
     other.goto(f"{beacon.origin}/attack")
     expect(other.get_by_text("tried")).to_be_visible()
     assert other.title() == "another origin"  # no web socket was opened
@@ -113,7 +114,8 @@ def test_a_page_of_another_origin_reaches_nothing(
 def test_exported_html_loads_nothing(page: Page, beacon: Beacon, tmp_path: Path) -> None:
     for number, said in enumerate(hostile_texts(f"{beacon.origin}/heard.png")):
         (tmp_path / f"{number}.html").write_text(trace_html(said), errors="replace")
-    other = page.context.new_page()
+    assert page.context.browser
+    other = page.context.browser.new_page()
     for file in sorted(tmp_path.glob("*.html")):
         other.goto(file.as_uri())
         assert not other.evaluate(ELEMENTS, beacon.origin)
