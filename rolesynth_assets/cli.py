@@ -196,7 +196,7 @@ app.command()(withdraw)
 
 
 def _require_free(port: int) -> None:
-    """End the command where nobody could listen on the port; `dagster dev` would hang instead."""
+    """End the command where nobody could listen on the port; the webserver starts much later."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # closed a moment ago is free
         try:

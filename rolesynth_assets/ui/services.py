@@ -29,7 +29,6 @@ load_from:
       socket: {socket}
       location_name: {name}
 """
-_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Services:
@@ -43,8 +42,10 @@ class Services:
             stdin=subprocess.PIPE,
             process_group=0,
         )
-        for number in _STOPPING:  # a job in the background of a shell starts with SIGINT ignored
+        for number in (signal.SIGINT, signal.SIGTERM):  # `ui &` starts with SIGINT ignored
             signal.signal(number, lambda *_: self._stop.set())
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(signal.SIGHUP, lambda *_: self._stop.set())
 
     def start(self, name: str, arguments: Sequence[str]) -> None:
         """Start `python -P` with the arguments, as a process group of its own."""
