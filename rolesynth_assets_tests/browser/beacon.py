@@ -47,6 +47,11 @@ class Beacon:
     heard: list[str] = field(default_factory=list)
     page: str = ""
 
+    @property
+    def host(self) -> str:
+        """Its address and port."""
+        return self.origin.partition("://")[2]
+
 
 @contextmanager
 def beacon_server() -> Iterator[Beacon]:
