@@ -7,7 +7,6 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -39,7 +38,6 @@ EMBEDDED_ROLE_SETS = ("roles5", "generic1")
 EMBEDDED_DOMAINS = ("counting", "bar_charts")
 """Domains of the demo: one in which each of the specialised judges is at home."""
 EMBEDDED_ROUNDS = 2
-WORKSPACE = "workspace.yaml"
 HOST = "127.0.0.1"
 
 
@@ -170,22 +168,25 @@ def run(
 @app.command()
 def ui(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 3000,
+    origin: Annotated[
+        list[str] | None,
+        typer.Option(help="Address of a proxy that shows the pages, https://...; repeatable."),
+    ] = None,
 ) -> None:
     """Open the Dagster UI on 127.0.0.1 with what was made here: lineage, partitions, pictures.
 
     It runs until Ctrl-C, with the daemon that plays schedules and sensors. Nobody but this machine
-    can reach it.
+    can reach it, and no page of another site can ask it for anything.
     """
-    import sys
-
     from rolesynth_assets.home import prepare_home
+    from rolesynth_assets.ui.services import serve
 
     _require_free(port)
     prepare_home()
-    ours = Path(WORKSPACE).is_file()
-    code = ("-w", WORKSPACE) if ours else ("-m", "rolesynth_assets.definitions")
-    arguments = ["-m", "dagster", "dev", *code, "-h", HOST, "-p", str(port)]
-    os.execv(sys.executable, [sys.executable, *arguments])
+    typer.echo(f"Dagster UI on http://{HOST}:{port} (Ctrl-C ends it)")
+    if ended := serve(port, [address.lower().rstrip("/") for address in origin or ()]):
+        typer.secho(f"the {ended} ended by itself; what it printed is above", fg="red", err=True)
+        raise typer.Exit(1)
 
 
 app.command()(problems)
@@ -195,7 +196,7 @@ app.command()(withdraw)
 
 
 def _require_free(port: int) -> None:
-    """End the command where nobody could listen on the port; `dagster dev` would hang instead."""
+    """End the command where nobody could listen on the port; the webserver starts much later."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # closed a moment ago is free
         try:

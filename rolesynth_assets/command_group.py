@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import typer
@@ -19,12 +20,13 @@ class CommandGroup(TyperGroup):
     """Commands whose input errors are told in their own words, without a traceback."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command.
+        """Run the command; no process that it starts imports modules of the current folder.
 
         Raises:
             typer.Exit: with 2 for unusable input, with 130 for an interruption, with 1 for a disk
                 that is full or cannot be written.
         """
+        os.environ["PYTHONSAFEPATH"] = "1"
         try:
             return super().invoke(ctx)
         except (InputError, EngineError) as error:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rolesynth_assets.mllm.engine import ModelIdentity
+from rolesynth_assets.pictures.markdown import bold, cell, code, heading, table, text
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,6 @@ class Source:
 
     name: str
     licence: str
-    url: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,9 +108,9 @@ def _head(card: DatasetCard, captions: int, kept: int) -> str:
         f"- Pairs: {kept:,} kept of {captions:,} captions ({_share(kept, captions)})",
     ]
     if card.digest:
-        facts.append(f"- Content digest: `{card.digest}`")
+        facts.append(f"- Content digest: {code(card.digest)}")
     return "\n".join(
-        [f"# Dataset card: {card.role_set}", "", " ".join(card.description.split()), "", *facts]
+        [heading(1, f"Dataset card: {card.role_set}"), "", text(card.description), "", *facts]
     )
 
 
@@ -121,21 +121,21 @@ def _models(card: DatasetCard) -> str:
 
 
 def _model(identity: ModelIdentity) -> str:
-    name = f"`{identity.model}`, revision `{identity.revision}`"
+    name = f"{code(identity.model)}, revision {code(identity.revision)}"
     if identity.engine:  # rows hold model and revision alone, so a real model's is not known
-        name += f", engine {identity.engine}"
+        name += f", engine {cell(identity.engine)}"
     if not identity.stand_in:
         return name
     return (
-        f"{name}. **A stand-in**: a small embedded model in place of a real vision-language model; "
-        "its captions show the pipeline at work and are no training data of use elsewhere"
+        f"{name}. {bold('A stand-in')}: a small embedded model in place of a real vision-language "
+        "model; its captions show the pipeline at work and are no training data of use elsewhere"
     )
 
 
 def _roles(card: DatasetCard) -> str:
     rows = [
         [
-            *(_cell(role.name), _cell(role.expertise)),
+            *(role.name, role.expertise),
             *(f"{role.captions:,}", f"{role.kept:,}", _share(role.kept, role.captions)),
         ]
         for role in card.roles
@@ -165,34 +165,27 @@ def _filter(card: DatasetCard) -> str:
     )
     parts = ["## Filter", asked]
     if card.dropped:
-        rows = [[f"`{reason}`", f"{count:,}"] for reason, count in sorted(card.dropped.items())]
+        rows = [[code(reason), f"{count:,}"] for reason, count in sorted(card.dropped.items())]
         parts.append(_table(["not in the set because", "captions"], rows, 1))
     if card.filter_quality:
-        rows = [[_cell(name), f"{value:.3f}"] for name, value in card.filter_quality.items()]
+        rows = [[name, f"{value:.3f}"] for name, value in card.filter_quality.items()]
         parts.append(_table(["against the known truth", "value"], rows, 1))
     return "\n\n".join(parts)
 
 
 def _measures(title: str, measures: Mapping[str, float]) -> str:
-    rows = [[_cell(name), f"{value:.3f}"] for name, value in measures.items()]
+    rows = [[name, f"{value:.3f}"] for name, value in measures.items()]
     return f"## {title}\n\n" + _table(["measure", "value"], rows, 1)
 
 
 def _sources(card: DatasetCard) -> str:
-    lines = ["## Sources and licences", ""]
-    for source in card.sources:
-        name = f"[{source.name}]({source.url})" if source.url else source.name
-        lines.append(f"- {name}: {' '.join(source.licence.split())}")
-    return "\n".join(lines)
+    lines = [f"- {text(source.name)}: {cell(source.licence)}" for source in card.sources]
+    return "\n".join(["## Sources and licences", "", *lines])
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]], text_columns: int) -> str:
-    rule = ["---" if index < text_columns else "---:" for index in range(len(header))]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in [header, rule, *rows])
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+    numbers = len(header) - text_columns
+    return table(header, rows, "l" * text_columns + "r" * numbers)
 
 
 def _share(part: int, whole: int) -> str:

@@ -12,6 +12,16 @@ import numpy as np
 from rolesynth_assets.benchmarks.bootstrap import LEVEL, Interval
 from rolesynth_assets.benchmarks.score import Metric
 from rolesynth_assets.pictures.charts import Bar
+from rolesynth_assets.pictures.markdown import (
+    Markdown,
+    bold,
+    code,
+    emphasis,
+    heading,
+    quote,
+    table,
+    text,
+)
 from rolesynth_assets.recipes.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -68,17 +78,21 @@ def ablation_markdown(
     Raises:
         ValueError: there is no score, or a (recipe, seed, benchmark, metric) is there twice.
     """
-    table = summarise(scores, level)
-    recipes = _ordered({recipe for recipe, _, _ in table}, baselines)
-    lines = ["# Ablation report", ""]
+    summary = summarise(scores, level)
+    recipes = _ordered({recipe for recipe, _, _ in summary}, baselines)
+    lines = [heading(1, "Ablation report"), ""]
     if stand_in:
-        lines += [f"> {stand_in}", ""]
-    lines += [_reading(table, level), ""]
-    for benchmark in sorted({benchmark for _, benchmark, _ in table}):
-        lines += _benchmark_section(table, benchmark, recipes, baselines, level)
+        lines += [quote(stand_in), ""]
+    lines += [_reading(summary, level), ""]
+    for benchmark in sorted({benchmark for _, benchmark, _ in summary}):
+        lines += _benchmark_section(summary, benchmark, recipes, baselines, level)
     if descriptions:
-        lines += ["## Recipes", ""]
-        lines += [f"- `{name}`: {descriptions[name]}" for name in recipes if name in descriptions]
+        lines += [heading(2, "Recipes"), ""]
+        lines += [
+            f"- {code(name)}: {text(descriptions[name])}"
+            for name in recipes
+            if name in descriptions
+        ]
         lines.append("")
     return "\n".join(lines)
 
@@ -141,8 +155,8 @@ def difference(ours: SeededScore, theirs: SeededScore, level: float = LEVEL) -> 
     return Interval(value, value - down, value + up)
 
 
-def _reading(table: Mapping[Key, SeededScore], level: float) -> str:
-    seeds = sorted({len(score.by_seed) for score in table.values()})
+def _reading(summary: Mapping[Key, SeededScore], level: float) -> str:
+    seeds = sorted({len(score.by_seed) for score in summary.values()})
     over = (
         f"{level:.0%} intervals in brackets: Student t over seeds where a recipe has two seeds or "
         "more, else a bootstrap over the benchmark's images, which knows nothing of other seeds."
@@ -158,13 +172,13 @@ def _reading(table: Mapping[Key, SeededScore], level: float) -> str:
 
 
 def _benchmark_section(
-    table: Mapping[Key, SeededScore],
+    summary: Mapping[Key, SeededScore],
     benchmark: str,
     recipes: Sequence[str],
     baselines: Mapping[str, str],
     level: float,
 ) -> list[str]:
-    here = {(r, m): score for (r, b, m), score in table.items() if b == benchmark}
+    here = {(r, m): score for (r, b, m), score in summary.items() if b == benchmark}
     known = [str(metric) for metric in Metric]
     metrics = sorted({metric for _, metric in here}, key=known.index)
     labels = [Metric(metric).label for metric in metrics]
@@ -172,25 +186,27 @@ def _benchmark_section(
     sizes = ", ".join(f"{Metric(m).label} {any_of[m].n}" for m in metrics if _first_of_kind(m))
     present = [recipe for recipe in recipes if any(recipe == r for r, _ in here)]
 
-    lines = [f"## {benchmark}", "", f"Queries: {sizes}.", ""]
-    lines += _row(["recipe", "seeds", *labels]) + _row(["---", "---:", *["---:"] * len(labels)])
-    lines += _row(["*chance*", "", *[_percent(any_of[m].chance) for m in metrics]])
+    lines = [heading(2, benchmark), "", f"Queries: {sizes}.", ""]
+    rows: list[list[object]] = [
+        [emphasis("chance"), "", *[_percent(any_of[m].chance) for m in metrics]]
+    ]
     for recipe in present:
         found = [here.get((recipe, metric)) for metric in metrics]
         seeds = max(len(score.by_seed) for score in found if score)
         cells = [_interval(score.interval) if score else "" for score in found]
-        lines += _row([f"`{recipe}`", str(seeds), *cells])
-    lines.append("")
+        rows.append([code(recipe), seeds, *cells])
+    numbers = "r" * len(labels)
+    lines += [table(["recipe", "seeds", *labels], rows, f"lr{numbers}"), ""]
 
     compared = [r for r in present if baselines.get(r, r) != r and baselines[r] in present]
     if compared:
         lines += ["Difference to the baseline, in points:", ""]
-        lines += _row(["recipe", "baseline", *labels]) + _row(["---"] * 2 + ["---:"] * len(labels))
+        rows = []
         for recipe in compared:
             pairs = [(here.get((recipe, m)), here.get((baselines[recipe], m))) for m in metrics]
             cells = [_difference(difference(a, b, level)) if a and b else "" for a, b in pairs]
-            lines += _row([f"`{recipe}`", f"`{baselines[recipe]}`", *cells])
-        lines.append("")
+            rows.append([code(recipe), code(baselines[recipe]), *cells])
+        lines += [table(["recipe", "baseline", *labels], rows, f"ll{numbers}"), ""]
     return lines
 
 
@@ -204,26 +220,22 @@ def _first_of_kind(metric: str) -> bool:
     return metric in (Metric.IMAGE_TO_TEXT_R1, Metric.TEXT_TO_IMAGE_R1, Metric.TOP1)
 
 
-def _row(cells: Sequence[str]) -> list[str]:
-    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"]
-
-
 def _percent(value: float) -> str:
     return f"{100 * value:.1f}" if value >= 0.001 or value == 0 else f"{100 * value:.2g}"
 
 
-def _interval(interval: Interval) -> str:
+def _interval(interval: Interval) -> Markdown:
     low, high = max(interval.low, 0.0), min(interval.high, 1.0)
-    return f"{100 * interval.value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+    return Markdown(f"{100 * interval.value:.1f} [{100 * low:.1f}, {100 * high:.1f}]")
 
 
-def _difference(interval: Interval) -> str:
+def _difference(interval: Interval) -> Markdown:
     value, low, high = (
         f"{round(100 * bound, 1) + 0.0:+.1f}"  # + 0.0 turns -0.0 into 0.0
         for bound in (interval.value, interval.low, interval.high)
     )
-    text = f"{value} [{low}, {high}]"
-    return f"**{text}**" if interval.low > 0 or interval.high < 0 else text
+    shown = Markdown(f"{value} [{low}, {high}]")
+    return bold(shown) if interval.low > 0 or interval.high < 0 else shown
 
 
 def score_bars(scores: pl.DataFrame) -> list[Bar]:

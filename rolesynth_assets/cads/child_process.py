@@ -20,7 +20,7 @@ def start(module: str, *, quiet: bool = False) -> subprocess.Popen[bytes]:
         quiet: whether its error output goes nowhere.
     """
     return subprocess.Popen(
-        [sys.executable, "-m", module],
+        [sys.executable, "-P", "-m", module],  # no module of the current folder
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL if quiet else None,

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rolesynth_assets.mllm.engine import ModelIdentity
+from rolesynth_assets.pictures.markdown import bold, cell, code, heading, table, text
 
 _MAX_TEXT = 400  # characters of an example's question or answer
 
@@ -102,7 +103,7 @@ def problem_card_markdown(card: ProblemCard) -> str:
     sections = [_head(card), _origin(card), _composition(card), _losses(card)]
     if card.examples:
         sections.append(_example_section(card))
-    sections.append(f"## Licence\n\n{_line(card.licence)}")
+    sections.append(f"## Licence\n\n{text(card.licence)}")
     return "\n\n".join(sections) + "\n"
 
 
@@ -113,9 +114,9 @@ def _head(card: ProblemCard) -> str:
         f"- From {card.seeds:,} seeds in {card.rounds:,} rounds; no seed is part of the set",
     ]
     if card.digest:
-        facts.append(f"- Content digest: `{card.digest}`")
-    about = [_line(card.description), ""] if card.description.strip() else []
-    return "\n".join([f"# Dataset card: {card.domain}", "", *about, *facts])
+        facts.append(f"- Content digest: {code(card.digest)}")
+    about = [text(card.description), ""] if card.description.strip() else []
+    return "\n".join([heading(1, f"Dataset card: {card.domain}"), "", *about, *facts])
 
 
 def _origin(card: ProblemCard) -> str:
@@ -128,10 +129,10 @@ def _origin(card: ProblemCard) -> str:
         "",
     ]
     for name, model in card.members.items():
-        stand_in = ". **A stand-in**, a small embedded model in place of a real one"
-        said = f"`{model.model}`, revision `{model.revision}`, engine {model.engine}"
-        lines.append(f"- {_line(name)}: {said}{stand_in if model.stand_in else ''}")
-    lines.append(f"- Images drawn by: {', '.join(card.renderers) or 'not recorded'}")
+        stand_in = f". {bold('A stand-in')}, a small embedded model in place of a real one"
+        said = f"{code(model.model)}, revision {code(model.revision)}, engine {cell(model.engine)}"
+        lines.append(f"- {text(name)}: {said}{stand_in if model.stand_in else ''}")
+    lines.append(f"- Images drawn by: {cell(', '.join(card.renderers) or 'not recorded')}")
     if any(model.stand_in for model in card.members.values()):
         lines += [
             "",
@@ -148,8 +149,7 @@ def _composition(card: ProblemCard) -> str:
         ("writer", card.writers),
     ):
         rows = [
-            [_line(s.name), f"{s.accepted:,}", f"{s.kept:,}", _share(s.kept, card.kept)]
-            for s in shares
+            [s.name, f"{s.accepted:,}", f"{s.kept:,}", _share(s.kept, card.kept)] for s in shares
         ]
         tables.append(_table([title, "accepted", "in the set", "share of the set"], rows))
     rows = [
@@ -161,10 +161,10 @@ def _composition(card: ProblemCard) -> str:
 
 
 def _losses(card: ProblemCard) -> str:
-    decided = [[f"`{name}`", f"{count:,}"] for name, count in card.decisions.items()]
+    decided = [[code(name), f"{count:,}"] for name, count in card.decisions.items()]
     parts = ["## What is not in the set", _table(["candidates decided", "number"], decided)]
     if card.dropped:
-        rows = [[f"`{reason}`", f"{count:,}"] for reason, count in card.dropped.items()]
+        rows = [[code(reason), f"{count:,}"] for reason, count in card.dropped.items()]
         parts.append(_table(["accepted, but dropped because", "number"], rows))
     if card.refused:
         findings = ", ".join(f"`{finding}`" for finding in card.refused)
@@ -191,19 +191,13 @@ def _example_section(card: ProblemCard) -> str:
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]], text_columns: int = 1) -> str:
-    rule = ["---" if index < text_columns else "---:" for index in range(len(header))]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in [header, rule, *rows])
+    numbers = len(header) - text_columns
+    return table(header, rows, "l" * text_columns + "r" * numbers)
 
 
-def _cut(text: str) -> str:
-    line = _line(text)
+def _cut(said: str) -> str:
+    line = " ".join(said.split())
     return line if len(line) <= _MAX_TEXT else line[: _MAX_TEXT - 1] + "…"
-
-
-def _line(text: str) -> str:
-    """One line that ends no cell and opens no tag, link or picture: it is a model's text."""
-    line = " ".join(text.split()).replace("|", "\\|").replace("[", "\\[")
-    return line.replace("<", "&lt;")
 
 
 def _share(part: int, whole: int) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
 
 from rolesynth_assets.cads.report import RoundReport
+from rolesynth_assets.pictures import markdown
 
 MOST_NAMES = 12
 """Names of a kind that are listed: writers are free in how they call a domain."""
@@ -101,10 +101,4 @@ def _counts(counts: Mapping[str, int]) -> str:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Set a table; names come from models, so they are kept to their cell and start no tag."""
-    cells = [head, ["---"] * len(head), *rows]
-    plain = (
-        [" ".join(escape(cell, quote=False).replace("|", "\\|").split()) for cell in row]
-        for row in cells
-    )
-    return [*("| " + " | ".join(row) + " |" for row in plain), ""]
+    return [markdown.table(head, rows), ""]

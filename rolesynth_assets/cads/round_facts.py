@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.cads.candidates import Decision
 from rolesynth_assets.cads.report import RoundReport
 from rolesynth_assets.cads.showcase import PROBLEMS
+from rolesynth_assets.pictures import markdown
 from rolesynth_assets.store.digests import digest
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def contexts_markdown(contexts: pl.DataFrame) -> str:
     parts = []
     for row in rows.head(MOST_CONTEXTS).iter_rows(named=True):
         parts += [
-            f"**Seed {row['seed_id'][:12]}**, {row['hard']} hard samples",
+            markdown.bold(f"Seed {row['seed_id'][:12]}") + f", {row['hard']} hard samples",
             f"Before:\n\n{_quoted(row['before'])}",
             f"After:\n\n{_quoted(row['text'])}" if row["rewritten"] else "After: unchanged.",
         ]
@@ -100,9 +100,4 @@ def shown_candidates(
 
 
 def _quoted(text: str) -> str:
-    """Quote a model's text so that it starts no tag, picture or link of its own."""
-    if not text:
-        return "> (empty)"
-    cut = text if len(text) <= MOST_TEXT else text[: MOST_TEXT - 1] + "…"
-    plain = escape(cut, quote=False).replace("[", "\\[").replace("`", "\\`")
-    return "\n".join(f"> {line}" for line in plain.splitlines())
+    return markdown.quote(text if len(text) <= MOST_TEXT else text[: MOST_TEXT - 1] + "…")

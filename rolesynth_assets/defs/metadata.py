@@ -9,7 +9,7 @@ from rolesynth_assets.checks import CheckOutcome
 from rolesynth_assets.lineage.spent import Spent
 from rolesynth_assets.mllm.engine import ModelIdentity
 from rolesynth_assets.mllm.prices import Prices
-from rolesynth_assets.pictures.markdown import markdown_image
+from rolesynth_assets.pictures import markdown
 
 if TYPE_CHECKING:
     import polars as pl
@@ -66,7 +66,7 @@ def _plain(value: object) -> Any:
 
 def picture(png: bytes, alt: str) -> dg.MarkdownMetadataValue:
     """Show a PNG in the asset's metadata."""
-    return dg.MetadataValue.md(markdown_image(png, alt))
+    return dg.MetadataValue.md(markdown.image(png, alt))
 
 
 def model_metadata(kind: str, identity: ModelIdentity) -> dict[str, Any]:
@@ -151,11 +151,8 @@ def _constraints(nullable: bool) -> dg.TableColumnConstraints:
 
 def markdown_table(frame: "pl.DataFrame", digits: int = 3) -> dg.MarkdownMetadataValue:
     """Show a small data frame as a Markdown table; texts are kept on one line."""
-
-    def cell(value: object) -> str:
-        text = f"{value:.{digits}f}" if isinstance(value, float) else str(value)
-        return " ".join(text.replace("|", "\\|").split())
-
-    lines = ["| " + " | ".join(frame.columns) + " |", "|" + "---|" * frame.width]
-    lines += ["| " + " | ".join(map(cell, row)) + " |" for row in frame.iter_rows()]
-    return dg.MetadataValue.md("\n".join(lines))
+    rows = [
+        [f"{value:.{digits}f}" if isinstance(value, float) else value for value in row]
+        for row in frame.iter_rows()
+    ]
+    return dg.MetadataValue.md(markdown.table(frame.columns, rows))

@@ -16,6 +16,7 @@ from rolesynth_assets.defs.metadata import (
 )
 from rolesynth_assets.defs.page_order import page_order
 from rolesynth_assets.defs.resources import Platform
+from rolesynth_assets.pictures.markdown import quote
 from rolesynth_assets.progress import reporting
 
 _BOTH = partitions.shard_by_role_set
@@ -109,7 +110,7 @@ def caption_scores(context: dg.AssetExecutionContext, platform: Platform) -> dg.
         "rolesynth/cached": report.current,
         "rolesynth/failures": dg.MetadataValue.json(dict(report.reasons)),
         "rolesynth/seconds": report.seconds,
-        "rolesynth/judge_prompt": dg.MetadataValue.md(judge_prompt().template),
+        "rolesynth/judge_prompt": dg.MetadataValue.md(quote(judge_prompt().template)),
         **model_metadata("judge", judge),
         **lance_metadata(
             "scores",

@@ -1,5 +1,7 @@
 """Stage 2: the roles of each role set, written by hand or by a dialogue with a model."""
 
+from collections.abc import Iterable
+
 import dagster as dg
 
 from rolesynth_assets.defs import partitions
@@ -12,6 +14,7 @@ from rolesynth_assets.defs.metadata import (
     spent_metadata,
 )
 from rolesynth_assets.defs.resources import Platform
+from rolesynth_assets.pictures.markdown import bold, quote
 
 _CHECKS = {
     "roles_distinct": "No two roles of the set look for the same thing.",
@@ -70,9 +73,8 @@ def role_lists(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mate
             *(dialogue.calls, dialogue.prompt_tokens, dialogue.completion_tokens),
         )
         metadata["rolesynth/dialogue_rounds"] = dialogue.rounds
-        metadata["rolesynth/dialogue"] = dg.MetadataValue.md(
-            "\n\n".join(f"**{turn.speaker}**: {turn.text}" for turn in dialogue.turns)
-        )
+        said = dialogue_markdown([(turn.speaker, turn.text) for turn in dialogue.turns])
+        metadata["rolesynth/dialogue"] = dg.MetadataValue.md(said)
     overlap = platform.settings.thresholds.max_role_overlap
     return dg.MaterializeResult(
         metadata=metadata,
@@ -83,3 +85,8 @@ def role_lists(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mate
         ],
         data_version=dg.DataVersion(store.digest("roles", {"role_set": name})),
     )
+
+
+def dialogue_markdown(turns: Iterable[tuple[str, str]]) -> str:
+    """Show who said what, in turns of a speaker and a text."""
+    return "\n\n".join(f"{bold(speaker)}:\n\n{quote(said)}" for speaker, said in turns)

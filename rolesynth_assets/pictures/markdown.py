@@ -1,22 +1,123 @@
-"""A picture inside Markdown, as asset metadata holds it."""
+"""The one writer of Markdown: every page, table, card and metadata value is built from it.
+
+Captions, problems, rationales, role names and file names are data of someone else's making. A
+renderer must show them letter by letter: no link, no picture, no HTML element may come of them. So
+a plain `str` is always escaped, and only what this module returns, a `Markdown`, is taken as it is.
+Pictures are data URLs of PNGs that were drawn here.
+"""
 
 from __future__ import annotations
 
 import base64
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
 
 from rolesynth_assets.pictures.png import MAX_BYTES
 
 _DATA_URI = "data:image/"
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_RULES = {"l": "---", "r": "---:"}
+
+_BREAK = "\N{ZERO WIDTH SPACE}"
+_ADDRESS = re.compile(r"(?i)(?<=:)(?=//)|(?<=www)(?=\.)|(?<=[\w.+-])(?=@[\w-]*\.)")
+"""Where GFM sees a bare address. The renderer of the Dagster UI looks for addresses once more after
+it has read escapes and entities, so only a character in between helps."""
+_MARKUP = re.compile(
+    r"""[\\`*\[\]|~$]            # escapes, code, emphasis, links, cells, strikethrough, formulas
+      | !(?=\[)                   # a picture
+      | (?<![^\W_])_|_(?![^\W_]) # emphasis; within a word an underscore means nothing
+    """,
+    re.VERBOSE,
+)
+_ENTITY = re.compile(r"&(?=[#\w])")
+_BLOCK = re.compile(r"\A(?:(?=[-+=:#])|\d{1,9}(?=[.)]))")
+"""The start of a list, a heading, a rule or a table's second line."""
+_DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
-def markdown_image(png: bytes, alt: str) -> str:
-    """Return Markdown that shows a PNG through a data URI.
+class Markdown(str):
+    """Text that is Markdown already, made by this module; a plain `str` is escaped."""
+
+    __slots__ = ()
+
+
+def text(value: object) -> Markdown:
+    """Return `value` as a line of its own that shows exactly its characters.
+
+    Runs of white space become one space; control characters, marks that turn the direction of
+    writing and halves of surrogate pairs become U+FFFD. A bare address gets a zero-width space, so
+    that it is no link.
+    """
+    if isinstance(value, Markdown):
+        return value
+    return Markdown(_BLOCK.sub(r"\g<0>\\", cell(value)))
+
+
+def cell(value: object) -> Markdown:
+    """Return `value` as `text` does, for the inside of a line: a cell, a name, a label."""
+    if isinstance(value, Markdown):
+        return value
+    line = _ADDRESS.sub(_BREAK, _one_line(str(value)))
+    line = _MARKUP.sub(r"\\\g<0>", line)
+    return Markdown(_ENTITY.sub("&amp;", line).replace("<", "&lt;").replace(">", "&gt;"))
+
+
+def code(value: object) -> Markdown:
+    """Return one line in the letters of a program; plain text where a code span cannot hold it."""
+    line = _one_line(str(value))
+    if not line or any(mark in line for mark in "`|\\"):
+        return cell(line)
+    return Markdown(f"`{line}`")
+
+
+def bold(value: object) -> Markdown:
+    """Return one line in bold."""
+    return Markdown(f"**{cell(value)}**")
+
+
+def emphasis(value: object) -> Markdown:
+    """Return one line in italics."""
+    return Markdown(f"*{cell(value)}*")
+
+
+def heading(level: int, value: object) -> Markdown:
+    """Return a heading of level 1 to 6."""
+    return Markdown(f"{'#' * level} {text(value)}")
+
+
+def quote(value: str) -> Markdown:
+    """Return a block quote that keeps the lines of `value`."""
+    lines = [text(line) for line in value.splitlines()]
+    return Markdown("\n".join(f"> {line}".rstrip() for line in lines or [text("(empty)")]))
+
+
+def table(head: Sequence[object], rows: Iterable[Sequence[object]], align: str = "") -> Markdown:
+    """Return a table; every cell that is no `Markdown` yet is escaped.
+
+    Args:
+        head: titles of the columns.
+        rows: as many cells each.
+        align: a letter ``l`` or ``r`` for each column; all to the left by default.
+
+    Raises:
+        ValueError: a row has another number of cells than the head.
+    """
+    rules = [Markdown(_RULES[side]) for side in align or "l" * len(head)]
+    lines = []
+    for row in [head, rules, *rows]:
+        if len(row) != len(head):
+            raise ValueError(f"a table of {len(head)} columns got a row of {len(row)} cells")
+        lines.append(f"| {' | '.join(map(cell, row))} |")
+    return Markdown("\n".join(lines))
+
+
+def image(png: bytes, alt: str) -> Markdown:
+    """Return a PNG as a picture that its own data URI holds.
 
     Args:
         png: an encoded picture of at most `MAX_BYTES`.
-        alt: what the picture shows, for those who do not see it; line breaks and square brackets
-            are taken out, as they would end the text early.
+        alt: what the picture shows, for those who do not see it.
 
     Raises:
         ValueError: the bytes are no PNG, or too many for an event log.
@@ -28,10 +129,19 @@ def markdown_image(png: bytes, alt: str) -> str:
             f"picture {alt!r} has {len(png)} bytes, more than the {MAX_BYTES} that the event log "
             "should hold; encode it with pictures.png.encode_png"
         )
-    plain = " ".join(alt.replace("[", " ").replace("]", " ").replace("\\", " ").split())
-    return f"![{plain}]({_DATA_URI}png;base64,{base64.b64encode(png).decode('ascii')})"
+    encoded = base64.b64encode(png).decode("ascii")
+    return Markdown(f"![{cell(alt)}]({_DATA_URI}png;base64,{encoded})")
 
 
 def holds_image(markdown: str | None) -> bool:
     """Tell whether Markdown shows a picture that it holds itself."""
-    return _DATA_URI in (markdown or "")
+    return f"]({_DATA_URI}" in (markdown or "")
+
+
+def _one_line(value: str) -> str:
+    return "".join(map(_shown, " ".join(value.split())))
+
+
+def _shown(character: str) -> str:
+    unseen = character in _DIRECTIONS or unicodedata.category(character) in ("Cc", "Cs")
+    return "\N{REPLACEMENT CHARACTER}" if unseen else character

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rolesynth_assets.benchmarks.bootstrap import LEVEL, Interval
 from rolesynth_assets.benchmarks.report import Key, SeededScore, student_interval, summarise
+from rolesynth_assets.pictures.markdown import Markdown, code, heading, quote, table, text
 from rolesynth_assets.r1.checkpoint import Rollout
 from rolesynth_assets.r1.evaluate import R1Metric
 from rolesynth_assets.r1.recipe import R1Recipe
@@ -84,22 +85,24 @@ def r1_markdown(
     import polars as pl
 
     rows = scores.filter(pl.col("metric") == str(R1Metric.ACCURACY))
-    table = summarise(pl.concat([rows, _over_benchmarks(rows)]), level)
-    measured = list(dict.fromkeys(recipe for recipe, *_ in table))
-    lines = ["# R1: policies against their base", ""]
+    summary = summarise(pl.concat([rows, _over_benchmarks(rows)]), level)
+    measured = list(dict.fromkeys(recipe for recipe, *_ in summary))
+    lines = [heading(1, "R1: policies against their base"), ""]
     if any(recipes[name].stand_in for name in measured if name in recipes):
-        lines += [f"> {STAND_IN}", ""]
+        lines += [quote(STAND_IN), ""]
     lines += [
         f"Accuracy in per cent, greedy answers. {level:.0%} intervals in brackets: Student t over "
         "seeds where there are several, else a bootstrap over the benchmark's items. A verdict "
         f"needs {FEWEST_SEEDS} seeds and an interval of the difference without zero.",
         "",
     ]
-    benchmarks = sorted({benchmark for _, benchmark, _ in table}, key=lambda b: (b != ALL, b))
+    benchmarks = sorted({benchmark for _, benchmark, _ in summary}, key=lambda b: (b != ALL, b))
     for benchmark in benchmarks:
-        lines += _section(benchmark, measured, table, recipes, level)
-    lines += ["## Recipes", ""]
-    lines += [f"- `{name}`: {recipes[name].description}" for name in measured if name in recipes]
+        lines += _section(benchmark, measured, summary, recipes, level)
+    lines += [heading(2, "Recipes"), ""]
+    lines += [
+        f"- {code(name)}: {text(recipes[name].description)}" for name in measured if name in recipes
+    ]
     return "\n".join([*lines, ""])
 
 
@@ -113,11 +116,14 @@ def write_r1_report(path: Path, scores: pl.DataFrame, recipes: Mapping[str, R1Re
 
 def rollouts_markdown(rollouts: Sequence[Rollout]) -> str:
     """Return a Markdown table of sample replies before and after the training."""
-    lines = ["| question | reference | before | | after | |", "|---|---|---|---:|---|---:|"]
-    for r in rollouts:
-        cells = (r.question, r.solution, r.before, f"{r.reward_before:.1f}", r.after)
-        lines.append(f"| {' | '.join(map(_cell, cells))} | {r.reward_after:.1f} |")
-    return "\n".join(lines)
+    rows = [
+        [
+            *(said.strip() or "-" for said in (r.question, r.solution, r.before)),
+            *(f"{r.reward_before:.1f}", r.after.strip() or "-", f"{r.reward_after:.1f}"),
+        ]
+        for r in rollouts
+    ]
+    return table(["question", "reference", "before", "", "after", ""], rows, "lllrlr")
 
 
 def _over_benchmarks(rows: pl.DataFrame) -> pl.DataFrame:
@@ -140,43 +146,39 @@ def _over_benchmarks(rows: pl.DataFrame) -> pl.DataFrame:
 def _section(
     benchmark: str,
     measured: Sequence[str],
-    table: Mapping[Key, SeededScore],
+    summary: Mapping[Key, SeededScore],
     recipes: Mapping[str, R1Recipe],
     level: float,
 ) -> list[str]:
-    here = {r: table[r, benchmark, str(R1Metric.ACCURACY)] for r in measured if
-            (r, benchmark, str(R1Metric.ACCURACY)) in table}  # fmt: skip
+    here = {r: summary[r, benchmark, str(R1Metric.ACCURACY)] for r in measured if
+            (r, benchmark, str(R1Metric.ACCURACY)) in summary}  # fmt: skip
     any_score = next(iter(here.values()))
     lines = [
-        f"## {benchmark}",
+        heading(2, benchmark),
         "",
         f"{any_score.n} items, blind guess {_percent(any_score.chance)}.",
         "",
-        "| recipe | seeds | accuracy | difference to base | outcome |",
-        "|---|---:|---:|---:|---|",
     ]
+    rows: list[list[object]] = []
     for name, score in here.items():
         base = recipes[name].baseline if name in recipes else None
-        cells = ["", ""]
+        cells: list[object] = ["", ""]
         if base is not None and base in here:
             difference = against_baseline(score, here[base], level)
             verdict = outcome(difference, len(score.by_seed))
             change = score.interval.value - here[base].interval.value
             cells = [_signed(difference) if difference else f"{100 * change:+.1f}", str(verdict)]
         bounds = f"[{_percent(score.interval.low)}, {_percent(score.interval.high)}]"
-        value = f"{_percent(score.interval.value)} {bounds}"
-        lines.append(f"| `{name}` | {len(score.by_seed)} | {value} | {cells[0]} | {cells[1]} |")
-    return [*lines, ""]
+        value = Markdown(f"{_percent(score.interval.value)} {bounds}")
+        rows.append([code(name), len(score.by_seed), value, *cells])
+    head = ["recipe", "seeds", "accuracy", "difference to base", "outcome"]
+    return [*lines, table(head, rows, "lrrrl"), ""]
 
 
 def _percent(value: float) -> str:
     return f"{100 * min(max(value, 0.0), 1.0):.1f}"
 
 
-def _signed(interval: Interval) -> str:
+def _signed(interval: Interval) -> Markdown:
     value, low, high = (f"{100 * v:+.1f}" for v in (interval.value, interval.low, interval.high))
-    return f"{value} [{low}, {high}]"
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").split()) or "-"
+    return Markdown(f"{value} [{low}, {high}]")

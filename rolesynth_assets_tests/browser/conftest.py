@@ -3,7 +3,8 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect, sync_playwright
@@ -27,7 +28,20 @@ FLAGS = (
 Shot = Callable[[str], None]
 
 
-@pytest.fixture(scope="module")
+@dataclass(frozen=True)
+class Server:
+    """The UI over the small project.
+
+    Attributes:
+        address: where its pages are.
+        environ: variables of processes that work on the same project.
+    """
+
+    address: str
+    environ: Mapping[str, str]
+
+
+@pytest.fixture(scope="session")
 def browser_path() -> str:
     if os.environ.get(chromium.SKIP):
         pytest.skip(f"{chromium.SKIP} is set")
@@ -37,29 +51,29 @@ def browser_path() -> str:
     return path
 
 
-@pytest.fixture(scope="module")
-def address(browser_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+@pytest.fixture(scope="session")
+def server(browser_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The UI over the small project; the server starts while the project is made."""
     project = tmp_path_factory.mktemp("browser")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("ROLESYNTH_", "OPENAI_"))}
     environ = kept | small_project.lay_out(project)
-    with dev_server(environ, project / "server.log") as server:
+    with dev_server(environ, project / "server.log") as started:
         subprocess.run(
             [sys.executable, "-W", "ignore", "-m", small_project.__name__],
             cwd=ROOT,
             env=environ,
             check=True,
         )
-        server.wait_until_it_answers()
-        yield server.address
+        started.wait_until_it_answers()
+        yield Server(started.address, environ)
 
 
 @pytest.fixture(scope="module")
-def page(browser_path: str, address: str) -> Iterator[Page]:
+def page(browser_path: str, server: Server) -> Iterator[Page]:
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path, args=FLAGS)
-        page = browser.new_page(base_url=address, viewport=WINDOW)
+        page = browser.new_page(base_url=server.address, viewport=WINDOW)
         page.set_default_timeout(PATIENCE_MS)
         yield page
         browser.close()

@@ -44,12 +44,12 @@ class DevServer:
             except OSError:
                 time.sleep(0.2)
         printed = self.log.read_text(errors="replace")[-5000:]
-        raise RuntimeError(f"dagster dev does not answer; it printed:\n{printed}")
+        raise RuntimeError(f"rolesynth ui does not answer; it printed:\n{printed}")
 
 
 @contextmanager
 def dev_server(environ: Mapping[str, str], log: Path) -> Iterator[DevServer]:
-    """Start `rolesynth ui`, that is `dagster dev`, on the repository's workspace.
+    """Start `rolesynth ui`.
 
     Args:
         environ: all environment variables, DAGSTER_HOME and ROLESYNTH_PROJECT among them.

@@ -86,7 +86,7 @@ def test_a_models_text_stays_text() -> None:
     hostile = replace(made.examples[0], question="a | b\n<script> ![x](http://x) " + "y" * 500)
     page = problem_card_markdown(replace(made, examples=[hostile]))
     [row] = [line for line in page.splitlines() if "script" in line]
-    assert row.startswith("| a \\| b &lt;script> !\\[x](http://x) yyy")
+    assert row.startswith("| a \\| b &lt;script&gt; \\!\\[x\\](http:\u200b//x) yyy")
     assert "yyy… |" in row
     assert "<script" not in page
 

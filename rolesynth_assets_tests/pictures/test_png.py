@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rolesynth_assets.pictures.markdown import markdown_image
+from rolesynth_assets.pictures.markdown import image
 from rolesynth_assets.pictures.png import MAX_BYTES, encode_png
 
 
@@ -51,15 +51,15 @@ def test_an_impossible_bound_is_an_error() -> None:
 
 def test_markdown_holds_the_very_bytes() -> None:
     png = encode_png(noise(8, 8))
-    text = markdown_image(png, "loss [roles5]\nseed 0")
+    text = image(png, "loss [roles5]\nseed 0")
     head, data = text.removesuffix(")").split("](data:image/png;base64,")
-    assert head == "![loss roles5 seed 0"
+    assert head == "![loss \\[roles5\\] seed 0"
     assert base64.b64decode(data) == png
 
 
 def test_markdown_refuses_what_is_no_png_or_too_large() -> None:
     with pytest.raises(ValueError, match="'curve' is no PNG"):
-        markdown_image(b"\xff\xd8\xff", "curve")
+        image(b"\xff\xd8\xff", "curve")
     large = encode_png(noise(8, 8)) + b"0" * MAX_BYTES
     with pytest.raises(ValueError, match="more than the 150000"):
-        markdown_image(large, "curve")
+        image(large, "curve")

@@ -1,0 +1,58 @@
+"""The Dagster webserver behind the guard: `python -m` of this module, started by `services`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+import dagster as dg
+import uvicorn
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import WorkspaceFileTarget  # both of dagster 1.13.27
+from dagster_webserver.app import create_app_from_workspace_process_context
+from dagster_webserver.cli import DEFAULT_DB_STATEMENT_TIMEOUT, DEFAULT_POOL_RECYCLE
+
+from rolesynth_assets.ui.guard import Guard
+
+HOST = "127.0.0.1"
+POLL_MS = 2000
+"""How often a page asks for news, as in `dagster dev`."""
+GRACE_S = 5
+"""How long open web sockets may delay the end."""
+
+
+def local_origins(port: int) -> list[str]:
+    """Return the addresses under which this machine's browsers open the pages."""
+    return [f"http://{host}:{port}" for host in (HOST, "localhost")]
+
+
+def serve(port: int, workspace: str, origins: Sequence[str]) -> None:
+    """Serve the pages until a signal ends it.
+
+    Args:
+        port: on the loopback.
+        workspace: YAML file that names the code server.
+        origins: further addresses, of a proxy.
+    """
+    with dg.DagsterInstance.get() as instance:
+        instance.optimize_for_webserver(DEFAULT_DB_STATEMENT_TIMEOUT, DEFAULT_POOL_RECYCLE, 20)
+        target = WorkspaceFileTarget([workspace])
+        with WorkspaceProcessContext(instance, target, version=dg.__version__) as context:
+            app = create_app_from_workspace_process_context(context, live_data_poll_rate=POLL_MS)
+            guarded = Guard(app, [*local_origins(port), *origins])
+            uvicorn.run(
+                guarded,
+                host=HOST,
+                port=port,
+                log_level="warning",
+                timeout_graceful_shutdown=GRACE_S,
+            )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--workspace", required=True)
+    parser.add_argument("--origin", action="append", default=[])
+    given = parser.parse_args()
+    serve(given.port, given.workspace, given.origin)

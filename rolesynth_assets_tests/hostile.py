@@ -1,0 +1,66 @@
+"""Texts of someone else's making that would be links, pictures or markup if they could."""
+
+BEACON = "http://127.0.0.1:9/beacon.png"
+"""Where the texts point; a test with a real beacon puts its own address here."""
+
+
+def hostile_texts(beacon: str = BEACON) -> list[str]:
+    """Return texts that each try one way out of their place."""
+    host = beacon.partition("://")[2]
+    mutation = "/graphql?query=mutation{wipeAssets(assetPartitionRanges:[]){__typename}}"
+    return [
+        f"![x]({beacon})",
+        f"![x]({mutation})",
+        f"![x][r]\n\n[r]: {beacon}",
+        f"[r]: {beacon}\n\n![r]",
+        f'<img src="{beacon}">',
+        f"<img src={beacon} onerror=alert(1)>",
+        f'<a href="{beacon}">x</a>',
+        f"<svg><image href='{beacon}'/></svg>",
+        f"<style>@import url({beacon});</style>",
+        f"<script src={beacon}></script>",
+        f"<iframe src={beacon}>",
+        f"&lt;img src={beacon}&gt;",
+        f"&#60;img src={beacon}&#62;",
+        f"&#x21;&#91;x&#93;({beacon})",
+        f"\\![x]({beacon})",
+        f"\\\\![x]({beacon})",
+        f"!\\[x]({beacon})",
+        f"<{beacon}>",
+        f"see {beacon} there",
+        f"({beacon})",
+        f"HTTPS://{host}",
+        "www.example.com/x",
+        "WWW.example.com",
+        "write to someone@example.com now",
+        "mailto:someone@example.com",
+        "xmpp:someone@example.com/x",
+        f"[x]({beacon} 'title')",
+        f"[![x]({beacon})]({beacon})",
+        f"`code` ![x]({beacon})",
+        f"``` \n![x]({beacon})\n```",
+        f"| ![x]({beacon}) | b |\n|---|---|\n| c | d |",
+        f"a | b\n--|--\n![x]({beacon}) | c",
+        f"\\| ![x]({beacon}) \\|",
+        f"trailing backslash\\\n![x]({beacon})",
+        f"# heading\n- item\n1. one\n> quote ![x]({beacon})",
+        "- item",
+        "+ item",
+        "1. item",
+        "# heading",
+        "=====",
+        "-----",
+        ":---",
+        "~~~ python",
+        "~~gone~~ **bold** __bold__ _soft_ *soft*",
+        "$x^2$ $$y$$",
+        "[^1] and [ ] and [x]",
+        f"--- \nurl: {beacon}",
+        f"ends with !\x00\x1b[31m\r\n![x]({beacon})",
+        f"\u202e!x\u202c \u2028![x]({beacon})",
+        "!",
+        "\\",
+        "|",
+        "`",
+        "&amp; & &copy; &#35;",
+    ]
