@@ -2,16 +2,16 @@ import asyncio
 import sqlite3
 from collections.abc import Coroutine, Iterator
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rolesynth_assets.cads.journal import Journal, JournalError, drawing_key, request_key
+from rolesynth_assets.cads.journal import Journal, drawing_key
 from rolesynth_assets.cads.rendering import Drawing
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest, FailureReason, Sampling, Turn
+from rolesynth_assets.mllm.reply_journal import JournalError, request_key
 
 REQUEST = ChatRequest(
     key="k",
@@ -158,12 +158,12 @@ def test_a_file_that_is_no_journal_is_refused(tmp_path: Path):
 def test_replies_are_forgotten_with_any_image_that_their_request_showed(journal: Journal):
     reply = ChatReply("k", "text", None)
     do(
-        journal.put("both", reply, [b"one", b"two"]),
-        journal.put("one", reply, [b"one", b"one"]),
-        journal.put("two", reply, [b"two"]),
+        journal.put("both", reply, ["one", "two"]),
+        journal.put("one", reply, ["one", "one"]),
+        journal.put("two", reply, ["two"]),
         journal.put("none", reply),
     )
-    assert journal.forget_images({sha256(b"one").hexdigest()}) == (0, 2)
+    assert journal.forget_images({"one"}) == (0, 2)
     assert [bool(journal.get(key)) for key in ("both", "one", "two", "none")] == [0, 0, 1, 1]
-    assert journal.forget_images({sha256(b"one").hexdigest()}) == (0, 0)
-    assert journal.forget_images({sha256(b"two").hexdigest()}) == (0, 1)  # `both` is gone already
+    assert journal.forget_images({"one"}) == (0, 0)
+    assert journal.forget_images({"two"}) == (0, 1)  # `both` is gone already

@@ -14,11 +14,12 @@ from rolesynth_assets_tests.captions.fake_engine import FakeEngine
 
 SHARD = "shard-a"
 ROLE_SET = "roles5"
-MICRO_BATCH = 20
+LOOK_AHEAD = 4
+"""Requests that the engine takes at once. The table's micro-batch is larger than the partition."""
 
 
 def main(data_root: str, call_log: str, delay_s: float) -> None:
-    engine = FakeEngine(log=Path(call_log), delay_s=delay_s)
+    engine = FakeEngine(log=Path(call_log), delay_s=delay_s, look_ahead=LOOK_AHEAD)
     roles = load_role_sets()[ROLE_SET].written_roles()
     asyncio.run(
         write_captions(
@@ -28,7 +29,6 @@ def main(data_root: str, call_log: str, delay_s: float) -> None:
             ROLE_SET,
             roles,
             run_id="kill",
-            micro_batch=MICRO_BATCH,
         )
     )
 
