@@ -144,9 +144,11 @@ class RowRun(Generic[W]):
 
         table, gone = self._rows.table, list(self._tombstones)
         if gone:
+            offered = rows.num_rows
             known = pc.SetLookupOptions(value_set=pa.array(gone, pa.string()))
             refused = pc.call_function("is_in", [rows["image_id"]], known)
             rows = rows.filter(pc.call_function("invert", [refused]))
+            self.withdrawn += offered - rows.num_rows
         self._store.append(table, self._partition, rows)
         written = set(rows["image_id"].to_pylist())
         if late := [image for image in written if image in self._tombstones]:
@@ -154,7 +156,7 @@ class RowRun(Generic[W]):
                 partition_predicate(table_spec(table), self._partition), any_key("image_id", late)
             )
             assert doomed is not None
-            self._store.remove(table, doomed)
+            self.withdrawn += self._store.remove(table, doomed)
 
     def _recover(self, journal: ReplyJournal) -> None:
         """Store what an earlier run has paid for, and forget what nobody wants any more."""
