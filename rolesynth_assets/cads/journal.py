@@ -58,13 +58,9 @@ class Journal(ReplyJournal):
             image_ids: sha256 of the encoded bytes, as drawn or as shown.
         """
         drawings = [
-            ("DELETE FROM drawings WHERE key = ?", (key,))
+            (key,)
             for key, image in self._database.execute("SELECT key, image FROM drawings")
             if sha256(image).hexdigest() in image_ids
         ]
-        if drawings:
-            self._transaction(drawings)
-        replies = self.forget_replies(image_ids)
-        if drawings and not replies:
-            self.clear_free_pages()
-        return Forgotten(len(drawings), replies)
+        self._transaction({"DELETE FROM drawings WHERE key = ?": drawings})
+        return Forgotten(len(drawings), self.forget_replies(image_ids))

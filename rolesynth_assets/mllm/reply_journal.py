@@ -10,8 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import asdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import ClassVar, Self
@@ -28,6 +27,7 @@ CREATE TABLE IF NOT EXISTS shown (
     image_id TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (image_id, key)
 ) WITHOUT ROWID;
 """
+_DELETE = "DELETE FROM replies WHERE key = ?"
 _SHOWN_WITHOUT_REPLY = "DELETE FROM shown WHERE key NOT IN (SELECT key FROM replies)"
 
 
@@ -93,8 +93,6 @@ class ReplyJournal:
             self._database.execute("PRAGMA journal_mode=WAL")
             # with NORMAL a power cut could take back what has been paid for and used
             self._database.execute("PRAGMA synchronous=FULL")
-            # a reply to a request that showed a withdrawn image must not be left in a free page
-            self._database.execute("PRAGMA secure_delete=ON")
             self._database.executescript(self.tables)
         except (OSError, sqlite3.Error) as error:
             raise JournalError(
@@ -102,7 +100,7 @@ class ReplyJournal:
                 "file is damaged, move it away: what it holds would then be asked and paid again."
             ) from error
 
-        self._written: list[tuple[str, tuple[object, ...]]] = []
+        self._written: dict[str, list[tuple[object, ...]]] = {}
         self._commit: asyncio.Future[None] | None = None
 
     def __enter__(self) -> Self:
@@ -156,7 +154,7 @@ class ReplyJournal:
         if reply.reason is not None and reply.reason.transient:
             return None
         return self._write(
-            ("replies", (key, json.dumps(asdict(reply)))),
+            ("replies", (key, json.dumps(vars(reply)))),
             *(("shown", (image, key)) for image in set(shown)),
         )
 
@@ -179,10 +177,8 @@ class ReplyJournal:
             JournalError: the file cannot be written.
         """
         if keys:
-            self._transaction(
-                [("DELETE FROM replies WHERE key = ?", (key,)) for key in keys]
-                + [(_SHOWN_WITHOUT_REPLY, ())]
-            )
+            doomed = [(key,) for key in keys]
+            self._transaction({_DELETE: doomed, _SHOWN_WITHOUT_REPLY: [()]})
 
     def forget_replies(self, image_ids: Collection[str]) -> int:
         """Remove replies to requests that showed one of some images, off the disk too.
@@ -195,15 +191,11 @@ class ReplyJournal:
         """
         asked = "SELECT key FROM shown WHERE image_id = ?"
         doomed = {key for i in image_ids for (key,) in self._database.execute(asked, (i,))}
-        if doomed:
-            self.drop(doomed)
-            self.clear_free_pages()
-        return len(doomed)
-
-    def clear_free_pages(self) -> None:
-        """Leave nothing of what was removed on the disk."""
+        self.drop(doomed)
+        # what was removed once its row was stored is still in free pages
         self._database.execute("VACUUM")
         self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return len(doomed)
 
     def _write(self, *rows: tuple[str, tuple[object, ...]]) -> asyncio.Future[None]:
         if self._commit is None:
@@ -212,12 +204,13 @@ class ReplyJournal:
             loop.call_soon(self._commit_all)  # and what others write until then
         for table, values in rows:
             marks = ", ".join("?" * len(values))
-            self._written.append((f"INSERT OR IGNORE INTO {table} VALUES ({marks})", values))
+            statement = f"INSERT OR IGNORE INTO {table} VALUES ({marks})"
+            self._written.setdefault(statement, []).append(values)
         return self._commit
 
     def _commit_all(self) -> None:
         commit, self._commit = self._commit, None
-        written, self._written = self._written, []
+        written, self._written = self._written, {}
         if commit is None:  # flushed in the meantime
             return
         try:
@@ -228,11 +221,11 @@ class ReplyJournal:
         else:
             commit.set_result(None)
 
-    def _transaction(self, statements: Iterable[tuple[str, tuple[object, ...]]]) -> None:
+    def _transaction(self, statements: Mapping[str, Sequence[tuple[object, ...]]]) -> None:
         try:
             self._database.execute("BEGIN IMMEDIATE")
-            for statement, values in statements:
-                self._database.execute(statement, values)
+            for statement, rows in statements.items():
+                self._database.executemany(statement, rows)
             self._database.execute("COMMIT")
         except sqlite3.Error as error:
             if self._database.in_transaction:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -101,6 +100,7 @@ class Withdrawn(Mapping[str, str]):
     def __init__(self, warehouse: Warehouse) -> None:
         """Nothing is read yet."""
         self._warehouse = warehouse
+        self._files = (str(warehouse.path), f"{warehouse.path}.wal")
         self._seen: tuple[tuple[int, int], ...] | None = None
         self._says: dict[str, str] = {}
 
@@ -121,7 +121,7 @@ class Withdrawn(Mapping[str, str]):
         return len(self._current())
 
     def _current(self) -> dict[str, str]:
-        present = tuple(map(_stamp, (self._warehouse.path, f"{self._warehouse.path}.wal")))
+        present = tuple(map(_stamp, self._files))
         if present != self._seen:
             read = read_tombstones(self._warehouse)
             self._says = {image: stone.says for image, stone in read.items()}
@@ -131,7 +131,7 @@ class Withdrawn(Mapping[str, str]):
         return self._says
 
 
-def _stamp(path: str | Path) -> tuple[int, int]:
+def _stamp(path: str) -> tuple[int, int]:
     """Return when a file was changed, in nanoseconds, and its bytes; zeros where there is none."""
     try:
         found = os.stat(path)

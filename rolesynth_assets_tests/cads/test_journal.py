@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rolesynth_assets.cads.journal import Journal, drawing_key
 from rolesynth_assets.cads.rendering import Drawing
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest, FailureReason, Sampling, Turn
-from rolesynth_assets.mllm.reply_journal import JournalError, request_key
+from rolesynth_assets.mllm.reply_journal import JournalError, ReplyJournal, request_key
 
 REQUEST = ChatRequest(
     key="k",
@@ -167,3 +167,35 @@ def test_replies_are_forgotten_with_any_image_that_their_request_showed(journal:
     assert [bool(journal.get(key)) for key in ("both", "one", "two", "none")] == [0, 0, 1, 1]
     assert journal.forget_images({"one"}) == (0, 0)
     assert journal.forget_images({"two"}) == (0, 1)  # `both` is gone already
+
+
+def test_journal_of_captions_forgets_images_as_well(tmp_path: Path):
+    path = tmp_path / "captions.sqlite"
+    with ReplyJournal(path) as captions:
+        do(captions.put("place/key", ChatReply("k", "text", None), ["one"]))
+    with Journal(path) as journal:
+        assert journal.forget_images({"one"}) == (0, 1)
+        assert list(journal.begin_with("place")) == []
+
+
+def test_replies_by_the_beginning_of_their_key(journal: Journal):
+    reply = ChatReply("k", "text", None)
+    keys = ["a/1", "a/2", "ab/1", "a", "a0", "A/1"]
+    do(*(journal.put(key, reply) for key in keys))
+    assert [key for key, _ in journal.begin_with("a")] == ["a/1", "a/2"]
+    journal.drop(["a/1", "a0"])
+    assert [key for key in keys if journal.get(key)] == ["a/2", "ab/1", "a", "A/1"]
+
+
+def test_flush_writes_at_once_and_says_what_went_wrong(journal: Journal):
+    async def main() -> None:
+        commit = journal.record("one", ChatReply("k", "text", None))
+        journal.flush()
+        assert commit is not None and commit.done() and journal.get("one")
+        journal.flush()  # nothing is left to write
+        journal._database.execute("PRAGMA query_only=ON")
+        journal.record("two", ChatReply("k", "text", None))
+        with pytest.raises(JournalError, match="cannot be written"):
+            journal.flush()
+
+    asyncio.run(main())

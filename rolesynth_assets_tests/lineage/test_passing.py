@@ -1,3 +1,5 @@
+from itertools import count
+
 import dagster as dg
 import pytest
 
@@ -20,6 +22,7 @@ class Graph:
         self.failing = 0
         self.content = "1"
         self.ran: list[str] = []
+        versions = count()
 
         @dg.asset(partitions_def=SHARDS, code_version="1")
         def captions() -> dg.MaterializeResult:
@@ -30,12 +33,12 @@ class Graph:
         @dg.asset(partitions_def=SHARDS, deps=[captions], code_version="1")
         def scores() -> dg.MaterializeResult:
             self.ran.append("scores")
-            return dg.MaterializeResult(data_version=dg.DataVersion(str(len(self.ran))))
+            return dg.MaterializeResult(data_version=dg.DataVersion(str(next(versions))))
 
         @dg.asset(deps=[scores], code_version="1")
         def cut() -> dg.MaterializeResult:
             self.ran.append("cut")
-            return dg.MaterializeResult(data_version=dg.DataVersion(str(len(self.ran))))
+            return dg.MaterializeResult(data_version=dg.DataVersion(str(next(versions))))
 
         self.refresher = Refresher(dg.Definitions([captions, scores, cut]), instance)
 
@@ -87,20 +90,20 @@ def test_what_fails_for_ever_holds_up_nothing_and_is_tried_once_a_fix(graph: Gra
 
 
 def test_the_sensor_tries_once_however_many_rows_still_fail() -> None:
-    def stale(count: int) -> Staleness:
-        cause = Cause(Reason.PASSING, after=f"{count} rows")
+    def stale(rows: int) -> Staleness:
+        cause = Cause(Reason.PASSING, after=f"{rows} rows")
         return Staleness({"captions": {"s": CellState(Status.STALE, (cause,))}})
 
     wave = next_wave(stale(47), {}, set(), 10)
     assert wave.work == {"captions": ["s"]}
-    for count in (46, 47, 12):
-        wave = next_wave(stale(count), wave.tried, set(), 10)
+    for rows in (46, 47, 12):
+        wave = next_wave(stale(rows), wave.tried, set(), 10)
         assert (wave.work, wave.given_up) == ({}, (CAPTIONS,))
 
 
 @pytest.mark.parametrize(
-    ("count", "noun", "said"), [(1, "row", "1 row"), (1200, "call", "1,200 calls")]
+    ("number", "noun", "said"), [(1, "row", "1 row"), (1200, "call", "1,200 calls")]
 )
-def test_tags_say_how_many_of_what(count: int, noun: str, said: str) -> None:
-    assert to_ask_again(passing_tags(count, noun)) == said
+def test_tags_say_how_many_of_what(number: int, noun: str, said: str) -> None:
+    assert to_ask_again(passing_tags(number, noun)) == said
     assert to_ask_again(passing_tags(0, noun)) == ""
