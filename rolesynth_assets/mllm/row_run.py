@@ -228,9 +228,6 @@ class RowRun(Generic[W]):
         self.calls += 1
         self.prompt_tokens += reply.prompt_tokens
         self.completion_tokens += reply.completion_tokens
-        if wanted.image_id in self._tombstones:
-            self.withdrawn += 1
-            return
         self._record(journal, wanted, reply)
         row = self._rows.row(wanted, reply)
         self._pending.append(row)
