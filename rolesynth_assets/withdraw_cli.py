@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from rolesynth_assets.store.tables import Store
     from rolesynth_assets.store.warehouse import Warehouse
 
-JOURNALS = "journals/*.sqlite"
-"""CADS journals below the data root."""
 _WHOLE_ID = re.compile(r"[0-9a-f]{64}")
 
 
@@ -109,6 +107,7 @@ def _withdraw(
     from rolesynth_assets.lineage.purge import image_needles
     from rolesynth_assets.lineage.purge import purge as take_off_disk
     from rolesynth_assets.lineage.withdrawal import withdraw as take_out
+    from rolesynth_assets.mllm.reply_journal import journal_paths
 
     root = settings.data_root
     needles = image_needles(store, ids)
@@ -122,7 +121,7 @@ def _withdraw(
         dry_run=dry_run,
     )
     told, stale = ([], []) if dry_run else _tell_dagster(withdrawal, store)
-    journals = sorted(root.glob(JOURNALS))
+    journals = journal_paths(root)
     purged = (
         take_off_disk(store, warehouse, root, withdrawal, needles, journals)
         if purge and not dry_run

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from rolesynth_assets.cads.collective import Collective
-from rolesynth_assets.cads.journal import Journal, drawing_key, request_key
+from rolesynth_assets.cads.journal import Journal, drawing_key
 from rolesynth_assets.cads.records import MemberUsage
 from rolesynth_assets.cads.rendering import Drawing, DrawingFailed, Renderer
 from rolesynth_assets.mllm.asker import Asker
-from rolesynth_assets.mllm.engine import ChatEngine, ChatReply, ChatRequest, ModelIdentity
+from rolesynth_assets.mllm.engine import (
+    ChatEngine,
+    ChatReply,
+    ChatRequest,
+    FailureReason,
+    ModelIdentity,
+)
+from rolesynth_assets.mllm.reply_journal import request_key
+from rolesynth_assets.store.digests import image_id
 
 T = TypeVar("T")
 
@@ -31,6 +39,7 @@ class Calls:
         identities: Mapping[str, ModelIdentity],
         renderer: Renderer,
         journal: Journal,
+        withdrawn: Mapping[str, str],
     ) -> None:
         """See `open_calls`."""
         self.collective = collective
@@ -41,6 +50,8 @@ class Calls:
         }
         self._renderer = renderer
         self._journal = journal
+        self._withdrawn = withdrawn
+        self._to_ask_again = 0
         self._running: dict[str, asyncio.Task[Any]] = {}
         self._usage = {member.name: MemberUsage() for member in collective.members}
 
@@ -49,6 +60,11 @@ class Calls:
         """What each member has done so far."""
         return dict(self._usage)
 
+    @property
+    def to_ask_again(self) -> int:
+        """Calls that failed for a passing reason, so that the next run makes them again."""
+        return self._to_ask_again
+
     def identity(self, member: str) -> ModelIdentity:
         """Return which model a member is."""
         return self._identities[member]
@@ -56,13 +72,20 @@ class Calls:
     async def ask(self, member: str, request: ChatRequest) -> ChatReply:
         """Return a member's reply, from the journal if it is there.
 
+        A request that shows a withdrawn image is not sent; it is rejected with what the tombstone
+        says.
+
         Raises:
             EngineError: the member's engine can serve no request.
         """
+        shown = [image_id(image) for image in request.images]
+        if said := [self._withdrawn[image] for image in shown if image in self._withdrawn]:
+            detail = f"not asked: an image was {said[0]}"
+            return ChatReply(request.key, None, FailureReason.REJECTED, detail)
         key = request_key(self._identities[member].fingerprint(), request)
         recorded = self._journal.get(key)
         if recorded is None and key not in self._running:
-            return await self._once(key, self._pay(member, key, request))
+            return await self._once(key, self._pay(member, key, request, shown))
         if recorded is None:
             recorded = await self._shared(key)
         self._count(member, from_journal=1)
@@ -105,9 +128,12 @@ class Calls:
         if not task.cancelled():
             task.exception()  # whoever asked has it, or has given up
 
-    async def _pay(self, member: str, key: str, request: ChatRequest) -> ChatReply:
+    async def _pay(
+        self, member: str, key: str, request: ChatRequest, shown: Sequence[str]
+    ) -> ChatReply:
         reply = await self._askers[member].ask(request)
-        await self._journal.put(key, reply, request.images)
+        await self._journal.put(key, reply, shown)
+        self._to_ask_again += reply.reason is not None and reply.reason.transient
         prices = self.collective.member(member)
         self._count(
             member,
@@ -129,6 +155,8 @@ class Calls:
         if isinstance(drawing, Drawing):
             await self._journal.put_drawing(key, drawing)
             self._count(member, images=1, cost=self.collective.renderer.price_per_image)
+        else:
+            self._to_ask_again += drawing.reason.transient
         return drawing
 
     def _count(self, member: str, **more: int | float) -> None:
@@ -142,8 +170,16 @@ async def open_calls(
     engines: Mapping[str, ChatEngine],
     renderer: Renderer,
     journal: Journal,
+    withdrawn: Mapping[str, str],
 ) -> Calls:
     """Open the doors to the members that a collective employs.
+
+    Args:
+        collective: who plays.
+        engines: of each member that has a task, by name.
+        renderer: draws the images.
+        journal: knows what has been paid for.
+        withdrawn: by image id, what the tombstone says; looked at before each request.
 
     Raises:
         ValueError: a member that is needed has no engine.
@@ -157,9 +193,8 @@ async def open_calls(
         )
     # an identity may be asked from a server, and that blocks
     identities = {name: await asyncio.to_thread(_identity, engines[name]) for name in needed}
-    return Calls(
-        collective, {name: engines[name] for name in needed}, identities, renderer, journal
-    )
+    engines = {name: engines[name] for name in needed}
+    return Calls(collective, engines, identities, renderer, journal, withdrawn)
 
 
 def _identity(engine: ChatEngine) -> ModelIdentity:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from rolesynth_assets.cads.records import RoundOutcome
 from rolesynth_assets.store.digests import digest
 
 if TYPE_CHECKING:
+    from rolesynth_assets.cads.candidates import Seed
     from rolesynth_assets.cads.collective import Collective
     from rolesynth_assets.cads.extra_checks import ProblemPrint
     from rolesynth_assets.mllm.engine import ModelIdentity
@@ -55,7 +56,8 @@ def make_round(
         environ: holds the keys of its members and its renderer.
         journal: file of what has been paid for.
         place: the round.
-        withdrawn: by image id, what the tombstone says; no candidate brings such an image back.
+        withdrawn: by image id, what the tombstone says; looked at before each request and after
+            each write, so that nothing of such an image is asked or comes back.
         progress: called with (candidates done, candidates of this round).
 
     Returns:
@@ -66,19 +68,43 @@ def make_round(
         MissingRoundError: the round before is missing although an earlier one is there.
         EngineError: a member or the renderer can serve no request.
     """
+    from rolesynth_assets.cads.seed_rows import seeds_from_rows
+
+    seeds = seeds_from_rows(store.read("seeds", {"domain": place.domain}))
+    outcome, members = asyncio.run(
+        _play(store, collective, environ, journal, place, seeds, withdrawn, progress)
+    )
+    return _write(store, place.partition, outcome, withdrawn, seeds), members
+
+
+def _write(
+    store: Store,
+    partition: Mapping[str, str],
+    outcome: RoundOutcome,
+    withdrawn: Mapping[str, str],
+    seeds: Sequence[Seed],
+) -> RoundOutcome:
+    """Store a round without what was withdrawn, and return it so.
+
+    Whoever withdraws writes the tombstone first and removes rows then. So the tombstones are looked
+    at once more after the write: a new one is seen here, or the rows are there to be removed.
+    """
     from rolesynth_assets.cads import round_rows
     from rolesynth_assets.cads.withdrawn import refuse_withdrawn
 
-    outcome, members = asyncio.run(_play(store, collective, environ, journal, place, progress))
-    outcome = refuse_withdrawn(outcome, withdrawn)
-    rows = {
-        "candidates": round_rows.candidate_rows(outcome),
-        "verdicts": round_rows.verdict_rows(outcome),
-        "contexts": round_rows.context_rows(outcome),
-    }
-    for table in TABLES:  # a round in which all seeds are done has contexts alone
-        store.replace(table, place.partition, rows[table], allow_empty=table != "contexts")
-    return outcome, members
+    while True:
+        known = set(withdrawn)
+        outcome = refuse_withdrawn(outcome, withdrawn, seeds)
+        rows = {
+            "candidates": round_rows.candidate_rows(outcome),
+            "verdicts": round_rows.verdict_rows(outcome),
+            "contexts": round_rows.context_rows(outcome),
+        }
+        for table in TABLES:  # a round in which all seeds are done has contexts alone
+            empty = table != "contexts" or not outcome.contexts
+            store.replace(table, partition, rows[table], allow_empty=empty)
+        if known == set(withdrawn):
+            return outcome
 
 
 def round_digest(store: StoreReader, partition: Mapping[str, str]) -> str:
@@ -92,16 +118,16 @@ async def _play(
     environ: Mapping[str, str],
     journal: Path,
     place: Place,
+    seeds: Sequence[Seed],
+    withdrawn: Mapping[str, str],
     progress: Report | None,
 ) -> tuple[RoundOutcome, dict[str, ModelIdentity]]:
     from rolesynth_assets.cads.journal import Journal
     from rolesynth_assets.cads.rendering import make_renderer
     from rolesynth_assets.cads.round import run_round
     from rolesynth_assets.cads.round_rows import read_previous
-    from rolesynth_assets.cads.seed_rows import seeds_from_rows
     from rolesynth_assets.mllm.factory import make_engine
 
-    seeds = seeds_from_rows(store.read("seeds", {"domain": place.domain}))
     previous, own_questions = read_previous(store, place.domain, place.previous)
     async with AsyncExitStack() as stack:
         kept = stack.enter_context(Journal(journal))
@@ -116,6 +142,7 @@ async def _play(
             *(seeds, previous, own_questions),
             run_id=place.run_id,
             earlier=_earlier(store, collective, place),
+            withdrawn=withdrawn,
             progress=progress,
         )
         members = {

@@ -188,6 +188,8 @@ class RoundOutcome:
         verdicts: by candidate, in the order of the collective's judges; without the image last.
         contexts: one for each seed, in the order given.
         usage: by member name.
+        to_ask_again: calls that failed for a passing reason, such as a server that was down; they
+            are not in the journal, so the next run makes them again.
     """
 
     domain: str
@@ -197,3 +199,4 @@ class RoundOutcome:
     verdicts: list[VerdictRecord]
     contexts: list[ContextRecord]
     usage: Mapping[str, MemberUsage]
+    to_ask_again: int = 0

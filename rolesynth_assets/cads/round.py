@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from types import MappingProxyType
 
 from rolesynth_assets.cads.calls import Calls, open_calls
 from rolesynth_assets.cads.candidates import Decision, Seed, SeedContext
@@ -53,6 +54,7 @@ async def run_round(
     run_id: str,
     optimise_context: bool = True,
     earlier: Iterable[ProblemPrint] = (),
+    withdrawn: Mapping[str, str] = MappingProxyType({}),
     progress: Report | None = None,
 ) -> RoundOutcome:
     """Take every seed of a domain through its next round (CADS, the loop).
@@ -73,6 +75,8 @@ async def run_round(
         run_id: recorded with the outcome.
         optimise_context: False leaves all contexts as they are.
         earlier: prints of what earlier rounds kept, for the duplicates check.
+        withdrawn: by image id, what the tombstone says; looked at before each request, so that no
+            such image is shown to a member.
         progress: called with (candidates done, candidates of this round).
 
     Raises:
@@ -82,7 +86,7 @@ async def run_round(
     """
     if not seeds:
         raise ValueError(f"Domain {domain!r} has no seeds: materialize cads_seeds for it first.")
-    calls = await open_calls(collective, engines, renderer, journal)
+    calls = await open_calls(collective, engines, renderer, journal, withdrawn)
     plans = [_plan(collective, seed, previous.get(seed.seed_id)) for seed in seeds]
     work = _Round(calls, own_questions, optimise_context, plans, progress)
     try:
@@ -100,6 +104,7 @@ async def run_round(
         verdicts=[verdict for seed in made for verdict in seed.verdicts],
         contexts=[seed.context for seed in made],
         usage=calls.usage,
+        to_ask_again=calls.to_ask_again,
     )
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from hashlib import sha256
 
 from rolesynth_assets.cads.candidates import Decision, Seed
 from rolesynth_assets.cads.records import RoundOutcome
 from rolesynth_assets.cads.seeds import SeedReason, SeedReject
+from rolesynth_assets.store.digests import image_id
 
 DRAWING_WITHDRAWN = "draw_withdrawn"
 """Reason of a candidate whose drawing was withdrawn."""
@@ -25,25 +25,37 @@ def without_withdrawn(
     """
     for row in rows:
         images = row.images if isinstance(row, Seed) else ()
-        said = [
-            withdrawn[i] for i in (sha256(image).hexdigest() for image in images) if i in withdrawn
-        ]
+        said = [withdrawn[i] for i in map(image_id, images) if i in withdrawn]
         if said:
             yield SeedReject(row.domain, row.source, SeedReason.WITHDRAWN, said[0])
         else:
             yield row
 
 
-def refuse_withdrawn(outcome: RoundOutcome, withdrawn: Mapping[str, str]) -> RoundOutcome:
-    """Fail the candidates of a round whose drawing was withdrawn, and drop their verdicts.
+def refuse_withdrawn(
+    outcome: RoundOutcome, withdrawn: Mapping[str, str], seeds: Iterable[Seed] = ()
+) -> RoundOutcome:
+    """Take what was withdrawn out of a round, also while it was played.
 
-    A renderer that draws the same instruction with the same seed draws the same bytes again, so a
-    round that is run once more would bring them back.
+    A candidate whose drawing was withdrawn fails and loses its verdicts: a renderer that draws the
+    same instruction with the same seed draws the same bytes again, so a round that is run once more
+    would bring them back. Of a seed that shows a withdrawn image nothing is left.
 
     Args:
         outcome: a finished round.
         withdrawn: by image id, what the tombstone says.
+        seeds: what it was played with.
     """
+    lost = {s.seed_id for s in seeds if any(image_id(image) in withdrawn for image in s.images)}
+    if lost:
+        kept = [c for c in outcome.candidates if c.seed_id not in lost]
+        ids = {c.candidate_id for c in kept}
+        outcome = replace(
+            outcome,
+            candidates=kept,
+            verdicts=[v for v in outcome.verdicts if v.candidate_id in ids],
+            contexts=[c for c in outcome.contexts if c.seed_id not in lost],
+        )
     gone = {c.candidate_id for c in outcome.candidates if c.image_id in withdrawn}
     if not gone:
         return outcome

@@ -1,8 +1,9 @@
 """Bringing the captions of one (shard, role set) up to date (paper, caption synthesis).
 
-Wanted captions are joined with the stored ones; only what is missing is asked of the engine, and
-every micro-batch of answers is stored in one commit. A killed run started again therefore ends with
-the same rows and pays for at most one micro-batch a second time.
+Wanted captions are joined with the stored ones; only what is missing is asked of the engine. Every
+answer is in the journal when it arrives, and every micro-batch of them is stored in one commit. A
+killed run that is started again therefore ends with the same rows and repeats at most the calls
+that were in flight.
 """
 
 import time
@@ -10,16 +11,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.captions.lengths import DEFAULT_POLICY, CaptionPolicy
-from rolesynth_assets.captions.parse import TRANSIENT
 from rolesynth_assets.captions.report import (
     REPORT_COLUMNS,
     CaptionReport,
     count_by_role_and_length,
     count_reasons,
 )
-from rolesynth_assets.captions.run import CaptioningError, CaptioningRun, Progress
+from rolesynth_assets.captions.run import CaptioningError, caption_rows
 from rolesynth_assets.captions.wanted import WantedCaption, wanted
 from rolesynth_assets.mllm.engine import ChatEngine
+from rolesynth_assets.mllm.row_run import PASSING, RETRY, Progress, RowRun
 from rolesynth_assets.roles.role import Role
 
 if TYPE_CHECKING:
@@ -27,9 +28,7 @@ if TYPE_CHECKING:
     from rolesynth_assets.store.tables import Store
 
 MICRO_BATCH = 512
-"""Captions in one commit, and what a kill can cost in calls."""
-RETRY = "reason IN ({})".format(", ".join(f"'{reason}'" for reason in TRANSIENT))
-"""SQL predicate of stored rows that the next run tries again."""
+"""Captions in one commit of the table."""
 
 
 async def write_captions(
@@ -49,8 +48,8 @@ async def write_captions(
     A row has a text or a reason. Rows that are there stay, unless their reason is transient; rows
     that another partition has are copied; the rest is asked of the engine, image by image. Rows
     nobody wants any more are deleted at the end. When the engine or the process fails half-way,
-    every answer that came back is stored, apart from the last micro-batch after a kill. (That bound
-    on repeated calls holds for engines that look ahead by at most half a micro-batch.)
+    every answer that came back is kept, in the table or in the journal. An image that is withdrawn
+    meanwhile is neither asked for any more nor written.
 
     Args:
         store: where images are read and captions written.
@@ -64,9 +63,10 @@ async def write_captions(
         progress: called with (rows done, rows wanted) at the start and after every reply.
 
     Raises:
-        CaptioningError: the shard has no images, there are no roles, or the engine breaks its
-            contract of one reply per request.
+        CaptioningError: the shard has no images, or there are no roles.
+        RowRunError: the engine breaks its contract of one reply per request.
         EngineError: the engine can serve no request at all.
+        JournalError: the journal cannot be written.
     """
     started = time.perf_counter()
     partition = {"shard": shard, "role_set": role_set}
@@ -76,9 +76,10 @@ async def write_captions(
     captions = wanted(images, roles, engine.identity, policy)
     keys = [caption.caption_id for caption in captions]
     plan = store.plan("captions", partition, keys, retry=RETRY)
-    store.append("captions", partition, plan.reuse)
 
-    run = CaptioningRun(store, engine, partition, run_id, micro_batch)
+    rows = caption_rows(partition, engine.identity, run_id)
+    run = RowRun(store, engine, partition, rows, micro_batch)
+    run.append(plan.reuse)
     await run.make(_missing(captions, plan), len(captions), progress)
     removed = store.prune("captions", partition, keys)
 
@@ -88,13 +89,15 @@ async def write_captions(
         shard=shard,
         role_set=role_set,
         images=len(images),
-        wanted=len(captions),
-        calls=run.stored,
+        wanted=len(captions) - run.withdrawn,
+        calls=run.calls,
+        recovered=run.recovered,
         cached=plan.present,
         reused=plan.reuse.num_rows,
         removed=removed,
         captions=rows.num_rows - sum(reasons.values()),
         reasons=reasons,
+        failed_in_passing=sum(reasons.get(reason, 0) for reason in PASSING),
         call_reasons=dict(sorted(run.reasons.items())),
         by_role_and_length=count_by_role_and_length(rows),
         prompt_tokens=run.prompt_tokens,

@@ -30,14 +30,17 @@ class CaptionReport:
         shard: image shard.
         role_set: role set.
         images: images of the shard.
-        wanted: captions the partition shall have: images x roles x lengths.
+        wanted: captions the partition shall have: images x roles x lengths, without those of
+            images that were withdrawn during the run.
         calls: requests that this run sent.
+        recovered: rows made of replies that an earlier run had paid for and not stored.
         cached: wanted rows that were there already.
         reused: rows copied from other partitions (a shared role, an image in two shards).
         removed: rows deleted because nobody wants them any more.
         captions: rows with a text, in the whole partition.
         reasons: rows without a text by reason, in the whole partition.
-        call_reasons: the same for this run's calls only.
+        failed_in_passing: those of them that the next run asks for again.
+        call_reasons: rows without a text by reason, of this run's calls only.
         by_role_and_length: rows, captions and mean words, in the whole partition.
         prompt_tokens: tokens read by this run's calls.
         completion_tokens: tokens written by this run's calls.
@@ -50,11 +53,13 @@ class CaptionReport:
     images: int
     wanted: int
     calls: int
+    recovered: int
     cached: int
     reused: int
     removed: int
     captions: int
     reasons: dict[str, int]
+    failed_in_passing: int
     call_reasons: dict[str, int]
     by_role_and_length: tuple[RoleLengthCount, ...]
     prompt_tokens: int

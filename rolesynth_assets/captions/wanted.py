@@ -27,6 +27,11 @@ class WantedCaption:
     rule: LengthRule
     seed: int
 
+    @property
+    def key(self) -> str:
+        """The row's key and its request's."""
+        return self.caption_id
+
 
 def wanted(
     images: Sequence[str], roles: Sequence[Role], identity: ModelIdentity, policy: CaptionPolicy

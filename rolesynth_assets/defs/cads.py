@@ -1,6 +1,7 @@
 """CADS: seeds of a domain, and the rounds in which a collective makes problems of them."""
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -16,6 +17,7 @@ from rolesynth_assets.defs.metadata import (
 )
 from rolesynth_assets.defs.page_order import page_order
 from rolesynth_assets.defs.resources import Platform
+from rolesynth_assets.lineage.passing import passing_tags
 from rolesynth_assets.progress import reporting
 
 if TYPE_CHECKING:
@@ -49,11 +51,11 @@ def chosen_collective(platform: Platform) -> "Collective":
         raise dg.Failure(str(error), allow_retries=False) from error
 
 
-def withdrawn_images(platform: Platform) -> dict[str, str]:
-    """Return what each tombstone says, by image id."""
-    from rolesynth_assets.store.tombstones import read_tombstones
+def withdrawn_images(platform: Platform) -> Mapping[str, str]:
+    """Return what each tombstone says, by image id, at the moment of asking."""
+    from rolesynth_assets.store.tombstones import Withdrawn
 
-    return {key: stone.says for key, stone in read_tombstones(platform.warehouse).items()}
+    return Withdrawn(platform.warehouse)
 
 
 @dg.asset(
@@ -138,7 +140,8 @@ def cads_rounds(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mat
 
     In: `seeds`, contexts and questions of the round before, a collective. Out: Lance tables
     `candidates`, `verdicts`, `contexts`; nothing that is in the journal is paid twice. Stale when:
-    seeds, the round before, the collective or the code change.
+    seeds, the round before, the collective or the code change, or calls failed for a passing
+    reason.
     """
     import polars as pl
 
@@ -146,6 +149,7 @@ def cads_rounds(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mat
     from rolesynth_assets.cads.report import round_report
     from rolesynth_assets.cads.report_page import round_markdown
     from rolesynth_assets.cads.showcase import galleries, round_charts
+    from rolesynth_assets.mllm.reply_journal import journal_path
     from rolesynth_assets.store.schemas import CANDIDATES
 
     store, where = platform.store, partitions.keys(context)
@@ -155,7 +159,7 @@ def cads_rounds(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mat
         store,
         chosen_collective(platform),
         os.environ,
-        platform.settings.data_root / "journals" / "cads.sqlite",
+        journal_path(platform.settings.data_root, "cads"),
         domain_round.Place(domain, week, partitions.key_of_round_before(week), context.run_id),
         withdrawn_images(platform),
         reporting(f"round {domain} {week}"),
@@ -194,6 +198,7 @@ def cads_rounds(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mat
             for name, outcome in outcomes.items()
         ],
         data_version=dg.DataVersion(domain_round.round_digest(store, where)),
+        tags=passing_tags(outcome.to_ask_again, "call"),
     )
 
 

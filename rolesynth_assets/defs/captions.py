@@ -15,6 +15,7 @@ from rolesynth_assets.defs.metadata import (
 )
 from rolesynth_assets.defs.page_order import page_order
 from rolesynth_assets.defs.resources import Platform
+from rolesynth_assets.lineage.passing import passing_tags
 from rolesynth_assets.progress import reporting
 
 _CHECKS = {
@@ -52,8 +53,8 @@ def raw_captions(context: dg.AssetExecutionContext, platform: Platform) -> dg.Ma
     """Long and short captions of a shard's images, one for each role, with every failure's reason.
 
     In: `images`, `roles`, a multimodal LLM. Out: Lance table `captions`; only what is missing is
-    asked for. Stale when: the shard's images, the role set, the model or the code
-    change.
+    asked for. Stale when: the shard's images, the role set, the model or the code change, or rows
+    failed for a passing reason.
     """
     import polars as pl
 
@@ -101,6 +102,7 @@ def raw_captions(context: dg.AssetExecutionContext, platform: Platform) -> dg.Ma
             *(report.calls, report.prompt_tokens, report.completion_tokens),
         ),
         "rolesynth/neutralised": report.neutralised,
+        "rolesynth/recovered": report.recovered,
         "rolesynth/cached": report.cached,
         "rolesynth/reused": report.reused,
         "rolesynth/removed": report.removed,
@@ -132,4 +134,5 @@ def raw_captions(context: dg.AssetExecutionContext, platform: Platform) -> dg.Ma
         metadata=page_order(metadata),
         check_results=[check_result(name, outcome) for name, outcome in outcomes.items()],
         data_version=dg.DataVersion(store.digest("captions", where)),
+        tags=passing_tags(report.failed_in_passing),
     )

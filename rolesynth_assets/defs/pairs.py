@@ -16,6 +16,7 @@ from rolesynth_assets.defs.metadata import (
 )
 from rolesynth_assets.defs.page_order import page_order
 from rolesynth_assets.defs.resources import Platform
+from rolesynth_assets.lineage.passing import passing_tags
 from rolesynth_assets.pictures.markdown import quote
 from rolesynth_assets.progress import reporting
 
@@ -65,7 +66,8 @@ def caption_scores(context: dg.AssetExecutionContext, platform: Platform) -> dg.
     """A judge's score of 1-100 for each caption: true to the image and fit for its role.
 
     In: `captions`, `roles`, `images`, a multimodal judge. Out: Lance table `scores` with the reason
-    behind each score. Stale when: captions, role set, judge or code change.
+    behind each score. Stale when: captions, role set, judge or code change, or rows failed for a
+    passing reason.
     """
     import polars as pl
 
@@ -107,6 +109,7 @@ def caption_scores(context: dg.AssetExecutionContext, platform: Platform) -> dg.
             *(report.made, report.prompt_tokens, report.completion_tokens),
         ),
         "rolesynth/neutralised": report.neutralised,
+        "rolesynth/recovered": report.recovered,
         "rolesynth/cached": report.current,
         "rolesynth/failures": dg.MetadataValue.json(dict(report.reasons)),
         "rolesynth/seconds": report.seconds,
@@ -138,6 +141,7 @@ def caption_scores(context: dg.AssetExecutionContext, platform: Platform) -> dg.
             ),
         ],
         data_version=dg.DataVersion(store.digest("scores", where)),
+        tags=passing_tags(report.failed_in_passing),
     )
 
 

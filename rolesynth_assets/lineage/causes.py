@@ -34,15 +34,20 @@ class Reason(StrEnum):
     """Its key was deleted and added again after it was made."""
     CHECK = "check"
     """Its content did not pass a blocking check."""
+    PASSING = "passing"
+    """Some of it failed for a reason that may be gone by now, so it is to be asked again."""
     UPSTREAM = "upstream"
     """Something it is made from is stale itself."""
+    UPSTREAM_PASSING = "upstream_passing"
+    """Something it is made from is to be asked again; it is of use as it is."""
     BLOCKED = "blocked"
     """Something it is made from did not pass a blocking check."""
     ABSENT = "absent"
     """Nothing of what it is made from is there."""
 
 
-_FOLLOWED = {Reason.UPSTREAM, Reason.BLOCKED, Reason.ABSENT}
+_FOLLOWED = {Reason.UPSTREAM, Reason.UPSTREAM_PASSING, Reason.BLOCKED, Reason.ABSENT}
+_OF_USE = {Reason.PASSING, Reason.UPSTREAM_PASSING}
 
 
 class Cell(NamedTuple):
@@ -63,7 +68,7 @@ class Cause:
         reason: its kind.
         upstream: the first upstream cell concerned, if any.
         before: the code version that made it.
-        after: the code version now, or the check's name.
+        after: the code version now, the check's name, or what failed for a passing reason.
         count: upstream cells concerned in all, `upstream` included.
         total: upstream cells that it is made from in all, where that matters.
         events: storage ids of the upstream content it was made from and of the content now.
@@ -107,6 +112,9 @@ class Cause:
             Reason.WIPED: f"{asset} was wiped",
             Reason.ADDED_AGAIN: "its partition was deleted and added again",
             Reason.CHECK: f"blocking check {self.after} failed",
+            Reason.PASSING: f"{self.after} failed for a passing reason",
+            Reason.UPSTREAM_PASSING: f"upstream {some} {'are' if self.count > 1 else 'is'} to be "
+            "asked again",
             Reason.UPSTREAM: f"upstream {some} {'are' if self.count > 1 else 'is'} stale",
             Reason.BLOCKED: f"upstream {some} did not pass a blocking check",
             Reason.ABSENT: f"upstream {asset} is missing",
@@ -124,6 +132,14 @@ class CellState:
     def due(self) -> bool:
         """Whether it is missing, or stale by itself and not only for what is upstream."""
         return self.status is Status.MISSING or any(not cause.follows for cause in self.causes)
+
+    @property
+    def of_use(self) -> bool:
+        """Whether what is made from it need not wait: it is fresh, or only to be asked again.
+
+        A row that fails for ever would hold up all that hangs on its partition otherwise.
+        """
+        return all(cause.reason in _OF_USE for cause in self.causes)
 
     @property
     def waits(self) -> bool:

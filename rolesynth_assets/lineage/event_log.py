@@ -33,6 +33,7 @@ from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from dagster._serdes import deserialize_value
 
 from rolesynth_assets.lineage.history import History, Input, Provenance, Version
+from rolesynth_assets.lineage.passing import to_ask_again
 
 _EVENTS = SqlEventLogStorageTable.c
 _TAGS = AssetEventTagsTable.c
@@ -176,7 +177,8 @@ class _Connected:
                 continue
             planned = self._planned(key) if planned is None else planned
             read_at = planned.get(version.run_id, event)
-            found[partition] = Provenance(None, {}, read_at, DATA_VERSION_TAG in tags)
+            by_hand = DATA_VERSION_TAG in tags
+            found[partition] = Provenance(None, {}, read_at, by_hand, to_ask_again(tags))
         return found
 
     def _latest_tags(
@@ -216,4 +218,5 @@ def _noted(tags: Mapping[str, str], event: int) -> Provenance:
         inputs,
         event,
         tags.get(DATA_VERSION_IS_USER_PROVIDED_TAG) == "true",
+        to_ask_again(tags),
     )

@@ -32,6 +32,7 @@ class Examination:
         self.needed: set[Cell] = set()
         self._assets: dict[dg.AssetKey, RecordedAsset] = {}
         self._stale: dict[dg.AssetKey, set[Key]] = {}
+        self._of_use: dict[dg.AssetKey, set[Key]] = {}
         self._inputs: dict[dg.AssetKey, dict[str, tuple[dg.AssetKey, Inputs]]] = {}
         self._times = self.log.partition_times()
         self._barred: dict[dg.AssetKey, dict[Key, str]] = {}
@@ -61,6 +62,7 @@ class Examination:
         }
         to_itself = inputs[asset.name][1] if asset.name in inputs else None
         stale = self._stale[key] = set()
+        of_use = self._of_use[key] = set()
         states: dict[Key, CellState] = {}
         for partition in _parents_first(asset.partitions.keys, to_itself):
             present = asset.history.latest(partition)
@@ -73,9 +75,11 @@ class Examination:
                 *self._own_causes(key, partition, present, provenance),
                 *self._input_causes(partition, present, provenance, inputs),
             )
-            states[partition] = CellState(Status.STALE, causes) if causes else _FRESH
+            state = states[partition] = CellState(Status.STALE, causes) if causes else _FRESH
             if causes:
                 stale.add(partition)
+                if state.of_use:
+                    of_use.add(partition)
         self.states[asset.name] = {p: states[p] for p in asset.partitions.keys}
 
     def _read(self, key: dg.AssetKey, parent: dg.AssetKey) -> Inputs:
@@ -103,6 +107,8 @@ class Examination:
             yield Cause(
                 Reason.CODE, before="none" if before == present.run_id else before, after=now
             )
+        if provenance.to_ask_again:
+            yield Cause(Reason.PASSING, after=provenance.to_ask_again)
 
     def _input_causes(
         self,
@@ -137,7 +143,10 @@ class Examination:
 
     def _waiting(self, partition: Key, parent: dg.AssetKey, above: Inputs) -> Iterator[Cause]:
         yield from above.waiting(
-            partition, self._stale.get(parent, ()), self._barred.get(parent, ())
+            partition,
+            self._stale.get(parent, ()),
+            self._barred.get(parent, ()),
+            self._of_use.get(parent, ()),
         )
 
     def _need(self, key: dg.AssetKey, partitions: Sequence[Key]) -> None:

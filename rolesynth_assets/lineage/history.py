@@ -34,12 +34,14 @@ class Provenance:
         inputs: by asset; empty where nothing was noted.
         read_at: storage id up to which upstream content was visible, where `inputs` lacks it.
         content_version: whether its data version was given by the asset, so tells its content.
+        to_ask_again: what of it failed for a passing reason, such as "47 rows".
     """
 
     code_version: str | None
     inputs: Mapping[str, Input]
     read_at: int
     content_version: bool
+    to_ask_again: str = ""
 
 
 @dataclass

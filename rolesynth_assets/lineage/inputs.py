@@ -71,22 +71,34 @@ class Inputs:
             self._answers[asked] = self._changed(group, reading)
         return self._answers[asked]
 
-    def waiting(self, partition: Key, stale: Collection[Key], barred: Collection[Key]) -> Causes:
+    def waiting(
+        self,
+        partition: Key,
+        stale: Collection[Key],
+        barred: Collection[Key],
+        of_use: Collection[Key] = (),
+    ) -> Causes:
         """Tell what of a partition's upstream is not right by itself.
 
         Args:
             partition: the downstream partition.
             stale: all stale partitions of the upstream asset.
             barred: those of them that did not pass a blocking check.
+            of_use: those of them that are only to be asked again.
         """
         group = self.group(partition)
         if group not in self._waiting:
-            blocked = [key for key in group.present if key in barred] if barred else []
-            others = [k for k in group.present if k in stale and k not in barred] if stale else []
+            found: dict[Reason, list[Key]] = {}
+            for key in group.present if stale or barred else ():
+                if key in barred:
+                    found.setdefault(Reason.BLOCKED, []).append(key)
+                elif key in stale:
+                    reason = Reason.UPSTREAM_PASSING if key in of_use else Reason.UPSTREAM
+                    found.setdefault(reason, []).append(key)
             self._waiting[group] = tuple(
                 Cause(reason, Cell(self._asset, keys[0]), count=len(keys), total=len(group.present))
-                for reason, keys in ((Reason.BLOCKED, blocked), (Reason.UPSTREAM, others))
-                if keys
+                for reason in (Reason.BLOCKED, Reason.UPSTREAM, Reason.UPSTREAM_PASSING)
+                if (keys := found.get(reason))
             )
         return self._waiting[group]
 

@@ -145,7 +145,7 @@ def purge(
         data_root: folder that is searched for what is left.
         withdrawal: what was withdrawn; its rows are gone from the latest versions.
         needles: from `image_needles`, to prove it.
-        journals: files of CADS journals, which keep every drawing and reply.
+        journals: files of journals, which keep replies and drawings.
     """
     tables = withdrawal.named(ArtefactKind.TABLE)
     before = files_with(data_root, needles)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from rolesynth_assets.lineage.causes import Cell, CellState
+from rolesynth_assets.lineage.causes import Cell, CellState, Reason
 from rolesynth_assets.lineage.dependencies import Key
 from rolesynth_assets.lineage.fix import planned
 from rolesynth_assets.lineage.staleness import Staleness
@@ -39,7 +39,8 @@ def next_wave(
     """Choose what to start now.
 
     A cell is started once for each state of what makes it stale: one that fails, or whose check
-    fails, is left alone until its code or its upstream changes, or somebody runs it by hand.
+    fails, is left alone until its code or its upstream changes, or somebody runs it by hand. So is
+    one of which some still fails for a passing reason, however much of it.
 
     Args:
         staleness: what is missing, stale or fresh.
@@ -76,7 +77,8 @@ def _digest(state: CellState) -> str:
     return digest(
         "stale",
         *(
-            f"{cause}@{cause.events[1] if cause.events else ''}"
+            f"{cause.reason if cause.reason is Reason.PASSING else cause}"
+            f"@{cause.events[1] if cause.events else ''}"
             for cause in state.causes
             if not cause.follows
         ),

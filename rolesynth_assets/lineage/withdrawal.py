@@ -93,6 +93,7 @@ def withdraw(
         for stone in stones:
             write_tombstone(warehouse, stone)
             record_artefacts(warehouse, stone.image_id, found)
+        doomed |= doomed_rows(store, ids)  # a run that had not seen the tombstones may have written
         removed = {table: store.remove(table, where) for table, where in doomed.items()}
     return Withdrawal(
         tombstones=stones,

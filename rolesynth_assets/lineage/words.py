@@ -47,7 +47,7 @@ class Words:
                 continue
             roots = {self.tell(root): where for where, root in staleness.roots(cause.upstream)}
             new = {text: str(where) for text, where in roots.items() if text not in told}
-            if roots and not new and cause.reason is Reason.UPSTREAM:
+            if roots and not new and cause.reason in (Reason.UPSTREAM, Reason.UPSTREAM_PASSING):
                 continue
             told |= new
             begun = [

@@ -71,8 +71,9 @@ class OpenAIEngine:
     async def complete(self, requests: Iterable[ChatRequest]) -> AsyncGenerator[ChatReply, None]:
         """Yield one reply per request as they arrive, at most `concurrency` in flight.
 
-        Up to twice `concurrency` requests are taken ahead of the consumer. Leaving the iteration
-        (closing the generator, cancelling its task) cancels what is in flight.
+        A reply is handed over before its place is filled again, so the consumer lacks the replies
+        of at most `concurrency` requests. Leaving the iteration (closing the generator, cancelling
+        its task) cancels what is in flight.
 
         Raises:
             EngineError: wrong key, unknown model, no server, or a server that stopped answering.
@@ -90,14 +91,14 @@ class OpenAIEngine:
                     running -= done
                     self._running -= done
                     replies, error = _results(done)
-                    if error is None:
-                        await self._fill(running, source, client)
                     for reply in replies:
                         if self._health.note(reply):
                             yield reply
                         else:
                             held.append(reply)
                     self._stop_if(error)
+                    # not before the replies are out: a kill would lose them and what is sent now
+                    await self._fill(running, source, client)
                     if self._health.proven or not running:
                         for reply in held:
                             yield reply
@@ -145,7 +146,8 @@ class OpenAIEngine:
             raise EngineError(
                 f"{self._health.failures_in_a_row} requests in a row failed at "
                 f"{self._faults.base_url} (the last: {self._health.last_failure}). Look at the "
-                "server and its limits, then run again: what was answered is kept."
+                "server and its limits, then run again: captions, scores and problems that "
+                "were answered are kept."
             )
 
     def _ask_revision(self) -> str:

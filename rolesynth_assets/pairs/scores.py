@@ -7,12 +7,12 @@ scores are asked for, those of captions that are gone are removed, all others ar
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from rolesynth_assets.mllm.engine import ChatEngine, ChatReply, ChatRequest, FailureReason
+from rolesynth_assets.mllm.engine import ChatEngine, ChatReply, ChatRequest
+from rolesynth_assets.mllm.row_run import RETRY, Progress, RowRun, Rows
 from rolesynth_assets.pairs.judge import (
     JUDGE_SAMPLING,
     Judgement,
@@ -24,8 +24,6 @@ from rolesynth_assets.roles.role import Role
 from rolesynth_assets.store.digests import digest
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from rolesynth_assets.store.tables import Store
 
 MAX_DETAIL = 500
@@ -34,14 +32,17 @@ MAX_DETAIL = 500
 
 @dataclass(frozen=True)
 class ScoreReport:
-    """What one scoring run did; the counts of captions add up to `captions`.
+    """What one scoring run did; the counts of rows add up to `captions`.
 
     Attributes:
-        captions: captions with text, each of which has one row in the scores table now.
+        captions: captions with text, each of which has one row in the scores table now; those of
+            images that were withdrawn during the run are left out.
         made: rows asked of the judge in this run, answered or not.
+        recovered: rows made of replies that an earlier run had paid for and not stored.
         current: rows that were there already.
         reused: rows copied from another partition that asked the same.
         removed: rows deleted, whose caption or judge is no longer wanted.
+        failed_in_passing: rows of the partition that the next run asks for again.
         reasons: rows of this run without a score, by reason.
         neutralised: control tokens in captions and roles that this run's calls neutralised.
         seconds: wall time.
@@ -49,9 +50,11 @@ class ScoreReport:
 
     captions: int
     made: int
+    recovered: int
     current: int
     reused: int
     removed: int
+    failed_in_passing: int
     reasons: Mapping[str, int] = field(default_factory=dict)
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -70,6 +73,11 @@ class _Question:
     length: str
     text: str
 
+    @property
+    def key(self) -> str:
+        """The row's key and its request's."""
+        return self.score_id
+
 
 async def write_scores(
     store: Store,
@@ -80,13 +88,14 @@ async def write_scores(
     *,
     micro_batch: int = 512,
     run_id: str,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> ScoreReport:
     """Bring the scores of one shard and role set up to date.
 
-    Only captions with text are judged. Rows are appended once per micro-batch, so a run that is
-    killed repeats at most one micro-batch of calls; a transient failure is asked again by the next
-    run. An image's requests go to the engine back to back.
+    Only captions with text are judged. Every reply is in the journal when it arrives, so a run
+    that is killed repeats at most the calls that were in flight; a transient failure is asked again
+    by the next run. An image's requests go to the engine back to back; an image that is withdrawn
+    meanwhile is neither asked for any more nor written.
 
     Args:
         store: reads ``captions`` and ``images``, writes ``scores``.
@@ -94,52 +103,41 @@ async def write_scores(
         shard: image shard, the first partition key.
         role_set: role set, the second partition key.
         roles: the role set's roles, as the captions were written for.
-        micro_batch: requests per append.
+        micro_batch: scores in one commit of the table.
         run_id: recorded in every new row.
-        progress: called with (scores done, scores to make) after each reply.
+        progress: called with (scores done, scores wanted) at the start and after each reply.
 
     Raises:
         ValueError: the partition has no captions, or captions of a role that is not in `roles`.
-        RuntimeError: the engine left requests without a reply.
+        RowRunError: the engine breaks its contract of one reply per request.
+        EngineError: the engine can serve no request at all.
+        JournalError: the journal cannot be written.
     """
     began = time.monotonic()
     partition = {"shard": shard, "role_set": role_set}
     questions = _questions(store, partition, roles, judge_prompt(), engine)
     wanted = [question.score_id for question in questions]
-    plan = store.plan("scores", partition, wanted, retry=_TRANSIENT)
-    if plan.reuse.num_rows:
-        store.append("scores", partition, plan.reuse)
+    plan = store.plan("scores", partition, wanted, retry=RETRY)
+    run = RowRun(store, engine, partition, _score_rows(partition, engine, run_id), micro_batch)
+    run.append(plan.reuse)
     missing = set(plan.missing)
     asked = [question for question in questions if question.score_id in missing]
-    reasons: Counter[str] = Counter()
-    tokens = [0, 0, 0]
-    for first in range(0, len(asked), micro_batch):
-        batch = asked[first : first + micro_batch]
-        replies = await _ask(store, engine, shard, batch, first, len(asked), progress)
-        rows = _rows(batch, replies, partition, engine, run_id)
-        store.append("scores", partition, rows)
-        reasons.update(reason for reason in rows["reason"].to_pylist() if reason)
-        tokens[0] += sum(reply.prompt_tokens for reply in replies.values())
-        tokens[1] += sum(reply.completion_tokens for reply in replies.values())
-        tokens[2] += sum(reply.neutralised for reply in replies.values())
+    await run.make(asked, len(questions), progress)
     removed = store.prune("scores", partition, wanted)
     return ScoreReport(
-        captions=len(questions),
-        made=len(asked),
+        captions=len(questions) - run.withdrawn,
+        made=run.calls,
+        recovered=run.recovered,
         current=plan.present,
         reused=plan.reuse.num_rows,
         removed=removed,
-        reasons=dict(reasons),
-        prompt_tokens=tokens[0],
-        completion_tokens=tokens[1],
-        neutralised=tokens[2],
+        failed_in_passing=store.count("scores", partition, RETRY),
+        reasons=dict(run.reasons),
+        prompt_tokens=run.prompt_tokens,
+        completion_tokens=run.completion_tokens,
+        neutralised=run.neutralised,
         seconds=time.monotonic() - began,
     )
-
-
-_TRANSIENT = "reason IN ({})".format(
-    ", ".join(f"'{reason.value}'" for reason in FailureReason if reason.transient)
-)
 
 
 def score_id(caption_id: str, judge_fingerprint: str, prompt: JudgePrompt, text: str) -> str:
@@ -195,81 +193,42 @@ def _questions(
     return questions
 
 
-async def _ask(
-    store: Store,
-    engine: ChatEngine,
-    shard: str,
-    batch: Sequence[_Question],
-    done: int,
-    total: int,
-    progress: Callable[[int, int], None] | None,
-) -> dict[str, ChatReply]:
-    """Put one micro-batch to the judge and collect a reply for every question."""
-    images = store.image_bytes(sorted({question.image_id for question in batch}), shard)
-    prompt = judge_prompt()
-    requests = (
-        ChatRequest(
+def _score_rows(partition: Mapping[str, str], engine: ChatEngine, run_id: str) -> Rows[_Question]:
+    """Say how scores of one partition are asked for and stored."""
+    prompt, identity = judge_prompt(), engine.identity
+
+    def request(question: _Question, image: bytes) -> ChatRequest:
+        return ChatRequest(
             key=question.score_id,
             system=prompt.system,
             prompt=prompt.render(question.role, question.text),
             sampling=JUDGE_SAMPLING,
             seed=0,  # greedy: nothing is drawn
-            images=(images[question.image_id],),
+            images=(image,),
         )
-        for question in batch
-    )
-    replies: dict[str, ChatReply] = {}
-    async for reply in engine.complete(requests):
-        replies[reply.key] = reply
-        if progress:
-            progress(done + len(replies), total)
-    silent = [question.score_id for question in batch if question.score_id not in replies]
-    if silent:
-        raise RuntimeError(
-            f"shard {shard!r}: engine {engine.identity.engine!r} left {len(silent)} of "
-            f"{len(batch)} requests without a reply, the first for score {silent[0]}; nothing of "
-            "this micro-batch was stored, run again"
-        )
-    return replies
 
-
-def _rows(
-    batch: Sequence[_Question],
-    replies: Mapping[str, ChatReply],
-    partition: Mapping[str, str],
-    engine: ChatEngine,
-    run_id: str,
-) -> pa.Table:
-    """Turn one micro-batch of replies into rows of the scores table."""
-    import pyarrow as pa
-
-    from rolesynth_assets.store.schemas import table_spec
-
-    rows = []
-    for question in batch:
-        reply = replies[question.score_id]
+    def row(question: _Question, reply: ChatReply) -> dict[str, object]:
         parsed = judge_reply(reply)
         judged = parsed if isinstance(parsed, Judgement) else None
         detail = "" if judged else (reply.detail or reply.text or "")
-        rows.append(
-            {
-                "score_id": question.score_id,
-                **partition,
-                "caption_id": question.caption_id,
-                "image_id": question.image_id,
-                "role": question.role.name,
-                "length": question.length,
-                "score": judged.score if judged else None,
-                "rationale": judged.rationale if judged else None,
-                "reason": None if isinstance(parsed, Judgement) else parsed.value,
-                "detail": detail[:MAX_DETAIL],
-                "judge": engine.identity.model,
-                "judge_revision": engine.identity.revision,
-                "prompt_fingerprint": judge_prompt().fingerprint,
-                "prompt_tokens": reply.prompt_tokens,
-                "completion_tokens": reply.completion_tokens,
-                "latency_s": reply.latency_s,
-                "run_id": run_id,
-            }
-        )
-    return pa.Table.from_pylist(rows, schema=table_spec("scores").schema)
+        return {
+            "score_id": question.score_id,
+            **partition,
+            "caption_id": question.caption_id,
+            "image_id": question.image_id,
+            "role": question.role.name,
+            "length": question.length,
+            "score": judged.score if judged else None,
+            "rationale": judged.rationale if judged else None,
+            "reason": None if isinstance(parsed, Judgement) else parsed.value,
+            "detail": detail[:MAX_DETAIL],
+            "judge": identity.model,
+            "judge_revision": identity.revision,
+            "prompt_fingerprint": prompt.fingerprint,
+            "prompt_tokens": reply.prompt_tokens,
+            "completion_tokens": reply.completion_tokens,
+            "latency_s": reply.latency_s,
+            "run_id": run_id,
+        }
+
+    return Rows("scores", request, row)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import os
+import time
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -10,6 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rolesynth_assets.store.snapshot import TableReader
     from rolesynth_assets.store.warehouse import Warehouse
+
+CLOCK_NS = 100_000_000
+"""Nanoseconds within which two changes of a file may get the same time stamp."""
 
 
 @dataclass(frozen=True)
@@ -83,3 +88,53 @@ def lift_tombstones(warehouse: Warehouse, image_ids: Collection[str]) -> list[To
         for table in ("tombstones", "tombstone_artefacts"):
             warehouse.replace(table, where, warehouse.read(table, where).clear())
     return lifted
+
+
+class Withdrawn(Mapping[str, str]):
+    """What each tombstone says, by image id, at the moment of asking.
+
+    For work that lasts: somebody may withdraw an image meanwhile. An access costs a look at the
+    warehouse file's time stamp, some microseconds; the tombstones are read again when it changed.
+    """
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        """Nothing is read yet."""
+        self._warehouse = warehouse
+        self._files = (str(warehouse.path), f"{warehouse.path}.wal")
+        self._seen: tuple[tuple[int, int], ...] | None = None
+        self._says: dict[str, str] = {}
+
+    def __getitem__(self, image_id: str) -> str:
+        """Return what an image's tombstone says."""
+        return self._current()[image_id]
+
+    def __contains__(self, image_id: object) -> bool:
+        """Tell whether an image was withdrawn."""
+        return image_id in self._current()
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the ids of all withdrawn images."""
+        return iter(self._current())
+
+    def __len__(self) -> int:
+        """Count the withdrawn images."""
+        return len(self._current())
+
+    def _current(self) -> dict[str, str]:
+        present = tuple(map(_stamp, self._files))
+        if present != self._seen:
+            read = read_tombstones(self._warehouse)
+            self._says = {image: stone.says for image, stone in read.items()}
+            # a file that has just changed may change once more under the same stamp
+            settled = all(at < time.time_ns() - CLOCK_NS for at, _ in present)
+            self._seen = present if settled else None
+        return self._says
+
+
+def _stamp(path: str) -> tuple[int, int]:
+    """Return when a file was changed, in nanoseconds, and its bytes; zeros where there is none."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return 0, 0
+    return found.st_mtime_ns, found.st_size

@@ -9,10 +9,11 @@ import signal
 import sys
 from pathlib import Path
 
-from rolesynth_assets.cads.journal import Journal, drawing_key, request_key
+from rolesynth_assets.cads.journal import Journal, drawing_key
 from rolesynth_assets.cads.records import RoundOutcome
 from rolesynth_assets.cads.rendering import Drawing, DrawingFailed
 from rolesynth_assets.mllm.engine import ChatRequest
+from rolesynth_assets.mllm.reply_journal import request_key
 from rolesynth_assets_tests.cads.simulated import PlainRenderer, SimulatedMember, play, seeds
 
 

@@ -2,16 +2,16 @@ import asyncio
 import sqlite3
 from collections.abc import Coroutine, Iterator
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rolesynth_assets.cads.journal import Journal, JournalError, drawing_key, request_key
+from rolesynth_assets.cads.journal import Journal, drawing_key
 from rolesynth_assets.cads.rendering import Drawing
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest, FailureReason, Sampling, Turn
+from rolesynth_assets.mllm.reply_journal import JournalError, ReplyJournal, request_key
 
 REQUEST = ChatRequest(
     key="k",
@@ -157,12 +157,44 @@ def test_a_file_that_is_no_journal_is_refused(tmp_path: Path):
 def test_replies_are_forgotten_with_any_image_that_their_request_showed(journal: Journal):
     reply = ChatReply("k", "text", None)
     do(
-        journal.put("both", reply, [b"one", b"two"]),
-        journal.put("one", reply, [b"one", b"one"]),
-        journal.put("two", reply, [b"two"]),
+        journal.put("both", reply, ["one", "two"]),
+        journal.put("one", reply, ["one", "one"]),
+        journal.put("two", reply, ["two"]),
         journal.put("none", reply),
     )
-    assert journal.forget_images({sha256(b"one").hexdigest()}) == (0, 2)
+    assert journal.forget_images({"one"}) == (0, 2)
     assert [bool(journal.get(key)) for key in ("both", "one", "two", "none")] == [0, 0, 1, 1]
-    assert journal.forget_images({sha256(b"one").hexdigest()}) == (0, 0)
-    assert journal.forget_images({sha256(b"two").hexdigest()}) == (0, 1)  # `both` is gone already
+    assert journal.forget_images({"one"}) == (0, 0)
+    assert journal.forget_images({"two"}) == (0, 1)  # `both` is gone already
+
+
+def test_journal_of_captions_forgets_images_as_well(tmp_path: Path):
+    path = tmp_path / "captions.sqlite"
+    with ReplyJournal(path) as captions:
+        do(captions.put("place/key", ChatReply("k", "text", None), ["one"]))
+    with Journal(path) as journal:
+        assert journal.forget_images({"one"}) == (0, 1)
+        assert list(journal.begin_with("place")) == []
+
+
+def test_replies_by_the_beginning_of_their_key(journal: Journal):
+    reply = ChatReply("k", "text", None)
+    keys = ["a/1", "a/2", "ab/1", "a", "a0", "A/1"]
+    do(*(journal.put(key, reply) for key in keys))
+    assert [key for key, _ in journal.begin_with("a")] == ["a/1", "a/2"]
+    journal.drop(["a/1", "a0"])
+    assert [key for key in keys if journal.get(key)] == ["a/2", "ab/1", "a", "A/1"]
+
+
+def test_flush_writes_at_once_and_says_what_went_wrong(journal: Journal):
+    async def main() -> None:
+        commit = journal.record("one", ChatReply("k", "text", None))
+        journal.flush()
+        assert commit is not None and commit.done() and journal.get("one")
+        journal.flush()  # nothing is left to write
+        journal._database.execute("PRAGMA query_only=ON")
+        journal.record("two", ChatReply("k", "text", None))
+        with pytest.raises(JournalError, match="cannot be written"):
+            journal.flush()
+
+    asyncio.run(main())

@@ -231,7 +231,7 @@ def test_drawn_image_takes_its_candidate_and_the_journal_forgets_it(world: Store
             drawing = Drawing(drawn(name), "image/png", "specification")
             asyncio.run(journal.put_drawing(name, drawing))
             judged = ChatReply("k", f"of {name}", None)
-            asyncio.run(journal.put(f"judged {name}", judged, [b"plain", drawn(name)]))
+            asyncio.run(journal.put(f"judged {name}", judged, [image_id(drawn(name)), "plain"]))
     gone = image_id(drawn("p1"))
     needles = image_needles(world.store, [gone])
     done = take_out(world, gone)

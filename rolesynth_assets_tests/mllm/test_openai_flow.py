@@ -151,7 +151,7 @@ def test_a_consumer_that_leaves_cancels_what_is_in_flight(how):
     async def run(engine: OpenAIEngine, server: StubServer) -> None:
         replies = engine.complete([request(i) for i in range(20)])
         await anext(replies)
-        await asyncio.to_thread(until, lambda: server.in_flight == 4, "four requests in flight")
+        await asyncio.to_thread(until, lambda: server.in_flight == 3, "three requests in flight")
         if how == "generator":
             await replies.aclose()
             return
@@ -171,7 +171,7 @@ def test_a_consumer_that_leaves_cancels_what_is_in_flight(how):
     with StubServer(faults=hangs_after_one) as server:
         asyncio.run(run(make(server.url, timeout_s=60), server))
         until(lambda: server.in_flight == 0, "no request in flight")
-    assert server.aborted == 4
+    assert server.aborted == len(server.requests) - 1 >= 3
     assert len(server.requests) <= 5
 
 

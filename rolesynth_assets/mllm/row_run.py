@@ -1,0 +1,266 @@
+"""One run over the rows that a partition lacks: requests out, replies in, rows into the store.
+
+Every reply is in the journal when it arrives and leaves it when its row is in the store, so a run
+that is killed repeats no more than the calls that were in flight. Images that are withdrawn
+meanwhile are neither asked for nor written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from rolesynth_assets.mllm.engine import ChatEngine, ChatReply, ChatRequest, FailureReason
+from rolesynth_assets.mllm.reply_journal import ReplyJournal, journal_path
+from rolesynth_assets.store.digests import digest
+from rolesynth_assets.store.errors import MissingRowError
+from rolesynth_assets.store.tombstones import Withdrawn
+
+if TYPE_CHECKING:
+    import asyncio
+
+    import pyarrow as pa
+
+    from rolesynth_assets.store.tables import Store
+
+IMAGES_AT_ONCE = 32
+"""Images whose bytes are held in memory at a time."""
+PASSING = tuple(reason.value for reason in FailureReason if reason.transient)
+"""Reasons of rows that failed for something that may be gone the next time."""
+RETRY = "reason IN ({})".format(", ".join(f"'{reason}'" for reason in PASSING))
+"""SQL predicate of the stored rows that the next run asks for again."""
+
+Progress = Callable[[int, int], None]
+"""Called with (rows done, rows wanted)."""
+
+
+class RowRunError(RuntimeError):
+    """The engine broke its contract; the message names partition and request."""
+
+
+class Wanted(Protocol):
+    """A row to be had, which a model makes from one image."""
+
+    @property
+    def key(self) -> str:
+        """The row's key, and its request's."""
+        ...
+
+    @property
+    def image_id(self) -> str:
+        """The image that the request shows."""
+        ...
+
+
+W = TypeVar("W", bound=Wanted)
+
+
+@dataclass(frozen=True)
+class Rows(Generic[W]):
+    """What kind of rows a run makes.
+
+    Attributes:
+        table: where they are stored; its journal has the same name.
+        request: lays a row's request out, from the row that is wanted and the image's bytes.
+        row: makes the row of a reply.
+    """
+
+    table: str
+    request: Callable[[W, bytes], ChatRequest]
+    row: Callable[[W, ChatReply], dict[str, object]]
+
+
+class RowRun(Generic[W]):
+    """Makes missing rows of one partition and counts what that took.
+
+    Attributes:
+        calls: replies that the engine gave in this run.
+        recovered: rows of replies that an earlier run had paid for and not stored.
+        withdrawn: wanted rows that were left out, since their image was withdrawn.
+        reasons: replies of this run without a result, by reason.
+        prompt_tokens: tokens read by `calls`.
+        completion_tokens: tokens written by `calls`.
+        neutralised: control tokens in texts of requests that a server read as visible text.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        engine: ChatEngine,
+        partition: Mapping[str, str],
+        rows: Rows[W],
+        micro_batch: int,
+    ) -> None:
+        """Nothing is asked yet; `micro_batch` rows go into one commit of the table."""
+        from rolesynth_assets.store.warehouse import Warehouse
+
+        if micro_batch < 1:
+            raise ValueError(f"micro_batch is {micro_batch}; it must be at least 1")
+        self._store, self._engine, self._partition = store, engine, dict(partition)
+        self._rows, self._micro_batch = rows, micro_batch
+        self._tombstones = Withdrawn(Warehouse(Path(store.root) / "warehouse.duckdb"))
+        self._place = digest("partition", *(f"{k}={v}" for k, v in sorted(partition.items())))[:16]
+        self._open: dict[str, W] = {}
+        self._pending: list[dict[str, object]] = []
+        self._commit: asyncio.Future[None] | None = None
+        self.calls = self.recovered = self.withdrawn = 0
+        self.reasons: dict[str, int] = {}
+        self.prompt_tokens = self.completion_tokens = self.neutralised = 0
+
+    async def make(self, missing: Sequence[W], total: int, progress: Progress | None) -> None:
+        """Ask for every missing row and store what comes back.
+
+        Args:
+            missing: rows to make, those of an image one after another.
+            total: rows that the partition shall have.
+            progress: called at the start and after every reply.
+
+        Raises:
+            RowRunError: the engine breaks its contract of one reply per request.
+            EngineError: the engine can serve no request at all.
+            JournalError: the journal cannot be written.
+        """
+        told = progress or (lambda done, total: None)
+        self._open = {wanted.key: wanted for wanted in missing}
+        with ReplyJournal(journal_path(self._store.root, self._rows.table)) as journal:
+            self._recover(journal)
+            told(total - len(self._open), total)
+            if self._open:
+                await self._ask(journal, list(self._open.values()), total, told)
+
+    def append(self, rows: pa.Table) -> None:
+        """Store rows but those of withdrawn images, whenever they are withdrawn.
+
+        Whoever withdraws writes the tombstone first and removes rows then; so either this sees the
+        tombstone, or the rows are there to be removed.
+        """
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        from rolesynth_assets.store.rows import all_of, any_key, partition_predicate
+        from rolesynth_assets.store.schemas import table_spec
+
+        table, gone = self._rows.table, list(self._tombstones)
+        if gone:
+            offered = rows.num_rows
+            known = pc.SetLookupOptions(value_set=pa.array(gone, pa.string()))
+            refused = pc.call_function("is_in", [rows["image_id"]], known)
+            rows = rows.filter(pc.call_function("invert", [refused]))
+            self.withdrawn += offered - rows.num_rows
+        self._store.append(table, self._partition, rows)
+        written = set(rows["image_id"].to_pylist())
+        if late := [image for image in written if image in self._tombstones]:
+            doomed = all_of(
+                partition_predicate(table_spec(table), self._partition), any_key("image_id", late)
+            )
+            assert doomed is not None
+            self.withdrawn += self._store.remove(table, doomed)
+
+    def _recover(self, journal: ReplyJournal) -> None:
+        """Store what an earlier run has paid for, and forget what nobody wants any more."""
+        found = list(journal.begin_with(self._place))
+        for key, reply in found:
+            wanted = self._open.get(key.partition("/")[2])
+            if wanted is None:
+                continue
+            if wanted.image_id in self._tombstones:
+                self._leave_out(wanted)
+                continue
+            del self._open[wanted.key]
+            self._pending.append(self._rows.row(wanted, reply))
+            self.recovered += 1
+        self._store_pending(journal)
+        journal.drop([key for key, _ in found])
+
+    async def _ask(
+        self, journal: ReplyJournal, missing: Sequence[W], total: int, told: Progress
+    ) -> None:
+        replies = self._engine.complete(self._requests(missing))
+        try:
+            async for reply in replies:
+                self._accept(reply, journal)
+                told(total - len(self._open), total)
+        finally:
+            try:
+                self._store_pending(journal)  # what has been paid for is kept, whatever happened
+            finally:
+                if isinstance(replies, AsyncGenerator):
+                    await replies.aclose()  # calls in flight end now, not when it is collected
+        if self._open:
+            raise RowRunError(
+                f"{self._rows.table} {self._partition}: engine {self._engine.identity.engine!r} "
+                f"left {len(self._open)} of {len(missing)} requests without a reply, such as "
+                f"{next(iter(self._open))}. The others are stored; run this again"
+            )
+
+    def _requests(self, missing: Sequence[W]) -> Iterator[ChatRequest]:
+        """Yield requests image by image, loading some images at a time."""
+        by_image = [list(group) for _, group in groupby(missing, key=lambda one: one.image_id)]
+        for start in range(0, len(by_image), IMAGES_AT_ONCE):
+            chunk = by_image[start : start + IMAGES_AT_ONCE]
+            data = self._load([group[0].image_id for group in chunk])
+            for wanted in (one for group in chunk for one in group):
+                if wanted.image_id in self._tombstones:
+                    self._leave_out(wanted)
+                else:
+                    yield self._rows.request(wanted, data[wanted.image_id])
+
+    def _load(self, ids: Collection[str]) -> dict[str, bytes]:
+        """Return the bytes of images that were not withdrawn."""
+        left = [image for image in ids if image not in self._tombstones]
+        try:
+            return self._store.image_bytes(left, self._partition["shard"])
+        except MissingRowError:
+            if not any(image in self._tombstones for image in left):
+                raise
+            return self._load(left)  # it went between the two looks
+
+    def _accept(self, reply: ChatReply, journal: ReplyJournal) -> None:
+        wanted = self._open.pop(reply.key, None)
+        if wanted is None:
+            raise RowRunError(
+                f"{self._rows.table} {self._partition}: engine "
+                f"{self._engine.identity.engine!r} replied to {reply.key!r}, which was not asked "
+                "for or was answered before"
+            )
+        self.calls += 1
+        self.prompt_tokens += reply.prompt_tokens
+        self.completion_tokens += reply.completion_tokens
+        self.neutralised += reply.neutralised
+        self._record(journal, wanted, reply)
+        row = self._rows.row(wanted, reply)
+        self._pending.append(row)
+        if row["reason"] is not None:
+            reason = str(row["reason"])
+            self.reasons[reason] = self.reasons.get(reason, 0) + 1
+        if len(self._pending) >= self._micro_batch:
+            self._store_pending(journal)
+
+    def _record(self, journal: ReplyJournal, wanted: W, reply: ChatReply) -> None:
+        """Record a reply; it is durable before the engine sends the next request."""
+        if self._commit is not None and self._commit.done():
+            self._commit.result()  # raises what went wrong
+        key = f"{self._place}/{reply.key}"
+        self._commit = journal.record(key, reply, [wanted.image_id]) or self._commit
+
+    def _leave_out(self, wanted: W) -> None:
+        self._open.pop(wanted.key, None)
+        self.withdrawn += 1
+
+    def _store_pending(self, journal: ReplyJournal) -> None:
+        if not self._pending:
+            return
+        import pyarrow as pa
+
+        from rolesynth_assets.store.schemas import table_spec
+
+        spec = table_spec(self._rows.table)
+        stored, self._pending = self._pending, []
+        try:
+            journal.flush()
+        finally:  # the table may have room where the journal has none
+            self.append(pa.Table.from_pylist(stored, schema=spec.schema))
+        journal.drop([f"{self._place}/{row[spec.key]}" for row in stored])
