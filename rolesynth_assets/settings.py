@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from rolesynth_assets.images.descriptor import is_url
+from rolesynth_assets.images.limits import InputLimits
 from rolesynth_assets.input_error import InputError
 from rolesynth_assets.mllm.prices import Price, Prices
 from rolesynth_assets.mllm.settings import EngineSettings
@@ -81,6 +82,7 @@ class Settings(BaseModel):
         collective: name of the collective that makes problems; the embedded one beside an embedded
             captioner, and empty beside any other, until one is chosen.
         thresholds: bounds of the checks.
+        limits: what one image, archive, table or folder may cost before it is refused.
         prices: what captioner and judge cost; nothing where it is not told.
         max_refresh_cost: what one scheduled refresh may cost, in the currency of the prices.
     """
@@ -96,6 +98,7 @@ class Settings(BaseModel):
     judge: EngineSettings = EngineSettings()
     collective: str = ""
     thresholds: Thresholds = Thresholds()
+    limits: InputLimits = InputLimits()
     prices: ModelPrices = ModelPrices()
     max_refresh_cost: Price | None = None
 
