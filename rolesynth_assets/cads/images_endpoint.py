@@ -15,6 +15,7 @@ from rolesynth_assets.cads.renderer_settings import RendererSettings
 from rolesynth_assets.cads.rendering import DrawFailure, Drawing, DrawingFailed
 from rolesynth_assets.images.decode import DecodeLimits, normalise
 from rolesynth_assets.images.rejects import Reject
+from rolesynth_assets.mllm.connection import connect
 from rolesynth_assets.mllm.engine import EngineError, FailureReason
 from rolesynth_assets.mllm.faults import (
     Backoff,
@@ -31,7 +32,6 @@ LIMITS = DecodeLimits(max_bytes=32 * 2**20)
 """What an image may cost; drawn images have a few MB."""
 _MAX_BODY = LIMITS.max_bytes * 4 // 3 + 2**16
 """Bytes of an answer that is read: base64 takes four bytes for three, and some JSON around it."""
-_CONNECT_TIMEOUT_S = 10.0
 _FAILURES_TO_STOP = 16
 """So many in a row, and the server fails for everybody; as in `mllm.openai`."""
 _NAMES = SettingNames(
@@ -169,12 +169,8 @@ class ImagesEndpoint:
         return bytes(body)
 
     def _open(self) -> openai.AsyncOpenAI:
-        timeout = self._settings.timeout_s
-        self._client = self._client or openai.AsyncOpenAI(
-            base_url=self._faults.base_url,
-            api_key=self._faults.secret or "none",  # the client insists on one, a local server not
-            max_retries=0,  # ours are counted and end as a reason code
-            timeout=openai.Timeout(timeout, connect=min(timeout, _CONNECT_TIMEOUT_S)),
+        self._client = self._client or connect(
+            self._faults.base_url, self._faults.secret, self._settings.timeout_s
         )
         return self._client
 

@@ -189,5 +189,4 @@ def normal_url(url: str) -> str:
     parts = urlsplit(url)
     scheme, host = parts.scheme.lower(), (parts.hostname or "").lower().rstrip(".")
     host = "127.0.0.1" if host in _LOOPBACK else host
-    query = f"?{parts.query}" if parts.query else ""
-    return f"{scheme}://{host}:{parts.port or _PORTS.get(scheme, 0)}{parts.path.rstrip('/')}{query}"
+    return f"{scheme}://{host}:{parts.port or _PORTS.get(scheme, 0)}{parts.path.rstrip('/')}"

@@ -130,6 +130,8 @@ class FaultReader:
             return RetryableFault(
                 FailureReason.CALL_FAILED, said, retry_after_s=retry_after_s(error.response.headers)
             )
+        if 300 <= status < 400:
+            return self._sent_elsewhere(status, error.response.headers.get("location") or "nowhere")
         if status == 403 and _MODERATION.search(error.message):
             return RejectedFault(said)  # hosted gateways answer so for one image
         if status in (401, 403):
@@ -151,6 +153,15 @@ class FaultReader:
         if status in _REJECTED_STATUS:
             return RejectedFault(said)
         return RetryableFault(FailureReason.BAD_RESPONSE, said)
+
+    def _sent_elsewhere(self, status: int, location: str) -> EngineError:
+        """Return the error for a redirect: pictures and key go where the settings say alone."""
+        bare = location.partition("?")[0].partition("#")[0].rpartition("@")[2]
+        return EngineError(
+            f"{self.base_url} redirects to {self.redact(bare)!r} (HTTP {status}), and nothing was "
+            f"sent there. If that is where pictures and key should go, set {self.names.base_url} "
+            "to that address, up to /v1."
+        )
 
     def senseless(self, wanted: str, body: bytes) -> RetryableFault:
         """Return the fault of an answer with status 200 that is not what was asked for.

@@ -6,8 +6,10 @@ import math
 import threading
 from base64 import b64encode
 from collections import OrderedDict
+from contextlib import suppress
 from typing import Any
 
+from rolesynth_assets.mllm.bare_picture import OddContainerError, without_metadata
 from rolesynth_assets.mllm.engine import ChatRequest
 from rolesynth_assets.mllm.settings import DEFAULT_PIXEL_BUDGET
 
@@ -68,8 +70,9 @@ class MessageBuilder:
 def fit_to_budget(image: bytes, pixel_budget: int) -> tuple[bytes, str]:
     """Return an encoded image of at most `pixel_budget` pixels and its media type.
 
-    The bytes come back unchanged when they fit and servers read the format. Otherwise the image is
-    scaled down with its aspect kept, and encoded again: PNG with transparency, else JPEG.
+    A picture that fits in a format that servers read loses its metadata and nothing else. Any other
+    is scaled down with its aspect kept, and encoded again: PNG with transparency, else JPEG. Its
+    colour profile stays.
 
     Raises:
         UnreadableImageError: the bytes cannot be decoded.
@@ -80,10 +83,13 @@ def fit_to_budget(image: bytes, pixel_budget: int) -> tuple[bytes, str]:
         with Image.open(io.BytesIO(image)) as source:
             fits = source.width * source.height <= pixel_budget
             if fits and source.format in ACCEPTED_FORMATS:
-                return image, ACCEPTED_FORMATS[source.format]
+                with suppress(OddContainerError):  # else encoded again, which leaves all behind
+                    return without_metadata(image), ACCEPTED_FORMATS[source.format]
             picture = ImageOps.exif_transpose(source)
+            profile = _rgb_profile(picture.info.get("icc_profile"))
             transparent = picture.has_transparency_data
             picture = picture.convert("RGBA" if transparent else "RGB")
+            picture.info = {}  # Pillow would save a comment from here
             if not fits:
                 size = _fitted_size(picture.width, picture.height, pixel_budget)
                 picture = picture.resize(size, Image.Resampling.LANCZOS)
@@ -94,10 +100,15 @@ def fit_to_budget(image: bytes, pixel_budget: int) -> tuple[bytes, str]:
         ) from None
     buffer = io.BytesIO()
     if transparent:
-        picture.save(buffer, "PNG")
+        picture.save(buffer, "PNG", icc_profile=profile)
         return buffer.getvalue(), "image/png"
-    picture.save(buffer, "JPEG", quality=95)
+    picture.save(buffer, "JPEG", quality=95, icc_profile=profile)
     return buffer.getvalue(), "image/jpeg"
+
+
+def _rgb_profile(profile: bytes | None) -> bytes | None:
+    """Return a colour profile that is true of RGB pixels; one for grey or CMYK ones is not."""
+    return profile if profile and profile[16:20] == b"RGB " else None
 
 
 def _fitted_size(width: int, height: int, pixel_budget: int) -> tuple[int, int]:

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Iterable, Iterator
 import openai
 
 from rolesynth_assets.mllm.chat_call import ChatCaller
+from rolesynth_assets.mllm.connection import connect, connect_blocking
 from rolesynth_assets.mllm.engine import (
     ChatReply,
     ChatRequest,
@@ -19,7 +20,6 @@ from rolesynth_assets.mllm.messages import MessageBuilder, UnreadableImageError
 from rolesynth_assets.mllm.served_model import ask_revision
 from rolesynth_assets.mllm.settings import EngineSettings
 
-_CONNECT_TIMEOUT_S = 10.0
 _MODELS_TIMEOUT_S = 30.0
 
 
@@ -114,13 +114,7 @@ class OpenAIEngine:
 
     def _client(self) -> openai.AsyncOpenAI:
         """Return a client for one event loop; connections cannot move to another one."""
-        timeout = self._settings.timeout_s
-        return openai.AsyncOpenAI(
-            base_url=self._faults.base_url,
-            api_key=self._faults.secret or "none",  # the client insists on one, a local server not
-            max_retries=0,  # ours are counted and end as a reason code
-            timeout=openai.Timeout(timeout, connect=min(timeout, _CONNECT_TIMEOUT_S)),
-        )
+        return connect(self._faults.base_url, self._faults.secret, self._settings.timeout_s)
 
     async def _fill(
         self,
@@ -155,11 +149,10 @@ class OpenAIEngine:
             )
 
     def _ask_revision(self) -> str:
-        client = openai.OpenAI(
-            base_url=self._faults.base_url,
-            api_key=self._faults.secret or "none",
-            max_retries=0,
-            timeout=min(self._settings.timeout_s, _MODELS_TIMEOUT_S),
+        client = connect_blocking(
+            self._faults.base_url,
+            self._faults.secret,
+            min(self._settings.timeout_s, _MODELS_TIMEOUT_S),
         )
         with client:
             return ask_revision(

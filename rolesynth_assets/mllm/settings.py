@@ -25,6 +25,8 @@ DEFAULT_PIXEL_BUDGET = 1280 * 28 * 28
 VLLM_BATCH = 256
 """Half a micro-batch of captions, so that a kill repeats at most one micro-batch of calls."""
 
+_OPENAI_HOST = "api.openai.com"
+
 _JSON_FIELDS = ("extra_body", "vllm_options")
 
 
@@ -32,9 +34,32 @@ def _plain_http_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("must look like http://127.0.0.1:8000/v1")
-    if parts.username or parts.password:
+    try:
+        _ = parts.port
+    except ValueError:  # its message shows what stands there, which may be a password
+        raise ValueError("must have a number of at most 65535 after the last colon") from None
+    if "@" in parts.netloc:
         raise ValueError("must not carry a user name or password; put the key into the api key")
+    if "?" in url or "#" in url:
+        raise ValueError(
+            "must end before any ? or #; a key there would be logged by every server on "
+            "the way, so put it into the api key, and other fields into extra_body"
+        )
     return url.rstrip("/")
+
+
+def is_openais_own(url: str | None) -> bool:
+    """Whether an address is the one that variables named OPENAI_* are meant for.
+
+    >>> is_openais_own("https://api.openai.com/v1"), is_openais_own("http://api.openai.com/v1")
+    (True, False)
+    """
+    try:
+        parts = urlsplit(url or "")
+        port = parts.port
+    except ValueError:
+        return False
+    return (parts.scheme, parts.hostname, port or 443) == ("https", _OPENAI_HOST, 443)
 
 
 BaseUrl = Annotated[str, AfterValidator(_plain_http_url)]
@@ -49,14 +74,14 @@ class SettingNames(BaseModel):
     engine: str = "ROLESYNTH_ENGINE"
     model: str = "ROLESYNTH_MODEL"
     base_url: str = "ROLESYNTH_BASE_URL"
-    api_key: str = "ROLESYNTH_API_KEY (or OPENAI_API_KEY)"
+    api_key: str = "ROLESYNTH_API_KEY"
     revision: str = "ROLESYNTH_REVISION"
 
     @classmethod
     def of_variables(cls, prefix: str) -> "SettingNames":
         """Return the names of the environment variables that begin with `prefix`."""
         names = {name: f"{prefix}{name.upper()}" for name in cls.model_fields}
-        return cls(**names | {"api_key": f"{prefix}API_KEY (or OPENAI_API_KEY)"})
+        return cls(**names)
 
 
 class EngineSettings(BaseModel):
@@ -116,7 +141,8 @@ class EngineSettings(BaseModel):
     ) -> "EngineSettings":
         """Read `<prefix>ENGINE`, `<prefix>MODEL`, `<prefix>BASE_URL` and so on; empty is unset.
 
-        The key falls back to OPENAI_API_KEY. EXTRA_BODY and VLLM_OPTIONS are JSON objects.
+        Without a key of its own, https://api.openai.com gets OPENAI_API_KEY, and no other address
+        does. EXTRA_BODY and VLLM_OPTIONS are JSON objects.
 
         Raises:
             EngineError: a value is not valid; the message names the variable, never its value.
@@ -130,8 +156,13 @@ class EngineSettings(BaseModel):
             if not text:
                 continue
             values[field] = _json_object(f"{prefix}{field.upper()}", text, field)
-        if "api_key" not in values and environ.get("OPENAI_API_KEY", "").strip():
-            values["api_key"] = environ["OPENAI_API_KEY"].strip()
+        general = environ.get("OPENAI_API_KEY", "").strip()
+        if "api_key" not in values and general and is_openais_own(values.get("base_url")):
+            values["api_key"] = general
+        elif general:
+            names = values["names"]
+            only = f"{names.api_key} (OPENAI_API_KEY is sent to https://{_OPENAI_HOST} alone)"
+            values["names"] = names.model_copy(update={"api_key": only})
         try:
             return cls(**values)
         except ValidationError as error:

@@ -47,11 +47,34 @@ def test_every_field_has_a_variable():
     }
 
 
-def test_the_key_falls_back_and_the_prefix_is_free():
-    environ = {"OPENAI_API_KEY": "general", "JUDGE_MODEL": "judge", "ROLESYNTH_MODEL": "captioner"}
+@pytest.mark.parametrize(
+    ("url", "sent"),
+    [
+        ("https://api.openai.com/v1", True),
+        ("https://api.openai.com:443/v1/", True),
+        ("http://api.openai.com/v1", False),
+        ("https://api.openai.com:8443/v1", False),
+        ("https://api.openai.com.example.org/v1", False),
+        ("https://example.org/api.openai.com/v1", False),
+        ("http://127.0.0.1:8000/v1", False),
+        ("", False),
+    ],
+)
+@pytest.mark.parametrize("prefix", ["ROLESYNTH_", "ROLESYNTH_JUDGE_"])
+def test_openais_key_goes_to_openai_alone(prefix, url, sent):
+    environ = {"OPENAI_API_KEY": "general", f"{prefix}BASE_URL": url, "ROLESYNTH_API_KEY": ""}
+    settings = EngineSettings.from_env(prefix, environ)
+    shown = settings.api_key.get_secret_value() if settings.api_key else None
+    assert shown == ("general" if sent else None)
+    assert ("OPENAI_API_KEY is sent to" in settings.names.api_key) is not sent
+    own = EngineSettings.from_env(prefix, environ | {f"{prefix}API_KEY": "own"})
+    assert own.api_key is not None and own.api_key.get_secret_value() == "own"
+
+
+def test_the_judge_does_not_get_the_captioners_key():
+    environ = {"JUDGE_MODEL": "judge", "ROLESYNTH_MODEL": "writer", "ROLESYNTH_API_KEY": "own"}
     settings = EngineSettings.from_env("JUDGE_", environ)
-    assert settings.model == "judge"
-    assert settings.api_key is not None and settings.api_key.get_secret_value() == "general"
+    assert (settings.model, settings.api_key) == ("judge", None)
 
 
 @pytest.mark.parametrize(
@@ -62,6 +85,12 @@ def test_the_key_falls_back_and_the_prefix_is_free():
         ("CONCURRENCY", "0", "greater than or equal to 1"),
         ("BASE_URL", "localhost:8000", "http://127.0.0.1:8000/v1"),
         ("BASE_URL", "https://me:hunter2@host/v1", "user name"),
+        ("BASE_URL", "https://hunter2@host/v1", "user name"),
+        ("BASE_URL", "https://@host/v1", "user name"),
+        ("BASE_URL", "https://host/v1?api_key=hunter2", "api key"),
+        ("BASE_URL", "https://host/v1?", "api key"),
+        ("BASE_URL", "https://host/v1#hunter2", "api key"),
+        ("BASE_URL", "https://host:hunter2/v1", "after the last colon"),
         ("EXTRA_BODY", "{top_k}", "JSON object"),
         ("EXTRA_BODY", "[1]", "dictionary"),
     ],
@@ -109,7 +138,7 @@ def test_settings_and_factory_import_nothing_heavy():
 def test_errors_of_the_judges_engine_name_its_variables():
     names = EngineSettings.from_env("ROLESYNTH_JUDGE_", {}).names
     assert (names.model, names.engine) == ("ROLESYNTH_JUDGE_MODEL", "ROLESYNTH_JUDGE_ENGINE")
-    assert names.api_key == "ROLESYNTH_JUDGE_API_KEY (or OPENAI_API_KEY)"
+    assert names.api_key == "ROLESYNTH_JUDGE_API_KEY"
 
 
 def test_vllm_in_process_gets_larger_batches_unless_told() -> None:

@@ -1,0 +1,59 @@
+"""A client of one OpenAI-compatible server that sends what was meant for it, and to nobody else.
+
+The client of the package `openai` follows a redirect to any host and takes its key, organisation
+and headers from variables that are named for OpenAI. Here a redirect is an answer like any other,
+and those variables count at OpenAI's own address alone.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import openai
+
+from rolesynth_assets.mllm.settings import is_openais_own
+
+_NO_KEY = "none"
+"""The client insists on a key, a local server does not."""
+_CONNECT_TIMEOUT_S = 10.0
+
+
+def connect(base_url: str, secret: str | None, timeout_s: float) -> openai.AsyncOpenAI:
+    """Return a client for one event loop; connections cannot move to another one.
+
+    Args:
+        base_url: of the server.
+        secret: the key; None where the server asks for none.
+        timeout_s: seconds until a read or a write gives up.
+    """
+    timeout = openai.Timeout(timeout_s, connect=min(timeout_s, _CONNECT_TIMEOUT_S))
+    http = openai.DefaultAsyncHttpxClient(timeout=timeout, follow_redirects=False)
+    return openai.AsyncOpenAI(http_client=http, **_options(base_url, secret), timeout=timeout)
+
+
+def connect_blocking(base_url: str, secret: str | None, timeout_s: float) -> openai.OpenAI:
+    """Return a client that blocks; arguments as for `connect`."""
+    http = openai.DefaultHttpxClient(timeout=timeout_s, follow_redirects=False)
+    return openai.OpenAI(http_client=http, **_options(base_url, secret), timeout=timeout_s)
+
+
+def _options(base_url: str, secret: str | None) -> dict[str, Any]:
+    return {
+        "base_url": base_url,
+        "api_key": secret or _NO_KEY,
+        "max_retries": 0,  # ours are counted and end as a reason code
+        "default_headers": None if is_openais_own(base_url) else _without_openais(secret),
+    }
+
+
+def _without_openais(secret: str | None) -> dict[str, Any]:
+    """Return headers that undo what the client takes from OPENAI_* variables by itself."""
+    lines = os.environ.get("OPENAI_CUSTOM_HEADERS", "").splitlines()
+    named = [line.partition(":")[0].strip() for line in lines if ":" in line]
+    undone: dict[str, Any] = dict.fromkeys(named, openai.Omit())
+    undone |= dict.fromkeys(("OpenAI-Organization", "OpenAI-Project"), openai.Omit())
+    for name in undone:
+        if name.lower() == "authorization":
+            undone[name] = f"Bearer {secret or _NO_KEY}"
+    return undone

@@ -1,0 +1,110 @@
+"""What is meant for one server goes to no other."""
+
+import asyncio
+
+import pytest
+
+from rolesynth_assets.cads.images_endpoint import ImagesEndpoint
+from rolesynth_assets.cads.renderer_settings import RendererSettings
+from rolesynth_assets.mllm.connection import connect, connect_blocking
+from rolesynth_assets.mllm.engine import ChatRequest, EngineError, Sampling
+from rolesynth_assets.mllm.faults import Backoff
+from rolesynth_assets.mllm.openai import OpenAIEngine
+from rolesynth_assets.mllm.settings import EngineSettings
+from rolesynth_assets_tests.mllm.stub_server import Fault, StubServer, every_time
+
+FAST = Backoff(initial_s=0.001, ceiling_s=0.002)
+KEY = "sk-for-the-first-server"
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+def redirect(status: int, there: StubServer, path: str) -> Fault:
+    location = there.url.replace("http://", "http://me:hunter2@") + f"/{path}?key=hunter2"
+    return Fault("status", status, headers={"Location": location})
+
+
+def engine(server: StubServer, **values) -> OpenAIEngine:
+    settings = {"model": "stub", "base_url": server.url, "api_key": KEY, **values}
+    return OpenAIEngine(EngineSettings.model_validate({"engine": "openai", **settings}), FAST)
+
+
+def check(error: EngineError, there: StubServer, variable: str) -> None:
+    assert there.url.partition("//")[2] in str(error) and variable in str(error)
+    assert "hunter2" not in str(error)
+    assert (there.requests, there.image_requests, there.model_calls) == ([], [], 0)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_chat_that_is_redirected_stops_and_names_the_place(status, picture):
+    request = ChatRequest("k", "", "look", Sampling(0, 1, 8), 0, (picture(),))
+    with StubServer() as there:
+        fault = redirect(status, there, "chat/completions")
+        with StubServer(faults=every_time(fault)) as here:
+
+            async def run() -> None:
+                async for _ in engine(here).complete([request]):
+                    pass
+
+            with pytest.raises(EngineError) as caught:
+                asyncio.run(run())
+        check(caught.value, there, "ROLESYNTH_BASE_URL")
+        assert len(here.requests) == 1
+
+
+def test_the_list_of_models_that_is_redirected_stops_too():
+    with (
+        StubServer() as there,
+        StubServer(models_fault=redirect(307, there, "models")) as here,
+        pytest.raises(EngineError) as caught,
+    ):
+        _ = engine(here).identity
+    check(caught.value, there, "ROLESYNTH_BASE_URL")
+
+
+def test_a_drawing_that_is_redirected_stops_too():
+    with StubServer() as there:
+        fault = redirect(307, there, "images/generations")
+        with StubServer(faults=every_time(fault)) as here:
+            values = {"kind": "images_endpoint", "model": "brush", "base_url": here.url}
+            renderer = ImagesEndpoint(RendererSettings.model_validate(values), None, FAST)
+
+            async def run() -> None:
+                try:
+                    await renderer.draw("a red square", 0)
+                finally:
+                    await renderer.aclose()
+
+            with pytest.raises(EngineError) as caught:
+                asyncio.run(run())
+        check(caught.value, there, "renderer.base_url")
+
+
+@pytest.mark.parametrize("secret", [KEY, None])
+def test_variables_of_openai_reach_no_other_server(monkeypatch, secret):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-openai")
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-openai")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "project-openai")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "Authorization: Bearer openai\nX-Own: openai")
+    url = "https://gateway.example.org/v1"
+    for made in (connect(url, secret, 5.0), connect_blocking(url, secret, 5.0)):
+        asked = made._build_request(_options(made))
+        sent = dict(asked.headers)
+        assert sent["authorization"] == f"Bearer {secret or 'none'}"
+        assert not [value for value in sent.values() if "openai" in value and "/" not in value]
+        assert "x-own" not in sent and "openai-organization" not in sent
+
+
+def test_variables_of_openai_reach_openai(monkeypatch):
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-openai")
+    made = connect("https://api.openai.com/v1", KEY, 5.0)
+    assert made._build_request(_options(made)).headers["openai-organization"] == "org-openai"
+
+
+def _options(client):
+    from openai._models import FinalRequestOptions
+
+    return FinalRequestOptions.construct(method="post", url="/chat/completions", json_data={})
