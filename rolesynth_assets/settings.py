@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from rolesynth_assets.images.descriptor import is_url
@@ -15,6 +14,7 @@ from rolesynth_assets.input_error import InputError
 from rolesynth_assets.mllm.prices import Price, Prices
 from rolesynth_assets.mllm.settings import EngineSettings
 from rolesynth_assets.named_files import faults
+from rolesynth_assets.yaml_file import YamlFileError, read_yaml
 
 SETTINGS_FILE = "rolesynth.yaml"
 JUDGE = "ROLESYNTH_JUDGE_"
@@ -208,8 +208,8 @@ def _read(path: Path) -> dict:
     if not path.is_file():
         return {}
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        content = read_yaml(path)
+    except YamlFileError as error:
         raise SettingsError(f"{path} cannot be read as YAML: {error}") from error
     content = content or {}
     if not isinstance(content, dict):

@@ -34,6 +34,7 @@ class _Gzip:
 
     def __init__(self) -> None:
         self._zlib = zlib.decompressobj(wbits=31)
+        self._gave_all = True  # else more may come without further input
 
     @property
     def eof(self) -> bool:
@@ -41,14 +42,16 @@ class _Gzip:
 
     @property
     def needs_input(self) -> bool:
-        return not self._zlib.unconsumed_tail
+        return self._gave_all and not self._zlib.unconsumed_tail
 
     @property
     def unused_data(self) -> bytes:
         return self._zlib.unused_data
 
     def decompress(self, data: bytes, max_length: int = -1) -> bytes:
-        return self._zlib.decompress(self._zlib.unconsumed_tail + data, max(max_length, 0))
+        piece = self._zlib.decompress(self._zlib.unconsumed_tail + data, max(max_length, 0))
+        self._gave_all = len(piece) < max_length
+        return piece
 
 
 def _xz() -> _Decompressor:
