@@ -19,8 +19,8 @@ ACCEPTED = "gzip"
 _PIECE = 64 * 2**10
 
 
-class BodyTooLargeError(Exception):
-    """An answer has more bytes than the bound."""
+class BodyTooLargeError(httpx2.RequestError):
+    """An answer has more bytes than the bound; a kind that the client wraps as its own."""
 
 
 class _Bound:
