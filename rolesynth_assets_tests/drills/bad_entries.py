@@ -55,13 +55,13 @@ def _remove_nested(folder: Path) -> None:
     os.close(top)
 
 
-_KINDS: dict[str, Callable[[Path, Size], None]] = {
-    "unreadable": _self_linked,
-    "broken_archive": _broken_parquet,
-    "broken_archive ": _broken_lance,
-    "broken_archive  ": _broken_tar,
-    "too_deep": _nested_folders,
-}
+_KINDS: tuple[tuple[Callable[[Path, Size], None], str], ...] = (
+    (_self_linked, "unreadable"),
+    (_broken_parquet, "broken_archive"),
+    (_broken_lance, "broken_archive"),
+    (_broken_tar, "broken_archive"),
+    (_nested_folders, "too_deep"),
+)
 
 
 def kept(make: Callable[[Path, Size], None], reason: str, size: Size) -> bool:
@@ -84,11 +84,11 @@ def kept(make: Callable[[Path, Size], None], reason: str, size: Size) -> bool:
         finally:
             _remove_nested(folder)
         rejects = [why for report in reports for why in report.rejects.elements()]
-        return sum(report.images for report in reports) == GOOD and rejects == [reason]
+        return sum(report.images for report in reports) == GOOD and set(rejects) == {reason}
 
 
 def run(size: Size) -> list[Outcome]:
     """Put each kind of bad entry beside good pictures."""
-    held = sum(kept(make, reason.strip(), size) for reason, make in _KINDS.items())
+    held = sum(kept(make, reason, size) for make, reason in _KINDS)
     fault = "a self-linked file, broken table or tar, or 3,000 nested folders beside good pictures"
     return [Outcome(fault, len(_KINDS), held, "a reject; the good pictures are read")]
