@@ -93,7 +93,7 @@ def _parquet_rows(path: Path) -> Iterator[FileRow]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from rolesynth_assets.images.parquet_pages import check_group, check_rows
+    from rolesynth_assets.images.parquet_pages import PageError, PageGuard, check_rows
 
     limits = ContainerLimits()
 
@@ -110,11 +110,15 @@ def _parquet_rows(path: Path) -> Iterator[FileRow]:
                 f"The seed file {path} has neither a column problem nor a column description; it "
                 f"has: {', '.join(there)}."
             )
+        try:
+            guard = PageGuard(pages, limits)
+        except PageError as error:
+            raise SeedFileError(f"The seed file {path}: {error}.") from error
         start = 0
         for group in range(file.metadata.num_row_groups):
             rows = file.metadata.row_group(group).num_rows
             try:
-                check_group(file, pages, group, columns, limits)
+                guard.check(group, columns)
                 batches = file.iter_batches(ROWS_PER_READ, [group], columns, use_threads=False)
                 number = start
                 for batch in batches:

@@ -14,8 +14,8 @@ from rolesynth_assets.images.descriptor import ShardDescriptor, is_url
 from rolesynth_assets.images.limits import ContainerLimits
 from rolesynth_assets.images.parquet_pages import (
     BombError,
+    PageGuard,
     check_expansion,
-    check_group,
     check_rows,
 )
 from rolesynth_assets.images.readers import Member
@@ -131,7 +131,8 @@ def iter_parquet(
             check_rows(file, container)
             column = pick_column(file.schema_arrow, descriptor.column, uri)
             # asking a bucket for each page header would take as long as reading the file
-            pages = None if is_url(uri) else opened.enter_context(open(uri, "rb"))
+            pages = opened.enter_context(open_source(uri))
+            guard = PageGuard(pages, container, trusts=is_url(uri))
         except (OSError, ValueError, pa.ArrowException) as error:
             yield _broken(uri, error)
             return
@@ -143,7 +144,7 @@ def iter_parquet(
             if group_start <= descriptor.first_row or start >= stop:
                 continue
             try:
-                check_group(file, pages, group, [column], container)
+                guard.check(group, [column])
                 batches = file.iter_batches(
                     batch_size=ROWS_PER_READ,
                     row_groups=[group],
@@ -151,21 +152,10 @@ def iter_parquet(
                     use_threads=False,
                 )
                 cut = _cut(batches, start, descriptor.first_row, stop)
-                packed = _packed(file, group, column)
+                packed = guard.packed(group, column)
                 yield from _iter_cells(cut, descriptor, max_bytes, packed, container)
             except (OSError, ValueError, pa.ArrowException) as error:
                 yield _broken(f"{uri}::rows {start}-{group_start - 1}", error)
-
-
-def _packed(file: pq.ParquetFile, group: int, column: str) -> int:
-    """Return the bytes of a column in a row group, as they lie in the file."""
-    row_group = file.metadata.row_group(group)
-    chunks = [row_group.column(index) for index in range(row_group.num_columns)]
-    return sum(
-        chunk.total_compressed_size
-        for chunk in chunks
-        if chunk.path_in_schema.split(".", 1)[0] == column
-    )
 
 
 def iter_lance(

@@ -8,7 +8,8 @@ protocol.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import IO, TYPE_CHECKING
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any
 
 from rolesynth_assets.images.limits import EXPANSION_FLOOR, ContainerLimits
 
@@ -39,45 +40,85 @@ def check_rows(file: pq.ParquetFile, limits: ContainerLimits) -> None:
         raise BombError(f"{rows} rows; the limit is {limits.max_members}, limits.container")
 
 
-def check_group(
-    file: pq.ParquetFile,
-    pages: IO[bytes] | None,
-    group: int,
-    columns: Collection[str],
-    limits: ContainerLimits,
-) -> None:
-    """Refuse a row group that unpacks beyond the limits.
+@dataclass(frozen=True)
+class _Chunk:
+    column: str
+    start: int
+    packed: int
+    unpacked: int
 
-    Args:
-        file: The open file.
-        pages: The same file, to read page headers from; None trusts the file's own metadata.
-        group: Index of the row group.
-        columns: Top-level columns that will be read.
-        limits: What one page and one column of the group may unpack to.
 
-    Raises:
-        BombError: it unpacks beyond the limits.
-        PageError: a page header cannot be read.
+class PageGuard:
+    """The column chunks of a parquet file, by its own footer.
+
+    Arrow's Python objects of a damaged footer end the process, so the footer is read here.
     """
-    row_group = file.metadata.row_group(group)
-    for index in range(row_group.num_columns):
-        chunk = row_group.column(index)
-        if chunk.path_in_schema.split(".", 1)[0] not in columns:
-            continue
-        packed, unpacked = chunk.total_compressed_size, chunk.total_uncompressed_size
-        if pages is not None:
-            start = chunk.data_page_offset
-            if chunk.has_dictionary_page and 0 < (chunk.dictionary_page_offset or 0) < start:
-                start = chunk.dictionary_page_offset
-            sizes = list(_page_sizes(pages, start, packed))
-            largest = max(sizes, default=0)
-            if largest > limits.max_page_bytes:
-                raise BombError(
-                    f"a page of {largest} bytes; the limit is limits.container.max_page_bytes, "
-                    f"{limits.max_page_bytes}"
-                )
-            unpacked = max(unpacked, sum(sizes))
-        check_expansion(unpacked, packed, limits)
+
+    def __init__(self, file: IO[bytes], limits: ContainerLimits, *, trusts: bool = False) -> None:
+        """Read the footer.
+
+        Args:
+            file: The parquet file, seekable.
+            limits: What one page and one column of a row group may unpack to.
+            trusts: Whether the footer's sizes are taken for true and page headers are not read.
+
+        Raises:
+            PageError: the footer cannot be read.
+        """
+        self._file, self._limits, self._trusts = file, limits, trusts
+        length = file.seek(0, 2)
+        file.seek(max(length - 8, 0))
+        size = int.from_bytes(file.read(4), "little")
+        file.seek(max(length - 8 - size, 0))
+        try:
+            footer = _Compact(file.read(size)).struct(0)
+            self._groups = [[_chunk(c) for c in group[1]] for group in footer[4]]
+        except (IndexError, KeyError, TypeError, AttributeError, ValueError) as error:
+            raise PageError(f"a footer that cannot be read: {error}") from None
+
+    def packed(self, group: int, column: str) -> int:
+        """Return the bytes of a top-level column in a row group, as they lie in the file."""
+        return sum(chunk.packed for chunk in self._groups[group] if chunk.column == column)
+
+    def check(self, group: int, columns: Collection[str]) -> None:
+        """Refuse a row group that unpacks beyond the limits.
+
+        Args:
+            group: Index of the row group.
+            columns: Top-level columns that will be read.
+
+        Raises:
+            BombError: it unpacks beyond the limits.
+            PageError: a page header cannot be read.
+        """
+        if group >= len(self._groups):
+            raise PageError(f"a footer without row group {group}")
+        for chunk in self._groups[group]:
+            if chunk.column not in columns:
+                continue
+            unpacked = chunk.unpacked
+            if not self._trusts:
+                sizes = list(_page_sizes(self._file, chunk.start, chunk.packed))
+                largest = max(sizes, default=0)
+                if largest > self._limits.max_page_bytes:
+                    raise BombError(
+                        f"a page of {largest} bytes; the limit is "
+                        f"limits.container.max_page_bytes, {self._limits.max_page_bytes}"
+                    )
+                unpacked = max(unpacked, sum(sizes))
+            check_expansion(unpacked, chunk.packed, self._limits)
+
+
+def _chunk(fields: dict[int, Any]) -> _Chunk:
+    """Read a ColumnChunk, whose field 3 is its ColumnMetaData."""
+    meta = fields[3]
+    start = meta[9]
+    if 0 < meta.get(11, 0) < start:  # the dictionary page comes first
+        start = meta[11]
+    packed, unpacked = meta[7], meta[6]
+    if not all(isinstance(value, int) and value >= 0 for value in (start, packed, unpacked)):
+        raise ValueError("a column chunk without a place or a size")
+    return _Chunk(meta[3][0].decode(), start, packed, unpacked)
 
 
 def check_expansion(unpacked: int, packed: int, limits: ContainerLimits) -> None:
@@ -97,8 +138,7 @@ def _page_sizes(file: IO[bytes], start: int, length: int) -> Iterator[int]:
     """Yield the unpacked bytes of each page of a column chunk of `length` bytes."""
     end = start + length
     while start < end:
-        header, size = _page_header(file, start)
-        unpacked, packed = size
+        header, (unpacked, packed) = _page_header(file, start)
         if unpacked < 0 or packed < 0:
             raise PageError(f"a page header at byte {start} states a negative size")
         yield unpacked
@@ -112,8 +152,11 @@ def _page_header(file: IO[bytes], start: int) -> tuple[int, tuple[int, int]]:
         data = file.read(window)
         try:
             reader = _Compact(data)
-            fields = reader.integers()
-            return reader.position, (fields.get(2, -1), fields.get(3, -1))
+            fields = reader.struct(0)
+            unpacked, packed = fields.get(2), fields.get(3)
+            if not isinstance(unpacked, int) or not isinstance(packed, int):
+                raise PageError(f"a page header at byte {start} without sizes")
+            return reader.position, (unpacked, packed)
         except IndexError:
             if window >= _MAX_HEADER_BYTES or len(data) < window:
                 raise PageError(f"no readable page header at byte {start}") from None
@@ -126,17 +169,14 @@ class _Compact:
     def __init__(self, data: bytes) -> None:
         self.data, self.position = data, 0
 
-    def integers(self) -> dict[int, int]:
-        """Read a struct and return its integer fields by their number."""
-        found: dict[int, int] = {}
+    def struct(self, depth: int) -> dict[int, Any]:
+        """Read a struct and return its fields by their number."""
+        found: dict[int, Any] = {}
         number = 0
         while kind := self._byte():
             delta, kind = kind >> 4, kind & 15
             number = number + delta if delta else self._zigzag()
-            if kind in (4, 5, 6):
-                found[number] = self._zigzag()
-            else:
-                self._skip(kind, 0)
+            found[number] = None if kind in (1, 2) else self._value(kind, depth)
         return found
 
     def _byte(self) -> int:
@@ -156,36 +196,25 @@ class _Compact:
         value = self._varint()
         return (value >> 1) ^ -(value & 1)
 
-    def _skip(self, kind: int, depth: int) -> None:
+    def _value(self, kind: int, depth: int) -> Any:
         if depth > _MAX_DEPTH:
-            raise PageError("a page header that nests too deep")
-        if kind == 3:
-            self.position += 1
-        elif kind in (4, 5, 6):
-            self._varint()
-        elif kind == 7:
-            self.position += 8
-        elif kind == 8:
-            length = self._varint()  # moves the position
+            raise PageError("a header that nests too deep")
+        if kind in (1, 2, 3):
+            return self._byte()
+        if kind in (4, 5, 6):
+            return self._zigzag()
+        if kind in (7, 8):
+            length = 8 if kind == 7 else self._varint()
+            start = self.position
             self.position += length
-        elif kind in (9, 10):
-            self._skip_list(depth)
-        elif kind == 12:
-            while inner := self._byte():
-                if not inner >> 4:
-                    self._varint()
-                self._skip(inner & 15, depth + 1)
-        elif kind not in (1, 2):
-            raise PageError(f"a page header with a field of type {kind}")
-
-    def _skip_list(self, depth: int) -> None:
-        size = self._byte()
-        count, kind = size >> 4, size & 15
-        count = self._varint() if count == 15 else count
-        for _ in range(count):
-            if kind in (1, 2):
-                self.position += 1
-            else:
-                self._skip(kind, depth + 1)
             if self.position > len(self.data):
                 raise IndexError
+            return self.data[start : self.position]
+        if kind in (9, 10):
+            size = self._byte()
+            count, inner = size >> 4, size & 15
+            count = self._varint() if count == 15 else count
+            return [self._value(inner, depth + 1) for _ in range(count)]
+        if kind == 12:
+            return self.struct(depth + 1)
+        raise PageError(f"a header with a field of type {kind}")

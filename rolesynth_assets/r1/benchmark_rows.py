@@ -109,15 +109,16 @@ def _parquet(path: Path) -> Iterator[Row]:
     from pyarrow import parquet
 
     from rolesynth_assets.images.limits import ContainerLimits
-    from rolesynth_assets.images.parquet_pages import check_group, check_rows
+    from rolesynth_assets.images.parquet_pages import PageGuard, check_rows
 
     limits = ContainerLimits()
     try:
         with parquet.ParquetFile(path, memory_map=True) as file, path.open("rb") as pages:
             check_rows(file, limits)
             columns = file.schema_arrow.names
+            guard = PageGuard(pages, limits)
             for group in range(file.metadata.num_row_groups):
-                check_group(file, pages, group, columns, limits)
+                guard.check(group, columns)
                 for batch in file.iter_batches(batch_size=1, row_groups=[group]):
                     yield from batch.to_pylist()
     except (pa.ArrowException, OSError, ValueError) as error:
