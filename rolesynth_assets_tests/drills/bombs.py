@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from rolesynth_assets_tests.drills.outcome import Outcome, Size
 
@@ -96,7 +97,7 @@ def _xz(folder: Path, size: Size) -> Path:
     return path
 
 
-def _parquet(folder: Path, size: Size, **options: object) -> Path:
+def _parquet(folder: Path, size: Size, **options: Any) -> Path:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -164,14 +165,14 @@ def _peak() -> int:
         return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
 
 
-def _measure(path: Path, pipe: object) -> None:
+def _measure(path: Path, pipe: Any) -> None:
     import pyarrow.parquet  # noqa: F401 - not part of the growth
 
     from rolesynth_assets.images import columns, decode, tars  # noqa: F401
 
     before = _peak()
     reasons = _read_image_source(path)
-    pipe.send((bool(reasons), _peak() - before))  # type: ignore[attr-defined]
+    pipe.send((bool(reasons), _peak() - before))
 
 
 def defused(path: Path) -> bool:
