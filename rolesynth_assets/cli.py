@@ -114,6 +114,7 @@ def ingest(
             name or place_name(path),
             shard_size=settings.shard_size,
             column=column or None,
+            container=settings.limits.container,
         )
     except (OSError, ValueError, BucketError) as error:
         raise typer.BadParameter(str(error)) from error

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
 
-import yaml
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
+
+from rolesynth_assets.yaml_file import YamlFileError, read_yaml
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -103,8 +104,8 @@ def read_model(
         example: what to start from, for the message.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as cause:
+        content = read_yaml(path)
+    except YamlFileError as cause:
         raise error(f"{path}: cannot be read as YAML: {cause}") from cause
     if not isinstance(content, dict):
         raise error(

@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -19,10 +18,12 @@ from pydantic import (
 from rolesynth_assets.cads.drops import DropReason
 from rolesynth_assets.cads.selection import SelectionRules
 from rolesynth_assets.images.descriptor import is_url
+from rolesynth_assets.images.limits import InputLimits
 from rolesynth_assets.input_error import InputError
 from rolesynth_assets.mllm.prices import Price, Prices
 from rolesynth_assets.mllm.settings import EngineSettings
 from rolesynth_assets.named_files import faults
+from rolesynth_assets.yaml_file import YamlFileError, read_yaml
 
 SETTINGS_FILE = "rolesynth.yaml"
 JUDGE = "ROLESYNTH_JUDGE_"
@@ -115,6 +116,7 @@ class Settings(BaseModel):
             captioner, and empty beside any other, until one is chosen.
         problems: which accepted candidates become problems.
         thresholds: bounds of the checks.
+        limits: what one image, archive, table or folder may cost before it is refused.
         prices: what captioner and judge cost; nothing where it is not told.
         max_refresh_cost: what one scheduled refresh may cost, in the currency of the prices.
     """
@@ -131,6 +133,7 @@ class Settings(BaseModel):
     collective: str = ""
     problems: ProblemRules = ProblemRules()
     thresholds: Thresholds = Thresholds()
+    limits: InputLimits = InputLimits()
     prices: ModelPrices = ModelPrices()
     max_refresh_cost: Price | None = None
 
@@ -240,8 +243,8 @@ def _read(path: Path) -> dict:
     if not path.is_file():
         return {}
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        content = read_yaml(path)
+    except YamlFileError as error:
         raise SettingsError(f"{path} cannot be read as YAML: {error}") from error
     content = content or {}
     if not isinstance(content, dict):

@@ -24,7 +24,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rolesynth_assets.benchmarks.tasks import BenchmarkError, Task, TaskKind
+from rolesynth_assets.images.formats import HEAD_BYTES
+from rolesynth_assets.images.limits import ContainerLimits
+from rolesynth_assets.images.tars import READ_ERRORS, open_tar
+from rolesynth_assets.images.unpacking import decompressor_of
 
+MAX_BLOB_BYTES = 64 * 2**20  # of an image or a label file
 IMAGE_EXTENSIONS = ("webp", "png", "jpg", "jpeg")  # the order in which CLIP_benchmark looks
 LABEL_EXTENSION = {TaskKind.RETRIEVAL: "txt", TaskKind.CLASSIFICATION: "cls"}
 TYPE_FILE = "dataset_type.txt"
@@ -45,10 +50,17 @@ class Blob:
     size: int | None = None
 
     def read(self) -> bytes:
-        """Return the bytes."""
+        """Return the bytes.
+
+        Raises:
+            BenchmarkError: there are more than `MAX_BLOB_BYTES`.
+        """
+        size = self.path.stat().st_size if self.size is None else self.size
+        if size > MAX_BLOB_BYTES:
+            raise BenchmarkError(f"{self.path}: an entry of {size} bytes; at most {MAX_BLOB_BYTES}")
         with self.path.open("rb") as file:
             file.seek(self.offset)
-            return file.read() if self.size is None else file.read(self.size)
+            return file.read(size)
 
 
 @dataclass(frozen=True)
@@ -162,13 +174,19 @@ def _shards(task: Task, root: Path) -> list[Path]:
 
 def _tar_files(tar: Path) -> list[tuple[str, Blob]]:
     try:
-        with tarfile.open(tar, "r:") as archive:
-            return [
-                (member.name, Blob(tar, member.offset_data, member.size))
-                for member in archive
-                if member.isreg() and not member.issparse()
-            ]
-    except tarfile.TarError as error:
+        with tar.open("rb") as file:
+            if decompressor_of(file.read(HEAD_BYTES)):
+                raise tarfile.ReadError("it is compressed")
+            with open_tar(file, ContainerLimits()) as archive:
+                files = [
+                    (member.name, Blob(tar, member.offset_data, member.size))
+                    for member in archive
+                    if member.isreg() and not getattr(member, "is_sparse", False)
+                ]
+                if archive.damage:
+                    raise tarfile.ReadError(archive.damage)
+                return files
+    except READ_ERRORS as error:
         raise BenchmarkError(
             f"{tar} cannot be read as an uncompressed tar ({error}); fetch or write it again"
         ) from error

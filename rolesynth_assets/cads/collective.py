@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from rolesynth_assets.cads.member import ImageMode, Member, MemberName, Value
@@ -16,6 +15,7 @@ from rolesynth_assets.cads.renderer_settings import RendererSettings
 from rolesynth_assets.input_error import InputError
 from rolesynth_assets.named_files import faults, load_named
 from rolesynth_assets.store.digests import digest
+from rolesynth_assets.yaml_file import YamlFileError, read_yaml
 
 SHIPPED = Path(__file__).parent / "collectives"
 NOBODY = "none"
@@ -206,8 +206,8 @@ def read_collective(path: Path) -> Collective:
         CollectiveError: the file is not YAML, or a field is missing, unknown or wrong.
     """
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        data = read_yaml(path)
+    except YamlFileError as error:
         raise CollectiveError(f"Collective file {path} cannot be read as YAML: {error}") from error
     if not isinstance(data, Mapping):
         raise CollectiveError(f"Collective file {path} holds no mapping of fields to values.")

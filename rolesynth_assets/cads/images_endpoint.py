@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import time
 from typing import Any
 
 import openai
@@ -13,7 +14,8 @@ from tenacity import AsyncRetrying, retry_if_exception_type
 
 from rolesynth_assets.cads.renderer_settings import RendererSettings
 from rolesynth_assets.cads.rendering import DrawFailure, Drawing, DrawingFailed
-from rolesynth_assets.images.decode import DecodeLimits, normalise
+from rolesynth_assets.images.decode import normalise
+from rolesynth_assets.images.limits import DecodeLimits
 from rolesynth_assets.images.rejects import Reject
 from rolesynth_assets.mllm.connection import connect
 from rolesynth_assets.mllm.control_tokens import neutralise
@@ -22,22 +24,26 @@ from rolesynth_assets.mllm.faults import (
     Backoff,
     BackoffWait,
     FaultReader,
+    OversizedFault,
     RejectedFault,
     RetryableFault,
     names_parameter,
     stop_after,
 )
+from rolesynth_assets.mllm.health import Silence
 from rolesynth_assets.mllm.settings import SettingNames
 
 LIMITS = DecodeLimits(max_bytes=32 * 2**20)
 """What an image may cost; drawn images have a few MB."""
-_MAX_BODY = LIMITS.max_bytes * 4 // 3 + 2**16
-"""Bytes of an answer that is read: base64 takes four bytes for three, and some JSON around it."""
 _FAILURES_TO_STOP = 16
 """So many in a row, and the server fails for everybody; as in `mllm.openai`."""
 _NAMES = SettingNames(
     model="`renderer.model` of the collective",
     base_url="`renderer.base_url` of the collective",
+    concurrency="`renderer.concurrency`",
+    timeout_s="`renderer.timeout_s`",
+    max_silence_s="`renderer.max_silence_s` of the collective",
+    max_reply_bytes="`renderer.max_reply_bytes` of the collective",
 )
 
 
@@ -71,6 +77,7 @@ class ImagesEndpoint:
         self._model: str = settings.model
         self._faults = FaultReader(settings.base_url, settings.model, secret, names)
         self._wait = BackoffWait(backoff or Backoff())
+        self._silence = Silence(settings.max_silence_s, self._faults)
         self._slots = asyncio.Semaphore(settings.concurrency)
         self._client: openai.AsyncOpenAI | None = None
         self._asks_for_base64 = True  # until the server says that it sends nothing else anyway
@@ -110,15 +117,25 @@ class ImagesEndpoint:
             reraise=True,
         )
 
+        asked = time.monotonic()
+
         async def attempt() -> bytes | DrawingFailed:
-            return self._read(await self._send(visual_prompt))
+            try:
+                body = await self._send(visual_prompt)
+            except RetryableFault as fault:
+                self._silence.check(fault, asked)
+                raise
+            self._silence.heard()
+            return self._read(body)
 
         try:
             encoded = await retrying(attempt)
         except RetryableFault as fault:
             return DrawingFailed(DrawFailure(fault.reason.value), fault.detail)
+        except OversizedFault as fault:
+            return DrawingFailed(DrawFailure.BAD_IMAGE, str(fault))
         except RejectedFault as fault:
-            return DrawingFailed(DrawFailure.REJECTED, str(fault))
+            return DrawingFailed(DrawFailure(fault.reason.value), str(fault))
         if isinstance(encoded, DrawingFailed):
             return encoded
         image = await asyncio.to_thread(normalise, encoded, LIMITS)
@@ -143,7 +160,9 @@ class ImagesEndpoint:
         try:
             # The client's own limit is per read; a server that drips bytes would pass it for ever.
             async with asyncio.timeout(self._settings.timeout_s):
-                return await self._receive(options)
+                raw = await self._open().images.with_raw_response.generate(**options)
+            self._reached = True
+            return raw.content
         except (TimeoutError, openai.OpenAIError) as error:
             self._reached |= isinstance(error, openai.APIStatusError)
             fault = self._faults.read(error)
@@ -155,24 +174,12 @@ class ImagesEndpoint:
             raise self._faults.unreachable(fault.detail)
         raise fault
 
-    async def _receive(self, options: dict[str, Any]) -> bytes:
-        """Read an answer, but no more than an image may have."""
-        body = bytearray()
-        generate = self._open().images.with_streaming_response.generate
-        async with generate(**options) as response:
-            self._reached = True
-            try:
-                async for chunk in response.iter_bytes():
-                    body += chunk
-                    if len(body) > _MAX_BODY:
-                        break
-            except Exception as error:  # of its transport; the client wraps those of a request only
-                raise openai.APIConnectionError(request=response.http_request) from error
-        return bytes(body)
-
     def _open(self) -> openai.AsyncOpenAI:
         self._client = self._client or connect(
-            self._faults.base_url, self._faults.secret, self._settings.timeout_s
+            self._faults.base_url,
+            self._faults.secret,
+            self._settings.timeout_s,
+            self._settings.max_reply_bytes,
         )
         return self._client
 
@@ -182,8 +189,6 @@ class ImagesEndpoint:
         Raises:
             RetryableFault: the answer is no answer of an images API.
         """
-        if len(body) > _MAX_BODY:
-            return DrawingFailed(DrawFailure.BAD_IMAGE, f"more than {_MAX_BODY} bytes of answer")
         try:
             picture = _Pictures.model_validate_json(body).data[0]
             if picture.b64_json:

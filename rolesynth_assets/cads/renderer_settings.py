@@ -23,6 +23,8 @@ class RendererSettings(Value):
         concurrency: images asked for at once.
         timeout_s: seconds one attempt may take.
         max_retries: attempts after the first one.
+        max_silence_s: seconds in which nothing is answered until the server counts as hanging.
+        max_reply_bytes: of one answer; base64 takes four bytes for three.
         price_per_image: in whatever currency; 0 when unknown.
     """
 
@@ -34,6 +36,8 @@ class RendererSettings(Value):
     concurrency: Annotated[int, Field(ge=1, le=1000)] = 8
     timeout_s: Annotated[float, Field(gt=0)] = 300
     max_retries: Annotated[int, Field(ge=0, le=100)] = 6
+    max_silence_s: Annotated[float, Field(gt=0)] = 240
+    max_reply_bytes: Annotated[int, Field(ge=1)] = 64 * 2**20
     price_per_image: Price = 0.0
 
     @model_validator(mode="after")

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rolesynth_assets.cads.json_object import NumberText
+from rolesynth_assets.images.limits import ContainerLimits
 from rolesynth_assets.input_error import InputError
+from rolesynth_assets.json_text import read_json
 
 MAX_LINE = 64 * 2**20
 """Bytes of one JSONL line, its images included."""
-ROWS_PER_READ = 32
+MAX_VALUES = 100_000
+"""Values of one JSONL line."""
+ROWS_PER_READ = 1
+"""The size of a row is known only when it is there."""
 COLUMNS = ("problem", "description", "answer", "images", "image")
 
 
@@ -77,8 +81,8 @@ def _jsonl_rows(path: Path) -> Iterator[FileRow]:
 
 def _json_fields(line: bytes) -> Mapping[str, Any] | Unreadable:
     try:
-        value = json.loads(line, parse_int=NumberText, parse_float=NumberText)
-    except (ValueError, RecursionError) as error:
+        value = read_json(line, MAX_VALUES, parse_int=NumberText, parse_float=NumberText)
+    except ValueError as error:
         return Unreadable(f"no JSON: {error}")
     if not isinstance(value, dict):
         return Unreadable(f"a JSON {type(value).__name__}, not an object")
@@ -89,11 +93,16 @@ def _parquet_rows(path: Path) -> Iterator[FileRow]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from rolesynth_assets.images.parquet_pages import PageError, PageGuard, check_rows
+
+    limits = ContainerLimits()
+
     try:
         file = pq.ParquetFile(path, memory_map=True)
-    except (OSError, pa.ArrowException) as error:
+        check_rows(file, limits)
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise SeedFileError(f"The seed file {path} cannot be read as Parquet: {error}") from error
-    with file:
+    with file, path.open("rb") as pages:
         there = file.schema_arrow.names
         columns = [name for name in COLUMNS if name in there]
         if not {"problem", "description"}.intersection(columns):
@@ -101,17 +110,22 @@ def _parquet_rows(path: Path) -> Iterator[FileRow]:
                 f"The seed file {path} has neither a column problem nor a column description; it "
                 f"has: {', '.join(there)}."
             )
+        try:
+            guard = PageGuard(pages, limits)
+        except PageError as error:
+            raise SeedFileError(f"The seed file {path}: {error}.") from error
         start = 0
         for group in range(file.metadata.num_row_groups):
             rows = file.metadata.row_group(group).num_rows
             try:
+                guard.check(group, columns)
                 batches = file.iter_batches(ROWS_PER_READ, [group], columns, use_threads=False)
                 number = start
                 for batch in batches:
                     for fields in batch.to_pylist():
                         yield FileRow(f"{path.name}:{number + 1}", path.parent, fields)
                         number += 1
-            except (OSError, pa.ArrowException) as error:
+            except (OSError, ValueError, pa.ArrowException) as error:
                 source = f"{path.name}:{start + 1}-{start + rows}"
                 yield FileRow(source, path.parent, Unreadable(f"row group {group}: {error}"))
             start += rows

@@ -29,6 +29,8 @@ class CaptionReason(StrEnum):
     """The model answered nothing."""
     REJECTED = "rejected"
     """The server turned this request down: too large, content policy."""
+    OVERSIZED = "oversized"
+    """The answer has more bytes than the limit."""
     TOO_SHORT = "too_short"
     """Fewer words than the length kind asks for (paper: long 10, short 4)."""
     TOO_LONG = "too_long"

@@ -28,6 +28,7 @@ def registered_shards(settings: Settings) -> list[str]:
             place_name(settings.images),
             shard_size=settings.shard_size,
             min_age_s=SETTLED_S,
+            container=settings.limits.container,
         )
     return sorted(load_shards(settings.data_root))
 

@@ -48,7 +48,13 @@ def image_shards(context: dg.AssetExecutionContext, platform: Platform) -> dg.Ma
     from rolesynth_assets.pictures.thumbnails import thumbnail_grid
 
     shard, store, settings = context.partition_key, platform.store, platform.settings
-    report = sync_shard(store, settings.data_root, shard, progress=reporting(f"images {shard}"))
+    report = sync_shard(
+        store,
+        settings.data_root,
+        shard,
+        progress=reporting(f"images {shard}"),
+        limits=settings.limits,
+    )
     partition = {"shard": shard}
     rows = store.read("images", partition, ["image_id", "width", "height", "ordinal"])
     ids = rows.sort_by("ordinal")["image_id"].to_pylist()

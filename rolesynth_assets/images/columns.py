@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rolesynth_assets.images.buckets import CHUNK_BYTES, open_source
 from rolesynth_assets.images.descriptor import ShardDescriptor, is_url
+from rolesynth_assets.images.limits import ContainerLimits
+from rolesynth_assets.images.parquet_pages import (
+    BombError,
+    PageGuard,
+    check_expansion,
+    check_rows,
+)
 from rolesynth_assets.images.readers import Member
 from rolesynth_assets.images.rejects import Reject, RejectReason
 
-ROWS_PER_READ = 64  # rows decoded at a time: at 1 MB an image, 64 MB
+# one row is decoded at a time: the size of a cell is known only when it is there, and cells of a
+# dictionary page or of a common prefix take no bytes in the file
+ROWS_PER_READ = 1
 #: Looked for in this order; Hugging Face datasets write `image`, img2dataset writes `jpg`.
 USUAL_COLUMNS = ("image", "img", "jpg", "jpeg", "png", "webp", "image_bytes", "bytes", "data")
 
@@ -68,14 +78,45 @@ def open_parquet(uri: str) -> Iterator[pq.ParquetFile]:
             yield file
 
 
-def iter_parquet(descriptor: ShardDescriptor, max_bytes: int) -> Iterator[Member]:
+def table_fault(uri: str) -> str:
+    """Say why a parquet file or a Lance dataset cannot be opened.
+
+    Raises:
+        BucketError: Its bucket cannot be read.
+    """
+    import lance
+
+    try:
+        if uri.lower().endswith(".parquet"):
+            with open_parquet(uri):
+                pass
+        else:
+            lance.dataset(uri).count_rows()
+    except BaseException as error:
+        if not is_fault(error):
+            raise
+        return f"{type(error).__name__}: {error}"
+    return "it could not be opened when it was registered; ingest its folder again"
+
+
+def is_fault(error: BaseException) -> bool:
+    """Whether an error is about the file: BucketError is not, Lance's panics are."""
+    kinds = (OSError, ValueError, pa.ArrowException)
+    return isinstance(error, kinds) or type(error).__name__ == "PanicException"
+
+
+def iter_parquet(
+    descriptor: ShardDescriptor, max_bytes: int, container: ContainerLimits | None = None
+) -> Iterator[Member]:
     """Read a range of rows of a parquet file, row group by row group.
 
-    A row group that cannot be read gives one `broken_archive` row and the next is tried.
+    A row group that cannot be read gives one `broken_archive` row and the next is tried; one that
+    unpacks beyond the limits gives an `archive_bomb` row unread.
 
     Args:
         descriptor: Of kind parquet, with `column`.
         max_bytes: A larger cell is refused.
+        container: Bounds on the file.
 
     Yields:
         Members in row order; `source` is `path::row`.
@@ -83,11 +124,15 @@ def iter_parquet(descriptor: ShardDescriptor, max_bytes: int) -> Iterator[Member
     Raises:
         BucketError: The file's bucket cannot be read.
     """
-    uri = descriptor.uri
+    uri, container = descriptor.uri, container or ContainerLimits()
     with ExitStack() as opened:
         try:
             file = opened.enter_context(open_parquet(uri))
+            check_rows(file, container)
             column = pick_column(file.schema_arrow, descriptor.column, uri)
+            # asking a bucket for each page header would take as long as reading the file
+            pages = opened.enter_context(open_source(uri))
+            guard = PageGuard(pages, container, trusts=is_url(uri))
         except (OSError, ValueError, pa.ArrowException) as error:
             yield _broken(uri, error)
             return
@@ -99,6 +144,7 @@ def iter_parquet(descriptor: ShardDescriptor, max_bytes: int) -> Iterator[Member
             if group_start <= descriptor.first_row or start >= stop:
                 continue
             try:
+                guard.check(group, [column])
                 batches = file.iter_batches(
                     batch_size=ROWS_PER_READ,
                     row_groups=[group],
@@ -106,23 +152,28 @@ def iter_parquet(descriptor: ShardDescriptor, max_bytes: int) -> Iterator[Member
                     use_threads=False,
                 )
                 cut = _cut(batches, start, descriptor.first_row, stop)
-                yield from _iter_cells(cut, descriptor, max_bytes)
-            except (OSError, pa.ArrowException) as error:
+                packed = guard.packed(group, column)
+                yield from _iter_cells(cut, descriptor, max_bytes, packed, container)
+            except (OSError, ValueError, pa.ArrowException) as error:
                 yield _broken(f"{uri}::rows {start}-{group_start - 1}", error)
 
 
-def iter_lance(descriptor: ShardDescriptor, max_bytes: int) -> Iterator[Member]:
+def iter_lance(
+    descriptor: ShardDescriptor, max_bytes: int, container: ContainerLimits | None = None
+) -> Iterator[Member]:
     """Read a range of rows of one version of a Lance dataset.
 
     Args:
         descriptor: Of kind lance, with `column` and `version`.
         max_bytes: A larger cell is refused.
+        container: Bounds on the dataset.
 
     Yields:
         Members in row order; `source` is `path::row`.
     """
     import lance
 
+    container = container or ContainerLimits()
     try:
         dataset = lance.dataset(descriptor.uri, version=descriptor.version)
         batches = dataset.to_batches(
@@ -135,8 +186,11 @@ def iter_lance(descriptor: ShardDescriptor, max_bytes: int) -> Iterator[Member]:
         )
         start = descriptor.first_row
         cut = _cut(batches, start, start, start + (descriptor.rows or 0))
-        yield from _iter_cells(cut, descriptor, max_bytes)
-    except (OSError, ValueError, pa.ArrowException) as error:
+        packed = sum(path.stat().st_size for path in Path(descriptor.uri).glob("data/*"))
+        yield from _iter_cells(cut, descriptor, max_bytes, packed, container)
+    except BaseException as error:  # its panics in Rust are no `Exception`
+        if not is_fault(error):
+            raise
         yield _broken(descriptor.uri, error)
 
 
@@ -159,12 +213,24 @@ def _cut(
 
 
 def _iter_cells(
-    batches: Iterable[tuple[int, pa.RecordBatch]], descriptor: ShardDescriptor, max_bytes: int
+    batches: Iterable[tuple[int, pa.RecordBatch]],
+    descriptor: ShardDescriptor,
+    max_bytes: int,
+    packed: int,
+    container: ContainerLimits,
 ) -> Iterator[Member]:
+    """Yield the cells; `packed` bytes of the file hold them.
+
+    Raises:
+        BombError: they have too many bytes for that.
+    """
+    unpacked = 0
     for first, batch in batches:
         cells = batch.column(0)
         if isinstance(cells, pa.ExtensionArray):
             cells = cells.storage
+        unpacked += batch.nbytes
+        check_expansion(unpacked, packed, container)
         for offset, cell in enumerate(cells):
             yield Member(f"{descriptor.uri}::{first + offset}", _cell(cell, max_bytes))
 
@@ -200,5 +266,7 @@ def _is_binary(kind: pa.DataType) -> bool:
     )
 
 
-def _broken(source: str, error: Exception) -> Member:
+def _broken(source: str, error: BaseException) -> Member:
+    if isinstance(error, BombError):
+        return Member(source, Reject(RejectReason.ARCHIVE_BOMB, str(error)))
     return Member(source, Reject(RejectReason.BROKEN_ARCHIVE, f"{type(error).__name__}: {error}"))

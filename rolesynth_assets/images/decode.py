@@ -1,8 +1,8 @@
 """From any bytes to one plain 8-bit RGB image, or the reason why not.
 
-Nothing here raises on bad input, and nothing here lets a small file cost much: bytes, pixels, sides
-and JPEG scans are bounded by the header before a decoder runs. No global Pillow setting is changed,
-so threads may call `normalise` at the same time.
+Nothing here raises on bad input, and nothing here lets a small file cost much: bytes, pixels,
+sides, JPEG scans and the decoder's memory are bounded by the header before a decoder runs. No
+global Pillow setting is changed, so threads may call `normalise` at the same time.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from rolesynth_assets.images.formats import (
     sniff_other_image,
     webp_canvas,
 )
+from rolesynth_assets.images.limits import DecodeLimits
+from rolesynth_assets.images.memory import decode_bytes, webp_bytes
 from rolesynth_assets.images.pixels import as_png, orientation, plain_rgb, turn_upright
 from rolesynth_assets.images.rejects import Reject, RejectReason
 from rolesynth_assets.store.digests import image_id
@@ -39,27 +41,6 @@ _PLUGINS = (
 )
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 _MEDIA_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
-
-
-@dataclass(frozen=True)
-class DecodeLimits:
-    """How much one image may cost.
-
-    Attributes:
-        max_bytes: Encoded size.
-        max_pixels: Width x height. One decode holds a few copies of 4 bytes a pixel.
-        max_side: Pixels; the largest a WebP can be.
-        min_side: Pixels; one visual token of Qwen2.5-VL is 28 x 28 pixels.
-        max_elongation: Longer / shorter side; Qwen2.5-VL's processor refuses more than 200.
-        max_scans: JPEG scans, embedded previews included; encoders write about ten.
-    """
-
-    max_bytes: int = 64 * 2**20
-    max_pixels: int = 50_000_000
-    max_side: int = 16_383
-    min_side: int = 28
-    max_elongation: float = 200.0
-    max_scans: int = 100
 
 
 @dataclass(frozen=True)
@@ -146,6 +127,7 @@ def _check_file(data: bytes, image_format: str, limits: DecodeLimits) -> None:
     canvas = webp_canvas(data) if image_format == "WEBP" else None
     if canvas:
         _check_size(canvas, limits)
+        _check_memory(webp_bytes(canvas), limits)
 
 
 def _check_size(size: tuple[int, int], limits: DecodeLimits) -> None:
@@ -156,7 +138,7 @@ def _check_size(size: tuple[int, int], limits: DecodeLimits) -> None:
         detail = f"{said}; a side has at least {limits.min_side}"
         raise _Refused(RejectReason.SIDE_TOO_SHORT, detail)
     if width * height > limits.max_pixels:
-        detail = f"{said}; the limit is {limits.max_pixels}"
+        detail = f"{said}; the limit is {limits.max_pixels}, limits.image.max_pixels"
         raise _Refused(RejectReason.TOO_MANY_PIXELS, detail)
     if longer > limits.max_side:
         raise _Refused(RejectReason.SIDE_TOO_LONG, f"{said}; a side has at most {limits.max_side}")
@@ -165,9 +147,19 @@ def _check_size(size: tuple[int, int], limits: DecodeLimits) -> None:
         raise _Refused(RejectReason.TOO_ELONGATED, detail)
 
 
+def _check_memory(needed: int, limits: DecodeLimits) -> None:
+    if needed > limits.max_decode_bytes:
+        detail = (
+            f"decoding takes about {needed >> 20} MiB; the limit is "
+            f"{limits.max_decode_bytes >> 20} MiB, limits.image.max_decode_bytes"
+        )
+        raise _Refused(RejectReason.TOO_MUCH_MEMORY, detail)
+
+
 def _decode(data: bytes, image_format: str, limits: DecodeLimits) -> NormalisedImage:
     with Image.open(io.BytesIO(data), formats=(image_format,)) as image:
         _check_size(image.size, limits)
+        _check_memory(decode_bytes(image, len(data)), limits)
         if image.format != "MPO" and getattr(image, "is_animated", False):
             detail = f"a {image_format} of several frames or pages"
             raise _Refused(RejectReason.ANIMATED, detail)

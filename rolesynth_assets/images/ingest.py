@@ -11,8 +11,9 @@ from itertools import pairwise
 
 import pyarrow as pa
 
-from rolesynth_assets.images.decode import DecodeLimits, NormalisedImage, normalise
+from rolesynth_assets.images.decode import NormalisedImage, normalise
 from rolesynth_assets.images.descriptor import ShardDescriptor
+from rolesynth_assets.images.limits import ContainerLimits, DecodeLimits
 from rolesynth_assets.images.readers import Member, iter_members
 from rolesynth_assets.images.rejects import Reject, RejectReason
 from rolesynth_assets.images.rows import BATCH_BYTES, IngestBatch, RowBuilder
@@ -115,6 +116,7 @@ def ingest_batches(
     ordinal_start: int = 0,
     progress: Progress | None = None,
     withdrawn: Mapping[str, str] | None = None,
+    container: ContainerLimits | None = None,
 ) -> Iterator[IngestBatch]:
     """Read, decode and number a shard's members in batches of bounded size.
 
@@ -128,6 +130,7 @@ def ingest_batches(
         progress: Called after each member with (members done, members expected); expected is 0
             where only reading can tell, for a tar.
         withdrawn: By image id, what to say of images that may not come back; they are not decoded.
+        container: Bounds on a tar or a table as a whole.
 
     Yields:
         Batches of at most `BATCH_ROWS` members and about `BATCH_BYTES` bytes.
@@ -135,7 +138,7 @@ def ingest_batches(
     limits = limits or DecodeLimits()
     rows = RowBuilder(descriptor.key, ordinal_start)
     done = 0
-    members = iter_members(descriptor, limits)
+    members = iter_members(descriptor, limits, container)
     if withdrawn:
         members = _refuse_withdrawn(members, withdrawn)
     for member, result in _decoded(members, limits):

@@ -18,7 +18,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_ALPHA_MODES = {"RGBA", "RGBa", "LA", "La", "PA"}
+ALPHA_MODES = {"RGBA", "RGBa", "LA", "La", "PA"}
 _PLAIN_MODES = {"1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr"}
 
 
@@ -45,7 +45,7 @@ def plain_rgb(image: Image.Image) -> Image.Image | None:
     Returns:
         None where the mode has no agreed brightness range: 32-bit integers, floats, LAB.
     """
-    if image.mode in _ALPHA_MODES or (image.mode in _PLAIN_MODES and "transparency" in image.info):
+    if image.mode in ALPHA_MODES or (image.mode in _PLAIN_MODES and "transparency" in image.info):
         layer = image.convert("RGBA")
         plain = Image.new("RGB", layer.size, "white")
         plain.paste(layer, mask=layer.getchannel("A"))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from rolesynth_assets.images.columns import NoImageColumnError, open_parquet, pick_column
+from rolesynth_assets.images.columns import NoImageColumnError, is_fault, open_parquet, pick_column
 from rolesynth_assets.images.descriptor import (
     NAME_PATTERN,
     ShardDescriptor,
@@ -19,6 +19,8 @@ from rolesynth_assets.images.descriptor import (
     is_url,
 )
 from rolesynth_assets.images.formats import HEAD_BYTES, IMAGE_EXTENSIONS, is_image
+from rolesynth_assets.images.limits import ContainerLimits
+from rolesynth_assets.images.parquet_pages import BombError, check_rows
 from rolesynth_assets.images.sources import Entry, Source, open_place
 
 DEFAULT_SHARD_SIZE = 10_000  # images; Dagster is at ease with some hundred partitions of this size
@@ -28,6 +30,10 @@ _TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 
 class NoImagesError(ValueError):
     """A path holds nothing that could be a shard."""
+
+
+class UnreadableTableError(ValueError):
+    """A parquet file or a Lance dataset that cannot be opened."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,7 @@ class _Source:
     version: int | None = None
 
 
-_OpenTable = Callable[[str, str | None], _Source]
+_OpenTable = Callable[[str, str | None, ContainerLimits], _Source]
 
 
 def plan_shards(
@@ -54,6 +60,7 @@ def plan_shards(
     *,
     column: str | None = None,
     min_age_s: float = 0.0,
+    container: ContainerLimits | None = None,
 ) -> list[ShardDescriptor]:
     """Describe what `path` holds beyond the registered shards, as new shards.
 
@@ -61,7 +68,8 @@ def plan_shards(
     it, in sorted order, are cut into shards of at most `shard_size`; a folder may also hold tars,
     parquet files and Lance datasets. Planning again finds nothing new; added files become new
     shards, and registered ones never change. A file of a folder counts when its name has an image
-    extension or its content begins like an image; dot files and unfinished downloads do not.
+    extension or its content begins like an image; dot files and unfinished downloads do not. A
+    table, file or folder in it that cannot be read is a member too: reading it gives the reason.
 
     The same holds of a URL such as s3://bucket/prefix, but for Lance datasets; below it, content
     decides for objects without any extension alone.
@@ -75,6 +83,7 @@ def plan_shards(
         column: Parquet and Lance: the column of image bytes; found by its name when None.
         min_age_s: Pass over files changed less than this many seconds ago, so that a sensor does
             not register a file that is still being copied.
+        container: Bounds on depth and rows.
 
     Returns:
         New shards, numbered on from the registered ones of this name; empty when nothing is new.
@@ -90,8 +99,9 @@ def plan_shards(
         raise ValueError(f"The shard name {name!r} cannot be a partition key; use {wanted}.")
     if shard_size < 1:
         raise ValueError(f"A shard of {shard_size} images is none; use at least 1.")
-    source = open_place(path)
-    found = _Found(source, column, time.time() - min_age_s if min_age_s > 0 else None)
+    container = container or ContainerLimits()
+    source = open_place(path, container.max_depth)
+    found = _Found(source, column, container, time.time() - min_age_s if min_age_s > 0 else None)
     known = {
         f"{shard.uri}/{member}"
         for shard in registered
@@ -116,20 +126,31 @@ def plan_shards(
 class _Found:
     """The containers and image files of a source."""
 
-    def __init__(self, source: Source, column: str | None, newest: float | None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        column: str | None,
+        container: ContainerLimits,
+        newest: float | None,
+    ) -> None:
+        self._container = container
         self.folder = source.folder
         self.column = column
         self.waiting = 0
         self.tars: list[str] = []
         self.members: list[str] = []
         self._tables: list[tuple[_OpenTable, str]] = []
+        self._broken: dict[str, UnreadableTableError] = {}  # by member
         self._untold: set[str] = set()  # members whose names do not tell whether they are images
         for entry in source.entries(newest):
             self._take(entry)
         # a folder may hold other tables: img2dataset writes one of metadata beside each tar
         must_fit = source.named or column is not None
         opened = source.each(lambda table: self._open(*table, must_fit), self._tables)
-        self.tables = [table for table in opened if table]
+        self.tables = [table for table in opened if isinstance(table, _Source)]
+        if source.named and self._broken:
+            raise next(iter(self._broken.values()))
+        self.members += sorted(self._broken)
 
     @property
     def seen(self) -> int:
@@ -143,6 +164,8 @@ class _Found:
             self.waiting += 1
         elif entry.is_lance:
             self._tables.append((_open_lance, entry.uri))
+        elif entry.is_closed:
+            self.members.append(encode_path(entry.below))
         elif name.endswith(_TAR_SUFFIXES):
             self.tars.append(entry.uri)
         elif suffix == ".parquet":
@@ -155,10 +178,13 @@ class _Found:
 
     def _open(self, open_table: _OpenTable, uri: str, must_fit: bool) -> _Source | None:
         try:
-            return open_table(uri, self.column)
+            return open_table(uri, self.column, self._container)
         except NoImageColumnError:
             if must_fit:
                 raise
+            return None
+        except UnreadableTableError as error:
+            self._broken[encode_path(uri.removeprefix(f"{self.folder}/"))] = error
             return None
 
     def look_into(self, source: Source, known: Set[str]) -> None:
@@ -191,23 +217,37 @@ class _Found:
         return f"{self.folder}/{member}"
 
 
-def _open_parquet(uri: str, column: str | None) -> _Source:
+def _open_parquet(uri: str, column: str | None, container: ContainerLimits) -> _Source:
     import pyarrow as pa
 
     try:
         with open_parquet(uri) as file:
+            check_rows(file, container)
             picked = pick_column(file.schema_arrow, column, uri)
             return _Source(ShardKind.PARQUET, uri, column=picked, rows=file.metadata.num_rows)
-    except (OSError, pa.ArrowException) as error:
-        raise ValueError(f"{uri} is no readable parquet file ({error}); move it away.") from error
+    except (OSError, pa.ArrowException, BombError) as error:
+        raise UnreadableTableError(
+            f"{uri} is no readable parquet file ({error}); move it away."
+        ) from error
 
 
-def _open_lance(uri: str, column: str | None) -> _Source:
+def _open_lance(uri: str, column: str | None, container: ContainerLimits) -> _Source:
     import lance
 
-    dataset = lance.dataset(uri)
+    try:
+        dataset = lance.dataset(uri)
+        rows, version = dataset.count_rows(), dataset.version
+    except BaseException as error:  # its panics in Rust are no `Exception`
+        if not is_fault(error):
+            raise
+        raise UnreadableTableError(
+            f"{uri} is no readable Lance dataset ({error}); move it away."
+        ) from error
+    if rows > container.max_members:
+        raise UnreadableTableError(
+            f"{uri} has {rows} rows; the limit is limits.container.max_members"
+        )
     picked = pick_column(dataset.schema, column, uri)
-    rows, version = dataset.count_rows(), dataset.version
     return _Source(ShardKind.LANCE, uri, column=picked, rows=rows, version=version)
 
 

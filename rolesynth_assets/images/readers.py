@@ -10,8 +10,8 @@ from pathlib import PurePosixPath, PureWindowsPath
 
 from rolesynth_assets.images.ahead import in_order
 from rolesynth_assets.images.buckets import READS_AT_ONCE, Bucket
-from rolesynth_assets.images.decode import DecodeLimits
 from rolesynth_assets.images.descriptor import ShardDescriptor, ShardKind, decode_path, is_url
+from rolesynth_assets.images.limits import ContainerLimits, DecodeLimits
 from rolesynth_assets.images.rejects import Reject, RejectReason
 
 
@@ -29,7 +29,9 @@ class Member:
 
 
 def iter_members(
-    descriptor: ShardDescriptor, limits: DecodeLimits | None = None
+    descriptor: ShardDescriptor,
+    limits: DecodeLimits | None = None,
+    container: ContainerLimits | None = None,
 ) -> Iterator[Member]:
     """Read a shard's members in order, holding a handful of them at most.
 
@@ -40,6 +42,7 @@ def iter_members(
     Args:
         descriptor: A registered or planned shard.
         limits: Only `max_bytes` matters here: a larger member is refused unread.
+        container: Bounds on a tar or a table as a whole.
 
     Yields:
         Members in a fixed order: the descriptor's, the tar's, or the rows'.
@@ -49,16 +52,16 @@ def iter_members(
     """
     limits = limits or DecodeLimits()
     if descriptor.kind is ShardKind.FOLDER:
-        return _iter_folder(descriptor, limits.max_bytes)
+        return _iter_folder(descriptor, limits.max_bytes, container or ContainerLimits())
     if descriptor.kind is ShardKind.TAR:
         # here, since both modules below import `Member` from this one
         from rolesynth_assets.images.tars import iter_tar
 
-        return iter_tar(descriptor.uri, limits.max_bytes)
+        return iter_tar(descriptor.uri, limits.max_bytes, container)
     from rolesynth_assets.images.columns import iter_lance, iter_parquet
 
     reader = iter_parquet if descriptor.kind is ShardKind.PARQUET else iter_lance
-    return reader(descriptor, limits.max_bytes)
+    return reader(descriptor, limits.max_bytes, container)
 
 
 def unsafe_path(name: str) -> str | None:
@@ -77,23 +80,39 @@ def is_hidden(name: str) -> bool:
     return any(part.startswith(".") and part not in (".", "..") for part in name.split("/"))
 
 
-def _iter_folder(descriptor: ShardDescriptor, max_bytes: int) -> Iterator[Member]:
+def _iter_folder(
+    descriptor: ShardDescriptor, max_bytes: int, container: ContainerLimits
+) -> Iterator[Member]:
     remote = is_url(descriptor.uri)
     read = Bucket(descriptor.uri).read if remote else read_file
 
     def member(name: str) -> Member:
         path = decode_path(name)
+        full = os.path.join(descriptor.uri, path)
         why = unsafe_path(path)
-        data = (
-            Reject(RejectReason.UNSAFE_PATH, why)
-            if why
-            else read(os.path.join(descriptor.uri, path), max_bytes)
-        )
+        if why:
+            data = Reject(RejectReason.UNSAFE_PATH, why)
+        elif path.lower().endswith(".parquet") or (not remote and os.path.isdir(full)):
+            data = _no_image_file(full, path.count("/"), container.max_depth)
+        else:
+            data = read(full, max_bytes)
         return Member(f"{descriptor.uri}/{name}", data)
 
     if remote:
         return in_order(member, descriptor.members, READS_AT_ONCE)
     return map(member, descriptor.members)
+
+
+def _no_image_file(path: str, depth: int, max_depth: int) -> Reject:
+    """Say why a table or a folder became a member: it could not be opened when it was planned."""
+    from rolesynth_assets.images.columns import table_fault
+
+    if path.lower().endswith(".parquet") or os.path.isdir(os.path.join(path, "_versions")):
+        return Reject(RejectReason.BROKEN_ARCHIVE, table_fault(path))
+    if depth >= max_depth:
+        detail = f"below {depth} folders; the limit is limits.container.max_depth, {max_depth}"
+        return Reject(RejectReason.TOO_DEEP, detail)
+    return Reject(RejectReason.UNREADABLE, "a folder that could not be listed")
 
 
 def read_file(path: str, max_bytes: int) -> bytes | Reject:

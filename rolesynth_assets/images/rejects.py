@@ -31,6 +31,8 @@ class RejectReason(StrEnum):
     """The file ends before the image does."""
     TOO_MANY_PIXELS = "too_many_pixels"
     """Width x height in the header is over the limit; nothing was decoded."""
+    TOO_MUCH_MEMORY = "too_much_memory"
+    """Decoding would take more memory than the limit, by the header; nothing was decoded."""
     SIDE_TOO_LONG = "side_too_long"
     SIDE_TOO_SHORT = "side_too_short"
     TOO_ELONGATED = "too_elongated"
@@ -51,6 +53,14 @@ class RejectReason(StrEnum):
     """The file system refused it, or it is gone."""
     BROKEN_ARCHIVE = "broken_archive"
     """A stretch of a tar, parquet or Lance container that cannot be read."""
+    ARCHIVE_BOMB = "archive_bomb"
+    """A container that unpacks to far more bytes than it has, or for too long."""
+    TOO_MANY_MEMBERS = "too_many_members"
+    """A container of more members or rows than the limit; the rest was not read."""
+    SPARSE_MEMBER = "sparse_member"
+    """A tar member with holes, whose size is whatever its map says."""
+    TOO_DEEP = "too_deep"
+    """A folder below more folders than the limit; it was not looked into."""
 
 
 @dataclass(frozen=True)

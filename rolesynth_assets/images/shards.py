@@ -12,6 +12,7 @@ from filelock import FileLock
 from pydantic import ValidationError
 
 from rolesynth_assets.images.descriptor import ShardDescriptor
+from rolesynth_assets.images.limits import ContainerLimits
 from rolesynth_assets.images.planning import DEFAULT_SHARD_SIZE, plan_shards
 
 __all__ = ["ShardDescriptor", "load_shards", "plan_shards", "register", "register_path"]
@@ -59,6 +60,7 @@ def register_path(
     shard_size: int = DEFAULT_SHARD_SIZE,
     column: str | None = None,
     min_age_s: float = 0.0,
+    container: ContainerLimits | None = None,
 ) -> list[ShardDescriptor]:
     """Plan and register a source in one step that no second process can interleave with.
 
@@ -69,6 +71,7 @@ def register_path(
         shard_size: See `plan_shards`.
         column: See `plan_shards`.
         min_age_s: See `plan_shards`.
+        container: See `plan_shards`.
 
     Returns:
         The new shards; empty when all of `path` is registered already.
@@ -80,7 +83,13 @@ def register_path(
     with _locked(Path(data_root)) as folder:
         registered = list(load_shards(data_root).values())
         planned = plan_shards(
-            path, name, registered, shard_size=shard_size, column=column, min_age_s=min_age_s
+            path,
+            name,
+            registered,
+            shard_size=shard_size,
+            column=column,
+            min_age_s=min_age_s,
+            container=container,
         )
         _write_new(folder, planned)
     return planned

@@ -30,12 +30,14 @@ class Entry:
         uri: Its absolute path or URL.
         settled: Whether it was written long enough ago.
         is_lance: Whether it is a Lance dataset.
+        is_closed: Whether it is a folder that was not looked into.
     """
 
     below: str
     uri: str
     settled: bool = True
     is_lance: bool = False
+    is_closed: bool = False
 
 
 class Source(Protocol):
@@ -70,15 +72,19 @@ class Source(Protocol):
         ...
 
 
-def open_place(path: str | Path) -> Source:
+def open_place(path: str | Path, max_depth: int) -> Source:
     """Open what a user calls by a path or a URL.
+
+    Args:
+        path: A folder, a file or a URL.
+        max_depth: Local folders below each other; what lies deeper is listed, not looked into.
 
     Raises:
         FileNotFoundError: There is no such place.
         ValueError: The URL is of no kind that can be read.
         BucketError: The URL's bucket cannot be read.
     """
-    return _Objects(str(path)) if is_url(path) else _Files(Path(os.path.abspath(path)))
+    return _Objects(str(path)) if is_url(path) else _Files(Path(os.path.abspath(path)), max_depth)
 
 
 def place_name(path: str | Path) -> str:
@@ -93,19 +99,20 @@ def place_name(path: str | Path) -> str:
 class _Files:
     """Files and Lance datasets below a local folder, or one of them."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, max_depth: int) -> None:
         if not root.exists():
             raise FileNotFoundError(f"There is no {root}; give a folder, a tar or a parquet file.")
         self.named = not root.is_dir() or _is_lance(root)
         self.folder = str(root.parent if self.named else root)
-        self._root = root
+        self._root, self._max_depth = root, max_depth
 
     def entries(self, newest: float | None) -> Iterator[Entry]:
-        for path in [self._root] if self.named else _walk(self._root):
-            is_lance = path.is_dir()
-            settled = newest is None or is_lance or path.stat().st_mtime <= newest
+        for path in [self._root] if self.named else _walk(self._root, self._max_depth):
+            is_lance = _is_lance(path)
+            settled = newest is None or is_lance or _written(path) <= newest
             below = str(path.relative_to(self.folder))
-            yield Entry(below, str(path), settled, is_lance)
+            is_closed = not is_lance and os.path.isdir(path)
+            yield Entry(below, str(path), settled, is_lance, is_closed)
 
     def each(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         return map(function, items)
@@ -156,19 +163,50 @@ class _Objects:
         return not PurePosixPath(below).suffix
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    """Regular files and Lance datasets below `folder`, in sorted order."""
-    with os.scandir(folder) as entries:
-        ordered = sorted(entries, key=lambda entry: entry.name)
-    for entry in ordered:
+def _walk(folder: Path, max_depth: int) -> Iterator[Path]:
+    """Regular files and Lance datasets below `folder`, in sorted order.
+
+    What cannot be looked into is given as well, so that reading it says why: a folder below too
+    many others or without permission, a file whose link leads nowhere but to itself.
+    """
+    open_folders = [iter(_listed(folder))]
+    while open_folders:
+        entry = next(open_folders[-1], None)
+        if entry is None:
+            open_folders.pop()
+            continue
         path = Path(entry.path)
         if is_hidden(entry.name) or path.suffix.lower() in _UNFINISHED:
             continue
-        if entry.is_dir(follow_symlinks=False) and not _is_lance(path):
-            yield from _walk(path)
-        elif entry.is_file() or entry.is_dir(follow_symlinks=False):
+        try:
+            is_folder = entry.is_dir(follow_symlinks=False)
+            if not is_folder or _is_lance(path):
+                if is_folder or entry.is_file():
+                    yield path
+                continue
+            if len(open_folders) > max_depth:
+                yield path
+                continue
+            open_folders.append(iter(_listed(path)))
+        except OSError:
             yield path
 
 
+def _listed(folder: Path) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        return sorted(entries, key=lambda entry: entry.name)
+
+
+def _written(path: Path) -> float:
+    """When a file was written; the epoch's begin where nobody may know."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
 def _is_lance(path: Path) -> bool:
-    return (path / "_versions").is_dir()
+    try:
+        return (path / "_versions").is_dir()
+    except OSError:
+        return False

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.images.ingest import IngestReport, ingest_batches
+from rolesynth_assets.images.limits import InputLimits
 from rolesynth_assets.images.shards import load_shards
 from rolesynth_assets.store.tombstones import read_tombstones
 from rolesynth_assets.store.warehouse import Warehouse
@@ -25,6 +26,7 @@ def sync_shard(
     shard: str,
     *,
     progress: Callable[[int, int], None] | None = None,
+    limits: InputLimits | None = None,
 ) -> IngestReport:
     """Read a shard's files into `images` and `image_rejects`; rows of files now gone are removed.
 
@@ -46,7 +48,14 @@ def sync_shard(
     seen: dict[str, list[str]] = {"images": [], "image_rejects": []}
     tombstones = read_tombstones(Warehouse(Path(data_root) / "warehouse.duckdb"))
     withdrawn = {image: tombstone.says for image, tombstone in tombstones.items()}
-    for batch in ingest_batches(known[shard], progress=progress, withdrawn=withdrawn):
+    limits = limits or InputLimits()
+    for batch in ingest_batches(
+        known[shard],
+        limits.image,
+        progress=progress,
+        withdrawn=withdrawn,
+        container=limits.container,
+    ):
         store.append("images", partition, batch.images)
         store.append("image_rejects", partition, batch.rejects)
         seen["images"] += batch.images["image_id"].to_pylist()

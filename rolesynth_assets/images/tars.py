@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import io
 import lzma
 import tarfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 from rolesynth_assets.images.buckets import open_source
 from rolesynth_assets.images.formats import HEAD_BYTES, IMAGE_EXTENSIONS, is_image
+from rolesynth_assets.images.limits import EXPANSION_FLOOR, ContainerLimits
 from rolesynth_assets.images.readers import Member, is_hidden, unsafe_path
 from rolesynth_assets.images.rejects import Reject, RejectReason
+from rolesynth_assets.images.unpacking import ExpansionError, Unpacked, decompressor_of
 
 MAX_HEADER_BYTES = 2**20  # of a long name or of extended attributes; real ones are below 10 kB
+MAX_NESTED = 8  # headers before one member; real ones are a long name and a long link
+MAX_SPARSE_BLOCKS = 2**14  # of the map of a sparse member
 # after damage we look for the next good header over at most this much, two of the largest members
 MAX_RESYNC_BLOCKS = 128 * 2**20 // tarfile.BLOCKSIZE
-_READ_ERRORS = (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError, ValueError)
+READ_ERRORS = (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError, ValueError)
 _EXTENDED = {
     tarfile.XHDTYPE,
     tarfile.XGLTYPE,
@@ -27,17 +33,29 @@ _EXTENDED = {
 }
 
 
-class _GuardedTar(tarfile.TarFile):
-    """A tar that remembers damage which the standard library passes over in silence."""
+class GuardedTar(tarfile.TarFile):
+    """A tar that remembers damage which the standard library passes over in silence.
+
+    Attributes:
+        damage: The first damage since the last look.
+        end: No member may reach beyond this byte.
+    """
 
     members: list[tarfile.TarInfo]
     damage: str = ""
     bad_blocks: int = 0
+    nested: int = 0
+    end: int = 0
 
 
-class _GuardedInfo(tarfile.TarInfo):
+class GuardedInfo(tarfile.TarInfo):
+    """A member's header, read without trust in the sizes and maps that it states."""
+
+    is_sparse = False
+
     @classmethod
-    def fromtarfile(cls, tarfile: _GuardedTar) -> _GuardedInfo:  # type: ignore[override]
+    def fromtarfile(cls, tarfile: GuardedTar) -> GuardedInfo:  # type: ignore[override]
+        """Read the next header; see `tarfile.TarInfo.fromtarfile`."""
         try:
             info = super().fromtarfile(tarfile)
         except Exception as error:
@@ -46,14 +64,113 @@ class _GuardedInfo(tarfile.TarInfo):
         tarfile.bad_blocks = 0
         return info
 
-    def _proc_member(self, tarfile: tarfile.TarFile) -> tarfile.TarInfo:
-        # the method that the library's own comments name as the place to extend
-        if self.type in _EXTENDED and self.size > MAX_HEADER_BYTES:
+    # the methods that the library's own comments name as the place to extend
+
+    def _proc_member(self, tarfile: GuardedTar) -> tarfile.TarInfo:  # type: ignore[override]
+        if self.type in _EXTENDED and not 0 <= self.size <= MAX_HEADER_BYTES:
             raise ValueError(f"a header of {self.size} bytes; the limit is {MAX_HEADER_BYTES}")
-        return super()._proc_member(tarfile)  # type: ignore[misc]
+        tarfile.nested += 1
+        try:
+            if tarfile.nested > MAX_NESTED:
+                raise ValueError(f"more than {MAX_NESTED} headers before one member")
+            info = super()._proc_member(tarfile)  # type: ignore[misc]
+        finally:
+            tarfile.nested -= 1
+        has_data = tarfile.offset > info.offset_data or info.size < 0
+        if info.size < 0 or (has_data and info.offset_data + info.size > tarfile.end):
+            raise ValueError(
+                f"a member of {info.size} bytes at byte {info.offset}, and the tar has at most "
+                f"{tarfile.end} bytes"
+            )
+        return info
+
+    def _proc_pax(self, archive: GuardedTar) -> tarfile.TarInfo:
+        """Apply an extended header's path and size, in time linear in its length.
+
+        The library's own method searches it with expressions that take quadratic time, and unrolls
+        the maps of sparse members. Global headers say nothing that a member's bytes depend on.
+        """
+        assert archive.fileobj is not None
+        fields = _records(archive.fileobj.read(self._block(self.size))[: self.size])  # type: ignore[attr-defined]
+        try:
+            info = self.fromtarfile(archive)
+        except tarfile.HeaderError as error:
+            raise tarfile.ReadError(str(error)) from None
+        if self.type == tarfile.XGLTYPE:
+            return info
+        info.offset = self.offset
+        info.is_sparse |= any(name.startswith(b"GNU.sparse.") for name in fields)
+        path = fields.get(b"GNU.sparse.name") or fields.get(b"path")
+        if path is not None:
+            info.name = path.decode("utf-8", "surrogateescape").rstrip("/")
+        if b"size" in fields:
+            info.size = int(fields[b"size"])
+            if info.isreg() or info.type not in tarfile.SUPPORTED_TYPES:  # type: ignore[attr-defined]
+                archive.offset = info.offset_data + info._block(info.size)  # type: ignore[attr-defined]
+        return info
+
+    def _proc_sparse(self, archive: GuardedTar) -> tarfile.TarInfo:
+        """Pass over the map of a sparse member, which is refused."""
+        file: Any = archive.fileobj
+        more, blocks = self._sparse_structs[1], 0  # type: ignore[attr-defined]
+        while more:
+            block, blocks = file.read(tarfile.BLOCKSIZE), blocks + 1
+            if len(block) < tarfile.BLOCKSIZE or blocks > MAX_SPARSE_BLOCKS:
+                raise ValueError("the map of a sparse member does not end")
+            more = bool(block[504])
+        self.is_sparse = True
+        self.offset_data = file.tell()
+        archive.offset = self.offset_data + self._block(self.size)  # type: ignore[attr-defined]
+        return self
 
 
-def _note_damage(tar: _GuardedTar, error: Exception) -> None:
+def _records(header: bytes) -> dict[bytes, bytes]:
+    """Take an extended header apart: records of "<length> <name>=<value>" and a line break."""
+    fields: dict[bytes, bytes] = {}
+    start = 0
+    while start < len(header) and header[start] != 0:
+        space = header.find(b" ", start, start + 10)
+        if space < 0 or not header[start:space].isdigit():
+            raise ValueError("an extended header that is no list of records")
+        stop = start + int(header[start:space])
+        name, equals, value = header[space + 1 : stop].partition(b"=")
+        if stop <= space or not equals:
+            raise ValueError("an extended header with a record that is none")
+        fields[name] = value.removesuffix(b"\n")
+        start = stop
+    return fields
+
+
+@contextmanager
+def open_tar(file: IO[bytes], limits: ContainerLimits) -> Iterator[GuardedTar]:
+    """Open a tar, plain or compressed, to read its members in order.
+
+    Args:
+        file: Seekable, at its begin.
+        limits: Bounds on what a compressed one unpacks to.
+
+    Raises:
+        READ_ERRORS: It is no tar; reading its members raises them too.
+    """
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    make = decompressor_of(file.read(HEAD_BYTES))
+    file.seek(0)
+    source: Any = Unpacked(file, make, limits) if make else file
+    tar = GuardedTar.__new__(GuardedTar)
+    tar.end = int(max(EXPANSION_FLOOR, limits.max_expansion * size)) if make else size
+    tar.__init__(
+        fileobj=source,
+        mode="r",
+        tarinfo=GuardedInfo,
+        ignore_zeros=True,
+        errors="surrogateescape",
+    )
+    with tar:
+        yield tar
+
+
+def _note_damage(tar: GuardedTar, error: Exception) -> None:
     kind = type(error).__name__  # these subclasses of tarfile.HeaderError are not public
     if kind == "EOFHeaderError":  # a block of zeros: the end, or the seam of two joined tars
         tar.bad_blocks += 1
@@ -66,17 +183,21 @@ def _note_damage(tar: _GuardedTar, error: Exception) -> None:
         raise ValueError(f"no readable header in {tar.bad_blocks} blocks up to byte {tar.offset}")
 
 
-def iter_tar(path: str, max_bytes: int) -> Iterator[Member]:
+def iter_tar(
+    path: str, max_bytes: int, container: ContainerLimits | None = None
+) -> Iterator[Member]:
     """Read the images of a tar, plain or compressed, in one pass.
 
     Webdataset sidecars (captions, classes, JSON) are passed over: a member counts when its name has
     an image extension or its content begins like an image. A member with an absolute or parent
     path, a link or a device is refused with `unsafe_path`. A damaged stretch gives one
-    `broken_archive` row, and reading goes on at the next good header.
+    `broken_archive` row, and reading goes on at the next good header. A bomb ends with an
+    `archive_bomb` row after what was read until then.
 
     Args:
         path: The tar file, or the URL of one in a bucket.
         max_bytes: A larger member is refused unread.
+        container: Bounds on the whole tar.
 
     Yields:
         Members in the tar's order; `source` is `path::member`.
@@ -84,24 +205,15 @@ def iter_tar(path: str, max_bytes: int) -> Iterator[Member]:
     Raises:
         BucketError: The tar's bucket cannot be read.
     """
+    container = container or ContainerLimits()
     try:
-        with (
-            open_source(path) as file,
-            _GuardedTar.open(
-                fileobj=file,
-                mode="r|*",
-                tarinfo=_GuardedInfo,
-                ignore_zeros=True,
-                errors="surrogateescape",
-            ) as tar,
-        ):
-            yield from _iter_open(tar, path, max_bytes)
-    except _READ_ERRORS as error:
+        with open_source(path) as file, open_tar(file, container) as tar:
+            yield from _iter_open(tar, path, max_bytes, container.max_members)
+    except READ_ERRORS as error:
         yield Member(path, _broken(error))
 
 
-def _iter_open(tar: tarfile.TarFile, path: str, max_bytes: int) -> Iterator[Member]:
-    assert isinstance(tar, _GuardedTar)
+def _iter_open(tar: GuardedTar, path: str, max_bytes: int, max_members: int) -> Iterator[Member]:
     members = 0
     while True:
         info = tar.next()
@@ -112,6 +224,10 @@ def _iter_open(tar: tarfile.TarFile, path: str, max_bytes: int) -> Iterator[Memb
         if info is None:
             break
         members += 1
+        if members > max_members:
+            detail = f"more than {max_members} members, limits.container.max_members"
+            yield Member(path, Reject(RejectReason.TOO_MANY_MEMBERS, detail))
+            return
         member = _read_member(tar, info, path, max_bytes)
         if member:
             yield member
@@ -135,6 +251,8 @@ def _read_member(
         return Member(source, Reject(RejectReason.UNSAFE_PATH, what))
     if is_hidden(info.name):
         return None
+    if getattr(info, "is_sparse", False):
+        return Member(source, Reject(RejectReason.SPARSE_MEMBER, "written with `tar --sparse`"))
     file = tar.extractfile(info)
     assert file is not None  # it is a regular member
     data = _read_image(file, info, max_bytes)
@@ -155,4 +273,6 @@ def _read_image(file: IO[bytes], info: tarfile.TarInfo, max_bytes: int) -> bytes
 def _broken(error: Exception) -> Reject:
     if isinstance(error, OSError) and error.errno is not None:
         return Reject(RejectReason.UNREADABLE, error.strerror or str(error))
+    if isinstance(error, ExpansionError):
+        return Reject(RejectReason.ARCHIVE_BOMB, str(error))
     return Reject(RejectReason.BROKEN_ARCHIVE, f"reading ended here: {error}")

@@ -18,6 +18,7 @@ from rolesynth_assets.mllm.faults import (
     names_parameter,
     stop_after,
 )
+from rolesynth_assets.mllm.health import Silence
 from rolesynth_assets.mllm.settings import EngineSettings
 
 
@@ -31,6 +32,7 @@ class ChatCaller:
         self._model = model
         self._faults = faults
         self._wait = wait
+        self._silence = Silence(settings.max_silence_s, faults)
         self._limit_field = "max_tokens"
         self._json_mode = True  # until the server says that it has none
         self.reached = False
@@ -51,11 +53,17 @@ class ChatCaller:
             reraise=True,
         )
         started = time.perf_counter()
+        asked = time.monotonic()
 
         async def attempt() -> ChatReply:
             nonlocal started
             started = time.perf_counter()
-            body = await self._send(client, request, messages)
+            try:
+                body = await self._send(client, request, messages)
+            except RetryableFault as fault:
+                self._silence.check(fault, asked)
+                raise
+            self._silence.heard()
             reply = read_completion(request.key, body, time.perf_counter() - started)
             if reply is None:
                 raise self._faults.senseless("chat completion", body)
@@ -68,7 +76,7 @@ class ChatCaller:
         except RetryableFault as fault:
             reason, detail = fault.reason, fault.detail
         except RejectedFault as fault:
-            reason, detail = FailureReason.REJECTED, str(fault)
+            reason, detail = fault.reason, str(fault)
         latency_s = time.perf_counter() - started
         return ChatReply(request.key, None, reason, detail, latency_s=latency_s)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import openai
 
+from rolesynth_assets.mllm.bounded_body import ACCEPTED, bounded, bounded_async
 from rolesynth_assets.mllm.settings import is_openais_own
 
 _NO_KEY = "none"
@@ -19,22 +20,34 @@ _NO_KEY = "none"
 _CONNECT_TIMEOUT_S = 10.0
 
 
-def connect(base_url: str, secret: str | None, timeout_s: float) -> openai.AsyncOpenAI:
+def connect(
+    base_url: str, secret: str | None, timeout_s: float, max_bytes: int
+) -> openai.AsyncOpenAI:
     """Return a client for one event loop; connections cannot move to another one.
 
     Args:
         base_url: of the server.
         secret: the key; None where the server asks for none.
         timeout_s: seconds until a read or a write gives up.
+        max_bytes: of an answer, unpacked; a longer one is `BodyTooLargeError`.
     """
     timeout = openai.Timeout(timeout_s, connect=min(timeout_s, _CONNECT_TIMEOUT_S))
-    http = openai.DefaultAsyncHttpxClient(timeout=timeout, follow_redirects=False)
+    http = openai.DefaultAsyncHttpxClient(
+        timeout=timeout, follow_redirects=False, event_hooks=bounded_async(max_bytes)
+    )
     return openai.AsyncOpenAI(http_client=http, **_options(base_url, secret), timeout=timeout)
 
 
-def connect_blocking(base_url: str, secret: str | None, timeout_s: float) -> openai.OpenAI:
-    """Return a client that blocks; arguments as for `connect`."""
-    http = openai.DefaultHttpxClient(timeout=timeout_s, follow_redirects=False)
+def connect_blocking(
+    base_url: str, secret: str | None, timeout_s: float, max_bytes: int
+) -> openai.OpenAI:
+    """Return a client that blocks; arguments as for `connect`.
+
+    An answer that does not end within `timeout_s` of its begin is a timeout, however it drips.
+    """
+    http = openai.DefaultHttpxClient(
+        timeout=timeout_s, follow_redirects=False, event_hooks=bounded(max_bytes, timeout_s)
+    )
     return openai.OpenAI(http_client=http, **_options(base_url, secret), timeout=timeout_s)
 
 
@@ -43,7 +56,8 @@ def _options(base_url: str, secret: str | None) -> dict[str, Any]:
         "base_url": base_url,
         "api_key": secret or _NO_KEY,
         "max_retries": 0,  # ours are counted and end as a reason code
-        "default_headers": None if is_openais_own(base_url) else _without_openais(secret),
+        "default_headers": {"Accept-Encoding": ACCEPTED}
+        | ({} if is_openais_own(base_url) else _without_openais(secret)),
     }
 
 

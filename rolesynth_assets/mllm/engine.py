@@ -37,6 +37,8 @@ class FailureReason(StrEnum):
     """The model answered nothing but white space."""
     REJECTED = "rejected"
     """The server rejected this request (400, 413, 422): too large, content policy."""
+    OVERSIZED = "oversized"
+    """The answer has more bytes than the limit; it was not read further."""
 
     @property
     def transient(self) -> bool:

@@ -10,6 +10,7 @@ import openai
 from tenacity import RetryCallState, wait_exponential_jitter
 from tenacity.wait import wait_base
 
+from rolesynth_assets.mllm.bounded_body import BodyTooLargeError
 from rolesynth_assets.mllm.engine import EngineError, FailureReason
 from rolesynth_assets.mllm.settings import SettingNames
 
@@ -34,16 +35,32 @@ class RetryableFault(Exception):
         *,
         retry_after_s: float | None = None,
         unreachable: bool = False,
+        answered: bool = False,
     ) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
         self.retry_after_s = retry_after_s
         self.unreachable = unreachable
+        self.answered = answered
 
 
 class RejectedFault(Exception):
     """The server will not answer this request, however often it is asked."""
+
+    reason = FailureReason.REJECTED
+
+
+class OversizedFault(RejectedFault):
+    """The answer is longer than the limit, and would be again."""
+
+    reason = FailureReason.OVERSIZED
+
+
+class UnansweredFault(RejectedFault):
+    """No answer came for so long that this request is not sent again for now."""
+
+    reason = FailureReason.TIMEOUT
 
 
 @dataclass(frozen=True)
@@ -112,6 +129,8 @@ class FaultReader:
         if isinstance(error, openai.APIStatusError):
             return self._read_status(error)
         cause = error.__cause__
+        if isinstance(cause, BodyTooLargeError):
+            return OversizedFault(f"{cause}; the limit is {self.names.max_reply_bytes}")
         unreachable = type(cause).__name__ in ("ConnectError", "ConnectTimeout")
         said = str(cause or error) or type(cause or error).__name__
         if isinstance(error, TimeoutError | openai.APITimeoutError):
@@ -128,7 +147,10 @@ class FaultReader:
         said = self.redact(f"HTTP {status}: {error.message}")
         if status in _RETRIED_STATUS or status >= 500:
             return RetryableFault(
-                FailureReason.CALL_FAILED, said, retry_after_s=retry_after_s(error.response.headers)
+                FailureReason.CALL_FAILED,
+                said,
+                retry_after_s=retry_after_s(error.response.headers),
+                answered=status < 500,  # of a hanging server, a proxy says 502 or 504
             )
         if 300 <= status < 400:
             return self._sent_elsewhere(status, error.response.headers.get("location") or "nowhere")
@@ -178,6 +200,15 @@ class FaultReader:
                 "usually ends in /v1"
             )
         return RetryableFault(FailureReason.BAD_RESPONSE, f"no {wanted}: {said}{way_out}")
+
+    def silent(self, silence_s: float, detail: str) -> EngineError:
+        """Return the error for a server that takes requests and answers none."""
+        return EngineError(
+            f"{self.base_url} has not answered any request of model {self.model!r} for "
+            f"{silence_s:.0f} s (the last: {detail}). If it hangs, start it again; if it is slow, "
+            f"lower {self.names.concurrency} or raise {self.names.timeout_s} and "
+            f"{self.names.max_silence_s}. Then run again."
+        )
 
     def unreachable(self, detail: str) -> EngineError:
         """Return the error for a server that never answered anything."""

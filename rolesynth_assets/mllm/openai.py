@@ -115,7 +115,12 @@ class OpenAIEngine:
 
     def _client(self) -> openai.AsyncOpenAI:
         """Return a client for one event loop; connections cannot move to another one."""
-        return connect(self._faults.base_url, self._faults.secret, self._settings.timeout_s)
+        return connect(
+            self._faults.base_url,
+            self._faults.secret,
+            self._settings.timeout_s,
+            self._settings.max_reply_bytes,
+        )
 
     async def _fill(
         self,
@@ -155,6 +160,7 @@ class OpenAIEngine:
             self._faults.base_url,
             self._faults.secret,
             min(self._settings.timeout_s, _MODELS_TIMEOUT_S),
+            self._settings.max_reply_bytes,
         )
         with client:
             return ask_revision(

@@ -76,6 +76,10 @@ class SettingNames(BaseModel):
     base_url: str = "ROLESYNTH_BASE_URL"
     api_key: str = "ROLESYNTH_API_KEY"
     revision: str = "ROLESYNTH_REVISION"
+    concurrency: str = "ROLESYNTH_CONCURRENCY"
+    timeout_s: str = "ROLESYNTH_TIMEOUT_S"
+    max_silence_s: str = "ROLESYNTH_MAX_SILENCE_S"
+    max_reply_bytes: str = "ROLESYNTH_MAX_REPLY_BYTES"
 
     @classmethod
     def of_variables(cls, prefix: str) -> "SettingNames":
@@ -103,6 +107,10 @@ class EngineSettings(BaseModel):
     """Seconds one attempt may take from sending to the last byte of the answer."""
     max_retries: Annotated[int, Field(ge=0, le=100)] = 6
     """Attempts after the first one."""
+    max_silence_s: Annotated[float, Field(gt=0)] = 240
+    """Seconds in which no request is answered until the server counts as hanging."""
+    max_reply_bytes: Annotated[int, Field(ge=1)] = 16 * 2**20
+    """Bytes of one answer, unpacked; a longer one is refused with a reason."""
     pixel_budget: Annotated[int, Field(ge=28 * 28)] = DEFAULT_PIXEL_BUDGET
     """Images with more pixels than this are scaled down before they are sent."""
     extra_body: dict[str, Any] = Field(default_factory=dict)

@@ -40,6 +40,7 @@ class ScoreReason(StrEnum):
     REFUSED = FailureReason.REFUSED.value
     EMPTY = FailureReason.EMPTY.value
     REJECTED = FailureReason.REJECTED.value
+    OVERSIZED = FailureReason.OVERSIZED.value
     NO_SCORE = "no_score"
     """The first line does not start with a number."""
     OUT_OF_RANGE = "out_of_range"

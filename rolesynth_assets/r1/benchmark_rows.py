@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from rolesynth_assets.json_text import read_json
 from rolesynth_assets.r1.benchmark import R1BenchmarkError
 
 Row = Mapping[str, Any]
 
-MAX_JSON_BYTES = 512 * 2**20
+MAX_JSON_BYTES = 128 * 2**20
 """The largest JSON file of the known benchmarks, MathVision's test split, has a few MB."""
 IMAGE_FOLDERS = ("", "images", "data", "data/images")
 
@@ -68,7 +68,8 @@ def read_image(root: Path, value: Any, where: str) -> bytes:
     Raises:
         R1BenchmarkError: there is no image, or it cannot be decoded.
     """
-    from rolesynth_assets.images.decode import DecodeLimits, normalise
+    from rolesynth_assets.images.decode import normalise
+    from rolesynth_assets.images.limits import DecodeLimits
     from rolesynth_assets.images.rejects import Reject
 
     data = value.get("bytes") if isinstance(value, Mapping) else None
@@ -84,13 +85,20 @@ def read_image(root: Path, value: Any, where: str) -> bytes:
 
 
 def _file(root: Path, name: str, where: str) -> bytes:
+    from rolesynth_assets.images.limits import DecodeLimits
+    from rolesynth_assets.images.readers import read_file
+    from rolesynth_assets.images.rejects import Reject
+
     base = root.resolve()
     for folder in IMAGE_FOLDERS:
         path = (base / folder / name).resolve()
         if not path.is_relative_to(base):
             raise R1BenchmarkError(f"{where}: image {name!r} leads out of {root}; refused.")
         if path.is_file():
-            return path.read_bytes()
+            data = read_file(str(path), DecodeLimits().max_bytes)
+            if isinstance(data, Reject):
+                raise R1BenchmarkError(f"{where}: image {name!r}: {data.reason}: {data.detail}")
+            return data
     raise R1BenchmarkError(
         f"{where}: image {name!r} is missing in {root}; unpack images.zip there."
     )
@@ -100,11 +108,22 @@ def _parquet(path: Path) -> Iterator[Row]:
     import pyarrow as pa
     from pyarrow import parquet
 
+    from rolesynth_assets.images.limits import ContainerLimits
+    from rolesynth_assets.images.parquet_pages import PageGuard, check_rows
+
+    limits = ContainerLimits()
     try:
-        with parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=64):
-                yield from batch.to_pylist()
-    except (pa.ArrowInvalid, OSError) as error:
+        with parquet.ParquetFile(path, memory_map=True) as file, path.open("rb") as pages:
+            check_rows(file, limits)
+            columns = file.schema_arrow.names
+            guard = PageGuard(pages, limits)
+            for group in range(file.metadata.num_row_groups):
+                guard.check(group, columns)
+                for batch in file.iter_batches(batch_size=1, row_groups=[group]):
+                    yield from batch.to_pylist()
+    except (pa.ArrowException, OSError, ValueError) as error:
+        if isinstance(error, R1BenchmarkError):
+            raise
         raise R1BenchmarkError(f"{path} cannot be read as Parquet: {error}") from error
 
 
@@ -114,10 +133,10 @@ def _json(path: Path) -> Iterator[Row]:
     try:
         text = path.read_text(encoding="utf-8")
         if path.suffix == ".jsonl":
-            content = [json.loads(line) for line in text.splitlines() if line.strip()]
+            content = [read_json(line) for line in text.splitlines() if line.strip()]
         else:
-            content = json.loads(text)
-    except (UnicodeDecodeError, ValueError, RecursionError) as error:
+            content = read_json(text)
+    except (OSError, ValueError) as error:
         raise R1BenchmarkError(f"{path} cannot be read as JSON: {error}") from error
     rows = list(content.values()) if isinstance(content, dict) else content
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):

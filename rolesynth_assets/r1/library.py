@@ -6,13 +6,13 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-import yaml
 from pydantic import ValidationError
 
 from rolesynth_assets.input_error import InputError
 from rolesynth_assets.named_files import faults, load_named
 from rolesynth_assets.r1.benchmark import R1Benchmark
 from rolesynth_assets.r1.recipe import R1Recipe
+from rolesynth_assets.yaml_file import YamlFileError, read_yaml
 
 SHIPPED_RECIPES = Path(__file__).parent / "recipes"
 SHIPPED_BENCHMARKS = Path(__file__).parent / "held_out"
@@ -66,8 +66,8 @@ def _clash(name: str, first: Path, second: Path) -> R1FileError:
 
 def _read(kind: type[Value], path: Path) -> Value:
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        data = read_yaml(path)
+    except YamlFileError as error:
         raise R1FileError(f"{path} cannot be read as YAML: {error}") from error
     if not isinstance(data, dict):
         raise R1FileError(f"{path} holds no mapping of fields to values.")

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from rolesynth_assets.input_error import InputError
 from rolesynth_assets.named_files import faults, load_named
 from rolesynth_assets.recipes.recipe import Recipe
+from rolesynth_assets.yaml_file import YamlFileError, read_yaml
 
 SHIPPED = Path(__file__).parent / "library"
 
@@ -64,8 +65,8 @@ def read_recipe(path: Path) -> Recipe:
         RecipeError: the file is not YAML, not a mapping, or a field is missing, unknown or wrong.
     """
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        data = read_yaml(path)
+    except YamlFileError as error:
         raise RecipeError(f"Recipe file {path} is not YAML: {error}") from error
     if not isinstance(data, dict):
         raise RecipeError(f"Recipe file {path} holds no mapping of fields to values.")

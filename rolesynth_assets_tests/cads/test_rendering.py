@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from rolesynth_assets.cads import images_endpoint
 from rolesynth_assets.cads.images_endpoint import ImagesEndpoint
 from rolesynth_assets.cads.renderer_settings import RendererSettings
 from rolesynth_assets.cads.rendering import (
@@ -156,10 +155,11 @@ def test_an_answer_without_an_image_is_asked_for_again(item: dict[str, Any]) -> 
     assert isinstance(found, DrawingFailed) and found.reason is DrawFailure.BAD_RESPONSE
 
 
-def test_an_answer_is_read_no_further_than_its_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images_endpoint, "_MAX_BODY", 3)
-    found, _ = failed_by(every_time(Fault("drip")))  # which never ends
-    assert found == DrawingFailed(DrawFailure.BAD_IMAGE, "more than 3 bytes of answer")
+def test_an_answer_is_read_no_further_than_its_bound() -> None:
+    found, server = failed_by(every_time(Fault("drip")), max_reply_bytes=3)  # which never ends
+    assert found.reason is DrawFailure.BAD_IMAGE
+    assert "more than 3 bytes" in found.detail and "renderer.max_reply_bytes" in found.detail
+    assert len(server.image_requests) == 1
 
 
 @pytest.mark.parametrize(

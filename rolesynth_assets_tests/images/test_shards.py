@@ -106,7 +106,7 @@ def test_paths_without_images_say_so(tmp_path):
             plan_shards(path, "x", [])
     (tmp_path / "bad.parquet").write_bytes(b"junk")
     with pytest.raises(ValueError, match=r"bad\.parquet is no readable parquet"):
-        plan_shards(tmp_path, "x", [])
+        plan_shards(tmp_path / "bad.parquet", "x", [])
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def test_variables_of_openai_reach_no_other_server(monkeypatch, secret):
     monkeypatch.setenv("OPENAI_PROJECT_ID", "project-openai")
     monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "Authorization: Bearer openai\nX-Own: openai")
     url = "https://gateway.example.org/v1"
-    for made in (connect(url, secret, 5.0), connect_blocking(url, secret, 5.0)):
+    for made in (connect(url, secret, 5.0, 9), connect_blocking(url, secret, 5.0, 9)):
         asked = made._build_request(_options(made))
         sent = dict(asked.headers)
         assert sent["authorization"] == f"Bearer {secret or 'none'}"
@@ -100,7 +100,7 @@ def test_variables_of_openai_reach_no_other_server(monkeypatch, secret):
 
 def test_variables_of_openai_reach_openai(monkeypatch):
     monkeypatch.setenv("OPENAI_ORG_ID", "org-openai")
-    made = connect("https://api.openai.com/v1", KEY, 5.0)
+    made = connect("https://api.openai.com/v1", KEY, 5.0, 9)
     assert made._build_request(_options(made)).headers["openai-organization"] == "org-openai"
 
 

@@ -1,0 +1,64 @@
+"""How much one image, archive, table or folder may cost, as a user sets it in `rolesynth.yaml`."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class DecodeLimits(BaseModel):
+    """How much one image may cost.
+
+    Attributes:
+        max_bytes: Encoded size.
+        max_pixels: Width x height.
+        max_side: Pixels; the largest a WebP can be.
+        min_side: Pixels; one visual token of Qwen2.5-VL is 28 x 28 pixels.
+        max_elongation: Longer / shorter side; Qwen2.5-VL's processor refuses more than 200.
+        max_scans: JPEG scans, embedded previews included; encoders write about ten.
+        max_decode_bytes: Memory that one decode takes, estimated from the header; two images are
+            decoded at once. A WebP takes 16 bytes a pixel, a JPEG 4 to 20.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_bytes: int = Field(default=64 * 2**20, ge=1)
+    max_pixels: int = Field(default=50_000_000, ge=1)
+    max_side: int = Field(default=16_383, ge=1)
+    min_side: int = Field(default=28, ge=1)
+    max_elongation: float = Field(default=200.0, ge=1)
+    max_scans: int = Field(default=100, ge=1)
+    max_decode_bytes: int = Field(default=640 * 2**20, ge=2**20)
+
+
+class ContainerLimits(BaseModel):
+    """How much a tar, a table or a folder may cost beside its images.
+
+    Attributes:
+        max_members: Members of a tar, or rows of a table.
+        max_expansion: Bytes unpacked for each byte of a compressed tar or of a parquet column;
+            archives of photographs have about 1. `EXPANSION_FLOOR` bytes are always allowed.
+        max_page_bytes: One page of a parquet column, unpacked. It is held in memory whole.
+        max_seconds: Spent in unpacking one compressed tar.
+        max_depth: Folders below each other in a local folder.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_members: int = Field(default=50_000_000, ge=1)
+    max_expansion: float = Field(default=100.0, ge=1)
+    max_page_bytes: int = Field(default=512 * 2**20, ge=2**20)
+    max_seconds: float = Field(default=3600.0, gt=0)
+    max_depth: int = Field(default=64, ge=1, le=1000)
+
+
+class InputLimits(BaseModel):
+    """The section `limits` of `rolesynth.yaml`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    image: DecodeLimits = DecodeLimits()
+    container: ContainerLimits = ContainerLimits()
+
+
+EXPANSION_FLOOR = 64 * 2**20
+"""Bytes that any container may unpack to: small ones of blank pictures have a high ratio."""

@@ -1,0 +1,220 @@
+"""What reading a parquet file will take of memory, known before a page is unpacked.
+
+Arrow unpacks a page whole and trusts the size that its header states, so the headers are read here
+first. Format: parquet-format, `src/main/thrift/parquet.thrift`, `PageHeader`, in Thrift's compact
+protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any
+
+from rolesynth_assets.images.limits import EXPANSION_FLOOR, ContainerLimits
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
+
+_HEADER_BYTES = 4096  # read at once; statistics may make a header longer
+_MAX_HEADER_BYTES = 2**20
+_MAX_DEPTH = 16
+
+
+class BombError(ValueError):
+    """A row group or a file unpacks beyond the limits."""
+
+
+class PageError(ValueError):
+    """A page header cannot be read."""
+
+
+def check_rows(file: pq.ParquetFile, limits: ContainerLimits) -> None:
+    """Refuse a file of more rows than the limit: null rows take no bytes.
+
+    Raises:
+        BombError: it has.
+    """
+    rows = file.metadata.num_rows
+    if rows > limits.max_members:
+        raise BombError(f"{rows} rows; the limit is {limits.max_members}, limits.container")
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    column: str
+    start: int
+    packed: int
+    unpacked: int
+
+
+class PageGuard:
+    """The column chunks of a parquet file, by its own footer.
+
+    Arrow's Python objects of a damaged footer end the process, so the footer is read here.
+    """
+
+    def __init__(self, file: IO[bytes], limits: ContainerLimits, *, trusts: bool = False) -> None:
+        """Read the footer.
+
+        Args:
+            file: The parquet file, seekable.
+            limits: What one page and one column of a row group may unpack to.
+            trusts: Whether the footer's sizes are taken for true and page headers are not read.
+
+        Raises:
+            PageError: the footer cannot be read.
+        """
+        self._file, self._limits, self._trusts = file, limits, trusts
+        length = file.seek(0, 2)
+        file.seek(max(length - 8, 0))
+        size = int.from_bytes(file.read(4), "little")
+        file.seek(max(length - 8 - size, 0))
+        try:
+            footer = _Compact(file.read(size)).struct(0)
+            self._groups = [[_chunk(c) for c in group[1]] for group in footer[4]]
+        except (IndexError, KeyError, TypeError, AttributeError, ValueError) as error:
+            raise PageError(f"a footer that cannot be read: {error}") from None
+
+    def packed(self, group: int, column: str) -> int:
+        """Return the bytes of a top-level column in a row group, as they lie in the file."""
+        return sum(chunk.packed for chunk in self._groups[group] if chunk.column == column)
+
+    def check(self, group: int, columns: Collection[str]) -> None:
+        """Refuse a row group that unpacks beyond the limits.
+
+        Args:
+            group: Index of the row group.
+            columns: Top-level columns that will be read.
+
+        Raises:
+            BombError: it unpacks beyond the limits.
+            PageError: a page header cannot be read.
+        """
+        if group >= len(self._groups):
+            raise PageError(f"a footer without row group {group}")
+        for chunk in self._groups[group]:
+            if chunk.column not in columns:
+                continue
+            unpacked = chunk.unpacked
+            if not self._trusts:
+                sizes = list(_page_sizes(self._file, chunk.start, chunk.packed))
+                largest = max(sizes, default=0)
+                if largest > self._limits.max_page_bytes:
+                    raise BombError(
+                        f"a page of {largest} bytes; the limit is "
+                        f"limits.container.max_page_bytes, {self._limits.max_page_bytes}"
+                    )
+                unpacked = max(unpacked, sum(sizes))
+            check_expansion(unpacked, chunk.packed, self._limits)
+
+
+def _chunk(fields: dict[int, Any]) -> _Chunk:
+    """Read a ColumnChunk, whose field 3 is its ColumnMetaData."""
+    meta = fields[3]
+    start = meta[9]
+    if 0 < meta.get(11, 0) < start:  # the dictionary page comes first
+        start = meta[11]
+    packed, unpacked = meta[7], meta[6]
+    if not all(isinstance(value, int) and value >= 0 for value in (start, packed, unpacked)):
+        raise ValueError("a column chunk without a place or a size")
+    return _Chunk(meta[3][0].decode(), start, packed, unpacked)
+
+
+def check_expansion(unpacked: int, packed: int, limits: ContainerLimits) -> None:
+    """Refuse what unpacks to too many bytes for each byte that it has.
+
+    Raises:
+        BombError: it does.
+    """
+    if unpacked > max(EXPANSION_FLOOR, limits.max_expansion * packed):
+        raise BombError(
+            f"{packed} bytes unpack to {unpacked} or more; the limit is "
+            f"limits.container.max_expansion, {limits.max_expansion:g} times"
+        )
+
+
+def _page_sizes(file: IO[bytes], start: int, length: int) -> Iterator[int]:
+    """Yield the unpacked bytes of each page of a column chunk of `length` bytes."""
+    end = start + length
+    while start < end:
+        header, (unpacked, packed) = _page_header(file, start)
+        if unpacked < 0 or packed < 0:
+            raise PageError(f"a page header at byte {start} states a negative size")
+        yield unpacked
+        start += header + packed
+
+
+def _page_header(file: IO[bytes], start: int) -> tuple[int, tuple[int, int]]:
+    window = _HEADER_BYTES
+    while True:
+        file.seek(start)
+        data = file.read(window)
+        try:
+            reader = _Compact(data)
+            fields = reader.struct(0)
+            unpacked, packed = fields.get(2), fields.get(3)
+            if not isinstance(unpacked, int) or not isinstance(packed, int):
+                raise PageError(f"a page header at byte {start} without sizes")
+            return reader.position, (unpacked, packed)
+        except IndexError:
+            if window >= _MAX_HEADER_BYTES or len(data) < window:
+                raise PageError(f"no readable page header at byte {start}") from None
+            window *= 16
+
+
+class _Compact:
+    """A reader of Thrift's compact protocol; raises IndexError where the data ends."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data, self.position = data, 0
+
+    def struct(self, depth: int) -> dict[int, Any]:
+        """Read a struct and return its fields by their number."""
+        found: dict[int, Any] = {}
+        number = 0
+        while kind := self._byte():
+            delta, kind = kind >> 4, kind & 15
+            number = number + delta if delta else self._zigzag()
+            found[number] = None if kind in (1, 2) else self._value(kind, depth)
+        return found
+
+    def _byte(self) -> int:
+        self.position += 1
+        return self.data[self.position - 1]
+
+    def _varint(self) -> int:
+        value = 0
+        for shift in range(0, 70, 7):
+            byte = self._byte()
+            value |= (byte & 127) << shift
+            if byte < 128:
+                return value
+        raise PageError("a page header with an endless number")
+
+    def _zigzag(self) -> int:
+        value = self._varint()
+        return (value >> 1) ^ -(value & 1)
+
+    def _value(self, kind: int, depth: int) -> Any:
+        if depth > _MAX_DEPTH:
+            raise PageError("a header that nests too deep")
+        if kind in (1, 2, 3):
+            return self._byte()
+        if kind in (4, 5, 6):
+            return self._zigzag()
+        if kind in (7, 8):
+            length = 8 if kind == 7 else self._varint()
+            start = self.position
+            self.position += length
+            if self.position > len(self.data):
+                raise IndexError
+            return self.data[start : self.position]
+        if kind in (9, 10):
+            size = self._byte()
+            count, inner = size >> 4, size & 15
+            count = self._varint() if count == 15 else count
+            return [self._value(inner, depth + 1) for _ in range(count)]
+        if kind == 12:
+            return self.struct(depth + 1)
+        raise PageError(f"a header with a field of type {kind}")

@@ -1,0 +1,167 @@
+"""Compressed files read forwards, within bounds on what they unpack to."""
+
+from __future__ import annotations
+
+import bz2
+import lzma
+import time
+import zlib
+from collections.abc import Callable
+from typing import IO, Protocol
+
+from rolesynth_assets.images.limits import EXPANSION_FLOOR, ContainerLimits
+
+CHUNK_BYTES = 64 * 2**10
+MAX_DICTIONARY_BYTES = 128 * 2**20  # of an xz file; `xz -9` takes 65 MiB to unpack
+
+
+class ExpansionError(ValueError):
+    """A file unpacks to more, or takes longer, than the limits allow."""
+
+
+class _Decompressor(Protocol):
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
+
+
+class _Gzip:
+    """`zlib`'s decompressor with the interface of those of `bz2` and `lzma`."""
+
+    def __init__(self) -> None:
+        self._zlib = zlib.decompressobj(wbits=31)
+        self._gave_all = True  # else more may come without further input
+
+    @property
+    def eof(self) -> bool:
+        return self._zlib.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return self._gave_all and not self._zlib.unconsumed_tail
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._zlib.unused_data
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
+        piece = self._zlib.decompress(self._zlib.unconsumed_tail + data, max(max_length, 0))
+        self._gave_all = len(piece) < max_length
+        return piece
+
+
+def _xz() -> _Decompressor:
+    return lzma.LZMADecompressor(memlimit=MAX_DICTIONARY_BYTES)
+
+
+_KINDS: tuple[tuple[bytes, Callable[[], _Decompressor]], ...] = (
+    (b"\x1f\x8b\x08", _Gzip),
+    (b"BZh", bz2.BZ2Decompressor),
+    (b"\xfd7zXZ\x00", _xz),
+    (b"\x5d\x00\x00\x80", _xz),
+)
+
+
+def decompressor_of(head: bytes) -> Callable[[], _Decompressor] | None:
+    """Return what makes a decompressor for a file that begins with `head`; None for a plain one."""
+    return next((make for magic, make in _KINDS if head.startswith(magic)), None)
+
+
+class Unpacked:
+    """The content of a compressed file as a file that is read and sought forwards alone.
+
+    Files of several streams, as `pigz` and `xz -T` write them, are read to the end.
+    """
+
+    def __init__(
+        self, file: IO[bytes], make: Callable[[], _Decompressor], limits: ContainerLimits
+    ) -> None:
+        self._file, self._make, self._limits = file, make, limits
+        self._decompressor = make()
+        self._packed = self._position = 0
+        self._seconds = 0.0
+        self._waiting = b""  # packed bytes after the end of a stream
+        self._streams = 0
+
+    def tell(self) -> int:
+        """Return the bytes unpacked so far."""
+        return self._position
+
+    def seek(self, position: int) -> int:
+        """Go forwards to `position`, or to the end.
+
+        Raises:
+            ExpansionError: what lies between unpacks beyond the limits.
+            ValueError: the position lies behind.
+        """
+        if position < self._position:
+            raise ValueError(f"byte {position} lies before byte {self._position}")
+        while self._position < position:
+            if not self._piece(min(CHUNK_BYTES, position - self._position)):
+                break
+        return self._position
+
+    def read(self, size: int) -> bytes:
+        """Read `size` bytes, fewer at the end.
+
+        Raises:
+            ExpansionError: they unpack beyond the limits.
+            EOFError: the file ends within a stream.
+            OSError, zlib.error, lzma.LZMAError: the file is damaged.
+        """
+        pieces: list[bytes] = []
+        while size > 0 and (piece := self._piece(min(CHUNK_BYTES, size))):
+            pieces.append(piece)
+            size -= len(piece)
+        return b"".join(pieces)
+
+    def _piece(self, size: int) -> bytes:
+        """Unpack at most `size` bytes; none at the end."""
+        started = time.perf_counter()
+        piece = self._unpack(size)
+        self._seconds += time.perf_counter() - started
+        self._position += len(piece)
+        allowed = max(EXPANSION_FLOOR, self._limits.max_expansion * self._packed)
+        if self._position > allowed:
+            raise ExpansionError(
+                f"{self._packed} bytes unpack to more than {allowed:.0f}; the limit is "
+                f"limits.container.max_expansion, {self._limits.max_expansion:g} times"
+            )
+        if self._seconds > self._limits.max_seconds:
+            raise ExpansionError(
+                f"unpacking takes more than {self._limits.max_seconds:g} s, the limit "
+                "limits.container.max_seconds"
+            )
+        return piece
+
+    def _unpack(self, size: int) -> bytes:
+        while True:
+            if self._decompressor.eof:
+                self._streams += 1
+                self._waiting = self._decompressor.unused_data or self._more()
+                if not self._waiting.strip(b"\x00"):  # padding, or the end
+                    return b""
+                self._decompressor = self._make()
+            data = self._waiting
+            self._waiting = b""
+            if not data and self._decompressor.needs_input:
+                data = self._more()
+                if not data:
+                    raise EOFError("the compressed file ends within its stream")
+            try:
+                piece = self._decompressor.decompress(data, size)
+            except (OSError, zlib.error, lzma.LZMAError):
+                if self._streams and data:  # what follows the last stream is no stream
+                    return b""
+                raise
+            if piece:
+                return piece
+
+    def _more(self) -> bytes:
+        data = self._file.read(CHUNK_BYTES)
+        self._packed += len(data)
+        return data

@@ -1,0 +1,113 @@
+"""Answers of a server that end at a bound in bytes and in seconds, packed ones included.
+
+The client reads an answer whole, the page of an error too, and unpacks it as it comes: one of 1 MB
+may be 1 GB of text. Here the bytes are counted, and unpacked piece by piece, before the client sees
+them.
+"""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any, cast
+
+import httpx2
+
+ACCEPTED = "gzip"
+"""What the client asks for; an answer in another encoding is refused."""
+_PIECE = 64 * 2**10
+
+
+class BodyTooLargeError(httpx2.RequestError):
+    """An answer has more bytes than the bound; a kind that the client wraps as its own."""
+
+
+class _Bound:
+    """Counts and unpacks the bytes of one answer."""
+
+    def __init__(self, encoding: str, max_bytes: int) -> None:
+        self._left = self._max_bytes = max_bytes
+        names = [name.strip().lower() for name in encoding.split(",")]
+        names = [name for name in names if name not in ("", "identity")]
+        if len(names) > 1 or any(name != "gzip" for name in names):
+            raise httpx2.DecodingError(f"an answer packed as {encoding!r}, which was not asked for")
+        self._packed = zlib.decompressobj(wbits=31) if names else None
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        """Yield what `data` unpacks to.
+
+        Raises:
+            BodyTooLargeError: it is too much.
+            httpx2.DecodingError: it is not packed as it says.
+        """
+        if self._packed is None:
+            yield self._counted(data)
+            return
+        try:
+            piece = b"."
+            while piece and not self._packed.eof:
+                piece = self._packed.decompress(data, _PIECE)
+                data = self._packed.unconsumed_tail
+                yield self._counted(piece)
+        except zlib.error as error:
+            raise httpx2.DecodingError(f"an answer that cannot be unpacked: {error}") from error
+
+    def _counted(self, piece: bytes) -> bytes:
+        self._left -= len(piece)
+        if self._left < 0:
+            raise BodyTooLargeError(f"an answer of more than {self._max_bytes} bytes")
+        return piece
+
+
+class _AsyncBody(httpx2.AsyncByteStream):
+    def __init__(self, stream: httpx2.AsyncByteStream, bound: _Bound) -> None:
+        self._stream, self._bound = stream, bound
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for data in self._stream:
+            for piece in self._bound.pieces(data):
+                yield piece
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+class _Body(httpx2.SyncByteStream):
+    def __init__(self, stream: httpx2.SyncByteStream, bound: _Bound, timeout_s: float) -> None:
+        self._stream, self._bound = stream, bound
+        self._timeout_s, self._ends = timeout_s, time.monotonic() + timeout_s
+
+    def __iter__(self) -> Iterator[bytes]:
+        for data in self._stream:
+            if time.monotonic() > self._ends:  # the client's own limit is per read
+                raise httpx2.ReadTimeout(f"no complete answer within {self._timeout_s:g} s")
+            yield from self._bound.pieces(data)
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+def bounded_async(max_bytes: int) -> dict[str, list[Callable[..., Any]]]:
+    """Return the event hooks of an `AsyncClient` whose answers end at `max_bytes`."""
+
+    async def bound(response: httpx2.Response) -> None:
+        stream = cast(httpx2.AsyncByteStream, response.stream)
+        response.stream = _AsyncBody(stream, _bound_of(response, max_bytes))
+
+    return {"response": [bound]}
+
+
+def bounded(max_bytes: int, timeout_s: float) -> dict[str, list[Callable[..., Any]]]:
+    """Return the event hooks of a `Client` whose answers end at `max_bytes` and `timeout_s`."""
+
+    def bound(response: httpx2.Response) -> None:
+        stream = cast(httpx2.SyncByteStream, response.stream)
+        response.stream = _Body(stream, _bound_of(response, max_bytes), timeout_s)
+
+    return {"response": [bound]}
+
+
+def _bound_of(response: httpx2.Response, max_bytes: int) -> _Bound:
+    encoding = response.headers.pop("content-encoding", "")  # unpacked here, not by the client
+    return _Bound(encoding, max_bytes)

@@ -1,0 +1,196 @@
+"""Damaged inputs: each reader gives rows or its own error, and nothing else.
+
+Good inputs are made by code and damaged at random: bytes flipped, cut out, doubled, numbers set to
+their extremes. The seed of a fault is printed, so that it can be made again.
+"""
+
+from __future__ import annotations
+
+import io
+import random
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from rolesynth_assets_tests.drills.outcome import Outcome, Size
+
+INPUTS = 60  # of a reader in the small size
+SECONDS = 600.0  # of a reader in the long one
+_EXTREMES = (b"\xff" * 8, bytes(8), b"\x7f" + b"\xff" * 7, b"9" * 12, b"-1", b"\x80" + bytes(7))
+
+
+def damaged(data: bytes, chance: random.Random) -> bytes:
+    """Return `data` with one to eight damages."""
+    result = bytearray(data)
+    for _ in range(chance.randint(1, 8)):
+        place = chance.randrange(len(result) + 1)
+        match chance.randrange(5):
+            case 0:
+                result[place : place + 1] = bytes([chance.randrange(256)])
+            case 1:
+                del result[place : place + chance.choice((1, 16, 512))]
+            case 2:
+                result[place:place] = result[place : place + chance.choice((1, 16, 512))]
+            case 3:
+                extreme = chance.choice(_EXTREMES)
+                result[place : place + len(extreme)] = extreme
+            case 4 if chance.random() < 0.3:
+                del result[place:]
+    return bytes(result)
+
+
+def _png(seed: int, form: str = "PNG") -> bytes:
+    from PIL import Image
+
+    out = io.BytesIO()
+    picture = Image.frombytes("RGB", (40, 36), random.Random(seed).randbytes(40 * 36 * 3))
+    picture.save(out, form)
+    return out.getvalue()
+
+
+def _tars(folder: Path) -> list[bytes]:
+    found = []
+    for mode in ("w", "w:gz", "w:bz2", "w:xz"):
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode=mode) as tar:
+            for number, name in enumerate(("a.png", "d/" * 70 + "b.png", "ü.txt")):
+                info = tarfile.TarInfo(name)
+                data = _png(number)
+                info.size = len(data)
+                tar.addfile(info, io.BytesIO(data))
+        found.append(out.getvalue())
+    return found
+
+
+def _read_tar(data: bytes, folder: Path) -> None:
+    from rolesynth_assets.images.tars import iter_tar
+
+    path = folder / "x.tar"
+    path.write_bytes(data)
+    for _ in iter_tar(str(path), 2**20):
+        pass
+
+
+def _parquets(folder: Path) -> list[bytes]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    found = []
+    for compression in ("none", "snappy", "zstd"):
+        path = folder / "made.parquet"
+        cells = [_png(number) for number in range(4)] + [None]
+        pq.write_table(pa.table({"image": cells}), path, compression=compression, row_group_size=2)
+        found.append(path.read_bytes())
+    return found
+
+
+def _read_parquet(data: bytes, folder: Path) -> None:
+    from rolesynth_assets.images.planning import UnreadableTableError, plan_shards
+    from rolesynth_assets.images.readers import iter_members
+
+    path = folder / "x.parquet"
+    path.write_bytes(data)
+    try:
+        shards = plan_shards(path, "x", [])
+    except (UnreadableTableError, ValueError):
+        return
+    for shard in shards[:3]:
+        for _ in iter_members(shard):
+            pass
+
+
+def _pictures(folder: Path) -> list[bytes]:
+    return [_png(7, form) for form in ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")]
+
+
+def _read_picture(data: bytes, folder: Path) -> None:
+    from rolesynth_assets.images.decode import normalise
+
+    normalise(data)
+
+
+def _yamls(folder: Path) -> list[bytes]:
+    from rolesynth_assets.roles.library import SHIPPED_SETS
+
+    return [(SHIPPED_SETS / "roles5.yaml").read_bytes()]
+
+
+def _read_yaml(data: bytes, folder: Path) -> None:
+    from rolesynth_assets.roles.library import RoleSetError, load_role_set
+
+    path = folder / "x.yaml"
+    path.write_bytes(data)
+    try:
+        load_role_set(path)
+    except RoleSetError:
+        return
+
+
+def _seeds(folder: Path) -> list[bytes]:
+    row = b'{"problem": "1 + 1?", "answer": 2, "images": [{"bytes": "aGk="}], "x": [[1, 2], {}]}\n'
+    return [row * 3]
+
+
+def _read_seeds(data: bytes, folder: Path) -> None:
+    from rolesynth_assets.cads.seed_files import seed_files
+
+    path = folder / "x.jsonl"
+    path.write_bytes(data)
+    for _ in seed_files(path):
+        pass
+
+
+def _replies(folder: Path) -> list[bytes]:
+    return [b'{"choices": [{"message": {"content": "{\\"a\\": [1]}"}, "finish_reason": "stop"}]}']
+
+
+def _read_reply(data: bytes, folder: Path) -> None:
+    from rolesynth_assets.cads.json_object import json_objects
+    from rolesynth_assets.mllm.completion import read_completion
+
+    read_completion("one", data, 1.0)
+    try:
+        json_objects(data.decode("utf-8", "replace"))
+    except ValueError:
+        return
+
+
+_READERS: dict[str, tuple[Callable[[Path], list[bytes]], Callable[[bytes, Path], None]]] = {
+    "tars": (_tars, _read_tar),
+    "parquet files": (_parquets, _read_parquet),
+    "pictures": (_pictures, _read_picture),
+    "YAML files": (_yamls, _read_yaml),
+    "seed files": (_seeds, _read_seeds),
+    "replies": (_replies, _read_reply),
+}
+
+
+def fuzz(reader: str, inputs: int | None, seconds: float = 0.0) -> tuple[int, int]:
+    """Give a reader damaged inputs; return how many were tried and how many held."""
+    make, read = _READERS[reader]
+    tried = held = 0
+    with tempfile.TemporaryDirectory() as place:
+        good = make(Path(place))
+        ends = time.monotonic() + seconds
+        while tried < inputs if inputs is not None else time.monotonic() < ends:
+            chance = random.Random(tried)
+            data = damaged(chance.choice(good), chance)
+            try:
+                read(data, Path(place))
+                held += 1
+            except Exception as error:
+                print(f"{reader}, seed {tried}: {type(error).__name__}: {error}", file=sys.stderr)
+            tried += 1
+    return tried, held
+
+
+def run(size: Size) -> list[Outcome]:
+    """Damage the inputs of every reader."""
+    outcomes = []
+    for reader in _READERS:
+        tried, held = fuzz(reader, INPUTS if size == "small" else None, SECONDS)
+        outcomes.append(Outcome(f"damaged {reader}", tried, held, "rows or the reader's own error"))
+    return outcomes
