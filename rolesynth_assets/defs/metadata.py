@@ -43,7 +43,7 @@ def check_result(name: str, outcome: CheckOutcome, *, warn: bool = False) -> dg.
     return dg.AssetCheckResult(
         passed=bool(outcome.passed),
         check_name=name,
-        description=outcome.description,
+        description=markdown.text(outcome.description),  # the UI renders it as Markdown
         severity=severity,
         metadata=metadata,
     )
