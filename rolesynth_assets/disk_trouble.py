@@ -127,7 +127,7 @@ def _first_line(text: str) -> str:
 
 def written_places() -> dict[str, Path]:
     """Return the folders that commands write to, as far as the environment and settings say."""
-    from rolesynth_assets.input_error import InputError
+    from rolesynth_assets.errors import InputError
     from rolesynth_assets.settings import Settings
 
     places = {}

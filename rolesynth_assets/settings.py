@@ -15,15 +15,15 @@ from pydantic import (
     model_validator,
 )
 
+from rolesynth_assets.bounded_yaml import YamlFileError, read_yaml
 from rolesynth_assets.cads.drops import DropReason
 from rolesynth_assets.cads.selection import SelectionRules
+from rolesynth_assets.errors import InputError
 from rolesynth_assets.images.descriptor import is_url
 from rolesynth_assets.images.limits import InputLimits
-from rolesynth_assets.input_error import InputError
 from rolesynth_assets.mllm.prices import Price, Prices
 from rolesynth_assets.mllm.settings import EngineSettings
-from rolesynth_assets.named_files import faults
-from rolesynth_assets.yaml_file import YamlFileError, read_yaml
+from rolesynth_assets.yaml_files import faults
 
 SETTINGS_FILE = "rolesynth.yaml"
 JUDGE = "ROLESYNTH_JUDGE_"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rolesynth_assets.beta_notices import DAGSTER_NOTICES
+from rolesynth_assets.defs.wiring.beta_notices import DAGSTER_NOTICES
 from rolesynth_assets_tests.property_profiles import load_profile
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import typer
 from typer.testing import CliRunner
 
 from rolesynth_assets import disk_trouble as module
-from rolesynth_assets.command_group import CommandGroup
+from rolesynth_assets.cli.exit_messages import CommandGroup
 from rolesynth_assets.disk_trouble import disk_trouble, disk_trouble_in
 
 

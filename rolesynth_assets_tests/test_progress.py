@@ -2,9 +2,9 @@ import logging
 
 import pytest
 
-from rolesynth_assets import bars as bars_module
 from rolesynth_assets import progress
-from rolesynth_assets.bars import bars
+from rolesynth_assets.cli import progress_bars as bars_module
+from rolesynth_assets.cli.progress_bars import bars
 
 
 def test_log_reporter_writes_the_last_line_with_share(caplog: pytest.LogCaptureFixture) -> None:

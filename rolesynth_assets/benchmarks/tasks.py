@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from rolesynth_assets.input_error import InputError
-from rolesynth_assets.named_files import PartitionName, load_named, read_model, same_name
+from rolesynth_assets.errors import InputError
+from rolesynth_assets.yaml_files import PartitionName, load_named, read_model, same_name
 
 SHIPPED_TASKS = Path(__file__).parent / "tasks"
 EXAMPLE_TASKS = Path(__file__).parent / "examples"

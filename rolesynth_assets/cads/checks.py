@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rolesynth_assets.cads.candidates import Decision
 from rolesynth_assets.cads.collective import MOST_ROUNDS
 from rolesynth_assets.cads.leaks import leak
-from rolesynth_assets.checks import CheckOutcome
+from rolesynth_assets.check_outcome import CheckOutcome
 
 if TYPE_CHECKING:
     import polars as pl

@@ -10,12 +10,12 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from rolesynth_assets.bounded_yaml import YamlFileError, read_yaml
 from rolesynth_assets.cads.member import ImageMode, Member, MemberName, Value
 from rolesynth_assets.cads.renderer_settings import RendererSettings
-from rolesynth_assets.input_error import InputError
-from rolesynth_assets.named_files import faults, load_named
+from rolesynth_assets.errors import InputError
 from rolesynth_assets.store.digests import digest
-from rolesynth_assets.yaml_file import YamlFileError, read_yaml
+from rolesynth_assets.yaml_files import faults, load_named
 
 SHIPPED = Path(__file__).parent / "collectives"
 NOBODY = "none"

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rolesynth_assets.cads.seed_files import SeedFileError
-from rolesynth_assets.named_files import fit_for_a_key
 from rolesynth_assets.store.digests import digest
+from rolesynth_assets.yaml_files import fit_for_a_key
 
 NO_DOMAIN = "problems"
 """The key that stands for a project without seeds: a graph has at least one partition."""

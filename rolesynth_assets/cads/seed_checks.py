@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rolesynth_assets.cads.seeds import SeedReason
-from rolesynth_assets.checks import CheckOutcome
+from rolesynth_assets.check_outcome import CheckOutcome
 
 _NO_FAULT = frozenset({SeedReason.WITHDRAWN, SeedReason.CONTAMINATED})
 """Rows that are refused for what they show, not because a file is broken."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rolesynth_assets.bounded_json import read_json
 from rolesynth_assets.cads.json_object import NumberText
+from rolesynth_assets.errors import InputError
 from rolesynth_assets.images.limits import ContainerLimits
-from rolesynth_assets.input_error import InputError
-from rolesynth_assets.json_text import read_json
 
 MAX_LINE = 64 * 2**20
 """Bytes of one JSONL line, its images included."""

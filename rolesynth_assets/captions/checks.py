@@ -11,7 +11,7 @@ from rolesynth_assets.captions.lengths import CaptionPolicy
 from rolesynth_assets.captions.parse import CaptionReason
 from rolesynth_assets.captions.report import count_reasons
 from rolesynth_assets.captions.screens import find_persona, find_refusal
-from rolesynth_assets.checks import CheckOutcome
+from rolesynth_assets.check_outcome import CheckOutcome
 
 if TYPE_CHECKING:
     import pyarrow as pa

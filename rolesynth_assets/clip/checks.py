@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from rolesynth_assets.checks import CheckOutcome
+from rolesynth_assets.check_outcome import CheckOutcome
 
 WINDOW_SHARE = 0.1  # the first and last tenth of the steps are compared
 

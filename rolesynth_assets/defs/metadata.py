@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from rolesynth_assets.checks import CheckOutcome
+from rolesynth_assets.check_outcome import CheckOutcome
 from rolesynth_assets.lineage.spent import Spent
 from rolesynth_assets.mllm.engine import ModelIdentity
 from rolesynth_assets.mllm.prices import Prices

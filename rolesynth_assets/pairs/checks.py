@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import polars as pl
 
-from rolesynth_assets.checks import CheckOutcome
+from rolesynth_assets.check_outcome import CheckOutcome
 from rolesynth_assets.pairs.cut import Cutoffs
 from rolesynth_assets.pairs.diversity import Diversity
 

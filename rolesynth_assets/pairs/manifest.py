@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from rolesynth_assets.checks import CheckOutcome
+from rolesynth_assets.check_outcome import CheckOutcome
 
 if TYPE_CHECKING:
     from rolesynth_assets.store.reader import StoreReader

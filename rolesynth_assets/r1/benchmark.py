@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from rolesynth_assets.cads.options import options
 from rolesynth_assets.cads.strategies import TaskType
-from rolesynth_assets.named_files import PartitionName
 from rolesynth_assets.store.digests import digest
+from rolesynth_assets.yaml_files import PartitionName
 
 
 class R1BenchmarkError(ValueError):

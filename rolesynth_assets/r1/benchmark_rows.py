@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from rolesynth_assets.json_text import read_json
+from rolesynth_assets.bounded_json import read_json
 from rolesynth_assets.r1.benchmark import R1BenchmarkError
 
 Row = Mapping[str, Any]

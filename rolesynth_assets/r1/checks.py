@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
-from rolesynth_assets.checks import CheckOutcome
+from rolesynth_assets.check_outcome import CheckOutcome
 from rolesynth_assets.r1.benchmark import BenchmarkItem
 from rolesynth_assets.r1.checkpoint import StepLog
 from rolesynth_assets.r1.data import TrainingItem

@@ -8,9 +8,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
-from rolesynth_assets.named_files import PartitionName
 from rolesynth_assets.r1.rewards import ACCURACY_WEIGHT, FORMAT_WEIGHT
 from rolesynth_assets.store.digests import digest
+from rolesynth_assets.yaml_files import PartitionName
 
 NANO = "rolesynth-nano"
 """The model name that stands for the package's nano MLLM, a stand-in for Qwen2.5-VL."""

@@ -8,10 +8,10 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from rolesynth_assets.input_error import InputError
-from rolesynth_assets.named_files import faults, load_named
+from rolesynth_assets.bounded_yaml import YamlFileError, read_yaml
+from rolesynth_assets.errors import InputError
 from rolesynth_assets.recipes.recipe import Recipe
-from rolesynth_assets.yaml_file import YamlFileError, read_yaml
+from rolesynth_assets.yaml_files import faults, load_named
 
 SHIPPED = Path(__file__).parent / "library"
 

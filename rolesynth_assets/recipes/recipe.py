@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
 from rolesynth_assets.clip.architectures import shipped_architecture
-from rolesynth_assets.named_files import PartitionName
 from rolesynth_assets.store.digests import digest
+from rolesynth_assets.yaml_files import PartitionName
 
 
 class Cut(StrEnum):

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from itertools import combinations
 
-from rolesynth_assets.checks import CheckOutcome
+from rolesynth_assets.check_outcome import CheckOutcome
 from rolesynth_assets.roles.role import LengthKind, Role
 
 MAX_OVERLAP = 0.8

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from rolesynth_assets.input_error import InputError
-from rolesynth_assets.named_files import load_named, read_model, same_name
+from rolesynth_assets.errors import InputError
 from rolesynth_assets.roles.role_set import RoleSet
+from rolesynth_assets.yaml_files import load_named, read_model, same_name
 
 SHIPPED_SETS = Path(__file__).parent / "sets"
 

@@ -56,7 +56,7 @@ def dev_server(environ: Mapping[str, str], log: Path) -> Iterator[DevServer]:
         log: file for what the server prints.
     """
     port = _free_port()
-    command = f"-m rolesynth_assets.cli ui --port {port}"
+    command = f"-m rolesynth_assets.cli.app ui --port {port}"
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, *command.split()],

@@ -47,9 +47,9 @@ def make() -> None:
     """Register both shards and make everything of the first one."""
     import dagster as dg
 
+    from rolesynth_assets.cli.dagster_home import prepare_home
     from rolesynth_assets.definitions import defs
     from rolesynth_assets.embedded.world import write_world
-    from rolesynth_assets.home import prepare_home
     from rolesynth_assets.images.shards import register_path
     from rolesynth_assets.lineage.causes import Cell
     from rolesynth_assets.lineage.refresh import Refresher

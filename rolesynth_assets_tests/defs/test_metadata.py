@@ -1,4 +1,4 @@
-from rolesynth_assets.checks import CheckOutcome
+from rolesynth_assets.check_outcome import CheckOutcome
 from rolesynth_assets.defs.metadata import check_result
 
 

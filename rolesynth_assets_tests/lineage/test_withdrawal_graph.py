@@ -14,14 +14,14 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from rolesynth_assets.cli.trace import trace
+from rolesynth_assets.cli.withdraw import withdraw
 from rolesynth_assets.definitions import defs
 from rolesynth_assets.embedded.world import WorldSize, write_world
 from rolesynth_assets.lineage.purge import files_with, needles_of
 from rolesynth_assets.lineage.staleness import examine
 from rolesynth_assets.store.digests import image_id
 from rolesynth_assets.store.tombstones import read_tombstones
-from rolesynth_assets.trace_cli import trace
-from rolesynth_assets.withdraw_cli import withdraw
 from rolesynth_assets_tests.defs.small_graph import SmallGraph, noise_picture, small_graph
 
 WORLD = WorldSize(seed=5, shards=1, images_per_shard=1, held_out=12, glyphs_per_kind=1)

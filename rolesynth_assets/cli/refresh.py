@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from rolesynth_assets.bars import bars
+from rolesynth_assets.cli.progress_bars import bars
 
 if TYPE_CHECKING:
     from rolesynth_assets.lineage.plan import ProblemWork
@@ -51,7 +51,7 @@ def refresh(
         typer.Exit: with 1 where a partition failed, or another process is at work.
     """
     from rolesynth_assets import progress
-    from rolesynth_assets.home import prepare_home
+    from rolesynth_assets.cli.dagster_home import prepare_home
 
     with bars() as reporting:
         reporting("loading Dagster")(0, 1)
@@ -101,13 +101,13 @@ def _run(
 ) -> None:
     import dagster as dg
 
+    from rolesynth_assets.cli.summary.caption_tables import print_summary
     from rolesynth_assets.definitions import defs
     from rolesynth_assets.defs import r1_partitions
     from rolesynth_assets.lineage.backfills import BusyError, alone
     from rolesynth_assets.lineage.plan import problem_targets
     from rolesynth_assets.lineage.refresh import Refresher, RefreshError
     from rolesynth_assets.settings import Settings
-    from rolesynth_assets.summary_table import print_summary
 
     reporting("loading Dagster")(1, 1)
     settings = Settings.load()

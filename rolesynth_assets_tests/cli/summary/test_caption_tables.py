@@ -1,8 +1,8 @@
 import pytest
 
+from rolesynth_assets.cli.summary.caption_tables import by_stand_ins
 from rolesynth_assets.mllm.settings import EngineSettings
 from rolesynth_assets.settings import Settings
-from rolesynth_assets.summary_table import by_stand_ins
 
 EMBEDDED = EngineSettings()
 REAL = EngineSettings(engine="openai", model="qwen")

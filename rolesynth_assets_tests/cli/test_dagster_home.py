@@ -7,8 +7,8 @@ import dagster as dg
 import pytest
 from filelock import FileLock, Timeout
 
-from rolesynth_assets import home
-from rolesynth_assets.home import prepare_home
+from rolesynth_assets.cli import dagster_home
+from rolesynth_assets.cli.dagster_home import prepare_home
 
 TOGETHER = 4
 
@@ -67,14 +67,14 @@ def test_a_homes_own_settings_are_never_overwritten(
 
 
 def test_the_shipped_settings_are_those_of_the_clone() -> None:
-    clone = Path(home.__file__).parents[1] / "dagster.yaml"
+    clone = Path(dagster_home.__file__).parents[2] / "dagster.yaml"
     assert (resources.files("rolesynth_assets") / "dagster.yaml").read_text() == clone.read_text()
 
 
 def test_who_comes_while_the_home_is_made_waits(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(home, "LOCK_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(dagster_home, "LOCK_TIMEOUT_S", 0.01)
     context = multiprocessing.get_context("spawn")
     locked, done = context.Event(), context.Event()
     (folder / ".dagster").mkdir()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rolesynth_assets.home import HOME, prepare_home
+from rolesynth_assets.cli.dagster_home import HOME, prepare_home
 
 if TYPE_CHECKING:
     from rolesynth_assets.lineage.causes import Cell, Status
@@ -180,7 +180,7 @@ def _fix(
     limit: int | None,
     dry_run: bool,
 ) -> None:
-    from rolesynth_assets.bars import bars
+    from rolesynth_assets.cli.progress_bars import bars
     from rolesynth_assets.lineage.backfills import BusyError, alone
     from rolesynth_assets.lineage.fix import Limits, fix, planned
 

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from rolesynth_assets.json_text import read_json
-from rolesynth_assets.yaml_file import YamlFileError, read_yaml
+from rolesynth_assets.bounded_json import read_json
+from rolesynth_assets.bounded_yaml import YamlFileError, read_yaml
 
 BOMB = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{f'*a{n - 1},' * 10}]\n" for n in range(1, 12))
 

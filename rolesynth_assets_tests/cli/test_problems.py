@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from rolesynth_assets import problems_cli
-from rolesynth_assets.cli import app
+from rolesynth_assets.cli import problems as problems_command
+from rolesynth_assets.cli.app import app
 from rolesynth_assets.defs import partitions
 from rolesynth_assets.lineage.plan import ProblemWork
 from rolesynth_assets.r1 import library
@@ -110,7 +110,9 @@ def test_recipes_train_with_the_seeds_asked_for_and_the_untrained_one_with_its_o
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[ProblemWork] = []
-    monkeypatch.setattr(problems_cli, "refresh", lambda began, problems: asked.append(problems()))
+    monkeypatch.setattr(
+        problems_command, "refresh", lambda began, problems: asked.append(problems())
+    )
     recipes = ("--recipe", "base", "--recipe", "synthetic")
     assert invoke(DOMAIN, DOMAIN, "--rounds", "2", *recipes).exit_code == 0
     assert invoke(DOMAIN, *recipes, "--seed", "2", "--seed", "1").exit_code == 0
@@ -132,7 +134,9 @@ def test_a_benchmark_without_its_files_is_left_out_and_told(
     absent = R1Benchmark(name="vista", layout=Layout.MATHVISTA, path=str(project / "vista"))
     monkeypatch.setitem(r1_partitions.R1_BENCHMARKS, "vista", absent)
     asked: list[ProblemWork] = []
-    monkeypatch.setattr(problems_cli, "refresh", lambda began, problems: asked.append(problems()))
+    monkeypatch.setattr(
+        problems_command, "refresh", lambda began, problems: asked.append(problems())
+    )
     result = invoke(DOMAIN, "--recipe", "base")
     assert "benchmark vista is left out" in words(result)
     assert "vista" not in asked[0].benchmarks
@@ -141,7 +145,7 @@ def test_a_benchmark_without_its_files_is_left_out_and_told(
 def test_problems_wait_for_whoever_is_at_work(project: Path) -> None:
     import dagster as dg
 
-    from rolesynth_assets.home import prepare_home
+    from rolesynth_assets.cli.dagster_home import prepare_home
     from rolesynth_assets.lineage.backfills import alone
 
     prepare_home()

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from rolesynth_assets.cads.collective import choose_collective
+from rolesynth_assets.cli.summary.problem_tables import LEGEND, problem_tables
 from rolesynth_assets.lineage.summary import summarise_role_set, summarise_scores
-from rolesynth_assets.problem_tables import LEGEND, problem_tables
 from rolesynth_assets.r1.library import load_r1_recipes
 from rolesynth_assets.settings import Settings
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from rolesynth_assets.cli import app
+from rolesynth_assets.cli.app import app
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rolesynth_assets.refresh_cli import first_rounds, missing_benchmark, refresh, require_seeds
+from rolesynth_assets.cli.refresh import first_rounds, missing_benchmark, refresh, require_seeds
 
 if TYPE_CHECKING:
     from rolesynth_assets.lineage.plan import ProblemWork

@@ -5,8 +5,8 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from rolesynth_assets.cli import app
-from rolesynth_assets.command_group import CommandGroup
+from rolesynth_assets.cli.app import app
+from rolesynth_assets.cli.exit_messages import CommandGroup
 
 
 def invoke(*arguments: str) -> Result:

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from rolesynth_assets.disk_trouble import disk_trouble, written_places
-from rolesynth_assets.input_error import InputError
+from rolesynth_assets.errors import InputError
 from rolesynth_assets.mllm.engine import EngineError
 
 INTERRUPTED = 130

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from rolesynth_assets.benchmarks import tasks
-from rolesynth_assets.input_error import InputError
+from rolesynth_assets.errors import InputError
 from rolesynth_assets.r1 import library as r1_library
 from rolesynth_assets.recipes import library
 from rolesynth_assets.roles import library as roles

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rolesynth_assets.bars import bars
-from rolesynth_assets.command_group import CommandGroup
-from rolesynth_assets.problems_cli import problems
-from rolesynth_assets.refresh_cli import CaptionWork, first_rounds, refresh, require_seeds
-from rolesynth_assets.stale_cli import stale
-from rolesynth_assets.trace_cli import trace
-from rolesynth_assets.withdraw_cli import withdraw
+from rolesynth_assets.cli.exit_messages import CommandGroup
+from rolesynth_assets.cli.problems import problems
+from rolesynth_assets.cli.progress_bars import bars
+from rolesynth_assets.cli.refresh import CaptionWork, first_rounds, refresh, require_seeds
+from rolesynth_assets.cli.stale import stale
+from rolesynth_assets.cli.trace import trace
+from rolesynth_assets.cli.withdraw import withdraw
 
 if TYPE_CHECKING:
     from rolesynth_assets.lineage.plan import ProblemWork
@@ -179,7 +179,7 @@ def ui(
     It runs until Ctrl-C, with the daemon that plays schedules and sensors. Nobody but this machine
     can reach it, and no page of another site can ask it for anything.
     """
-    from rolesynth_assets.home import prepare_home
+    from rolesynth_assets.cli.dagster_home import prepare_home
     from rolesynth_assets.ui.services import serve
 
     _require_free(port)

@@ -11,7 +11,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from rolesynth_assets import definitions
-from rolesynth_assets.stale_cli import explainers, stale
+from rolesynth_assets.cli.stale import explainers, stale
 from rolesynth_assets_tests.lineage.little_graphs import World
 
 LETTERS = dg.StaticPartitionsDefinition(["a", "b", "c"])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
 
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
-from rolesynth_assets.yaml_file import YamlFileError, read_yaml
+from rolesynth_assets.bounded_yaml import YamlFileError, read_yaml
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

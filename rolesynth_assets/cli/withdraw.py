@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rolesynth_assets.home import prepare_home
+from rolesynth_assets.cli.dagster_home import prepare_home
 
 if TYPE_CHECKING:
     from rolesynth_assets.lineage.purge import Purge
