@@ -98,7 +98,10 @@ class SpecificationRenderer:
         """Nothing is open."""
 
     def _draw(self, visual_prompt: str) -> Drawing | DrawingFailed:
-        from rolesynth_assets.embedded.specification import SpecificationError, draw_specification
+        from rolesynth_assets.embedded.world.specification import (
+            SpecificationError,
+            draw_specification,
+        )
 
         try:
             return Drawing(draw_specification(visual_prompt), "image/png", self.name)

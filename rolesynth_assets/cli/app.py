@@ -222,8 +222,8 @@ def _embedded_settings() -> Settings:
 
 def _write_embedded_world(settings: Settings) -> None:
     """Write and register the images, and write the seeds before any definition asks for them."""
-    from rolesynth_assets.embedded.seed_problems import write_seeds
-    from rolesynth_assets.embedded.world import write_world
+    from rolesynth_assets.embedded.problems.write_seeds import write_seeds
+    from rolesynth_assets.embedded.world.write import write_world
     from rolesynth_assets.images.shards import register_path
 
     with bars() as reporting:

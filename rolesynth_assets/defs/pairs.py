@@ -357,8 +357,8 @@ def pair_manifests(context: dg.AssetExecutionContext, platform: Platform) -> dg.
     """
     import polars as pl
 
-    from rolesynth_assets.embedded.filter_quality import filter_quality, quality_rows
-    from rolesynth_assets.embedded.world import read_truth
+    from rolesynth_assets.embedded.world.filter_quality import filter_quality, quality_rows
+    from rolesynth_assets.embedded.world.write import read_truth
     from rolesynth_assets.pairs.checks import pairs_match_cutoffs
     from rolesynth_assets.pairs.cutoff_rows import cutoffs_from_rows
     from rolesynth_assets.pairs.manifest import manifest_rows, multiplicity

@@ -45,7 +45,7 @@ def summarise_role_set(
     """
     import polars as pl
 
-    from rolesynth_assets.embedded.filter_quality import quality_from_rows
+    from rolesynth_assets.embedded.world.filter_quality import quality_from_rows
     from rolesynth_assets.pairs.diversity_rows import diversity_of_shards
 
     where = {"role_set": role_set}

@@ -58,7 +58,7 @@ def summarise_rounds(
 
     from rolesynth_assets.cads.candidates import Decision
     from rolesynth_assets.cads.reference_truth import ALL_CHECKS, BY_CONSENSUS, wrong_references
-    from rolesynth_assets.embedded.solving import true_answer
+    from rolesynth_assets.embedded.problems.solve import true_answer
     from rolesynth_assets.store.schemas import CANDIDATES
 
     plain = [name for name in CANDIDATES.schema.names if name != "image"]

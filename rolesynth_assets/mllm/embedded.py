@@ -76,7 +76,7 @@ class EmbeddedEngine:
         if not (weights / "model.safetensors").is_file():
             raise EngineError(
                 f"The embedded engine's weights are missing in {weights}. Make them with "
-                "`python -m rolesynth_assets.embedded.train --out DIR`, or choose another engine "
+                "`python -m rolesynth_assets.nano_training.train --out DIR`, or choose another engine "
                 "with ROLESYNTH_ENGINE."
             )
         self._weights = weights
@@ -111,7 +111,7 @@ class EmbeddedEngine:
         self._nano = None
 
     def _answer(self, batch: Sequence[ChatRequest]) -> list[ChatReply]:
-        from rolesynth_assets.embedded.scripted import takes
+        from rolesynth_assets.embedded.script.member import takes
 
         looking = [request for request in batch if not takes(request)]
         if looking:
@@ -153,7 +153,7 @@ _one_thread_each = _OneThreadEach()
 
 
 def _scripted(request: ChatRequest) -> ChatReply:
-    from rolesynth_assets.embedded.scripted import answer
+    from rolesynth_assets.embedded.script.member import answer
 
     text = answer(request)
     if text is None:
@@ -174,7 +174,7 @@ class _Nano:
         from transformers import Qwen2_5_VLForConditionalGeneration
         from transformers.utils import logging
 
-        from rolesynth_assets.embedded.tokenizer import load_tokenizer
+        from rolesynth_assets.embedded.nano.tokenizer import load_tokenizer
 
         logging.disable_progress_bar()
         self.model: Any = Qwen2_5_VLForConditionalGeneration.from_pretrained(
@@ -189,8 +189,8 @@ class _Nano:
         """Answer requests that each carry one image (further images are not looked at)."""
         import torch
 
-        from rolesynth_assets.embedded.decoding import Prompt, complete_batch
-        from rolesynth_assets.embedded.tokenizer import Chat, encode_chats
+        from rolesynth_assets.embedded.nano.decoding import Prompt, complete_batch
+        from rolesynth_assets.embedded.nano.tokenizer import Chat, encode_chats
 
         torch.set_num_threads(1)  # of this worker
         torch.set_flush_denormal(True)  # likewise; far below a logit's last digit, and slow
@@ -214,7 +214,7 @@ class _Nano:
         """Encode each distinct image once; return every request's key and the tokens by key."""
         import torch
 
-        from rolesynth_assets.embedded.nano import encode_images, read_pixels
+        from rolesynth_assets.embedded.nano.architecture import encode_images, read_pixels
 
         keys = [sha256(data).hexdigest() for data in images]
         fresh = {k: data for k, data in zip(keys, images, strict=True) if k not in self.seen}

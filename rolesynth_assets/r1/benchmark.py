@@ -24,7 +24,7 @@ class Layout(StrEnum):
     """How a benchmark's files are laid out: as their publisher lays them out."""
 
     EMBEDDED = "embedded"
-    """Drawn by `rolesynth_assets.embedded.problems`; no files."""
+    """Drawn by `rolesynth_assets.embedded.problems.pose`; no files."""
     EASY_VQA = "easy_vqa"
     """The test split inside the easy-vqa package."""
     MATHVISTA = "mathvista"

@@ -61,7 +61,7 @@ def available(benchmark: R1Benchmark, data_root: Path) -> bool:
 
 @lru_cache(maxsize=8)  # drawn for the seeds of every domain, and for every training and score
 def _embedded(domain: str, count: int, seed: int) -> tuple[BenchmarkItem, ...]:
-    from rolesynth_assets.embedded.problems import held_out
+    from rolesynth_assets.embedded.problems.pose import held_out
 
     return tuple(
         BenchmarkItem(

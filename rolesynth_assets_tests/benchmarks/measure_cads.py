@@ -23,8 +23,8 @@ from rolesynth_assets.cads.journal import Journal
 from rolesynth_assets.cads.reference_truth import wrong_references
 from rolesynth_assets.cads.rendering import make_renderer
 from rolesynth_assets.cads.seeds import seed_id
-from rolesynth_assets.embedded.problems import held_out
-from rolesynth_assets.embedded.solving import true_answer
+from rolesynth_assets.embedded.problems.pose import held_out
+from rolesynth_assets.embedded.problems.solve import true_answer
 from rolesynth_assets.mllm.factory import make_engine
 from rolesynth_assets_tests.benchmarks.cads_arms import arms_of, play
 

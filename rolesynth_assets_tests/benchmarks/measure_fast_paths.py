@@ -47,7 +47,7 @@ def vision_tower() -> None:
     """Nano MLLM's vision tower, 64 images: Hugging Face's loop over images against one batch."""
     from transformers import Qwen2_5_VLForConditionalGeneration
 
-    from rolesynth_assets.embedded.nano import encode_images, to_patches
+    from rolesynth_assets.embedded.nano.architecture import encode_images, to_patches
     from rolesynth_assets.mllm.embedded import WEIGHTS
 
     model = Qwen2_5_VLForConditionalGeneration.from_pretrained(WEIGHTS, dtype=torch.float32)

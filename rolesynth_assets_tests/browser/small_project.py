@@ -6,7 +6,7 @@ environment names. It is a process of its own, because a project's files are rea
 
 from pathlib import Path
 
-from rolesynth_assets.embedded.world import WorldSize
+from rolesynth_assets.embedded.world.write import WorldSize
 
 DONE, MISSING = "scenes-0000", "scenes-0001"
 ROLE_SET = "roles5"
@@ -49,7 +49,7 @@ def make() -> None:
 
     from rolesynth_assets.cli.dagster_home import prepare_home
     from rolesynth_assets.definitions import defs
-    from rolesynth_assets.embedded.world import write_world
+    from rolesynth_assets.embedded.world.write import write_world
     from rolesynth_assets.images.shards import register_path
     from rolesynth_assets.lineage.causes import Cell
     from rolesynth_assets.lineage.refresh import Refresher

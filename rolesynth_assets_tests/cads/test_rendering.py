@@ -19,8 +19,8 @@ from rolesynth_assets.cads.rendering import (
     SpecificationRenderer,
     make_renderer,
 )
-from rolesynth_assets.embedded.scenes import draw, sample_scene
-from rolesynth_assets.embedded.specification import specification
+from rolesynth_assets.embedded.world.scenes import draw, sample_scene
+from rolesynth_assets.embedded.world.specification import specification
 from rolesynth_assets.mllm.engine import EngineError
 from rolesynth_assets.mllm.faults import Backoff
 from rolesynth_assets_tests.mllm.stub_server import (

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 
-from rolesynth_assets.embedded.scripted import answer
+from rolesynth_assets.embedded.script.member import answer
 from rolesynth_assets.mllm.engine import ChatRequest
 from rolesynth_assets.mllm.settings import EngineSettings
 from rolesynth_assets.pairs.judge import judge_prompt

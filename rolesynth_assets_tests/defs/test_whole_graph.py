@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from rolesynth_assets.definitions import defs
-from rolesynth_assets.embedded.world import WorldSize, write_world
+from rolesynth_assets.embedded.world.write import WorldSize, write_world
 from rolesynth_assets.images.shards import register_path
 from rolesynth_assets.lineage.refresh import RefreshReport
 from rolesynth_assets_tests.defs.small_graph import SmallGraph, small_graph

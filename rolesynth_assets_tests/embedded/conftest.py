@@ -6,8 +6,8 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
-from rolesynth_assets.embedded.nano import nano_config, new_nano
-from rolesynth_assets.embedded.tokenizer import SPECIAL_TOKENS, load_tokenizer, token_id
+from rolesynth_assets.embedded.nano.architecture import nano_config, new_nano
+from rolesynth_assets.embedded.nano.tokenizer import SPECIAL_TOKENS, load_tokenizer, token_id
 from rolesynth_assets.mllm.embedded import WEIGHTS
 
 

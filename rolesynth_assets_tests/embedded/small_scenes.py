@@ -1,7 +1,7 @@
 """Scenes made by hand, for tests that must know every fact."""
 
-from rolesynth_assets.embedded.kinds import KINDS
-from rolesynth_assets.embedded.scenes import Background, Scene, SceneObject, Size
+from rolesynth_assets.embedded.world.object_kinds import KINDS
+from rolesynth_assets.embedded.world.scenes import Background, Scene, SceneObject, Size
 
 INDEX = {kind.noun: index for index, kind in enumerate(KINDS)}
 CELLS = {

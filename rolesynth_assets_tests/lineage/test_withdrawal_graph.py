@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from rolesynth_assets.cli.trace import trace
 from rolesynth_assets.cli.withdraw import withdraw
 from rolesynth_assets.definitions import defs
-from rolesynth_assets.embedded.world import WorldSize, write_world
+from rolesynth_assets.embedded.world.write import WorldSize, write_world
 from rolesynth_assets.lineage.purge import files_with, needles_of
 from rolesynth_assets.lineage.staleness import examine
 from rolesynth_assets.store.digests import image_id

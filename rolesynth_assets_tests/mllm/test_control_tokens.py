@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rolesynth_assets.embedded.tokenizer import SPECIAL_TOKENS
+from rolesynth_assets.embedded.nano.tokenizer import SPECIAL_TOKENS
 from rolesynth_assets.mllm.control_tokens import (
     control_tokens,
     neutralise,

@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 
 from rolesynth_assets.captions.lengths import DEFAULT_POLICY
-from rolesynth_assets.embedded import nano
-from rolesynth_assets.embedded.scenes import draw, encode, sample_scene
-from rolesynth_assets.embedded.scripted import ROLES
+from rolesynth_assets.embedded.nano import architecture
+from rolesynth_assets.embedded.script.member import ROLES
+from rolesynth_assets.embedded.world.scenes import draw, encode, sample_scene
 from rolesynth_assets.mllm import embedded
 from rolesynth_assets.mllm.embedded import (
     BATCH,
@@ -131,7 +131,7 @@ def test_one_reply_a_request_in_order(engine: EmbeddedEngine) -> None:
     for reply, request in zip(found, requests, strict=True):
         assert (reply.text is None) != (reply.reason is None)
         if request.images:
-            assert reply.prompt_tokens > nano.IMAGE_TOKENS
+            assert reply.prompt_tokens > architecture.IMAGE_TOKENS
             assert 0 < reply.completion_tokens <= request.sampling.max_tokens
             assert reply.finish_reason in ("stop", "length")
             assert reply.latency_s > 0
@@ -160,8 +160,10 @@ def test_an_image_is_encoded_once(engine: EmbeddedEngine, monkeypatch) -> None:
     buffer = io.BytesIO()
     Image.new("RGB", (50, 70), "green").save(buffer, "PNG")
     read: list[int] = []
-    plain = nano.read_pixels
-    monkeypatch.setattr(nano, "read_pixels", lambda data: read.append(len(data)) or plain(data))
+    plain = architecture.read_pixels
+    monkeypatch.setattr(
+        architecture, "read_pixels", lambda data: read.append(len(data)) or plain(data)
+    )
     few = Sampling(0.0, 1.0, 1)
     images = [IMAGES[0], buffer.getvalue(), IMAGES[0], buffer.getvalue()]
     asked = [ChatRequest(str(n), "s", "p", few, 0, (image,)) for n, image in enumerate(images)]

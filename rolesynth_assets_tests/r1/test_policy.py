@@ -5,8 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
-from rolesynth_assets.embedded.nano import IMAGE_TOKENS, read_pixels, to_patches
-from rolesynth_assets.embedded.tokenizer import Chat, encode_chats, load_tokenizer
+from rolesynth_assets.embedded.nano.architecture import IMAGE_TOKENS, read_pixels, to_patches
+from rolesynth_assets.embedded.nano.tokenizer import Chat, encode_chats, load_tokenizer
 from rolesynth_assets.mllm.control_tokens import neutralise
 from rolesynth_assets.mllm.embedded import EmbeddedEngine
 from rolesynth_assets.mllm.engine import ChatRequest, Sampling

@@ -1,0 +1,140 @@
+"""Writing the embedded world to disk: image shards like a user's, benchmarks, and the truth apart.
+
+Shards are webdataset tars, read later by the same code as anybody's. Each holds two files that are
+no usable images, so that the ledger of rejects has something to show. The exact scenes go to a
+sidecar that nothing but evaluation reads.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import shutil
+import tarfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from rolesynth_assets.benchmarks.write_task import write_classification, write_retrieval
+from rolesynth_assets.embedded.world.caption_grammar import reference
+from rolesynth_assets.embedded.world.object_kinds import KINDS
+from rolesynth_assets.embedded.world.scenes import (
+    CANVAS,
+    SIDES,
+    Background,
+    Scene,
+    SceneObject,
+    Size,
+    draw,
+    encode,
+    sample_scene,
+)
+
+HELD_OUT = 1_000_000
+"""Index of the first held-out scene."""
+TEMPLATES = ("a picture of {c}", "one {c}", "the image shows {c}")
+LICENCE = (
+    "CC BY-SA 4.0. All emojis designed by OpenMoji, the open-source emoji and icon project; "
+    "scenes composed from them."
+)
+
+
+@dataclass(frozen=True)
+class WorldSize:
+    """How much of the world is written."""
+
+    seed: int = 2026
+    shards: int = 3
+    images_per_shard: int = 500
+    held_out: int = 300
+    glyphs_per_kind: int = 4
+
+
+DEMO_SIZE = WorldSize()
+
+
+def write_world(data_root: Path, size: WorldSize = DEMO_SIZE) -> Path:
+    """Write shards and benchmarks under `data_root`; return the folder of the shards.
+
+    Nothing is written where the same world stands already; a write that was cut short begins anew.
+    """
+    folder = data_root / "embedded_world"
+    made = folder / "world.json"
+    if made.is_file() and json.loads(made.read_text()) == asdict(size):
+        return folder / "shards"
+    for task in ("scenes_long", "scenes_short", "glyphs"):
+        shutil.rmtree(data_root / "benchmarks" / task, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "shards").mkdir(parents=True)
+    with (folder / "truth.jsonl").open("w") as truth:
+        for shard in range(size.shards):
+            _write_shard(folder / "shards" / f"scenes-{shard:04d}.tar", shard, size, truth)
+    _write_benchmarks(data_root / "benchmarks", size)
+    made.write_text(json.dumps(asdict(size)))
+    return folder / "shards"
+
+
+def read_truth(data_root: Path) -> dict[str, Scene]:
+    """Return the scenes by image id; empty where there is no embedded world."""
+    path = data_root / "embedded_world" / "truth.jsonl"
+    if not path.is_file():
+        return {}
+    rows = map(json.loads, path.read_text().splitlines())
+    return {row["image_id"]: Scene.from_json(row["scene"]) for row in rows}
+
+
+def _write_shard(path: Path, shard: int, size: WorldSize, truth: io.TextIOBase) -> None:
+    first = shard * size.images_per_shard
+    with tarfile.open(path, "w") as tar:
+        for index in range(first, first + size.images_per_shard):
+            scene = sample_scene(size.seed, index)
+            data = encode(draw(scene))
+            _add(tar, f"scene-{index:06d}.jpg", data)
+            row = {"image_id": sha256(data).hexdigest(), "index": index, "scene": scene.to_json()}
+            truth.write(json.dumps(row) + "\n")
+            if index == first:
+                _add(tar, f"scene-{index:06d}-cut.jpg", data[: len(data) // 2])
+                _add(tar, f"scene-{index:06d}-note.png", b"this is a note and no image\n")
+
+
+def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(data)
+    tar.addfile(member, io.BytesIO(data))
+
+
+def _write_benchmarks(folder: Path, size: WorldSize) -> None:
+    rng = random.Random(size.seed)
+    scenes = [sample_scene(size.seed, HELD_OUT + i) for i in range(size.held_out)]
+    for length, captions in (("long", 2), ("short", 3)):
+        samples = (
+            (encode(draw(s)), [reference(s, length, rng) for _ in range(captions)]) for s in scenes
+        )
+        write_retrieval(folder / f"scenes_{length}", samples, extension="jpg")
+    write_classification(
+        folder / "glyphs",
+        _glyphs(size, rng),
+        class_names=[unicode_name(kind.glyph) for kind in KINDS],
+        templates=TEMPLATES,
+        extension="jpg",
+    )
+
+
+def _glyphs(size: WorldSize, rng: random.Random) -> Iterator[tuple[bytes, int]]:
+    """Single glyphs, large, on random backgrounds and places."""
+    reach = CANVAS - SIDES[Size.LARGE]
+    for index in range(len(KINDS)):
+        for _ in range(size.glyphs_per_kind):
+            x, y = (SIDES[Size.LARGE] // 2 + 2 * rng.randrange(reach // 2) for _ in range(2))
+            item = SceneObject(index, Size.LARGE, x, y)
+            scene = Scene(rng.choice(list(Background)), 2 * rng.randrange(55, 85), (item,))
+            yield encode(draw(scene)), index
+
+
+def unicode_name(glyph: str) -> str:
+    """Return a glyph's human-written name, such as ``dog face``."""
+    import emoji
+
+    return emoji.demojize(glyph).strip(":").replace("_", " ").lower()
