@@ -16,8 +16,8 @@ from pydantic import (
 )
 
 from rolesynth_assets.bounded_yaml import YamlFileError, read_yaml
-from rolesynth_assets.cads.drops import DropReason
-from rolesynth_assets.cads.selection import SelectionRules
+from rolesynth_assets.cads.problems.drops import DropReason
+from rolesynth_assets.cads.problems.rules import SelectionRules
 from rolesynth_assets.errors import InputError
 from rolesynth_assets.images.descriptor import is_url
 from rolesynth_assets.images.limits import InputLimits

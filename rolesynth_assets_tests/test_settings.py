@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from rolesynth_assets.cads.drops import DropReason
-from rolesynth_assets.cads.selection import SelectionRules
+from rolesynth_assets.cads.problems.drops import DropReason
+from rolesynth_assets.cads.problems.rules import SelectionRules
 from rolesynth_assets.mllm.engine import EngineError
 from rolesynth_assets.settings import Settings, SettingsError, Thresholds
 

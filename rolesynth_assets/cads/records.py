@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rolesynth_assets.cads.candidates import Decision, Problem, Verdict
+from rolesynth_assets.cads.values import Decision, Problem, Verdict
 from rolesynth_assets.store.digests import digest
 
 

@@ -57,7 +57,7 @@ def problems(
 
     **rolesynth problems geometry --rounds 2 --recipe base --recipe synthetic --seed 0**
     """
-    from rolesynth_assets.cads.collective import choose_collective
+    from rolesynth_assets.cads.collective.collective import choose_collective
     from rolesynth_assets.r1.library import load_r1_recipes
     from rolesynth_assets.settings import Settings
 

@@ -21,7 +21,7 @@ from rolesynth_assets.lineage.passing import passing_tags
 from rolesynth_assets.progress import reporting
 
 if TYPE_CHECKING:
-    from rolesynth_assets.cads.collective import Collective
+    from rolesynth_assets.cads.collective.collective import Collective
 
 _SEED_CHECKS = {
     "seeds_found": "The domain has a seed.",
@@ -42,7 +42,7 @@ _WARNINGS = {"duplicates_bounded", "strategies_not_collapsed"}
 
 def chosen_collective(platform: Platform) -> "Collective":
     """Return the collective that the project has chosen, or fail with the way to choose one."""
-    from rolesynth_assets.cads.collective import CollectiveError, choose_collective
+    from rolesynth_assets.cads.collective.collective import CollectiveError, choose_collective
 
     settings = platform.settings
     try:
@@ -76,8 +76,8 @@ def cads_seeds(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mate
     In: the domain's seed files. Out: Lance tables `seeds`, `seed_rejects`; items of benchmarks and
     withdrawn images are refused. Stale when: the files or the code change.
     """
-    from rolesynth_assets.cads import seed_checks
-    from rolesynth_assets.cads.seed_intake import take_seeds
+    from rolesynth_assets.cads.seeds import checks as seed_checks
+    from rolesynth_assets.cads.seeds.intake import take_seeds
     from rolesynth_assets.r1.items_of_tests import items_of_tests
     from rolesynth_assets.r1.library import load_r1_benchmarks
 
@@ -145,22 +145,23 @@ def cads_rounds(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mat
     """
     import polars as pl
 
-    from rolesynth_assets.cads import checks, domain_round, round_facts
-    from rolesynth_assets.cads.report import round_report
-    from rolesynth_assets.cads.report_page import round_markdown
-    from rolesynth_assets.cads.showcase import galleries, round_charts
+    from rolesynth_assets.cads.report import metadata as round_metadata
+    from rolesynth_assets.cads.report.counts import round_report
+    from rolesynth_assets.cads.report.page import round_markdown
+    from rolesynth_assets.cads.report.sheets import galleries, round_charts
+    from rolesynth_assets.cads.round import checks, stored_round
     from rolesynth_assets.mllm.reply_journal import journal_path
     from rolesynth_assets.store.schemas import CANDIDATES
 
     store, where = platform.store, partitions.keys(context)
     domain, week = where["domain"], where["round"]
     title = f"{domain}, round of {week}"
-    outcome, members = domain_round.make_round(
+    outcome, members = stored_round.make_round(
         store,
         chosen_collective(platform),
         os.environ,
         journal_path(platform.settings.data_root, "cads"),
-        domain_round.Place(domain, week, partitions.key_of_round_before(week), context.run_id),
+        stored_round.Place(domain, week, partitions.key_of_round_before(week), context.run_id),
         withdrawn_images(platform),
         reporting(f"round {domain} {week}"),
     )
@@ -179,15 +180,15 @@ def cads_rounds(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mat
         "strategies_not_collapsed": checks.strategies_not_collapsed(candidates),
     }
     metadata = {
-        **{f"rolesynth/{name}": n for name, n in round_facts.round_numbers(report).items()},
+        **{f"rolesynth/{name}": n for name, n in round_metadata.round_numbers(report).items()},
         "rolesynth/report": dg.MetadataValue.md(round_markdown(report)),
-        "rolesynth/contexts": dg.MetadataValue.md(round_facts.contexts_markdown(contexts)),
+        "rolesynth/contexts": dg.MetadataValue.md(round_metadata.contexts_markdown(contexts)),
         **_members_metadata(members),
         **lance_metadata("candidates", candidates.height, store.version("candidates"), _LINEAGE),
     }
     stand_ins = any(model.stand_in for model in members.values())
     note = "the members are embedded stand-ins" if stand_ins else ""
-    shown = round_facts.shown_candidates(store, where, candidates)
+    shown = round_metadata.shown_candidates(store, where, candidates)
     drawn = galleries(shown, verdicts, title=title, note=note) | round_charts(report, title=title)
     for name, png in drawn.items():
         metadata[f"rolesynth/picture_{name}"] = picture(png, f"{name}: {title}")
@@ -197,7 +198,7 @@ def cads_rounds(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mat
             check_result(name, outcome, warn=name in _WARNINGS)
             for name, outcome in outcomes.items()
         ],
-        data_version=dg.DataVersion(domain_round.round_digest(store, where)),
+        data_version=dg.DataVersion(stored_round.round_digest(store, where)),
         tags=passing_tags(outcome.to_ask_again, "call"),
     )
 

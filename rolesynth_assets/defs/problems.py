@@ -53,9 +53,9 @@ def synthetic_problems(
     set for EasyR1, TRL and `datasets`. Stale when: a round, the seeds, `problems` in rolesynth.yaml
     or the code change.
     """
-    from rolesynth_assets.cads import problem_checks
-    from rolesynth_assets.cads.grading_process import AnswerGrader
-    from rolesynth_assets.cads.problem_set import make_problems
+    from rolesynth_assets.answers.checker_process import AnswerGrader
+    from rolesynth_assets.cads.problems import checks as problem_checks
+    from rolesynth_assets.cads.problems.make import make_problems
     from rolesynth_assets.images.checks import no_withdrawn_image
     from rolesynth_assets.r1.answers import system_prompt
 

@@ -67,7 +67,7 @@ def benchmark_files(platform: Platform) -> dg.DataVersionsByPartition:
 @observed(partitions_def=partitions.domain, group_name="cads")
 def seed_files() -> dg.DataVersionsByPartition:
     """Files that problems start from, one domain each; observed before a refresh."""
-    from rolesynth_assets.cads.domains import seeds_digest
+    from rolesynth_assets.cads.seeds.domains import seeds_digest
 
     return dg.DataVersionsByPartition(
         {
@@ -90,7 +90,7 @@ def problem_rules(platform: Platform) -> dg.DataVersion:
 @observed(group_name="cads")
 def collective(platform: Platform) -> dg.DataVersion:
     """The models that write and judge problems, and what draws them; observed before a refresh."""
-    from rolesynth_assets.cads.collective import load_collectives
+    from rolesynth_assets.cads.collective.collective import load_collectives
     from rolesynth_assets.mllm.engine import EngineError
 
     chosen = load_collectives(platform.settings.collectives).get(platform.settings.collective)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rolesynth_assets.cads.journal import Forgotten, Journal
+from rolesynth_assets.cads.round.journal import Forgotten, Journal
 from rolesynth_assets.clip.trainings import read_trainings
 from rolesynth_assets.lineage.withdrawal import Withdrawal
 from rolesynth_assets.lineage.withdrawn_artefacts import ArtefactKind

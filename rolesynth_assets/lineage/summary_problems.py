@@ -56,8 +56,12 @@ def summarise_rounds(
     """
     import polars as pl
 
-    from rolesynth_assets.cads.candidates import Decision
-    from rolesynth_assets.cads.reference_truth import ALL_CHECKS, BY_CONSENSUS, wrong_references
+    from rolesynth_assets.cads.extra_checks.reference_truth import (
+        ALL_CHECKS,
+        BY_CONSENSUS,
+        wrong_references,
+    )
+    from rolesynth_assets.cads.values import Decision
     from rolesynth_assets.embedded.problems.solve import true_answer
     from rolesynth_assets.store.schemas import CANDIDATES
 
@@ -102,7 +106,7 @@ class SetSummary:
 
 def summarise_sets(store: StoreReader, domains: Sequence[str]) -> list[SetSummary]:
     """Count the problems of each domain's set, and what a finding keeps out of it."""
-    from rolesynth_assets.cads.selection import EXTRA_FINDINGS
+    from rolesynth_assets.cads.problems.rules import EXTRA_FINDINGS
 
     found = []
     for domain in domains:

@@ -10,7 +10,7 @@ import json
 import random
 from dataclasses import dataclass, replace
 
-from rolesynth_assets.cads.prompts import prompt
+from rolesynth_assets.cads.prompts.templates import prompt
 from rolesynth_assets.embedded.problems.pose import Domain, pose
 from rolesynth_assets.embedded.script import member as scripted_member
 from rolesynth_assets.embedded.world.caption_grammar import COUNT_WORDS, Style, describe

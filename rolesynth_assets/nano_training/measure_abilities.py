@@ -15,7 +15,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from rolesynth_assets.cads.prompts import prompt
+from rolesynth_assets.cads.prompts.templates import prompt
 from rolesynth_assets.captions.lengths import DEFAULT_POLICY
 from rolesynth_assets.embedded.problems.pose import Domain, ProblemItem, held_out
 from rolesynth_assets.embedded.world.caption_grammar import Style

@@ -6,7 +6,7 @@ import re
 from functools import cache
 from importlib import resources
 
-from rolesynth_assets.cads.options import named_option
+from rolesynth_assets.answers.options import named_option
 from rolesynth_assets.cads.strategies import TaskType
 
 MAX_CHARS = 100_000

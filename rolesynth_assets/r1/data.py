@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from rolesynth_assets.cads.options import named_option, options
+from rolesynth_assets.answers.options import named_option, options
 from rolesynth_assets.cads.strategies import TaskType
 from rolesynth_assets.mllm.control_tokens import neutralise
 from rolesynth_assets.r1.answers import system_prompt

@@ -9,9 +9,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rolesynth_assets.answers.equality import equal_by_rule
 from rolesynth_assets.benchmarks.bootstrap import Interval, bootstrap_mean
 from rolesynth_assets.benchmarks.score import measured_frame
-from rolesynth_assets.cads.equality import equal_by_rule
 from rolesynth_assets.mllm.engine import (
     ChatEngine,
     ChatReply,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from rolesynth_assets.cads.decontamination import BenchmarkItem
+from rolesynth_assets.cads.seeds.decontamination import BenchmarkItem
 from rolesynth_assets.r1.benchmark import R1Benchmark
 from rolesynth_assets.r1.benchmarks import available, benchmark_items
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from rolesynth_assets.cads.options import LETTERS
+from rolesynth_assets.answers.options import LETTERS
 from rolesynth_assets.cads.strategies import TaskType
 from rolesynth_assets.r1.benchmark import BenchmarkItem, R1BenchmarkError
 from rolesynth_assets.r1.benchmark_rows import Row, read_image, read_rows

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from rolesynth_assets.cads.equality import equal_by_rule
+from rolesynth_assets.answers.equality import equal_by_rule
 from rolesynth_assets.cads.strategies import TaskType
 from rolesynth_assets.mllm.control_tokens import restored
 from rolesynth_assets.r1.answers import MAX_CHARS, boxed_answer

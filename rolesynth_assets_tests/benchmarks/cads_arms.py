@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 import polars as pl
 
-from rolesynth_assets.cads.candidates import Seed, SeedContext
-from rolesynth_assets.cads.collective import Collective
-from rolesynth_assets.cads.journal import Journal
-from rolesynth_assets.cads.member import JudgeSampling
-from rolesynth_assets.cads.rendering import Renderer
-from rolesynth_assets.cads.round import run_round
-from rolesynth_assets.cads.round_rows import candidate_rows
+from rolesynth_assets.cads.collective.collective import Collective
+from rolesynth_assets.cads.collective.member import JudgeSampling
+from rolesynth_assets.cads.drawing.renderer import Renderer
+from rolesynth_assets.cads.round.journal import Journal
+from rolesynth_assets.cads.round.play import run_round
+from rolesynth_assets.cads.round.rows import candidate_rows
+from rolesynth_assets.cads.values import Seed, SeedContext
 from rolesynth_assets.mllm.engine import ChatEngine, ChatReply, ChatRequest, ModelIdentity
 from rolesynth_assets.store.digests import seed_from
 

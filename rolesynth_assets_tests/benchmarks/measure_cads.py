@@ -17,12 +17,12 @@ import polars as pl
 import typer
 
 from rolesynth_assets.benchmarks.bootstrap import Interval, bootstrap_mean
-from rolesynth_assets.cads.candidates import Decision, Seed
-from rolesynth_assets.cads.collective import MOST_ROUNDS, Collective, read_collective
-from rolesynth_assets.cads.journal import Journal
-from rolesynth_assets.cads.reference_truth import wrong_references
-from rolesynth_assets.cads.rendering import make_renderer
-from rolesynth_assets.cads.seeds import seed_id
+from rolesynth_assets.cads.collective.collective import MOST_ROUNDS, Collective, read_collective
+from rolesynth_assets.cads.drawing.renderer import make_renderer
+from rolesynth_assets.cads.extra_checks.reference_truth import wrong_references
+from rolesynth_assets.cads.round.journal import Journal
+from rolesynth_assets.cads.seeds.read import seed_id
+from rolesynth_assets.cads.values import Decision, Seed
 from rolesynth_assets.embedded.problems.pose import held_out
 from rolesynth_assets.embedded.problems.solve import true_answer
 from rolesynth_assets.mllm.factory import make_engine

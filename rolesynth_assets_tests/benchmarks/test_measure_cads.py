@@ -6,8 +6,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from rolesynth_assets.cads.journal import Journal
-from rolesynth_assets.cads.prompts import prompt
+from rolesynth_assets.cads.prompts.templates import prompt
+from rolesynth_assets.cads.round.journal import Journal
 from rolesynth_assets.mllm.engine import ChatRequest, Sampling
 from rolesynth_assets_tests.benchmarks import measure_cads as measure
 from rolesynth_assets_tests.benchmarks.cads_arms import ALONE, OFF, ON, Redrawn, arms_of, play

@@ -14,13 +14,13 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from rolesynth_assets.cads.candidates import Seed, SeedContext
-from rolesynth_assets.cads.collective import Collective
-from rolesynth_assets.cads.journal import Journal
-from rolesynth_assets.cads.prompts import prompt
+from rolesynth_assets.cads.collective.collective import Collective
+from rolesynth_assets.cads.drawing.renderer import Drawing, DrawingFailed
+from rolesynth_assets.cads.prompts.templates import prompt
 from rolesynth_assets.cads.records import RoundOutcome
-from rolesynth_assets.cads.rendering import Drawing, DrawingFailed
-from rolesynth_assets.cads.round import run_round
+from rolesynth_assets.cads.round.journal import Journal
+from rolesynth_assets.cads.round.play import run_round
+from rolesynth_assets.cads.values import Seed, SeedContext
 from rolesynth_assets.mllm.engine import (
     ChatReply,
     ChatRequest,

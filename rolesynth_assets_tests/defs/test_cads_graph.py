@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 from datasets import load_from_disk
 
-from rolesynth_assets.cads.prompts import prompt
+from rolesynth_assets.cads.prompts.templates import prompt
 from rolesynth_assets.defs import cads, partitions, problems, sources
 from rolesynth_assets.defs.resources import Platform
 from rolesynth_assets.r1 import library

@@ -46,7 +46,7 @@ def prepare(folder: Path, images: int, seeds: int) -> None:
     import pyarrow as pa
     from PIL import Image
 
-    from rolesynth_assets.cads.seed_rows import seed_rows
+    from rolesynth_assets.cads.seeds.rows import seed_rows
     from rolesynth_assets.store.digests import image_id
     from rolesynth_assets.store.schemas import IMAGES
     from rolesynth_assets_tests.cads import simulated
@@ -118,23 +118,23 @@ def work(stage: Stage, folder: Path, url: str, **settings: Any) -> int:
 
 
 def _cads(folder: Path, url: str, settings: Mapping[str, Any]) -> int:
-    from rolesynth_assets.cads import rendering
-    from rolesynth_assets.cads.collective import Collective
-    from rolesynth_assets.cads.domain_round import Place, make_round
+    from rolesynth_assets.cads.collective.collective import Collective
+    from rolesynth_assets.cads.drawing import renderer
+    from rolesynth_assets.cads.round.stored_round import Place, make_round
     from rolesynth_assets.mllm.reply_journal import journal_path
 
     member = {"engine": "openai", "base_url": url, "api_key_env": "STUB_KEY", "revision": "1"}
     limits = {"concurrency": CONCURRENCY} | settings
     members = [{"name": name, "model": name, **member, **limits} for name in SKILLS]
     collective = Collective.model_validate({"name": "drill", "members": members})
-    make_renderer, rendering.make_renderer = rendering.make_renderer, _plain
+    make_renderer, renderer.make_renderer = renderer.make_renderer, _plain
     try:
         outcome, _ = make_round(
             *(Store(folder), collective, {"STUB_KEY": KEY}, journal_path(folder, "cads")),
             *(Place(DOMAIN, ROUND, None, "drill"), {}),
         )
     finally:
-        rendering.make_renderer = make_renderer
+        renderer.make_renderer = make_renderer
     return outcome.to_ask_again
 
 

@@ -135,7 +135,7 @@ def _seeds(folder: Path) -> list[bytes]:
 
 
 def _read_seeds(data: bytes, folder: Path) -> None:
-    from rolesynth_assets.cads.seed_files import seed_files
+    from rolesynth_assets.cads.seeds.files import seed_files
 
     path = folder / "x.jsonl"
     path.write_bytes(data)
@@ -148,7 +148,7 @@ def _replies(folder: Path) -> list[bytes]:
 
 
 def _read_reply(data: bytes, folder: Path) -> None:
-    from rolesynth_assets.cads.json_object import json_objects
+    from rolesynth_assets.cads.prompts.json_object import json_objects
     from rolesynth_assets.mllm.completion import read_completion
 
     read_completion("one", data, 1.0)

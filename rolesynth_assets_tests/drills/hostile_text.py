@@ -13,11 +13,11 @@ from rolesynth_assets.benchmarks.card import (
     dataset_card_markdown,
 )
 from rolesynth_assets.benchmarks.report import ablation_markdown
-from rolesynth_assets.cads.problem_card import Example, ProblemCard, Share, problem_card_markdown
+from rolesynth_assets.cads.problems.card import Example, ProblemCard, Share, problem_card_markdown
 from rolesynth_assets.cads.records import MemberUsage
-from rolesynth_assets.cads.report import MemberReport, RoundReport
-from rolesynth_assets.cads.report_page import round_markdown
-from rolesynth_assets.cads.round_facts import contexts_markdown
+from rolesynth_assets.cads.report.counts import MemberReport, RoundReport
+from rolesynth_assets.cads.report.metadata import contexts_markdown
+from rolesynth_assets.cads.report.page import round_markdown
 from rolesynth_assets.defs.metadata import markdown_table, picture
 from rolesynth_assets.defs.roles import dialogue_markdown
 from rolesynth_assets.lineage.trace_graph import Kind, Node, NodeId, Trace

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rolesynth_assets.cads.journal import Journal
-from rolesynth_assets.cads.rendering import Drawing
+from rolesynth_assets.cads.drawing.renderer import Drawing
+from rolesynth_assets.cads.round.journal import Journal
 from rolesynth_assets.clip.manifest import REFERENCE
 from rolesynth_assets.lineage.purge import files_with, image_needles, needles_of, purge
 from rolesynth_assets.lineage.trace import trace

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from rolesynth_assets.cads.images_endpoint import ImagesEndpoint
-from rolesynth_assets.cads.renderer_settings import RendererSettings
+from rolesynth_assets.cads.collective.renderer_settings import RendererSettings
+from rolesynth_assets.cads.drawing.images_endpoint import ImagesEndpoint
 from rolesynth_assets.mllm.connection import connect, connect_blocking
 from rolesynth_assets.mllm.engine import ChatRequest, EngineError, Sampling
 from rolesynth_assets.mllm.faults import Backoff

@@ -4,7 +4,7 @@ import random
 import pytest
 import torch
 
-from rolesynth_assets.cads.prompts import prompt
+from rolesynth_assets.cads.prompts.templates import prompt
 from rolesynth_assets.captions.lengths import DEFAULT_POLICY
 from rolesynth_assets.embedded.problems.solve import OPTION, solve
 from rolesynth_assets.embedded.script.member import ROLES

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from rolesynth_assets.cads.collective import choose_collective
+from rolesynth_assets.cads.collective.collective import choose_collective
 from rolesynth_assets.cli.summary.problem_tables import LEGEND, problem_tables
 from rolesynth_assets.lineage.summary import summarise_role_set, summarise_scores
 from rolesynth_assets.r1.library import load_r1_recipes

@@ -14,7 +14,7 @@ from rolesynth_assets.lineage.summary_problems import (
 )
 
 if TYPE_CHECKING:
-    from rolesynth_assets.cads.collective import Collective
+    from rolesynth_assets.cads.collective.collective import Collective
     from rolesynth_assets.lineage.plan import ProblemWork
     from rolesynth_assets.r1.recipe import R1Recipe
     from rolesynth_assets.store.reader import StoreReader

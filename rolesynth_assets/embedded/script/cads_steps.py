@@ -16,15 +16,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
-from rolesynth_assets.cads.answer_text import plain, words
-from rolesynth_assets.cads.options import options
-from rolesynth_assets.cads.prompts import prompt
-from rolesynth_assets.cads.quoting import quoted_blocks
-from rolesynth_assets.cads.replies import INSUFFICIENT
+from rolesynth_assets.answers.options import options
+from rolesynth_assets.answers.spelling import plain, words
+from rolesynth_assets.cads.prompts.replies import INSUFFICIENT
+from rolesynth_assets.cads.prompts.templates import prompt
 from rolesynth_assets.embedded.problems.question_forms import FORMS, asked_in, domain_of, form_of
 from rolesynth_assets.embedded.script.contexts import Advice, easier_than, read_advice
 from rolesynth_assets.embedded.script.writer import write
 from rolesynth_assets.mllm.engine import ChatRequest
+from rolesynth_assets.mllm.quoted_text import quoted_blocks
 from rolesynth_assets.store.digests import seed_from
 
 MANY = 3

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from rolesynth_assets.cads.candidates import Seed
-from rolesynth_assets.cads.domains import domain_files, seeds_digest
-from rolesynth_assets.cads.seeds import read_seeds
+from rolesynth_assets.cads.seeds.domains import domain_files, seeds_digest
+from rolesynth_assets.cads.seeds.read import read_seeds
+from rolesynth_assets.cads.values import Seed
 from rolesynth_assets.embedded.problems.pose import Domain
 from rolesynth_assets.embedded.problems.write_seeds import SeedSize, write_seeds
 

@@ -8,12 +8,12 @@ from typing import ClassVar
 
 import pytest
 
-from rolesynth_assets.cads.candidates import Decision
-from rolesynth_assets.cads.collective import SHIPPED, Collective, read_collective
-from rolesynth_assets.cads.domain_round import Place, make_round
-from rolesynth_assets.cads.prompts import prompt
+from rolesynth_assets.cads.collective.collective import SHIPPED, Collective, read_collective
+from rolesynth_assets.cads.prompts.templates import prompt
 from rolesynth_assets.cads.records import RoundOutcome
-from rolesynth_assets.cads.seed_intake import take_seeds
+from rolesynth_assets.cads.round.stored_round import Place, make_round
+from rolesynth_assets.cads.seeds.intake import take_seeds
+from rolesynth_assets.cads.values import Decision
 from rolesynth_assets.embedded.problems.solve import true_answer
 from rolesynth_assets.embedded.problems.write_seeds import SeedSize, write_seeds
 from rolesynth_assets.embedded.script.contexts import read_advice

@@ -5,9 +5,9 @@ from typing import TypeVar
 
 import pytest
 
-from rolesynth_assets.cads.equality import equal_by_rule
-from rolesynth_assets.cads.leaks import leak
-from rolesynth_assets.cads.replies import (
+from rolesynth_assets.answers.equality import equal_by_rule
+from rolesynth_assets.cads.drawing.answer_leaks import leak
+from rolesynth_assets.cads.prompts.replies import (
     INSUFFICIENT,
     AnalysisReply,
     ContextReply,
@@ -18,7 +18,7 @@ from rolesynth_assets.cads.replies import (
     VisualReply,
     parse,
 )
-from rolesynth_assets.cads.requests import analyse_request, equality_request, judge_request
+from rolesynth_assets.cads.prompts.requests import analyse_request, equality_request, judge_request
 from rolesynth_assets.cads.strategies import Strategy, TaskType
 from rolesynth_assets.embedded.problems.pose import Domain, sample_picture
 from rolesynth_assets.embedded.problems.question_forms import FORMS, domain_of, form_of, forms_named

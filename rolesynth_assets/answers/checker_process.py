@@ -1,0 +1,93 @@
+"""Grading in a process of its own, which can be ended when an answer sends algebra astray."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import Protocol
+
+from rolesynth_assets.answers import child_process
+from rolesynth_assets.answers.child_process import GoneError
+from rolesynth_assets.answers.trainer_checkers import Checker
+from rolesynth_assets.cads.strategies import TaskType
+
+LIMIT_S = 10.0
+"""Seconds for one answer: what TRL allows for reading one; a usual answer takes milliseconds."""
+START_S = 300.0  # to import sympy, on a machine that is busy with something else
+
+
+class GradingError(RuntimeError):
+    """The grading process does not start."""
+
+
+class Grader(Protocol):
+    """Whoever knows how a checker wants an answer spelled."""
+
+    def gold(self, answer: str, task_type: TaskType, checker: Checker) -> str | None:
+        """Return `grading.trainer_gold`, or None for an answer that cannot be graded in time."""
+        ...
+
+
+class AnswerGrader:
+    """A `Grader` whose every question ends in time; use it in a ``with`` block.
+
+    Answers repeat (letters, small numbers), so each is graded once. Not for use from two threads.
+    """
+
+    def __init__(self, limit_s: float = LIMIT_S) -> None:
+        """Prepare; the process starts with the first question.
+
+        Args:
+            limit_s: seconds for one answer.
+        """
+        self._limit_s = limit_s
+        self._known: dict[tuple[str, TaskType, Checker], str | None] = {}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> AnswerGrader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def gold(self, answer: str, task_type: TaskType, checker: Checker) -> str | None:
+        """Return `grading.trainer_gold`, or None for an answer that cannot be graded in time.
+
+        Raises:
+            GradingError: the process does not start.
+        """
+        asked = (answer, task_type, checker)
+        if asked not in self._known:
+            self._known[asked] = self._ask(asked)
+        return self._known[asked]
+
+    def _ask(self, asked: tuple[str, TaskType, Checker]) -> str | None:
+        for _ in range(2):  # it may have been killed from outside; who dies twice dies of this
+            process = self._process or self._start()
+            try:
+                return json.loads(child_process.ask(process, asked, self._limit_s))
+            except TimeoutError:
+                self._end()
+                return None
+            except GoneError:
+                self._end()
+        return None
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        self._process = child_process.start("rolesynth_assets.answers.grading_worker")
+        try:
+            child_process.heard(self._process, START_S)
+        except (TimeoutError, GoneError) as error:
+            gone = isinstance(error, GoneError)
+            fate = f"ended with code {self._process.wait()}" if gone else "is silent"
+            self._end()
+            raise GradingError(
+                f"the process that grades answers {fate} instead of starting; its error stands "
+                "above; the packages mathruler, pylatexenc and math-verify must import"
+            ) from error
+        return self._process
+
+    def _end(self) -> None:
+        if self._process is not None:
+            child_process.end(self._process)
+        self._process = None

@@ -1,0 +1,167 @@
+"""Whether a judge's answer equals the reference, as far as rules can tell (CADS, equality).
+
+Rules decide what is plain; everything else is left to a model, since a wrong "different" would make
+a sound problem look hard, and a wrong "equal" would keep an unsound one.
+"""
+
+from __future__ import annotations
+
+import re
+
+from rolesynth_assets.answers.expressions import same_expression
+from rolesynth_assets.answers.options import named_option, options
+from rolesynth_assets.answers.quantities import quantity, same_quantity
+from rolesynth_assets.answers.spelling import plain, words
+from rolesynth_assets.cads.prompts.replies import INSUFFICIENT
+from rolesynth_assets.cads.strategies import TaskType
+
+MAX_CHARS = 2_000
+"""Of an answer that rules look into; longer ones are compared as they stand."""
+
+_YES, _NO = frozenset({"yes", "true", "correct"}), frozenset({"no", "false", "incorrect"})
+_FIRST_WORD = re.compile(r"([a-z]+)(?:[,.;:] ?(.*))?")
+_CLOSED = frozenset(
+    "red orange yellow green blue purple pink brown black white grey gray cyan magenta teal "
+    "left right top bottom above below centre center middle upper lower north south east west "
+    "small medium large big circle square triangle rectangle".split()
+)
+"""Words of which two different ones are never the same answer, spelling apart."""
+_SAME = {"gray": "grey", "center": "centre", "big": "large"}
+_ORDINARY = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
+
+
+def equal_by_rule(
+    reference: str, prediction: str, task_type: TaskType, question: str
+) -> bool | None:
+    """Compare two answers to a question.
+
+    Options are compared by letter, and an answer that gives an option's text counts as its letter.
+    Numbers are compared as numbers, with a relative tolerance of 1e-6 unless both are whole;
+    expressions through math-verify; yes and no and single words as they stand.
+
+    Args:
+        reference: the answer of the problem.
+        prediction: the answer of a judge or a policy.
+        task_type: MCQ or open-ended.
+        question: the question with its options; it may name the unit of the answer.
+
+    Returns:
+        None where rules cannot tell, as for free text. Never raises, and never takes longer than
+        `latex.SECONDS`.
+    """
+    if not reference.strip() or not prediction.strip():
+        return None
+    if max(len(reference), len(prediction)) > MAX_CHARS:
+        return True if reference.strip() == prediction.strip() else None
+    one, other = plain(reference), plain(prediction)
+    if other.upper().replace(" ", "_") == INSUFFICIENT:
+        return False
+    if one == other:
+        return True
+    if task_type is TaskType.MCQ:
+        return _same_option(one, other, question)
+    return _same_answer(one, other, question)
+
+
+def _same_option(one: str, other: str, question: str) -> bool | None:
+    offered = options(question)
+    first, second = _letter(one, offered), _letter(other, offered)
+    if first and second:
+        return first == second
+    if words(one) == words(other):
+        return True
+    letter, text = (first, other) if first else (second, one)
+    if letter is None or not offered:
+        return None
+    if re.fullmatch(r"\(?[A-Z]\)?", text):
+        return False  # a letter that is not offered
+    # an answer that is surely none of the options is wrong, whichever the letter
+    verdicts = [_same_answer(plain(option), text, "") for option in offered.values()]
+    return False if all(verdict is False for verdict in verdicts) else None
+
+
+def _letter(answer: str, offered: dict[str, str]) -> str | None:
+    """Return the option that an answer means: by its letter, or by the text of one option."""
+    named = named_option(answer)
+    if named and (not offered or named[0] in offered):
+        letter, text = named
+        other = _option_with_text(text, offered) if text else None
+        return letter if other in (None, letter) else None  # "C. 5" where 5 is option A
+    return _option_with_text(answer, offered)
+
+
+def _option_with_text(text: str, offered: dict[str, str]) -> str | None:
+    asked = plain(text)
+    same = [
+        letter
+        for letter, option in offered.items()
+        if words(plain(option)) == words(asked) or _same_answer(plain(option), asked, "") is True
+    ]
+    return same[0] if len(same) == 1 else None
+
+
+def _same_answer(one: str, other: str, question: str) -> bool | None:
+    """Compare two open answers that `plain` has been over."""
+    if one == other:
+        return True
+    decided = _same_truth(words(one), words(other))
+    if decided is not None:
+        return decided
+    numbers = quantity(one), quantity(other)
+    if numbers[0] and numbers[1]:
+        return same_quantity(numbers[0], numbers[1], question)
+    if any(numbers) and _CLOSED.issuperset(words(other if numbers[0] else one).split()):
+        return False
+    if words(one) == words(other):
+        # Co is no CO: in a short symbol the case may be what matters
+        symbols = len(one) <= 3 and one.lower() != one and other.lower() != other
+        return None if symbols else True
+    decided = _same_words(one, other)
+    return same_expression(one, other) if decided is None else decided
+
+
+def _same_truth(one: str, other: str) -> bool | None:
+    first, second = _truth(one), _truth(other)
+    return None if first is None or second is None else first == second
+
+
+def _truth(answer: str) -> bool | None:
+    """Read yes or no, alone or with one reason after it that takes nothing back."""
+    match = _FIRST_WORD.fullmatch(answer)
+    if match is None or match[1] not in _YES | _NO:
+        return None
+    if (_YES | _NO).intersection(re.findall(r"[a-z]+", match[2] or "")):
+        return None
+    return match[1] in _YES
+
+
+def _same_words(one: str, other: str) -> bool | None:
+    """Tell words apart that are clearly different; "circle" and "circles" are not."""
+    first, second = (
+        [_SAME.get(word, word) for word in words(answer).split()] for answer in (one, other)
+    )
+    if _CLOSED.issuperset([*first, *second]) and first and second:
+        if first == second:
+            return True
+        return None if set(first) <= set(second) or set(second) <= set(first) else False
+    if len(first) != 1 or len(second) != 1:
+        return None
+    if not (_ORDINARY.fullmatch(one) and _ORDINARY.fullmatch(other)):
+        return None
+    return None if _alike(first[0], second[0]) else False
+
+
+def _alike(one: str, other: str) -> bool:
+    """Whether two words may be forms or misspellings of one: a common stem, or one letter off."""
+    if len(one) == len(other) == 1:
+        return False
+    shorter, longer = sorted((one, other), key=len)
+    stem = shorter[: max(3, len(shorter) - 2)]
+    if longer.startswith(stem):
+        return True
+    if len(longer) - len(shorter) > 1 or len(shorter) < 4:
+        return False
+    return any(
+        longer[:n] == shorter[:n] and longer[n + 1 :] in (shorter[n:], shorter[n + 1 :])
+        for n in range(len(longer))
+    )

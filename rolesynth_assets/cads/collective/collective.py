@@ -1,0 +1,230 @@
+"""A collective: the members that write problems and judge them, as a value read from YAML."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from rolesynth_assets.bounded_yaml import YamlFileError, read_yaml
+from rolesynth_assets.cads.collective.member import ImageMode, Member, MemberName, Value
+from rolesynth_assets.cads.collective.renderer_settings import RendererSettings
+from rolesynth_assets.errors import InputError
+from rolesynth_assets.store.digests import digest
+from rolesynth_assets.yaml_files import faults, load_named
+
+SHIPPED = Path(__file__).parent / "shipped"
+NOBODY = "none"
+"""Name that switches the equaliser off, so no member may have it."""
+MOST_ROUNDS = 10
+"""A seed goes through at most ten rounds (CADS, context optimisation)."""
+
+
+class CollectiveError(InputError):
+    """A collective file that cannot be used; the message names the file and the field."""
+
+
+class ExtraChecks(Value):
+    """Checks beyond C, each reported apart from it and off unless asked for.
+
+    Attributes:
+        text_only_leak: a judge that is not shown the image reaches the reference all the same.
+        suspect_label: a majority of judges agrees on one answer that is not the reference.
+        copied_numbers: the numbers are those of the seed.
+        duplicates: question, answer and image are nearly those of an earlier problem.
+        exclude_writer: C without the writer's own verdict.
+    """
+
+    text_only_leak: bool = False
+    suspect_label: bool = False
+    copied_numbers: bool = False
+    duplicates: bool = False
+    exclude_writer: bool = False
+
+
+def _all_members(data: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(member.name for member in data["members"])
+
+
+class Collective(Value):
+    """Members, their tasks and the measure of a run (CADS, collective adversarial synthesis).
+
+    Attributes:
+        name: key of the collective.
+        members: distinct models.
+        writers: members that write candidates, in the order of the deal.
+        judges: members that answer every candidate; K of them.
+        optimiser: member that reflects on hard samples and rewrites the context.
+        equaliser: member that settles whether two answers are equal where rules cannot; None when
+            switched off.
+        candidates_per_seed: N, over all rounds.
+        rounds: T, at most ten.
+        extra_checks: checks beyond C.
+        renderer: what draws the images.
+    """
+
+    name: MemberName
+    members: tuple[Member, ...]
+    writers: Annotated[tuple[str, ...], Field(min_length=1)] = Field(default_factory=_all_members)
+    judges: Annotated[tuple[str, ...], Field(min_length=1)] = Field(default_factory=_all_members)
+    optimiser: str = Field(default_factory=lambda data: data["writers"][0])
+    equaliser: str | None = Field(default_factory=lambda data: data["optimiser"])
+    candidates_per_seed: Annotated[int, Field(ge=1, le=1000)] = 8
+    rounds: Annotated[int, Field(ge=1, le=MOST_ROUNDS)] = MOST_ROUNDS
+    extra_checks: ExtraChecks = ExtraChecks()
+    renderer: RendererSettings = RendererSettings()
+
+    @field_validator("equaliser", mode="before")
+    @classmethod
+    def _switched_off(cls, name: Any) -> Any:
+        return None if name == NOBODY else name
+
+    @field_validator("members")
+    @classmethod
+    def _distinct(cls, members: tuple[Member, ...]) -> tuple[Member, ...]:
+        if not members:
+            raise ValueError("a collective has at least one member")
+        names = [member.name for member in members]
+        _refuse_twice("members", names)
+        if NOBODY in names:
+            raise ValueError(f"no member may be called {NOBODY!r}")
+        seen: dict[tuple[str, str, str], str] = {}
+        for member in members:
+            other = seen.setdefault(member.endpoint, member.name)
+            if other != member.name:
+                raise ValueError(
+                    f"{other!r} and {member.name!r} are the same model {member.model!r} behind the "
+                    "same endpoint; members are distinct models"
+                )
+        return members
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        names = [member.name for member in self.members]
+        asked = [("writers", name) for name in self.writers]
+        asked += [("judges", name) for name in self.judges]
+        asked += [("optimiser", self.optimiser), ("equaliser", self.equaliser or self.optimiser)]
+        for field, name in asked:
+            if name not in names:
+                raise ValueError(f"{field}: {name!r} is no member; members are {names}")
+        _refuse_twice("writers", self.writers)
+        _refuse_twice("judges", self.judges)
+        for member in self.members:
+            if member.transcriber is not None:
+                self._check_transcriber(member.name, member.transcriber)
+        return self
+
+    def _check_transcriber(self, name: str, transcriber: str) -> None:
+        seeing = [m.name for m in self.members if m.image_mode is ImageMode.NATIVE]
+        if transcriber not in seeing:
+            raise ValueError(
+                f"member {name!r}: transcriber {transcriber!r} is no member that sees images "
+                f"itself (image_mode native); these do: {seeing}"
+            )
+
+    @property
+    def K(self) -> int:
+        """Verdicts that a decided candidate has."""
+        return len(self.judges)
+
+    def member(self, name: str) -> Member:
+        """Return a member by name.
+
+        Raises:
+            KeyError: there is none of that name.
+        """
+        for member in self.members:
+            if member.name == name:
+                return member
+        raise KeyError(f"Collective {self.name!r} has no member {name!r}.")
+
+    @property
+    def digest(self) -> str:
+        """64 hex characters that change when the rows of a round may change.
+
+        Names and order of members are part of it, for the deal follows them; the collective's own
+        name, addresses, keys, pace and prices are not.
+
+        Raises:
+            EngineError: weights of an embedded member are missing.
+        """
+        rest = self.model_dump(mode="json", exclude={"name", "members", "renderer"})
+        rest["renderer"] = self.renderer.model_dump(include={"kind", "model", "size"})
+        members = (member.digest for member in self.members)
+        return digest("collective", json.dumps(rest, sort_keys=True), *members)
+
+
+def load_collectives(folder: Path | None = None) -> dict[str, Collective]:
+    """Read the shipped collectives, then those of a user's folder, which win by name.
+
+    Args:
+        folder: of ``*.yaml`` or ``*.yml`` files; None or a folder that does not exist adds nothing.
+
+    Returns:
+        Collectives by name, in alphabetical order.
+
+    Raises:
+        CollectiveError: a file is no valid collective, or two of one folder share a name.
+    """
+    return load_named(SHIPPED, folder, read_collective, _clash)
+
+
+def choose_collective(name: str, folder: Path | None = None) -> Collective:
+    """Return the collective that a project has chosen.
+
+    Args:
+        name: the choice; empty where none was made.
+        folder: as for `load_collectives`.
+
+    Raises:
+        CollectiveError: nothing is chosen, or there is none of that name; the message lists those
+            there are.
+    """
+    collectives = load_collectives(folder)
+    if name in collectives:
+        return collectives[name]
+    fault = (
+        f"There is no collective {name!r}."
+        if name
+        else "No collective is chosen, so nobody would write or judge problems."
+    )
+    own = f"; your own go to {folder}/NAME.yaml" if folder else ""
+    raise CollectiveError(
+        f"{fault} Set `collective` in rolesynth.yaml, or ROLESYNTH_COLLECTIVE, to one of: "
+        f"{', '.join(collectives)}{own}."
+    )
+
+
+def read_collective(path: Path) -> Collective:
+    """Read one collective file.
+
+    Raises:
+        CollectiveError: the file is not YAML, or a field is missing, unknown or wrong.
+    """
+    try:
+        data = read_yaml(path)
+    except YamlFileError as error:
+        raise CollectiveError(f"Collective file {path} cannot be read as YAML: {error}") from error
+    if not isinstance(data, Mapping):
+        raise CollectiveError(f"Collective file {path} holds no mapping of fields to values.")
+    try:
+        return Collective.model_validate(data)
+    except ValidationError as error:
+        wrong = "; ".join(faults(error, "collective"))
+    raise CollectiveError(f"Collective file {path}: {wrong}")
+
+
+def _clash(name: str, first: Path, second: Path) -> CollectiveError:
+    return CollectiveError(
+        f"Collective file {second}: name: another file of the folder, {first.name}, has the name "
+        f"{name!r} too; rename one."
+    )
+
+
+def _refuse_twice(field: str, names: tuple[str, ...] | list[str]) -> None:
+    if twice := sorted(name for name, count in Counter(names).items() if count > 1):
+        raise ValueError(f"{field}: {', '.join(twice)} stands there twice")

@@ -1,0 +1,98 @@
+"""From the answer a writer wrote to the bare one that a trainer's checker can grade.
+
+EasyR1's checker fails on "6.9V" against 6.9 and on "C. text" against "C", so an answer is one
+option letter, or carries no unit. A unit is left out only where the question names it: otherwise
+the bare number would be a guess at what was meant. What an answer means is read by the rules of
+`equality`, by which the judges were held against it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from rolesynth_assets.answers.equality import equal_by_rule
+from rolesynth_assets.answers.options import options
+from rolesynth_assets.answers.quantities import Quantity, quantity
+from rolesynth_assets.answers.spelling import plain
+from rolesynth_assets.cads.problems.drops import Dropped, DropReason
+from rolesynth_assets.cads.strategies import TaskType
+
+LETTERS = "ABCD"
+"""Of the options that a problem of CADS offers."""
+
+_NUMERAL_START = re.compile(r"[-+.\d\\]")
+_MAX_CHARS = 200  # an answer beyond that is refused by `grading` anyway
+
+
+class Gold(NamedTuple):
+    """The bare answer, and what the writer had written where that was something else."""
+
+    answer: str
+    detail: str = ""
+
+
+def gold_answer(answer: str, task_type: TaskType, question: str) -> Gold | Dropped:
+    """Bring a writer's answer into the form that trainers grade (CADS, export).
+
+    Args:
+        answer: as the writer gave it.
+        task_type: multiple choice ends in one letter, anything else in a text without a unit.
+        question: names the options and the unit.
+
+    Returns:
+        The bare answer, or why there is none.
+    """
+    if len(answer) > _MAX_CHARS:
+        return Gold(answer)
+    find = _letter if task_type is TaskType.MCQ else _without_unit
+    found = find(answer, question)
+    if isinstance(found, Dropped) or found == answer:
+        return found if isinstance(found, Dropped) else Gold(found)
+    return Gold(found, f"the writer's answer was {answer!r}")
+
+
+def _letter(answer: str, question: str) -> str | Dropped:
+    offered = options(question)
+    meant = [
+        letter
+        for letter in offered
+        if letter in LETTERS and equal_by_rule(answer, letter, TaskType.MCQ, question)
+    ]
+    if len(meant) == 1:
+        return meant[0]
+    detail = f"the answer {answer!r} means {' or '.join(meant) or 'none'} of {offered}"
+    return Dropped(DropReason.NO_OPTION, detail)
+
+
+def _without_unit(answer: str, question: str) -> str | Dropped:
+    text = plain(answer)
+    read = quantity(text)
+    if read is None or read.percent:
+        return text  # both checkers look past a percent sign
+    number = _number(text, read)
+    if number is None or not read.unit:
+        return number or text
+    unit = text.replace(number, "", 1).strip()
+    if len(unit) == 1 and not read.measured:
+        return text  # "3y" is algebra
+    if len(unit) == 1:
+        # a letter that stands alone may be a variable: "in V" and "(V)" name a unit
+        question = re.sub(rf"(?<!\bin )(?<![(\[])\b{re.escape(unit)}\b", " ", question)
+    if equal_by_rule(text, number, TaskType.OPEN_ENDED, question):
+        return number
+    detail = f"the question does not name the unit {unit!r} of the answer {answer!r}"
+    return Dropped(DropReason.UNIT_UNNAMED, detail)
+
+
+def _number(text: str, read: Quantity) -> str | None:
+    """The part of `text` that spells the number itself, in digits; None when there is no such."""
+    start = _NUMERAL_START.search(text)
+    if start is None:
+        return str(read.value)  # "three"
+    for end in range(len(text), start.start(), -1):
+        part = text[start.start() : end].strip()
+        found = quantity(part)
+        if found and found.value == read.value and not found.unit:
+            return part
+    return None

@@ -1,0 +1,65 @@
+"""Problems as EasyR1 reads them: ``problem``, ``answer`` and ``images`` in Parquet.
+
+Parquet is what every version of EasyR1 takes, and it needs no path to the images beside it:
+``data.train_files=FOLDER/train.parquet data.prompt_key=problem data.answer_key=answer
+data.image_key=images``. Its checker is mathruler.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from rolesynth_assets.answers.checker_process import Grader
+from rolesynth_assets.answers.trainer_checkers import Checker
+from rolesynth_assets.cads.problems.exports.accepted import AcceptedProblem, ExportError
+from rolesynth_assets.cads.problems.exports.folder import replaced_folder
+from rolesynth_assets.cads.problems.exports.parquet import FILE, image_cell, write_parquet
+from rolesynth_assets.mllm.control_tokens import neutralise
+
+IMAGE = "<image>"
+"""EasyR1 puts an image wherever it reads this."""
+
+
+def export_easyr1(problems: Iterable[AcceptedProblem], folder: Path, grader: Grader) -> int:
+    """Write the export, replacing an older one as a whole, and return its rows.
+
+    Args:
+        problems: kept problems.
+        folder: will hold ``train.parquet`` alone, for EasyR1 reads a folder as data.
+        grader: every answer is graded against itself once more.
+
+    Raises:
+        ExportError: there is no problem, or one that EasyR1 could not grade.
+    """
+    from datasets import Features, Image, List, Value
+
+    features = Features(
+        {"problem": Value("string"), "answer": Value("string"), "images": List(Image())}
+    )
+    with replaced_folder(folder) as draft:
+        rows = (easyr1_row(problem, grader) for problem in problems)
+        return write_parquet(draft / FILE, features, rows)
+
+
+def easyr1_row(problem: AcceptedProblem, grader: Grader) -> dict[str, object]:
+    """Return one row; its problem has as many ``<image>`` as it has images, which is one.
+
+    EasyR1 tokenizes the problem, so the question is in neutral form (`control_tokens`), an
+    ``<image>`` within it too.
+
+    Raises:
+        ExportError: EasyR1 could not grade its answer.
+    """
+    gold = grader.gold(problem.answer, problem.task_type, Checker.MATHRULER)
+    if gold is None:
+        raise ExportError(
+            f"problem {problem.problem_id} is not fit for EasyR1: answer {problem.answer!r} is "
+            "ungradable; materialize synthetic_problems again, which drops such problems with "
+            "their reason"
+        )
+    return {
+        "problem": f"{IMAGE}{neutralise(problem.question)}",
+        "answer": gold,
+        "images": [image_cell(problem)],
+    }

@@ -1,0 +1,77 @@
+"""Problems with all that is known of them, as a data set of the `datasets` library on disk."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rolesynth_assets.cads.problems.exports.accepted import AcceptedProblem, ExportError
+from rolesynth_assets.cads.problems.exports.folder import replaced_folder
+from rolesynth_assets.cads.problems.exports.parquet import FILE, image_cell, write_parquet
+from rolesynth_assets.mllm.control_tokens import control_tokens, neutralise
+
+if TYPE_CHECKING:
+    from datasets import Features
+
+CARD = "README.md"
+NEUTRALISED = "neutralised"
+
+
+def export_hf(problems: Iterable[AcceptedProblem], folder: Path, card: str) -> int:
+    """Write the export, replacing an older one as a whole, and return its rows.
+
+    Read it with ``datasets.load_from_disk(FOLDER)``: the columns of `AcceptedProblem`, ``image``
+    decoded. Question, answer and solution are in neutral form, for who trains on them tokenizes
+    them; the column ``neutralised`` lists the control tokens that they held (`control_tokens`,
+    whose `restore` is the way back).
+
+    Args:
+        problems: kept problems.
+        folder: will hold the data set, and the card as ``README.md``.
+        card: the dataset card, Markdown.
+
+    Raises:
+        ExportError: there is no problem, or no card.
+    """
+    from datasets import Dataset, disable_progress_bars
+
+    if not card.strip():
+        raise ExportError(
+            f"{folder}: a data set on disk comes with its card, and this one is empty"
+        )
+    disable_progress_bars()  # they would end up in the log of the step
+    with replaced_folder(folder) as draft:
+        work = draft / "work"
+        work.mkdir()
+        count = write_parquet(work / FILE, _features(), map(_row, problems))
+        loaded = Dataset.from_parquet(str(work / FILE), cache_dir=str(work / "cache"))
+        loaded.save_to_disk(draft)
+        shutil.rmtree(work)
+        (draft / CARD).write_text(card, encoding="utf-8")
+        return count
+
+
+def _row(problem: AcceptedProblem) -> dict[str, object]:
+    texts = (problem.question, problem.answer, problem.solution)
+    return {
+        **asdict(problem),
+        **dict(zip(("question", "answer", "solution"), map(neutralise, texts), strict=True)),
+        "image": image_cell(problem),
+        NEUTRALISED: [token for text in texts for token in control_tokens(text)],
+    }
+
+
+def _features() -> Features:
+    from datasets import Features, Image, List, Value
+
+    kinds = {"consensus": Value("int32"), "judges": Value("int32"), "hard": Value("bool")}
+    return Features(
+        {
+            field.name: Image() if field.name == "image" else kinds.get(field.name, Value("string"))
+            for field in fields(AcceptedProblem)
+        }
+        | {NEUTRALISED: List(Value("string"))}
+    )

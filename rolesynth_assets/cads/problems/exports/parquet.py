@@ -1,0 +1,57 @@
+"""One Parquet file that the `datasets` library reads with its images decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rolesynth_assets.cads.problems.exports.accepted import AcceptedProblem, ExportError
+from rolesynth_assets.images.formats import HEAD_BYTES, sniff
+
+if TYPE_CHECKING:
+    from datasets import Features
+
+FILE = "train.parquet"
+ROWS_PER_GROUP = 100  # what `datasets` itself takes for tables of images
+
+_EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
+
+
+def image_cell(problem: AcceptedProblem) -> dict[str, bytes | str]:
+    """Return a problem's image as the cell of an `Image` column: its bytes and a file name.
+
+    Raises:
+        ExportError: it is neither JPEG, PNG nor WebP, so it has not been through `images.decode`.
+    """
+    kind = sniff(problem.image[:HEAD_BYTES])
+    if kind not in _EXTENSIONS:
+        raise ExportError(
+            f"the image of problem {problem.problem_id} is {kind or 'no image at all'}, not JPEG, "
+            "PNG or WebP: the renderer that drew it has to normalise what it returns"
+        )
+    return {"bytes": problem.image, "path": f"{problem.image_id}.{_EXTENSIONS[kind]}"}
+
+
+def write_parquet(path: Path, features: Features, rows: Iterable[Mapping[str, object]]) -> int:
+    """Write rows as they come, `ROWS_PER_GROUP` in memory at a time, and return how many.
+
+    The same rows give the same bytes.
+
+    Raises:
+        ExportError: there is no row.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = features.arrow_schema  # its metadata says which columns are images
+    remaining = iter(rows)
+    count = 0
+    with pq.ParquetWriter(path, schema) as writer:
+        while group := list(islice(remaining, ROWS_PER_GROUP)):
+            writer.write_table(pa.Table.from_pylist(group, schema=schema))
+            count += len(group)
+    if not count:
+        raise ExportError(f"{path}: no problem to write; materialize synthetic_problems first")
+    return count

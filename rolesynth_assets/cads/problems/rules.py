@@ -1,0 +1,85 @@
+"""What a user can choose about the synthetic set, and what was chosen (MMSynthetic)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rolesynth_assets.cads.problems.drops import DropReason
+from rolesynth_assets.store.digests import digest
+
+if TYPE_CHECKING:
+    import polars as pl
+
+FLAG_COLUMNS = {
+    DropReason.TEXT_ONLY_LEAK: "text_only_leak",
+    DropReason.SUSPECT_LABEL: "suspect_label",
+    DropReason.COPIED_NUMBERS: "copied_numbers",
+}
+"""Columns of ``candidates`` that are true where an extra check found something."""
+EXTRA_FINDINGS = frozenset({*FLAG_COLUMNS, DropReason.WRITER_ALONE})
+"""All findings of extra checks that can drop a problem; duplicates are dropped in any case."""
+
+
+@dataclass(frozen=True)
+class SelectionRules:
+    """What a user can choose about the set.
+
+    Attributes:
+        target: problems that the set shall have at most; None takes all.
+        draw_seed: who is drawn when there are more.
+        refused: which of `EXTRA_FINDINGS` drop a problem; a project's settings say which. A check
+            that was switched off in a round finds nothing.
+    """
+
+    target: int | None = None
+    draw_seed: int = 0
+    refused: frozenset[DropReason] = frozenset()
+
+    @property
+    def digest(self) -> str:
+        """64 hex characters that change when other problems may be chosen."""
+        return digest(
+            "selection rules", str(self.target), str(self.draw_seed), *sorted(self.refused)
+        )
+
+    def __post_init__(self) -> None:
+        """Refuse a target of nothing and reasons that are no finding of an extra check."""
+        if self.target is not None and self.target < 1:
+            raise ValueError(f"target is {self.target}: it is at least 1, or None for all problems")
+        other = self.refused - EXTRA_FINDINGS
+        if other:
+            raise ValueError(
+                f"refused: {', '.join(sorted(other))} cannot be chosen; the findings of extra "
+                f"checks are {', '.join(sorted(EXTRA_FINDINGS))}"
+            )
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The synthetic set before its images are put to it.
+
+    Attributes:
+        rows: all columns of the table ``problems`` but ``image``, by problem id: every accepted
+            candidate, kept or dropped with its reason.
+        rules: what it was selected by, the draw seed among it.
+        not_accepted: candidates that are no row at all, by decision.
+        kept_unrefused: problems that the set would have if no finding were refused.
+    """
+
+    rows: pl.DataFrame
+    rules: SelectionRules
+    not_accepted: Mapping[str, int]
+    kept_unrefused: int
+
+    @property
+    def kept(self) -> int:
+        """Problems of the set."""
+        return int(self.rows["kept"].sum())
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Accepted candidates that are not in the set, by reason."""
+        return dict(sorted(Counter(self.rows["reason"].drop_nulls().to_list()).items()))

@@ -1,0 +1,89 @@
+"""A structured reply from a member: one request, at most one repair, and a reason if it fails."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from rolesynth_assets.cads.prompts.replies import Reply, Unparsable, parse, repair_prompt
+from rolesynth_assets.cads.records import Spent
+from rolesynth_assets.cads.round.paid_calls import Calls
+from rolesynth_assets.mllm.engine import ChatReply, ChatRequest, FailureReason
+
+R = TypeVar("R", bound=Reply)
+
+
+class StepReason(StrEnum):
+    """Why a step came to nothing, beside an engine's `FailureReason`."""
+
+    UNPARSABLE = "unparsable"
+    """The reply and its repair hold no usable JSON object."""
+    EQUALITY_FAILED = "equality_failed"
+    """Neither the rules nor the model could settle whether an answer equals the reference."""
+    VERDICTS_MISSING = "verdicts_missing"
+    """At least one judge's verdict is missing, so C is not known."""
+
+
+@dataclass(frozen=True)
+class Answered(Generic[R]):
+    """A reply as a value, the text it was read from, and what it took."""
+
+    value: R
+    raw: str
+    spent: Spent
+
+
+@dataclass(frozen=True)
+class Unanswered:
+    """Why there is no value: a `FailureReason` or `StepReason`, in words, and the raw text."""
+
+    reason: str
+    detail: str
+    raw: str
+    spent: Spent
+
+
+_REPAIRED = {
+    FailureReason.TRUNCATED: "it was cut off at the limit of its length; reply more briefly",
+    FailureReason.EMPTY: "it was empty",
+}
+"""What the next attempt may mend; an engine has tried transport faults again by itself, and asking
+a model twice for what it refused changes nothing."""
+
+
+async def ask_for(
+    calls: Calls, member: str, request: ChatRequest, kind: type[R]
+) -> Answered[R] | Unanswered:
+    """Ask a member for a reply of `kind`; an unusable one gets one repair.
+
+    Raises:
+        EngineError: the member's engine can serve no request.
+    """
+    first = _read(await calls.ask(member, request), kind)
+    if isinstance(first, Answered) or not _can_mend(first):
+        return first
+    again = replace(
+        request,
+        key=f"{request.key}/repair",
+        prompt=repair_prompt(request.prompt, first.raw, first.detail),
+    )
+    second = _read(await calls.ask(member, again), kind)
+    return replace(second, spent=first.spent + second.spent)
+
+
+def _can_mend(failed: Unanswered) -> bool:
+    return failed.reason == StepReason.UNPARSABLE or failed.reason in _REPAIRED
+
+
+def _read(reply: ChatReply, kind: type[R]) -> Answered[R] | Unanswered:
+    spent = Spent(1, reply.prompt_tokens, reply.completion_tokens, reply.latency_s)
+    if reply.text is not None:
+        value = parse(reply.text, kind)
+        if isinstance(value, Unparsable):
+            return Unanswered(StepReason.UNPARSABLE, value.detail, reply.text, spent)
+        return Answered(value, reply.text, spent)
+    assert reply.reason is not None  # a reply has a text or a reason
+    if reply.reason in _REPAIRED:
+        return Unanswered(reply.reason, _REPAIRED[reply.reason], reply.detail, spent)
+    return Unanswered(reply.reason, reply.detail, "", spent)

@@ -1,0 +1,139 @@
+"""A judge's answer to a candidate, held against the reference (CADS, judging)."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from rolesynth_assets.answers.equality import equal_by_rule
+from rolesynth_assets.cads.collective.member import ImageMode
+from rolesynth_assets.cads.prompts.replies import EqualityReply, JudgeReply
+from rolesynth_assets.cads.prompts.requests import equality_request, judge_request
+from rolesynth_assets.cads.records import CandidateRecord, Spent, VerdictRecord
+from rolesynth_assets.cads.round.ask_for import Answered, StepReason, Unanswered, ask_for
+from rolesynth_assets.cads.round.paid_calls import Calls
+from rolesynth_assets.cads.round.task_group import concurrently
+from rolesynth_assets.cads.round.transcripts import as_text, transcribe
+from rolesynth_assets.cads.values import DecidedBy, Problem, Verdict
+
+
+async def judge_all(
+    calls: Calls, candidate: CandidateRecord, *, with_image: bool = True
+) -> list[VerdictRecord]:
+    """Let every judge, the writer included, answer a candidate.
+
+    Args:
+        calls: the doors to the members.
+        candidate: one with an image.
+        with_image: False asks them without the image (text-only leak check).
+
+    Returns:
+        K records in the order of the collective's judges; a verdict that could not be had stands
+        there with its reason, and its `correct` is None.
+
+    Raises:
+        EngineError: a judge's engine can serve no request.
+    """
+    return await concurrently(
+        _judge(calls, judge, candidate, with_image) for judge in calls.collective.judges
+    )
+
+
+async def _judge(
+    calls: Calls, judge: str, candidate: CandidateRecord, with_image: bool
+) -> VerdictRecord:
+    problem, image = candidate.problem, candidate.image
+    if problem is None or image is None:
+        raise ValueError(
+            f"Candidate {candidate.candidate_id} has no image, so nobody can judge it."
+        )
+    identity = calls.identity(judge)
+    key = f"{candidate.candidate_id}/{judge}/{'judge' if with_image else 'leak'}"
+    verdict, spent = await _answer(calls, judge, problem, image if with_image else None, key)
+    if verdict.answer is not None:
+        verdict, settling = await _settle(calls, verdict, problem, key)
+        spent += settling
+    return VerdictRecord(
+        candidate_id=candidate.candidate_id,
+        verdict=verdict,
+        model=identity.model,
+        revision=identity.revision,
+        with_image=with_image,
+        is_writer=judge == candidate.member,
+        spent=spent,
+    )
+
+
+async def _answer(
+    calls: Calls, judge: str, problem: Problem, image: bytes | None, key: str
+) -> tuple[Verdict, Spent]:
+    """Ask a judge, in its own image mode; nothing but question and image goes to it."""
+    member = calls.collective.member(judge)
+    evidence: bytes | str | None = None
+    spent = Spent()
+    if image is not None and member.image_mode is ImageMode.NATIVE:
+        evidence = image
+    elif image is not None and member.image_mode is ImageMode.CAPTION:
+        transcript = await transcribe(calls, judge, image, key)
+        spent = transcript.spent
+        if isinstance(transcript, Unanswered):
+            detail = f"{member.transcriber} could not transcribe the image: {transcript.detail}"
+            missing = Verdict(
+                judge, None, None, reason=transcript.reason, detail=detail, raw=transcript.raw
+            )
+            return missing, spent
+        evidence = as_text(transcript.value)
+    reply = await ask_for(
+        calls, judge, judge_request(problem.question, evidence, member, key), JudgeReply
+    )
+    spent += reply.spent
+    if isinstance(reply, Unanswered):
+        return (
+            Verdict(judge, None, None, reason=reply.reason, detail=reply.detail, raw=reply.raw),
+            spent,
+        )
+    answer = Verdict(
+        judge, reply.value.answer, None, rationale=reply.value.reasoning, raw=reply.raw
+    )
+    if reply.value.insufficient:  # even where a writer gives just that as its reference
+        answer = replace(answer, correct=False, decided_by=DecidedBy.RULE)
+    return answer, spent
+
+
+async def _settle(
+    calls: Calls, verdict: Verdict, problem: Problem, key: str
+) -> tuple[Verdict, Spent]:
+    """Hold an answer against the reference: by rules, then by the equaliser if there is one.
+
+    Without an equaliser, what the rules cannot tell equal counts as different: then equality is
+    exact match after normalising and nothing else.
+    """
+    if verdict.correct is not None:
+        return verdict, Spent()
+    assert verdict.answer is not None
+    # in a thread: an expression that is hard to compare takes its time
+    equal = await asyncio.to_thread(
+        equal_by_rule, problem.answer, verdict.answer, problem.task_type, problem.question
+    )
+    equaliser = calls.collective.equaliser
+    if equal is not None or equaliser is None:
+        return replace(verdict, correct=bool(equal), decided_by=DecidedBy.RULE), Spent()
+    request = equality_request(
+        problem.question,
+        problem.answer,
+        verdict.answer,
+        calls.collective.member(equaliser),
+        f"{key}/equality",
+    )
+    settled = await ask_for(calls, equaliser, request, EqualityReply)
+    if isinstance(settled, Answered):
+        verdict = replace(
+            verdict,
+            correct=settled.value.equivalent,
+            decided_by=DecidedBy.MODEL,
+            detail=settled.value.reason,
+        )
+    else:
+        detail = f"{equaliser}, {settled.reason}: {settled.detail}"
+        verdict = replace(verdict, reason=StepReason.EQUALITY_FAILED, detail=detail)
+    return verdict, settled.spent

@@ -1,0 +1,210 @@
+"""Every call of a round, to models and to the renderer: through the journal, and counted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from rolesynth_assets.cads.collective.collective import Collective
+from rolesynth_assets.cads.drawing.renderer import Drawing, DrawingFailed, Renderer
+from rolesynth_assets.cads.records import MemberUsage
+from rolesynth_assets.cads.round.journal import Journal, drawing_key
+from rolesynth_assets.mllm.asker import Asker
+from rolesynth_assets.mllm.engine import (
+    ChatEngine,
+    ChatReply,
+    ChatRequest,
+    FailureReason,
+    ModelIdentity,
+)
+from rolesynth_assets.mllm.reply_journal import request_key
+from rolesynth_assets.store.digests import image_id
+
+T = TypeVar("T")
+
+
+class Calls:
+    """The doors to a collective's members and to its renderer.
+
+    A call that the journal knows is not made, and two equal ones at the same time are one. Which
+    engine is behind a member is not known here.
+    """
+
+    def __init__(
+        self,
+        collective: Collective,
+        engines: Mapping[str, ChatEngine],
+        identities: Mapping[str, ModelIdentity],
+        renderer: Renderer,
+        journal: Journal,
+        withdrawn: Mapping[str, str],
+    ) -> None:
+        """See `open_calls`."""
+        self.collective = collective
+        self._identities = identities
+        self._askers = {
+            name: Asker(engine, collective.member(name).concurrency)
+            for name, engine in engines.items()
+        }
+        self._renderer = renderer
+        self._journal = journal
+        self._withdrawn = withdrawn
+        self._to_ask_again = 0
+        self._running: dict[str, asyncio.Task[Any]] = {}
+        self._usage = {member.name: MemberUsage() for member in collective.members}
+
+    @property
+    def usage(self) -> dict[str, MemberUsage]:
+        """What each member has done so far."""
+        return dict(self._usage)
+
+    @property
+    def to_ask_again(self) -> int:
+        """Calls that failed for a passing reason, so that the next run makes them again."""
+        return self._to_ask_again
+
+    def identity(self, member: str) -> ModelIdentity:
+        """Return which model a member is."""
+        return self._identities[member]
+
+    async def ask(self, member: str, request: ChatRequest) -> ChatReply:
+        """Return a member's reply, from the journal if it is there.
+
+        A request that shows a withdrawn image is not sent; it is rejected with what the tombstone
+        says.
+
+        Raises:
+            EngineError: the member's engine can serve no request.
+        """
+        shown = [image_id(image) for image in request.images]
+        if said := [self._withdrawn[image] for image in shown if image in self._withdrawn]:
+            detail = f"not asked: an image was {said[0]}"
+            return ChatReply(request.key, None, FailureReason.REJECTED, detail)
+        key = request_key(self._identities[member].fingerprint(), request)
+        recorded = self._journal.get(key)
+        if recorded is None and key not in self._running:
+            return await self._once(key, self._pay(member, key, request, shown))
+        if recorded is None:
+            recorded = await self._shared(key)
+        self._count(member, from_journal=1)
+        return replace(recorded, key=request.key)
+
+    async def draw(self, member: str, visual_prompt: str, seed: int) -> Drawing | DrawingFailed:
+        """Return the image that a member has asked for, from the journal if it is there."""
+        key = drawing_key(self._renderer.name, visual_prompt, seed)
+        recorded = self._journal.get_drawing(key)
+        if recorded is None and key not in self._running:
+            return await self._once(key, self._pay_drawing(member, key, visual_prompt, seed))
+        if recorded is None:
+            recorded = await self._shared(key)
+        self._count(member, images_from_journal=1)
+        return recorded
+
+    async def aclose(self) -> None:
+        """End what is under way; engines, renderer and journal stay their makers' to close."""
+        running = list(self._running.values())
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        await asyncio.gather(*(asker.aclose() for asker in self._askers.values()))
+
+    async def _once(self, key: str, work: Coroutine[Any, Any, T]) -> T:
+        """Make a call that equal ones may share; whoever gives up does not end it for the others.
+
+        Raises what the call raises.
+        """
+        task = asyncio.get_running_loop().create_task(work)
+        self._running[key] = task
+        task.add_done_callback(lambda done: self._forget(key, done))
+        return await asyncio.shield(task)
+
+    async def _shared(self, key: str) -> Any:
+        return await asyncio.shield(self._running[key])
+
+    def _forget(self, key: str, task: asyncio.Task[Any]) -> None:
+        del self._running[key]
+        if not task.cancelled():
+            task.exception()  # whoever asked has it, or has given up
+
+    async def _pay(
+        self, member: str, key: str, request: ChatRequest, shown: Sequence[str]
+    ) -> ChatReply:
+        reply = await self._askers[member].ask(request)
+        await self._journal.put(key, reply, shown)
+        self._to_ask_again += reply.reason is not None and reply.reason.transient
+        prices = self.collective.member(member)
+        self._count(
+            member,
+            calls=1,
+            prompt_tokens=reply.prompt_tokens,
+            completion_tokens=reply.completion_tokens,
+            cost=(
+                reply.prompt_tokens * prices.price_per_million_prompt_tokens
+                + reply.completion_tokens * prices.price_per_million_completion_tokens
+            )
+            / 1e6,
+        )
+        return reply
+
+    async def _pay_drawing(
+        self, member: str, key: str, visual_prompt: str, seed: int
+    ) -> Drawing | DrawingFailed:
+        drawing = await self._renderer.draw(visual_prompt, seed)
+        if isinstance(drawing, Drawing):
+            await self._journal.put_drawing(key, drawing)
+            self._count(member, images=1, cost=self.collective.renderer.price_per_image)
+        else:
+            self._to_ask_again += drawing.reason.transient
+        return drawing
+
+    def _count(self, member: str, **more: int | float) -> None:
+        known = self._usage[member]
+        added = {field: getattr(known, field) + value for field, value in more.items()}
+        self._usage[member] = replace(known, **added)
+
+
+async def open_calls(
+    collective: Collective,
+    engines: Mapping[str, ChatEngine],
+    renderer: Renderer,
+    journal: Journal,
+    withdrawn: Mapping[str, str],
+) -> Calls:
+    """Open the doors to the members that a collective employs.
+
+    Args:
+        collective: who plays.
+        engines: of each member that has a task, by name.
+        renderer: draws the images.
+        journal: knows what has been paid for.
+        withdrawn: by image id, what the tombstone says; looked at before each request.
+
+    Raises:
+        ValueError: a member that is needed has no engine.
+        EngineError: a server does not say which model it serves.
+    """
+    needed = _employed(collective)
+    if missing := [name for name in needed if name not in engines]:
+        raise ValueError(
+            f"Collective {collective.name!r}: there is no engine for {', '.join(missing)}; make "
+            "one from each member's settings with make_engine."
+        )
+    # an identity may be asked from a server, and that blocks
+    identities = {name: await asyncio.to_thread(_identity, engines[name]) for name in needed}
+    engines = {name: engines[name] for name in needed}
+    return Calls(collective, engines, identities, renderer, journal, withdrawn)
+
+
+def _identity(engine: ChatEngine) -> ModelIdentity:
+    return engine.identity
+
+
+def _employed(collective: Collective) -> list[str]:
+    """Return the members that have a task, in the order of the collective."""
+    tasks = {*collective.writers, *collective.judges, collective.optimiser}
+    if collective.equaliser is not None:
+        tasks.add(collective.equaliser)
+    tasks |= {m.transcriber for m in collective.members if m.transcriber and m.name in tasks}
+    return [member.name for member in collective.members if member.name in tasks]

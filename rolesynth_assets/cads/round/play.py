@@ -1,0 +1,242 @@
+"""One round of CADS over the seeds of a domain: write, draw, judge, decide, reflect.
+
+Every candidate goes its own way through the steps, so some are judged while others are written.
+All that is paid for is in the journal before it is used: a round that was killed goes on where it
+was, and a round that is run again makes no call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from types import MappingProxyType
+
+from rolesynth_assets.cads.collective.collective import Collective
+from rolesynth_assets.cads.drawing.renderer import Renderer
+from rolesynth_assets.cads.extra_checks.apply import check_candidate, mark_duplicates
+from rolesynth_assets.cads.extra_checks.findings import ProblemPrint
+from rolesynth_assets.cads.records import (
+    CandidateRecord,
+    ContextRecord,
+    RoundOutcome,
+    VerdictRecord,
+)
+from rolesynth_assets.cads.round.ask_for import StepReason
+from rolesynth_assets.cads.round.consensus import decide
+from rolesynth_assets.cads.round.dealing import batch_size, deal
+from rolesynth_assets.cads.round.journal import Journal
+from rolesynth_assets.cads.round.judging import judge_all
+from rolesynth_assets.cads.round.optimise_context import HardSample, optimise
+from rolesynth_assets.cads.round.paid_calls import Calls, open_calls
+from rolesynth_assets.cads.round.task_group import concurrently
+from rolesynth_assets.cads.round.write_candidate import Order, make_candidate
+from rolesynth_assets.cads.values import Decision, Seed, SeedContext
+from rolesynth_assets.mllm.engine import ChatEngine
+from rolesynth_assets.progress import Report
+
+SEEDS_AT_ONCE = 128
+"""Seeds under way at a time: enough to fill every engine, and few enough for their images."""
+
+
+async def run_round(
+    collective: Collective,
+    engines: Mapping[str, ChatEngine],
+    renderer: Renderer,
+    journal: Journal,
+    domain: str,
+    round_key: str,
+    seeds: Sequence[Seed],
+    previous: Mapping[str, SeedContext],
+    own_questions: Mapping[tuple[str, str], Sequence[str]],
+    *,
+    run_id: str,
+    optimise_context: bool = True,
+    earlier: Iterable[ProblemPrint] = (),
+    withdrawn: Mapping[str, str] = MappingProxyType({}),
+    progress: Report | None = None,
+) -> RoundOutcome:
+    """Take every seed of a domain through its next round (CADS, the loop).
+
+    A seed that has been through all rounds, or whose candidates are all dealt, gets no candidate
+    and keeps its context. A candidate that could not be written or drawn is not replaced.
+
+    Args:
+        collective: who writes, judges and optimises.
+        engines: of each member that has a task, by name.
+        renderer: draws the images.
+        journal: knows what has been paid for.
+        domain: the seeds' domain.
+        round_key: the round's partition key.
+        seeds: all seeds of the domain.
+        previous: each seed's context after the round before; a seed without one is new.
+        own_questions: by seed and member what the member wrote for it in earlier rounds.
+        run_id: recorded with the outcome.
+        optimise_context: False leaves all contexts as they are.
+        earlier: prints of what earlier rounds kept, for the duplicates check.
+        withdrawn: by image id, what the tombstone says; looked at before each request, so that no
+            such image is shown to a member.
+        progress: called with (candidates done, candidates of this round).
+
+    Raises:
+        EngineError: a member or the renderer can serve no request. What was answered until then is
+            in the journal.
+        ValueError: there are no seeds, or a member that has a task has no engine.
+    """
+    if not seeds:
+        raise ValueError(f"Domain {domain!r} has no seeds: materialize cads_seeds for it first.")
+    calls = await open_calls(collective, engines, renderer, journal, withdrawn)
+    plans = [_plan(collective, seed, previous.get(seed.seed_id)) for seed in seeds]
+    work = _Round(calls, own_questions, optimise_context, plans, progress)
+    try:
+        made = await concurrently(work.take(plan) for plan in plans)
+    finally:
+        await calls.aclose()
+    candidates = [candidate for seed in made for candidate in seed.candidates]
+    if collective.extra_checks.duplicates:
+        candidates = await asyncio.to_thread(mark_duplicates, candidates, earlier)
+    return RoundOutcome(
+        domain=domain,
+        round_key=round_key,
+        run_id=run_id,
+        candidates=candidates,
+        verdicts=[verdict for seed in made for verdict in seed.verdicts],
+        contexts=[seed.context for seed in made],
+        usage=calls.usage,
+        to_ask_again=calls.to_ask_again,
+    )
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What a seed gets in this round."""
+
+    seed: Seed
+    before: SeedContext
+    members: Sequence[str]
+
+
+@dataclass(frozen=True)
+class _SeedOutcome:
+    candidates: Sequence[CandidateRecord]
+    verdicts: Sequence[VerdictRecord]
+    context: ContextRecord
+
+
+def _plan(collective: Collective, seed: Seed, before: SeedContext | None) -> _Plan:
+    before = before or SeedContext(seed.seed_id)
+    left = collective.candidates_per_seed - before.dealt
+    if left <= 0 or before.round_number >= collective.rounds:
+        return _Plan(seed, before, ())
+    batch = batch_size(collective.candidates_per_seed, len(collective.writers), collective.rounds)
+    return _Plan(seed, before, deal(collective.writers, before.dealt, min(batch, left)))
+
+
+class _Round:
+    """A round under way."""
+
+    def __init__(
+        self,
+        calls: Calls,
+        own_questions: Mapping[tuple[str, str], Sequence[str]],
+        optimise_context: bool,
+        plans: Sequence[_Plan],
+        progress: Report | None,
+    ) -> None:
+        self._calls = calls
+        self._own_questions = own_questions
+        self._optimise_context = optimise_context
+        self._seats = asyncio.Semaphore(SEEDS_AT_ONCE)
+        self._progress = progress
+        self._total = sum(len(plan.members) for plan in plans)
+        self._done = 0
+        self._tell(0)
+
+    async def take(self, plan: _Plan) -> _SeedOutcome:
+        """Take one seed through the round."""
+        before = plan.before
+        context = ContextRecord(
+            seed_id=plan.seed.seed_id,
+            round_number=before.round_number + bool(plan.members),
+            before=before.text,
+            text=before.text,
+            dealt=before.dealt + len(plan.members),
+        )
+        if not plan.members:
+            return _SeedOutcome((), (), context)
+        async with self._seats:
+            by_member = await concurrently(
+                self._member(plan, member) for member in dict.fromkeys(plan.members)
+            )
+            made = sorted(chain(*by_member), key=lambda one: one[0].index)
+            if self._optimise_context:
+                context = await optimise(self._calls, context, _hard(made))
+        verdicts = list(chain.from_iterable(verdicts for _, verdicts in made))
+        return _SeedOutcome([candidate for candidate, _ in made], verdicts, context)
+
+    async def _member(
+        self, plan: _Plan, member: str
+    ) -> list[tuple[CandidateRecord, list[VerdictRecord]]]:
+        """Let one member write its candidates of a seed, each knowing the questions before it."""
+        before = plan.before
+        own = list(self._own_questions.get((plan.seed.seed_id, member), ()))
+        async with asyncio.TaskGroup() as judging:
+            tasks = []
+            for number, turn in enumerate(plan.members):
+                if turn != member:
+                    continue
+                candidate = await make_candidate(
+                    self._calls,
+                    Order(
+                        seed=plan.seed,
+                        member=member,
+                        index=before.dealt + number,
+                        before=before,
+                        own_questions=tuple(own),
+                    ),
+                )
+                if candidate.problem is not None:
+                    own.append(candidate.problem.question)
+                tasks.append(judging.create_task(self._judge(plan.seed, candidate)))
+        return [task.result() for task in tasks]
+
+    async def _judge(
+        self, seed: Seed, candidate: CandidateRecord
+    ) -> tuple[CandidateRecord, list[VerdictRecord]]:
+        verdicts: list[VerdictRecord] = []
+        if candidate.decision is not Decision.FAILED:
+            verdicts = await judge_all(self._calls, candidate)
+            candidate = _decided(candidate, verdicts, self._calls.collective.judges)
+            candidate, blind = await check_candidate(self._calls, seed, candidate, verdicts)
+            verdicts += blind
+        self._tell(1)
+        return candidate, verdicts
+
+    def _tell(self, more: int) -> None:
+        self._done += more
+        if self._progress:
+            self._progress(self._done, self._total)
+
+
+def _decided(
+    candidate: CandidateRecord, verdicts: Sequence[VerdictRecord], judges: Sequence[str]
+) -> CandidateRecord:
+    decision, consensus, hard = decide([record.verdict for record in verdicts], judges)
+    candidate = replace(candidate, decision=decision, consensus=consensus, hard=hard)
+    if decision is not Decision.UNDECIDED:
+        return candidate
+    missing = [record.verdict for record in verdicts if record.verdict.correct is None]
+    return replace(
+        candidate,
+        reason=StepReason.VERDICTS_MISSING,
+        detail="; ".join(f"{verdict.judge}: {verdict.reason}" for verdict in missing),
+    )
+
+
+def _hard(made: Sequence[tuple[CandidateRecord, list[VerdictRecord]]]) -> list[HardSample]:
+    return [
+        HardSample(candidate, [record.verdict for record in verdicts if record.with_image])
+        for candidate, verdicts in made
+        if candidate.hard
+    ]

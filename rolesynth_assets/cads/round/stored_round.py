@@ -1,0 +1,160 @@
+"""A round of a domain from the store to the store: engines, what it builds on, its rows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rolesynth_assets.cads.records import RoundOutcome
+from rolesynth_assets.store.digests import digest
+
+if TYPE_CHECKING:
+    from rolesynth_assets.cads.collective.collective import Collective
+    from rolesynth_assets.cads.extra_checks.findings import ProblemPrint
+    from rolesynth_assets.cads.values import Seed
+    from rolesynth_assets.mllm.engine import ModelIdentity
+    from rolesynth_assets.progress import Report
+    from rolesynth_assets.store.reader import StoreReader
+    from rolesynth_assets.store.tables import Store
+
+TABLES = ("candidates", "verdicts", "contexts")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which round of which domain, the round it builds on, and the run that makes it."""
+
+    domain: str
+    round_key: str
+    previous: str | None
+    run_id: str
+
+    @property
+    def partition(self) -> dict[str, str]:
+        """The partition of the three tables of a round."""
+        return {"domain": self.domain, "round": self.round_key}
+
+
+def make_round(
+    store: Store,
+    collective: Collective,
+    environ: Mapping[str, str],
+    journal: Path,
+    place: Place,
+    withdrawn: Mapping[str, str],
+    progress: Report | None = None,
+) -> tuple[RoundOutcome, dict[str, ModelIdentity]]:
+    """Play a round and store its candidates, verdicts and contexts.
+
+    Args:
+        store: holds the seeds and the round before, and gets the round.
+        collective: who plays.
+        environ: holds the keys of its members and its renderer.
+        journal: file of what has been paid for.
+        place: the round.
+        withdrawn: by image id, what the tombstone says; looked at before each request and after
+            each write, so that nothing of such an image is asked or comes back.
+        progress: called with (candidates done, candidates of this round).
+
+    Returns:
+        The round, and the model behind each member.
+
+    Raises:
+        ValueError: the domain has no seeds.
+        MissingRoundError: the round before is missing although an earlier one is there.
+        EngineError: a member or the renderer can serve no request.
+    """
+    from rolesynth_assets.cads.seeds.rows import seeds_from_rows
+
+    seeds = seeds_from_rows(store.read("seeds", {"domain": place.domain}))
+    outcome, members = asyncio.run(
+        _play(store, collective, environ, journal, place, seeds, withdrawn, progress)
+    )
+    return _write(store, place.partition, outcome, withdrawn, seeds), members
+
+
+def _write(
+    store: Store,
+    partition: Mapping[str, str],
+    outcome: RoundOutcome,
+    withdrawn: Mapping[str, str],
+    seeds: Sequence[Seed],
+) -> RoundOutcome:
+    """Store a round without what was withdrawn, and return it so.
+
+    Whoever withdraws writes the tombstone first and removes rows then. So the tombstones are looked
+    at once more after the write: a new one is seen here, or the rows are there to be removed.
+    """
+    from rolesynth_assets.cads.round import rows as round_rows
+    from rolesynth_assets.cads.round.withdrawn import refuse_withdrawn
+
+    while True:
+        known = set(withdrawn)
+        outcome = refuse_withdrawn(outcome, withdrawn, seeds)
+        rows = {
+            "candidates": round_rows.candidate_rows(outcome),
+            "verdicts": round_rows.verdict_rows(outcome),
+            "contexts": round_rows.context_rows(outcome),
+        }
+        for table in TABLES:  # a round in which all seeds are done has contexts alone
+            empty = table != "contexts" or not outcome.contexts
+            store.replace(table, partition, rows[table], allow_empty=empty)
+        if known == set(withdrawn):
+            return outcome
+
+
+def round_digest(store: StoreReader, partition: Mapping[str, str]) -> str:
+    """Return the content digest of a round: of its candidates, verdicts and contexts."""
+    return digest("round", *(store.digest(table, partition) for table in TABLES))
+
+
+async def _play(
+    store: Store,
+    collective: Collective,
+    environ: Mapping[str, str],
+    journal: Path,
+    place: Place,
+    seeds: Sequence[Seed],
+    withdrawn: Mapping[str, str],
+    progress: Report | None,
+) -> tuple[RoundOutcome, dict[str, ModelIdentity]]:
+    from rolesynth_assets.cads.drawing.renderer import make_renderer
+    from rolesynth_assets.cads.round.journal import Journal
+    from rolesynth_assets.cads.round.play import run_round
+    from rolesynth_assets.cads.round.rows import read_previous
+    from rolesynth_assets.mllm.factory import make_engine
+
+    previous, own_questions = read_previous(store, place.domain, place.previous)
+    async with AsyncExitStack() as stack:
+        kept = stack.enter_context(Journal(journal))
+        renderer = make_renderer(collective.renderer, environ)
+        stack.push_async_callback(renderer.aclose)
+        engines = {}
+        for member in collective.members:
+            engines[member.name] = make_engine(member.settings(environ))
+            stack.push_async_callback(engines[member.name].aclose)
+        outcome = await run_round(
+            *(collective, engines, renderer, kept, place.domain, place.round_key),
+            *(seeds, previous, own_questions),
+            run_id=place.run_id,
+            earlier=_earlier(store, collective, place),
+            withdrawn=withdrawn,
+            progress=progress,
+        )
+        members = {
+            name: await asyncio.to_thread(lambda engine=engine: engine.identity)
+            for name, engine in engines.items()
+        }
+    return outcome, members
+
+
+def _earlier(store: Store, collective: Collective, place: Place) -> list[ProblemPrint]:
+    from rolesynth_assets.cads.round.rows import read_prints
+
+    if not collective.extra_checks.duplicates:
+        return []
+    return read_prints(store, place.domain, place.previous)

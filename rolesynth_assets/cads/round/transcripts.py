@@ -1,0 +1,34 @@
+"""An image in words, for a member that cannot see (CADS, caption mode)."""
+
+from __future__ import annotations
+
+from rolesynth_assets.cads.prompts.replies import TranscriptReply
+from rolesynth_assets.cads.prompts.requests import transcribe_request
+from rolesynth_assets.cads.round.ask_for import Answered, Unanswered, ask_for
+from rolesynth_assets.cads.round.paid_calls import Calls
+
+
+async def transcribe(
+    calls: Calls, member: str, image: bytes, key: str
+) -> Answered[TranscriptReply] | Unanswered:
+    """Let a member's transcriber put an image into words, without the question.
+
+    Whoever else needs the same image from the same transcriber gets the same transcript.
+
+    Raises:
+        EngineError: the transcriber's engine can serve no request.
+    """
+    transcriber = calls.collective.member(member).transcriber
+    assert transcriber is not None  # a collective refuses caption mode without one
+    request = transcribe_request(image, calls.collective.member(transcriber), f"{key}/transcribe")
+    return await ask_for(calls, transcriber, request, TranscriptReply)
+
+
+def as_text(transcript: TranscriptReply) -> str:
+    """Lay a transcript out for a prompt."""
+    parts = [transcript.description]
+    if transcript.visible_text:
+        parts.append(f"Text in the image:\n{transcript.visible_text}")
+    if transcript.uncertainties:
+        parts.append(f"Not certain:\n{transcript.uncertainties}")
+    return "\n".join(parts)

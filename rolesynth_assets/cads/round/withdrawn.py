@@ -1,0 +1,79 @@
+"""Keeping withdrawn images out of CADS: no seed shows one, no candidate brings one back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from rolesynth_assets.cads.records import RoundOutcome
+from rolesynth_assets.cads.seeds.read import SeedReason, SeedReject
+from rolesynth_assets.cads.values import Decision, Seed
+from rolesynth_assets.store.digests import image_id
+
+DRAWING_WITHDRAWN = "draw_withdrawn"
+"""Reason of a candidate whose drawing was withdrawn."""
+
+
+def without_withdrawn(
+    rows: Iterable[Seed | SeedReject], withdrawn: Mapping[str, str]
+) -> Iterator[Seed | SeedReject]:
+    """Turn each seed that shows a withdrawn image into a `SeedReject`; all else passes through.
+
+    Args:
+        rows: seeds and rejects.
+        withdrawn: by image id, what the tombstone says.
+    """
+    for row in rows:
+        images = row.images if isinstance(row, Seed) else ()
+        said = [withdrawn[i] for i in map(image_id, images) if i in withdrawn]
+        if said:
+            yield SeedReject(row.domain, row.source, SeedReason.WITHDRAWN, said[0])
+        else:
+            yield row
+
+
+def refuse_withdrawn(
+    outcome: RoundOutcome, withdrawn: Mapping[str, str], seeds: Iterable[Seed] = ()
+) -> RoundOutcome:
+    """Take what was withdrawn out of a round, also while it was played.
+
+    A candidate whose drawing was withdrawn fails and loses its verdicts: a renderer that draws the
+    same instruction with the same seed draws the same bytes again, so a round that is run once more
+    would bring them back. Of a seed that shows a withdrawn image nothing is left.
+
+    Args:
+        outcome: a finished round.
+        withdrawn: by image id, what the tombstone says.
+        seeds: what it was played with.
+    """
+    lost = {s.seed_id for s in seeds if any(image_id(image) in withdrawn for image in s.images)}
+    if lost:
+        kept = [c for c in outcome.candidates if c.seed_id not in lost]
+        ids = {c.candidate_id for c in kept}
+        outcome = replace(
+            outcome,
+            candidates=kept,
+            verdicts=[v for v in outcome.verdicts if v.candidate_id in ids],
+            contexts=[c for c in outcome.contexts if c.seed_id not in lost],
+        )
+    gone = {c.candidate_id for c in outcome.candidates if c.image_id in withdrawn}
+    if not gone:
+        return outcome
+    return replace(
+        outcome,
+        candidates=[
+            replace(
+                candidate,
+                decision=Decision.FAILED,
+                reason=DRAWING_WITHDRAWN,
+                detail=withdrawn[candidate.image_id or ""],
+                image=None,
+                consensus=None,
+                hard=False,
+            )
+            if candidate.candidate_id in gone
+            else candidate
+            for candidate in outcome.candidates
+        ],
+        verdicts=[v for v in outcome.verdicts if v.candidate_id not in gone],
+    )

@@ -1,0 +1,76 @@
+"""The domains of a project: one for each file, or folder of files, that holds seeds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from rolesynth_assets.cads.seeds.files import SeedFileError
+from rolesynth_assets.store.digests import digest
+from rolesynth_assets.yaml_files import fit_for_a_key
+
+NO_DOMAIN = "problems"
+"""The key that stands for a project without seeds: a graph has at least one partition."""
+
+_KINDS = (".jsonl", ".parquet")
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # it is part of partition keys and of paths
+
+
+def domain_files(folder: Path) -> dict[str, Path]:
+    """Return where the seeds of each domain are, by domain in alphabetical order.
+
+    Args:
+        folder: holds ``<domain>.jsonl``, ``<domain>.parquet`` or folders of such files; one that
+            is not there has no domain.
+
+    Raises:
+        SeedFileError: two files are of one domain, or a name cannot be a partition's key.
+    """
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.is_dir():
+            if not any(file.suffix in _KINDS for file in path.iterdir()):
+                continue  # a folder of images that a file points to
+            name = path.name
+        elif path.suffix in _KINDS:
+            name = path.stem
+        else:
+            continue
+        if not _KEY.fullmatch(name):
+            raise SeedFileError(
+                f"{path}: {name!r} cannot name a domain; use letters, digits, dots, dashes and "
+                "underscores."
+            )
+        try:
+            fit_for_a_key(name)
+        except ValueError as error:
+            raise SeedFileError(f"{path}: {error}.") from None
+        if name in found:
+            raise SeedFileError(
+                f"{path} and {found[name]} are both domain {name!r}: rename one, or put both into "
+                f"a folder {folder / name}."
+            )
+        found[name] = path
+    return dict(sorted(found.items()))
+
+
+def seeds_digest(path: Path) -> str:
+    """Return what changes when a domain's seeds may: the digest of its file, or of its folder.
+
+    Images count where they lie in the domain's folder; those that a single file points to do not.
+    """
+    from hashlib import file_digest
+
+    parts: list[str] = []
+    for file in _files(path):
+        with file.open("rb") as opened:
+            parts += [str(file.relative_to(path.parent)), file_digest(opened, "sha256").hexdigest()]
+    return digest("seed files", *parts)
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if path.is_file():
+        yield path
+    else:
+        yield from (file for file in sorted(path.rglob("*")) if file.is_file())

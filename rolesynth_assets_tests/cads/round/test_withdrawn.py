@@ -1,0 +1,82 @@
+from dataclasses import replace
+
+from rolesynth_assets.cads.records import CandidateRecord, RoundOutcome, VerdictRecord
+from rolesynth_assets.cads.round.journal import Journal
+from rolesynth_assets.cads.round.withdrawn import refuse_withdrawn, without_withdrawn
+from rolesynth_assets.cads.seeds.read import SeedReason, SeedReject
+from rolesynth_assets.cads.values import Decision, Seed, Verdict
+from rolesynth_assets.store.digests import image_id
+from rolesynth_assets_tests.cads.simulated import able, play, seeds
+
+SAYS = "withdrawn on 2026-01-02: the licence ended"
+
+
+def seed(name: str, *images: bytes) -> Seed:
+    return Seed(name, "counting", "How many?", "3", images, f"seeds.jsonl:{name}")
+
+
+def record(name: str, image: bytes) -> CandidateRecord:
+    return CandidateRecord(
+        candidate_id=name,
+        seed_id="s",
+        round_number=1,
+        index=0,
+        member="ada",
+        model="m",
+        revision="r",
+        context_digest="d",
+        decision=Decision.KEPT,
+        judges=2,
+        image_id=image_id(image),
+        image=image,
+        consensus=1,
+        hard=True,
+    )
+
+
+def test_seed_that_shows_a_withdrawn_image_is_refused() -> None:
+    earlier = SeedReject("counting", "x:1", SeedReason.DUPLICATE, "")
+    rows = [seed("a", b"one"), seed("b", b"two", b"gone"), seed("c"), earlier]
+    a, b, c, same = without_withdrawn(rows, {image_id(b"gone"): SAYS})
+    assert (a, c, same) == (rows[0], rows[2], earlier)
+    assert b == SeedReject("counting", "seeds.jsonl:b", SeedReason.WITHDRAWN, SAYS)
+
+
+def test_candidate_with_a_withdrawn_drawing_fails_and_brings_no_bytes_back() -> None:
+    judged = [
+        VerdictRecord(name, Verdict("ben", "4", True), "m", "r", True, False) for name in ("x", "y")
+    ]
+    outcome = RoundOutcome(
+        "counting", "1", "run", [record("x", b"gone"), record("y", b"fine")], judged, [], {}
+    )
+    done = refuse_withdrawn(outcome, {image_id(b"gone"): SAYS})
+    failed, other = done.candidates
+    assert (failed.decision, failed.reason, failed.detail) == ("failed", "draw_withdrawn", SAYS)
+    assert (failed.image, failed.consensus, failed.hard) == (None, None, False)
+    assert other == outcome.candidates[1]
+    assert [v.candidate_id for v in done.verdicts] == ["y"]
+    assert refuse_withdrawn(outcome, {}) is outcome
+
+
+def test_nothing_is_left_of_a_seed_whose_image_was_withdrawn_during_the_round(
+    journal: Journal,
+) -> None:
+    gone, stays = seeds(2)
+    gone = replace(gone, images=(b"png",))
+    outcome = play(journal, able(), [gone, stays])
+    left = refuse_withdrawn(outcome, {image_id(b"png"): SAYS}, [gone, stays])
+    assert {c.seed_id for c in left.candidates} == {c.seed_id for c in left.contexts}
+    assert {c.seed_id for c in left.contexts} == {stays.seed_id}
+    assert {v.candidate_id for v in left.verdicts} == {c.candidate_id for c in left.candidates}
+    assert len(left.verdicts) > 0
+
+
+def test_withdrawn_image_is_not_shown_to_a_member_nor_journaled(journal: Journal) -> None:
+    shows_it = replace(seeds(1)[0], images=(b"png",))
+    members = able()
+    outcome = play(journal, members, [shows_it], withdrawn={image_id(b"png"): SAYS})
+    shown = [image for member in members for r in member.requests for image in r.images]
+    assert b"png" not in shown
+    assert {c.reason for c in outcome.candidates} == {"analyse_rejected"}
+    assert all(SAYS in c.detail for c in outcome.candidates)
+    assert outcome.to_ask_again == 0
