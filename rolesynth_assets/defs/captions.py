@@ -63,7 +63,7 @@ def raw_captions(context: dg.AssetExecutionContext, platform: Platform) -> dg.Ma
     from rolesynth_assets.captions.lengths import DEFAULT_POLICY
     from rolesynth_assets.captions.showcase import galleries
     from rolesynth_assets.captions.wanted import wanted
-    from rolesynth_assets.mllm.paid_rows import keep_paid_rows
+    from rolesynth_assets.mllm.stand_in import keep_paid_rows
     from rolesynth_assets.roles.rows import roles_from_rows
 
     store, where = platform.store, partitions.lance_partition(context)

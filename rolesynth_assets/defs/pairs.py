@@ -71,7 +71,7 @@ def caption_scores(context: dg.AssetExecutionContext, platform: Platform) -> dg.
     """
     import polars as pl
 
-    from rolesynth_assets.mllm.paid_rows import keep_paid_rows
+    from rolesynth_assets.mllm.stand_in import keep_paid_rows
     from rolesynth_assets.pairs import checks
     from rolesynth_assets.pairs.judge import judge_prompt
     from rolesynth_assets.pairs.scores import write_scores

@@ -13,11 +13,11 @@ def make_engine(settings: EngineSettings) -> ChatEngine:
     """
     match settings.engine:
         case "embedded":
-            from rolesynth_assets.mllm.embedded import EmbeddedEngine, shipped_weights
+            from rolesynth_assets.embedded.nano.engine import EmbeddedEngine, shipped_weights
 
             return EmbeddedEngine(shipped_weights(settings.model), settings.script)
         case "openai":
-            from rolesynth_assets.mllm.openai import OpenAIEngine
+            from rolesynth_assets.mllm.openai.engine import OpenAIEngine
 
             return OpenAIEngine(settings)
         case "vllm":

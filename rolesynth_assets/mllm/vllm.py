@@ -6,7 +6,6 @@ from collections.abc import AsyncGenerator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from rolesynth_assets.mllm.completion import why_no_text
 from rolesynth_assets.mllm.control_tokens import restored_reply
 from rolesynth_assets.mllm.engine import (
     ChatReply,
@@ -15,10 +14,11 @@ from rolesynth_assets.mllm.engine import (
     FailureReason,
     ModelIdentity,
 )
-from rolesynth_assets.mllm.health import Health
-from rolesynth_assets.mllm.loading import LOADING
+from rolesynth_assets.mllm.failure_streak import Health
+from rolesynth_assets.mllm.load_lock import LOADING
 from rolesynth_assets.mllm.messages import MessageBuilder, UnreadableImageError
-from rolesynth_assets.mllm.served_model import UNKNOWN_REVISION, cached_commit
+from rolesynth_assets.mllm.openai.reply import why_no_text
+from rolesynth_assets.mllm.openai.revision import UNKNOWN_REVISION, cached_commit
 from rolesynth_assets.mllm.settings import EngineSettings
 
 _DETAIL_CHARS = 300

@@ -22,9 +22,9 @@ import numpy as np
 import torch
 
 from rolesynth_assets.captions.lengths import DEFAULT_POLICY
+from rolesynth_assets.embedded.nano.engine import EmbeddedEngine
 from rolesynth_assets.embedded.nano.tokenizer import load_tokenizer
 from rolesynth_assets.embedded.world.scenes import draw, encode, sample_scene
-from rolesynth_assets.mllm.embedded import EmbeddedEngine
 from rolesynth_assets.mllm.engine import ChatRequest
 from rolesynth_assets.nano_training.curriculum import CURRICULA, noisy_pixels, training_picture
 from rolesynth_assets.nano_training.language_stage import (

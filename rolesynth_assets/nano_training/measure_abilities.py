@@ -17,11 +17,11 @@ import typer
 
 from rolesynth_assets.cads.prompts.templates import prompt
 from rolesynth_assets.captions.lengths import DEFAULT_POLICY
+from rolesynth_assets.embedded.nano.engine import WEIGHTS, EmbeddedEngine
 from rolesynth_assets.embedded.problems.pose import Domain, ProblemItem, held_out
 from rolesynth_assets.embedded.world.caption_grammar import Style
 from rolesynth_assets.embedded.world.claims import Claims, claims
 from rolesynth_assets.embedded.world.scenes import Scene, draw, encode, sample_scene
-from rolesynth_assets.mllm.embedded import WEIGHTS, EmbeddedEngine
 from rolesynth_assets.mllm.engine import ChatRequest, Sampling
 from rolesynth_assets.nano_training.lessons import QUESTION_HINT, QUESTION_SYSTEM, Teacher
 from rolesynth_assets.pairs.judge import JUDGE_SAMPLING, Judgement, judge_prompt, parse_score

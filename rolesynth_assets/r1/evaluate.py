@@ -184,7 +184,7 @@ def _replies(folder: Path, items: Sequence[BenchmarkItem], progress: Progress) -
 def _engine(folder: Path, source: str) -> ChatEngine | None:
     """The engine that answers for a policy; None where transformers does."""
     if is_nano(Path(source)):
-        from rolesynth_assets.mllm.embedded import EmbeddedEngine
+        from rolesynth_assets.embedded.nano.engine import EmbeddedEngine
 
         return EmbeddedEngine(Path(source))
     recipe = read_recipe(folder)

@@ -48,7 +48,7 @@ def vision_tower() -> None:
     from transformers import Qwen2_5_VLForConditionalGeneration
 
     from rolesynth_assets.embedded.nano.architecture import encode_images, to_patches
-    from rolesynth_assets.mllm.embedded import WEIGHTS
+    from rolesynth_assets.embedded.nano.engine import WEIGHTS
 
     model = Qwen2_5_VLForConditionalGeneration.from_pretrained(WEIGHTS, dtype=torch.float32)
     visual = model.model.visual

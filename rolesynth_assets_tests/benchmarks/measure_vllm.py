@@ -23,7 +23,7 @@ from PIL import Image
 from rolesynth_assets.captions.lengths import DEFAULT_POLICY
 from rolesynth_assets.captions.run import chat_request
 from rolesynth_assets.captions.wanted import wanted
-from rolesynth_assets.mllm.embedded import WEIGHTS
+from rolesynth_assets.embedded.nano.engine import WEIGHTS
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest
 from rolesynth_assets.mllm.factory import make_engine
 from rolesynth_assets.mllm.settings import EngineSettings

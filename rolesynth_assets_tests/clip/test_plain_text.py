@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
 
 from rolesynth_assets.clip.plain_text import of_plain_text
-from rolesynth_assets.mllm.embedded import WEIGHTS
+from rolesynth_assets.embedded.nano.engine import WEIGHTS
 
 PLAIN = of_plain_text(SimpleTokenizer())
 THEIRS = SimpleTokenizer()

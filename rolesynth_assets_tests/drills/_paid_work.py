@@ -100,7 +100,7 @@ def work(stage: Stage, folder: Path, url: str, **settings: Any) -> int:
     if stage == "cads":
         return _cads(folder, url, settings)
     from rolesynth_assets.captions.generate import write_captions
-    from rolesynth_assets.mllm.openai import OpenAIEngine
+    from rolesynth_assets.mllm.openai.engine import OpenAIEngine
     from rolesynth_assets.pairs.scores import write_scores
     from rolesynth_assets.roles.library import load_role_sets
 

@@ -149,7 +149,7 @@ def _replies(folder: Path) -> list[bytes]:
 
 def _read_reply(data: bytes, folder: Path) -> None:
     from rolesynth_assets.cads.prompts.json_object import json_objects
-    from rolesynth_assets.mllm.completion import read_completion
+    from rolesynth_assets.mllm.openai.reply import read_completion
 
     read_completion("one", data, 1.0)
     try:

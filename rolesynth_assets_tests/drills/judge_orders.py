@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from rolesynth_assets.captions.lengths import DEFAULT_POLICY, LengthKind
 from rolesynth_assets.captions.parse import parse_caption
+from rolesynth_assets.embedded.nano.engine import WEIGHTS, EmbeddedEngine
 from rolesynth_assets.embedded.world.scenes import draw, encode, sample_scene
-from rolesynth_assets.mllm.embedded import WEIGHTS, EmbeddedEngine
 from rolesynth_assets.mllm.engine import ChatEngine, ChatReply, ChatRequest, ModelIdentity
 from rolesynth_assets.pairs.judge import JUDGE_SAMPLING, Judgement, judge_prompt, judge_reply
 from rolesynth_assets.roles.library import load_role_sets

@@ -7,8 +7,8 @@ import torch
 from tokenizers import Tokenizer
 
 from rolesynth_assets.embedded.nano.architecture import nano_config, new_nano
+from rolesynth_assets.embedded.nano.engine import WEIGHTS
 from rolesynth_assets.embedded.nano.tokenizer import SPECIAL_TOKENS, load_tokenizer, token_id
-from rolesynth_assets.mllm.embedded import WEIGHTS
 
 
 @pytest.fixture(scope="session")

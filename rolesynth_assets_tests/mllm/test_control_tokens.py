@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from rolesynth_assets.embedded.nano.engine import WEIGHTS
 from rolesynth_assets.embedded.nano.tokenizer import SPECIAL_TOKENS
 from rolesynth_assets.mllm.control_tokens import (
     control_tokens,
@@ -17,7 +18,6 @@ from rolesynth_assets.mllm.control_tokens import (
     restored,
     restored_reply,
 )
-from rolesynth_assets.mllm.embedded import WEIGHTS
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest, FailureReason, Sampling, Turn
 from rolesynth_assets.mllm.messages import MessageBuilder
 from rolesynth_assets.pairs.judge import judge_prompt
@@ -148,7 +148,7 @@ def test_a_judged_caption_reads_as_text_in_every_template():
 
 
 def test_the_embedded_judge_reads_the_caption_as_text():
-    from rolesynth_assets.mllm.embedded import EmbeddedEngine
+    from rolesynth_assets.embedded.nano.engine import EmbeddedEngine
 
     async def replies() -> list[ChatReply]:
         engine = EmbeddedEngine()

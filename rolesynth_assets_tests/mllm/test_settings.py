@@ -5,7 +5,7 @@ import pytest
 
 from rolesynth_assets.mllm.engine import EngineError
 from rolesynth_assets.mllm.factory import make_engine
-from rolesynth_assets.mllm.openai import OpenAIEngine
+from rolesynth_assets.mllm.openai.engine import OpenAIEngine
 from rolesynth_assets.mllm.settings import EngineSettings
 
 

@@ -13,8 +13,8 @@ from rolesynth_assets.mllm.engine import (
     FailureReason,
     Sampling,
 )
-from rolesynth_assets.mllm.faults import Backoff
-from rolesynth_assets.mllm.openai import OpenAIEngine
+from rolesynth_assets.mllm.openai.engine import OpenAIEngine
+from rolesynth_assets.mllm.openai.faults import Backoff
 from rolesynth_assets.mllm.settings import EngineSettings
 from rolesynth_assets_tests.mllm.stub_server import Fault, StubServer, every_time
 

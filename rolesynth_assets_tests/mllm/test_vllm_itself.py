@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from rolesynth_assets.captions.lengths import DEFAULT_POLICY
+from rolesynth_assets.embedded.nano.engine import WEIGHTS, EmbeddedEngine
 from rolesynth_assets.embedded.world.scenes import draw_halved, sample_scene
-from rolesynth_assets.mllm.embedded import WEIGHTS, EmbeddedEngine
 from rolesynth_assets.mllm.engine import (
     ChatEngine,
     ChatReply,

@@ -8,12 +8,12 @@ import random
 import pytest
 
 from rolesynth_assets.captions.lengths import DEFAULT_POLICY
+from rolesynth_assets.embedded.nano.engine import EmbeddedEngine
 from rolesynth_assets.embedded.problems.pose import Domain, held_out
 from rolesynth_assets.embedded.world.caption_grammar import describe
 from rolesynth_assets.embedded.world.claims import claims
 from rolesynth_assets.embedded.world.scenes import Scene, draw, encode, sample_scene
 from rolesynth_assets.embedded.world.write import DEMO_SIZE, HELD_OUT
-from rolesynth_assets.mllm.embedded import EmbeddedEngine
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest, Sampling
 from rolesynth_assets.nano_training.lessons import Teacher, spoil
 from rolesynth_assets.nano_training.measure_abilities import ASKED, answer_of

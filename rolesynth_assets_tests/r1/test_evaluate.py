@@ -1,7 +1,7 @@
 import pytest
 
 from rolesynth_assets.cads.strategies import TaskType
-from rolesynth_assets.mllm.embedded import EmbeddedEngine
+from rolesynth_assets.embedded.nano.engine import EmbeddedEngine
 from rolesynth_assets.r1.benchmark import BenchmarkItem, chance_level
 from rolesynth_assets.r1.data import NO_DATA
 from rolesynth_assets.r1.evaluate import evaluate, graded, scores_frame

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from rolesynth_assets.clip.manifest import CheckpointError, file_digest
-from rolesynth_assets.mllm.embedded import EmbeddedEngine
+from rolesynth_assets.embedded.nano.engine import EmbeddedEngine
 from rolesynth_assets.r1.checkpoint import (
     policy_source,
     read_log,

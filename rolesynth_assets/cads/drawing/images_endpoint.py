@@ -17,10 +17,11 @@ from rolesynth_assets.cads.drawing.renderer import DrawFailure, Drawing, Drawing
 from rolesynth_assets.images.decode import normalise
 from rolesynth_assets.images.limits import DecodeLimits
 from rolesynth_assets.images.rejects import Reject
-from rolesynth_assets.mllm.connection import connect
 from rolesynth_assets.mllm.control_tokens import neutralise
 from rolesynth_assets.mllm.engine import EngineError, FailureReason
-from rolesynth_assets.mllm.faults import (
+from rolesynth_assets.mllm.failure_streak import Silence
+from rolesynth_assets.mllm.openai.connection import connect
+from rolesynth_assets.mllm.openai.faults import (
     Backoff,
     BackoffWait,
     FaultReader,
@@ -30,7 +31,6 @@ from rolesynth_assets.mllm.faults import (
     names_parameter,
     stop_after,
 )
-from rolesynth_assets.mllm.health import Silence
 from rolesynth_assets.mllm.settings import SettingNames
 
 LIMITS = DecodeLimits(max_bytes=32 * 2**20)

@@ -11,7 +11,6 @@ from rolesynth_assets.cads.collective.collective import Collective
 from rolesynth_assets.cads.drawing.renderer import Drawing, DrawingFailed, Renderer
 from rolesynth_assets.cads.records import MemberUsage
 from rolesynth_assets.cads.round.journal import Journal, drawing_key
-from rolesynth_assets.mllm.asker import Asker
 from rolesynth_assets.mllm.engine import (
     ChatEngine,
     ChatReply,
@@ -19,6 +18,7 @@ from rolesynth_assets.mllm.engine import (
     FailureReason,
     ModelIdentity,
 )
+from rolesynth_assets.mllm.micro_batcher import Asker
 from rolesynth_assets.mllm.reply_journal import request_key
 from rolesynth_assets.store.digests import image_id
 

@@ -2,7 +2,7 @@
 
 A stand-in for the language side of a collective's members. It reads prompts and nothing else: no
 pixel and no description of a scene that it did not make up itself. Raise `SCRIPT` in
-`rolesynth_assets.mllm.embedded` when what it answers changes.
+`rolesynth_assets.embedded.nano.engine` when what it answers changes.
 """
 
 from __future__ import annotations

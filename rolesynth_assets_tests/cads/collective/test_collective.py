@@ -17,10 +17,10 @@ from rolesynth_assets.cads.collective.collective import (
     read_collective,
 )
 from rolesynth_assets.cads.collective.member import ImageMode, Member, normal_url
-from rolesynth_assets.mllm import embedded
+from rolesynth_assets.embedded.nano import engine as embedded_engine
 from rolesynth_assets.mllm.engine import EngineError, Sampling
 from rolesynth_assets.mllm.factory import make_engine
-from rolesynth_assets.mllm.openai import OpenAIEngine
+from rolesynth_assets.mllm.openai.engine import OpenAIEngine
 
 URL = "http://127.0.0.1:8000/v1"
 
@@ -297,7 +297,7 @@ def test_the_digest_follows_what_changes_the_rows() -> None:
 def test_the_digest_follows_the_content_of_embedded_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embedded, "WEIGHTS", tmp_path / "nano")
+    monkeypatch.setattr(embedded_engine, "WEIGHTS", tmp_path / "nano")
     (tmp_path / "nano").mkdir()
     made = collective({"name": "ada", "model": "nano"})
     with pytest.raises(EngineError, match="no model 'nano'"):

@@ -22,7 +22,7 @@ from rolesynth_assets.cads.drawing.renderer import (
 from rolesynth_assets.embedded.world.scenes import draw, sample_scene
 from rolesynth_assets.embedded.world.specification import specification
 from rolesynth_assets.mllm.engine import EngineError
-from rolesynth_assets.mllm.faults import Backoff
+from rolesynth_assets.mllm.openai.faults import Backoff
 from rolesynth_assets_tests.mllm.stub_server import (
     Fault,
     Faults,

@@ -6,6 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rolesynth_assets.embedded.nano.architecture import IMAGE_TOKENS
+from rolesynth_assets.embedded.nano.engine import WEIGHTS
 from rolesynth_assets.embedded.nano.tokenizer import (
     SPECIAL_TOKENS,
     VOCABULARY,
@@ -17,7 +18,6 @@ from rolesynth_assets.embedded.nano.tokenizer import (
 )
 from rolesynth_assets.embedded.world.object_kinds import KINDS
 from rolesynth_assets.embedded.world.scenes import sample_scene
-from rolesynth_assets.mllm.embedded import WEIGHTS
 from rolesynth_assets.mllm.engine import Turn
 from rolesynth_assets.nano_training.language_stage import encode_lessons
 from rolesynth_assets.nano_training.lessons import Lesson, Teacher

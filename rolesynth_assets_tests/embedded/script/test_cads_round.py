@@ -14,12 +14,12 @@ from rolesynth_assets.cads.records import RoundOutcome
 from rolesynth_assets.cads.round.stored_round import Place, make_round
 from rolesynth_assets.cads.seeds.intake import take_seeds
 from rolesynth_assets.cads.values import Decision
+from rolesynth_assets.embedded.nano import engine as embedded_engine
 from rolesynth_assets.embedded.problems.solve import true_answer
 from rolesynth_assets.embedded.problems.write_seeds import SeedSize, write_seeds
 from rolesynth_assets.embedded.script.contexts import read_advice
 from rolesynth_assets.embedded.world import specification
 from rolesynth_assets.lineage.summary_problems import summarise_rounds
-from rolesynth_assets.mllm import embedded
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest
 from rolesynth_assets.store.tables import Store
 
@@ -58,8 +58,8 @@ def collective(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Coll
         FakeNano.drawn[sha256(image).hexdigest()] = instruction
         return image
 
-    monkeypatch.setattr(embedded, "WEIGHTS", tmp_path / "nano")
-    monkeypatch.setattr(embedded, "_Nano", FakeNano)
+    monkeypatch.setattr(embedded_engine, "WEIGHTS", tmp_path / "nano")
+    monkeypatch.setattr(embedded_engine, "_Nano", FakeNano)
     monkeypatch.setattr(FakeNano, "asked", [])
     monkeypatch.setattr(specification, "draw_specification", drawing)
     yield read_collective(SHIPPED / "embedded.yaml")

@@ -8,9 +8,9 @@ import time
 import pytest
 
 from rolesynth_assets.mllm.engine import ChatRequest, EngineError, Sampling, Turn
-from rolesynth_assets.mllm.faults import Backoff
-from rolesynth_assets.mllm.openai import OpenAIEngine
-from rolesynth_assets.mllm.served_model import revision_of
+from rolesynth_assets.mllm.openai.engine import OpenAIEngine
+from rolesynth_assets.mllm.openai.faults import Backoff
+from rolesynth_assets.mllm.openai.revision import revision_of
 from rolesynth_assets.mllm.settings import EngineSettings
 from rolesynth_assets_tests.mllm.stub_server import Fault, StubServer, every_time
 

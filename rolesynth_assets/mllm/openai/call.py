@@ -7,10 +7,10 @@ from typing import Any
 import openai
 from tenacity import AsyncRetrying, retry_if_exception_type
 
-from rolesynth_assets.mllm.completion import read_completion
 from rolesynth_assets.mllm.control_tokens import restored_reply
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest, FailureReason
-from rolesynth_assets.mllm.faults import (
+from rolesynth_assets.mllm.failure_streak import Silence
+from rolesynth_assets.mllm.openai.faults import (
     BackoffWait,
     FaultReader,
     RejectedFault,
@@ -18,7 +18,7 @@ from rolesynth_assets.mllm.faults import (
     names_parameter,
     stop_after,
 )
-from rolesynth_assets.mllm.health import Silence
+from rolesynth_assets.mllm.openai.reply import read_completion
 from rolesynth_assets.mllm.settings import EngineSettings
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import openai
 
-from rolesynth_assets.mllm.bounded_body import ACCEPTED, bounded, bounded_async
+from rolesynth_assets.mllm.openai.bounded_body import ACCEPTED, bounded, bounded_async
 from rolesynth_assets.mllm.settings import is_openais_own
 
 _NO_KEY = "none"

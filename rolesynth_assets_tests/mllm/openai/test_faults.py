@@ -15,8 +15,8 @@ from rolesynth_assets.mllm.engine import (
     FailureReason,
     Sampling,
 )
-from rolesynth_assets.mllm.faults import Backoff, retry_after_s
-from rolesynth_assets.mllm.openai import OpenAIEngine
+from rolesynth_assets.mllm.openai.engine import OpenAIEngine
+from rolesynth_assets.mllm.openai.faults import Backoff, retry_after_s
 from rolesynth_assets.mllm.settings import EngineSettings, SettingNames
 from rolesynth_assets_tests.mllm.stub_server import (
     Fault,

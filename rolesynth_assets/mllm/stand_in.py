@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from rolesynth_assets.mllm.embedded import NANO
+from rolesynth_assets.embedded.nano.engine import NANO
 from rolesynth_assets.mllm.engine import EngineError
 from rolesynth_assets.mllm.settings import EngineSettings
 

@@ -6,10 +6,10 @@ import pytest
 
 from rolesynth_assets.cads.collective.renderer_settings import RendererSettings
 from rolesynth_assets.cads.drawing.images_endpoint import ImagesEndpoint
-from rolesynth_assets.mllm.connection import connect, connect_blocking
 from rolesynth_assets.mllm.engine import ChatRequest, EngineError, Sampling
-from rolesynth_assets.mllm.faults import Backoff
-from rolesynth_assets.mllm.openai import OpenAIEngine
+from rolesynth_assets.mllm.openai.connection import connect, connect_blocking
+from rolesynth_assets.mllm.openai.engine import OpenAIEngine
+from rolesynth_assets.mllm.openai.faults import Backoff
 from rolesynth_assets.mllm.settings import EngineSettings
 from rolesynth_assets_tests.mllm.stub_server import Fault, StubServer, every_time
 

@@ -5,8 +5,6 @@ from collections.abc import AsyncGenerator, Iterable, Iterator
 
 import openai
 
-from rolesynth_assets.mllm.chat_call import ChatCaller
-from rolesynth_assets.mllm.connection import connect, connect_blocking
 from rolesynth_assets.mllm.engine import (
     ChatReply,
     ChatRequest,
@@ -14,10 +12,12 @@ from rolesynth_assets.mllm.engine import (
     FailureReason,
     ModelIdentity,
 )
-from rolesynth_assets.mllm.faults import Backoff, BackoffWait, FaultReader
-from rolesynth_assets.mllm.health import Health
+from rolesynth_assets.mllm.failure_streak import Health
 from rolesynth_assets.mllm.messages import MessageBuilder, UnreadableImageError
-from rolesynth_assets.mllm.served_model import ask_revision
+from rolesynth_assets.mllm.openai.call import ChatCaller
+from rolesynth_assets.mllm.openai.connection import connect, connect_blocking
+from rolesynth_assets.mllm.openai.faults import Backoff, BackoffWait, FaultReader
+from rolesynth_assets.mllm.openai.revision import ask_revision
 from rolesynth_assets.mllm.settings import EngineSettings
 
 _MODELS_TIMEOUT_S = 30.0

@@ -25,12 +25,12 @@ from rolesynth_assets.mllm.engine import (
     FailureReason,
     ModelIdentity,
 )
-from rolesynth_assets.mllm.loading import LOADING
+from rolesynth_assets.mllm.load_lock import LOADING
 
 if TYPE_CHECKING:
     import torch
 
-WEIGHTS = Path(__file__).parents[1] / "embedded" / "weights" / "nano"
+WEIGHTS = Path(__file__).parent / "weights" / "nano"
 NANO = "nano-mllm"
 """The model name that rows of the weights `nano` carry; others carry their folder's name."""
 SCRIPT = "script.1"

@@ -12,10 +12,8 @@ from PIL import Image
 
 from rolesynth_assets.captions.lengths import DEFAULT_POLICY
 from rolesynth_assets.embedded.nano import architecture
-from rolesynth_assets.embedded.script.member import ROLES
-from rolesynth_assets.embedded.world.scenes import draw, encode, sample_scene
-from rolesynth_assets.mllm import embedded
-from rolesynth_assets.mllm.embedded import (
+from rolesynth_assets.embedded.nano import engine as embedded_engine
+from rolesynth_assets.embedded.nano.engine import (
     BATCH,
     NANO,
     SCRIPT,
@@ -23,6 +21,8 @@ from rolesynth_assets.mllm.embedded import (
     EmbeddedEngine,
     shipped_weights,
 )
+from rolesynth_assets.embedded.script.member import ROLES
+from rolesynth_assets.embedded.world.scenes import draw, encode, sample_scene
 from rolesynth_assets.mllm.engine import (
     ChatReply,
     ChatRequest,
@@ -95,7 +95,7 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / name).mkdir()
         (tmp_path / name / "model.safetensors").write_bytes(content)
     (tmp_path / "nano-empty").mkdir()
-    monkeypatch.setattr(embedded, "WEIGHTS", tmp_path / "nano")
+    monkeypatch.setattr(embedded_engine, "WEIGHTS", tmp_path / "nano")
     return tmp_path
 
 
@@ -199,7 +199,7 @@ def test_weights_without_a_tokenizer_use_that_of_nano(
     engine: EmbeddedEngine, tmp_path: Path
 ) -> None:
     for name in ("config.json", "model.safetensors"):
-        shutil.copy(embedded.WEIGHTS / name, tmp_path / name)
+        shutil.copy(embedded_engine.WEIGHTS / name, tmp_path / name)
     request = captions(1)
     (theirs,) = replies(EmbeddedEngine(tmp_path), request)
     (ours,) = replies(engine, request)

@@ -10,8 +10,8 @@ import openai
 from tenacity import RetryCallState, wait_exponential_jitter
 from tenacity.wait import wait_base
 
-from rolesynth_assets.mllm.bounded_body import BodyTooLargeError
 from rolesynth_assets.mllm.engine import EngineError, FailureReason
+from rolesynth_assets.mllm.openai.bounded_body import BodyTooLargeError
 from rolesynth_assets.mllm.settings import SettingNames
 
 _DETAIL_CHARS = 300

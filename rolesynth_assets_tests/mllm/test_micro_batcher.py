@@ -4,7 +4,6 @@ from itertools import islice
 
 import pytest
 
-from rolesynth_assets.mllm.asker import Asker
 from rolesynth_assets.mllm.engine import (
     ChatReply,
     ChatRequest,
@@ -13,7 +12,8 @@ from rolesynth_assets.mllm.engine import (
     ModelIdentity,
     Sampling,
 )
-from rolesynth_assets.mllm.openai import OpenAIEngine
+from rolesynth_assets.mllm.micro_batcher import Asker
+from rolesynth_assets.mllm.openai.engine import OpenAIEngine
 from rolesynth_assets.mllm.settings import EngineSettings
 from rolesynth_assets_tests.mllm.stub_server import StubServer
 

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 
 from rolesynth_assets.mllm.engine import ChatReply, FailureReason
-from rolesynth_assets.mllm.faults import FaultReader, RetryableFault, UnansweredFault
+from rolesynth_assets.mllm.openai.faults import FaultReader, RetryableFault, UnansweredFault
 
 _LEAST_FAILURES_TO_STOP = 16
 """So many failures in a row, or two rounds of all slots, and the model fails for everybody."""

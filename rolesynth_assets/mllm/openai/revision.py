@@ -7,7 +7,7 @@ from pydantic import BaseModel, ValidationError
 from tenacity import Retrying, retry_if_exception_type
 
 from rolesynth_assets.mllm.engine import EngineError, FailureReason
-from rolesynth_assets.mllm.faults import (
+from rolesynth_assets.mllm.openai.faults import (
     BackoffWait,
     FaultReader,
     RejectedFault,
