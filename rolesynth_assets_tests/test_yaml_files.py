@@ -4,9 +4,9 @@ import pytest
 import yaml
 
 from rolesynth_assets.benchmarks import tasks
+from rolesynth_assets.clip import library
 from rolesynth_assets.errors import InputError
 from rolesynth_assets.r1 import library as r1_library
-from rolesynth_assets.recipes import library
 from rolesynth_assets.roles import library as roles
 
 LOADERS = {

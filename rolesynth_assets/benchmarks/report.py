@@ -11,6 +11,7 @@ import numpy as np
 
 from rolesynth_assets.benchmarks.bootstrap import LEVEL, Interval
 from rolesynth_assets.benchmarks.score import Metric
+from rolesynth_assets.clip.recipe import Recipe
 from rolesynth_assets.pictures.charts import Bar
 from rolesynth_assets.pictures.markdown import (
     Markdown,
@@ -22,7 +23,6 @@ from rolesynth_assets.pictures.markdown import (
     table,
     text,
 )
-from rolesynth_assets.recipes.recipe import Recipe
 
 if TYPE_CHECKING:
     import polars as pl

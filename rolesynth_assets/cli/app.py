@@ -50,7 +50,7 @@ def demo(
     Captions and judgements come from tiny models in this package, stand-ins for Qwen2.5-VL-7B and
     its like, and problems from a script. A second run finds everything up to date.
     """
-    from rolesynth_assets.recipes.library import load_recipes
+    from rolesynth_assets.clip.library import load_recipes
 
     began = time.perf_counter()
     recipes = load_recipes(None)
@@ -67,8 +67,8 @@ def demo(
 @app.command()
 def ablation() -> None:
     """Train and score every embedded recipe, CLIP and R1, with all its seeds; write reports."""
+    from rolesynth_assets.clip.library import load_recipes
     from rolesynth_assets.r1.library import load_r1_recipes
-    from rolesynth_assets.recipes.library import load_recipes
 
     began = time.perf_counter()
     settings = _embedded_settings()
@@ -147,7 +147,7 @@ def run(
     Which model writes is set by ROLESYNTH_ENGINE (embedded, openai, vllm), ROLESYNTH_BASE_URL,
     ROLESYNTH_MODEL and ROLESYNTH_API_KEY.
     """
-    from rolesynth_assets.recipes.library import load_recipes
+    from rolesynth_assets.clip.library import load_recipes
     from rolesynth_assets.settings import Settings
 
     known = load_recipes(Settings.load().recipes)

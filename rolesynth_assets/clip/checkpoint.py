@@ -19,6 +19,7 @@ from open_clip.transform import PreprocessCfg, image_transform_v2
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from rolesynth_assets.clip.library import dump_recipe
 from rolesynth_assets.clip.manifest import (
     CONFIG,
     LOSSES,
@@ -36,9 +37,8 @@ from rolesynth_assets.clip.manifest import (
 from rolesynth_assets.clip.model import ClipModel
 from rolesynth_assets.clip.pixels import normalise, split_preprocess
 from rolesynth_assets.clip.plain_text import of_plain_text
+from rolesynth_assets.clip.recipe import Recipe
 from rolesynth_assets.clip.text import encode_text
-from rolesynth_assets.recipes.library import dump_recipe
-from rolesynth_assets.recipes.recipe import Recipe
 
 
 class Checkpoint(NamedTuple):

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from rolesynth_assets.recipes.recipe import Layout, Recipe
+from rolesynth_assets.clip.recipe import Layout, Recipe
 from rolesynth_assets.store.digests import seed_from, table_digest
 
 ImageReader = Callable[[Sequence[str]], Mapping[str, bytes]]

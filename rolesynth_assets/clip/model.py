@@ -20,8 +20,8 @@ from torch import nn
 from rolesynth_assets.clip.architectures import FOLDER, shipped_architecture
 from rolesynth_assets.clip.plain_text import of_plain_text
 from rolesynth_assets.clip.positions import KEPT_POSITIONS, STRETCH, stretch, stretched_length
+from rolesynth_assets.clip.recipe import Recipe
 from rolesynth_assets.clip.text import text_tower
-from rolesynth_assets.recipes.recipe import Recipe
 
 
 class ModelError(ValueError):

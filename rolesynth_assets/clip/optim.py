@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from rolesynth_assets.recipes.recipe import Optimizer
+from rolesynth_assets.clip.recipe import Optimizer
 
 
 def make_optimizer(module: Any, settings: Optimizer) -> torch.optim.AdamW:

@@ -11,7 +11,7 @@ import torch
 
 from rolesynth_assets.clip.data import TrainingSet
 from rolesynth_assets.clip.manifest import STATE, LossPoint, file_digest, write_atomically
-from rolesynth_assets.recipes.recipe import Recipe
+from rolesynth_assets.clip.recipe import Recipe
 from rolesynth_assets.store.digests import digest
 
 

@@ -24,6 +24,7 @@ from rolesynth_assets.clip.model import ClipModel, build_model, freeze_positions
 from rolesynth_assets.clip.optim import learning_rate, make_optimizer
 from rolesynth_assets.clip.parts import encode_in_parts, require_independent_rows
 from rolesynth_assets.clip.pixels import PixelSource
+from rolesynth_assets.clip.recipe import Loss, Precision, Recipe
 from rolesynth_assets.clip.state import (
     RunState,
     init_digest,
@@ -33,7 +34,6 @@ from rolesynth_assets.clip.state import (
 )
 from rolesynth_assets.clip.text import MIXED_LENGTH_PARTS, encode_text
 from rolesynth_assets.clip.tokens import TokenSource
-from rolesynth_assets.recipes.recipe import Loss, Precision, Recipe
 
 Progress = Callable[[int, int, float], None]
 """Called after every step with the steps done, all steps, and the loss."""

@@ -52,8 +52,8 @@ def benchmark_scores(context: dg.AssetExecutionContext, platform: Platform) -> d
     from rolesynth_assets.benchmarks.score import scores_frame
     from rolesynth_assets.clip.manifest import read_manifest
     from rolesynth_assets.pictures.charts import retrieval_bars
-    from rolesynth_assets.recipes.training_rows import trained_seeds
     from rolesynth_assets.store.digests import digest
+    from rolesynth_assets.training_sets.rows import trained_seeds
 
     partition, settings = partitions.keys(context), platform.settings
     recipe, task = partitions.RECIPES[partition["recipe"]], partitions.TASKS[partition["benchmark"]]

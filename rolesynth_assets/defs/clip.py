@@ -65,13 +65,13 @@ def training_sets(context: dg.AssetExecutionContext, platform: Platform) -> dg.M
         multiplicity,
         pinned_version,
     )
-    from rolesynth_assets.recipes.pins import pin_training_set, write_pin
-    from rolesynth_assets.recipes.training_rows import (
+    from rolesynth_assets.store.tombstones import read_tombstones
+    from rolesynth_assets.training_sets.pins import pin_training_set, write_pin
+    from rolesynth_assets.training_sets.rows import (
         selected_pairs,
         training_set,
         training_set_row,
     )
-    from rolesynth_assets.store.tombstones import read_tombstones
 
     recipe, store = partitions.RECIPES[context.partition_key], platform.store
     manifest = platform.warehouse.read("manifests", {"role_set": recipe.role_set})
@@ -158,8 +158,8 @@ def clip_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> d
     from rolesynth_assets.clip.trainings import record_training
     from rolesynth_assets.images.checks import no_withdrawn_image
     from rolesynth_assets.pictures.charts import loss_curve
-    from rolesynth_assets.recipes.training_rows import selected_pairs, training_set
     from rolesynth_assets.store.tombstones import read_tombstones
+    from rolesynth_assets.training_sets.rows import selected_pairs, training_set
 
     partition, store, settings = partitions.keys(context), platform.store, platform.settings
     recipe, seed = partitions.RECIPES[partition["recipe"]], int(partition["seed"])

@@ -4,7 +4,7 @@ import dagster as dg
 
 from rolesynth_assets.benchmarks.tasks import load_tasks
 from rolesynth_assets.cads.seeds.domains import NO_DOMAIN, domain_files
-from rolesynth_assets.recipes.library import load_recipes, require_role_sets
+from rolesynth_assets.clip.library import load_recipes, require_role_sets
 from rolesynth_assets.roles.library import load_role_sets
 from rolesynth_assets.settings import Settings
 

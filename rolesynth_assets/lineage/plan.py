@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from rolesynth_assets.clip.recipe import Recipe
 from rolesynth_assets.lineage.refresh import Target
 from rolesynth_assets.r1.recipe import R1Recipe
-from rolesynth_assets.recipes.recipe import Recipe
 
 AnyRecipe = TypeVar("AnyRecipe", Recipe, R1Recipe)
 

@@ -17,9 +17,9 @@ from rolesynth_assets.cads.round.journal import Forgotten, Journal
 from rolesynth_assets.clip.trainings import read_trainings
 from rolesynth_assets.lineage.withdrawal import Withdrawal
 from rolesynth_assets.lineage.withdrawn_artefacts import ArtefactKind
-from rolesynth_assets.recipes.pins import Pin, pinned_rows, read_pins, write_pin
 from rolesynth_assets.store.errors import MissingVersionError
 from rolesynth_assets.store.rows import any_key
+from rolesynth_assets.training_sets.pins import Pin, pinned_rows, read_pins, write_pin
 
 if TYPE_CHECKING:
     from rolesynth_assets.store.reader import StoreReader

@@ -20,7 +20,7 @@ def trace(sources: Sources, text: str, *, limit: int = LIMIT) -> Trace:
     """Trace a row or an artefact, up and down.
 
     Old checkpoints are traced to the rows that they were trained on, whatever has been made since:
-    a pin names the Lance versions behind each training set (`rolesynth_assets.recipes.pins`).
+    a pin names the Lance versions behind each training set (`rolesynth_assets.training_sets.pins`).
 
     Args:
         sources: the stored state.

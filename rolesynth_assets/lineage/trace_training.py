@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from rolesynth_assets.clip.recipe import Cut
 from rolesynth_assets.clip.trainings import Training
 from rolesynth_assets.lineage.trace_captions import add_captions, add_images, add_pairs, add_scores
 from rolesynth_assets.lineage.trace_graph import Kind, Node, NodeId, TraceBuilder
@@ -15,9 +16,14 @@ from rolesynth_assets.lineage.trace_sources import (
     facts,
     short,
 )
-from rolesynth_assets.recipes.pins import Pin, first_pinned_rows, pinned_rows, sizes_of, trained_on
-from rolesynth_assets.recipes.recipe import Cut
 from rolesynth_assets.store.errors import MissingVersionError
+from rolesynth_assets.training_sets.pins import (
+    Pin,
+    first_pinned_rows,
+    pinned_rows,
+    sizes_of,
+    trained_on,
+)
 
 if TYPE_CHECKING:
     import polars as pl

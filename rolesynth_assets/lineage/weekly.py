@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from rolesynth_assets.clip.recipe import Recipe
 from rolesynth_assets.lineage.causes import Cell, Status
 from rolesynth_assets.lineage.fix import Wanted
 from rolesynth_assets.lineage.plan import targets
 from rolesynth_assets.lineage.staleness import Staleness
-from rolesynth_assets.recipes.recipe import Recipe
 
 
 def due_this_week(

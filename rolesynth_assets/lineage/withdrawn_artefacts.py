@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from rolesynth_assets.clip.trainings import read_trainings
 from rolesynth_assets.r1.trained import data_with
-from rolesynth_assets.recipes.pins import Pin, read_pins, trained_on
 from rolesynth_assets.store.errors import MissingVersionError
 from rolesynth_assets.store.rows import any_key
+from rolesynth_assets.training_sets.pins import Pin, read_pins, trained_on
 
 if TYPE_CHECKING:
     from rolesynth_assets.store.reader import StoreReader

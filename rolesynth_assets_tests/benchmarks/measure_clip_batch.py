@@ -18,9 +18,9 @@ import torch
 from PIL import Image
 
 from rolesynth_assets.clip.data import TrainingSet, in_memory
+from rolesynth_assets.clip.library import load_recipes
+from rolesynth_assets.clip.recipe import Recipe
 from rolesynth_assets.clip.train import BatchMemoryError, train
-from rolesynth_assets.recipes.library import load_recipes
-from rolesynth_assets.recipes.recipe import Recipe
 
 SIDE = 224
 LONG = "A photograph of a quiet harbour in the evening. " * 12

@@ -36,6 +36,7 @@ import pytest
 import typer
 from PIL import Image
 
+from rolesynth_assets.clip.recipe import Schedule
 from rolesynth_assets.definitions import defs
 from rolesynth_assets.defs import automation, partitions, resources
 from rolesynth_assets.defs.refresh_schedule import refresh
@@ -44,7 +45,6 @@ from rolesynth_assets.images.shards import load_shards
 from rolesynth_assets.lineage.causes import Cell
 from rolesynth_assets.lineage.refresh import QUIET, Refresher
 from rolesynth_assets.pairs import diversity
-from rolesynth_assets.recipes.recipe import Schedule
 from rolesynth_assets_tests.defs.fake_models import FakeModels
 from rolesynth_assets_tests.defs.small_graph import SmallGraph, small_graph
 

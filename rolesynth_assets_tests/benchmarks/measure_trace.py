@@ -13,16 +13,16 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from rolesynth_assets.clip.library import load_recipes
 from rolesynth_assets.clip.manifest import Manifest
 from rolesynth_assets.clip.trainings import record_training
 from rolesynth_assets.lineage.trace import trace
-from rolesynth_assets.recipes.library import load_recipes
-from rolesynth_assets.recipes.pins import pin_training_set, write_pin
-from rolesynth_assets.recipes.training_rows import selected_pairs
 from rolesynth_assets.store.digests import digest
 from rolesynth_assets.store.schemas import CAPTIONS, IMAGES, PAIRS, ROLES, SCORES
 from rolesynth_assets.store.tables import Store
 from rolesynth_assets.store.warehouse import Warehouse
+from rolesynth_assets.training_sets.pins import pin_training_set, write_pin
+from rolesynth_assets.training_sets.rows import selected_pairs
 
 SHARDS, IMAGES_PER_SHARD = 10, 10_000
 ROLE_SET, ROLE_NAMES, LENGTHS = "roles5", [f"Role {n}" for n in range(5)], ("long", "short")

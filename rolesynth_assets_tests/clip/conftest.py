@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from rolesynth_assets.clip.data import TrainingSet, in_memory
-from rolesynth_assets.recipes.recipe import Recipe
+from rolesynth_assets.clip.recipe import Recipe
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 30), "blue": (40, 40, 230)}
 

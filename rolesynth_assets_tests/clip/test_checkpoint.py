@@ -9,6 +9,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from rolesynth_assets.clip.checkpoint import load_checkpoint, reference_error
+from rolesynth_assets.clip.library import read_recipe
 from rolesynth_assets.clip.manifest import (
     CheckpointError,
     file_digest,
@@ -17,7 +18,6 @@ from rolesynth_assets.clip.manifest import (
     write_atomically,
 )
 from rolesynth_assets.clip.train import train
-from rolesynth_assets.recipes.library import read_recipe
 
 
 @pytest.fixture

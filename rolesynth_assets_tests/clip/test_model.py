@@ -8,8 +8,8 @@ from safetensors.torch import save_file
 from rolesynth_assets.clip.model import ModelError, build_model, freeze_positions
 from rolesynth_assets.clip.optim import learning_rate, make_optimizer
 from rolesynth_assets.clip.positions import stretch
+from rolesynth_assets.clip.recipe import Optimizer
 from rolesynth_assets.clip.text import encode_text
-from rolesynth_assets.recipes.recipe import Optimizer
 
 
 def built(recipe, seed=0):

@@ -129,7 +129,7 @@ from conftest import make_world
 from pathlib import Path
 from rolesynth_assets.clip.data import TrainingSet, in_memory
 from rolesynth_assets.clip.train import train
-from rolesynth_assets.recipes.library import read_recipe
+from rolesynth_assets.clip.library import read_recipe
 torch.set_num_threads({torch.get_num_threads()})
 rows, images = make_world()
 data = TrainingSet.from_rows(rows, in_memory(images))

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from rolesynth_assets.clip.recipe import Schedule
 from rolesynth_assets.definitions import defs
 from rolesynth_assets.defs import partitions, resources
 from rolesynth_assets.images.shards import load_shards, register_path
 from rolesynth_assets.lineage.plan import targets
 from rolesynth_assets.lineage.refresh import Refresher, RefreshReport
 from rolesynth_assets.pairs import diversity
-from rolesynth_assets.recipes.recipe import Schedule
 from rolesynth_assets.store.digests import digest
 from rolesynth_assets.store.tables import Store
 from rolesynth_assets.store.warehouse import Warehouse

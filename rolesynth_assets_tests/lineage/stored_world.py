@@ -7,14 +7,12 @@ import polars as pl
 
 from rolesynth_assets.captions.generate import write_captions
 from rolesynth_assets.clip.manifest import MANIFEST, Manifest
+from rolesynth_assets.clip.recipe import Recipe
 from rolesynth_assets.clip.trainings import record_training
 from rolesynth_assets.lineage.trace_sources import TRACED_TABLES, Sources
 from rolesynth_assets.pairs.cut import apply_cut, compute_cutoffs
 from rolesynth_assets.pairs.cutoff_rows import cut_rows
 from rolesynth_assets.pairs.scores import write_scores
-from rolesynth_assets.recipes.pins import Pin, pin_training_set, write_pin
-from rolesynth_assets.recipes.recipe import Recipe
-from rolesynth_assets.recipes.training_rows import selected_pairs, training_set, training_set_row
 from rolesynth_assets.roles.role import PromptTemplates, Role
 from rolesynth_assets.roles.role_set import FilterPolicy
 from rolesynth_assets.roles.rows import role_rows
@@ -22,6 +20,8 @@ from rolesynth_assets.store.schemas import PAIRS
 from rolesynth_assets.store.snapshot import Snapshot
 from rolesynth_assets.store.tables import Store
 from rolesynth_assets.store.warehouse import Warehouse
+from rolesynth_assets.training_sets.pins import Pin, pin_training_set, write_pin
+from rolesynth_assets.training_sets.rows import selected_pairs, training_set, training_set_row
 from rolesynth_assets_tests.captions.fake_engine import FakeEngine
 from rolesynth_assets_tests.captions.image_rows import store_images
 from rolesynth_assets_tests.defs.fake_models import hashed_score

@@ -1,6 +1,6 @@
+from rolesynth_assets.clip.library import load_recipes
 from rolesynth_assets.lineage.plan import ProblemWork, problem_targets, targets
 from rolesynth_assets.r1.library import load_r1_recipes
-from rolesynth_assets.recipes.library import load_recipes
 
 RECIPES = load_recipes(None)
 

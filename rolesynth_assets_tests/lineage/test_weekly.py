@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 import dagster as dg
 import pytest
 
+from rolesynth_assets.clip.library import load_recipes
 from rolesynth_assets.lineage.causes import Cell
 from rolesynth_assets.lineage.fix import Fixed, Limits, fix
 from rolesynth_assets.lineage.refresh import Refresher
 from rolesynth_assets.lineage.spent import Spent
 from rolesynth_assets.lineage.staleness import examine
 from rolesynth_assets.lineage.weekly import due_this_week, next_rounds
-from rolesynth_assets.recipes.library import load_recipes
 from rolesynth_assets_tests.lineage.little_graphs import World
 
 SHARDS = dg.DynamicPartitionsDefinition(name="image_shard")

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rolesynth_assets.recipes.recipe import Recipe
-from rolesynth_assets.recipes.select import EmptySelectionError, select_rows
+from rolesynth_assets.clip.recipe import Recipe
+from rolesynth_assets.training_sets.select import EmptySelectionError, select_rows
 from rolesynth_assets_tests.property_profiles import examples
 
 

@@ -6,18 +6,18 @@ import pyarrow as pa
 import pytest
 
 from rolesynth_assets.clip.manifest import MANIFEST, CheckpointError
-from rolesynth_assets.recipes.recipe import Recipe
-from rolesynth_assets.recipes.select import EmptySelectionError
-from rolesynth_assets.recipes.training_rows import (
+from rolesynth_assets.clip.recipe import Recipe
+from rolesynth_assets.store.errors import MissingRowError
+from rolesynth_assets.store.schemas import IMAGES, PAIRS
+from rolesynth_assets.store.tables import Store
+from rolesynth_assets.store.warehouse import Warehouse
+from rolesynth_assets.training_sets.rows import (
     selected_pairs,
     trained_seeds,
     training_set,
     training_set_row,
 )
-from rolesynth_assets.store.errors import MissingRowError
-from rolesynth_assets.store.schemas import IMAGES, PAIRS
-from rolesynth_assets.store.tables import Store
-from rolesynth_assets.store.warehouse import Warehouse
+from rolesynth_assets.training_sets.select import EmptySelectionError
 
 
 def recipe(**changes) -> Recipe:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from rolesynth_assets.recipes.recipe import Recipe
-from rolesynth_assets.recipes.select import select_rows
+from rolesynth_assets.clip.recipe import Recipe
+from rolesynth_assets.training_sets.select import select_rows
 
 if TYPE_CHECKING:
     from rolesynth_assets.clip.data import TrainingSet

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rolesynth_assets.recipes.recipe import Cut, Recipe
-from rolesynth_assets.recipes.select import draw
+from rolesynth_assets.clip.recipe import Cut, Recipe
 from rolesynth_assets.store.rows import all_of, any_key
+from rolesynth_assets.training_sets.select import draw
 
 if TYPE_CHECKING:
     import polars as pl

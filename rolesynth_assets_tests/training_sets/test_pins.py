@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rolesynth_assets.recipes.pins import (
+from rolesynth_assets.clip.recipe import Cut, Recipe
+from rolesynth_assets.store.digests import digest
+from rolesynth_assets.store.schemas import PAIRS
+from rolesynth_assets.store.tables import Store
+from rolesynth_assets.store.warehouse import Warehouse
+from rolesynth_assets.training_sets.pins import (
     PINNED_TABLES,
     Pin,
     first_pinned_rows,
@@ -18,13 +23,8 @@ from rolesynth_assets.recipes.pins import (
     trained_on,
     write_pin,
 )
-from rolesynth_assets.recipes.recipe import Cut, Recipe
-from rolesynth_assets.recipes.select import EmptySelectionError, select_rows
-from rolesynth_assets.recipes.training_rows import selected_pairs
-from rolesynth_assets.store.digests import digest
-from rolesynth_assets.store.schemas import PAIRS
-from rolesynth_assets.store.tables import Store
-from rolesynth_assets.store.warehouse import Warehouse
+from rolesynth_assets.training_sets.rows import selected_pairs
+from rolesynth_assets.training_sets.select import EmptySelectionError, select_rows
 from rolesynth_assets_tests.property_profiles import examples
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from rolesynth_assets.recipes.recipe import Cut, Recipe
+from rolesynth_assets.clip.recipe import Cut, Recipe
 from rolesynth_assets.store.digests import digest_each
 
 

@@ -9,11 +9,11 @@ import yaml
 from pydantic import ValidationError
 
 from rolesynth_assets.bounded_yaml import YamlFileError, read_yaml
+from rolesynth_assets.clip.recipe import Recipe
 from rolesynth_assets.errors import InputError
-from rolesynth_assets.recipes.recipe import Recipe
 from rolesynth_assets.yaml_files import faults, load_named
 
-SHIPPED = Path(__file__).parent / "library"
+SHIPPED = Path(__file__).parent / "recipes"
 
 
 class RecipeError(InputError):

@@ -3,7 +3,7 @@ import yaml
 from pydantic import ValidationError
 
 from rolesynth_assets.clip.architectures import shipped_architecture
-from rolesynth_assets.recipes.library import (
+from rolesynth_assets.clip.library import (
     SHIPPED,
     RecipeError,
     dump_recipe,
@@ -11,7 +11,7 @@ from rolesynth_assets.recipes.library import (
     read_recipe,
     require_role_sets,
 )
-from rolesynth_assets.recipes.recipe import Recipe
+from rolesynth_assets.clip.recipe import Recipe
 
 MINIMAL = {
     "name": "mine",
@@ -164,7 +164,7 @@ def test_the_digest_leaves_out_labels_and_nothing_else(monkeypatch):
         assert recipe(**changes).digest != first.digest, changes
     digest = first.digest
     changed = {**(shipped_architecture("rolesynth-nano") or {}), "embed_dim": 1}
-    monkeypatch.setattr("rolesynth_assets.recipes.recipe.shipped_architecture", lambda _: changed)
+    monkeypatch.setattr("rolesynth_assets.clip.recipe.shipped_architecture", lambda _: changed)
     assert recipe().digest != digest
 
 
