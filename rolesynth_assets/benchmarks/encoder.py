@@ -74,7 +74,7 @@ class ClipEncoder:
         """Embed texts: (texts, d) float32, L2-normalised rows."""
         import torch
 
-        from rolesynth_assets.clip.text import encode_text
+        from rolesynth_assets.clip.trimmed_text import encode_text
 
         with torch.inference_mode():
             features = encode_text(self.model, self.tokenizer(texts).to(self.device)).float()
@@ -89,7 +89,7 @@ def load_encoder(checkpoint_dir: Path) -> ClipEncoder:
     """
     import torch
 
-    from rolesynth_assets.clip.checkpoint import load_checkpoint
+    from rolesynth_assets.clip.checkpoint.save_load import load_checkpoint
 
     model, preprocess, tokenizer = load_checkpoint(checkpoint_dir)
     device = "cuda" if torch.cuda.is_available() else "cpu"

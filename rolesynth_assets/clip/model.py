@@ -21,7 +21,7 @@ from rolesynth_assets.clip.architectures import FOLDER, shipped_architecture
 from rolesynth_assets.clip.plain_text import of_plain_text
 from rolesynth_assets.clip.positions import KEPT_POSITIONS, STRETCH, stretch, stretched_length
 from rolesynth_assets.clip.recipe import Recipe
-from rolesynth_assets.clip.text import text_tower
+from rolesynth_assets.clip.trimmed_text import text_tower
 
 
 class ModelError(ValueError):

@@ -15,25 +15,25 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rolesynth_assets.clip import checkpoint
-from rolesynth_assets.clip.data import Batch, BatchPlan, TrainingSet
-from rolesynth_assets.clip.lookahead import one_ahead
-from rolesynth_assets.clip.loss import info_nce_loss, multi_positive_loss
-from rolesynth_assets.clip.manifest import MANIFEST, STATE, LossPoint, Manifest
-from rolesynth_assets.clip.model import ClipModel, build_model, freeze_positions
-from rolesynth_assets.clip.optim import learning_rate, make_optimizer
-from rolesynth_assets.clip.parts import encode_in_parts, require_independent_rows
-from rolesynth_assets.clip.pixels import PixelSource
-from rolesynth_assets.clip.recipe import Loss, Precision, Recipe
-from rolesynth_assets.clip.state import (
+from rolesynth_assets.clip.checkpoint import save_load
+from rolesynth_assets.clip.checkpoint.files import MANIFEST, STATE, LossPoint, Manifest
+from rolesynth_assets.clip.checkpoint.resume_state import (
     RunState,
     init_digest,
     load_state,
     run_fingerprint,
     save_state,
 )
-from rolesynth_assets.clip.text import MIXED_LENGTH_PARTS, encode_text
-from rolesynth_assets.clip.tokens import TokenSource
+from rolesynth_assets.clip.data.batches import Batch, BatchPlan, TrainingSet
+from rolesynth_assets.clip.data.pixels import PixelSource
+from rolesynth_assets.clip.data.tokens import TokenSource
+from rolesynth_assets.clip.gradient_caching import encode_in_parts, require_independent_rows
+from rolesynth_assets.clip.lookahead import one_ahead
+from rolesynth_assets.clip.loss import info_nce_loss, multi_positive_loss
+from rolesynth_assets.clip.model import ClipModel, build_model, freeze_positions
+from rolesynth_assets.clip.optim import learning_rate, make_optimizer
+from rolesynth_assets.clip.recipe import Loss, Precision, Recipe
+from rolesynth_assets.clip.trimmed_text import MIXED_LENGTH_PARTS, encode_text
 
 Progress = Callable[[int, int, float], None]
 """Called after every step with the steps done, all steps, and the loss."""
@@ -269,10 +269,10 @@ def _inputs(run: _Run, first: int, total: int) -> Iterator[tuple[Batch, Tensor, 
 def _finish(run: _Run, state: RunState, out_dir: Path) -> Manifest:
     """Write the finished checkpoint, the manifest last, and drop the saved state."""
     module, data = run.model.module.to("cpu").eval(), run.plan.training_set
-    weights_digest = checkpoint.save_weights(out_dir, module)
-    checkpoint.save_rest(out_dir, run.model, run.recipe, state.history)
+    weights_digest = save_load.save_weights(out_dir, module)
+    save_load.save_rest(out_dir, run.model, run.recipe, state.history)
     some = np.arange(min(REFERENCE_IMAGES, len(data.image_ids)))
-    checkpoint.save_reference(
+    save_load.save_reference(
         out_dir, run.model, run.pixels.batch(some), run.tokens.batch(data.offsets[some])
     )
     manifest = Manifest(
@@ -289,6 +289,6 @@ def _finish(run: _Run, state: RunState, out_dir: Path) -> Manifest:
         weights_digest=weights_digest,
         versions={p: importlib.metadata.version(p) for p in ("torch", "open_clip_torch")},
     )
-    checkpoint.save_manifest(out_dir, manifest)
+    save_load.save_manifest(out_dir, manifest)
     (out_dir / STATE).unlink(missing_ok=True)
     return manifest

@@ -153,9 +153,9 @@ def clip_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> d
     the code change.
     """
     from rolesynth_assets.clip import checks
-    from rolesynth_assets.clip.checkpoint import reference_error
+    from rolesynth_assets.clip.checkpoint.recorded_trainings import record_training
+    from rolesynth_assets.clip.checkpoint.save_load import reference_error
     from rolesynth_assets.clip.train import train
-    from rolesynth_assets.clip.trainings import record_training
     from rolesynth_assets.images.checks import no_withdrawn_image
     from rolesynth_assets.pictures.charts import loss_curve
     from rolesynth_assets.store.tombstones import read_tombstones

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.cads.round.journal import Forgotten, Journal
-from rolesynth_assets.clip.trainings import read_trainings
+from rolesynth_assets.clip.checkpoint.recorded_trainings import read_trainings
 from rolesynth_assets.lineage.withdrawal import Withdrawal
 from rolesynth_assets.lineage.withdrawn_artefacts import ArtefactKind
 from rolesynth_assets.store.errors import MissingVersionError
@@ -228,7 +228,7 @@ def _drop_references(
 
     They are the decoded images that the reload check repeats; the checkpoint loads without them.
     """
-    from rolesynth_assets.clip.manifest import REFERENCE
+    from rolesynth_assets.clip.checkpoint.files import REFERENCE
 
     marked = {a.digest for a in withdrawal.artefacts if a.kind is ArtefactKind.CHECKPOINT}
     dropped = []

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rolesynth_assets.clip.trainings import Training, read_trainings
+from rolesynth_assets.clip.checkpoint.recorded_trainings import Training, read_trainings
 from rolesynth_assets.store.rows import any_key
 from rolesynth_assets.store.schemas import holds_bytes, table_spec
 from rolesynth_assets.store.tombstones import Tombstone, read_tombstones

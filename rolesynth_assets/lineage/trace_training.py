@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from rolesynth_assets.clip.checkpoint.recorded_trainings import Training
 from rolesynth_assets.clip.recipe import Cut
-from rolesynth_assets.clip.trainings import Training
 from rolesynth_assets.lineage.trace_captions import add_captions, add_images, add_pairs, add_scores
 from rolesynth_assets.lineage.trace_graph import Kind, Node, NodeId, TraceBuilder
 from rolesynth_assets.lineage.trace_sources import (

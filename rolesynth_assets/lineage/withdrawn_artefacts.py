@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rolesynth_assets.clip.trainings import read_trainings
+from rolesynth_assets.clip.checkpoint.recorded_trainings import read_trainings
 from rolesynth_assets.r1.trained import data_with
 from rolesynth_assets.store.errors import MissingVersionError
 from rolesynth_assets.store.rows import any_key

@@ -13,7 +13,7 @@ from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, ValidationError
 
-from rolesynth_assets.clip.manifest import (
+from rolesynth_assets.clip.checkpoint.files import (
     CheckpointError,
     file_digest,
     read_finished,

@@ -50,7 +50,7 @@ def model_source(name: str) -> str:
 
 def source_digest(name: str, revision: str | None) -> str:
     """Identify the weights a training starts from: their sha256, or model id and revision."""
-    from rolesynth_assets.clip.manifest import file_digest
+    from rolesynth_assets.clip.checkpoint.files import file_digest
 
     weights = Path(model_source(name)) / WEIGHTS
     return file_digest(weights) if weights.is_file() else digest("model", name, revision or "")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rolesynth_assets.clip.manifest import write_atomically
+from rolesynth_assets.clip.checkpoint.files import write_atomically
 from rolesynth_assets.r1.checkpoint import (
     LOG,
     PROVENANCE,

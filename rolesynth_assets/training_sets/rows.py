@@ -12,7 +12,7 @@ from rolesynth_assets.clip.recipe import Recipe
 from rolesynth_assets.training_sets.select import select_rows
 
 if TYPE_CHECKING:
-    from rolesynth_assets.clip.data import TrainingSet
+    from rolesynth_assets.clip.data.batches import TrainingSet
     from rolesynth_assets.store.reader import StoreReader
 
 _COLUMNS = ["shard", "caption_id", "image_id", "role", "length", "text", "score", "kept"]
@@ -31,7 +31,7 @@ def selected_pairs(store: StoreReader, recipe: Recipe, version: int) -> pl.DataF
 
 def training_set(store: StoreReader, pairs: pl.DataFrame) -> TrainingSet:
     """Join selected pairs with a reader of their images."""
-    from rolesynth_assets.clip.data import TrainingSet
+    from rolesynth_assets.clip.data.batches import TrainingSet
 
     shard_of: Mapping[str, str] = dict(pairs.select("image_id", "shard").iter_rows())
 
@@ -78,7 +78,7 @@ def trained_seeds(recipe: Recipe, folder: Callable[[str, int], Path]) -> list[in
     Raises:
         CheckpointError: there is none.
     """
-    from rolesynth_assets.clip.manifest import MANIFEST, CheckpointError
+    from rolesynth_assets.clip.checkpoint.files import MANIFEST, CheckpointError
 
     seeds = [s for s in recipe.seeds if (folder(recipe.name, s) / MANIFEST).is_file()]
     if not seeds:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import torch
 from PIL import Image
 
-from rolesynth_assets.clip.data import TrainingSet, in_memory
+from rolesynth_assets.clip.data.batches import TrainingSet, in_memory
 from rolesynth_assets.clip.library import load_recipes
 from rolesynth_assets.clip.recipe import Recipe
 from rolesynth_assets.clip.train import BatchMemoryError, train

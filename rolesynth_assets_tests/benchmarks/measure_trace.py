@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from rolesynth_assets.clip.checkpoint.files import Manifest
+from rolesynth_assets.clip.checkpoint.recorded_trainings import record_training
 from rolesynth_assets.clip.library import load_recipes
-from rolesynth_assets.clip.manifest import Manifest
-from rolesynth_assets.clip.trainings import record_training
 from rolesynth_assets.lineage.trace import trace
 from rolesynth_assets.store.digests import digest
 from rolesynth_assets.store.schemas import CAPTIONS, IMAGES, PAIRS, ROLES, SCORES

@@ -12,9 +12,9 @@ from rolesynth_assets.benchmarks.encoder import ClipEncoder, load_encoder
 from rolesynth_assets.benchmarks.evaluate import evaluate_checkpoint
 from rolesynth_assets.benchmarks.tasks import Task, TaskKind
 from rolesynth_assets.benchmarks.write_task import write_retrieval
-from rolesynth_assets.clip.checkpoint import save_manifest, save_rest, save_weights
+from rolesynth_assets.clip.checkpoint.files import CheckpointError, Manifest
+from rolesynth_assets.clip.checkpoint.save_load import save_manifest, save_rest, save_weights
 from rolesynth_assets.clip.library import load_recipes
-from rolesynth_assets.clip.manifest import CheckpointError, Manifest
 from rolesynth_assets.clip.model import ClipModel, build_model
 
 TEXTS = ["a cat", "two red dogs run over a green hill", "sun " * 100, "a house by the sea"]

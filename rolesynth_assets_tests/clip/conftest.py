@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from rolesynth_assets.clip.data import TrainingSet, in_memory
+from rolesynth_assets.clip.data.batches import TrainingSet, in_memory
 from rolesynth_assets.clip.recipe import Recipe
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 30), "blue": (40, 40, 230)}

@@ -9,7 +9,7 @@ from rolesynth_assets.clip.model import ModelError, build_model, freeze_position
 from rolesynth_assets.clip.optim import learning_rate, make_optimizer
 from rolesynth_assets.clip.positions import stretch
 from rolesynth_assets.clip.recipe import Optimizer
-from rolesynth_assets.clip.text import encode_text
+from rolesynth_assets.clip.trimmed_text import encode_text
 
 
 def built(recipe, seed=0):

@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import load_file
 
 from rolesynth_assets.clip import train as training
-from rolesynth_assets.clip.data import TrainingSet, TrainingSetError, in_memory
-from rolesynth_assets.clip.manifest import read_losses, read_manifest
+from rolesynth_assets.clip.checkpoint.files import read_losses, read_manifest
+from rolesynth_assets.clip.data.batches import TrainingSet, TrainingSetError, in_memory
 from rolesynth_assets.clip.model import ModelError, build_model
 from rolesynth_assets.clip.train import NonFiniteLossError, train
 
@@ -127,7 +127,7 @@ sys.path.insert(0, {str(HERE)!r})
 import torch
 from conftest import make_world
 from pathlib import Path
-from rolesynth_assets.clip.data import TrainingSet, in_memory
+from rolesynth_assets.clip.data.batches import TrainingSet, in_memory
 from rolesynth_assets.clip.train import train
 from rolesynth_assets.clip.library import read_recipe
 torch.set_num_threads({torch.get_num_threads()})

@@ -6,9 +6,9 @@ from pathlib import Path
 import polars as pl
 
 from rolesynth_assets.captions.generate import write_captions
-from rolesynth_assets.clip.manifest import MANIFEST, Manifest
+from rolesynth_assets.clip.checkpoint.files import MANIFEST, Manifest
+from rolesynth_assets.clip.checkpoint.recorded_trainings import record_training
 from rolesynth_assets.clip.recipe import Recipe
-from rolesynth_assets.clip.trainings import record_training
 from rolesynth_assets.lineage.trace_sources import TRACED_TABLES, Sources
 from rolesynth_assets.pairs.cut import apply_cut, compute_cutoffs
 from rolesynth_assets.pairs.cutoff_rows import cut_rows

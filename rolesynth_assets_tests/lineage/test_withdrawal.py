@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rolesynth_assets.cads.drawing.renderer import Drawing
 from rolesynth_assets.cads.round.journal import Journal
-from rolesynth_assets.clip.manifest import REFERENCE
+from rolesynth_assets.clip.checkpoint.files import REFERENCE
 from rolesynth_assets.lineage.purge import files_with, image_needles, needles_of, purge
 from rolesynth_assets.lineage.trace import trace
 from rolesynth_assets.lineage.withdrawal import Withdrawal, withdraw

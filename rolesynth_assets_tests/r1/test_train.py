@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from rolesynth_assets.clip.manifest import CheckpointError, file_digest
+from rolesynth_assets.clip.checkpoint.files import CheckpointError, file_digest
 from rolesynth_assets.embedded.nano.engine import EmbeddedEngine
 from rolesynth_assets.r1.checkpoint import (
     policy_source,

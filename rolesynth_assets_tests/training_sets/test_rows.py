@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from rolesynth_assets.clip.manifest import MANIFEST, CheckpointError
+from rolesynth_assets.clip.checkpoint.files import MANIFEST, CheckpointError
 from rolesynth_assets.clip.recipe import Recipe
 from rolesynth_assets.store.errors import MissingRowError
 from rolesynth_assets.store.schemas import IMAGES, PAIRS

@@ -2,8 +2,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from rolesynth_assets.clip.gradient_caching import encode_in_parts
 from rolesynth_assets.clip.loss import multi_positive_loss
-from rolesynth_assets.clip.parts import encode_in_parts
 
 IMAGES, CAPTIONS = 7, 3
 

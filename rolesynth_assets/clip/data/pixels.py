@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rolesynth_assets.clip.data import TrainingSet, TrainingSetError
+from rolesynth_assets.clip.data.batches import TrainingSet, TrainingSetError
 
 CACHE_BYTES = 4 * 1024**3
 """Training sets whose decoded images need no more memory than this are decoded once."""

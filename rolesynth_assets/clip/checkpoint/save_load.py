@@ -19,8 +19,7 @@ from open_clip.transform import PreprocessCfg, image_transform_v2
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from rolesynth_assets.clip.library import dump_recipe
-from rolesynth_assets.clip.manifest import (
+from rolesynth_assets.clip.checkpoint.files import (
     CONFIG,
     LOSSES,
     MANIFEST,
@@ -34,11 +33,12 @@ from rolesynth_assets.clip.manifest import (
     read_manifest,
     write_atomically,
 )
+from rolesynth_assets.clip.data.pixels import normalise, split_preprocess
+from rolesynth_assets.clip.library import dump_recipe
 from rolesynth_assets.clip.model import ClipModel
-from rolesynth_assets.clip.pixels import normalise, split_preprocess
 from rolesynth_assets.clip.plain_text import of_plain_text
 from rolesynth_assets.clip.recipe import Recipe
-from rolesynth_assets.clip.text import encode_text
+from rolesynth_assets.clip.trimmed_text import encode_text
 
 
 class Checkpoint(NamedTuple):
@@ -96,7 +96,7 @@ def save_manifest(folder: Path, manifest: Manifest) -> None:
 def load_checkpoint(folder: Path) -> Checkpoint:
     """Load a finished checkpoint; unpacks into model, preprocess, tokenizer.
 
-    For features use `rolesynth_assets.clip.text.encode_text`, which skips padding, or the model's
+    For features use `rolesynth_assets.clip.trimmed_text.encode_text`, which skips padding, or the model's
     own methods.
 
     Raises:

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from rolesynth_assets.clip.data import TrainingSet
-from rolesynth_assets.clip.manifest import STATE, LossPoint, file_digest, write_atomically
+from rolesynth_assets.clip.checkpoint.files import STATE, LossPoint, file_digest, write_atomically
+from rolesynth_assets.clip.data.batches import TrainingSet
 from rolesynth_assets.clip.recipe import Recipe
 from rolesynth_assets.store.digests import digest
 

@@ -8,15 +8,15 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from rolesynth_assets.clip.checkpoint import load_checkpoint, reference_error
-from rolesynth_assets.clip.library import read_recipe
-from rolesynth_assets.clip.manifest import (
+from rolesynth_assets.clip.checkpoint.files import (
     CheckpointError,
     file_digest,
     read_losses,
     read_manifest,
     write_atomically,
 )
+from rolesynth_assets.clip.checkpoint.save_load import load_checkpoint, reference_error
+from rolesynth_assets.clip.library import read_recipe
 from rolesynth_assets.clip.train import train
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rolesynth_assets.clip.data import TrainingSet
+from rolesynth_assets.clip.data.batches import TrainingSet
 
 
 class TokenSource:

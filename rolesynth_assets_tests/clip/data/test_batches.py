@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from rolesynth_assets.clip.data import BatchPlan, TrainingSet, TrainingSetError, in_memory
+from rolesynth_assets.clip.data.batches import BatchPlan, TrainingSet, TrainingSetError, in_memory
 from rolesynth_assets.store.digests import table_digest
 
 NO_IMAGES = in_memory({})

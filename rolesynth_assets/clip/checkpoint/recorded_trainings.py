@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rolesynth_assets.clip.manifest import MANIFEST, Manifest, read_manifest
+from rolesynth_assets.clip.checkpoint.files import MANIFEST, Manifest, read_manifest
 
 if TYPE_CHECKING:
     from rolesynth_assets.store.snapshot import TableReader
