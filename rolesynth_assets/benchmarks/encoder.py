@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from rolesynth_assets.benchmarks.tasks import BenchmarkError
-from rolesynth_assets.images.decode import DecodeLimits, normalise
-from rolesynth_assets.images.rejects import Reject
+from rolesynth_assets.images.decoding.decode import DecodeLimits, normalise
+from rolesynth_assets.images.decoding.rejects import Reject
 
 if TYPE_CHECKING:
     from PIL import Image

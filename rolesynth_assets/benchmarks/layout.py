@@ -24,10 +24,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rolesynth_assets.benchmarks.tasks import BenchmarkError, Task, TaskKind
-from rolesynth_assets.images.formats import HEAD_BYTES
+from rolesynth_assets.images.decoding.formats import HEAD_BYTES
 from rolesynth_assets.images.limits import ContainerLimits
-from rolesynth_assets.images.tars import READ_ERRORS, open_tar
-from rolesynth_assets.images.unpacking import decompressor_of
+from rolesynth_assets.images.readers.tars import READ_ERRORS, open_tar
+from rolesynth_assets.images.readers.unpacking import decompressor_of
 
 MAX_BLOB_BYTES = 64 * 2**20  # of an image or a label file
 IMAGE_EXTENSIONS = ("webp", "png", "jpg", "jpeg")  # the order in which CLIP_benchmark looks

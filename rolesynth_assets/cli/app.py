@@ -101,9 +101,9 @@ def ingest(
     Running it again registers only what is new. A bucket is asked with the usual AWS_* or GOOGLE_*
     variables, AWS_ENDPOINT_URL included; AWS_SKIP_SIGNATURE=true for a public one.
     """
-    from rolesynth_assets.images.buckets import BucketError
-    from rolesynth_assets.images.shards import register_path
-    from rolesynth_assets.images.sources import place_name
+    from rolesynth_assets.images.places.buckets import BucketError
+    from rolesynth_assets.images.places.place import place_name
+    from rolesynth_assets.images.shards.registry import register_path
     from rolesynth_assets.settings import Settings
 
     settings = Settings.load()
@@ -224,7 +224,7 @@ def _write_embedded_world(settings: Settings) -> None:
     """Write and register the images, and write the seeds before any definition asks for them."""
     from rolesynth_assets.embedded.problems.write_seeds import write_seeds
     from rolesynth_assets.embedded.world.write import write_world
-    from rolesynth_assets.images.shards import register_path
+    from rolesynth_assets.images.shards.registry import register_path
 
     with bars() as reporting:
         reporting("composed world")(0, 1)

@@ -133,7 +133,7 @@ def _run(
 
 def _shards(settings: Settings, work: CaptionWork) -> list[str]:
     from rolesynth_assets.defs import partitions
-    from rolesynth_assets.images.shards import load_shards
+    from rolesynth_assets.images.shards.registry import load_shards
 
     if unknown := sorted(set(work.role_sets) - set(partitions.ROLE_SETS)):
         raise typer.BadParameter(

@@ -18,8 +18,8 @@ def registered_shards(settings: Settings) -> list[str]:
         NoImagesError: the place holds no image yet.
         BucketError: it lies in a bucket that cannot be read.
     """
-    from rolesynth_assets.images.shards import load_shards, register_path
-    from rolesynth_assets.images.sources import place_name
+    from rolesynth_assets.images.places.place import place_name
+    from rolesynth_assets.images.shards.registry import load_shards, register_path
 
     if settings.images is not None:
         register_path(
@@ -42,7 +42,7 @@ def new_image_shards(
     It is `images` of rolesynth.yaml, or ROLESYNTH_IMAGES. Captioning costs money, so it is
     not started from here.
     """
-    from rolesynth_assets.images.planning import NoImagesError
+    from rolesynth_assets.images.shards.planning import NoImagesError
 
     settings = platform.settings
     if settings.images is None:

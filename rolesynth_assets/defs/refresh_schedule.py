@@ -35,8 +35,8 @@ def refresh_everything(
     week; training waits for blocking checks.
     """
     from rolesynth_assets import definitions  # a run in process knows no repository
-    from rolesynth_assets.images.planning import NoImagesError
-    from rolesynth_assets.images.shards import load_shards
+    from rolesynth_assets.images.shards.planning import NoImagesError
+    from rolesynth_assets.images.shards.registry import load_shards
     from rolesynth_assets.lineage.backfills import alone
     from rolesynth_assets.lineage.causes import Cell
     from rolesynth_assets.lineage.fix import Limits, fix

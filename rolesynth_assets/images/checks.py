@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Set
 
 from rolesynth_assets.check_outcome import CheckOutcome
-from rolesynth_assets.images.rejects import RejectReason
+from rolesynth_assets.images.decoding.rejects import RejectReason
 
 MAX_EXAMPLES = 5
 

@@ -11,12 +11,12 @@ from itertools import pairwise
 
 import pyarrow as pa
 
-from rolesynth_assets.images.decode import NormalisedImage, normalise
-from rolesynth_assets.images.descriptor import ShardDescriptor
+from rolesynth_assets.images.decoding.decode import NormalisedImage, normalise
+from rolesynth_assets.images.decoding.rejects import Reject, RejectReason
+from rolesynth_assets.images.ingest_rows import BATCH_BYTES, IngestBatch, RowBuilder
 from rolesynth_assets.images.limits import ContainerLimits, DecodeLimits
-from rolesynth_assets.images.readers import Member, iter_members
-from rolesynth_assets.images.rejects import Reject, RejectReason
-from rolesynth_assets.images.rows import BATCH_BYTES, IngestBatch, RowBuilder
+from rolesynth_assets.images.readers.members import Member, iter_members
+from rolesynth_assets.images.shards.descriptor import ShardDescriptor
 from rolesynth_assets.store.digests import image_id
 from rolesynth_assets.store.schemas import IMAGE_REJECTS, IMAGES
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rolesynth_assets.images.ingest import IngestReport, ingest_batches
 from rolesynth_assets.images.limits import InputLimits
-from rolesynth_assets.images.shards import load_shards
+from rolesynth_assets.images.shards.registry import load_shards
 from rolesynth_assets.store.tombstones import read_tombstones
 from rolesynth_assets.store.warehouse import Warehouse
 

@@ -68,9 +68,9 @@ def read_image(root: Path, value: Any, where: str) -> bytes:
     Raises:
         R1BenchmarkError: there is no image, or it cannot be decoded.
     """
-    from rolesynth_assets.images.decode import normalise
+    from rolesynth_assets.images.decoding.decode import normalise
+    from rolesynth_assets.images.decoding.rejects import Reject
     from rolesynth_assets.images.limits import DecodeLimits
-    from rolesynth_assets.images.rejects import Reject
 
     data = value.get("bytes") if isinstance(value, Mapping) else None
     path = value.get("path") if isinstance(value, Mapping) else value
@@ -85,9 +85,9 @@ def read_image(root: Path, value: Any, where: str) -> bytes:
 
 
 def _file(root: Path, name: str, where: str) -> bytes:
+    from rolesynth_assets.images.decoding.rejects import Reject
     from rolesynth_assets.images.limits import DecodeLimits
-    from rolesynth_assets.images.readers import read_file
-    from rolesynth_assets.images.rejects import Reject
+    from rolesynth_assets.images.readers.members import read_file
 
     base = root.resolve()
     for folder in IMAGE_FOLDERS:
@@ -109,7 +109,7 @@ def _parquet(path: Path) -> Iterator[Row]:
     from pyarrow import parquet
 
     from rolesynth_assets.images.limits import ContainerLimits
-    from rolesynth_assets.images.parquet_pages import PageGuard, check_rows
+    from rolesynth_assets.images.readers.parquet_pages import PageGuard, check_rows
 
     limits = ContainerLimits()
     try:

@@ -190,8 +190,8 @@ def _checked(
     task_type: TaskType,
     images: list[bytes],
 ) -> TrainingItem | DropReason:
-    from rolesynth_assets.images.decode import normalise
-    from rolesynth_assets.images.rejects import Reject
+    from rolesynth_assets.images.decoding.decode import normalise
+    from rolesynth_assets.images.decoding.rejects import Reject
 
     if not (answer or "").strip():
         return DropReason.NO_ANSWER

@@ -41,7 +41,7 @@ from rolesynth_assets.definitions import defs
 from rolesynth_assets.defs import automation, partitions, resources
 from rolesynth_assets.defs.refresh_schedule import refresh
 from rolesynth_assets.defs.resources import Platform
-from rolesynth_assets.images.shards import load_shards
+from rolesynth_assets.images.shards.registry import load_shards
 from rolesynth_assets.lineage.causes import Cell
 from rolesynth_assets.lineage.refresh import QUIET, Refresher
 from rolesynth_assets.pairs import diversity

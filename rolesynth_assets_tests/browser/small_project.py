@@ -50,7 +50,7 @@ def make() -> None:
     from rolesynth_assets.cli.dagster_home import prepare_home
     from rolesynth_assets.definitions import defs
     from rolesynth_assets.embedded.world.write import write_world
-    from rolesynth_assets.images.shards import register_path
+    from rolesynth_assets.images.shards.registry import register_path
     from rolesynth_assets.lineage.causes import Cell
     from rolesynth_assets.lineage.refresh import Refresher
     from rolesynth_assets.settings import Settings

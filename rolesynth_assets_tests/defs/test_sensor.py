@@ -5,7 +5,7 @@ import pytest
 
 from rolesynth_assets.defs import automation
 from rolesynth_assets.defs.resources import Platform
-from rolesynth_assets.images.buckets import BucketError
+from rolesynth_assets.images.places.buckets import BucketError
 from rolesynth_assets_tests.defs.small_graph import SmallGraph, noise_picture, write_pictures
 from rolesynth_assets_tests.loopback_s3 import loopback_s3
 

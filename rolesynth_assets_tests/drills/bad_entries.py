@@ -68,7 +68,7 @@ def kept(make: Callable[[Path, Size], None], reason: str, size: Size) -> bool:
     """Whether the good pictures of a folder are read, and one bad entry gives `reason`."""
     from PIL import Image
 
-    from rolesynth_assets.images.shards import register_path
+    from rolesynth_assets.images.shards.registry import register_path
     from rolesynth_assets.images.sync import sync_shard
     from rolesynth_assets.store.tables import Store
 

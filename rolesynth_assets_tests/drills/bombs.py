@@ -153,7 +153,7 @@ _FILES: dict[str, tuple[Build, ...]] = {
 def _read_image_source(path: Path) -> list[str]:
     """Return the reasons that reading `path` gives."""
     from rolesynth_assets.images.ingest import ingest_batches
-    from rolesynth_assets.images.planning import plan_shards
+    from rolesynth_assets.images.shards.planning import plan_shards
 
     shards = plan_shards(path, "bomb", [])
     batches = (batch for shard in shards for batch in ingest_batches(shard))
@@ -168,7 +168,8 @@ def _peak() -> int:
 def _measure(path: Path, pipe: Any) -> None:
     import pyarrow.parquet  # noqa: F401 - not part of the growth
 
-    from rolesynth_assets.images import columns, decode, tars  # noqa: F401
+    from rolesynth_assets.images.decoding import decode  # noqa: F401
+    from rolesynth_assets.images.readers import tables, tars  # noqa: F401
 
     before = _peak()
     reasons = _read_image_source(path)

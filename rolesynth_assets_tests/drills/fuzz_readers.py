@@ -66,7 +66,7 @@ def _tars(folder: Path) -> list[bytes]:
 
 
 def _read_tar(data: bytes, folder: Path) -> None:
-    from rolesynth_assets.images.tars import iter_tar
+    from rolesynth_assets.images.readers.tars import iter_tar
 
     path = folder / "x.tar"
     path.write_bytes(data)
@@ -88,8 +88,8 @@ def _parquets(folder: Path) -> list[bytes]:
 
 
 def _read_parquet(data: bytes, folder: Path) -> None:
-    from rolesynth_assets.images.planning import UnreadableTableError, plan_shards
-    from rolesynth_assets.images.readers import iter_members
+    from rolesynth_assets.images.readers.members import iter_members
+    from rolesynth_assets.images.shards.planning import UnreadableTableError, plan_shards
 
     path = folder / "x.parquet"
     path.write_bytes(data)
@@ -107,7 +107,7 @@ def _pictures(folder: Path) -> list[bytes]:
 
 
 def _read_picture(data: bytes, folder: Path) -> None:
-    from rolesynth_assets.images.decode import normalise
+    from rolesynth_assets.images.decoding.decode import normalise
 
     normalise(data)
 

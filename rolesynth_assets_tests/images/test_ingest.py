@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rolesynth_assets.images import ingest, rows
-from rolesynth_assets.images.decode import DecodeLimits
+from rolesynth_assets.images import ingest, ingest_rows
+from rolesynth_assets.images.decoding.decode import DecodeLimits
+from rolesynth_assets.images.decoding.rejects import RejectReason
 from rolesynth_assets.images.ingest import IngestReport, ingest_batches, ingest_shard
-from rolesynth_assets.images.rejects import RejectReason
-from rolesynth_assets.images.shards import plan_shards
+from rolesynth_assets.images.shards.registry import plan_shards
 from rolesynth_assets.store.schemas import IMAGE_REJECTS, IMAGES
 
 
@@ -76,7 +76,7 @@ def test_rows_reasons_and_report(folder):
 def test_the_same_shard_gives_the_same_rows_whatever_the_batches(folder, monkeypatch):
     [shard] = plan_shards(folder, "x", [])
     whole = ingest_shard(shard)
-    monkeypatch.setattr(rows, "BATCH_ROWS", 2)
+    monkeypatch.setattr(ingest_rows, "BATCH_ROWS", 2)
     monkeypatch.setattr(ingest, "THREADS", 4)
     batches = list(ingest_batches(shard))
     assert [len(b.images) + len(b.rejects) for b in batches] == [2] * 5
@@ -89,7 +89,7 @@ def test_the_same_shard_gives_the_same_rows_whatever_the_batches(folder, monkeyp
 def test_batches_are_bounded_by_bytes(folder, monkeypatch):
     [shard] = plan_shards(folder, "x", [])
     largest = max(row["bytes"] for row in ingest_shard(shard).images.to_pylist())
-    monkeypatch.setattr(rows, "BATCH_BYTES", 6000)
+    monkeypatch.setattr(ingest_rows, "BATCH_BYTES", 6000)
     sizes = [sum(batch.images["bytes"].to_pylist()) for batch in ingest_batches(shard)]
     assert len(sizes) > 2
     assert max(sizes) < 6000 + largest
@@ -106,7 +106,7 @@ def test_few_members_are_read_ahead(folder, monkeypatch):
 
     monkeypatch.setattr(ingest, "iter_members", counted)
     monkeypatch.setattr(ingest, "BATCH_BYTES", 1)
-    monkeypatch.setattr(rows, "BATCH_ROWS", 1)
+    monkeypatch.setattr(ingest_rows, "BATCH_ROWS", 1)
     [shard] = plan_shards(folder, "x", [])
     batches = ingest_batches(shard)
     next(batches)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rolesynth_assets.images.shards import register_path
+from rolesynth_assets.images.shards.registry import register_path
 from rolesynth_assets.images.sync import UnknownShardError, sync_shard
 from rolesynth_assets.store.digests import image_id
 from rolesynth_assets.store.tables import Store

@@ -6,7 +6,7 @@ import pytest
 
 from rolesynth_assets.images import ingest
 from rolesynth_assets.images.checks import no_withdrawn_image, rejects_within_bound
-from rolesynth_assets.images.shards import register_path
+from rolesynth_assets.images.shards.registry import register_path
 from rolesynth_assets.images.sync import sync_shard
 from rolesynth_assets.store.digests import image_id
 from rolesynth_assets.store.tables import Store

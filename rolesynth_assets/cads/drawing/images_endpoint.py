@@ -14,9 +14,9 @@ from tenacity import AsyncRetrying, retry_if_exception_type
 
 from rolesynth_assets.cads.collective.renderer_settings import RendererSettings
 from rolesynth_assets.cads.drawing.renderer import DrawFailure, Drawing, DrawingFailed
-from rolesynth_assets.images.decode import normalise
+from rolesynth_assets.images.decoding.decode import normalise
+from rolesynth_assets.images.decoding.rejects import Reject
 from rolesynth_assets.images.limits import DecodeLimits
-from rolesynth_assets.images.rejects import Reject
 from rolesynth_assets.mllm.control_tokens import neutralise
 from rolesynth_assets.mllm.engine import EngineError, FailureReason
 from rolesynth_assets.mllm.failure_streak import Silence

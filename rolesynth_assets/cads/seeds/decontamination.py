@@ -168,7 +168,7 @@ def _look(image: bytes) -> _Look | None:
     import numpy as np
     from PIL import Image
 
-    from rolesynth_assets.images.decode import NormalisedImage, normalise
+    from rolesynth_assets.images.decoding.decode import NormalisedImage, normalise
 
     normal = normalise(image)
     if not isinstance(normal, NormalisedImage):

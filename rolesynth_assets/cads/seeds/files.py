@@ -93,7 +93,7 @@ def _parquet_rows(path: Path) -> Iterator[FileRow]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from rolesynth_assets.images.parquet_pages import PageError, PageGuard, check_rows
+    from rolesynth_assets.images.readers.parquet_pages import PageError, PageGuard, check_rows
 
     limits = ContainerLimits()
 

@@ -168,7 +168,7 @@ def _cells(fields: Mapping[str, Any]) -> list[Any]:
 
 
 def _image(cell: Any, folder: Path) -> bytes:
-    from rolesynth_assets.images.decode import NormalisedImage, normalise
+    from rolesynth_assets.images.decoding.decode import NormalisedImage, normalise
 
     normal = normalise(_encoded(cell, folder))
     if not isinstance(normal, NormalisedImage):
@@ -201,8 +201,8 @@ def _from_uri(uri: str) -> bytes:
 
 
 def _from_path(name: str, folder: Path) -> bytes:
-    from rolesynth_assets.images.decode import DecodeLimits
-    from rolesynth_assets.images.readers import read_file, unsafe_path
+    from rolesynth_assets.images.decoding.decode import DecodeLimits
+    from rolesynth_assets.images.readers.members import read_file, unsafe_path
 
     if why := unsafe_path(name):
         raise _Refused(SeedReason.UNSAFE_PATH, f"{why}: {name}")

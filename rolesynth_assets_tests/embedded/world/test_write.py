@@ -21,7 +21,7 @@ from rolesynth_assets.embedded.world.write import (
     unicode_name,
     write_world,
 )
-from rolesynth_assets.images.shards import register_path
+from rolesynth_assets.images.shards.registry import register_path
 from rolesynth_assets.images.sync import sync_shard
 from rolesynth_assets.store.tables import Store
 

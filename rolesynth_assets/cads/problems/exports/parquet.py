@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.cads.problems.exports.accepted import AcceptedProblem, ExportError
-from rolesynth_assets.images.formats import HEAD_BYTES, sniff
+from rolesynth_assets.images.decoding.formats import HEAD_BYTES, sniff
 
 if TYPE_CHECKING:
     from datasets import Features

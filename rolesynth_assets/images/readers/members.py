@@ -8,11 +8,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 
-from rolesynth_assets.images.ahead import in_order
-from rolesynth_assets.images.buckets import READS_AT_ONCE, Bucket
-from rolesynth_assets.images.descriptor import ShardDescriptor, ShardKind, decode_path, is_url
+from rolesynth_assets.images.decoding.rejects import Reject, RejectReason
 from rolesynth_assets.images.limits import ContainerLimits, DecodeLimits
-from rolesynth_assets.images.rejects import Reject, RejectReason
+from rolesynth_assets.images.places.buckets import READS_AT_ONCE, Bucket
+from rolesynth_assets.images.shards.descriptor import (
+    ShardDescriptor,
+    ShardKind,
+    decode_path,
+    is_url,
+)
+from rolesynth_assets.lookahead import in_order
 
 
 @dataclass(frozen=True)
@@ -55,10 +60,10 @@ def iter_members(
         return _iter_folder(descriptor, limits.max_bytes, container or ContainerLimits())
     if descriptor.kind is ShardKind.TAR:
         # here, since both modules below import `Member` from this one
-        from rolesynth_assets.images.tars import iter_tar
+        from rolesynth_assets.images.readers.tars import iter_tar
 
         return iter_tar(descriptor.uri, limits.max_bytes, container)
-    from rolesynth_assets.images.columns import iter_lance, iter_parquet
+    from rolesynth_assets.images.readers.tables import iter_lance, iter_parquet
 
     reader = iter_parquet if descriptor.kind is ShardKind.PARQUET else iter_lance
     return reader(descriptor, limits.max_bytes, container)
@@ -105,7 +110,7 @@ def _iter_folder(
 
 def _no_image_file(path: str, depth: int, max_depth: int) -> Reject:
     """Say why a table or a folder became a member: it could not be opened when it was planned."""
-    from rolesynth_assets.images.columns import table_fault
+    from rolesynth_assets.images.readers.tables import table_fault
 
     if path.lower().endswith(".parquet") or os.path.isdir(os.path.join(path, "_versions")):
         return Reject(RejectReason.BROKEN_ARCHIVE, table_fault(path))

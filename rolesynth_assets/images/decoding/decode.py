@@ -22,17 +22,17 @@ from PIL import (  # each plugin registers itself when imported, once, before an
     WebPImagePlugin,
 )
 
-from rolesynth_assets.images.formats import (
+from rolesynth_assets.images.decoding.decode_memory import decode_bytes, webp_bytes
+from rolesynth_assets.images.decoding.formats import (
     HEAD_BYTES,
     ends_early,
     sniff,
     sniff_other_image,
     webp_canvas,
 )
+from rolesynth_assets.images.decoding.rejects import Reject, RejectReason
+from rolesynth_assets.images.decoding.rgb import as_png, orientation, plain_rgb, turn_upright
 from rolesynth_assets.images.limits import DecodeLimits
-from rolesynth_assets.images.memory import decode_bytes, webp_bytes
-from rolesynth_assets.images.pixels import as_png, orientation, plain_rgb, turn_upright
-from rolesynth_assets.images.rejects import Reject, RejectReason
 from rolesynth_assets.store.digests import image_id
 
 _PLUGINS = (

@@ -7,11 +7,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from rolesynth_assets.images.columns import NoImageColumnError, pick_column
-from rolesynth_assets.images.decode import DecodeLimits
-from rolesynth_assets.images.descriptor import ShardDescriptor, ShardKind, decode_path, encode_path
-from rolesynth_assets.images.readers import iter_members
-from rolesynth_assets.images.rejects import Reject, RejectReason
+from rolesynth_assets.images.decoding.decode import DecodeLimits
+from rolesynth_assets.images.decoding.rejects import Reject, RejectReason
+from rolesynth_assets.images.readers.members import iter_members
+from rolesynth_assets.images.readers.tables import NoImageColumnError, pick_column
+from rolesynth_assets.images.shards.descriptor import (
+    ShardDescriptor,
+    ShardKind,
+    decode_path,
+    encode_path,
+)
 
 
 def shard(kind: ShardKind, uri: object, **fields: object) -> ShardDescriptor:

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
-from rolesynth_assets.images.decode import DecodeLimits, NormalisedImage, normalise
-from rolesynth_assets.images.rejects import Reject, RejectReason
+from rolesynth_assets.images.decoding.decode import DecodeLimits, NormalisedImage, normalise
+from rolesynth_assets.images.decoding.rejects import Reject, RejectReason
 from rolesynth_assets_tests.property_profiles import examples
 
 

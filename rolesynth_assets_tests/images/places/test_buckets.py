@@ -11,13 +11,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from rolesynth_assets.images import buckets
-from rolesynth_assets.images.buckets import AccessRefusedError, Bucket, BucketError, open_source
-from rolesynth_assets.images.decode import DecodeLimits
-from rolesynth_assets.images.descriptor import ShardDescriptor
+from rolesynth_assets.images.decoding.decode import DecodeLimits
 from rolesynth_assets.images.ingest import ingest_shard
-from rolesynth_assets.images.shards import plan_shards, register_path
-from rolesynth_assets.images.sources import place_name
+from rolesynth_assets.images.places import buckets
+from rolesynth_assets.images.places.buckets import (
+    AccessRefusedError,
+    Bucket,
+    BucketError,
+    open_source,
+)
+from rolesynth_assets.images.places.place import place_name
+from rolesynth_assets.images.shards.descriptor import ShardDescriptor
+from rolesynth_assets.images.shards.registry import plan_shards, register_path
 from rolesynth_assets.images.sync import sync_shard
 from rolesynth_assets.store.tables import Store
 from rolesynth_assets_tests.loopback_s3 import KEY, SECRET, LoopbackS3, loopback_s3
@@ -249,7 +254,7 @@ def test_an_ingest_that_was_cut_off_is_completed(
     pictures = {f"photos/{seed:02}.png": encode(noise(seed)) for seed in range(40)}
     register_path(tmp_path, s3.fill(BUCKET, pictures), "web")
     store = Store(tmp_path)
-    monkeypatch.setattr("rolesynth_assets.images.rows.BATCH_ROWS", 5)
+    monkeypatch.setattr("rolesynth_assets.images.ingest_rows.BATCH_ROWS", 5)
     read = Bucket.read
 
     def cut_off(self: Bucket, url: str, max_bytes: int) -> object:

@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import IO, Any
 
-from rolesynth_assets.images.buckets import open_source
-from rolesynth_assets.images.formats import HEAD_BYTES, IMAGE_EXTENSIONS, is_image
+from rolesynth_assets.images.decoding.formats import HEAD_BYTES, IMAGE_EXTENSIONS, is_image
+from rolesynth_assets.images.decoding.rejects import Reject, RejectReason
 from rolesynth_assets.images.limits import EXPANSION_FLOOR, ContainerLimits
-from rolesynth_assets.images.readers import Member, is_hidden, unsafe_path
-from rolesynth_assets.images.rejects import Reject, RejectReason
-from rolesynth_assets.images.unpacking import ExpansionError, Unpacked, decompressor_of
+from rolesynth_assets.images.places.buckets import open_source
+from rolesynth_assets.images.readers.members import Member, is_hidden, unsafe_path
+from rolesynth_assets.images.readers.unpacking import ExpansionError, Unpacked, decompressor_of
 
 MAX_HEADER_BYTES = 2**20  # of a long name or of extended attributes; real ones are below 10 kB
 MAX_NESTED = 8  # headers before one member; real ones are a long name and a long link

@@ -11,8 +11,13 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 
-from rolesynth_assets.images.descriptor import ShardDescriptor, ShardKind
-from rolesynth_assets.images.shards import load_shards, plan_shards, register, register_path
+from rolesynth_assets.images.shards.descriptor import ShardDescriptor, ShardKind
+from rolesynth_assets.images.shards.registry import (
+    load_shards,
+    plan_shards,
+    register,
+    register_path,
+)
 
 
 @pytest.fixture
@@ -183,7 +188,7 @@ def test_a_kill_while_writing_leaves_the_registry_whole(tmp_path, photos, monkey
         os.rename(source, target)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("rolesynth_assets.images.shards.os.replace", killed)
+        patch.setattr("rolesynth_assets.images.shards.registry.os.replace", killed)
         register(tmp_path, plan)
     assert list(load_shards(tmp_path)) == ["trip-0000"]
     assert register(tmp_path, plan) == ["trip-0001"]

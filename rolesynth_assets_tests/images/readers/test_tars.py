@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rolesynth_assets.images.rejects import Reject, RejectReason
-from rolesynth_assets.images.tars import iter_tar
+from rolesynth_assets.images.decoding.rejects import Reject, RejectReason
+from rolesynth_assets.images.readers.tars import iter_tar
 
 LIMIT = 10_000
 
@@ -188,6 +188,6 @@ def test_a_missing_tar_is_unreadable(tmp_path):
 
 
 def test_the_search_for_a_header_is_bounded(tmp_path, monkeypatch):
-    monkeypatch.setattr("rolesynth_assets.images.tars.MAX_RESYNC_BLOCKS", 10)
+    monkeypatch.setattr("rolesynth_assets.images.readers.tars.MAX_RESYNC_BLOCKS", 10)
     [(_, reason)] = read(tmp_path, bytes(512 * 1000))
     assert reason is RejectReason.BROKEN_ARCHIVE

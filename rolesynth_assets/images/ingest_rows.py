@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from rolesynth_assets.images.decode import NormalisedImage
-from rolesynth_assets.images.rejects import Reject, RejectReason
+from rolesynth_assets.images.decoding.decode import NormalisedImage
+from rolesynth_assets.images.decoding.rejects import Reject, RejectReason
 from rolesynth_assets.store.digests import digest
 from rolesynth_assets.store.schemas import IMAGE_REJECTS, IMAGES
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from PIL import Image
 
-from rolesynth_assets.images.pixels import ALPHA_MODES, orientation
+from rolesynth_assets.images.decoding.rgb import ALPHA_MODES, orientation
 
 _TILE_SIZE_TAGS = (322, 323)  # TIFF 6.0: TileWidth and TileLength
 _STORED = {  # bytes a pixel; 4 in all other modes

@@ -9,8 +9,17 @@ from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from rolesynth_assets.images.columns import NoImageColumnError, is_fault, open_parquet, pick_column
-from rolesynth_assets.images.descriptor import (
+from rolesynth_assets.images.decoding.formats import HEAD_BYTES, IMAGE_EXTENSIONS, is_image
+from rolesynth_assets.images.limits import ContainerLimits
+from rolesynth_assets.images.places.place import Entry, Source, open_place
+from rolesynth_assets.images.readers.parquet_pages import BombError, check_rows
+from rolesynth_assets.images.readers.tables import (
+    NoImageColumnError,
+    is_fault,
+    open_parquet,
+    pick_column,
+)
+from rolesynth_assets.images.shards.descriptor import (
     NAME_PATTERN,
     ShardDescriptor,
     ShardKind,
@@ -18,10 +27,6 @@ from rolesynth_assets.images.descriptor import (
     encode_path,
     is_url,
 )
-from rolesynth_assets.images.formats import HEAD_BYTES, IMAGE_EXTENSIONS, is_image
-from rolesynth_assets.images.limits import ContainerLimits
-from rolesynth_assets.images.parquet_pages import BombError, check_rows
-from rolesynth_assets.images.sources import Entry, Source, open_place
 
 DEFAULT_SHARD_SIZE = 10_000  # images; Dagster is at ease with some hundred partitions of this size
 MAX_NAME = 100  # characters
