@@ -18,8 +18,8 @@ from rolesynth_assets.roles.role_set import RoleSet
 from rolesynth_assets.settings import Settings
 
 if TYPE_CHECKING:
-    from rolesynth_assets.store.reader import StoreReader
-    from rolesynth_assets.store.warehouse import Warehouse
+    from rolesynth_assets.store.lance.reader import StoreReader
+    from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
 STAND_INS = {NANO}
 

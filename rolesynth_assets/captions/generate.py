@@ -24,8 +24,8 @@ from rolesynth_assets.mllm.row_run import PASSING, RETRY, Progress, RowRun
 from rolesynth_assets.roles.role import Role
 
 if TYPE_CHECKING:
-    from rolesynth_assets.store.plans import Plan
-    from rolesynth_assets.store.tables import Store
+    from rolesynth_assets.store.lance.plans import Plan
+    from rolesynth_assets.store.lance.store import Store
 
 MICRO_BATCH = 512
 """Captions in one commit of the table."""

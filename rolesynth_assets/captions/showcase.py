@@ -10,7 +10,7 @@ from rolesynth_assets.pictures.gallery import GalleryCaption, caption_gallery
 from rolesynth_assets.store.digests import digest
 
 if TYPE_CHECKING:
-    from rolesynth_assets.store.reader import StoreReader
+    from rolesynth_assets.store.lance.reader import StoreReader
 
 
 def galleries(

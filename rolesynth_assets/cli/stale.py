@@ -95,7 +95,7 @@ def explainers() -> dict[str, Explain]:
     from rolesynth_assets.lineage.words import changed_roles
     from rolesynth_assets.roles.rows import roles_from_rows
     from rolesynth_assets.settings import Settings
-    from rolesynth_assets.store.reader import StoreReader
+    from rolesynth_assets.store.lance.reader import StoreReader
 
     def of_role_set(name: str) -> str | None:
         role_set = partitions.ROLE_SETS.get(name)

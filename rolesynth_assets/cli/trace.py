@@ -66,14 +66,14 @@ def trace(
 
 def stored_sources() -> Sources:
     """Open what the settings name, to read."""
-    from rolesynth_assets.store.lance_import import import_lance_without_pandas
+    from rolesynth_assets.store.lance.fast_import import import_lance_without_pandas
 
     import_lance_without_pandas()
     from rolesynth_assets.lineage.trace_sources import TRACED_TABLES, Sources
     from rolesynth_assets.settings import Settings
-    from rolesynth_assets.store.reader import StoreReader
-    from rolesynth_assets.store.snapshot import Snapshot
-    from rolesynth_assets.store.warehouse import Warehouse
+    from rolesynth_assets.store.lance.reader import StoreReader
+    from rolesynth_assets.store.warehouse.snapshot import Snapshot
+    from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
     root = Settings.load().data_root
     snapshot = Snapshot(Warehouse(root / "warehouse.duckdb"), TRACED_TABLES)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from rolesynth_assets.lineage.purge import Purge
     from rolesynth_assets.lineage.withdrawal import Withdrawal
     from rolesynth_assets.settings import Settings
-    from rolesynth_assets.store.tables import Store
-    from rolesynth_assets.store.warehouse import Warehouse
+    from rolesynth_assets.store.lance.store import Store
+    from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
 _WHOLE_ID = re.compile(r"[0-9a-f]{64}")
 
@@ -52,8 +52,8 @@ def withdraw(
     while anything else runs: it ends the earlier versions that old checkpoints are traced by.
     """
     from rolesynth_assets.settings import Settings
-    from rolesynth_assets.store.tables import Store
-    from rolesynth_assets.store.warehouse import Warehouse
+    from rolesynth_assets.store.lance.store import Store
+    from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
     settings = Settings.load()
     store, warehouse = (

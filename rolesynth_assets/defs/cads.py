@@ -151,7 +151,7 @@ def cads_rounds(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mat
     from rolesynth_assets.cads.report.sheets import galleries, round_charts
     from rolesynth_assets.cads.round import checks, stored_round
     from rolesynth_assets.mllm.reply_journal import journal_path
-    from rolesynth_assets.store.schemas import CANDIDATES
+    from rolesynth_assets.store.lance.schemas import CANDIDATES
 
     store, where = platform.store, partitions.keys(context)
     domain, week = where["domain"], where["round"]

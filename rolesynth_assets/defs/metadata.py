@@ -94,7 +94,7 @@ def lance_metadata(
         version: Lance version after the write.
         lineage: for each column the (asset, column) pairs that it is made from.
     """
-    from rolesynth_assets.store.schemas import table_spec
+    from rolesynth_assets.store.lance.schemas import table_spec
 
     columns = [
         dg.TableColumn(field.name, str(field.type), constraints=_constraints(field.nullable))
@@ -116,7 +116,7 @@ def warehouse_metadata(
         rows: rows of the partition.
         lineage: for each column the (asset, column) pairs that it is made from.
     """
-    from rolesynth_assets.store.warehouse_tables import warehouse_table
+    from rolesynth_assets.store.warehouse.tables import warehouse_table
 
     columns = [
         dg.TableColumn(column.name, column.kind, constraints=_constraints(column.optional))

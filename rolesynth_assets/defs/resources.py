@@ -13,8 +13,8 @@ from rolesynth_assets.mllm.settings import EngineSettings
 from rolesynth_assets.settings import Settings
 
 if TYPE_CHECKING:
-    from rolesynth_assets.store.tables import Store
-    from rolesynth_assets.store.warehouse import Warehouse
+    from rolesynth_assets.store.lance.store import Store
+    from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
 T = TypeVar("T")
 
@@ -34,14 +34,14 @@ class Platform(dg.ConfigurableResource):
     @property
     def store(self) -> "Store":
         """The Lance tables."""
-        from rolesynth_assets.store.tables import Store
+        from rolesynth_assets.store.lance.store import Store
 
         return Store(str(self.settings.data_root))
 
     @property
     def warehouse(self) -> "Warehouse":
         """The DuckDB tables."""
-        from rolesynth_assets.store.warehouse import Warehouse
+        from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
         return Warehouse(self.settings.data_root / "warehouse.duckdb")
 

@@ -18,7 +18,7 @@ from rolesynth_assets.images.limits import ContainerLimits, DecodeLimits
 from rolesynth_assets.images.readers.members import Member, iter_members
 from rolesynth_assets.images.shards.descriptor import ShardDescriptor
 from rolesynth_assets.store.digests import image_id
-from rolesynth_assets.store.schemas import IMAGE_REJECTS, IMAGES
+from rolesynth_assets.store.lance.schemas import IMAGE_REJECTS, IMAGES
 
 THREADS = 2  # decoders leave the interpreter lock alone, so two threads use two cores
 SIDE_EDGES = (64, 128, 224, 336, 512, 768, 1024, 2048, 4096)  # pixels of the longer side

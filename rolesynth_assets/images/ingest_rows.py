@@ -9,7 +9,7 @@ import pyarrow as pa
 from rolesynth_assets.images.decoding.decode import NormalisedImage
 from rolesynth_assets.images.decoding.rejects import Reject, RejectReason
 from rolesynth_assets.store.digests import digest
-from rolesynth_assets.store.schemas import IMAGE_REJECTS, IMAGES
+from rolesynth_assets.store.lance.schemas import IMAGE_REJECTS, IMAGES
 
 BATCH_BYTES = 64 * 2**20  # of encoded images in one batch, and again in flight before it
 BATCH_ROWS = 2_000

@@ -10,10 +10,10 @@ from rolesynth_assets.images.ingest import IngestReport, ingest_batches
 from rolesynth_assets.images.limits import InputLimits
 from rolesynth_assets.images.shards.registry import load_shards
 from rolesynth_assets.store.tombstones import read_tombstones
-from rolesynth_assets.store.warehouse import Warehouse
+from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    from rolesynth_assets.store.tables import Store
+    from rolesynth_assets.store.lance.store import Store
 
 
 class UnknownShardError(ValueError):

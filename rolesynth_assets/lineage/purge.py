@@ -18,13 +18,13 @@ from rolesynth_assets.clip.checkpoint.recorded_trainings import read_trainings
 from rolesynth_assets.lineage.withdrawal import Withdrawal
 from rolesynth_assets.lineage.withdrawn_artefacts import ArtefactKind
 from rolesynth_assets.store.errors import MissingVersionError
-from rolesynth_assets.store.rows import any_key
+from rolesynth_assets.store.lance.rows import any_key
 from rolesynth_assets.training_sets.pins import Pin, pinned_rows, read_pins, write_pin
 
 if TYPE_CHECKING:
-    from rolesynth_assets.store.reader import StoreReader
-    from rolesynth_assets.store.tables import Store
-    from rolesynth_assets.store.warehouse import Warehouse
+    from rolesynth_assets.store.lance.reader import StoreReader
+    from rolesynth_assets.store.lance.store import Store
+    from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
 NEEDLE = 48
 """Bytes searched for at a time; no two images share so many but by their headers."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import polars as pl
 
-    from rolesynth_assets.store.reader import StoreReader
-    from rolesynth_assets.store.warehouse import Warehouse
+    from rolesynth_assets.store.lance.reader import StoreReader
+    from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def summarise_rounds(
     )
     from rolesynth_assets.cads.values import Decision
     from rolesynth_assets.embedded.problems.solve import true_answer
-    from rolesynth_assets.store.schemas import CANDIDATES
+    from rolesynth_assets.store.lance.schemas import CANDIDATES
 
     plain = [name for name in CANDIDATES.schema.names if name != "image"]
     found = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rolesynth_assets.lineage.trace_graph import Kind, NodeId, Trace
 from rolesynth_assets.lineage.trace_sources import Sources
-from rolesynth_assets.store.rows import any_key
+from rolesynth_assets.store.lance.rows import any_key
 
 MOST = 24
 """Pictures on one page."""

@@ -9,7 +9,7 @@ from itertools import pairwise
 from rolesynth_assets.lineage.trace_graph import Kind, Node, NodeId, TraceBuilder
 from rolesynth_assets.lineage.trace_sources import Row, Sources, counted, excerpt, facts, short
 from rolesynth_assets.store.digests import digest
-from rolesynth_assets.store.rows import all_of, any_key, quoted
+from rolesynth_assets.store.lance.rows import all_of, any_key, quoted
 
 EXTRA_CHECKS = ("text_only_leak", "suspect_label", "copied_numbers", "duplicate_of")
 

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rolesynth_assets.clip.checkpoint.recorded_trainings import Training, read_trainings
-from rolesynth_assets.store.rows import any_key
-from rolesynth_assets.store.schemas import holds_bytes, table_spec
+from rolesynth_assets.store.lance.rows import any_key
+from rolesynth_assets.store.lance.schemas import holds_bytes, table_spec
 from rolesynth_assets.store.tombstones import Tombstone, read_tombstones
 from rolesynth_assets.training_sets.pins import Pin, read_pins
 
 if TYPE_CHECKING:
-    from rolesynth_assets.store.reader import StoreReader
-    from rolesynth_assets.store.snapshot import TableReader
+    from rolesynth_assets.store.lance.reader import StoreReader
+    from rolesynth_assets.store.warehouse.snapshot import TableReader
 
 Row = dict[str, Any]
 TRACED_TABLES = (

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from rolesynth_assets.images.shards.descriptor import is_url
 from rolesynth_assets.store.digests import image_id
-from rolesynth_assets.store.rows import quoted
-from rolesynth_assets.store.schemas import table_spec
+from rolesynth_assets.store.lance.rows import quoted
+from rolesynth_assets.store.lance.schemas import table_spec
 
 if TYPE_CHECKING:
     from rolesynth_assets.lineage.trace_sources import Sources

@@ -19,7 +19,7 @@ from rolesynth_assets.lineage.withdrawn_artefacts import (
     record_artefacts,
 )
 from rolesynth_assets.store.digests import image_id
-from rolesynth_assets.store.rows import any_key
+from rolesynth_assets.store.lance.rows import any_key
 from rolesynth_assets.store.tombstones import (
     Tombstone,
     now,
@@ -28,9 +28,9 @@ from rolesynth_assets.store.tombstones import (
 )
 
 if TYPE_CHECKING:
-    from rolesynth_assets.store.reader import StoreReader
-    from rolesynth_assets.store.tables import Store
-    from rolesynth_assets.store.warehouse import Warehouse
+    from rolesynth_assets.store.lance.reader import StoreReader
+    from rolesynth_assets.store.lance.store import Store
+    from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
 
 @dataclass(frozen=True)

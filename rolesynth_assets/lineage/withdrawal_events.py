@@ -11,7 +11,7 @@ from rolesynth_assets.lineage.withdrawn_artefacts import Artefact, ArtefactKind
 from rolesynth_assets.store.digests import digest
 
 if TYPE_CHECKING:
-    from rolesynth_assets.store.reader import StoreReader
+    from rolesynth_assets.store.lance.reader import StoreReader
 
 CHECK = "no_withdrawn_image"
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}

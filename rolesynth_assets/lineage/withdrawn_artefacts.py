@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from rolesynth_assets.clip.checkpoint.recorded_trainings import read_trainings
 from rolesynth_assets.r1.trained import data_with
 from rolesynth_assets.store.errors import MissingVersionError
-from rolesynth_assets.store.rows import any_key
+from rolesynth_assets.store.lance.rows import any_key
 from rolesynth_assets.training_sets.pins import Pin, read_pins, trained_on
 
 if TYPE_CHECKING:
-    from rolesynth_assets.store.reader import StoreReader
-    from rolesynth_assets.store.warehouse import Warehouse
+    from rolesynth_assets.store.lance.reader import StoreReader
+    from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
 Row = dict[str, str]
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from rolesynth_assets.store.tables import Store
+    from rolesynth_assets.store.lance.store import Store
 
 IMAGES_AT_ONCE = 32
 """Images whose bytes are held in memory at a time."""
@@ -95,7 +95,7 @@ class RowRun(Generic[W]):
         micro_batch: int,
     ) -> None:
         """Nothing is asked yet; `micro_batch` rows go into one commit of the table."""
-        from rolesynth_assets.store.warehouse import Warehouse
+        from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
         if micro_batch < 1:
             raise ValueError(f"micro_batch is {micro_batch}; it must be at least 1")
@@ -140,8 +140,8 @@ class RowRun(Generic[W]):
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        from rolesynth_assets.store.rows import all_of, any_key, partition_predicate
-        from rolesynth_assets.store.schemas import table_spec
+        from rolesynth_assets.store.lance.rows import all_of, any_key, partition_predicate
+        from rolesynth_assets.store.lance.schemas import table_spec
 
         table, gone = self._rows.table, list(self._tombstones)
         if gone:
@@ -255,7 +255,7 @@ class RowRun(Generic[W]):
             return
         import pyarrow as pa
 
-        from rolesynth_assets.store.schemas import table_spec
+        from rolesynth_assets.store.lance.schemas import table_spec
 
         spec = table_spec(self._rows.table)
         stored, self._pending = self._pending, []

@@ -9,7 +9,7 @@ import polars as pl
 from rolesynth_assets.check_outcome import CheckOutcome
 
 if TYPE_CHECKING:
-    from rolesynth_assets.store.reader import StoreReader
+    from rolesynth_assets.store.lance.reader import StoreReader
 
 
 def manifest_rows(store: StoreReader, role_set: str) -> pl.DataFrame:

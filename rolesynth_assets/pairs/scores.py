@@ -24,7 +24,7 @@ from rolesynth_assets.roles.role import Role
 from rolesynth_assets.store.digests import digest
 
 if TYPE_CHECKING:
-    from rolesynth_assets.store.tables import Store
+    from rolesynth_assets.store.lance.store import Store
 
 MAX_DETAIL = 500
 """Characters of an unreadable answer or an error that are stored."""

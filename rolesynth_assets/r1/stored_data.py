@@ -11,7 +11,7 @@ from rolesynth_assets.r1.recipe import Training
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from rolesynth_assets.store.reader import StoreReader
+    from rolesynth_assets.store.lance.reader import StoreReader
 
 
 @dataclass(frozen=True)

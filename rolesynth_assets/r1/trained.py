@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rolesynth_assets.r1.checkpoint import Provenance
-    from rolesynth_assets.store.snapshot import TableReader
-    from rolesynth_assets.store.warehouse import Warehouse
+    from rolesynth_assets.store.warehouse.snapshot import TableReader
+    from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
 
 def record_r1_training(

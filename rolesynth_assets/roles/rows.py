@@ -21,7 +21,7 @@ def role_rows(role_set: str, roles: Sequence[Role], generator: str = WRITTEN_BY_
     """
     import pyarrow as pa
 
-    from rolesynth_assets.store.schemas import ROLES
+    from rolesynth_assets.store.lance.schemas import ROLES
 
     rows = [
         {

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rolesynth_assets.store.snapshot import TableReader
-    from rolesynth_assets.store.warehouse import Warehouse
+    from rolesynth_assets.store.warehouse.snapshot import TableReader
+    from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
 CLOCK_NS = 100_000_000
 """Nanoseconds within which two changes of a file may get the same time stamp."""

@@ -12,15 +12,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rolesynth_assets.clip.recipe import Cut, Recipe
-from rolesynth_assets.store.rows import all_of, any_key
+from rolesynth_assets.store.lance.rows import all_of, any_key
 from rolesynth_assets.training_sets.select import draw
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from rolesynth_assets.store.reader import StoreReader
-    from rolesynth_assets.store.snapshot import TableReader
-    from rolesynth_assets.store.warehouse import Warehouse
+    from rolesynth_assets.store.lance.reader import StoreReader
+    from rolesynth_assets.store.warehouse.snapshot import TableReader
+    from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
 PINNED_TABLES = ("pairs", "images", "roles", "captions", "scores")
 SPARE = 4

@@ -13,7 +13,7 @@ from rolesynth_assets.training_sets.select import select_rows
 
 if TYPE_CHECKING:
     from rolesynth_assets.clip.data.batches import TrainingSet
-    from rolesynth_assets.store.reader import StoreReader
+    from rolesynth_assets.store.lance.reader import StoreReader
 
 _COLUMNS = ["shard", "caption_id", "image_id", "role", "length", "text", "score", "kept"]
 

@@ -18,9 +18,9 @@ from rolesynth_assets.clip.checkpoint.recorded_trainings import record_training
 from rolesynth_assets.clip.library import load_recipes
 from rolesynth_assets.lineage.trace import trace
 from rolesynth_assets.store.digests import digest
-from rolesynth_assets.store.schemas import CAPTIONS, IMAGES, PAIRS, ROLES, SCORES
-from rolesynth_assets.store.tables import Store
-from rolesynth_assets.store.warehouse import Warehouse
+from rolesynth_assets.store.lance.schemas import CAPTIONS, IMAGES, PAIRS, ROLES, SCORES
+from rolesynth_assets.store.lance.store import Store
+from rolesynth_assets.store.warehouse.warehouse import Warehouse
 from rolesynth_assets.training_sets.pins import pin_training_set, write_pin
 from rolesynth_assets.training_sets.rows import selected_pairs
 
@@ -172,7 +172,7 @@ def measure(root: Path, subject: str) -> None:
         )
         seconds.append(time.perf_counter() - began)
     from rolesynth_assets.lineage.trace_sources import TRACED_TABLES, Sources
-    from rolesynth_assets.store.snapshot import Snapshot
+    from rolesynth_assets.store.warehouse.snapshot import Snapshot
 
     began = time.perf_counter()
     snapshot = Snapshot(Warehouse(root / "warehouse.duckdb"), TRACED_TABLES)

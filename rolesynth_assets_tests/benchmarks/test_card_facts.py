@@ -18,9 +18,9 @@ from rolesynth_assets.pairs.diversity import measure_diversity
 from rolesynth_assets.pairs.diversity_rows import diversity_rows
 from rolesynth_assets.roles.library import load_role_sets
 from rolesynth_assets.settings import Settings
-from rolesynth_assets.store.schemas import CAPTIONS, PAIRS, SCORES
-from rolesynth_assets.store.tables import Store
-from rolesynth_assets.store.warehouse import Warehouse
+from rolesynth_assets.store.lance.schemas import CAPTIONS, PAIRS, SCORES
+from rolesynth_assets.store.lance.store import Store
+from rolesynth_assets.store.warehouse.warehouse import Warehouse
 from rolesynth_assets_tests.embedded.small_scenes import scene, thing
 
 ROLE_SET = load_role_sets(None)["roles5"]

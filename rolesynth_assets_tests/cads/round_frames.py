@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
-from rolesynth_assets.store.schemas import table_spec
+from rolesynth_assets.store.lance.schemas import table_spec
 
 JUDGES = ("ada", "ben", "cleo")
 PARTITION = {"domain": "counting", "round": "2026-01-05"}

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from rolesynth_assets.roles.role import PromptTemplates, Role
-from rolesynth_assets.store.tables import Store
+from rolesynth_assets.store.lance.store import Store
 
 TEMPLATES = PromptTemplates(
     long="You are the {name}. {responsibilities} Write a lot.",

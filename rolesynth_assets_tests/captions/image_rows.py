@@ -3,8 +3,8 @@
 import pyarrow as pa
 
 from rolesynth_assets.store.digests import image_id
-from rolesynth_assets.store.schemas import IMAGES
-from rolesynth_assets.store.tables import Store
+from rolesynth_assets.store.lance.schemas import IMAGES
+from rolesynth_assets.store.lance.store import Store
 
 
 def image_data(number: int) -> bytes:

@@ -11,7 +11,7 @@ from rolesynth_assets.mllm import row_run
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest, EngineError, FailureReason
 from rolesynth_assets.mllm.row_run import Progress, RowRunError
 from rolesynth_assets.roles.role import Role
-from rolesynth_assets.store.tables import Store
+from rolesynth_assets.store.lance.store import Store
 from rolesynth_assets_tests.captions.fake_engine import FakeEngine, write_words
 from rolesynth_assets_tests.captions.image_rows import image_data, store_images
 

@@ -72,7 +72,7 @@ def test_unknown_recipe_lists_the_known_ones(project: Path) -> None:
 
 
 def test_ingest_reads_a_folder_in_and_then_finds_nothing_new(project: Path) -> None:
-    from rolesynth_assets.store.tables import Store
+    from rolesynth_assets.store.lance.store import Store
     from rolesynth_assets_tests.defs.small_graph import write_pictures
 
     folder = write_pictures(project / "photos", range(3))
@@ -88,7 +88,7 @@ def test_ingest_reads_a_folder_in_and_then_finds_nothing_new(project: Path) -> N
 
 
 def test_ingest_reads_a_bucket_in(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from rolesynth_assets.store.tables import Store
+    from rolesynth_assets.store.lance.store import Store
     from rolesynth_assets_tests.defs.small_graph import noise_picture
     from rolesynth_assets_tests.loopback_s3 import loopback_s3
 

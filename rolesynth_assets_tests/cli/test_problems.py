@@ -11,7 +11,7 @@ from rolesynth_assets.cli.app import app
 from rolesynth_assets.defs import partitions
 from rolesynth_assets.lineage.plan import ProblemWork
 from rolesynth_assets.r1 import library
-from rolesynth_assets.store.tables import Store
+from rolesynth_assets.store.lance.store import Store
 from rolesynth_assets_tests.defs.served_collective import choose, serve
 from rolesynth_assets_tests.defs.small_graph import clear_environment
 

@@ -18,8 +18,8 @@ from rolesynth_assets.lineage.plan import targets
 from rolesynth_assets.lineage.refresh import Refresher, RefreshReport
 from rolesynth_assets.pairs import diversity
 from rolesynth_assets.store.digests import digest
-from rolesynth_assets.store.tables import Store
-from rolesynth_assets.store.warehouse import Warehouse
+from rolesynth_assets.store.lance.store import Store
+from rolesynth_assets.store.warehouse.warehouse import Warehouse
 from rolesynth_assets_tests.defs.fake_models import FakeModels
 
 

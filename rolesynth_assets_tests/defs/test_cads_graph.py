@@ -13,7 +13,7 @@ from rolesynth_assets.cads.prompts.templates import prompt
 from rolesynth_assets.defs import cads, partitions, problems, sources
 from rolesynth_assets.defs.resources import Platform
 from rolesynth_assets.r1 import library
-from rolesynth_assets.store.tables import Store
+from rolesynth_assets.store.lance.store import Store
 from rolesynth_assets_tests.defs.served_collective import choose, serve
 from rolesynth_assets_tests.defs.small_graph import clear_environment
 from rolesynth_assets_tests.mllm.stub_server import StubServer

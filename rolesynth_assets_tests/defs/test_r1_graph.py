@@ -17,9 +17,9 @@ from rolesynth_assets.r1.library import load_r1_recipes
 from rolesynth_assets.r1.recipe import Training
 from rolesynth_assets.r1.stored_data import stored_data
 from rolesynth_assets.store.digests import image_id
-from rolesynth_assets.store.tables import Store
+from rolesynth_assets.store.lance.store import Store
 from rolesynth_assets.store.tombstones import Tombstone, write_tombstone
-from rolesynth_assets.store.warehouse import Warehouse
+from rolesynth_assets.store.warehouse.warehouse import Warehouse
 from rolesynth_assets_tests.lineage.stored_problems import frame_of
 from rolesynth_assets_tests.r1.pictures import COLOURS, png
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from rolesynth_assets.mllm.engine import ChatEngine
 from rolesynth_assets.mllm.settings import EngineSettings
-from rolesynth_assets.store.tables import Store
+from rolesynth_assets.store.lance.store import Store
 from rolesynth_assets_tests.defs.served_collective import KEY, SKILLS
 from rolesynth_assets_tests.defs.served_collective import answer as member_answers
 from rolesynth_assets_tests.mllm.stub_server import StubRequest
@@ -48,7 +48,7 @@ def prepare(folder: Path, images: int, seeds: int) -> None:
 
     from rolesynth_assets.cads.seeds.rows import seed_rows
     from rolesynth_assets.store.digests import image_id
-    from rolesynth_assets.store.schemas import IMAGES
+    from rolesynth_assets.store.lance.schemas import IMAGES
     from rolesynth_assets_tests.cads import simulated
 
     store, rows = Store(folder), []

@@ -70,7 +70,7 @@ def kept(make: Callable[[Path, Size], None], reason: str, size: Size) -> bool:
 
     from rolesynth_assets.images.shards.registry import register_path
     from rolesynth_assets.images.sync import sync_shard
-    from rolesynth_assets.store.tables import Store
+    from rolesynth_assets.store.lance.store import Store
 
     with tempfile.TemporaryDirectory() as place:
         root, folder = Path(place) / "data", Path(place) / "pictures"

@@ -13,7 +13,7 @@ from rolesynth_assets.images.decoding.decode import DecodeLimits
 from rolesynth_assets.images.decoding.rejects import RejectReason
 from rolesynth_assets.images.ingest import IngestReport, ingest_batches, ingest_shard
 from rolesynth_assets.images.shards.registry import plan_shards
-from rolesynth_assets.store.schemas import IMAGE_REJECTS, IMAGES
+from rolesynth_assets.store.lance.schemas import IMAGE_REJECTS, IMAGES
 
 
 @pytest.fixture

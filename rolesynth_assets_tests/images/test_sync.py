@@ -7,7 +7,7 @@ import pytest
 from rolesynth_assets.images.shards.registry import register_path
 from rolesynth_assets.images.sync import UnknownShardError, sync_shard
 from rolesynth_assets.store.digests import image_id
-from rolesynth_assets.store.tables import Store
+from rolesynth_assets.store.lance.store import Store
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from rolesynth_assets.images.checks import no_withdrawn_image, rejects_within_bo
 from rolesynth_assets.images.shards.registry import register_path
 from rolesynth_assets.images.sync import sync_shard
 from rolesynth_assets.store.digests import image_id
-from rolesynth_assets.store.tables import Store
+from rolesynth_assets.store.lance.store import Store
 from rolesynth_assets.store.tombstones import Tombstone, lift_tombstones, write_tombstone
-from rolesynth_assets.store.warehouse import Warehouse
+from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
 SHARD = {"shard": "photos-0000"}
 

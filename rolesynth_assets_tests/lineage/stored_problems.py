@@ -6,8 +6,8 @@ from typing import Any
 import polars as pl
 
 from rolesynth_assets.store.digests import digest, image_id
-from rolesynth_assets.store.tables import Store
-from rolesynth_assets.store.warehouse import Warehouse
+from rolesynth_assets.store.lance.store import Store
+from rolesynth_assets.store.warehouse.warehouse import Warehouse
 from rolesynth_assets_tests.cads.round_frames import frame
 
 DOMAIN = "counting"
@@ -53,7 +53,7 @@ def _write(store: Store, table: str, where: dict[str, str], rows: list[dict[str,
 
 
 def frame_of(table: str, rows: list[dict[str, Any]]) -> Any:
-    from rolesynth_assets.store.schemas import table_spec
+    from rolesynth_assets.store.lance.schemas import table_spec
 
     columns = table_spec(table).schema.names
     if "round" in columns:

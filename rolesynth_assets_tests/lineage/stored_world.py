@@ -16,10 +16,10 @@ from rolesynth_assets.pairs.scores import write_scores
 from rolesynth_assets.roles.role import PromptTemplates, Role
 from rolesynth_assets.roles.role_set import FilterPolicy
 from rolesynth_assets.roles.rows import role_rows
-from rolesynth_assets.store.schemas import PAIRS
-from rolesynth_assets.store.snapshot import Snapshot
-from rolesynth_assets.store.tables import Store
-from rolesynth_assets.store.warehouse import Warehouse
+from rolesynth_assets.store.lance.schemas import PAIRS
+from rolesynth_assets.store.lance.store import Store
+from rolesynth_assets.store.warehouse.snapshot import Snapshot
+from rolesynth_assets.store.warehouse.warehouse import Warehouse
 from rolesynth_assets.training_sets.pins import Pin, pin_training_set, write_pin
 from rolesynth_assets.training_sets.rows import selected_pairs, training_set, training_set_row
 from rolesynth_assets_tests.captions.fake_engine import FakeEngine

@@ -10,9 +10,9 @@ from rolesynth_assets.mllm.engine import FailureReason
 from rolesynth_assets.pairs.diversity import measure_diversity
 from rolesynth_assets.pairs.diversity_rows import diversity_rows
 from rolesynth_assets.roles.role import PromptTemplates, Role
-from rolesynth_assets.store.schemas import table_spec
-from rolesynth_assets.store.tables import Store
-from rolesynth_assets.store.warehouse import Warehouse
+from rolesynth_assets.store.lance.schemas import table_spec
+from rolesynth_assets.store.lance.store import Store
+from rolesynth_assets.store.warehouse.warehouse import Warehouse
 from rolesynth_assets_tests.captions.fake_engine import FakeEngine
 from rolesynth_assets_tests.captions.image_rows import store_images
 from rolesynth_assets_tests.defs.small_graph import hashed_embeddings

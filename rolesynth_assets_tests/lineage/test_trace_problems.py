@@ -11,8 +11,8 @@ from rolesynth_assets.lineage.trace_pictures import trace_pictures
 from rolesynth_assets.lineage.trace_sources import Sources
 from rolesynth_assets.lineage.trace_subject import SubjectError
 from rolesynth_assets.store.digests import image_id
-from rolesynth_assets.store.tables import Store
-from rolesynth_assets.store.warehouse import Warehouse
+from rolesynth_assets.store.lance.store import Store
+from rolesynth_assets.store.warehouse.warehouse import Warehouse
 from rolesynth_assets_tests.lineage.stored_problems import (
     CONTEXT,
     SEED_IMAGES,

@@ -17,7 +17,7 @@ from rolesynth_assets.lineage.withdrawal import Withdrawal, withdraw
 from rolesynth_assets.lineage.withdrawn_artefacts import ArtefactKind
 from rolesynth_assets.mllm.engine import ChatReply
 from rolesynth_assets.store.digests import image_id
-from rolesynth_assets.store.tables import Store
+from rolesynth_assets.store.lance.store import Store
 from rolesynth_assets.store.tombstones import read_tombstones
 from rolesynth_assets.training_sets.pins import pinned_rows, read_pins
 from rolesynth_assets_tests.lineage.stored_problems import (

@@ -12,9 +12,9 @@ from rolesynth_assets.mllm.engine import ChatReply, ChatRequest
 from rolesynth_assets.mllm.reply_journal import JournalError, ReplyJournal, journal_path
 from rolesynth_assets.mllm.row_run import RowRun
 from rolesynth_assets.roles.role import PromptTemplates, Role
-from rolesynth_assets.store.tables import Store
+from rolesynth_assets.store.lance.store import Store
 from rolesynth_assets.store.tombstones import Tombstone, Withdrawn, now, write_tombstone
-from rolesynth_assets.store.warehouse import Warehouse
+from rolesynth_assets.store.warehouse.warehouse import Warehouse
 from rolesynth_assets_tests.captions.fake_engine import FakeEngine
 from rolesynth_assets_tests.captions.image_rows import store_images
 

@@ -145,8 +145,8 @@ def test_a_share_too_small_for_one_caption_keeps_none() -> None:
 
 
 def test_pairs_fit_the_table() -> None:
-    from rolesynth_assets.store.rows import checked_rows
-    from rolesynth_assets.store.schemas import PAIRS
+    from rolesynth_assets.store.lance.rows import checked_rows
+    from rolesynth_assets.store.lance.schemas import PAIRS
 
     scores = score_frame([("s1", f"i{n}", "Art", "long", n + 1) for n in range(4)])
     cutoffs = compute_cutoffs(scores, policy(keep=0.5), 1)

@@ -12,7 +12,7 @@ from rolesynth_assets.pairs.diversity_rows import (
     diversity_of_texts,
     diversity_rows,
 )
-from rolesynth_assets.store.warehouse import Warehouse
+from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
 FEW = Diversity(0.5, 0.6, 10.0, 0.2, 2.0, n_images=1, n_groups=1, n_captions=2, draw_seed=0)
 MANY = Diversity(0.9, 0.8, 30.0, 0.6, 4.0, n_images=2, n_groups=3, n_captions=9, draw_seed=0)

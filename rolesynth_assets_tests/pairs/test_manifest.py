@@ -12,9 +12,9 @@ from rolesynth_assets.pairs.manifest import (
     multiplicity,
     pinned_version,
 )
-from rolesynth_assets.store.schemas import PAIRS
-from rolesynth_assets.store.tables import Store
-from rolesynth_assets.store.warehouse import Warehouse
+from rolesynth_assets.store.lance.schemas import PAIRS
+from rolesynth_assets.store.lance.store import Store
+from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
 
 def write(store: Store, shard: str, rows: list[tuple[str, str, str, bool]], role_set="r5") -> None:

@@ -8,8 +8,8 @@ import pytest
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest, FailureReason, ModelIdentity
 from rolesynth_assets.pairs.scores import ScoreReport, write_scores
 from rolesynth_assets.roles.role import PromptTemplates, Role
-from rolesynth_assets.store.schemas import table_spec
-from rolesynth_assets.store.tables import Store
+from rolesynth_assets.store.lance.schemas import table_spec
+from rolesynth_assets.store.lance.store import Store
 
 SHARD, ROLE_SET = "s1", "two"
 HERE = {"shard": SHARD, "role_set": ROLE_SET}

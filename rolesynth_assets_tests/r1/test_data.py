@@ -11,7 +11,7 @@ from rolesynth_assets.r1.data import (
     to_dataset,
 )
 from rolesynth_assets.r1.policy import Policy
-from rolesynth_assets.store.schemas import PROBLEMS, SEEDS
+from rolesynth_assets.store.lance.schemas import PROBLEMS, SEEDS
 from rolesynth_assets_tests.r1.pictures import item, png
 
 OPTIONS = "Which?\nA. red\nB. blue"

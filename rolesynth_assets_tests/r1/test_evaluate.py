@@ -7,7 +7,7 @@ from rolesynth_assets.r1.data import NO_DATA
 from rolesynth_assets.r1.evaluate import evaluate, graded, scores_frame
 from rolesynth_assets.r1.policy import NANO_WEIGHTS, greedy_replies, load_policy
 from rolesynth_assets.r1.train import train
-from rolesynth_assets.store.warehouse import Warehouse
+from rolesynth_assets.store.warehouse.warehouse import Warehouse
 from rolesynth_assets_tests.r1.pictures import png
 
 MCQ, OPEN = TaskType.MCQ, TaskType.OPEN_ENDED

@@ -5,8 +5,8 @@ import pytest
 
 from rolesynth_assets.roles.library import load_role_sets
 from rolesynth_assets.roles.rows import WRITTEN_BY_HAND, role_rows, roles_from_rows
-from rolesynth_assets.store.schemas import ROLES
-from rolesynth_assets.store.tables import Store
+from rolesynth_assets.store.lance.schemas import ROLES
+from rolesynth_assets.store.lance.store import Store
 
 ROLE_LIST = load_role_sets()["roles5"].written_roles()
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from rolesynth_assets.store.digests import digest
-from rolesynth_assets.store.tables import Store
+from rolesynth_assets.store.lance.store import Store
 
 PairRows = Callable[..., pa.Table]
 

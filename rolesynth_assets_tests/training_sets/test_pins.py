@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from rolesynth_assets.clip.recipe import Cut, Recipe
 from rolesynth_assets.store.digests import digest
-from rolesynth_assets.store.schemas import PAIRS
-from rolesynth_assets.store.tables import Store
-from rolesynth_assets.store.warehouse import Warehouse
+from rolesynth_assets.store.lance.schemas import PAIRS
+from rolesynth_assets.store.lance.store import Store
+from rolesynth_assets.store.warehouse.warehouse import Warehouse
 from rolesynth_assets.training_sets.pins import (
     PINNED_TABLES,
     Pin,

@@ -8,9 +8,9 @@ import pytest
 from rolesynth_assets.clip.checkpoint.files import MANIFEST, CheckpointError
 from rolesynth_assets.clip.recipe import Recipe
 from rolesynth_assets.store.errors import MissingRowError
-from rolesynth_assets.store.schemas import IMAGES, PAIRS
-from rolesynth_assets.store.tables import Store
-from rolesynth_assets.store.warehouse import Warehouse
+from rolesynth_assets.store.lance.schemas import IMAGES, PAIRS
+from rolesynth_assets.store.lance.store import Store
+from rolesynth_assets.store.warehouse.warehouse import Warehouse
 from rolesynth_assets.training_sets.rows import (
     selected_pairs,
     trained_seeds,

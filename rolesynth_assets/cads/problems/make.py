@@ -14,7 +14,7 @@ from rolesynth_assets.mllm.engine import ModelIdentity
 if TYPE_CHECKING:
     from rolesynth_assets.answers.checker_process import Grader
     from rolesynth_assets.cads.collective.collective import Collective
-    from rolesynth_assets.store.tables import Store
+    from rolesynth_assets.store.lance.store import Store
 
 
 @dataclass(frozen=True)

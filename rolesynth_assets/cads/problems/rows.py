@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-    from rolesynth_assets.store.reader import StoreReader
+    from rolesynth_assets.store.lance.reader import StoreReader
 
 Images = Callable[[Sequence[str]], Mapping[str, bytes]]
 """Reads encoded images by candidate id."""
@@ -31,7 +31,7 @@ def candidate_images(store: StoreReader, domain: str) -> Images:
 
     It raises `MissingRowError` for a candidate that is not there or has no image.
     """
-    from rolesynth_assets.store.rows import any_key
+    from rolesynth_assets.store.lance.rows import any_key
 
     def read(ids: Sequence[str]) -> dict[str, bytes]:
         found: dict[str, bytes] = {}
@@ -94,7 +94,7 @@ def problem_table(rows: pl.DataFrame, images: Images) -> pa.Table:
     """
     import pyarrow as pa
 
-    from rolesynth_assets.store.schemas import PROBLEMS
+    from rolesynth_assets.store.lance.schemas import PROBLEMS
 
     chunks = [PROBLEMS.schema.empty_table()]
     for part in rows.iter_slices(IMAGES_AT_ONCE):

@@ -14,7 +14,7 @@ from rolesynth_assets.store.digests import digest
 if TYPE_CHECKING:
     import polars as pl
 
-    from rolesynth_assets.store.reader import StoreReader
+    from rolesynth_assets.store.lance.reader import StoreReader
 
 MOST_CONTEXTS = 3
 MOST_TEXT = 1_500
@@ -88,7 +88,7 @@ def shown_candidates(
     """
     import polars as pl
 
-    from rolesynth_assets.store.rows import any_key
+    from rolesynth_assets.store.lance.rows import any_key
 
     kept = candidates.filter(pl.col("decision") == Decision.KEPT.value).drop_nulls("image_id")
     ids: list[str] = []

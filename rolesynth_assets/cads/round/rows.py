@@ -18,7 +18,7 @@ from rolesynth_assets.store.digests import digest
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from rolesynth_assets.store.reader import StoreReader
+    from rolesynth_assets.store.lance.reader import StoreReader
 
 
 class MissingRoundError(RuntimeError):
@@ -29,7 +29,7 @@ def candidate_rows(outcome: RoundOutcome) -> pa.Table:
     """Return a round's candidates as rows of the table ``candidates``."""
     import pyarrow as pa
 
-    from rolesynth_assets.store.schemas import CANDIDATES
+    from rolesynth_assets.store.lance.schemas import CANDIDATES
 
     rows = [{**_place(outcome), **_candidate(record)} for record in outcome.candidates]
     return pa.Table.from_pylist(rows, schema=CANDIDATES.schema)
@@ -39,7 +39,7 @@ def verdict_rows(outcome: RoundOutcome) -> pa.Table:
     """Return a round's verdicts as rows of the table ``verdicts``."""
     import pyarrow as pa
 
-    from rolesynth_assets.store.schemas import VERDICTS
+    from rolesynth_assets.store.lance.schemas import VERDICTS
 
     rows = [{**_place(outcome), **_verdict(record)} for record in outcome.verdicts]
     return pa.Table.from_pylist(rows, schema=VERDICTS.schema)
@@ -49,7 +49,7 @@ def context_rows(outcome: RoundOutcome) -> pa.Table:
     """Return a round's contexts as rows of the table ``contexts``, one for each seed."""
     import pyarrow as pa
 
-    from rolesynth_assets.store.schemas import CONTEXTS
+    from rolesynth_assets.store.lance.schemas import CONTEXTS
 
     rows = [
         {**_place(outcome), **_context(record, outcome.domain, outcome.round_key)}
@@ -119,7 +119,7 @@ def read_prints(
 
 def _until(round_key: str) -> str:
     """Rounds are time windows, so their keys sort as they follow each other."""
-    from rolesynth_assets.store.rows import quoted
+    from rolesynth_assets.store.lance.rows import quoted
 
     return f"round <= {quoted(round_key)}"
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from rolesynth_assets.cads.values import Seed
     from rolesynth_assets.mllm.engine import ModelIdentity
     from rolesynth_assets.progress import Report
-    from rolesynth_assets.store.reader import StoreReader
-    from rolesynth_assets.store.tables import Store
+    from rolesynth_assets.store.lance.reader import StoreReader
+    from rolesynth_assets.store.lance.store import Store
 
 TABLES = ("candidates", "verdicts", "contexts")
 

@@ -12,7 +12,7 @@ from rolesynth_assets.cads.values import Seed
 
 if TYPE_CHECKING:
     from rolesynth_assets.cads.seeds.decontamination import BenchmarkItem
-    from rolesynth_assets.store.tables import Store
+    from rolesynth_assets.store.lance.store import Store
 
 
 @dataclass(frozen=True)

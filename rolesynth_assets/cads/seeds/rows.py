@@ -17,7 +17,7 @@ def seed_rows(seeds: Sequence[Seed]) -> pa.Table:
     """Return rows of the table `seeds`; `ordinal` is the order in which they were read."""
     import pyarrow as pa
 
-    from rolesynth_assets.store.schemas import SEEDS
+    from rolesynth_assets.store.lance.schemas import SEEDS
 
     rows = [
         {
@@ -39,7 +39,7 @@ def seed_reject_rows(rejects: Sequence[SeedReject]) -> pa.Table:
     """Return rows of the table `seed_rejects`."""
     import pyarrow as pa
 
-    from rolesynth_assets.store.schemas import SEED_REJECTS
+    from rolesynth_assets.store.lance.schemas import SEED_REJECTS
 
     rows = [
         {

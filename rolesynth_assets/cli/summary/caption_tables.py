@@ -19,8 +19,8 @@ from rolesynth_assets.settings import Settings
 if TYPE_CHECKING:
     from rolesynth_assets.lineage.plan import ProblemWork
     from rolesynth_assets.lineage.refresh import RefreshReport
-    from rolesynth_assets.store.reader import StoreReader
-    from rolesynth_assets.store.warehouse import Warehouse
+    from rolesynth_assets.store.lance.reader import StoreReader
+    from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
 _LEGEND = (
     "Vendi, cosine, BLEU: how different an image's captions are (effective number, mean "
@@ -40,8 +40,8 @@ def print_summary(
     problems: ProblemWork | None = None,
 ) -> None:
     """Print what ran, rows per stage, filter, diversity, scores, wall time and the next command."""
-    from rolesynth_assets.store.tables import Store
-    from rolesynth_assets.store.warehouse import Warehouse
+    from rolesynth_assets.store.lance.store import Store
+    from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
     console = Console(width=max(128, Console().width))
     store = Store(str(settings.data_root))

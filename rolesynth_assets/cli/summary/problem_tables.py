@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from rolesynth_assets.cads.collective.collective import Collective
     from rolesynth_assets.lineage.plan import ProblemWork
     from rolesynth_assets.r1.recipe import R1Recipe
-    from rolesynth_assets.store.reader import StoreReader
-    from rolesynth_assets.store.warehouse import Warehouse
+    from rolesynth_assets.store.lance.reader import StoreReader
+    from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
 STAND_IN = "embedded stand-ins"
 LEGEND = (

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from rolesynth_assets.clip.checkpoint.files import MANIFEST, Manifest, read_manifest
 
 if TYPE_CHECKING:
-    from rolesynth_assets.store.snapshot import TableReader
-    from rolesynth_assets.store.warehouse import Warehouse
+    from rolesynth_assets.store.warehouse.snapshot import TableReader
+    from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from rolesynth_assets.cads.problems.rows import candidate_images, problem_table
 from rolesynth_assets.cads.problems.rules import SelectionRules
 from rolesynth_assets.cads.problems.select import COLUMNS, select_problems
 from rolesynth_assets.store.errors import MissingRowError
-from rolesynth_assets.store.schemas import PROBLEMS
-from rolesynth_assets.store.tables import Store
+from rolesynth_assets.store.lance.schemas import PROBLEMS
+from rolesynth_assets.store.lance.store import Store
 from rolesynth_assets_tests.answers.in_process_grader import InProcessGrader
 from rolesynth_assets_tests.cads.round_frames import PARTITION, candidate, frame, picture
 

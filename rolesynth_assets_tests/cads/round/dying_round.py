@@ -63,7 +63,7 @@ def digests(outcome: RoundOutcome) -> list[str]:
     """The data versions that the round's partitions would get."""
     from rolesynth_assets.cads.round.rows import candidate_rows, context_rows, verdict_rows
     from rolesynth_assets.store.digests import table_digest
-    from rolesynth_assets.store.schemas import TABLES
+    from rolesynth_assets.store.lance.schemas import TABLES
 
     rows = {"candidates": candidate_rows, "verdicts": verdict_rows, "contexts": context_rows}
     return [table_digest(make(outcome), TABLES[name].content) for name, make in rows.items()]

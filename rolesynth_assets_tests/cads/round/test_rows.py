@@ -17,7 +17,7 @@ from rolesynth_assets.cads.round.rows import (
 )
 from rolesynth_assets.cads.values import Decision, SeedContext
 from rolesynth_assets.mllm.engine import FailureReason
-from rolesynth_assets.store.tables import Store
+from rolesynth_assets.store.lance.store import Store
 from rolesynth_assets_tests.cads.simulated import SimulatedMember, next_round, play, seeds
 
 FIRST, SECOND, THIRD = "2026-01-04", "2026-01-11", "2026-01-18"

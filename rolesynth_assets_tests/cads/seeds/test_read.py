@@ -16,7 +16,7 @@ from rolesynth_assets.cads.seeds.files import SeedFileError
 from rolesynth_assets.cads.seeds.read import SeedReason, SeedReject, read_seeds
 from rolesynth_assets.cads.seeds.rows import seed_reject_rows, seed_rows, seeds_from_rows
 from rolesynth_assets.cads.values import Seed
-from rolesynth_assets.store.tables import Store
+from rolesynth_assets.store.lance.store import Store
 
 
 def png(seed: int, size: tuple[int, int] = (40, 32)) -> bytes:

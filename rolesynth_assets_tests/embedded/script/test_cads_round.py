@@ -21,7 +21,7 @@ from rolesynth_assets.embedded.script.contexts import read_advice
 from rolesynth_assets.embedded.world import specification
 from rolesynth_assets.lineage.summary_problems import summarise_rounds
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest
-from rolesynth_assets.store.tables import Store
+from rolesynth_assets.store.lance.store import Store
 
 FIRST, SECOND = "2026-01-04", "2026-01-11"
 

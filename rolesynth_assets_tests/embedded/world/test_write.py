@@ -23,7 +23,7 @@ from rolesynth_assets.embedded.world.write import (
 )
 from rolesynth_assets.images.shards.registry import register_path
 from rolesynth_assets.images.sync import sync_shard
-from rolesynth_assets.store.tables import Store
+from rolesynth_assets.store.lance.store import Store
 
 SIZE = WorldSize(seed=7, shards=2, images_per_shard=5, held_out=6, glyphs_per_kind=2)
 

@@ -24,7 +24,7 @@ from rolesynth_assets.images.places.place import place_name
 from rolesynth_assets.images.shards.descriptor import ShardDescriptor
 from rolesynth_assets.images.shards.registry import plan_shards, register_path
 from rolesynth_assets.images.sync import sync_shard
-from rolesynth_assets.store.tables import Store
+from rolesynth_assets.store.lance.store import Store
 from rolesynth_assets_tests.loopback_s3 import KEY, SECRET, LoopbackS3, loopback_s3
 
 BUCKET = "pictures"

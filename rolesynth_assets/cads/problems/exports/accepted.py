@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rolesynth_assets.cads.strategies import Strategy, TaskType
 
 if TYPE_CHECKING:
-    from rolesynth_assets.store.reader import StoreReader
+    from rolesynth_assets.store.lance.reader import StoreReader
 
 PROBLEMS_AT_ONCE = 128  # images held in memory while streaming
 
@@ -85,7 +85,7 @@ def accepted_problems(
     Raises:
         ExportError: the domain has no kept problem.
     """
-    from rolesynth_assets.store.rows import any_key
+    from rolesynth_assets.store.lance.rows import any_key
 
     version = store.version("problems") if version is None else version
     where = {"domain": domain}

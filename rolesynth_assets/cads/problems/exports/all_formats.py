@@ -12,7 +12,7 @@ from rolesynth_assets.mllm.engine import ModelIdentity
 if TYPE_CHECKING:
     from rolesynth_assets.answers.checker_process import Grader
     from rolesynth_assets.cads.collective.collective import Collective
-    from rolesynth_assets.store.reader import StoreReader
+    from rolesynth_assets.store.lance.reader import StoreReader
 
 
 def export_all(

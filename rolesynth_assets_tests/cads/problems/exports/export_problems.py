@@ -8,8 +8,8 @@ import pyarrow as pa
 from rolesynth_assets.cads.problems.exports.accepted import AcceptedProblem
 from rolesynth_assets.cads.strategies import Strategy, TaskType
 from rolesynth_assets.store.digests import image_id
-from rolesynth_assets.store.schemas import PROBLEMS
-from rolesynth_assets.store.tables import Store
+from rolesynth_assets.store.lance.schemas import PROBLEMS
+from rolesynth_assets.store.lance.store import Store
 from rolesynth_assets_tests.cads.round_frames import picture
 
 ANSWERS = ("7", "1/2", "red", "2\\sqrt{5}", "yes", "6.9")

@@ -14,9 +14,9 @@ import pyarrow as pa
 
 from rolesynth_assets.store.digests import table_digest
 from rolesynth_assets.store.errors import MissingRowError
-from rolesynth_assets.store.lance_files import LanceFiles, projection
-from rolesynth_assets.store.rows import all_of, any_key, partition_predicate
-from rolesynth_assets.store.schemas import table_spec
+from rolesynth_assets.store.lance.files import LanceFiles, projection
+from rolesynth_assets.store.lance.rows import all_of, any_key, partition_predicate
+from rolesynth_assets.store.lance.schemas import table_spec
 
 Partition = Mapping[str, str]
 

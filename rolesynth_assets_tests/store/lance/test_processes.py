@@ -16,8 +16,8 @@ import pyarrow as pa
 import pytest
 
 from rolesynth_assets.store.errors import StoreError
-from rolesynth_assets.store.locks import writer_lock
-from rolesynth_assets.store.tables import Store
+from rolesynth_assets.store.lance.locks import writer_lock
+from rolesynth_assets.store.lance.store import Store
 
 A = {"shard": "s0", "role_set": "A"}
 
@@ -25,7 +25,7 @@ WRITER = textwrap.dedent(
     """
     import sys
     import pyarrow as pa
-    from rolesynth_assets.store.tables import Store
+    from rolesynth_assets.store.lance.store import Store
 
     def micro_batch(first, size):
         ids = [f"k{n:04}" for n in range(first, first + size)]
@@ -52,7 +52,7 @@ WRITER = textwrap.dedent(
 def writer(script: Path, root: Path, first: int, last: int, size: int) -> subprocess.Popen[str]:
     script.write_text(WRITER)
     arguments = [sys.executable, str(script), str(root), *map(str, (first, last, size))]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     return subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env=environment)
 
 

@@ -6,8 +6,8 @@ import pyarrow as pa
 import pytest
 
 from rolesynth_assets.store.errors import MissingVersionError
-from rolesynth_assets.store.schemas import IMAGES
-from rolesynth_assets.store.tables import Store
+from rolesynth_assets.store.lance.schemas import IMAGES
+from rolesynth_assets.store.lance.store import Store
 
 A, B = {"shard": "s0"}, {"shard": "s1"}
 

@@ -12,25 +12,25 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from rolesynth_assets.store.changes import find_changes
-from rolesynth_assets.store.compaction import (
+from rolesynth_assets.store.errors import EmptyReplaceError
+from rolesynth_assets.store.lance.changes import find_changes
+from rolesynth_assets.store.lance.compaction import (
     compact_and_index,
     fold_small_files,
     forget_earlier_versions,
     rewrite_without_deleted,
 )
-from rolesynth_assets.store.errors import EmptyReplaceError
-from rolesynth_assets.store.locks import writer_lock
-from rolesynth_assets.store.plans import Plan, make_plan
-from rolesynth_assets.store.reader import KEYS_PER_LOOKUP, Partition, StoreReader
-from rolesynth_assets.store.rows import (
+from rolesynth_assets.store.lance.locks import writer_lock
+from rolesynth_assets.store.lance.plans import Plan, make_plan
+from rolesynth_assets.store.lance.reader import KEYS_PER_LOOKUP, Partition, StoreReader
+from rolesynth_assets.store.lance.rows import (
     all_of,
     any_key,
     checked_rows,
     partition_predicate,
     whole_partition,
 )
-from rolesynth_assets.store.schemas import TableSpec, table_spec
+from rolesynth_assets.store.lance.schemas import TableSpec, table_spec
 
 
 class Store(StoreReader):

@@ -10,7 +10,7 @@ from rolesynth_assets.store.errors import StoreError
 if TYPE_CHECKING:
     import polars as pl
 
-    from rolesynth_assets.store.warehouse import Value, Warehouse
+    from rolesynth_assets.store.warehouse.warehouse import Value, Warehouse
 
 
 class TableReader(Protocol):

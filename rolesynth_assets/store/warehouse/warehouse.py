@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.store.errors import SchemaMismatchError, StoreError
-from rolesynth_assets.store.warehouse_tables import WarehouseTable, warehouse_table
+from rolesynth_assets.store.warehouse.tables import WarehouseTable, warehouse_table
 
 if TYPE_CHECKING:
     import duckdb

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from rolesynth_assets.store.schemas import TABLES, TableSpec, table_spec
+from rolesynth_assets.store.lance.schemas import TABLES, TableSpec, table_spec
 
 
 def test_every_row_belongs_to_its_partition_and_has_a_key() -> None:

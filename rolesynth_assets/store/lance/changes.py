@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from rolesynth_assets.store.rows import partition_predicate
-from rolesynth_assets.store.schemas import TableSpec, holds_bytes
+from rolesynth_assets.store.lance.rows import partition_predicate
+from rolesynth_assets.store.lance.schemas import TableSpec, holds_bytes
 
 if TYPE_CHECKING:
     import lance

@@ -4,7 +4,7 @@ import sys
 CODE = """
 import sys
 BEFORE
-from rolesynth_assets.store.lance_import import import_lance_without_pandas
+from rolesynth_assets.store.lance.fast_import import import_lance_without_pandas
 import_lance_without_pandas()
 import pyarrow as pa
 import lance

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from rolesynth_assets.store.errors import SchemaMismatchError, StoreError
-from rolesynth_assets.store.warehouse import Warehouse
-from rolesynth_assets.store.warehouse_tables import WAREHOUSE_TABLES
+from rolesynth_assets.store.warehouse.tables import WAREHOUSE_TABLES
+from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ def test_two_processes_write_and_lose_nothing(warehouse: Warehouse, tmp_path: Pa
     script = tmp_path / "write.py"
     script.write_text(
         "import sys, polars as pl\n"
-        "from rolesynth_assets.store.warehouse import Warehouse\n"
+        "from rolesynth_assets.store.warehouse.warehouse import Warehouse\n"
         "w = Warehouse(sys.argv[1])\n"
         "for n in range(12):\n"
         "    name = f'{sys.argv[2]}{n}'\n"

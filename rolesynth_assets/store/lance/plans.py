@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rolesynth_assets.store.rows import all_of, partition_predicate
-from rolesynth_assets.store.schemas import TableSpec
+from rolesynth_assets.store.lance.rows import all_of, partition_predicate
+from rolesynth_assets.store.lance.schemas import TableSpec
 
 if TYPE_CHECKING:
     import lance

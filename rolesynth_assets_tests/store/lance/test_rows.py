@@ -4,8 +4,13 @@ import pyarrow as pa
 import pytest
 
 from rolesynth_assets.store.errors import DuplicateKeyError, SchemaMismatchError, StoreError
-from rolesynth_assets.store.rows import all_of, checked_rows, partition_predicate, whole_partition
-from rolesynth_assets.store.schemas import PAIRS
+from rolesynth_assets.store.lance.rows import (
+    all_of,
+    checked_rows,
+    partition_predicate,
+    whole_partition,
+)
+from rolesynth_assets.store.lance.schemas import PAIRS
 
 HERE = {"shard": "s0", "role_set": "roles5"}
 

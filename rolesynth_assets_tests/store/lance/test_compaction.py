@@ -5,8 +5,8 @@ import random
 import pyarrow as pa
 import pytest
 
-from rolesynth_assets.store.schemas import IMAGES, PAIRS
-from rolesynth_assets.store.tables import Store
+from rolesynth_assets.store.lance.schemas import IMAGES, PAIRS
+from rolesynth_assets.store.lance.store import Store
 
 A = {"shard": "s0", "role_set": "A"}
 B = {"shard": "s0", "role_set": "B"}
@@ -19,8 +19,8 @@ def files(store: Store, spec) -> int:
 
 @pytest.fixture
 def small_folds(monkeypatch) -> None:
-    monkeypatch.setattr("rolesynth_assets.store.compaction.FOLD_FILES", 8)
-    monkeypatch.setattr("rolesynth_assets.store.compaction.FOLD_ROWS", 16)
+    monkeypatch.setattr("rolesynth_assets.store.lance.compaction.FOLD_FILES", 8)
+    monkeypatch.setattr("rolesynth_assets.store.lance.compaction.FOLD_ROWS", 16)
 
 
 @pytest.mark.usefixtures("small_folds")

@@ -15,8 +15,8 @@ from rolesynth_assets.store.errors import (
     SchemaMismatchError,
     StoreError,
 )
-from rolesynth_assets.store.schemas import IMAGES, PAIRS, TABLES
-from rolesynth_assets.store.tables import Store
+from rolesynth_assets.store.lance.schemas import IMAGES, PAIRS, TABLES
+from rolesynth_assets.store.lance.store import Store
 from rolesynth_assets_tests.property_profiles import examples
 
 A = {"shard": "s0", "role_set": "A"}
@@ -171,7 +171,7 @@ def test_plan_before_the_first_write(store) -> None:
 
 
 def test_reused_rows_beyond_one_lookup(store, pair_rows, monkeypatch) -> None:
-    monkeypatch.setattr("rolesynth_assets.store.plans.ROWS_PER_LOOKUP", 7)
+    monkeypatch.setattr("rolesynth_assets.store.lance.plans.ROWS_PER_LOOKUP", 7)
     ids = [f"k{n:03}" for n in range(50)]
     store.append("pairs", B, pair_rows(ids))
     plan = store.plan("pairs", A, ids[5:40])
@@ -296,7 +296,7 @@ def image_rows(count: int, size: int = 1000) -> pa.Table:
 
 
 def test_image_bytes(store, monkeypatch) -> None:
-    monkeypatch.setattr("rolesynth_assets.store.reader.KEYS_PER_LOOKUP", 4)
+    monkeypatch.setattr("rolesynth_assets.store.lance.reader.KEYS_PER_LOOKUP", 4)
     store.append("images", {"shard": "s0"}, image_rows(10))
     found = store.image_bytes([f"i{n}" for n in range(9)], "s0")
     assert len(found) == 9
