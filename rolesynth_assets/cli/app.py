@@ -20,7 +20,7 @@ from rolesynth_assets.cli.trace import trace
 from rolesynth_assets.cli.withdraw import withdraw
 
 if TYPE_CHECKING:
-    from rolesynth_assets.lineage.plan import ProblemWork
+    from rolesynth_assets.lineage.refresh.targets import ProblemWork
     from rolesynth_assets.settings import Settings
 
 app = typer.Typer(
@@ -235,7 +235,7 @@ def _write_embedded_world(settings: Settings) -> None:
 
 
 def _embedded_problems(recipes: Mapping[str, Sequence[int]]) -> ProblemWork:
-    from rolesynth_assets.lineage.plan import ProblemWork
+    from rolesynth_assets.lineage.refresh.targets import ProblemWork
 
     rounds = first_rounds(EMBEDDED_ROUNDS)
     return ProblemWork(EMBEDDED_DOMAINS, rounds, recipes, EMBEDDED_DOMAINS)

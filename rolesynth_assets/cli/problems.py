@@ -11,7 +11,7 @@ import typer
 from rolesynth_assets.cli.refresh import first_rounds, missing_benchmark, refresh, require_seeds
 
 if TYPE_CHECKING:
-    from rolesynth_assets.lineage.plan import ProblemWork
+    from rolesynth_assets.lineage.refresh.targets import ProblemWork
     from rolesynth_assets.r1.benchmark import R1Benchmark
     from rolesynth_assets.r1.recipe import R1Recipe
     from rolesynth_assets.settings import Settings
@@ -73,7 +73,7 @@ def _work(
     settings: Settings, domains: Sequence[str], rounds: int, recipes: Mapping[str, Sequence[int]]
 ) -> ProblemWork:
     from rolesynth_assets.defs import r1_partitions
-    from rolesynth_assets.lineage.plan import ProblemWork
+    from rolesynth_assets.lineage.refresh.targets import ProblemWork
 
     _require_domains(settings, domains)
     benchmarks = r1_partitions.R1_BENCHMARKS if recipes else {}

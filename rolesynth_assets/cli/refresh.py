@@ -12,8 +12,8 @@ import typer
 from rolesynth_assets.cli.progress_bars import bars
 
 if TYPE_CHECKING:
-    from rolesynth_assets.lineage.plan import ProblemWork
-    from rolesynth_assets.lineage.refresh import Target
+    from rolesynth_assets.lineage.refresh.runner import Target
+    from rolesynth_assets.lineage.refresh.targets import ProblemWork
     from rolesynth_assets.progress import Report
     from rolesynth_assets.settings import Settings
 
@@ -104,9 +104,9 @@ def _run(
     from rolesynth_assets.cli.summary.caption_tables import print_summary
     from rolesynth_assets.definitions import defs
     from rolesynth_assets.defs import r1_partitions
-    from rolesynth_assets.lineage.backfills import BusyError, alone
-    from rolesynth_assets.lineage.plan import problem_targets
-    from rolesynth_assets.lineage.refresh import Refresher, RefreshError
+    from rolesynth_assets.lineage.refresh.backfills import BusyError, alone
+    from rolesynth_assets.lineage.refresh.runner import Refresher, RefreshError
+    from rolesynth_assets.lineage.refresh.targets import problem_targets
     from rolesynth_assets.settings import Settings
 
     reporting("loading Dagster")(1, 1)
@@ -149,8 +149,8 @@ def _shards(settings: Settings, work: CaptionWork) -> list[str]:
 
 def _caption_targets(settings: Settings, shards: Sequence[str], work: CaptionWork) -> list[Target]:
     from rolesynth_assets.defs import partitions
-    from rolesynth_assets.lineage.plan import targets
-    from rolesynth_assets.lineage.refresh import Target
+    from rolesynth_assets.lineage.refresh.runner import Target
+    from rolesynth_assets.lineage.refresh.targets import targets
 
     recipes = [(partitions.RECIPES[name], seeds) for name, seeds in work.recipes.items()]
     plan = targets(shards, work.role_sets, recipes, _tasks(settings) if recipes else [])

@@ -14,11 +14,11 @@ import typer
 from rolesynth_assets.cli.dagster_home import HOME, prepare_home
 
 if TYPE_CHECKING:
-    from rolesynth_assets.lineage.causes import Cell, Status
-    from rolesynth_assets.lineage.fix import Fixed
-    from rolesynth_assets.lineage.refresh import Refresher
-    from rolesynth_assets.lineage.staleness import Staleness
-    from rolesynth_assets.lineage.words import Explain, Words
+    from rolesynth_assets.lineage.refresh.rematerialize import Fixed
+    from rolesynth_assets.lineage.refresh.runner import Refresher
+    from rolesynth_assets.lineage.staleness.causes import Cell, Status
+    from rolesynth_assets.lineage.staleness.explain import Explain, Words
+    from rolesynth_assets.lineage.staleness.staleness import Staleness
 
 SHOWN = 20
 """Stale partitions listed with their causes before the rest is counted."""
@@ -50,7 +50,7 @@ def stale(
     """
     if not to_fix and (missing or dry_run or max_partitions):
         raise typer.BadParameter("--missing, --dry-run and --max-partitions go with --fix")
-    from rolesynth_assets.lineage.words import Words
+    from rolesynth_assets.lineage.staleness.explain import Words
 
     with _observed() as refresher:
         found = refresher.examine()
@@ -70,7 +70,7 @@ def _observed() -> Iterator[Refresher]:
     import dagster as dg
 
     from rolesynth_assets.definitions import defs
-    from rolesynth_assets.lineage.refresh import Refresher, RefreshError
+    from rolesynth_assets.lineage.refresh.runner import Refresher, RefreshError
 
     home = Path(os.environ.get("DAGSTER_HOME") or HOME)
     if not home.is_dir():
@@ -92,7 +92,7 @@ def _observed() -> Iterator[Refresher]:
 def explainers() -> dict[str, Explain]:
     """Return what can tell a change of a source from the stored tables."""
     from rolesynth_assets.defs import partitions
-    from rolesynth_assets.lineage.words import changed_roles
+    from rolesynth_assets.lineage.staleness.explain import changed_roles
     from rolesynth_assets.roles.rows import roles_from_rows
     from rolesynth_assets.settings import Settings
     from rolesynth_assets.store.lance.reader import StoreReader
@@ -119,7 +119,7 @@ def show(staleness: Staleness, assets: Sequence[str], words: Words, *, every: bo
     from rich.console import Console
     from rich.table import Table
 
-    from rolesynth_assets.lineage.causes import Status
+    from rolesynth_assets.lineage.staleness.causes import Status
 
     console = Console(soft_wrap=True, highlight=False)
     counts = staleness.counts()
@@ -181,8 +181,8 @@ def _fix(
     dry_run: bool,
 ) -> None:
     from rolesynth_assets.cli.progress_bars import bars
-    from rolesynth_assets.lineage.backfills import BusyError, alone
-    from rolesynth_assets.lineage.fix import Limits, fix, planned
+    from rolesynth_assets.lineage.refresh.backfills import BusyError, alone
+    from rolesynth_assets.lineage.refresh.rematerialize import Limits, fix, planned
 
     wanted = _wanted(assets, missing)
     plan = planned(staleness, wanted, limit)
@@ -230,7 +230,7 @@ def report(done: Fixed) -> None:
 
 
 def _wanted(assets: Sequence[str], missing: bool) -> Callable[[Cell, Status], bool]:
-    from rolesynth_assets.lineage.causes import Status
+    from rolesynth_assets.lineage.staleness.causes import Status
 
     chosen = set(assets)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from rolesynth_assets.lineage.trace_sources import Sources
+    from rolesynth_assets.lineage.trace.sources import Sources
 
 UI = "http://127.0.0.1:3000"
 """Where `rolesynth ui` serves the Dagster UI."""
@@ -38,9 +38,9 @@ def trace(
 
     A checkpoint is traced to the rows it was trained on, whatever has been made since.
     """
-    from rolesynth_assets.lineage.trace import trace as follow
-    from rolesynth_assets.lineage.trace_subject import SubjectError
-    from rolesynth_assets.lineage.trace_tree import print_trace
+    from rolesynth_assets.cli.trace_tree import print_trace
+    from rolesynth_assets.lineage.trace.subject import SubjectError
+    from rolesynth_assets.lineage.trace.trace import trace as follow
 
     sources = stored_sources()
     try:
@@ -48,8 +48,8 @@ def trace(
     except SubjectError as error:
         raise typer.BadParameter(str(error)) from error
     if html is not None:
-        from rolesynth_assets.lineage.trace_page import trace_page
-        from rolesynth_assets.lineage.trace_pictures import trace_pictures
+        from rolesynth_assets.cli.trace_page import trace_page
+        from rolesynth_assets.lineage.trace.pictures import trace_pictures
 
         page = trace_page(traced, ui, trace_pictures(sources, traced))
         try:
@@ -69,7 +69,7 @@ def stored_sources() -> Sources:
     from rolesynth_assets.store.lance.fast_import import import_lance_without_pandas
 
     import_lance_without_pandas()
-    from rolesynth_assets.lineage.trace_sources import TRACED_TABLES, Sources
+    from rolesynth_assets.lineage.trace.sources import TRACED_TABLES, Sources
     from rolesynth_assets.settings import Settings
     from rolesynth_assets.store.lance.reader import StoreReader
     from rolesynth_assets.store.warehouse.snapshot import Snapshot

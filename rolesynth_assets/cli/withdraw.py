@@ -13,8 +13,8 @@ import typer
 from rolesynth_assets.cli.dagster_home import prepare_home
 
 if TYPE_CHECKING:
-    from rolesynth_assets.lineage.purge import Purge
-    from rolesynth_assets.lineage.withdrawal import Withdrawal
+    from rolesynth_assets.lineage.withdraw.purge import Purge
+    from rolesynth_assets.lineage.withdraw.withdrawal import Withdrawal
     from rolesynth_assets.settings import Settings
     from rolesynth_assets.store.lance.store import Store
     from rolesynth_assets.store.warehouse.warehouse import Warehouse
@@ -77,8 +77,8 @@ def withdraw(
 
 
 def _image_id(store: Store, warehouse: Warehouse, name: str) -> str:
-    from rolesynth_assets.lineage.trace_sources import Sources
-    from rolesynth_assets.lineage.trace_subject import SubjectError, find_subject
+    from rolesynth_assets.lineage.trace.sources import Sources
+    from rolesynth_assets.lineage.trace.subject import SubjectError, find_subject
 
     if _WHOLE_ID.fullmatch(name):
         return name
@@ -104,9 +104,9 @@ def _withdraw(
 ) -> dict[str, Any]:
     from rolesynth_assets.benchmarks.contamination import benchmark_images
     from rolesynth_assets.benchmarks.tasks import load_tasks
-    from rolesynth_assets.lineage.purge import image_needles
-    from rolesynth_assets.lineage.purge import purge as take_off_disk
-    from rolesynth_assets.lineage.withdrawal import withdraw as take_out
+    from rolesynth_assets.lineage.withdraw.purge import image_needles
+    from rolesynth_assets.lineage.withdraw.purge import purge as take_off_disk
+    from rolesynth_assets.lineage.withdraw.withdrawal import withdraw as take_out
     from rolesynth_assets.mllm.reply_journal import journal_paths
 
     root = settings.data_root
@@ -136,8 +136,8 @@ def _tell_dagster(withdrawal: Withdrawal, store: Store) -> tuple[list[str], list
     import dagster as dg
 
     from rolesynth_assets.definitions import defs
-    from rolesynth_assets.lineage.staleness import examine
-    from rolesynth_assets.lineage.withdrawal_events import report_withdrawal
+    from rolesynth_assets.lineage.staleness.staleness import examine
+    from rolesynth_assets.lineage.withdraw.dagster_events import report_withdrawal
 
     graph = defs.resolve_asset_graph()
     with dg.DagsterInstance.get() as instance:
@@ -151,7 +151,7 @@ def _in_event_log(withdrawal: Withdrawal) -> dict[str, list[str]]:
     """Return the partitions whose pictures Dagster still keeps, by the run that made them."""
     import dagster as dg
 
-    from rolesynth_assets.lineage.withdrawn_pictures import pictures_in_events
+    from rolesynth_assets.lineage.withdraw.event_pictures import pictures_in_events
 
     runs: dict[str, list[str]] = {}
     with dg.DagsterInstance.get() as instance:
@@ -179,7 +179,7 @@ def _report(
     *,
     dry_run: bool,
 ) -> dict[str, Any]:
-    from rolesynth_assets.lineage.withdrawn_artefacts import ArtefactKind
+    from rolesynth_assets.lineage.withdraw.artefacts import ArtefactKind
 
     report: dict[str, Any] = {
         "dry_run": dry_run,

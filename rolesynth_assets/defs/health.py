@@ -23,9 +23,9 @@ def partition_health(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     import polars as pl
 
     from rolesynth_assets import definitions  # a run in process knows no repository
-    from rolesynth_assets.lineage.causes import Status
-    from rolesynth_assets.lineage.staleness import examine
-    from rolesynth_assets.lineage.words import Words
+    from rolesynth_assets.lineage.staleness.causes import Status
+    from rolesynth_assets.lineage.staleness.explain import Words
+    from rolesynth_assets.lineage.staleness.staleness import examine
     from rolesynth_assets.store.digests import digest
 
     staleness = examine(definitions.defs.resolve_asset_graph(), context.instance)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from rolesynth_assets.check_outcome import CheckOutcome
-from rolesynth_assets.lineage.spent import Spent
 from rolesynth_assets.mllm.engine import ModelIdentity
 from rolesynth_assets.mllm.prices import Prices
+from rolesynth_assets.mllm.spent import Spent
 from rolesynth_assets.pictures import markdown
 
 if TYPE_CHECKING:

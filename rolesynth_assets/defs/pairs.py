@@ -16,7 +16,7 @@ from rolesynth_assets.defs.metadata import (
 )
 from rolesynth_assets.defs.page_order import page_order
 from rolesynth_assets.defs.resources import Platform
-from rolesynth_assets.lineage.passing import passing_tags
+from rolesynth_assets.lineage.staleness.passing_failures import passing_tags
 from rolesynth_assets.pictures.markdown import quote
 from rolesynth_assets.progress import reporting
 

@@ -37,11 +37,11 @@ def refresh_everything(
     from rolesynth_assets import definitions  # a run in process knows no repository
     from rolesynth_assets.images.shards.planning import NoImagesError
     from rolesynth_assets.images.shards.registry import load_shards
-    from rolesynth_assets.lineage.backfills import alone
-    from rolesynth_assets.lineage.causes import Cell
-    from rolesynth_assets.lineage.fix import Limits, fix
-    from rolesynth_assets.lineage.refresh import Refresher
-    from rolesynth_assets.lineage.weekly import due_this_week
+    from rolesynth_assets.lineage.refresh.backfills import alone
+    from rolesynth_assets.lineage.refresh.rematerialize import Limits, fix
+    from rolesynth_assets.lineage.refresh.runner import Refresher
+    from rolesynth_assets.lineage.refresh.weekly import due_this_week
+    from rolesynth_assets.lineage.staleness.causes import Cell
 
     root = platform.settings.data_root
     with alone(context.instance, WAIT_S):

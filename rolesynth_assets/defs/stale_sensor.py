@@ -15,9 +15,9 @@ def rematerialize_stale(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     It is off until it is turned on: captions, scores and training cost money. What fails is not
     started again until its code or its upstream changes. What was never made is left alone.
     """
-    from rolesynth_assets.lineage.backfills import BusyError, alone, in_progress, request
-    from rolesynth_assets.lineage.refresh import Refresher, RefreshError
-    from rolesynth_assets.lineage.waves import next_wave
+    from rolesynth_assets.lineage.refresh.backfills import BusyError, alone, in_progress, request
+    from rolesynth_assets.lineage.refresh.runner import Refresher, RefreshError
+    from rolesynth_assets.lineage.refresh.sensor_tick import next_wave
 
     assert context.repository_def is not None
     refresher = Refresher(context.repository_def, context.instance)

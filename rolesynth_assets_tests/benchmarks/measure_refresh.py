@@ -42,8 +42,8 @@ from rolesynth_assets.defs import automation, partitions, resources
 from rolesynth_assets.defs.refresh_schedule import refresh
 from rolesynth_assets.defs.resources import Platform
 from rolesynth_assets.images.shards.registry import load_shards
-from rolesynth_assets.lineage.causes import Cell
-from rolesynth_assets.lineage.refresh import QUIET, Refresher
+from rolesynth_assets.lineage.refresh.runner import QUIET, Refresher
+from rolesynth_assets.lineage.staleness.causes import Cell
 from rolesynth_assets.pairs import diversity
 from rolesynth_assets_tests.defs.fake_models import FakeModels
 from rolesynth_assets_tests.defs.small_graph import SmallGraph, small_graph

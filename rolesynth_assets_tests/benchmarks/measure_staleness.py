@@ -15,8 +15,8 @@ import typer
 from dagster._core.definitions.data_version import CachingStaleStatusResolver
 from dagster._core.loader import LoadingContextForTest
 
-from rolesynth_assets.lineage.causes import Cell, Status
-from rolesynth_assets.lineage.staleness import examine
+from rolesynth_assets.lineage.staleness.causes import Cell, Status
+from rolesynth_assets.lineage.staleness.staleness import examine
 from rolesynth_assets_tests.lineage.little_graphs import World
 
 ROLE_SETS = [f"set{number}" for number in range(10)]

@@ -16,7 +16,7 @@ import pyarrow as pa
 from rolesynth_assets.clip.checkpoint.files import Manifest
 from rolesynth_assets.clip.checkpoint.recorded_trainings import record_training
 from rolesynth_assets.clip.library import load_recipes
-from rolesynth_assets.lineage.trace import trace
+from rolesynth_assets.lineage.trace.trace import trace
 from rolesynth_assets.store.digests import digest
 from rolesynth_assets.store.lance.schemas import CAPTIONS, IMAGES, PAIRS, ROLES, SCORES
 from rolesynth_assets.store.lance.store import Store
@@ -171,7 +171,7 @@ def measure(root: Path, subject: str) -> None:
             command, env={"ROLESYNTH_DATA": str(root)}, capture_output=True, text=True, check=True
         )
         seconds.append(time.perf_counter() - began)
-    from rolesynth_assets.lineage.trace_sources import TRACED_TABLES, Sources
+    from rolesynth_assets.lineage.trace.sources import TRACED_TABLES, Sources
     from rolesynth_assets.store.warehouse.snapshot import Snapshot
 
     began = time.perf_counter()

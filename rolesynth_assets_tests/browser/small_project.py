@@ -51,8 +51,8 @@ def make() -> None:
     from rolesynth_assets.definitions import defs
     from rolesynth_assets.embedded.world.write import write_world
     from rolesynth_assets.images.shards.registry import register_path
-    from rolesynth_assets.lineage.causes import Cell
-    from rolesynth_assets.lineage.refresh import Refresher
+    from rolesynth_assets.lineage.refresh.runner import Refresher
+    from rolesynth_assets.lineage.staleness.causes import Cell
     from rolesynth_assets.settings import Settings
 
     root = Settings.load().data_root

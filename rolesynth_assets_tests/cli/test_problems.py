@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 from rolesynth_assets.cli import problems as problems_command
 from rolesynth_assets.cli.app import app
 from rolesynth_assets.defs import partitions
-from rolesynth_assets.lineage.plan import ProblemWork
+from rolesynth_assets.lineage.refresh.targets import ProblemWork
 from rolesynth_assets.r1 import library
 from rolesynth_assets.store.lance.store import Store
 from rolesynth_assets_tests.defs.served_collective import choose, serve
@@ -146,7 +146,7 @@ def test_problems_wait_for_whoever_is_at_work(project: Path) -> None:
     import dagster as dg
 
     from rolesynth_assets.cli.dagster_home import prepare_home
-    from rolesynth_assets.lineage.backfills import alone
+    from rolesynth_assets.lineage.refresh.backfills import alone
 
     prepare_home()
     with dg.DagsterInstance.get() as instance, alone(instance):

@@ -14,8 +14,8 @@ from rolesynth_assets.clip.recipe import Schedule
 from rolesynth_assets.definitions import defs
 from rolesynth_assets.defs import partitions, resources
 from rolesynth_assets.images.shards.registry import load_shards, register_path
-from rolesynth_assets.lineage.plan import targets
-from rolesynth_assets.lineage.refresh import Refresher, RefreshReport
+from rolesynth_assets.lineage.refresh.runner import Refresher, RefreshReport
+from rolesynth_assets.lineage.refresh.targets import targets
 from rolesynth_assets.pairs import diversity
 from rolesynth_assets.store.digests import digest
 from rolesynth_assets.store.lance.store import Store

@@ -1,6 +1,6 @@
 import pytest
 
-from rolesynth_assets.lineage.refresh import RefreshError
+from rolesynth_assets.lineage.refresh.runner import RefreshError
 from rolesynth_assets_tests.defs.small_graph import SmallGraph, noise_picture
 
 CELL = "few-0000|generic1"

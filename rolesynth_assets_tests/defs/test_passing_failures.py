@@ -1,8 +1,8 @@
 """Rows that failed for a passing reason, through the whole graph."""
 
 from rolesynth_assets.definitions import defs
-from rolesynth_assets.lineage.causes import Cell
-from rolesynth_assets.lineage.refresh import Refresher
+from rolesynth_assets.lineage.refresh.runner import Refresher
+from rolesynth_assets.lineage.staleness.causes import Cell
 from rolesynth_assets.mllm.engine import FailureReason
 from rolesynth_assets_tests.defs.small_graph import SmallGraph
 

@@ -3,10 +3,10 @@
 from rolesynth_assets.cli.stale import explainers
 from rolesynth_assets.definitions import defs
 from rolesynth_assets.defs import partitions
-from rolesynth_assets.lineage.causes import Cell
-from rolesynth_assets.lineage.fix import fix
-from rolesynth_assets.lineage.refresh import Refresher
-from rolesynth_assets.lineage.words import Words
+from rolesynth_assets.lineage.refresh.rematerialize import fix
+from rolesynth_assets.lineage.refresh.runner import Refresher
+from rolesynth_assets.lineage.staleness.causes import Cell
+from rolesynth_assets.lineage.staleness.explain import Words
 from rolesynth_assets_tests.defs.small_graph import SmallGraph
 
 IMAGES = 2

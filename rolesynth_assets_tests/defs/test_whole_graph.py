@@ -9,7 +9,7 @@ import pytest
 from rolesynth_assets.definitions import defs
 from rolesynth_assets.embedded.world.write import WorldSize, write_world
 from rolesynth_assets.images.shards.registry import register_path
-from rolesynth_assets.lineage.refresh import RefreshReport
+from rolesynth_assets.lineage.refresh.runner import RefreshReport
 from rolesynth_assets_tests.defs.small_graph import SmallGraph, small_graph
 
 ROLE_SETS = ("roles5", "generic1")

@@ -10,8 +10,8 @@ from dagster._core.loader import LoadingContextForTest
 from dagster._core.storage.event_log.schema import AssetEventTagsTable, SqlEventLogStorageTable
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 
-from rolesynth_assets.lineage.causes import Cell, Status
-from rolesynth_assets.lineage.staleness import Staleness, examine
+from rolesynth_assets.lineage.staleness.causes import Cell, Status
+from rolesynth_assets.lineage.staleness.staleness import Staleness, examine
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 

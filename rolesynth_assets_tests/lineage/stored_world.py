@@ -9,7 +9,7 @@ from rolesynth_assets.captions.generate import write_captions
 from rolesynth_assets.clip.checkpoint.files import MANIFEST, Manifest
 from rolesynth_assets.clip.checkpoint.recorded_trainings import record_training
 from rolesynth_assets.clip.recipe import Recipe
-from rolesynth_assets.lineage.trace_sources import TRACED_TABLES, Sources
+from rolesynth_assets.lineage.trace.sources import TRACED_TABLES, Sources
 from rolesynth_assets.pairs.cut import apply_cut, compute_cutoffs
 from rolesynth_assets.pairs.cutoff_rows import cut_rows
 from rolesynth_assets.pairs.scores import write_scores

@@ -11,14 +11,14 @@ from rich.console import Console
 from rich.table import Table
 
 from rolesynth_assets.cads.collective.collective import choose_collective
+from rolesynth_assets.cli.summary.caption_counts import summarise_role_set, summarise_scores
 from rolesynth_assets.cli.summary.problem_tables import LEGEND, problem_tables
-from rolesynth_assets.lineage.summary import summarise_role_set, summarise_scores
 from rolesynth_assets.r1.library import load_r1_recipes
 from rolesynth_assets.settings import Settings
 
 if TYPE_CHECKING:
-    from rolesynth_assets.lineage.plan import ProblemWork
-    from rolesynth_assets.lineage.refresh import RefreshReport
+    from rolesynth_assets.lineage.refresh.runner import RefreshReport
+    from rolesynth_assets.lineage.refresh.targets import ProblemWork
     from rolesynth_assets.store.lance.reader import StoreReader
     from rolesynth_assets.store.warehouse.warehouse import Warehouse
 

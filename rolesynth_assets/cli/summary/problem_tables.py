@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from rolesynth_assets.lineage.summary_problems import (
+from rolesynth_assets.cli.summary.problem_counts import (
     summarise_r1,
     summarise_rounds,
     summarise_sets,
@@ -15,7 +15,7 @@ from rolesynth_assets.lineage.summary_problems import (
 
 if TYPE_CHECKING:
     from rolesynth_assets.cads.collective.collective import Collective
-    from rolesynth_assets.lineage.plan import ProblemWork
+    from rolesynth_assets.lineage.refresh.targets import ProblemWork
     from rolesynth_assets.r1.recipe import R1Recipe
     from rolesynth_assets.store.lance.reader import StoreReader
     from rolesynth_assets.store.warehouse.warehouse import Warehouse

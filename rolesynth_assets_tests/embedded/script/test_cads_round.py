@@ -14,12 +14,12 @@ from rolesynth_assets.cads.records import RoundOutcome
 from rolesynth_assets.cads.round.stored_round import Place, make_round
 from rolesynth_assets.cads.seeds.intake import take_seeds
 from rolesynth_assets.cads.values import Decision
+from rolesynth_assets.cli.summary.problem_counts import summarise_rounds
 from rolesynth_assets.embedded.nano import engine as embedded_engine
 from rolesynth_assets.embedded.problems.solve import true_answer
 from rolesynth_assets.embedded.problems.write_seeds import SeedSize, write_seeds
 from rolesynth_assets.embedded.script.contexts import read_advice
 from rolesynth_assets.embedded.world import specification
-from rolesynth_assets.lineage.summary_problems import summarise_rounds
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest
 from rolesynth_assets.store.lance.store import Store
 

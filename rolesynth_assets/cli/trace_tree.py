@@ -1,0 +1,94 @@
+"""A trace as a tree in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rich.console import Console
+from rich.text import Text
+from rich.tree import Tree
+
+from rolesynth_assets.lineage.trace.graph import Kind, Node, NodeId, Trace
+
+COLOURS = {
+    Kind.IMAGE: "cyan",
+    Kind.ROLE: "magenta",
+    Kind.CAPTION: "green",
+    Kind.SCORE: "yellow",
+    Kind.PAIR: "yellow",
+    Kind.TRAINING_SET: "blue",
+    Kind.CHECKPOINT: "blue",
+    Kind.R1_CHECKPOINT: "blue",
+    Kind.SEED: "cyan",
+    Kind.CANDIDATE: "green",
+    Kind.VERDICT: "yellow",
+    Kind.CONTEXT: "magenta",
+}
+LONGEST = 400
+"""Characters of a subject's fact; `--json` and `--html` have all of it."""
+
+
+def run_url(ui: str, run_id: str) -> str:
+    """Where the Dagster UI shows a run."""
+    return f"{ui.rstrip('/')}/runs/{run_id}"
+
+
+def trace_tree(trace: Trace, ui: str) -> Tree:
+    """Draw a trace: the subject with its facts, what it came from, and what it led to.
+
+    A node that several others lead to is written out once and named afterwards.
+
+    Args:
+        trace: what to draw.
+        ui: address of the Dagster UI, which run ids link to.
+    """
+    subject = trace.nodes[trace.subject]
+    root = Tree(_line(subject, ui), guide_style="dim")
+    for name, value in subject.facts.items():
+        text = value if len(value) <= LONGEST else f"{value[:LONGEST]}…"
+        root.add(Text.assemble((f"{name}: ", "dim"), " ".join(text.split())))
+    seen = {trace.subject}
+    for title, step in (("comes from", trace.causes), ("led to", trace.effects)):
+        nodes = step(trace.subject)
+        if nodes:
+            branch = root.add(Text(title, style="bold"))
+            for node in nodes:
+                _grow(branch, node, step, seen, ui)
+    for note in trace.notes:
+        root.add(Text.assemble(("not followed: ", "red"), note))
+    return root
+
+
+def print_trace(trace: Trace, ui: str, console: Console | None = None) -> None:
+    """Print a trace as a tree."""
+    wide = console or Console(width=max(128, Console().width))
+    wide.print(trace_tree(trace, ui))
+
+
+def _grow(
+    branch: Tree, node: Node, step: Callable[[NodeId], list[Node]], seen: set[NodeId], ui: str
+) -> None:
+    line = _line(node, ui)
+    further = step(node.id)
+    if node.id in seen and further:
+        line.append(" (as above)", style="dim")
+    twig = branch.add(line)
+    if node.id in seen:
+        return
+    seen.add(node.id)
+    if node.id.kind is Kind.MORE:
+        for name, value in node.facts.items():
+            twig.add(Text(f"{name}: {value}", style="dim"))
+    for child in further:
+        _grow(twig, child, step, seen, ui)
+
+
+def _line(node: Node, ui: str) -> Text:
+    kind = "" if node.id.kind is Kind.MORE else f"{node.id.kind} "
+    line = Text.assemble((kind, COLOURS.get(node.id.kind, "bold")), node.label)
+    if node.run_id:
+        link = run_url(ui, node.run_id)
+        line.append("  ").append(f"run {node.run_id[:8]}", style=f"dim link {link}")
+    if node.warning:
+        line.append("  ").append(node.warning, style="bold red")
+    return line

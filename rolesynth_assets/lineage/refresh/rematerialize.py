@@ -1,0 +1,204 @@
+"""Bringing what is stale up to date: which partitions, in which order, and no others.
+
+Assets are taken upstream first, and each is looked at anew when its turn comes: what was stale only
+because of something upstream is left alone where that came out as before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from rolesynth_assets.lineage.refresh.backfills import OwnBackfill
+from rolesynth_assets.lineage.refresh.runner import Refresher, RefreshError
+from rolesynth_assets.lineage.staleness.causes import Cell, Status
+from rolesynth_assets.lineage.staleness.partition_groups import Key
+from rolesynth_assets.lineage.staleness.staleness import Staleness
+from rolesynth_assets.mllm.spent import Spent
+
+Wanted = Callable[[Cell, Status], bool]
+
+
+def stale_only(cell: Cell, status: Status) -> bool:
+    """Want what is stale and nothing that was never made."""
+    return status is Status.STALE
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When to stop; None is no limit.
+
+    A partition is not begun when as much as the dearest one of its asset took so far would go
+    beyond a cap, so what is spent goes beyond it by the difference between two of them at most,
+    or by the first partition of an asset.
+
+    Attributes:
+        partitions: partitions to make.
+        calls: model calls.
+        cost: money, in the currency of the project's prices.
+        attempts: runs of one partition that fails.
+    """
+
+    partitions: int | None = None
+    calls: int | None = None
+    cost: float | None = None
+    attempts: int = 1
+
+    def reached(self, spent: Spent, next_one: Spent) -> str:
+        """Say which cap ends the work; nothing while there is room for the next partition.
+
+        Args:
+            spent: of models so far.
+            next_one: what the next partition may take.
+        """
+        if self.calls is not None and _full(spent.calls, next_one.calls, self.calls):
+            about = f", one more partition takes {next_one.calls:,}" if next_one.calls else ""
+            return f"{spent.calls:,} model calls were made, the cap is {self.calls:,}{about}"
+        if self.cost is not None and _full(spent.cost, next_one.cost, self.cost):
+            about = f", one more partition costs {next_one.cost:.2f}" if next_one.cost else ""
+            return f"{spent.cost:.2f} was spent, the cap is {self.cost:.2f}{about}"
+        return ""
+
+
+def _full(spent: float, more: float, cap: float) -> bool:
+    return spent >= cap or spent + more > cap
+
+
+@dataclass
+class Fixed:
+    """What was done.
+
+    Attributes:
+        made: cells made, in order.
+        failed: why cells failed, after their last attempt.
+        left: cells that are still to be made, those that wait for a failed one among them.
+        warnings: failed checks that only warn.
+        spent: what models were asked, for what failed in the end as well.
+        ended: why it stopped early; empty if it did not.
+    """
+
+    made: list[Cell] = field(default_factory=list)
+    failed: dict[Cell, str] = field(default_factory=dict)
+    left: list[Cell] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    spent: Spent = field(default_factory=Spent)
+    ended: str = ""
+
+
+def planned(
+    staleness: Staleness, wanted: Wanted = stale_only, limit: int | None = None
+) -> dict[str, list[Key]]:
+    """List what would be made if all of it turned out to be needed: by asset, upstream first.
+
+    Args:
+        staleness: what is missing, stale or fresh.
+        wanted: which stale and missing cells to make; what a stale one needs comes with it.
+        limit: at most so many partitions.
+    """
+    plan: dict[str, list[Key]] = {}
+    room = limit
+    for asset, states in staleness.states.items():
+        found = [
+            partition
+            for partition, state in states.items()
+            if _chosen(staleness, Cell(asset, partition), state.status, wanted)
+        ][:room]
+        if found:
+            plan[asset] = found
+            room = None if room is None else room - len(found)
+    return plan
+
+
+def fix(
+    refresher: Refresher,
+    wanted: Wanted = stale_only,
+    limits: Limits | None = None,
+    started: Callable[[Cell, int, int], None] = lambda cell, done, total: None,
+) -> Fixed:
+    """Make what is wanted and due, one recorded backfill an asset, until nothing is left.
+
+    A partition that fails does not hold up others: only what is made from it alone waits, and
+    whatever is made from content that did not pass a blocking check.
+
+    Args:
+        refresher: runs them.
+        wanted: which stale and missing cells to make.
+        limits: when to stop.
+        started: called before each run with its cell and its place among the asset's partitions.
+    """
+    limits, done = limits or Limits(), Fixed()
+    staleness = refresher.examine()
+    for asset in staleness.states:
+        if done.ended:
+            break
+        due = [
+            partition
+            for partition, state in staleness.states[asset].items()
+            if state.due
+            and not state.waits
+            and _chosen(staleness, Cell(asset, partition), state.status, wanted)
+        ]
+        if due:
+            _make(refresher, asset, due, limits, done, started)
+            staleness = refresher.examine()
+    plan = planned(staleness, wanted)
+    done.left = [
+        cell
+        for asset, partitions in plan.items()
+        for cell in (Cell(asset, partition) for partition in partitions)
+        if cell not in done.failed
+    ]
+    return done
+
+
+def _make(
+    refresher: Refresher,
+    asset: str,
+    due: list[Key],
+    limits: Limits,
+    done: Fixed,
+    started: Callable[[Cell, int, int], None],
+) -> None:
+    room = None if limits.partitions is None else limits.partitions - len(done.made)
+    cells = [Cell(asset, partition) for partition in due[:room]]
+    if len(cells) < len(due):
+        done.ended = f"at most {limits.partitions} partitions were to be made"
+    if not cells:
+        return
+    backfill = OwnBackfill(
+        refresher.graph, refresher.instance, asset, [c.partition for c in cells], "fix"
+    )
+    dearest = Spent()
+    for place, cell in enumerate(cells):
+        if reached := limits.reached(done.spent, dearest):
+            done.ended = reached
+            break
+        started(cell, place, len(cells))
+        before = done.spent
+        _attempt(refresher, cell, backfill.tags, limits.attempts, done)
+        dearest = dearest.most(done.spent.since(before))
+    backfill.close(
+        [cell.partition for cell in done.made if cell in cells],
+        [cell.partition for cell in done.failed if cell in cells],
+    )
+
+
+def _attempt(
+    refresher: Refresher, cell: Cell, tags: Mapping[str, str], attempts: int, done: Fixed
+) -> None:
+    for _ in range(attempts):
+        try:
+            made = refresher.make(cell, tags)
+        except RefreshError as error:
+            done.failed[cell] = str(error)
+            done.spent += error.spent
+            continue
+        done.failed.pop(cell, None)
+        done.made.append(cell)
+        done.spent += made.spent
+        done.warnings += made.warnings
+        return
+
+
+def _chosen(staleness: Staleness, cell: Cell, status: Status, wanted: Wanted) -> bool:
+    return status is not Status.FRESH and (wanted(cell, status) or cell in staleness.needed)

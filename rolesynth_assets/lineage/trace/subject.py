@@ -1,0 +1,111 @@
+"""What a person means by `rolesynth trace SUBJECT`."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rolesynth_assets.images.shards.descriptor import is_url
+from rolesynth_assets.store.digests import image_id
+from rolesynth_assets.store.lance.rows import quoted
+from rolesynth_assets.store.lance.schemas import table_spec
+
+if TYPE_CHECKING:
+    from rolesynth_assets.lineage.trace.sources import Sources
+
+WHOLE = hashlib.sha256().digest_size * 2
+"""Hex characters of a whole id."""
+LEAST = 6
+"""Characters of an abbreviated id."""
+TABLES: Mapping[str, str] = {
+    "image": "images",
+    "caption": "captions",
+    "score": "scores",
+    "seed": "seeds",
+    "candidate": "candidates",
+    "problem": "problems",
+    "verdict": "verdicts",
+}
+"""Tables that are searched for an id, by what `KIND:ID` calls their rows, in this order."""
+ASSETS = ("training_sets", "clip_checkpoints", "benchmark_scores", "r1_checkpoints", "r1_scores")
+"""Assets of which a partition can be traced."""
+_PARTITION = re.compile(r"^(?P<asset>[a-z0-9_]+)\[(?P<key>[^\]]+)\]$")
+_ID = re.compile(rf"^(?:(?P<kind>[a-z]+):)?(?P<key>[0-9a-fA-F]{{{LEAST},{WHOLE}}})$")
+
+
+class SubjectError(ValueError):
+    """Nothing, or more than one thing, is meant; the message says what can be."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A row by table and key, or a partition by asset and key."""
+
+    table: str
+    key: str
+
+
+def find_subject(sources: Sources, text: str) -> Subject:
+    """Find what `text` names.
+
+    Args:
+        sources: the tables to look in.
+        text: an id or its first characters, ``KIND:ID``, an image file, the URL that an image was
+            read from, or ``asset[partition]``.
+
+    Raises:
+        SubjectError: it names nothing that is stored, or several things.
+    """
+    if named := _PARTITION.match(text):
+        if named["asset"] not in ASSETS:
+            raise SubjectError(
+                f"{named['asset']!r} cannot be traced by partition; {', '.join(ASSETS)} can, and "
+                "rows by their id."
+            )
+        return Subject(named["asset"], named["key"])
+    if Path(text).is_file():
+        return Subject("images", image_id(Path(text).read_bytes()))
+    if is_url(text):
+        return _read_from(sources, text)
+    found = _ID.match(text)
+    if not found or (found["kind"] and found["kind"] not in TABLES):
+        raise SubjectError(
+            f"{text!r} is neither a file, nor an id of {LEAST} to {WHOLE} hex digits "
+            f"({', '.join(f'{kind}:' for kind in TABLES)} may stand before it), nor a partition "
+            f"such as clip_checkpoints[roles5|0] or benchmark_scores[glyphs|roles5]."
+        )
+    tables = [TABLES[found["kind"]]] if found["kind"] else list(TABLES.values())
+    return _search(sources, tables, found["key"].lower())
+
+
+def _read_from(sources: Sources, url: str) -> Subject:
+    rows = sources.store.read("images", None, ["image_id"], f"source = {quoted(url)}")
+    found = {*rows["image_id"].to_pylist()}
+    found |= {image for image, stone in sources.tombstones.items() if url in stone.sources}
+    if len(found) > 1:
+        raise SubjectError(f"{len(found)} images were read from {url}: {', '.join(sorted(found))}")
+    if not found:
+        raise SubjectError(f"No image was read from {url}; a tar member is URL::MEMBER.")
+    return Subject("images", found.pop())
+
+
+def _search(sources: Sources, tables: list[str], key: str) -> Subject:
+    for table in tables:
+        column = table_spec(table).key
+        whole = len(key) == WHOLE
+        where = f"{column} = {quoted(key)}" if whole else f"{column} LIKE {quoted(key + '%')}"
+        keys = set(sources.store.read(table, None, [column], where)[column].to_pylist())
+        if len(keys) > 1:
+            shown = ", ".join(sorted(keys)[:5])
+            raise SubjectError(f"{key} is the beginning of {len(keys)} ids in {table}: {shown}")
+        if keys:
+            return Subject(table, keys.pop())
+    if "images" in tables:  # of a withdrawn image, a seed or a candidate: in no row of `images`
+        gone = [image for image in sources.tombstones if image.startswith(key)]
+        if len(gone) == 1 or len(key) == WHOLE:
+            return Subject("images", gone[0] if gone else key)
+    raise SubjectError(f"No row of {', '.join(tables)} has an id that begins with {key}.")

@@ -1,0 +1,159 @@
+"""Telling Dagster of a withdrawal: partitions with other content, checks that turn red."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import dagster as dg
+from dagster._core.definitions.data_version import DATA_VERSION_TAG
+
+from rolesynth_assets.lineage.withdraw.artefacts import Artefact, ArtefactKind
+from rolesynth_assets.lineage.withdraw.withdrawal import Withdrawal
+from rolesynth_assets.store.digests import digest
+
+if TYPE_CHECKING:
+    from rolesynth_assets.store.lance.reader import StoreReader
+
+CHECK = "no_withdrawn_image"
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+_MARKED = {
+    ArtefactKind.TRAINING_SET: "training_sets",
+    ArtefactKind.CHECKPOINT: "clip_checkpoints",
+    ArtefactKind.R1_CHECKPOINT: "r1_checkpoints",
+}
+_Event = dg.AssetMaterialization | dg.AssetCheckEvaluation
+
+
+def report_withdrawal(
+    instance: dg.DagsterInstance,
+    definitions: dg.Definitions,
+    withdrawal: Withdrawal,
+    store: "StoreReader",
+) -> list[str]:
+    """Record what a withdrawal changed as a run, so that staleness and the UI tell of it.
+
+    A shard whose rows went gets a materialization event with the digest of what is left: all that
+    hangs on it is stale, and nothing else. A training set or checkpoint gets a failed check if it
+    is still the one that holds the images. Doing it again repeats the failed checks alone.
+
+    Args:
+        instance: where runs are recorded.
+        definitions: the code location.
+        withdrawal: what was withdrawn.
+        store: the tables after it.
+
+    Returns:
+        What was recorded, such as ``image_shards[photos-0000] changed``.
+    """
+    events: dict[str, _Event] = {}
+    for asset, partition, version in _changed(withdrawal, store):
+        stored = _latest(instance, asset, partition)
+        if stored is not None and _version(stored) != version:
+            events[f"{asset}[{partition}] changed"] = _content(stored, version, withdrawal)
+    graph = definitions.resolve_asset_graph()
+    for artefact, images in _marked(withdrawal):
+        asset = _MARKED[artefact.kind]
+        key = dg.AssetCheckKey(dg.AssetKey(asset), CHECK)
+        stored = _latest(instance, asset, artefact.name)
+        # the data version of each of these assets begins with the digest of its content
+        if key not in graph.asset_check_keys or not _version(stored).startswith(artefact.digest):
+            continue
+        failed = _failed(key, artefact.name, images, graph.get(key).blocking)
+        events[f"{asset}[{artefact.name}] failed {CHECK}"] = failed
+    if events:
+        _run(instance, list(events.values()))
+    return list(events)
+
+
+def _run(instance: dg.DagsterInstance, events: Sequence[_Event]) -> None:
+    """Record events in a run of their own.
+
+    Without a run there could be no second failure of a check: Dagster keeps one evaluation for
+    each check, partition and run.
+    """
+
+    @dg.op
+    def record_withdrawal(context: dg.OpExecutionContext) -> None:
+        for event in events:
+            context.log_event(event)  # type: ignore[arg-type]  # it takes check evaluations too
+
+    @dg.job
+    def withdrawal() -> None:
+        record_withdrawal()
+
+    withdrawal.execute_in_process(instance=instance, run_config=QUIET)
+
+
+def _changed(withdrawal: Withdrawal, store: "StoreReader") -> Iterator[tuple[str, str, str]]:
+    """Assets that nothing upstream tells of the change: partition and new data version."""
+    for shard in withdrawal.shards:
+        yield "image_shards", shard, store.digest("images", {"shard": shard})
+    domains = withdrawal.named(ArtefactKind.DOMAIN)
+    for domain in domains:
+        yield "cads_seeds", domain, store.digest("seeds", {"domain": domain})
+    for name in withdrawal.named(ArtefactKind.ROUND):
+        domain, round_key = name.split("|", 1)
+        if domain not in domains:  # else it is stale by its seeds
+            where = {"domain": domain, "round": round_key}
+            tables = ("candidates", "verdicts", "contexts")
+            left = digest("withdrawn", *(store.digest(table, where) for table in tables))
+            yield "cads_rounds", f"{domain}|{round_key}", left
+
+
+def _marked(withdrawal: Withdrawal) -> Iterator[tuple[Artefact, list[str]]]:
+    """Each training set and checkpoint once, upstream first, with the images it holds."""
+    for kind in _MARKED:
+        held: dict[tuple[str, str], list[Artefact]] = {}
+        for artefact in withdrawal.artefacts:
+            if artefact.kind is kind:
+                held.setdefault((artefact.name, artefact.digest), []).append(artefact)
+        for same in held.values():
+            yield same[0], [artefact.image_id for artefact in same]
+
+
+def _latest(
+    instance: dg.DagsterInstance, asset: str, partition: str
+) -> dg.AssetMaterialization | None:
+    records = instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=[partition]), limit=1
+    ).records
+    return records[0].asset_materialization if records else None
+
+
+def _version(stored: dg.AssetMaterialization | None) -> str:
+    return (stored.tags or {}).get(DATA_VERSION_TAG, "") if stored else ""
+
+
+def _content(
+    stored: dg.AssetMaterialization, version: str, withdrawal: Withdrawal
+) -> dg.AssetMaterialization:
+    """The event of a partition with fewer rows; code and inputs are those that made it."""
+    reasons = sorted({stone.reason for stone in withdrawal.tombstones})
+    return dg.AssetMaterialization(
+        asset_key=stored.asset_key,
+        partition=stored.partition,
+        description="Images were withdrawn.",
+        metadata={
+            "rolesynth/withdrawn": len(withdrawal.tombstones),
+            "rolesynth/reason": "; ".join(reasons),
+        },
+        tags={**(stored.tags or {}), DATA_VERSION_TAG: version},
+    )
+
+
+def _failed(
+    key: dg.AssetCheckKey, partition: str, images: list[str], blocking: bool
+) -> dg.AssetCheckEvaluation:
+    return dg.AssetCheckEvaluation(
+        asset_key=key.asset_key,
+        check_name=key.name,
+        passed=False,
+        partition=partition,
+        blocking=blocking,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=f"{partition}: {len(images)} images were withdrawn; none may be.",
+        metadata={
+            "value": len(images),
+            "threshold": 0,
+            "examples": dg.MetadataValue.json(sorted(images)[:5]),
+        },
+    )

@@ -1,0 +1,241 @@
+"""Purging withdrawn images: earlier Lance versions go, so that their bytes are gone from the disk.
+
+Pins to versions of the purged tables are moved to the one that is left wherever it has the same
+rows. No refresh may run meanwhile.
+"""
+
+from __future__ import annotations
+
+import mmap
+from base64 import b64encode
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rolesynth_assets.cads.round.journal import Forgotten, Journal
+from rolesynth_assets.clip.checkpoint.recorded_trainings import read_trainings
+from rolesynth_assets.lineage.withdraw.artefacts import ArtefactKind
+from rolesynth_assets.lineage.withdraw.withdrawal import Withdrawal
+from rolesynth_assets.store.errors import MissingVersionError
+from rolesynth_assets.store.lance.rows import any_key
+from rolesynth_assets.training_sets.pins import Pin, pinned_rows, read_pins, write_pin
+
+if TYPE_CHECKING:
+    from rolesynth_assets.store.lance.reader import StoreReader
+    from rolesynth_assets.store.lance.store import Store
+    from rolesynth_assets.store.warehouse.warehouse import Warehouse
+
+NEEDLE = 48
+"""Bytes searched for at a time; no two images share so many but by their headers."""
+NEEDLES = 9
+"""Places of an image that are searched for: a file may hold parts of it, pages apart."""
+HEADER = 0.1
+"""Share of an image's beginning and end that is not searched for, as other images have the like."""
+COMPARED = 64 << 20
+"""Bytes of images that stay, in which no searched part may occur: tables and plain areas of one
+encoder are the same in all its images."""
+
+
+@dataclass(frozen=True)
+class Purge:
+    """What a purge did.
+
+    Attributes:
+        freed: bytes taken off the disk, by table.
+        moved: recipes whose training sets are pinned to the version that is left.
+        lost: recipes whose pinned rows cannot be listed any more.
+        references: checkpoints that lost their stored reference pixels.
+        forgotten: drawings and replies that the journals lost.
+        before: files that held a part of the images' bytes.
+        after: files that still do; ours to name, not to delete.
+    """
+
+    freed: Mapping[str, int]
+    moved: tuple[str, ...]
+    lost: tuple[str, ...]
+    references: tuple[str, ...]
+    forgotten: Forgotten
+    before: tuple[Path, ...]
+    after: tuple[Path, ...]
+
+
+def image_needles(store: StoreReader, image_ids: Sequence[str]) -> list[bytes]:
+    """Cut what is searched for out of images that any version of the tables still has.
+
+    Call it before the rows are removed, or at least before a purge.
+    """
+    found: dict[str, bytes] = {}
+    drawn = store.read(
+        "candidates", None, ["image_id", "image"], any_key("image_id", image_ids)
+    ).to_pylist()
+    found |= {row["image_id"]: row["image"] for row in drawn if row["image"]}
+    for version in store.versions("images"):
+        absent = [image for image in image_ids if image not in found]
+        if not absent:
+            break
+        rows = store.read(
+            "images", None, ["image_id", "data"], any_key("image_id", absent), version
+        )
+        found |= {row["image_id"]: row["data"] for row in rows.to_pylist()}
+    others = _staying(store, image_ids)
+    return [needle for data in found.values() for needle in needles_of(data, others)]
+
+
+def _staying(store: StoreReader, image_ids: Sequence[str]) -> list[bytes]:
+    """Images of the latest version that are not among some, `COMPARED` bytes of them at most."""
+    others, size, gone = [], 0, set(image_ids)
+    for batch in store.batches("images", None, ["image_id", "data"], batch_rows=256):
+        for row in batch.to_pylist():
+            if row["image_id"] in gone or row["data"] is None:
+                continue
+            size += len(row["data"])
+            if size > COMPARED:
+                return others
+            others.append(row["data"])
+    return others
+
+
+def needles_of(data: bytes, others: Sequence[bytes] = ()) -> list[bytes]:
+    """Cut pieces out of an image that show wherever a part of it is stored.
+
+    Args:
+        data: the encoded image.
+        others: images that may hold none of the pieces; where that leaves none, the image as a
+            whole is searched for.
+    """
+    first, last = int(len(data) * HEADER), int(len(data) * (1 - HEADER)) - NEEDLE
+    if last <= first:
+        return [data]
+    starts = [first + (last - first) * n // (NEEDLES - 1) for n in range(NEEDLES)]
+    cut = dict.fromkeys(data[start : start + NEEDLE] for start in starts)
+    pieces = [piece for piece in cut if not any(piece in other for other in others)]
+    if not pieces:
+        return [data]
+    # as text in base64, where a piece may begin at any of three places of a group
+    texts = [b64encode(piece[skip : skip + NEEDLE - 6]) for piece in pieces for skip in range(3)]
+    return [*pieces, *(text.rstrip(b"=")[:-1] for text in texts)]
+
+
+def files_with(root: Path, needles: Sequence[bytes]) -> list[Path]:
+    """Search all files under a folder for any of some bytes; links are not followed."""
+    found = []
+    for path in sorted(root.rglob("*")):
+        if path.is_symlink() or not path.is_file() or not path.stat().st_size:
+            continue
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as map:
+            if any(map.find(needle) >= 0 for needle in needles):
+                found.append(path)
+    return found
+
+
+def purge(
+    store: Store,
+    warehouse: Warehouse,
+    data_root: Path,
+    withdrawal: Withdrawal,
+    needles: Sequence[bytes],
+    journals: Sequence[Path] = (),
+) -> Purge:
+    """Take withdrawn images off the disk, as far as it is ours.
+
+    Args:
+        store: the Lance tables.
+        warehouse: the DuckDB tables.
+        data_root: folder that is searched for what is left.
+        withdrawal: what was withdrawn; its rows are gone from the latest versions.
+        needles: from `image_needles`, to prove it.
+        journals: files of journals, which keep replies and drawings.
+    """
+    tables = withdrawal.named(ArtefactKind.TABLE)
+    before = files_with(data_root, needles)
+    withdrawn = [stone.image_id for stone in withdrawal.tombstones]
+    forgotten = [_forget(path, withdrawn) for path in journals]
+    references = _drop_references(store, warehouse, data_root, withdrawal)
+    left = {table: store.drop_deleted(table) for table in tables}
+    moved, lost = _move_pins(store, warehouse, left)
+    freed = {table: store.forget_versions(table) for table in tables}
+    return Purge(
+        freed=freed,
+        moved=tuple(moved),
+        lost=tuple(lost),
+        references=tuple(references),
+        forgotten=Forgotten(
+            drawings=sum(one.drawings for one in forgotten),
+            replies=sum(one.replies for one in forgotten),
+        ),
+        before=tuple(before),
+        after=tuple(files_with(data_root, needles)),
+    )
+
+
+def _forget(path: Path, image_ids: Sequence[str]) -> Forgotten:
+    with Journal(path) as journal:
+        return journal.forget_images(image_ids)
+
+
+def _move_pins(
+    store: StoreReader, warehouse: Warehouse, left: Mapping[str, int]
+) -> tuple[list[str], list[str]]:
+    """Pin training sets to the versions that are left; return recipes moved and lost."""
+    moved, lost = set(), set()
+    for pin in read_pins(warehouse):
+        if "pairs" in left and not _same_rows(store, pin, left["pairs"]):
+            lost.add(pin.recipe)
+            continue
+        if left.keys() & pin.versions.keys():
+            at = {table: left.get(table, version) for table, version in pin.versions.items()}
+            write_pin(warehouse, replace(pin, versions=at))
+            moved.add(pin.recipe)
+        if "pairs" in left:
+            _set_version(warehouse, "training_sets", "digest", pin.digest, left["pairs"])
+    if "pairs" in left:
+        for role_set in set(warehouse.read("manifests")["role_set"]):
+            if _manifest_stands(store, warehouse, role_set, left["pairs"]):
+                _set_version(warehouse, "manifests", "role_set", role_set, left["pairs"])
+    return sorted(moved), sorted(lost)
+
+
+def _same_rows(store: StoreReader, pin: Pin, version: int) -> bool:
+    try:
+        then, now = pinned_rows(store, pin), pinned_rows(store, pin, version)
+    except MissingVersionError:
+        return False
+    return then.select("caption_id").equals(now.select("caption_id"))
+
+
+def _manifest_stands(store: StoreReader, warehouse: Warehouse, role_set: str, version: int) -> bool:
+    rows = warehouse.read("manifests", {"role_set": role_set}).to_dicts()
+    return all(
+        row["pairs_digest"]
+        == store.digest("pairs", {"shard": row["shard"], "role_set": role_set}, version)
+        for row in rows
+    )
+
+
+def _set_version(warehouse: Warehouse, table: str, column: str, value: str, version: int) -> None:
+    import polars as pl
+
+    rows = warehouse.read(table, {column: value})
+    at = pl.lit(version, dtype=pl.Int64).alias("pairs_version")
+    warehouse.replace(table, {column: value}, rows.with_columns(at))
+
+
+def _drop_references(
+    store: StoreReader, warehouse: Warehouse, data_root: Path, withdrawal: Withdrawal
+) -> Iterable[str]:
+    """Delete the reference pixels of checkpoints that show a withdrawn image.
+
+    They are the decoded images that the reload check repeats; the checkpoint loads without them.
+    """
+    from rolesynth_assets.clip.checkpoint.files import REFERENCE
+
+    marked = {a.digest for a in withdrawal.artefacts if a.kind is ArtefactKind.CHECKPOINT}
+    dropped = []
+    for training in read_trainings(warehouse, data_root):
+        if training.weights_digest in marked and training.folder is not None:
+            reference = training.folder / REFERENCE
+            if reference.is_file():
+                reference.unlink()
+                dropped.append(training.key)
+    return dropped

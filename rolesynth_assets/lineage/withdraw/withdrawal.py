@@ -1,0 +1,162 @@
+"""Withdrawing an image: it must go, and every row that was made of it.
+
+The tombstone comes first, then what holds the image is written down, then the rows go. Each step
+can be repeated, so a withdrawal that was cut short is completed by the same command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rolesynth_assets.lineage.withdraw.artefacts import (
+    Artefact,
+    ArtefactKind,
+    distinct,
+    find_artefacts,
+    record_artefacts,
+)
+from rolesynth_assets.store.digests import image_id
+from rolesynth_assets.store.lance.rows import any_key
+from rolesynth_assets.store.tombstones import (
+    Tombstone,
+    now,
+    read_tombstones,
+    write_tombstone,
+)
+
+if TYPE_CHECKING:
+    from rolesynth_assets.store.lance.reader import StoreReader
+    from rolesynth_assets.store.lance.store import Store
+    from rolesynth_assets.store.warehouse.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class Withdrawal:
+    """What was withdrawn and what that touched.
+
+    Attributes:
+        tombstones: one for each image.
+        removed: rows by table; of a dry run those that would be removed.
+        artefacts: what holds the images.
+    """
+
+    tombstones: tuple[Tombstone, ...]
+    removed: Mapping[str, int]
+    artefacts: tuple[Artefact, ...]
+
+    @property
+    def shards(self) -> list[str]:
+        """Image shards that held the images."""
+        return sorted({shard for stone in self.tombstones for shard in stone.shards})
+
+    def named(self, kind: ArtefactKind) -> list[str]:
+        """Names of the artefacts of one kind, sorted."""
+        return sorted({artefact.name for artefact in self.artefacts if artefact.kind is kind})
+
+
+def withdraw(
+    store: Store,
+    warehouse: Warehouse,
+    data_root: Path,
+    image_ids: Sequence[str],
+    reason: str,
+    *,
+    benchmarks: Mapping[str, Set[str]] | None = None,
+    dry_run: bool = False,
+) -> Withdrawal:
+    """Put tombstones up, write down what holds the images, and remove their rows everywhere.
+
+    Args:
+        store: the Lance tables.
+        warehouse: the DuckDB tables.
+        data_root: folder of checkpoints and reports.
+        image_ids: sha256 of the images' source bytes; images never ingested are refused from now.
+            An image that was normalised is withdrawn in both forms.
+        reason: why, for whoever asks later.
+        benchmarks: image ids by benchmark (`benchmarks.contamination.benchmark_images`).
+        dry_run: find everything and change nothing.
+
+    Raises:
+        ValueError: no image or no reason is given.
+    """
+    ids = sorted({*image_ids, *_stored_forms(store, image_ids)})
+    if not ids or not reason.strip():
+        raise ValueError("a withdrawal names at least one image and says why")
+    doomed = doomed_rows(store, ids)
+    stones = tuple(_tombstone(store, warehouse, image, reason) for image in ids)
+    found = find_artefacts(store, warehouse, data_root, ids, doomed, benchmarks or {})
+    removed = {table: store.count(table, where=where) for table, where in doomed.items()}
+    if not dry_run:
+        for stone in stones:
+            write_tombstone(warehouse, stone)
+            record_artefacts(warehouse, stone.image_id, found)
+        doomed |= doomed_rows(store, ids)  # a run that had not seen the tombstones may have written
+        removed = {table: store.remove(table, where) for table, where in doomed.items()}
+    return Withdrawal(
+        tombstones=stones,
+        removed=removed,
+        artefacts=tuple(sorted(found)),
+    )
+
+
+def _stored_forms(store: StoreReader, image_ids: Sequence[str]) -> Iterator[str]:
+    """Hashes of images as they are stored, where that is not as they came.
+
+    A seed or an export made of such an image knows it by that hash.
+    """
+    for image in image_ids:
+        rows = store.read("images", None, ["data"], any_key("image_id", [image]))
+        for data in rows["data"].to_pylist()[:1]:
+            if image_id(data) != image:
+                yield image_id(data)
+
+
+def doomed_rows(store: StoreReader, image_ids: Sequence[str]) -> dict[str, str]:
+    """Say as SQL predicates which rows of which tables were made of some images.
+
+    An image's captions, scores and pairs; a seed that shows it with all that grew out of the seed;
+    a candidate that it was drawn for, with its verdicts and its problem.
+
+    Returns:
+        Predicate by table, rows that depend on others first; tables without such rows are absent.
+    """
+    of_image = any_key("image_id", image_ids)
+    shown = " OR ".join(f"image_ids LIKE '%{image}%'" for image in image_ids)
+    seeds = distinct(store, "seeds", "seed_id", shown)
+    of_seed = any_key("seed_id", seeds) if seeds else "false"
+    candidates = distinct(store, "candidates", "candidate_id", f"({of_image}) OR ({of_seed})")
+    of_candidate = any_key("candidate_id", candidates) if candidates else "false"
+    asked = {
+        "problems": f"({of_image}) OR ({of_seed})",
+        "verdicts": of_candidate,
+        "candidates": of_candidate,
+        "contexts": of_seed,
+        "seeds": of_seed,
+        "pairs": of_image,
+        "scores": of_image,
+        "captions": of_image,
+        "images": of_image,
+    }
+    return {
+        table: where
+        for table, where in asked.items()
+        if where != "false" and store.count(table, where=where)
+    }
+
+
+def _tombstone(store: StoreReader, warehouse: Warehouse, image: str, reason: str) -> Tombstone:
+    """A tombstone with all places known, those of an earlier attempt included."""
+    earlier = read_tombstones(warehouse).get(image)
+    rows = store.read("images", None, ["shard", "source"], any_key("image_id", [image])).to_pylist()
+    shards = {row["shard"] for row in rows} | set(earlier.shards if earlier else ())
+    sources = {row["source"] for row in rows} | set(earlier.sources if earlier else ())
+    return Tombstone(
+        image_id=image,
+        reason=" ".join(reason.split()),
+        withdrawn_at=earlier.withdrawn_at if earlier else now(),
+        shards=tuple(sorted(shards)),
+        sources=tuple(sorted(sources)),
+    )

@@ -1,0 +1,230 @@
+"""Bringing stale partitions up to date through real runs."""
+
+import dagster as dg
+import pytest
+from dagster._core.execution.backfill import BulkActionStatus
+
+from rolesynth_assets.lineage.refresh.backfills import BusyError, alone, in_progress, request
+from rolesynth_assets.lineage.refresh.rematerialize import Limits, fix, planned
+from rolesynth_assets.lineage.refresh.runner import Refresher, RefreshError, Target
+from rolesynth_assets.lineage.staleness.causes import Cell, Status
+from rolesynth_assets.mllm.spent import Spent
+from rolesynth_assets_tests.lineage.little_graphs import World
+
+LETTERS = dg.StaticPartitionsDefinition(["a", "b", "c"])
+ALL = dg.AllPartitionMapping()
+
+
+def chain(world: World) -> list:
+    """Three assets, the last over all partitions, each made once."""
+    assets = [
+        world.asset("first", LETTERS),
+        world.asset("second", LETTERS, ["first"]),
+        world.asset("all", deps=[dg.AssetDep("second", partition_mapping=ALL)]),
+    ]
+    for name in ("first", "second"):
+        for key in LETTERS.get_partition_keys():
+            world.make(assets, name, key)
+    world.make(assets, "all")
+    world.ran.clear()
+    return assets
+
+
+def refresher(world: World, assets: list) -> Refresher:
+    return Refresher(dg.Definitions(assets=assets), world.instance)
+
+
+def anything(cell: Cell, status: Status) -> bool:
+    return True
+
+
+def names(cells: list[Cell]) -> list[str]:
+    return [str(cell) for cell in cells]
+
+
+def test_exactly_what_is_stale_is_made_in_order_and_then_nothing_is(world: World) -> None:
+    assets = chain(world)
+    world.contents["first", "b"] = world.contents["second", "b"] = "1"
+    world.make(assets, "first", "b")
+    world.ran.clear()
+    running = refresher(world, assets)
+    assert planned(running.examine()) == {"second": ["b"], "all": [None]}
+    done = fix(running)
+    assert names(done.made) == names(world.ran) == ["second[b]", "all"]
+    assert not list(running.examine().stale())
+    assert fix(running).made == []
+
+
+def test_what_comes_out_as_before_ends_the_work_downstream(world: World) -> None:
+    assets = chain(world)
+    assets[0] = world.asset("first", LETTERS, code_version="2")
+    running = refresher(world, assets)
+    plan = planned(running.examine())
+    assert {asset: len(keys) for asset, keys in plan.items()} == {"first": 3, "second": 3, "all": 1}
+    assert names(fix(running).made) == ["first[a]", "first[b]", "first[c]"]
+    assert not list(running.examine().stale())
+
+
+def test_backfills_are_recorded_one_an_asset_with_exactly_their_partitions(world: World) -> None:
+    assets = chain(world)
+    assets[0] = world.asset("first", LETTERS, code_version="2")
+    world.contents |= {("first", "a"): "1", ("second", "a"): "1"}
+    fix(refresher(world, assets))
+    found = {}
+    for backfill in world.instance.get_backfills():
+        assert backfill.status is BulkActionStatus.COMPLETED_SUCCESS
+        assert backfill.asset_backfill_data
+        made = backfill.asset_backfill_data.materialized_subset
+        (key,) = list(backfill.asset_selection or [])
+        found[key.to_user_string()] = {p for _, p in made.iterate_asset_partitions()}
+        runs = world.instance.get_runs(
+            dg.RunsFilter(tags={"dagster/backfill": backfill.backfill_id})
+        )
+        assert len(runs) == len(found[key.to_user_string()])
+    assert found == {"first": {"a", "b", "c"}, "second": {"a"}, "all": {None}}
+
+
+def test_missing_is_made_only_where_it_is_wanted(world: World) -> None:
+    assets = [world.asset("first", LETTERS), world.asset("second", LETTERS, ["first"])]
+    world.make(assets, "first", "a")
+    world.ran.clear()
+    running = refresher(world, assets)
+    assert not fix(running).made
+
+    def wanted(cell: Cell, status: Status) -> bool:
+        return cell.partition in ("a", "b")
+
+    assert names(fix(running, wanted).made) == ["first[b]", "second[a]", "second[b]"]
+
+
+def test_wiped_upstream_is_made_again_first(world: World) -> None:
+    assets = chain(world)
+    world.instance.wipe_assets([dg.AssetKey("first"), dg.AssetKey("second")])
+    running = refresher(world, assets)
+    done = fix(running)
+    assert len(done.made) == 6
+    assert {cell.asset for cell in done.made} == {"first", "second"}
+    assert not list(running.examine().stale())  # all of it came out as before
+
+
+def failing(world: World, bad: set[str | None]) -> dg.AssetsDefinition:
+    @dg.asset(partitions_def=LETTERS, deps=["first"], code_version="1", name="second")
+    def second(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        world.ran.append(Cell("second", context.partition_key))
+        if context.partition_key in bad:
+            raise RuntimeError("no space left")
+        version = world.contents.get(("first", context.partition_key), "0")
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(version), metadata={"rolesynth/calls": 10}
+        )
+
+    return second
+
+
+def test_failing_partition_holds_up_nothing_else_and_is_tried_a_few_times(world: World) -> None:
+    assets = chain(world)
+    assets[1] = failing(world, {"a"})
+    for key in LETTERS.get_partition_keys():
+        world.contents["first", key] = "1"
+        world.make(assets, "first", key)
+    world.ran.clear()
+    running = refresher(world, assets)
+    done = fix(running, limits=Limits(attempts=3))
+    assert world.ran.count(Cell("second", "a")) == 3
+    assert names(done.made) == ["second[b]", "second[c]", "all"]
+    assert list(map(str, done.failed)) == ["second[a]"]
+    assert "no space left" in done.failed[Cell("second", "a")]
+    assert names(done.left) == ["all"]  # it lacks what failed
+    statuses = {b.status for b in world.instance.get_backfills()}
+    assert statuses == {BulkActionStatus.COMPLETED_SUCCESS, BulkActionStatus.COMPLETED_FAILED}
+
+
+def test_nothing_is_made_from_content_that_failed_a_blocking_check(world: World) -> None:
+    passed = [True]
+
+    @dg.asset(
+        partitions_def=LETTERS,
+        check_specs=[dg.AssetCheckSpec("good", asset="up", blocking=True, partitions_def=LETTERS)],
+    )
+    def up(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(str(passed[0])),
+            check_results=[
+                dg.AssetCheckResult(
+                    passed=passed[0] or context.partition_key != "a", check_name="good"
+                )
+            ],
+            metadata={"rolesynth/calls": 7, "rolesynth/cost": 0.5},
+        )
+
+    fan_in = dg.AssetDep("up", partition_mapping=ALL)
+    assets = [up, world.asset("down", LETTERS, ["up"]), world.asset("all", deps=[fan_in])]
+    running = refresher(world, assets)
+    fix(running, anything)
+    world.ran.clear()
+    passed[0] = False
+    for key in ("a", "b"):
+        world.make(assets, "up", key)
+    done = fix(running)
+    assert "blocking check good failed" in done.failed[Cell("up", "a")]
+    assert done.spent == Spent(calls=7, cost=0.5)  # it was paid for, though it failed
+    assert names(world.ran) == ["down[b]"]
+    assert names(done.left) == ["all", "down[a]"]
+
+
+def test_caps_end_the_work_and_what_is_left_is_told(world: World) -> None:
+    assets = chain(world)
+    assets[1] = failing(world, set())
+    for key in LETTERS.get_partition_keys():
+        world.contents["first", key] = "1"
+        world.make(assets, "first", key)
+    running = refresher(world, assets)
+    done = fix(running, limits=Limits(calls=25))
+    assert names(done.made) == ["second[a]", "second[b]"]
+    assert done.spent.calls == 20
+    assert done.ended == "20 model calls were made, the cap is 25, one more partition takes 10"
+    assert names(done.left) == ["second[c]", "all"]
+    done = fix(running, limits=Limits(partitions=1))
+    assert (names(done.made), names(done.left)) == (["second[c]"], ["all"])
+    assert done.ended == "at most 1 partitions were to be made"
+    assert names(fix(running).made) == ["all"]
+
+
+def test_refresher_makes_what_is_due_of_its_targets_and_no_more(world: World) -> None:
+    assets = chain(world)
+    assets[0] = world.asset("first", LETTERS, code_version="2")
+    running = refresher(world, assets)
+    report = running.run([Target("all")], lambda asset, key: None)
+    assert report.ran == {"all": 0}  # it is stale, but not by itself: it would come out as before
+    report = running.run([Target("first", ["a", "b"]), Target("all")], lambda asset, key: None)
+    assert report.ran == {"first": 2, "all": 0}
+
+
+def test_refresher_stops_at_the_first_failure(world: World) -> None:
+    assets = chain(world)
+    assets[1] = failing(world, {"a"})
+    world.contents["first", "a"] = "1"
+    world.make(assets, "first", "a")
+    with pytest.raises(RefreshError, match=r"^second\[a\] failed: .*no space left"):
+        refresher(world, assets).run([Target("second", ["a"])], lambda asset, key: None)
+
+
+def test_what_is_requested_is_in_progress(world: World) -> None:
+    assets = chain(world)
+    graph = refresher(world, assets).graph
+    assert in_progress(graph, world.instance) == set()
+    request(graph, world.instance, "second", ["a", "c"])
+    request(graph, world.instance, "all", [None])
+    assert in_progress(graph, world.instance) == {
+        Cell("second", "a"),
+        Cell("second", "c"),
+        Cell("all"),
+    }
+
+
+def test_two_do_not_work_at_once(world: World) -> None:
+    with alone(world.instance):
+        with pytest.raises(BusyError, match="another process"), alone(world.instance):
+            pass
+    with alone(world.instance):
+        pass
