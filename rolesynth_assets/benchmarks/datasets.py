@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rolesynth_assets.benchmarks.layout import (
+from rolesynth_assets.benchmarks.clip_benchmark_layout import (
     CLASSES_FILE,
     TEMPLATES_FILE,
     Sample,

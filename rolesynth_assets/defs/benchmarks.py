@@ -48,10 +48,10 @@ def benchmark_scores(context: dg.AssetExecutionContext, platform: Platform) -> d
 
     from rolesynth_assets.benchmarks import checks
     from rolesynth_assets.benchmarks.evaluate import evaluate_checkpoint
-    from rolesynth_assets.benchmarks.report import score_bars
     from rolesynth_assets.benchmarks.score import scores_frame
     from rolesynth_assets.clip.checkpoint.files import read_manifest
     from rolesynth_assets.pictures.charts import retrieval_bars
+    from rolesynth_assets.reports.ablation import score_bars
     from rolesynth_assets.store.digests import digest
     from rolesynth_assets.training_sets.rows import trained_seeds
 
@@ -132,8 +132,8 @@ def ablation_report(context: dg.AssetExecutionContext, platform: Platform) -> dg
 
     In: `benchmark_scores`. Out: `reports/ablation.md` and pictures. Stale when: any score changes.
     """
-    from rolesynth_assets.benchmarks.report import score_bars, write_ablation_report
     from rolesynth_assets.pictures.charts import retrieval_bars
+    from rolesynth_assets.reports.ablation import score_bars, write_ablation_report
     from rolesynth_assets.store.digests import digest
 
     scores = platform.warehouse.read("benchmark_scores")
@@ -173,8 +173,8 @@ def dataset_card(context: dg.AssetExecutionContext, platform: Platform) -> dg.Ma
     In: the manifest and all tables behind it. Out: `reports/dataset_<role set>.md`. Stale when: the
     manifest or the roles change.
     """
-    from rolesynth_assets.benchmarks.card import dataset_card_markdown
-    from rolesynth_assets.benchmarks.card_facts import gather_card
+    from rolesynth_assets.reports.dataset_card import dataset_card_markdown
+    from rolesynth_assets.reports.dataset_card_facts import gather_card
     from rolesynth_assets.store.digests import digest
 
     name, settings = context.partition_key, platform.settings

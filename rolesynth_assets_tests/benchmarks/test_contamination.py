@@ -6,7 +6,7 @@ import pytest
 
 from rolesynth_assets.benchmarks.contamination import benchmark_images
 from rolesynth_assets.benchmarks.tasks import BenchmarkError, Task, TaskKind
-from rolesynth_assets.benchmarks.write_task import write_classification, write_retrieval
+from rolesynth_assets.embedded.world.write_benchmark import write_classification, write_retrieval
 from rolesynth_assets.store.digests import image_id
 
 

@@ -11,11 +11,11 @@ from PIL import Image
 from rolesynth_assets.benchmarks.encoder import ClipEncoder, load_encoder
 from rolesynth_assets.benchmarks.evaluate import evaluate_checkpoint
 from rolesynth_assets.benchmarks.tasks import Task, TaskKind
-from rolesynth_assets.benchmarks.write_task import write_retrieval
 from rolesynth_assets.clip.checkpoint.files import CheckpointError, Manifest
 from rolesynth_assets.clip.checkpoint.save_load import save_manifest, save_rest, save_weights
 from rolesynth_assets.clip.library import load_recipes
 from rolesynth_assets.clip.model import ClipModel, build_model
+from rolesynth_assets.embedded.world.write_benchmark import write_retrieval
 
 TEXTS = ["a cat", "two red dogs run over a green hill", "sun " * 100, "a house by the sea"]
 

@@ -9,7 +9,7 @@ from rolesynth_assets.benchmarks.encoder import ClipEncoder
 from rolesynth_assets.benchmarks.evaluate import evaluate, measure
 from rolesynth_assets.benchmarks.score import Metric, Score, scores_frame
 from rolesynth_assets.benchmarks.tasks import BenchmarkError, Task, TaskKind
-from rolesynth_assets.benchmarks.write_task import write_classification, write_retrieval
+from rolesynth_assets.embedded.world.write_benchmark import write_classification, write_retrieval
 
 IMAGES = 24
 

@@ -5,9 +5,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from rolesynth_assets.benchmarks.write_task import write_retrieval
 from rolesynth_assets.captions.lengths import LengthKind
 from rolesynth_assets.defs import partitions
+from rolesynth_assets.embedded.world.write_benchmark import write_retrieval
 from rolesynth_assets.mllm.engine import ChatRequest, FailureReason
 from rolesynth_assets.pairs import diversity
 from rolesynth_assets_tests.defs.fake_models import hashed_score

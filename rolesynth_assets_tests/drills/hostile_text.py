@@ -5,14 +5,6 @@ from html.parser import HTMLParser
 
 import polars as pl
 
-from rolesynth_assets.benchmarks.card import (
-    DatasetCard,
-    LengthRow,
-    RoleRow,
-    Source,
-    dataset_card_markdown,
-)
-from rolesynth_assets.benchmarks.report import ablation_markdown
 from rolesynth_assets.cads.problems.card import Example, ProblemCard, Share, problem_card_markdown
 from rolesynth_assets.cads.records import MemberUsage
 from rolesynth_assets.cads.report.counts import MemberReport, RoundReport
@@ -25,6 +17,14 @@ from rolesynth_assets.lineage.trace.graph import Kind, Node, NodeId, Trace
 from rolesynth_assets.mllm.engine import ModelIdentity
 from rolesynth_assets.r1.checkpoint import Rollout
 from rolesynth_assets.r1.report import rollouts_markdown
+from rolesynth_assets.reports.ablation import ablation_markdown
+from rolesynth_assets.reports.dataset_card import (
+    DatasetCard,
+    LengthRow,
+    RoleRow,
+    Source,
+    dataset_card_markdown,
+)
 from rolesynth_assets_tests.drills.outcome import Outcome, Size
 from rolesynth_assets_tests.hostile import hostile_texts
 from rolesynth_assets_tests.pictures.rendered import markup, pictures

@@ -2,7 +2,6 @@ import polars as pl
 import pytest
 
 from rolesynth_assets.benchmarks.bootstrap import Interval
-from rolesynth_assets.benchmarks.report import SeededScore
 from rolesynth_assets.pictures.png import WIDTH
 from rolesynth_assets.r1.charts import accuracy_bars, training_curves
 from rolesynth_assets.r1.checkpoint import Rollout, StepLog
@@ -16,6 +15,7 @@ from rolesynth_assets.r1.report import (
     rollouts_markdown,
     write_r1_report,
 )
+from rolesynth_assets.reports.ablation import SeededScore
 from rolesynth_assets_tests.r1.pictures import png
 
 

@@ -17,7 +17,6 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from rolesynth_assets.benchmarks.write_task import write_classification, write_retrieval
 from rolesynth_assets.embedded.world.caption_grammar import reference
 from rolesynth_assets.embedded.world.object_kinds import KINDS
 from rolesynth_assets.embedded.world.scenes import (
@@ -31,6 +30,7 @@ from rolesynth_assets.embedded.world.scenes import (
     encode,
     sample_scene,
 )
+from rolesynth_assets.embedded.world.write_benchmark import write_classification, write_retrieval
 
 HELD_OUT = 1_000_000
 """Index of the first held-out scene."""

@@ -8,7 +8,7 @@ import tarfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from rolesynth_assets.benchmarks.layout import (
+from rolesynth_assets.benchmarks.clip_benchmark_layout import (
     CLASSES_FILE,
     IMAGE_EXTENSIONS,
     SHARDS_FILE,

@@ -19,7 +19,7 @@ from rolesynth_assets.benchmarks.datasets import (
     task_digest,
 )
 from rolesynth_assets.benchmarks.tasks import BenchmarkError, Task, TaskKind
-from rolesynth_assets.benchmarks.write_task import write_classification, write_retrieval
+from rolesynth_assets.embedded.world.write_benchmark import write_classification, write_retrieval
 from rolesynth_assets.store.digests import image_id
 
 CAPTIONS = [["a red cat", "the cat"], ["two dogs"], ["éléphant gris", "one", "two"]]
@@ -80,7 +80,7 @@ def test_written_classes_come_back(tmp_path: Path, tars: bool) -> None:
 def test_written_tars_are_read_by_webdataset_as_clip_benchmark_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rolesynth_assets.benchmarks.write_task.IMAGES_PER_TAR", 2)
+    monkeypatch.setattr("rolesynth_assets.embedded.world.write_benchmark.IMAGES_PER_TAR", 2)
     _retrieval(tmp_path / "r", tars=True)
     read = _as_clip_benchmark_reads(tmp_path / "r", "txt")
     assert [image for image, _ in read] == [_image(index) for index in range(3)]

@@ -8,14 +8,14 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from rolesynth_assets.benchmarks.card import DatasetCard, dataset_card_markdown
-from rolesynth_assets.benchmarks.card_facts import gather_card
 from rolesynth_assets.embedded.world.filter_quality import filter_quality, quality_rows
 from rolesynth_assets.embedded.world.scenes import Scene
 from rolesynth_assets.embedded.world.write import LICENCE
 from rolesynth_assets.mllm.engine import ModelIdentity
 from rolesynth_assets.pairs.diversity import measure_diversity
 from rolesynth_assets.pairs.diversity_rows import diversity_rows
+from rolesynth_assets.reports.dataset_card import DatasetCard, dataset_card_markdown
+from rolesynth_assets.reports.dataset_card_facts import gather_card
 from rolesynth_assets.roles.library import load_role_sets
 from rolesynth_assets.settings import Settings
 from rolesynth_assets.store.lance.schemas import CAPTIONS, PAIRS, SCORES

@@ -26,7 +26,7 @@ from rolesynth_assets.cads.values import Decision, Seed
 from rolesynth_assets.embedded.problems.pose import held_out
 from rolesynth_assets.embedded.problems.solve import true_answer
 from rolesynth_assets.mllm.factory import make_engine
-from rolesynth_assets_tests.benchmarks.cads_arms import arms_of, play
+from rolesynth_assets_tests.measurements.cads_arms import arms_of, play
 
 
 def shares(candidates: pl.DataFrame, flag: str) -> dict[int, Interval]:

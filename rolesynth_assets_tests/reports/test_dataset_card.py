@@ -2,14 +2,14 @@ from dataclasses import replace
 
 import pytest
 
-from rolesynth_assets.benchmarks.card import (
+from rolesynth_assets.mllm.engine import ModelIdentity
+from rolesynth_assets.reports.dataset_card import (
     DatasetCard,
     LengthRow,
     RoleRow,
     Source,
     dataset_card_markdown,
 )
-from rolesynth_assets.mllm.engine import ModelIdentity
 
 CARD = DatasetCard(
     role_set="roles5",

@@ -9,14 +9,14 @@ import pytest
 from rolesynth_assets.cads.prompts.templates import prompt
 from rolesynth_assets.cads.round.journal import Journal
 from rolesynth_assets.mllm.engine import ChatRequest, Sampling
-from rolesynth_assets_tests.benchmarks import measure_cads as measure
-from rolesynth_assets_tests.benchmarks.cads_arms import ALONE, OFF, ON, Redrawn, arms_of, play
 from rolesynth_assets_tests.cads.simulated import (
     PlainRenderer,
     SimulatedMember,
     collective,
     seeds,
 )
+from rolesynth_assets_tests.measurements import measure_cads as measure
+from rolesynth_assets_tests.measurements.cads_arms import ALONE, OFF, ON, Redrawn, arms_of, play
 
 
 @pytest.fixture(scope="module")
