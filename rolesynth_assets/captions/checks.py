@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rolesynth_assets.captions.lengths import CaptionPolicy
 from rolesynth_assets.captions.parse import CaptionReason
 from rolesynth_assets.captions.report import count_reasons
-from rolesynth_assets.captions.screens import find_persona, find_refusal
+from rolesynth_assets.captions.screening import find_persona, find_refusal
 from rolesynth_assets.check_outcome import CheckOutcome
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from enum import StrEnum
 
 from rolesynth_assets.captions.cleaning import clean
 from rolesynth_assets.captions.lengths import LengthRule
-from rolesynth_assets.captions.outward import find_link, find_order
-from rolesynth_assets.captions.screens import find_no_prose, find_persona, find_refusal
+from rolesynth_assets.captions.links_and_orders import find_link, find_order
+from rolesynth_assets.captions.screening import find_no_prose, find_persona, find_refusal
 from rolesynth_assets.mllm.engine import ChatReply
 
 MAX_DETAIL_CHARS = 500

@@ -59,10 +59,10 @@ def raw_captions(context: dg.AssetExecutionContext, platform: Platform) -> dg.Ma
     import polars as pl
 
     from rolesynth_assets.captions import checks
-    from rolesynth_assets.captions.generate import write_captions
+    from rolesynth_assets.captions.captioning import write_captions
+    from rolesynth_assets.captions.gallery import galleries
     from rolesynth_assets.captions.lengths import DEFAULT_POLICY
-    from rolesynth_assets.captions.showcase import galleries
-    from rolesynth_assets.captions.wanted import wanted
+    from rolesynth_assets.captions.wanted_captions import wanted
     from rolesynth_assets.mllm.stand_in import keep_paid_rows
     from rolesynth_assets.roles.rows import roles_from_rows
 

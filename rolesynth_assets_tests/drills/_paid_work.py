@@ -99,7 +99,7 @@ def work(stage: Stage, folder: Path, url: str, **settings: Any) -> int:
     """
     if stage == "cads":
         return _cads(folder, url, settings)
-    from rolesynth_assets.captions.generate import write_captions
+    from rolesynth_assets.captions.captioning import write_captions
     from rolesynth_assets.mllm.openai.engine import OpenAIEngine
     from rolesynth_assets.pairs.scores import write_scores
     from rolesynth_assets.roles.library import load_role_sets

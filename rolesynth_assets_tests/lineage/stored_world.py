@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from rolesynth_assets.captions.generate import write_captions
+from rolesynth_assets.captions.captioning import write_captions
 from rolesynth_assets.clip.checkpoint.files import MANIFEST, Manifest
 from rolesynth_assets.clip.checkpoint.recorded_trainings import record_training
 from rolesynth_assets.clip.recipe import Recipe

@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from rolesynth_assets.captions.captioning_run import chat_request
 from rolesynth_assets.captions.lengths import DEFAULT_POLICY
-from rolesynth_assets.captions.run import chat_request
-from rolesynth_assets.captions.wanted import wanted
+from rolesynth_assets.captions.wanted_captions import wanted
 from rolesynth_assets.embedded.nano.engine import WEIGHTS
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest
 from rolesynth_assets.mllm.factory import make_engine

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from rolesynth_assets.captions.generate import write_captions
+from rolesynth_assets.captions.captioning import write_captions
+from rolesynth_assets.captions.captioning_run import caption_rows
 from rolesynth_assets.captions.report import CaptionReport
-from rolesynth_assets.captions.run import caption_rows
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest
 from rolesynth_assets.mllm.reply_journal import JournalError, ReplyJournal, journal_path
 from rolesynth_assets.mllm.row_run import RowRun

@@ -4,7 +4,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from rolesynth_assets.captions.generate import write_captions
+from rolesynth_assets.captions.captioning import write_captions
 from rolesynth_assets.cli.summary.caption_counts import summarise_role_set, summarise_scores
 from rolesynth_assets.mllm.engine import FailureReason
 from rolesynth_assets.pairs.diversity import measure_diversity

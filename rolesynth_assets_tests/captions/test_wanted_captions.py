@@ -9,7 +9,7 @@ from rolesynth_assets.captions.lengths import (
     LengthKind,
     LengthRule,
 )
-from rolesynth_assets.captions.wanted import wanted
+from rolesynth_assets.captions.wanted_captions import wanted
 from rolesynth_assets.mllm.engine import ModelIdentity, Sampling
 from rolesynth_assets.roles.role import PromptTemplates, Role
 from rolesynth_assets.store.digests import digest

@@ -7,7 +7,7 @@ load is turned down wherever it is: no photograph shows Markdown. English only, 
 
 import re
 
-from rolesynth_assets.captions.screens import own_words
+from rolesynth_assets.captions.screening import own_words
 
 _LOADED = [
     re.compile(pattern, re.IGNORECASE)

@@ -4,9 +4,9 @@ from itertools import groupby
 
 import pytest
 
-from rolesynth_assets.captions.generate import write_captions
+from rolesynth_assets.captions.captioning import write_captions
+from rolesynth_assets.captions.captioning_run import CaptioningError
 from rolesynth_assets.captions.report import CaptionReport
-from rolesynth_assets.captions.run import CaptioningError
 from rolesynth_assets.mllm import row_run
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest, EngineError, FailureReason
 from rolesynth_assets.mllm.row_run import Progress, RowRunError

@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from rolesynth_assets.captions.captioning_run import CaptioningError, caption_rows
 from rolesynth_assets.captions.lengths import DEFAULT_POLICY, CaptionPolicy
 from rolesynth_assets.captions.report import (
     REPORT_COLUMNS,
@@ -17,8 +18,7 @@ from rolesynth_assets.captions.report import (
     count_by_role_and_length,
     count_reasons,
 )
-from rolesynth_assets.captions.run import CaptioningError, caption_rows
-from rolesynth_assets.captions.wanted import WantedCaption, wanted
+from rolesynth_assets.captions.wanted_captions import WantedCaption, wanted
 from rolesynth_assets.mllm.engine import ChatEngine
 from rolesynth_assets.mllm.row_run import PASSING, RETRY, Progress, RowRun
 from rolesynth_assets.roles.role import Role

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from rolesynth_assets.captions.parse import parse_caption
-from rolesynth_assets.captions.wanted import WantedCaption
+from rolesynth_assets.captions.wanted_captions import WantedCaption
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest, ModelIdentity
 from rolesynth_assets.mllm.row_run import Rows
 
