@@ -59,7 +59,7 @@ def training_sets(context: dg.AssetExecutionContext, platform: Platform) -> dg.M
     """
     from rolesynth_assets.benchmarks.contamination import benchmark_images
     from rolesynth_assets.images.checks import no_benchmark_image, no_withdrawn_image
-    from rolesynth_assets.pairs.manifest import (
+    from rolesynth_assets.pairs.pair_manifest import (
         manifest_matches,
         manifest_rows,
         multiplicity,

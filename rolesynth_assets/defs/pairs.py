@@ -74,7 +74,7 @@ def caption_scores(context: dg.AssetExecutionContext, platform: Platform) -> dg.
     from rolesynth_assets.mllm.stand_in import keep_paid_rows
     from rolesynth_assets.pairs import checks
     from rolesynth_assets.pairs.judge import judge_prompt
-    from rolesynth_assets.pairs.scores import write_scores
+    from rolesynth_assets.pairs.scoring import write_scores
     from rolesynth_assets.pictures.charts import score_histogram
     from rolesynth_assets.roles.rows import roles_from_rows
 
@@ -181,7 +181,7 @@ def filter_cutoffs(context: dg.AssetExecutionContext, platform: Platform) -> dg.
 
     from rolesynth_assets.pairs import checks
     from rolesynth_assets.pairs.cut import SCORE_COLUMNS, compute_cutoffs
-    from rolesynth_assets.pairs.cutoff_rows import cut_rows, survivor_rows
+    from rolesynth_assets.pairs.cut_rows import cut_rows, survivor_rows
     from rolesynth_assets.pictures.charts import kept_share_by_role
     from rolesynth_assets.store.digests import digest
 
@@ -268,14 +268,14 @@ def filtered_pairs(context: dg.AssetExecutionContext, platform: Platform) -> dg.
 
     from rolesynth_assets.pairs import checks
     from rolesynth_assets.pairs.cut import apply_cut
-    from rolesynth_assets.pairs.cutoff_rows import cutoffs_from_rows
+    from rolesynth_assets.pairs.cut_rows import cutoffs_from_rows
     from rolesynth_assets.pairs.diversity import measure_diversity
     from rolesynth_assets.pairs.diversity_rows import (
         digest_of_texts,
         diversity_of_texts,
         diversity_rows,
     )
-    from rolesynth_assets.pairs.ledger import pair_ledger
+    from rolesynth_assets.pairs.drop_ledger import pair_ledger
 
     store, warehouse = platform.store, platform.warehouse
     where = partitions.lance_partition(context)
@@ -360,8 +360,8 @@ def pair_manifests(context: dg.AssetExecutionContext, platform: Platform) -> dg.
     from rolesynth_assets.embedded.world.filter_quality import filter_quality, quality_rows
     from rolesynth_assets.embedded.world.write import read_truth
     from rolesynth_assets.pairs.checks import pairs_match_cutoffs
-    from rolesynth_assets.pairs.cutoff_rows import cutoffs_from_rows
-    from rolesynth_assets.pairs.manifest import manifest_rows, multiplicity
+    from rolesynth_assets.pairs.cut_rows import cutoffs_from_rows
+    from rolesynth_assets.pairs.pair_manifest import manifest_rows, multiplicity
     from rolesynth_assets.store.digests import digest
 
     name, store = context.partition_key, platform.store

@@ -101,7 +101,7 @@ def work(stage: Stage, folder: Path, url: str, **settings: Any) -> int:
         return _cads(folder, url, settings)
     from rolesynth_assets.captions.captioning import write_captions
     from rolesynth_assets.mllm.openai.engine import OpenAIEngine
-    from rolesynth_assets.pairs.scores import write_scores
+    from rolesynth_assets.pairs.scoring import write_scores
     from rolesynth_assets.roles.library import load_role_sets
 
     roles = load_role_sets()[ROLE_SET].written_roles()

@@ -11,8 +11,8 @@ from rolesynth_assets.clip.checkpoint.recorded_trainings import record_training
 from rolesynth_assets.clip.recipe import Recipe
 from rolesynth_assets.lineage.trace.sources import TRACED_TABLES, Sources
 from rolesynth_assets.pairs.cut import apply_cut, compute_cutoffs
-from rolesynth_assets.pairs.cutoff_rows import cut_rows
-from rolesynth_assets.pairs.scores import write_scores
+from rolesynth_assets.pairs.cut_rows import cut_rows
+from rolesynth_assets.pairs.scoring import write_scores
 from rolesynth_assets.roles.role import PromptTemplates, Role
 from rolesynth_assets.roles.role_set import FilterPolicy
 from rolesynth_assets.roles.rows import role_rows

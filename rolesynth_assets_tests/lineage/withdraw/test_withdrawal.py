@@ -249,7 +249,7 @@ def test_drawn_image_takes_its_candidate_and_the_journal_forgets_it(world: Store
 
 
 def test_manifests_are_pinned_anew_where_they_stand(world: StoredWorld) -> None:
-    from rolesynth_assets.pairs.manifest import manifest_matches, manifest_rows
+    from rolesynth_assets.pairs.pair_manifest import manifest_matches, manifest_rows
 
     where = {"role_set": ROLE_SET}
     world.warehouse.replace("manifests", where, manifest_rows(world.store, ROLE_SET))

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest, FailureReason, ModelIdentity
-from rolesynth_assets.pairs.scores import ScoreReport, write_scores
+from rolesynth_assets.pairs.scoring import ScoreReport, write_scores
 from rolesynth_assets.roles.role import PromptTemplates, Role
 from rolesynth_assets.store.lance.schemas import table_spec
 from rolesynth_assets.store.lance.store import Store

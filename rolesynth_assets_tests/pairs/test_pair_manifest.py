@@ -6,7 +6,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from rolesynth_assets.pairs.manifest import (
+from rolesynth_assets.pairs.pair_manifest import (
     manifest_matches,
     manifest_rows,
     multiplicity,

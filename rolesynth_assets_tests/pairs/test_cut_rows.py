@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from rolesynth_assets.pairs.cut import compute_cutoffs
-from rolesynth_assets.pairs.cutoff_rows import cut_rows, cutoffs_from_rows, survivor_rows
+from rolesynth_assets.pairs.cut_rows import cut_rows, cutoffs_from_rows, survivor_rows
 from rolesynth_assets.store.warehouse.warehouse import Warehouse
 from rolesynth_assets_tests.pairs.pair_frames import policy, score_frame
 

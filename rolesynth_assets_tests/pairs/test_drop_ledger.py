@@ -2,7 +2,7 @@ import polars as pl
 import pytest
 
 from rolesynth_assets.pairs.cut import apply_cut, compute_cutoffs
-from rolesynth_assets.pairs.ledger import pair_ledger
+from rolesynth_assets.pairs.drop_ledger import pair_ledger
 from rolesynth_assets_tests.pairs.pair_frames import captions_of, policy, score_frame
 
 
