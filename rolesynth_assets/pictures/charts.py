@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rolesynth_assets.pictures.figure import SMALL, TITLE, figure_png, new_figure, plain_axes
-from rolesynth_assets.pictures.ink import BAD, FAINT, INK, PAPER, SERIES, series_colour
+from rolesynth_assets.pictures.style import BAD, FAINT, INK, PAPER, SERIES, series_colour
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rolesynth_assets.pictures.figure import SMALL, TITLE, figure_png, new_figure, plain_axes
-from rolesynth_assets.pictures.ink import BAD, FAINT, GOOD, INK, PAPER, SERIES
+from rolesynth_assets.pictures.style import BAD, FAINT, GOOD, INK, PAPER, SERIES
 
 
 @dataclass(frozen=True)

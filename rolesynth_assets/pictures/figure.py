@@ -9,8 +9,8 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
-from rolesynth_assets.pictures.ink import FAINT, INK, PAPER, RULE
 from rolesynth_assets.pictures.png import WIDTH, encode_png
+from rolesynth_assets.pictures.style import FAINT, INK, PAPER, RULE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

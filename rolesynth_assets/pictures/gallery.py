@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rolesynth_assets.pictures.ink import (
+from rolesynth_assets.pictures.png import WIDTH, encode_png
+from rolesynth_assets.pictures.style import (
     BAD,
     FAINT,
     GOOD,
@@ -17,7 +18,6 @@ from rolesynth_assets.pictures.ink import (
     series_colour,
     wrap,
 )
-from rolesynth_assets.pictures.png import WIDTH, encode_png
 from rolesynth_assets.pictures.thumbnails import fitted
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rolesynth_assets.pictures.ink import BAD, FAINT, GOOD, INK, PAPER, RULE, font, wrap
 from rolesynth_assets.pictures.png import WIDTH, encode_png
+from rolesynth_assets.pictures.style import BAD, FAINT, GOOD, INK, PAPER, RULE, font, wrap
 from rolesynth_assets.pictures.thumbnails import fitted
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rolesynth_assets.pictures.ink import FAINT, PAPER, RULE, font
 from rolesynth_assets.pictures.png import WIDTH, encode_png
+from rolesynth_assets.pictures.style import FAINT, PAPER, RULE, font
 
 if TYPE_CHECKING:
     from PIL import Image

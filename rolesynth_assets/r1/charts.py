@@ -9,7 +9,7 @@ import numpy as np
 
 from rolesynth_assets.pictures.charts import Bar
 from rolesynth_assets.pictures.figure import TITLE, figure_png, new_figure, plain_axes
-from rolesynth_assets.pictures.ink import FAINT, INK, SERIES
+from rolesynth_assets.pictures.style import FAINT, INK, SERIES
 from rolesynth_assets.r1.checkpoint import StepLog
 from rolesynth_assets.r1.evaluate import R1Metric
 

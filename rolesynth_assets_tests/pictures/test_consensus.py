@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from rolesynth_assets.pictures import consensus
 from rolesynth_assets.pictures.consensus import MemberRate, consensus_histogram, member_rates
-from rolesynth_assets.pictures.ink import BAD, GOOD
+from rolesynth_assets.pictures.style import BAD, GOOD
 
 
 @pytest.fixture

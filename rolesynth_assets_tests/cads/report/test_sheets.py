@@ -10,9 +10,9 @@ from PIL import Image
 from rolesynth_assets.cads.report import sheets as round_sheets
 from rolesynth_assets.cads.report.counts import round_report
 from rolesynth_assets.pictures import problem_sheet as sheets
-from rolesynth_assets.pictures.ink import BAD, FAINT, GOOD
 from rolesynth_assets.pictures.png import MAX_BYTES, WIDTH
 from rolesynth_assets.pictures.problem_sheet import ShownAnswer, ShownProblem, problem_sheet
+from rolesynth_assets.pictures.style import BAD, FAINT, GOOD
 from rolesynth_assets_tests.cads.round_frames import frame, picture, round_of
 
 CANDIDATES, VERDICTS = round_of("+++", "++-", "---", "+-?", "-+-", "+++", "+++", "+++", "+--")

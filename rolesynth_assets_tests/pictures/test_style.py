@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rolesynth_assets.pictures.ink import font, wrap
+from rolesynth_assets.pictures.style import font, wrap
 from rolesynth_assets_tests.property_profiles import examples
 
 FACE = font(15)

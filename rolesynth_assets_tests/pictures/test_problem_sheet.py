@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from rolesynth_assets.pictures.gallery import GalleryCaption, caption_gallery
-from rolesynth_assets.pictures.ink import BAD, GOOD
 from rolesynth_assets.pictures.png import MAX_BYTES, WIDTH
+from rolesynth_assets.pictures.style import BAD, GOOD
 from rolesynth_assets.pictures.thumbnails import fitted, thumbnail_grid
 
 
