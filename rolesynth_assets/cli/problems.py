@@ -12,7 +12,7 @@ from rolesynth_assets.cli.refresh import first_rounds, missing_benchmark, refres
 
 if TYPE_CHECKING:
     from rolesynth_assets.lineage.refresh.targets import ProblemWork
-    from rolesynth_assets.r1.benchmark import R1Benchmark
+    from rolesynth_assets.r1.benchmarks.definition import R1Benchmark
     from rolesynth_assets.r1.recipe import R1Recipe
     from rolesynth_assets.settings import Settings
 
@@ -124,7 +124,7 @@ def _training_seeds(
 
 def _readable(benchmark: R1Benchmark, settings: Settings) -> bool:
     """Whether a benchmark's files are there; told where they are not."""
-    from rolesynth_assets.r1.benchmarks import available
+    from rolesynth_assets.r1.benchmarks.items import available
 
     there = available(benchmark, settings.data_root)
     if not there:

@@ -54,8 +54,8 @@ def r1_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> dg.
     """
     from rolesynth_assets.r1.recipe import Training
     from rolesynth_assets.r1.stored_data import stored_data
-    from rolesynth_assets.r1.train import train
-    from rolesynth_assets.r1.trained import record_r1_training
+    from rolesynth_assets.r1.training.recorded_trainings import record_r1_training
+    from rolesynth_assets.r1.training.train import train
 
     partition, settings = partitions.keys(context), platform.settings
     recipe = r1_partitions.R1_RECIPES[partition["r1_recipe"]]
@@ -118,10 +118,10 @@ def r1_scores(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mater
 
     from rolesynth_assets.benchmarks import checks
     from rolesynth_assets.pictures.charts import retrieval_bars
-    from rolesynth_assets.r1.benchmarks import benchmark_items
+    from rolesynth_assets.r1.benchmarks.evaluate import evaluate, scores_frame
+    from rolesynth_assets.r1.benchmarks.items import benchmark_items
     from rolesynth_assets.r1.charts import accuracy_bars
-    from rolesynth_assets.r1.checkpoint import read_provenance
-    from rolesynth_assets.r1.evaluate import evaluate, scores_frame
+    from rolesynth_assets.r1.training.checkpoint import read_provenance
     from rolesynth_assets.store.digests import digest
 
     partition, settings = partitions.keys(context), platform.settings
@@ -180,7 +180,7 @@ def r1_scores(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mater
 
 
 def _trained_seeds(platform: Platform, name: str) -> list[int]:
-    from rolesynth_assets.r1.checkpoint import PROVENANCE
+    from rolesynth_assets.r1.training.checkpoint import PROVENANCE
 
     recipe, folder = r1_partitions.R1_RECIPES[name], platform.settings.r1_checkpoint
     seeds = [seed for seed in recipe.seeds if (folder(name, seed) / PROVENANCE).is_file()]
@@ -208,7 +208,7 @@ def r1_report(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mater
     """
     from rolesynth_assets.pictures.charts import retrieval_bars
     from rolesynth_assets.r1.charts import accuracy_bars
-    from rolesynth_assets.r1.report import write_r1_report
+    from rolesynth_assets.reports.r1 import write_r1_report
     from rolesynth_assets.store.digests import digest
 
     scores = platform.warehouse.read("r1_scores").sort("recipe", "benchmark", "seed", "metric")

@@ -10,13 +10,13 @@ from rolesynth_assets.defs.resources import Platform
 
 if TYPE_CHECKING:
     from rolesynth_assets.r1.stored_data import StoredData
-    from rolesynth_assets.r1.train import R1Report
+    from rolesynth_assets.r1.training.train import R1Report
 
 
 def training_metadata(report: "R1Report") -> dict[str, Any]:
     """Return curves, sample replies and numbers; an untrained base has numbers alone."""
     from rolesynth_assets.r1.charts import training_curves
-    from rolesynth_assets.r1.report import STAND_IN, rollouts_markdown
+    from rolesynth_assets.reports.r1 import STAND_IN, rollouts_markdown
 
     made, log = report.provenance, report.log
     found: dict[str, Any] = {
@@ -65,8 +65,8 @@ def training_checks(
     """
     from rolesynth_assets.images.checks import no_withdrawn_image
     from rolesynth_assets.r1 import checks
-    from rolesynth_assets.r1.benchmarks import available, benchmark_items
-    from rolesynth_assets.r1.rollouts import reload_replies
+    from rolesynth_assets.r1.benchmarks.items import available, benchmark_items
+    from rolesynth_assets.r1.training.rollouts import reload_replies
     from rolesynth_assets.store.tombstones import read_tombstones
 
     root = platform.settings.data_root

@@ -15,6 +15,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from rolesynth_assets.answers.extraction import boxed_answer, system_prompt
 from rolesynth_assets.cads.prompts.templates import prompt
 from rolesynth_assets.captions.lengths import DEFAULT_POLICY
 from rolesynth_assets.embedded.nano.engine import WEIGHTS, EmbeddedEngine
@@ -25,7 +26,6 @@ from rolesynth_assets.embedded.world.scenes import Scene, draw, encode, sample_s
 from rolesynth_assets.mllm.engine import ChatRequest, Sampling
 from rolesynth_assets.nano_training.lessons import QUESTION_HINT, QUESTION_SYSTEM, Teacher
 from rolesynth_assets.pairs.judge import JUDGE_SAMPLING, Judgement, judge_prompt, parse_score
-from rolesynth_assets.r1.answers import boxed_answer, system_prompt
 from rolesynth_assets.roles.role import Role
 
 SEED = 777

@@ -10,8 +10,8 @@ import numpy as np
 from rolesynth_assets.pictures.charts import Bar
 from rolesynth_assets.pictures.figure import TITLE, figure_png, new_figure, plain_axes
 from rolesynth_assets.pictures.style import FAINT, INK, SERIES
-from rolesynth_assets.r1.checkpoint import StepLog
-from rolesynth_assets.r1.evaluate import R1Metric
+from rolesynth_assets.r1.benchmarks.evaluate import R1Metric
+from rolesynth_assets.r1.training.checkpoint import StepLog
 
 if TYPE_CHECKING:
     import polars as pl

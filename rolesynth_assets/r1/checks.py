@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
 from rolesynth_assets.check_outcome import CheckOutcome
-from rolesynth_assets.r1.benchmark import BenchmarkItem
-from rolesynth_assets.r1.checkpoint import StepLog
+from rolesynth_assets.r1.benchmarks.definition import BenchmarkItem
 from rolesynth_assets.r1.data import TrainingItem
+from rolesynth_assets.r1.training.checkpoint import StepLog
 
 WINDOW_SHARE = 0.2  # of the steps, at each end, whose means are compared
 MAX_EXAMPLES = 5

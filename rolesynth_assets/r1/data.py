@@ -9,10 +9,10 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from rolesynth_assets.answers.extraction import system_prompt
 from rolesynth_assets.answers.options import named_option, options
 from rolesynth_assets.cads.strategies import TaskType
 from rolesynth_assets.mllm.control_tokens import neutralise
-from rolesynth_assets.r1.answers import system_prompt
 from rolesynth_assets.r1.rewards import is_gradable
 from rolesynth_assets.store.digests import digest, image_id
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset
 
-    from rolesynth_assets.r1.policy import Policy
+    from rolesynth_assets.r1.training.policy import Policy
 
 IMAGE_MARK = "<image>"
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from rolesynth_assets.cads.seeds.decontamination import BenchmarkItem
-from rolesynth_assets.r1.benchmark import R1Benchmark
-from rolesynth_assets.r1.benchmarks import available, benchmark_items
+from rolesynth_assets.r1.benchmarks.definition import R1Benchmark
+from rolesynth_assets.r1.benchmarks.items import available, benchmark_items
 
 
 def items_of_tests(

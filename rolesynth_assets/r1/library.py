@@ -10,12 +10,12 @@ from pydantic import ValidationError
 
 from rolesynth_assets.bounded_yaml import YamlFileError, read_yaml
 from rolesynth_assets.errors import InputError
-from rolesynth_assets.r1.benchmark import R1Benchmark
+from rolesynth_assets.r1.benchmarks.definition import R1Benchmark
 from rolesynth_assets.r1.recipe import R1Recipe
 from rolesynth_assets.yaml_files import faults, load_named
 
 SHIPPED_RECIPES = Path(__file__).parent / "recipes"
-SHIPPED_BENCHMARKS = Path(__file__).parent / "held_out"
+SHIPPED_BENCHMARKS = Path(__file__).parent / "benchmarks" / "held_out"
 
 
 class R1FileError(InputError):

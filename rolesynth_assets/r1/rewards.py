@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from rolesynth_assets.answers.equality import equal_by_rule
+from rolesynth_assets.answers.extraction import MAX_CHARS, boxed_answer
 from rolesynth_assets.cads.strategies import TaskType
 from rolesynth_assets.mllm.control_tokens import restored
-from rolesynth_assets.r1.answers import MAX_CHARS, boxed_answer
 
 ACCURACY_WEIGHT = 0.9
 FORMAT_WEIGHT = 0.1

@@ -10,12 +10,12 @@ import yaml
 from rolesynth_assets.cads.strategies import TaskType
 from rolesynth_assets.defs import r1, r1_partitions, r1_sources
 from rolesynth_assets.defs.resources import Platform
-from rolesynth_assets.r1.benchmark import R1Benchmark
-from rolesynth_assets.r1.benchmarks import benchmark_items
-from rolesynth_assets.r1.checkpoint import read_provenance
+from rolesynth_assets.r1.benchmarks.definition import R1Benchmark
+from rolesynth_assets.r1.benchmarks.items import benchmark_items
 from rolesynth_assets.r1.library import load_r1_recipes
 from rolesynth_assets.r1.recipe import Training
 from rolesynth_assets.r1.stored_data import stored_data
+from rolesynth_assets.r1.training.checkpoint import read_provenance
 from rolesynth_assets.store.digests import image_id
 from rolesynth_assets.store.lance.store import Store
 from rolesynth_assets.store.tombstones import Tombstone, write_tombstone

@@ -15,8 +15,7 @@ from rolesynth_assets.defs.metadata import markdown_table, picture
 from rolesynth_assets.defs.roles import dialogue_markdown
 from rolesynth_assets.lineage.trace.graph import Kind, Node, NodeId, Trace
 from rolesynth_assets.mllm.engine import ModelIdentity
-from rolesynth_assets.r1.checkpoint import Rollout
-from rolesynth_assets.r1.report import rollouts_markdown
+from rolesynth_assets.r1.training.checkpoint import Rollout
 from rolesynth_assets.reports.ablation import ablation_markdown
 from rolesynth_assets.reports.dataset_card import (
     DatasetCard,
@@ -25,6 +24,7 @@ from rolesynth_assets.reports.dataset_card import (
     Source,
     dataset_card_markdown,
 )
+from rolesynth_assets.reports.r1 import rollouts_markdown
 from rolesynth_assets_tests.drills.outcome import Outcome, Size
 from rolesynth_assets_tests.hostile import hostile_texts
 from rolesynth_assets_tests.pictures.rendered import markup, pictures

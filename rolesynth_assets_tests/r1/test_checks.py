@@ -4,14 +4,14 @@ import pytest
 from PIL import Image
 
 from rolesynth_assets.cads.strategies import TaskType
-from rolesynth_assets.r1.benchmark import BenchmarkItem
-from rolesynth_assets.r1.checkpoint import StepLog
+from rolesynth_assets.r1.benchmarks.definition import BenchmarkItem
 from rolesynth_assets.r1.checks import (
     no_benchmark_problem,
     no_reward_hacking,
     reload_reproduces,
     reward_finite,
 )
+from rolesynth_assets.r1.training.checkpoint import StepLog
 from rolesynth_assets_tests.r1.pictures import item, png
 
 

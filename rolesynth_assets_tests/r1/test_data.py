@@ -10,7 +10,7 @@ from rolesynth_assets.r1.data import (
     seed_data,
     to_dataset,
 )
-from rolesynth_assets.r1.policy import Policy
+from rolesynth_assets.r1.training.policy import Policy
 from rolesynth_assets.store.lance.schemas import PROBLEMS, SEEDS
 from rolesynth_assets_tests.r1.pictures import item, png
 

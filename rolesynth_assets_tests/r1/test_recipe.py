@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from rolesynth_assets.r1.benchmark import Layout
+from rolesynth_assets.r1.benchmarks.definition import Layout
 from rolesynth_assets.r1.library import R1FileError, load_r1_benchmarks, load_r1_recipes
 from rolesynth_assets.r1.recipe import NANO, R1Recipe, Rollouts, Training
 

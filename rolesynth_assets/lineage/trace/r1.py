@@ -7,7 +7,7 @@ from rolesynth_assets.lineage.trace.problems import add_candidates, add_problems
 from rolesynth_assets.lineage.trace.sources import Row, Sources, counted, facts, short
 from rolesynth_assets.lineage.trace.subject import SubjectError
 from rolesynth_assets.lineage.trace.training import score_node
-from rolesynth_assets.r1.trained import data_with, read_r1_items
+from rolesynth_assets.r1.training.recorded_trainings import data_with, read_r1_items
 
 
 def follow_items(sources: Sources, trace: TraceBuilder) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.clip.checkpoint.recorded_trainings import read_trainings
-from rolesynth_assets.r1.trained import data_with
+from rolesynth_assets.r1.training.recorded_trainings import data_with
 from rolesynth_assets.store.errors import MissingVersionError
 from rolesynth_assets.store.lance.rows import any_key
 from rolesynth_assets.training_sets.pins import Pin, read_pins, trained_on

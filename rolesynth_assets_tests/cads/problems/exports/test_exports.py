@@ -13,7 +13,7 @@ from rolesynth_assets.cads.problems.exports.easyr1 import export_easyr1
 from rolesynth_assets.cads.problems.exports.hf import export_hf
 from rolesynth_assets.cads.problems.exports.trl import export_trl
 from rolesynth_assets.mllm.control_tokens import restore
-from rolesynth_assets.r1.policy import NANO_WEIGHTS
+from rolesynth_assets.r1.training.policy import NANO_WEIGHTS
 from rolesynth_assets_tests.answers.in_process_grader import InProcessGrader
 from rolesynth_assets_tests.cads.problems.exports.export_problems import (
     problem,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.answers.equality import equal_by_rule
+from rolesynth_assets.answers.extraction import final_answer, system_prompt
 from rolesynth_assets.benchmarks.bootstrap import Interval, bootstrap_mean
 from rolesynth_assets.benchmarks.score import measured_frame
 from rolesynth_assets.mllm.engine import (
@@ -19,12 +20,11 @@ from rolesynth_assets.mllm.engine import (
     FailureReason,
     Sampling,
 )
-from rolesynth_assets.r1.answers import final_answer, system_prompt
-from rolesynth_assets.r1.benchmark import BenchmarkItem, chance_level
-from rolesynth_assets.r1.checkpoint import policy_source, read_recipe
-from rolesynth_assets.r1.policy import greedy_replies, is_nano, load_policy
+from rolesynth_assets.r1.benchmarks.definition import BenchmarkItem, chance_level
 from rolesynth_assets.r1.recipe import Rollouts
 from rolesynth_assets.r1.rewards import is_well_formed
+from rolesynth_assets.r1.training.checkpoint import policy_source, read_recipe
+from rolesynth_assets.r1.training.policy import greedy_replies, is_nano, load_policy
 
 if TYPE_CHECKING:
     import polars as pl

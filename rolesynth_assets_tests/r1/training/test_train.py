@@ -8,20 +8,20 @@ from safetensors.torch import load_file
 
 from rolesynth_assets.clip.checkpoint.files import CheckpointError, file_digest
 from rolesynth_assets.embedded.nano.engine import EmbeddedEngine
-from rolesynth_assets.r1.checkpoint import (
+from rolesynth_assets.r1.checks import reload_reproduces, reward_finite
+from rolesynth_assets.r1.data import NO_DATA
+from rolesynth_assets.r1.recipe import Rollouts
+from rolesynth_assets.r1.training.checkpoint import (
     policy_source,
     read_log,
     read_provenance,
     read_recipe,
     read_rollouts,
 )
-from rolesynth_assets.r1.checks import reload_reproduces, reward_finite
-from rolesynth_assets.r1.data import NO_DATA
-from rolesynth_assets.r1.policy import NANO_WEIGHTS, is_nano
-from rolesynth_assets.r1.recipe import Rollouts
-from rolesynth_assets.r1.rollouts import reload_replies
-from rolesynth_assets.r1.train import train
-from rolesynth_assets.r1.trainer import Trainer, grpo_config, step_logs
+from rolesynth_assets.r1.training.policy import NANO_WEIGHTS, is_nano
+from rolesynth_assets.r1.training.rollouts import reload_replies
+from rolesynth_assets.r1.training.train import train
+from rolesynth_assets.r1.training.trl_trainer import Trainer, grpo_config, step_logs
 
 
 class Killed(BaseException):
@@ -34,7 +34,7 @@ def vary_rewards(patch: pytest.MonkeyPatch) -> None:
     def accuracy_reward(completions, **_):
         return [len(turns[-1]["content"]) % 7 / 7 for turns in completions]
 
-    patch.setattr("rolesynth_assets.r1.trainer.accuracy_reward", accuracy_reward)
+    patch.setattr("rolesynth_assets.r1.training.trl_trainer.accuracy_reward", accuracy_reward)
 
 
 def killer(at: int):

@@ -9,8 +9,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from rolesynth_assets.cads.strategies import TaskType
-from rolesynth_assets.r1 import layouts
-from rolesynth_assets.r1.benchmark import BenchmarkItem, Layout, R1Benchmark, R1BenchmarkError
+from rolesynth_assets.r1.benchmarks import layouts
+from rolesynth_assets.r1.benchmarks.definition import (
+    BenchmarkItem,
+    Layout,
+    R1Benchmark,
+    R1BenchmarkError,
+)
 
 T = TypeVar("T")
 

@@ -7,9 +7,9 @@ import pytest
 from pyarrow import parquet
 
 from rolesynth_assets.cads.strategies import TaskType
-from rolesynth_assets.r1.benchmark import Layout, R1Benchmark, R1BenchmarkError
-from rolesynth_assets.r1.benchmarks import available, benchmark_items
-from rolesynth_assets.r1.layouts import IN_THE_IMAGE
+from rolesynth_assets.r1.benchmarks.definition import Layout, R1Benchmark, R1BenchmarkError
+from rolesynth_assets.r1.benchmarks.items import available, benchmark_items
+from rolesynth_assets.r1.benchmarks.layouts import IN_THE_IMAGE
 from rolesynth_assets_tests.r1.pictures import png
 
 MCQ, OPEN = TaskType.MCQ, TaskType.OPEN_ENDED

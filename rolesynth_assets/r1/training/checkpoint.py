@@ -19,8 +19,8 @@ from rolesynth_assets.clip.checkpoint.files import (
     read_finished,
     write_atomically,
 )
-from rolesynth_assets.r1.policy import model_source, source_digest
 from rolesynth_assets.r1.recipe import R1Recipe, Training
+from rolesynth_assets.r1.training.policy import model_source, source_digest
 from rolesynth_assets.store.digests import digest
 
 RECIPE = "recipe.json"

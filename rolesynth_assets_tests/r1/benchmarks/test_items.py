@@ -2,8 +2,8 @@ import easy_vqa
 import pytest
 
 from rolesynth_assets.cads.strategies import TaskType
-from rolesynth_assets.r1.benchmark import Layout, R1Benchmark, R1BenchmarkError
-from rolesynth_assets.r1.benchmarks import available, benchmark_items
+from rolesynth_assets.r1.benchmarks.definition import Layout, R1Benchmark, R1BenchmarkError
+from rolesynth_assets.r1.benchmarks.items import available, benchmark_items
 from rolesynth_assets.r1.library import load_r1_benchmarks
 from rolesynth_assets.r1.rewards import is_gradable
 

@@ -4,9 +4,10 @@ import pytest
 from rolesynth_assets.benchmarks.bootstrap import Interval
 from rolesynth_assets.pictures.png import WIDTH
 from rolesynth_assets.r1.charts import accuracy_bars, training_curves
-from rolesynth_assets.r1.checkpoint import Rollout, StepLog
 from rolesynth_assets.r1.library import load_r1_recipes
-from rolesynth_assets.r1.report import (
+from rolesynth_assets.r1.training.checkpoint import Rollout, StepLog
+from rolesynth_assets.reports.ablation import SeededScore
+from rolesynth_assets.reports.r1 import (
     ALL,
     Outcome,
     against_baseline,
@@ -15,7 +16,6 @@ from rolesynth_assets.r1.report import (
     rollouts_markdown,
     write_r1_report,
 )
-from rolesynth_assets.reports.ablation import SeededScore
 from rolesynth_assets_tests.r1.pictures import png
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rolesynth_assets.r1.checkpoint import Provenance
+    from rolesynth_assets.r1.training.checkpoint import Provenance
     from rolesynth_assets.store.warehouse.snapshot import TableReader
     from rolesynth_assets.store.warehouse.warehouse import Warehouse
 

@@ -6,11 +6,16 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
-from rolesynth_assets.r1.checkpoint import Rollout, policy_source, read_recipe, read_rollouts
 from rolesynth_assets.r1.data import TrainingData, TrainingItem
-from rolesynth_assets.r1.policy import Policy, greedy_replies, load_policy
 from rolesynth_assets.r1.recipe import R1Recipe
 from rolesynth_assets.r1.rewards import total_reward
+from rolesynth_assets.r1.training.checkpoint import (
+    Rollout,
+    policy_source,
+    read_recipe,
+    read_rollouts,
+)
+from rolesynth_assets.r1.training.policy import Policy, greedy_replies, load_policy
 
 SAMPLES = 8
 """Questions answered before and after the training."""

@@ -11,7 +11,6 @@ from transformers import PrinterCallback, TrainerCallback
 from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
 
-from rolesynth_assets.r1.checkpoint import StepLog
 from rolesynth_assets.r1.recipe import R1Recipe, Rollouts
 from rolesynth_assets.r1.rewards import (
     ACCURACY_WEIGHT,
@@ -19,11 +18,12 @@ from rolesynth_assets.r1.rewards import (
     accuracy_reward,
     format_reward,
 )
+from rolesynth_assets.r1.training.checkpoint import StepLog
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from rolesynth_assets.r1.policy import Policy
+    from rolesynth_assets.r1.training.policy import Policy
 
 Progress = Callable[[int, int, float], None]
 """Called after every step with the steps done, all steps, and the reward."""

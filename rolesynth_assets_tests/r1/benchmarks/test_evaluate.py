@@ -2,11 +2,11 @@ import pytest
 
 from rolesynth_assets.cads.strategies import TaskType
 from rolesynth_assets.embedded.nano.engine import EmbeddedEngine
-from rolesynth_assets.r1.benchmark import BenchmarkItem, chance_level
+from rolesynth_assets.r1.benchmarks.definition import BenchmarkItem, chance_level
+from rolesynth_assets.r1.benchmarks.evaluate import evaluate, graded, scores_frame
 from rolesynth_assets.r1.data import NO_DATA
-from rolesynth_assets.r1.evaluate import evaluate, graded, scores_frame
-from rolesynth_assets.r1.policy import NANO_WEIGHTS, greedy_replies, load_policy
-from rolesynth_assets.r1.train import train
+from rolesynth_assets.r1.training.policy import NANO_WEIGHTS, greedy_replies, load_policy
+from rolesynth_assets.r1.training.train import train
 from rolesynth_assets.store.warehouse.warehouse import Warehouse
 from rolesynth_assets_tests.r1.pictures import png
 
@@ -80,7 +80,7 @@ def test_a_nano_policy_answers_through_the_embedded_engine(base, monkeypatch):
     )
     assert [a.reply for a in result.answered] == slow  # truncated replies are read as well
     assert done == [(3, 3)]
-    monkeypatch.setattr("rolesynth_assets.r1.evaluate.is_nano", lambda folder: False)
+    monkeypatch.setattr("rolesynth_assets.r1.benchmarks.evaluate.is_nano", lambda folder: False)
     monkeypatch.setattr(EmbeddedEngine, "complete", None)
     assert evaluate(base, items) == result  # the way that any other policy takes
 

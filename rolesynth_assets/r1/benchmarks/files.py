@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rolesynth_assets.bounded_json import read_json
-from rolesynth_assets.r1.benchmark import R1BenchmarkError
+from rolesynth_assets.r1.benchmarks.definition import R1BenchmarkError
 
 Row = Mapping[str, Any]
 

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rolesynth_assets.clip.checkpoint.files import write_atomically
-from rolesynth_assets.r1.checkpoint import (
+from rolesynth_assets.r1.data import NO_DATA, TrainingData, to_dataset
+from rolesynth_assets.r1.recipe import R1Recipe, Training
+from rolesynth_assets.r1.training.checkpoint import (
     LOG,
     PROVENANCE,
     RECIPE,
@@ -28,19 +30,17 @@ from rolesynth_assets.r1.checkpoint import (
     weights_digest,
     write_lines,
 )
-from rolesynth_assets.r1.data import NO_DATA, TrainingData, to_dataset
-from rolesynth_assets.r1.policy import (
+from rolesynth_assets.r1.training.policy import (
     Policy,
     load_policy,
     load_processor,
     source_digest,
 )
-from rolesynth_assets.r1.recipe import R1Recipe, Training
-from rolesynth_assets.r1.rollouts import compared, sample_items, sample_replies
+from rolesynth_assets.r1.training.rollouts import compared, sample_items, sample_replies
 from rolesynth_assets.store.digests import digest
 
 if TYPE_CHECKING:
-    from rolesynth_assets.r1.trainer import Progress
+    from rolesynth_assets.r1.training.trl_trainer import Progress
 
 UNFINISHED = "unfinished"
 """Folder of the saved states of a training that has not ended."""
@@ -114,7 +114,7 @@ def train(
 def _train(
     recipe: R1Recipe, data: TrainingData, out_dir: Path, seed: int, progress: Progress | None
 ) -> R1Report:
-    from rolesynth_assets.r1.trainer import make_trainer, step_logs
+    from rolesynth_assets.r1.training.trl_trainer import make_trainer, step_logs
 
     policy = load_policy(recipe.model, recipe.revision)
     working = out_dir / UNFINISHED

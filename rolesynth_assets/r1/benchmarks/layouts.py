@@ -14,8 +14,8 @@ from typing import Any
 
 from rolesynth_assets.answers.options import LETTERS
 from rolesynth_assets.cads.strategies import TaskType
-from rolesynth_assets.r1.benchmark import BenchmarkItem, R1BenchmarkError
-from rolesynth_assets.r1.benchmark_rows import Row, read_image, read_rows
+from rolesynth_assets.r1.benchmarks.definition import BenchmarkItem, R1BenchmarkError
+from rolesynth_assets.r1.benchmarks.files import Row, read_image, read_rows
 
 IN_THE_IMAGE = "Answer the question that stands in the image."
 _BARE_OPTION = re.compile(r"^([A-J]):(?=\S)", re.MULTILINE)

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rolesynth_assets.answers.extraction import system_prompt
 from rolesynth_assets.mllm.control_tokens import neutralise, restored
-from rolesynth_assets.r1.answers import system_prompt
 from rolesynth_assets.r1.recipe import NANO
 from rolesynth_assets.store.digests import digest
 
-NANO_WEIGHTS = Path(__file__).parents[1] / "embedded" / "weights" / "nano"
+NANO_WEIGHTS = Path(__file__).parents[2] / "embedded" / "nano" / "weights" / "nano"
 WEIGHTS = "model.safetensors"
 _VISION_SHAPE = ("depth", "hidden_size", "out_hidden_size", "patch_size", "window_size")
 

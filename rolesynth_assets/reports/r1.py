@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from rolesynth_assets.benchmarks.bootstrap import LEVEL, Interval
 from rolesynth_assets.pictures.markdown import Markdown, code, heading, quote, table, text
-from rolesynth_assets.r1.checkpoint import Rollout
-from rolesynth_assets.r1.evaluate import R1Metric
+from rolesynth_assets.r1.benchmarks.evaluate import R1Metric
 from rolesynth_assets.r1.recipe import R1Recipe
+from rolesynth_assets.r1.training.checkpoint import Rollout
 from rolesynth_assets.reports.ablation import Key, SeededScore, student_interval, summarise
 
 if TYPE_CHECKING:
