@@ -3,23 +3,22 @@
 import dagster as dg
 
 from rolesynth_assets.defs import (
-    automation,
     benchmarks,
     cads,
     captions,
     clip,
     health,
     images,
-    pairs,
+    pair_filter,
     problems,
     r1,
     r1_sources,
-    refresh_schedule,
     roles,
     sources,
-    stale_sensor,
 )
-from rolesynth_assets.defs.resources import Platform
+from rolesynth_assets.defs.automation import new_shards, stale_sensor
+from rolesynth_assets.defs.automation import weekly_refresh as weekly_refresh_module
+from rolesynth_assets.defs.wiring.resources import Platform
 
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules(
@@ -28,7 +27,7 @@ defs = dg.Definitions(
             images,
             roles,
             captions,
-            pairs,
+            pair_filter,
             clip,
             benchmarks,
             cads,
@@ -38,11 +37,11 @@ defs = dg.Definitions(
             health,
         ]
     ),
-    jobs=[refresh_schedule.refresh],
-    schedules=[refresh_schedule.weekly_refresh],
+    jobs=[weekly_refresh_module.refresh],
+    schedules=[weekly_refresh_module.weekly_refresh],
     sensors=[
-        automation.new_image_shards,
-        automation.cheap_tables_and_pages,
+        new_shards.new_image_shards,
+        new_shards.cheap_tables_and_pages,
         stale_sensor.rematerialize_stale,
     ],
     resources={"platform": Platform()},

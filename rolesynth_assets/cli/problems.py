@@ -72,7 +72,7 @@ def problems(
 def _work(
     settings: Settings, domains: Sequence[str], rounds: int, recipes: Mapping[str, Sequence[int]]
 ) -> ProblemWork:
-    from rolesynth_assets.defs import r1_partitions
+    from rolesynth_assets.defs.wiring import r1_partitions
     from rolesynth_assets.lineage.refresh.targets import ProblemWork
 
     _require_domains(settings, domains)
@@ -86,7 +86,7 @@ def _work(
 
 
 def _require_domains(settings: Settings, asked: Sequence[str]) -> None:
-    from rolesynth_assets.defs import partitions
+    from rolesynth_assets.defs.wiring import partitions
 
     known = sorted(partitions.SEED_FILES)
     if unknown := sorted(set(asked) - set(known)):

@@ -69,7 +69,7 @@ def first_rounds(count: int) -> list[str]:
     Raises:
         typer.BadParameter: not so many have begun.
     """
-    from rolesynth_assets.defs import partitions
+    from rolesynth_assets.defs.wiring import partitions
 
     begun = partitions.round.get_partition_keys()
     if count > len(begun):
@@ -103,7 +103,7 @@ def _run(
 
     from rolesynth_assets.cli.summary.caption_tables import print_summary
     from rolesynth_assets.definitions import defs
-    from rolesynth_assets.defs import r1_partitions
+    from rolesynth_assets.defs.wiring import r1_partitions
     from rolesynth_assets.lineage.refresh.backfills import BusyError, alone
     from rolesynth_assets.lineage.refresh.runner import Refresher, RefreshError
     from rolesynth_assets.lineage.refresh.targets import problem_targets
@@ -132,7 +132,7 @@ def _run(
 
 
 def _shards(settings: Settings, work: CaptionWork) -> list[str]:
-    from rolesynth_assets.defs import partitions
+    from rolesynth_assets.defs.wiring import partitions
     from rolesynth_assets.images.shards.registry import load_shards
 
     if unknown := sorted(set(work.role_sets) - set(partitions.ROLE_SETS)):
@@ -148,7 +148,7 @@ def _shards(settings: Settings, work: CaptionWork) -> list[str]:
 
 
 def _caption_targets(settings: Settings, shards: Sequence[str], work: CaptionWork) -> list[Target]:
-    from rolesynth_assets.defs import partitions
+    from rolesynth_assets.defs.wiring import partitions
     from rolesynth_assets.lineage.refresh.runner import Target
     from rolesynth_assets.lineage.refresh.targets import targets
 
@@ -161,7 +161,7 @@ def _caption_targets(settings: Settings, shards: Sequence[str], work: CaptionWor
 
 def _tasks(settings: Settings) -> list[str]:
     """Return the benchmarks whose files are there; tell which are left out."""
-    from rolesynth_assets.defs import partitions
+    from rolesynth_assets.defs.wiring import partitions
 
     there = []
     for name, task in partitions.TASKS.items():

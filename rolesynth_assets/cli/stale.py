@@ -91,7 +91,7 @@ def _observed() -> Iterator[Refresher]:
 
 def explainers() -> dict[str, Explain]:
     """Return what can tell a change of a source from the stored tables."""
-    from rolesynth_assets.defs import partitions
+    from rolesynth_assets.defs.wiring import partitions
     from rolesynth_assets.lineage.staleness.explain import changed_roles
     from rolesynth_assets.roles.rows import roles_from_rows
     from rolesynth_assets.settings import Settings

@@ -59,7 +59,7 @@ def logits_are_reproduced(error: float, tolerance: float = 1e-3) -> CheckOutcome
     """Hold the deviation of a reloaded checkpoint's logits against a tolerance.
 
     Args:
-        error: largest absolute deviation, from `rolesynth_assets.clip.checkpoint.save_load.reference_error`.
+        error: largest absolute deviation, from `clip.checkpoint.save_load.reference_error`.
         tolerance: most that rounding on another machine explains; logits range over some tens.
     """
     return CheckOutcome(

@@ -79,7 +79,8 @@ class Schedule(Value):
         batch_images: images in a batch; rows in the square layout.
         warmup_steps: optimiser steps from zero to the full learning rate.
         micro_batch: most images, and most captions, whose activations are in memory at once; see
-            `rolesynth_assets.clip.gradient_caching`. It fits a batch to a device and changes only rounding.
+            `rolesynth_assets.clip.gradient_caching`. It fits a batch to a device and changes only
+            rounding.
     """
 
     epochs: PositiveInt | None = None

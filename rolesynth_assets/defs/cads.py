@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from rolesynth_assets.defs import freshness, partitions
-from rolesynth_assets.defs.metadata import (
+from rolesynth_assets.defs.wiring import freshness, partitions
+from rolesynth_assets.defs.wiring.metadata import (
     OWNERS,
     check_result,
     check_spec,
@@ -15,8 +15,8 @@ from rolesynth_assets.defs.metadata import (
     model_metadata,
     picture,
 )
-from rolesynth_assets.defs.page_order import page_order
-from rolesynth_assets.defs.resources import Platform
+from rolesynth_assets.defs.wiring.page_order import page_order
+from rolesynth_assets.defs.wiring.resources import Platform
 from rolesynth_assets.lineage.staleness.passing_failures import passing_tags
 from rolesynth_assets.progress import reporting
 

@@ -2,8 +2,8 @@
 
 import dagster as dg
 
-from rolesynth_assets.defs import freshness, partitions
-from rolesynth_assets.defs.metadata import (
+from rolesynth_assets.defs.wiring import freshness, partitions
+from rolesynth_assets.defs.wiring.metadata import (
     OWNERS,
     check_result,
     check_spec,
@@ -13,8 +13,8 @@ from rolesynth_assets.defs.metadata import (
     picture,
     spent_metadata,
 )
-from rolesynth_assets.defs.page_order import page_order
-from rolesynth_assets.defs.resources import Platform
+from rolesynth_assets.defs.wiring.page_order import page_order
+from rolesynth_assets.defs.wiring.resources import Platform
 from rolesynth_assets.lineage.staleness.passing_failures import passing_tags
 from rolesynth_assets.progress import reporting
 

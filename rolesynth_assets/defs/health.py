@@ -2,8 +2,8 @@
 
 import dagster as dg
 
-from rolesynth_assets.defs import conditions, freshness
-from rolesynth_assets.defs.metadata import OWNERS, markdown_table
+from rolesynth_assets.defs.wiring import conditions, freshness
+from rolesynth_assets.defs.wiring.metadata import OWNERS, markdown_table
 
 
 @dg.asset(

@@ -2,17 +2,17 @@
 
 import dagster as dg
 
-from rolesynth_assets.defs import conditions, freshness, partitions
 from rolesynth_assets.defs.cads import chosen_collective, withdrawn_images
-from rolesynth_assets.defs.metadata import (
+from rolesynth_assets.defs.wiring import conditions, freshness, partitions
+from rolesynth_assets.defs.wiring.metadata import (
     OWNERS,
     check_result,
     check_spec,
     lance_metadata,
     model_metadata,
 )
-from rolesynth_assets.defs.page_order import page_order
-from rolesynth_assets.defs.resources import Platform
+from rolesynth_assets.defs.wiring.page_order import page_order
+from rolesynth_assets.defs.wiring.resources import Platform
 
 _CHECKS = {
     "problems_found": "The set has a problem.",

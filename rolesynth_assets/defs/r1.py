@@ -2,8 +2,9 @@
 
 import dagster as dg
 
-from rolesynth_assets.defs import conditions, freshness, partitions, r1_partitions
-from rolesynth_assets.defs.metadata import (
+from rolesynth_assets.defs.r1_metadata import training_checks, training_metadata
+from rolesynth_assets.defs.wiring import conditions, freshness, partitions, r1_partitions
+from rolesynth_assets.defs.wiring.metadata import (
     OWNERS,
     check_result,
     check_spec,
@@ -11,9 +12,8 @@ from rolesynth_assets.defs.metadata import (
     picture,
     warehouse_metadata,
 )
-from rolesynth_assets.defs.page_order import page_order
-from rolesynth_assets.defs.r1_training import training_checks, training_metadata
-from rolesynth_assets.defs.resources import Platform
+from rolesynth_assets.defs.wiring.page_order import page_order
+from rolesynth_assets.defs.wiring.resources import Platform
 from rolesynth_assets.progress import reporting
 
 ACCURACY = ["accuracy"]

@@ -2,8 +2,8 @@
 
 import dagster as dg
 
-from rolesynth_assets.defs import r1_partitions
 from rolesynth_assets.defs.sources import observed
+from rolesynth_assets.defs.wiring import r1_partitions
 
 
 @observed(partitions_def=r1_partitions.r1_recipe, group_name="r1")

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 import dagster as dg
 
-from rolesynth_assets.defs import partitions
-from rolesynth_assets.defs.metadata import (
+from rolesynth_assets.defs.wiring import partitions
+from rolesynth_assets.defs.wiring.metadata import (
     OWNERS,
     check_result,
     check_spec,
@@ -13,7 +13,7 @@ from rolesynth_assets.defs.metadata import (
     markdown_table,
     spent_metadata,
 )
-from rolesynth_assets.defs.resources import Platform
+from rolesynth_assets.defs.wiring.resources import Platform
 from rolesynth_assets.pictures.markdown import bold, quote
 
 _CHECKS = {

@@ -6,8 +6,8 @@ from typing import Any
 
 import dagster as dg
 
-from rolesynth_assets.defs import partitions
-from rolesynth_assets.defs.resources import Platform
+from rolesynth_assets.defs.wiring import partitions
+from rolesynth_assets.defs.wiring.resources import Platform
 from rolesynth_assets.mllm.factory import declared_model
 
 

@@ -1,6 +1,6 @@
-"""Measures what the nano MLLM can do: ``python -m rolesynth_assets.nano_training.measure_abilities``.
+"""Measures what the nano MLLM can do.
 
-Prints the table of `embedded/README.md`. The scenes are in no training set and not in the demo.
+`python -m rolesynth_assets.nano_training.measure_abilities` prints the table of `embedded/README.md`. The scenes are in no training set and not in the demo.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typer.testing import CliRunner, Result
 
 from rolesynth_assets.cli import problems as problems_command
 from rolesynth_assets.cli.app import app
-from rolesynth_assets.defs import partitions
+from rolesynth_assets.defs.wiring import partitions
 from rolesynth_assets.lineage.refresh.targets import ProblemWork
 from rolesynth_assets.r1 import library
 from rolesynth_assets.store.lance.store import Store
@@ -128,7 +128,7 @@ def test_recipes_train_with_the_seeds_asked_for_and_the_untrained_one_with_its_o
 def test_a_benchmark_without_its_files_is_left_out_and_told(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rolesynth_assets.defs import r1_partitions
+    from rolesynth_assets.defs.wiring import r1_partitions
     from rolesynth_assets.r1.benchmarks.definition import Layout, R1Benchmark
 
     absent = R1Benchmark(name="vista", layout=Layout.MATHVISTA, path=str(project / "vista"))

@@ -12,7 +12,7 @@ from PIL import Image
 
 from rolesynth_assets.clip.recipe import Schedule
 from rolesynth_assets.definitions import defs
-from rolesynth_assets.defs import partitions, resources
+from rolesynth_assets.defs.wiring import partitions, resources
 from rolesynth_assets.images.shards.registry import load_shards, register_path
 from rolesynth_assets.lineage.refresh.runner import Refresher, RefreshReport
 from rolesynth_assets.lineage.refresh.targets import targets

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from rolesynth_assets.captions.lengths import LengthKind
-from rolesynth_assets.defs import partitions
+from rolesynth_assets.defs.wiring import partitions
 from rolesynth_assets.embedded.world.write_benchmark import write_retrieval
 from rolesynth_assets.mllm.engine import ChatRequest, FailureReason
 from rolesynth_assets.pairs import diversity

@@ -10,8 +10,9 @@ import pytest
 from datasets import load_from_disk
 
 from rolesynth_assets.cads.prompts.templates import prompt
-from rolesynth_assets.defs import cads, partitions, problems, sources
-from rolesynth_assets.defs.resources import Platform
+from rolesynth_assets.defs import cads, problems, sources
+from rolesynth_assets.defs.wiring import partitions
+from rolesynth_assets.defs.wiring.resources import Platform
 from rolesynth_assets.r1 import library
 from rolesynth_assets.store.lance.store import Store
 from rolesynth_assets_tests.defs.served_collective import choose, serve

@@ -8,7 +8,7 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rolesynth_assets.defs import partitions
+from rolesynth_assets.defs.wiring import partitions
 from rolesynth_assets.images.shards.registry import register_path
 from rolesynth_assets.mllm.engine import ChatRequest
 from rolesynth_assets.roles.role_set import RoleSet

@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 from rolesynth_assets.cads.strategies import TaskType
-from rolesynth_assets.defs import r1, r1_partitions, r1_sources
-from rolesynth_assets.defs.resources import Platform
+from rolesynth_assets.defs import r1, r1_sources
+from rolesynth_assets.defs.wiring import r1_partitions
+from rolesynth_assets.defs.wiring.resources import Platform
 from rolesynth_assets.r1.benchmarks.definition import R1Benchmark
 from rolesynth_assets.r1.benchmarks.items import benchmark_items
 from rolesynth_assets.r1.library import load_r1_recipes

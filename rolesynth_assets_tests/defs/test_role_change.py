@@ -1,4 +1,4 @@
-from rolesynth_assets.defs import partitions
+from rolesynth_assets.defs.wiring import partitions
 from rolesynth_assets_tests.defs.small_graph import SmallGraph
 
 IMAGES = 3

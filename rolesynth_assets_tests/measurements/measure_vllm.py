@@ -1,7 +1,7 @@
 """Captions a second through vLLM in process: an image's requests back to back, and shuffled.
 
-`python -m rolesynth_assets_tests.measurements.measure_vllm --model Qwen/Qwen2.5-VL-7B-Instruct` on a
-GPU with `pip install -e .[vllm]`. `--shape` takes random weights in the shape of that model where
+`python -m rolesynth_assets_tests.measurements.measure_vllm --model Qwen/Qwen2.5-VL-7B-Instruct` on
+a GPU with `pip install -e .[vllm]`. `--shape` takes random weights in the shape of that model where
 its weights are not at hand: the speed is that of real ones, but every caption runs to its longest.
 Each order has pictures of its own, so neither finds the other's in a cache.
 """

@@ -96,8 +96,8 @@ def save_manifest(folder: Path, manifest: Manifest) -> None:
 def load_checkpoint(folder: Path) -> Checkpoint:
     """Load a finished checkpoint; unpacks into model, preprocess, tokenizer.
 
-    For features use `rolesynth_assets.clip.trimmed_text.encode_text`, which skips padding, or the model's
-    own methods.
+    For features use `rolesynth_assets.clip.trimmed_text.encode_text`, which skips padding, or the
+    model's own methods.
 
     Raises:
         CheckpointError: the folder holds no finished checkpoint, or its weights are not those the

@@ -76,8 +76,8 @@ class EmbeddedEngine:
         if not (weights / "model.safetensors").is_file():
             raise EngineError(
                 f"The embedded engine's weights are missing in {weights}. Make them with "
-                "`python -m rolesynth_assets.nano_training.train --out DIR`, or choose another engine "
-                "with ROLESYNTH_ENGINE."
+                "`python -m rolesynth_assets.nano_training.train --out DIR`, or choose another "
+                "engine with ROLESYNTH_ENGINE."
             )
         self._weights = weights
         digest = sha256((weights / "model.safetensors").read_bytes()).hexdigest()

@@ -1,7 +1,7 @@
 """A round in a process of its own that kills itself after so many calls, as `kill -9` would.
 
-`python -m rolesynth_assets_tests.cads.round.dying_round FOLDER CALLS` appends every call that it makes to
-FOLDER/calls before it is answered; with CALLS 0 it lives, and prints the round's digests.
+`python -m rolesynth_assets_tests.cads.round.dying_round FOLDER CALLS` appends every call that it
+makes to FOLDER/calls before it is answered; with CALLS 0 it lives, and prints the round's digests.
 """
 
 import os

@@ -118,7 +118,9 @@ def test_an_unknown_name_lists_those_that_there_are(shelf: Path, name: str) -> N
 
 
 def test_missing_weights_are_an_error_with_a_way_out(tmp_path: Path) -> None:
-    with pytest.raises(EngineError, match=r"embedded\.train --out DIR.*ROLESYNTH_ENGINE") as error:
+    with pytest.raises(
+        EngineError, match=r"nano_training\.train --out DIR.*ROLESYNTH_ENGINE"
+    ) as error:
         EmbeddedEngine(tmp_path)
     assert str(tmp_path) in str(error.value)
 

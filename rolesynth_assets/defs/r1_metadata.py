@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from rolesynth_assets.defs import r1_partitions
-from rolesynth_assets.defs.metadata import check_result, picture
-from rolesynth_assets.defs.resources import Platform
+from rolesynth_assets.defs.wiring import r1_partitions
+from rolesynth_assets.defs.wiring.metadata import check_result, picture
+from rolesynth_assets.defs.wiring.resources import Platform
 
 if TYPE_CHECKING:
     from rolesynth_assets.r1.stored_data import StoredData

@@ -3,8 +3,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from rolesynth_assets.defs import automation
-from rolesynth_assets.defs.resources import Platform
+from rolesynth_assets.defs.automation import new_shards
+from rolesynth_assets.defs.wiring.resources import Platform
 from rolesynth_assets.images.places.buckets import BucketError
 from rolesynth_assets_tests.defs.small_graph import SmallGraph, noise_picture, write_pictures
 from rolesynth_assets_tests.loopback_s3 import loopback_s3
@@ -12,7 +12,7 @@ from rolesynth_assets_tests.loopback_s3 import loopback_s3
 
 def tick(graph: SmallGraph) -> dg.SensorResult | dg.SkipReason:
     context = dg.build_sensor_context(instance=graph.instance, resources={"platform": Platform()})
-    result = automation.new_image_shards(context)
+    result = new_shards.new_image_shards(context)
     assert isinstance(result, dg.SensorResult | dg.SkipReason)
     return result
 
@@ -38,7 +38,7 @@ def watched(graph: SmallGraph) -> Path:
     folder = graph.project / "watched"
     folder.mkdir()
     graph.patch.setenv("ROLESYNTH_IMAGES", str(folder))
-    graph.patch.setattr(automation, "SETTLED_S", 0.0)
+    graph.patch.setattr(new_shards, "SETTLED_S", 0.0)
     return folder
 
 
@@ -68,13 +68,13 @@ def test_new_files_are_ingested_once(graph: SmallGraph, watched: Path) -> None:
 
 
 def test_file_that_is_still_being_copied_waits(graph: SmallGraph, watched: Path) -> None:
-    graph.patch.setattr(automation, "SETTLED_S", 3600.0)
+    graph.patch.setattr(new_shards, "SETTLED_S", 3600.0)
     write_pictures(watched, range(1))
     assert "Nothing new" in skipped(graph)
 
 
 def test_a_bucket_is_watched_like_a_folder(graph: SmallGraph) -> None:
-    graph.patch.setattr(automation, "SETTLED_S", 0.0)
+    graph.patch.setattr(new_shards, "SETTLED_S", 0.0)
     with loopback_s3() as s3:
         s3.set_environment(graph.patch)
         url = s3.fill("pictures", {"in/notes.txt": b"x"})

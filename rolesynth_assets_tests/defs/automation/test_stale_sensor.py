@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 from dagster._core.execution.backfill import BulkActionStatus
 
-from rolesynth_assets.defs import stale_sensor
+from rolesynth_assets.defs.automation import stale_sensor
 from rolesynth_assets.lineage.refresh.backfills import alone
 from rolesynth_assets_tests.lineage.little_graphs import World
 

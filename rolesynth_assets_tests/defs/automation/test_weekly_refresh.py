@@ -6,9 +6,11 @@ import pytest
 from dagster._core.test_utils import freeze_time
 
 from rolesynth_assets import definitions
-from rolesynth_assets.defs import automation, health, refresh_schedule
-from rolesynth_assets.defs.refresh_schedule import refresh, weekly_refresh
-from rolesynth_assets.defs.resources import Platform
+from rolesynth_assets.defs import health
+from rolesynth_assets.defs.automation import new_shards
+from rolesynth_assets.defs.automation import weekly_refresh as weekly_refresh_module
+from rolesynth_assets.defs.automation.weekly_refresh import refresh, weekly_refresh
+from rolesynth_assets.defs.wiring.resources import Platform
 from rolesynth_assets_tests.defs.small_graph import SmallGraph, write_pictures
 
 MONDAY = datetime(2026, 3, 2, 3, tzinfo=UTC)
@@ -40,8 +42,8 @@ def test_of_missed_ticks_the_latest_alone_runs() -> None:
 @pytest.fixture
 def watched(graph: SmallGraph) -> Iterator[SmallGraph]:
     graph.patch.setenv("ROLESYNTH_IMAGES", str(graph.project / "watched"))
-    graph.patch.setattr(automation, "SETTLED_S", 0.0)
-    graph.patch.setattr(refresh_schedule, "WAIT_S", 0.0)
+    graph.patch.setattr(new_shards, "SETTLED_S", 0.0)
+    graph.patch.setattr(weekly_refresh_module, "WAIT_S", 0.0)
     listed = definitions.defs
     if dg.AssetKey("partition_health") not in listed.resolve_asset_graph().get_all_asset_keys():
         more = dg.Definitions(assets=[health.partition_health])

@@ -2,9 +2,9 @@
 
 import dagster as dg
 
-from rolesynth_assets.defs import partitions
 from rolesynth_assets.defs.images import image_shards
-from rolesynth_assets.defs.resources import Platform
+from rolesynth_assets.defs.wiring import partitions
+from rolesynth_assets.defs.wiring.resources import Platform
 from rolesynth_assets.settings import Settings
 
 SETTLED_S = 30.0

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from rolesynth_assets import definitions
-from rolesynth_assets.defs import conditions
+from rolesynth_assets.defs.wiring import conditions
 from rolesynth_assets_tests.defs.small_graph import SmallGraph
 
 SHARDS = dg.DynamicPartitionsDefinition(name="shards")

@@ -1,5 +1,5 @@
 from rolesynth_assets.check_outcome import CheckOutcome
-from rolesynth_assets.defs.metadata import check_result
+from rolesynth_assets.defs.wiring.metadata import check_result
 
 
 def test_numbers_of_a_check_are_rounded_wherever_they_stand() -> None:

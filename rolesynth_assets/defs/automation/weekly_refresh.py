@@ -6,8 +6,9 @@ import dagster as dg
 from dagster._time import get_current_datetime
 from pydantic import Field
 
-from rolesynth_assets.defs import automation, partitions
-from rolesynth_assets.defs.resources import Platform
+from rolesynth_assets.defs.automation import new_shards
+from rolesynth_assets.defs.wiring import partitions
+from rolesynth_assets.defs.wiring.resources import Platform
 
 WEEK = timedelta(weeks=1)
 WAIT_S = 600.0
@@ -46,7 +47,7 @@ def refresh_everything(
     root = platform.settings.data_root
     with alone(context.instance, WAIT_S):
         try:
-            shards = automation.registered_shards(platform.settings)
+            shards = new_shards.registered_shards(platform.settings)
         except NoImagesError:
             shards = sorted(load_shards(root))
         context.instance.add_dynamic_partitions(str(partitions.image_shard.name), shards)
