@@ -12,7 +12,6 @@ from rolesynth_assets.defs import (
     pair_filter,
     problems,
     r1,
-    r1_sources,
     roles,
     sources,
 )
@@ -32,7 +31,6 @@ defs = dg.Definitions(
             benchmarks,
             cads,
             problems,
-            r1_sources,
             r1,
             health,
         ]

@@ -8,8 +8,8 @@ from typing import Protocol
 
 from rolesynth_assets.answers import child_process
 from rolesynth_assets.answers.child_process import GoneError
+from rolesynth_assets.answers.task_type import TaskType
 from rolesynth_assets.answers.trainer_checkers import Checker
-from rolesynth_assets.cads.strategies import TaskType
 
 LIMIT_S = 10.0
 """Seconds for one answer: what TRL allows for reading one; a usual answer takes milliseconds."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 
 from rolesynth_assets.answers.expressions import same_expression
+from rolesynth_assets.answers.insufficient import is_insufficient
 from rolesynth_assets.answers.options import named_option, options
 from rolesynth_assets.answers.quantities import quantity, same_quantity
 from rolesynth_assets.answers.spelling import plain, words
-from rolesynth_assets.cads.prompts.replies import INSUFFICIENT
-from rolesynth_assets.cads.strategies import TaskType
+from rolesynth_assets.answers.task_type import TaskType
 
 MAX_CHARS = 2_000
 """Of an answer that rules look into; longer ones are compared as they stand."""
@@ -54,7 +54,7 @@ def equal_by_rule(
     if max(len(reference), len(prediction)) > MAX_CHARS:
         return True if reference.strip() == prediction.strip() else None
     one, other = plain(reference), plain(prediction)
-    if other.upper().replace(" ", "_") == INSUFFICIENT:
+    if is_insufficient(other):
         return False
     if one == other:
         return True

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-from functools import cache
-from importlib import resources
 
 from rolesynth_assets.answers.options import named_option
-from rolesynth_assets.cads.strategies import TaskType
+from rolesynth_assets.answers.task_type import TaskType
 
 MAX_CHARS = 100_000
 """Characters of a reply that are looked at, from its end."""
@@ -19,13 +17,6 @@ _BRACE = re.compile(r"\\boxed\s*\{|\\.|[{}]", re.DOTALL)
 _NAMED = re.compile(
     r"\banswer\s*(?:is\b|[:=])[\s:*]*(?P<answer>[^\n]{1,300}?)\s*(?:\.(?=\s|$)|\n|$)", re.IGNORECASE
 )
-
-
-@cache
-def system_prompt() -> str:
-    """Return what every policy is told before a question; the question alone is the user's text."""
-    path = resources.files("rolesynth_assets.r1") / "templates" / "system.txt"
-    return path.read_text("utf-8").strip()
 
 
 def after_thinking(reply: str) -> str | None:

@@ -11,8 +11,8 @@ import logging
 import resource
 import sys
 
+from rolesynth_assets.answers.task_type import TaskType
 from rolesynth_assets.answers.trainer_checkers import Checker, trainer_gold
-from rolesynth_assets.cads.strategies import TaskType
 
 MEMORY = 2 * 2**30
 """Bytes of address space, so that 9**9**9**9 is refused rather than written out."""

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from enum import StrEnum
 
-from rolesynth_assets.cads.strategies import TaskType
+from rolesynth_assets.answers.task_type import TaskType
 
 MAX_CHARS = 100
 """Characters of an answer; a longer one is no shortest answer, and costs checkers their time."""

@@ -14,12 +14,3 @@ class Strategy(StrEnum):
     """Add elements or steps."""
     ISOMORPHIC_TRANSFER = "Isomorphic Scenario Transfer"
     """The same reasoning in another scene."""
-
-
-class TaskType(StrEnum):
-    """How a problem is answered."""
-
-    MCQ = "MCQ"
-    """Options A-D stand in the question; the answer is one letter."""
-    OPEN_ENDED = "Open-ended"
-    """The shortest answer; units and rounding are named in the question."""

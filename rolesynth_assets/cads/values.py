@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from rolesynth_assets.cads.strategies import Strategy, TaskType
+from rolesynth_assets.answers.task_type import TaskType
+from rolesynth_assets.cads.strategies import Strategy
 from rolesynth_assets.store.digests import digest
 
 

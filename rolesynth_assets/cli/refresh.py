@@ -104,7 +104,7 @@ def _run(
     from rolesynth_assets.cli.summary.caption_tables import print_summary
     from rolesynth_assets.definitions import defs
     from rolesynth_assets.defs.wiring import r1_partitions
-    from rolesynth_assets.lineage.refresh.backfills import BusyError, alone
+    from rolesynth_assets.lineage.refresh.one_at_a_time import BusyError, alone
     from rolesynth_assets.lineage.refresh.runner import Refresher, RefreshError
     from rolesynth_assets.lineage.refresh.targets import problem_targets
     from rolesynth_assets.settings import Settings

@@ -181,7 +181,7 @@ def _fix(
     dry_run: bool,
 ) -> None:
     from rolesynth_assets.cli.progress_bars import bars
-    from rolesynth_assets.lineage.refresh.backfills import BusyError, alone
+    from rolesynth_assets.lineage.refresh.one_at_a_time import BusyError, alone
     from rolesynth_assets.lineage.refresh.rematerialize import Limits, fix, planned
 
     wanted = _wanted(assets, missing)

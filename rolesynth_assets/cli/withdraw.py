@@ -104,7 +104,7 @@ def _withdraw(
 ) -> dict[str, Any]:
     from rolesynth_assets.benchmarks.contamination import benchmark_images
     from rolesynth_assets.benchmarks.tasks import load_tasks
-    from rolesynth_assets.lineage.withdraw.purge import image_needles
+    from rolesynth_assets.lineage.withdraw.byte_search import image_needles
     from rolesynth_assets.lineage.withdraw.purge import purge as take_off_disk
     from rolesynth_assets.lineage.withdraw.withdrawal import withdraw as take_out
     from rolesynth_assets.mllm.reply_journal import journal_paths

@@ -28,12 +28,12 @@ from rolesynth_assets.clip.data.batches import Batch, BatchPlan, TrainingSet
 from rolesynth_assets.clip.data.pixels import PixelSource
 from rolesynth_assets.clip.data.tokens import TokenSource
 from rolesynth_assets.clip.gradient_caching import encode_in_parts, require_independent_rows
-from rolesynth_assets.clip.lookahead import one_ahead
 from rolesynth_assets.clip.loss import info_nce_loss, multi_positive_loss
 from rolesynth_assets.clip.model import ClipModel, build_model, freeze_positions
 from rolesynth_assets.clip.optim import learning_rate, make_optimizer
 from rolesynth_assets.clip.recipe import Loss, Precision, Recipe
 from rolesynth_assets.clip.trimmed_text import MIXED_LENGTH_PARTS, encode_text
+from rolesynth_assets.lookahead import in_order
 
 Progress = Callable[[int, int, float], None]
 """Called after every step with the steps done, all steps, and the loss."""
@@ -263,7 +263,7 @@ def _inputs(run: _Run, first: int, total: int) -> Iterator[tuple[Batch, Tensor, 
         batch = run.plan.batch(step)
         return batch, run.pixels.batch(batch.images), run.tokens.batch(batch.texts)
 
-    return one_ahead(make, range(first, total))
+    return in_order(make, range(first, total), at_once=2, threads=1)
 
 
 def _finish(run: _Run, state: RunState, out_dir: Path) -> Manifest:

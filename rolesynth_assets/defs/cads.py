@@ -78,7 +78,7 @@ def cads_seeds(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mate
     """
     from rolesynth_assets.cads.seeds import checks as seed_checks
     from rolesynth_assets.cads.seeds.intake import take_seeds
-    from rolesynth_assets.r1.items_of_tests import items_of_tests
+    from rolesynth_assets.r1.benchmarks.items import items_of_tests
     from rolesynth_assets.r1.library import load_r1_benchmarks
 
     store, settings, domain = platform.store, platform.settings, context.partition_key

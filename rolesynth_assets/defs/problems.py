@@ -54,10 +54,10 @@ def synthetic_problems(
     or the code change.
     """
     from rolesynth_assets.answers.checker_process import AnswerGrader
-    from rolesynth_assets.answers.extraction import system_prompt
     from rolesynth_assets.cads.problems import checks as problem_checks
     from rolesynth_assets.cads.problems.make import make_problems
     from rolesynth_assets.images.checks import no_withdrawn_image
+    from rolesynth_assets.r1.prompt import system_prompt
 
     store, settings, domain = platform.store, platform.settings, context.partition_key
     card = settings.data_root / "reports" / f"problems_{domain}.md"

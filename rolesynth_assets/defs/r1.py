@@ -52,8 +52,8 @@ def r1_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> dg.
     own. A killed training goes on from its last saved step. Stale when: the problems, the seeds,
     the recipe or the code change.
     """
+    from rolesynth_assets.r1.data import stored_data
     from rolesynth_assets.r1.recipe import Training
-    from rolesynth_assets.r1.stored_data import stored_data
     from rolesynth_assets.r1.training.recorded_trainings import record_r1_training
     from rolesynth_assets.r1.training.train import train
 

@@ -9,7 +9,7 @@ from rolesynth_assets.defs.wiring.metadata import check_result, picture
 from rolesynth_assets.defs.wiring.resources import Platform
 
 if TYPE_CHECKING:
-    from rolesynth_assets.r1.stored_data import StoredData
+    from rolesynth_assets.r1.data import StoredData
     from rolesynth_assets.r1.training.train import R1Report
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from rolesynth_assets.defs.wiring import partitions
+from rolesynth_assets.defs.wiring import partitions, r1_partitions
 from rolesynth_assets.defs.wiring.resources import Platform
 from rolesynth_assets.mllm.factory import declared_model
 
@@ -98,3 +98,22 @@ def collective(platform: Platform) -> dg.DataVersion:
         return dg.DataVersion(chosen.digest if chosen else "none chosen")
     except EngineError:  # weights are missing: its rounds say so, and nothing else is held up
         return dg.DataVersion("cannot play")
+
+
+@observed(partitions_def=r1_partitions.r1_recipe, group_name="r1")
+def r1_recipe_files() -> dg.DataVersionsByPartition:
+    """YAML files of the R1 recipes, one partition each; observed before a refresh."""
+    return dg.DataVersionsByPartition(
+        {name: dg.DataVersion(r.digest) for name, r in r1_partitions.R1_RECIPES.items()}
+    )
+
+
+@observed(partitions_def=r1_partitions.r1_benchmark, group_name="r1")
+def r1_benchmark_files() -> dg.DataVersionsByPartition:
+    """YAML files of the held-out benchmarks, one partition each; observed before a refresh.
+
+    The files that a definition points to are not read.
+    """
+    return dg.DataVersionsByPartition(
+        {name: dg.DataVersion(b.digest) for name, b in r1_partitions.R1_BENCHMARKS.items()}
+    )

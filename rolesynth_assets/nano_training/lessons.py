@@ -10,7 +10,6 @@ import json
 import random
 from dataclasses import dataclass, replace
 
-from rolesynth_assets.answers.extraction import system_prompt
 from rolesynth_assets.cads.prompts.templates import prompt
 from rolesynth_assets.embedded.problems.pose import Domain, pose
 from rolesynth_assets.embedded.script import member as scripted_member
@@ -23,6 +22,7 @@ from rolesynth_assets.embedded.world.specification import Picture
 from rolesynth_assets.nano_training.cell_labels import WORDS
 from rolesynth_assets.nano_training.curriculum import CURRICULA, Curriculum, training_picture
 from rolesynth_assets.pairs.judge import judge_prompt
+from rolesynth_assets.r1.prompt import system_prompt
 from rolesynth_assets.roles.library import load_role_sets
 from rolesynth_assets.roles.role import LengthKind, Role, RoleRecord
 

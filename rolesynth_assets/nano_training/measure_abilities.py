@@ -1,6 +1,7 @@
 """Measures what the nano MLLM can do.
 
-`python -m rolesynth_assets.nano_training.measure_abilities` prints the table of `embedded/README.md`. The scenes are in no training set and not in the demo.
+`python -m rolesynth_assets.nano_training.measure_abilities` prints the table of
+`embedded/README.md`. The scenes are in no training set and not in the demo.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from rolesynth_assets.answers.extraction import boxed_answer, system_prompt
+from rolesynth_assets.answers.extraction import boxed_answer
 from rolesynth_assets.cads.prompts.templates import prompt
 from rolesynth_assets.captions.lengths import DEFAULT_POLICY
 from rolesynth_assets.embedded.nano.engine import WEIGHTS, EmbeddedEngine
@@ -26,6 +27,7 @@ from rolesynth_assets.embedded.world.scenes import Scene, draw, encode, sample_s
 from rolesynth_assets.mllm.engine import ChatRequest, Sampling
 from rolesynth_assets.nano_training.lessons import QUESTION_HINT, QUESTION_SYSTEM, Teacher
 from rolesynth_assets.pairs.judge import JUDGE_SAMPLING, Judgement, judge_prompt, parse_score
+from rolesynth_assets.r1.prompt import system_prompt
 from rolesynth_assets.roles.role import Role
 
 SEED = 777

@@ -12,7 +12,7 @@ from typing import Any
 
 from rolesynth_assets.answers.equality import equal_by_rule
 from rolesynth_assets.answers.extraction import MAX_CHARS, boxed_answer
-from rolesynth_assets.cads.strategies import TaskType
+from rolesynth_assets.answers.task_type import TaskType
 from rolesynth_assets.mllm.control_tokens import restored
 
 ACCURACY_WEIGHT = 0.9

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.benchmarks.bootstrap import LEVEL, Interval
+from rolesynth_assets.benchmarks.seed_intervals import Key, SeededScore, student_interval, summarise
 from rolesynth_assets.pictures.markdown import Markdown, code, heading, quote, table, text
 from rolesynth_assets.r1.benchmarks.evaluate import R1Metric
 from rolesynth_assets.r1.recipe import R1Recipe
 from rolesynth_assets.r1.training.checkpoint import Rollout
-from rolesynth_assets.reports.ablation import Key, SeededScore, student_interval, summarise
 
 if TYPE_CHECKING:
     import polars as pl

@@ -1,7 +1,7 @@
 """The trainers' checkers without a process of their own, for answers that are known to be tame."""
 
+from rolesynth_assets.answers.task_type import TaskType
 from rolesynth_assets.answers.trainer_checkers import Checker, trainer_gold
-from rolesynth_assets.cads.strategies import TaskType
 
 
 class InProcessGrader:

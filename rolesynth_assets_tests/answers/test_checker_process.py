@@ -4,8 +4,8 @@ from collections.abc import Iterator
 import pytest
 
 from rolesynth_assets.answers.checker_process import AnswerGrader, GradingError
+from rolesynth_assets.answers.task_type import TaskType
 from rolesynth_assets.answers.trainer_checkers import Checker, trainer_gold
-from rolesynth_assets.cads.strategies import TaskType
 
 OPEN = TaskType.OPEN_ENDED
 ENDLESS = "9**9**9**9"  # mathruler writes the number out to hold a wrong reply against it

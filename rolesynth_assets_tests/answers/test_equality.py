@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from rolesynth_assets.answers import expressions
 from rolesynth_assets.answers.equality import equal_by_rule
+from rolesynth_assets.answers.insufficient import INSUFFICIENT
 from rolesynth_assets.answers.spelling import plain
-from rolesynth_assets.cads.prompts.replies import INSUFFICIENT
-from rolesynth_assets.cads.strategies import TaskType
+from rolesynth_assets.answers.task_type import TaskType
 
 LINES = "Which one?\nA. 5\nB. 6\nC. a red ball\nD. 1/2"
 ONE_LINE = "Which one? (A) 5 (B) 6 (C) a red ball (D) 1/2"

@@ -2,14 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rolesynth_assets.answers.extraction import (
-    after_thinking,
-    boxed,
-    boxed_answer,
-    final_answer,
-    system_prompt,
-)
-from rolesynth_assets.cads.strategies import TaskType
+from rolesynth_assets.answers.extraction import after_thinking, boxed, boxed_answer, final_answer
+from rolesynth_assets.answers.task_type import TaskType
+from rolesynth_assets.r1.prompt import system_prompt
 
 MCQ, OPEN = TaskType.MCQ, TaskType.OPEN_ENDED
 

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rolesynth_assets.answers.task_type import TaskType
 from rolesynth_assets.answers.trainer_checkers import (
     MAX_CHARS,
     Checker,
@@ -9,7 +10,6 @@ from rolesynth_assets.answers.trainer_checkers import (
     is_right,
     trainer_gold,
 )
-from rolesynth_assets.cads.strategies import TaskType
 from rolesynth_assets_tests.property_profiles import examples
 
 MCQ, OPEN = TaskType.MCQ, TaskType.OPEN_ENDED

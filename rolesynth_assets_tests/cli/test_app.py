@@ -141,7 +141,7 @@ def test_a_page_that_cannot_be_written_is_told(project: Path) -> None:
 def test_a_second_run_pays_for_nothing_while_one_is_at_work(project: Path) -> None:
     import dagster as dg
 
-    from rolesynth_assets.lineage.refresh.backfills import alone
+    from rolesynth_assets.lineage.refresh.one_at_a_time import alone
     from rolesynth_assets_tests.defs.small_graph import write_pictures
 
     assert invoke("ingest", str(write_pictures(project / "photos", range(1)))).exit_code == 0

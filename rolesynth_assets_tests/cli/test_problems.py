@@ -146,7 +146,7 @@ def test_problems_wait_for_whoever_is_at_work(project: Path) -> None:
     import dagster as dg
 
     from rolesynth_assets.cli.dagster_home import prepare_home
-    from rolesynth_assets.lineage.refresh.backfills import alone
+    from rolesynth_assets.lineage.refresh.one_at_a_time import alone
 
     prepare_home()
     with dg.DagsterInstance.get() as instance, alone(instance):

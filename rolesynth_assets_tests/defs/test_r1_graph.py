@@ -7,15 +7,15 @@ import dagster as dg
 import pytest
 import yaml
 
-from rolesynth_assets.cads.strategies import TaskType
-from rolesynth_assets.defs import r1, r1_sources
+from rolesynth_assets.answers.task_type import TaskType
+from rolesynth_assets.defs import r1, sources
 from rolesynth_assets.defs.wiring import r1_partitions
 from rolesynth_assets.defs.wiring.resources import Platform
 from rolesynth_assets.r1.benchmarks.definition import R1Benchmark
 from rolesynth_assets.r1.benchmarks.items import benchmark_items
+from rolesynth_assets.r1.data import stored_data
 from rolesynth_assets.r1.library import load_r1_recipes
 from rolesynth_assets.r1.recipe import Training
-from rolesynth_assets.r1.stored_data import stored_data
 from rolesynth_assets.r1.training.checkpoint import read_provenance
 from rolesynth_assets.store.digests import image_id
 from rolesynth_assets.store.lance.store import Store
@@ -52,6 +52,9 @@ def synthetic_problems() -> None: ...
 def cads_seeds() -> None: ...
 
 
+R1_FILES = (sources.r1_recipe_files, sources.r1_benchmark_files)
+
+
 class R1Graph:
     """R1's assets over a data root, behind stand-ins for the assets of CADS."""
 
@@ -61,7 +64,7 @@ class R1Graph:
         self.warehouse = Warehouse(self.root / "warehouse.duckdb")
         self.instance = instance
         self.defs = dg.Definitions(
-            assets=[synthetic_problems, cads_seeds, *dg.load_assets_from_modules([r1, r1_sources])],
+            assets=[synthetic_problems, cads_seeds, *dg.load_assets_from_modules([r1]), *R1_FILES],
             resources={"platform": Platform(data_root=str(self.root), project=str(project))},
         )
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
+from rolesynth_assets.answers.task_type import TaskType
 from rolesynth_assets.cads.collective.member import Member
 from rolesynth_assets.cads.prompts.blocks import HardRecord
 from rolesynth_assets.cads.prompts.requests import reflect_request, visual_request, write_request
-from rolesynth_assets.cads.strategies import Strategy, TaskType
+from rolesynth_assets.cads.strategies import Strategy
 from rolesynth_assets.cads.values import Problem, Seed, Verdict
 from rolesynth_assets.mllm.engine import ChatRequest
 

@@ -2,8 +2,8 @@
 
 `python -m rolesynth_assets_tests.measurements.measure_clip_batch` trains the shipped recipe for
 some steps on pictures of noise, at random weights, with the batch whole and with several
-micro-batches, and prints images a second (median of the later steps), the most memory taken and the loss of the
-last step. Time and memory do not depend on what the pictures show.
+micro-batches, and prints images a second (median of the later steps), the most memory taken and
+the loss of the last step. Time and memory do not depend on what the pictures show.
 """
 
 import argparse

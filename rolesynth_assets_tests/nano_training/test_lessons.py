@@ -4,7 +4,7 @@ import random
 import pytest
 import torch
 
-from rolesynth_assets.answers.extraction import boxed_answer, system_prompt
+from rolesynth_assets.answers.extraction import boxed_answer
 from rolesynth_assets.cads.prompts.templates import prompt
 from rolesynth_assets.captions.lengths import DEFAULT_POLICY
 from rolesynth_assets.embedded.problems.solve import OPTION, solve
@@ -25,6 +25,7 @@ from rolesynth_assets.nano_training.lessons import (
     spoil,
 )
 from rolesynth_assets.pairs.judge import JUDGE_SAMPLING, Judgement, judge_prompt, parse_score
+from rolesynth_assets.r1.prompt import system_prompt
 from rolesynth_assets.r1.rewards import is_well_formed
 from rolesynth_assets_tests.embedded.small_scenes import scene, thing
 

@@ -4,7 +4,7 @@ import io
 
 from PIL import Image
 
-from rolesynth_assets.cads.strategies import TaskType
+from rolesynth_assets.answers.task_type import TaskType
 from rolesynth_assets.r1.data import TrainingItem
 
 

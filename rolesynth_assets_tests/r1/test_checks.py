@@ -3,7 +3,7 @@ import io
 import pytest
 from PIL import Image
 
-from rolesynth_assets.cads.strategies import TaskType
+from rolesynth_assets.answers.task_type import TaskType
 from rolesynth_assets.r1.benchmarks.definition import BenchmarkItem
 from rolesynth_assets.r1.checks import (
     no_benchmark_problem,

@@ -1,7 +1,7 @@
 import pyarrow as pa
 import pytest
 
-from rolesynth_assets.cads.strategies import TaskType
+from rolesynth_assets.answers.task_type import TaskType
 from rolesynth_assets.r1.data import (
     DropReason,
     TrainingData,

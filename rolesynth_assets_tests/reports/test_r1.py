@@ -2,11 +2,11 @@ import polars as pl
 import pytest
 
 from rolesynth_assets.benchmarks.bootstrap import Interval
+from rolesynth_assets.benchmarks.seed_intervals import SeededScore
 from rolesynth_assets.pictures.png import WIDTH
 from rolesynth_assets.r1.charts import accuracy_bars, training_curves
 from rolesynth_assets.r1.library import load_r1_recipes
 from rolesynth_assets.r1.training.checkpoint import Rollout, StepLog
-from rolesynth_assets.reports.ablation import SeededScore
 from rolesynth_assets.reports.r1 import (
     ALL,
     Outcome,

@@ -8,13 +8,15 @@ from dataclasses import replace
 
 from rolesynth_assets.answers.equality import equal_by_rule
 from rolesynth_assets.cads.extra_checks.findings import (
-    ProblemPrint,
     consensus_without_writer,
     copied_numbers,
-    duplicates,
-    problem_print,
     suspect_label,
     text_only_leak,
+)
+from rolesynth_assets.cads.extra_checks.near_duplicates import (
+    ProblemPrint,
+    duplicates,
+    problem_print,
 )
 from rolesynth_assets.cads.records import CandidateRecord, VerdictRecord
 from rolesynth_assets.cads.round.judging import judge_all

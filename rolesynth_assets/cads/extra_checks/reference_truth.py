@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from rolesynth_assets.cads.strategies import TaskType
+from rolesynth_assets.answers.task_type import TaskType
 from rolesynth_assets.cads.values import Decision
 
 if TYPE_CHECKING:

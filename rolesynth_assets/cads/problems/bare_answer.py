@@ -15,8 +15,8 @@ from rolesynth_assets.answers.equality import equal_by_rule
 from rolesynth_assets.answers.options import options
 from rolesynth_assets.answers.quantities import Quantity, quantity
 from rolesynth_assets.answers.spelling import plain
+from rolesynth_assets.answers.task_type import TaskType
 from rolesynth_assets.cads.problems.drops import Dropped, DropReason
-from rolesynth_assets.cads.strategies import TaskType
 
 LETTERS = "ABCD"
 """Of the options that a problem of CADS offers."""

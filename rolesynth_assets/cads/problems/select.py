@@ -6,14 +6,18 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rolesynth_assets.answers.spelling import words
+from rolesynth_assets.answers.task_type import TaskType
 from rolesynth_assets.answers.trainer_checkers import Checker
-from rolesynth_assets.cads.extra_checks.findings import ProblemPrint, duplicates, problem_print
+from rolesynth_assets.cads.extra_checks.near_duplicates import (
+    ProblemPrint,
+    duplicates,
+    problem_print,
+)
 from rolesynth_assets.cads.problems.bare_answer import Gold, gold_answer
 from rolesynth_assets.cads.problems.drops import Dropped, DropReason
 from rolesynth_assets.cads.problems.rows import IMAGES_AT_ONCE, Images, problem_rows
 from rolesynth_assets.cads.problems.rules import FLAG_COLUMNS, Selection, SelectionRules
 from rolesynth_assets.cads.problems.stratified_draw import Candidacy, draw
-from rolesynth_assets.cads.strategies import TaskType
 from rolesynth_assets.cads.values import Decision
 
 if TYPE_CHECKING:

@@ -8,14 +8,13 @@ from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from rolesynth_assets.answers.insufficient import is_insufficient
 from rolesynth_assets.answers.options import LETTERS, named_option, options
+from rolesynth_assets.answers.task_type import TaskType
 from rolesynth_assets.cads.prompts.json_object import NumberText, json_objects
-from rolesynth_assets.cads.strategies import Strategy, TaskType
+from rolesynth_assets.cads.strategies import Strategy
 from rolesynth_assets.cads.values import Problem
 from rolesynth_assets.mllm.quoted_text import quoted
-
-INSUFFICIENT = "INSUFFICIENT_INFORMATION"
-"""What a judge answers who cannot see the image and cannot do without it; it counts as wrong."""
 
 MAX_CONTEXT_WORDS = 1_500
 """A context has fewer words than this (CADS, context optimisation)."""
@@ -138,7 +137,7 @@ class JudgeReply(Reply):
     @property
     def insufficient(self) -> bool:
         """Whether the judge says that it cannot answer without the image."""
-        return self.answer.strip(" .\"'").upper().replace(" ", "_") == INSUFFICIENT
+        return is_insufficient(self.answer)
 
 
 class TranscriptReply(Reply):

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from rolesynth_assets.cads.collective.collective import Collective
 from rolesynth_assets.cads.drawing.renderer import Renderer
 from rolesynth_assets.cads.extra_checks.apply import check_candidate, mark_duplicates
-from rolesynth_assets.cads.extra_checks.findings import ProblemPrint
+from rolesynth_assets.cads.extra_checks.near_duplicates import ProblemPrint
 from rolesynth_assets.cads.records import (
     CandidateRecord,
     ContextRecord,

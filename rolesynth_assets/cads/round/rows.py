@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from rolesynth_assets.cads.extra_checks.findings import ProblemPrint, problem_print
+from rolesynth_assets.cads.extra_checks.near_duplicates import ProblemPrint, problem_print
 from rolesynth_assets.cads.records import (
     CandidateRecord,
     ContextRecord,

@@ -14,7 +14,7 @@ from rolesynth_assets.store.digests import digest
 
 if TYPE_CHECKING:
     from rolesynth_assets.cads.collective.collective import Collective
-    from rolesynth_assets.cads.extra_checks.findings import ProblemPrint
+    from rolesynth_assets.cads.extra_checks.near_duplicates import ProblemPrint
     from rolesynth_assets.cads.values import Seed
     from rolesynth_assets.mllm.engine import ModelIdentity
     from rolesynth_assets.progress import Report
@@ -122,7 +122,7 @@ async def _play(
     withdrawn: Mapping[str, str],
     progress: Report | None,
 ) -> tuple[RoundOutcome, dict[str, ModelIdentity]]:
-    from rolesynth_assets.cads.drawing.renderer import make_renderer
+    from rolesynth_assets.cads.drawing.factory import make_renderer
     from rolesynth_assets.cads.round.journal import Journal
     from rolesynth_assets.cads.round.play import run_round
     from rolesynth_assets.cads.round.rows import read_previous

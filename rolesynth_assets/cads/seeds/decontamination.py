@@ -49,7 +49,7 @@ class HitKind(StrEnum):
 
 
 @dataclass(frozen=True)
-class BenchmarkItem:
+class HeldOutItem:
     """One item of a test set: a name to report, its question, its encoded images."""
 
     name: str
@@ -76,7 +76,7 @@ class _Look(NamedTuple):
 class Decontaminator:
     """Knows the items of all benchmarks and finds those that a seed matches."""
 
-    def __init__(self, items: Iterable[BenchmarkItem]) -> None:
+    def __init__(self, items: Iterable[HeldOutItem]) -> None:
         """Index `items`; an image that cannot be decoded is compared by its bytes alone."""
         import numpy as np
 

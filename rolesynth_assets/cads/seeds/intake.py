@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rolesynth_assets.cads.values import Seed
 
 if TYPE_CHECKING:
-    from rolesynth_assets.cads.seeds.decontamination import BenchmarkItem
+    from rolesynth_assets.cads.seeds.decontamination import HeldOutItem
     from rolesynth_assets.store.lance.store import Store
 
 
@@ -34,7 +34,7 @@ def take_seeds(
     store: Store,
     path: Path,
     domain: str,
-    benchmarks: Iterable[BenchmarkItem],
+    benchmarks: Iterable[HeldOutItem],
     withdrawn: Mapping[str, str],
 ) -> SeedIntake:
     """Make the seeds of a domain, and the rows that are none, what its files say.
@@ -49,10 +49,10 @@ def take_seeds(
     Raises:
         SeedFileError: the file is not there or gives no rows at all.
     """
-    from rolesynth_assets.cads.round.withdrawn import without_withdrawn
     from rolesynth_assets.cads.seeds.decontamination import Decontaminator, decontaminated
     from rolesynth_assets.cads.seeds.read import SeedReject, read_seeds
     from rolesynth_assets.cads.seeds.rows import seed_reject_rows, seed_rows
+    from rolesynth_assets.cads.seeds.withdrawn import without_withdrawn
 
     rows = list(
         without_withdrawn(

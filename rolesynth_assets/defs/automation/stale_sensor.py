@@ -15,7 +15,8 @@ def rematerialize_stale(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     It is off until it is turned on: captions, scores and training cost money. What fails is not
     started again until its code or its upstream changes. What was never made is left alone.
     """
-    from rolesynth_assets.lineage.refresh.backfills import BusyError, alone, in_progress, request
+    from rolesynth_assets.lineage.refresh.backfills import in_progress, request
+    from rolesynth_assets.lineage.refresh.one_at_a_time import BusyError, alone
     from rolesynth_assets.lineage.refresh.runner import Refresher, RefreshError
     from rolesynth_assets.lineage.refresh.sensor_tick import next_wave
 

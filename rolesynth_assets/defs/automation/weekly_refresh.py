@@ -38,7 +38,7 @@ def refresh_everything(
     from rolesynth_assets import definitions  # a run in process knows no repository
     from rolesynth_assets.images.shards.planning import NoImagesError
     from rolesynth_assets.images.shards.registry import load_shards
-    from rolesynth_assets.lineage.refresh.backfills import alone
+    from rolesynth_assets.lineage.refresh.one_at_a_time import alone
     from rolesynth_assets.lineage.refresh.rematerialize import Limits, fix
     from rolesynth_assets.lineage.refresh.runner import Refresher
     from rolesynth_assets.lineage.refresh.weekly import due_this_week

@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
+from rolesynth_assets.answers.insufficient import INSUFFICIENT
 from rolesynth_assets.answers.options import options
 from rolesynth_assets.answers.spelling import plain, words
-from rolesynth_assets.cads.prompts.replies import INSUFFICIENT
 from rolesynth_assets.cads.prompts.templates import prompt
 from rolesynth_assets.embedded.problems.question_forms import FORMS, asked_in, domain_of, form_of
 from rolesynth_assets.embedded.script.contexts import Advice, easier_than, read_advice

@@ -10,7 +10,8 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from rolesynth_assets.cads.strategies import Strategy, TaskType
+from rolesynth_assets.answers.task_type import TaskType
+from rolesynth_assets.cads.strategies import Strategy
 from rolesynth_assets.embedded.problems.pose import (
     Domain,
     alternatives,

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Collection, Sequence
 
 import dagster as dg
 from dagster._core.definitions.assets.graph.asset_graph_subset import AssetGraphSubset
@@ -24,7 +22,6 @@ from dagster._core.storage.tags import (
 )
 from dagster._core.utils import make_new_backfill_id
 from dagster_shared.error import SerializableErrorInfo
-from filelock import FileLock, Timeout
 
 from rolesynth_assets.lineage.staleness.causes import Cell
 from rolesynth_assets.lineage.staleness.partition_groups import Key, Partitions
@@ -36,36 +33,6 @@ _OPEN = [
     BulkActionStatus.CANCELING,
     BulkActionStatus.FAILING,
 ]
-
-
-class BusyError(RuntimeError):
-    """Another process brings the same instance up to date."""
-
-
-@contextmanager
-def alone(instance: dg.DagsterInstance, wait_s: float = 0.0) -> Iterator[None]:
-    """Hold the instance's one right to rematerialize, so that nothing is made twice at once.
-
-    Args:
-        instance: the instance.
-        wait_s: seconds to wait for whoever holds it.
-
-    Raises:
-        BusyError: another process of this machine holds it.
-    """
-    lock = FileLock(Path(instance.root_directory) / "rematerialize.lock", timeout=wait_s)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise BusyError(
-            "another process is bringing this instance up to date (`rolesynth run`, `rolesynth "
-            "problems`, `rolesynth stale --fix`, the weekly refresh, or the sensor); wait for it, "
-            "or look at its runs in the UI"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def request(

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from rolesynth_assets.answers.options import options
-from rolesynth_assets.cads.strategies import TaskType
+from rolesynth_assets.answers.task_type import TaskType
 from rolesynth_assets.store.digests import digest
 from rolesynth_assets.yaml_files import PartitionName
 

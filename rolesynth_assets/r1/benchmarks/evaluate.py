@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.answers.equality import equal_by_rule
-from rolesynth_assets.answers.extraction import final_answer, system_prompt
+from rolesynth_assets.answers.extraction import final_answer
 from rolesynth_assets.benchmarks.bootstrap import Interval, bootstrap_mean
 from rolesynth_assets.benchmarks.score import measured_frame
 from rolesynth_assets.mllm.engine import (
@@ -21,6 +21,7 @@ from rolesynth_assets.mllm.engine import (
     Sampling,
 )
 from rolesynth_assets.r1.benchmarks.definition import BenchmarkItem, chance_level
+from rolesynth_assets.r1.prompt import system_prompt
 from rolesynth_assets.r1.recipe import Rollouts
 from rolesynth_assets.r1.rewards import is_well_formed
 from rolesynth_assets.r1.training.checkpoint import policy_source, read_recipe

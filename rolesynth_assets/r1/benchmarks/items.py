@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
-from rolesynth_assets.cads.strategies import TaskType
+from rolesynth_assets.answers.task_type import TaskType
+from rolesynth_assets.cads.seeds.decontamination import HeldOutItem
 from rolesynth_assets.r1.benchmarks import layouts
 from rolesynth_assets.r1.benchmarks.definition import (
     BenchmarkItem,
@@ -107,3 +108,19 @@ def _sample(items: list[T], benchmark: R1Benchmark) -> list[T]:
         range(len(items)), benchmark.count
     )
     return [items[number] for number in sorted(drawn)]
+
+
+def items_of_tests(benchmarks: Mapping[str, R1Benchmark], data_root: Path) -> Iterator[HeldOutItem]:
+    """Yield the items of all benchmarks whose files are there, named ``benchmark/item``.
+
+    Args:
+        benchmarks: by name.
+        data_root: what ``{data}`` in their paths stands for.
+
+    Raises:
+        R1BenchmarkError: a benchmark's files are not as its publisher lays them out.
+    """
+    for name, benchmark in benchmarks.items():
+        if available(benchmark, data_root):
+            for item in benchmark_items(benchmark, data_root):
+                yield HeldOutItem(f"{name}/{item.item_id}", item.question, item.images)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rolesynth_assets.answers.options import LETTERS
-from rolesynth_assets.cads.strategies import TaskType
+from rolesynth_assets.answers.task_type import TaskType
 from rolesynth_assets.r1.benchmarks.definition import BenchmarkItem, R1BenchmarkError
 from rolesynth_assets.r1.benchmarks.files import Row, read_image, read_rows
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rolesynth_assets.answers.extraction import system_prompt
 from rolesynth_assets.mllm.control_tokens import neutralise, restored
+from rolesynth_assets.r1.prompt import system_prompt
 from rolesynth_assets.r1.recipe import NANO
 from rolesynth_assets.store.digests import digest
 

@@ -11,14 +11,9 @@ import pytest
 from PIL import Image
 
 from rolesynth_assets.cads.collective.renderer_settings import RendererSettings
+from rolesynth_assets.cads.drawing.factory import SpecificationRenderer, make_renderer
 from rolesynth_assets.cads.drawing.images_endpoint import ImagesEndpoint
-from rolesynth_assets.cads.drawing.renderer import (
-    DrawFailure,
-    Drawing,
-    DrawingFailed,
-    SpecificationRenderer,
-    make_renderer,
-)
+from rolesynth_assets.cads.drawing.renderer import DrawFailure, Drawing, DrawingFailed
 from rolesynth_assets.embedded.world.scenes import draw, sample_scene
 from rolesynth_assets.embedded.world.specification import specification
 from rolesynth_assets.mllm.engine import EngineError

@@ -7,13 +7,15 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from rolesynth_assets.cads.extra_checks.findings import (
-    ProblemPrint,
     consensus_without_writer,
     copied_numbers,
-    duplicates,
-    problem_print,
     suspect_label,
     text_only_leak,
+)
+from rolesynth_assets.cads.extra_checks.near_duplicates import (
+    ProblemPrint,
+    duplicates,
+    problem_print,
 )
 from rolesynth_assets.cads.values import Verdict
 from rolesynth_assets_tests.cads.round_frames import picture

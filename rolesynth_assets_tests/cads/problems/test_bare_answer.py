@@ -1,8 +1,8 @@
 import pytest
 
+from rolesynth_assets.answers.task_type import TaskType
 from rolesynth_assets.cads.problems.bare_answer import Gold, gold_answer
 from rolesynth_assets.cads.problems.drops import Dropped, DropReason
-from rolesynth_assets.cads.strategies import TaskType
 
 COLOURS = "Which colour is the ball?\nA. red\nB. blue\nC. green\nD. red or blue"
 

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from rolesynth_assets.answers.insufficient import INSUFFICIENT
+from rolesynth_assets.answers.task_type import TaskType
 from rolesynth_assets.cads.prompts.json_object import MAX_CHARS, json_objects
 from rolesynth_assets.cads.prompts.replies import (
-    INSUFFICIENT,
     MAX_CONTEXT_WORDS,
     ContextReply,
     EqualityReply,
@@ -20,7 +21,7 @@ from rolesynth_assets.cads.prompts.replies import (
     parse,
     repair_prompt,
 )
-from rolesynth_assets.cads.strategies import Strategy, TaskType
+from rolesynth_assets.cads.strategies import Strategy
 
 # backslashes and control characters are mended on purpose
 PRINTED = st.text(

@@ -8,17 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rolesynth_assets.answers.insufficient import INSUFFICIENT
+from rolesynth_assets.answers.task_type import TaskType
 from rolesynth_assets.cads.collective.member import ImageMode, Member
 from rolesynth_assets.cads.prompts import requests
 from rolesynth_assets.cads.prompts.blocks import MAX_RATIONALE, HardRecord
 from rolesynth_assets.cads.prompts.replies import (
-    INSUFFICIENT,
     AnalysisReply,
     ContextReply,
     ProblemReply,
 )
 from rolesynth_assets.cads.prompts.templates import prompt
-from rolesynth_assets.cads.strategies import Strategy, TaskType
+from rolesynth_assets.cads.strategies import Strategy
 from rolesynth_assets.cads.values import DecidedBy, Problem, Seed, Verdict
 from rolesynth_assets.mllm.engine import ChatRequest
 from rolesynth_assets.mllm.quoted_text import quoted, quoted_blocks

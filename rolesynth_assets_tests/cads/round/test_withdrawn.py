@@ -2,8 +2,9 @@ from dataclasses import replace
 
 from rolesynth_assets.cads.records import CandidateRecord, RoundOutcome, VerdictRecord
 from rolesynth_assets.cads.round.journal import Journal
-from rolesynth_assets.cads.round.withdrawn import refuse_withdrawn, without_withdrawn
+from rolesynth_assets.cads.round.withdrawn import refuse_withdrawn
 from rolesynth_assets.cads.seeds.read import SeedReason, SeedReject
+from rolesynth_assets.cads.seeds.withdrawn import without_withdrawn
 from rolesynth_assets.cads.values import Decision, Seed, Verdict
 from rolesynth_assets.store.digests import image_id
 from rolesynth_assets_tests.cads.simulated import able, play, seeds

@@ -8,8 +8,8 @@ from PIL import Image
 
 from rolesynth_assets.cads.seeds.decontamination import (
     MOST_SHARED,
-    BenchmarkItem,
     Decontaminator,
+    HeldOutItem,
     HitKind,
     decontaminated,
 )
@@ -42,10 +42,10 @@ def encoded(image: Image.Image, image_format: str = "PNG", **options: int) -> by
 def benchmark() -> Decontaminator:
     return Decontaminator(
         [
-            BenchmarkItem("bench/ladder", LONG),
-            BenchmarkItem("bench/short", "What is 17 times 23?"),
-            BenchmarkItem("bench/scene", "How many boxes are red?", (encoded(scene(0)),)),
-            BenchmarkItem("bench/other", "How many boxes are blue?", (encoded(scene(1)),)),
+            HeldOutItem("bench/ladder", LONG),
+            HeldOutItem("bench/short", "What is 17 times 23?"),
+            HeldOutItem("bench/scene", "How many boxes are red?", (encoded(scene(0)),)),
+            HeldOutItem("bench/other", "How many boxes are blue?", (encoded(scene(1)),)),
         ]
     )
 
@@ -79,7 +79,7 @@ def test_a_short_question_about_another_image_is_another_problem(benchmark):
 def test_words_that_many_items_share_are_a_template():
     template = "Choose the letter of the right option from those given below and nothing else: "
     for count, hits in ((MOST_SHARED, True), (MOST_SHARED + 1, False)):
-        items = [BenchmarkItem(f"b/{n}", f"{template} item {n}") for n in range(count)]
+        items = [HeldOutItem(f"b/{n}", f"{template} item {n}") for n in range(count)]
         assert (Decontaminator(items).hit(f"{template} something new") is not None) is hits
 
 
@@ -120,7 +120,7 @@ def test_easy_vqas_training_images_are_not_in_its_test_set():
         return [open(path, "rb").read() for path in list(paths.values())[:count]]
 
     tested = images(get_test_image_paths(), 300)
-    items = [BenchmarkItem(f"b/{n}", "what is it?", (image,)) for n, image in enumerate(tested)]
+    items = [HeldOutItem(f"b/{n}", "what is it?", (image,)) for n, image in enumerate(tested)]
     benchmark = Decontaminator(items)
     trained = images(get_train_image_paths(), 300)
     assert [benchmark.hit("what is it?", [image]) for image in trained] == [None] * 300

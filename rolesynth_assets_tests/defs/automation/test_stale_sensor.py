@@ -7,7 +7,7 @@ import pytest
 from dagster._core.execution.backfill import BulkActionStatus
 
 from rolesynth_assets.defs.automation import stale_sensor
-from rolesynth_assets.lineage.refresh.backfills import alone
+from rolesynth_assets.lineage.refresh.one_at_a_time import alone
 from rolesynth_assets_tests.lineage.little_graphs import World
 
 LETTERS = dg.StaticPartitionsDefinition(["a", "b", "c"])

@@ -6,9 +6,10 @@ from typing import TypeVar
 import pytest
 
 from rolesynth_assets.answers.equality import equal_by_rule
+from rolesynth_assets.answers.insufficient import INSUFFICIENT
+from rolesynth_assets.answers.task_type import TaskType
 from rolesynth_assets.cads.drawing.answer_leaks import leak
 from rolesynth_assets.cads.prompts.replies import (
-    INSUFFICIENT,
     AnalysisReply,
     ContextReply,
     EqualityReply,
@@ -19,7 +20,7 @@ from rolesynth_assets.cads.prompts.replies import (
     parse,
 )
 from rolesynth_assets.cads.prompts.requests import analyse_request, equality_request, judge_request
-from rolesynth_assets.cads.strategies import Strategy, TaskType
+from rolesynth_assets.cads.strategies import Strategy
 from rolesynth_assets.embedded.problems.pose import Domain, sample_picture
 from rolesynth_assets.embedded.problems.question_forms import FORMS, domain_of, form_of, forms_named
 from rolesynth_assets.embedded.problems.solve import true_answer

@@ -4,7 +4,8 @@ import dagster as dg
 import pytest
 from dagster._core.execution.backfill import BulkActionStatus
 
-from rolesynth_assets.lineage.refresh.backfills import BusyError, alone, in_progress, request
+from rolesynth_assets.lineage.refresh.backfills import in_progress, request
+from rolesynth_assets.lineage.refresh.one_at_a_time import BusyError, alone
 from rolesynth_assets.lineage.refresh.rematerialize import Limits, fix, planned
 from rolesynth_assets.lineage.refresh.runner import Refresher, RefreshError, Target
 from rolesynth_assets.lineage.staleness.causes import Cell, Status

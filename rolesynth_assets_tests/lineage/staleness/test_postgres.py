@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
-from rolesynth_assets.lineage.refresh.backfills import BusyError, alone
+from rolesynth_assets.lineage.refresh.one_at_a_time import BusyError, alone
 from rolesynth_assets_tests.lineage.little_graphs import World, causes
 from rolesynth_assets_tests.lineage.staleness import test_staleness_events as events
 from rolesynth_assets_tests.loopback_postgres import loopback_postgres, programs

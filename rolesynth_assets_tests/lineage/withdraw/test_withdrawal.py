@@ -13,7 +13,8 @@ from rolesynth_assets.cads.round.journal import Journal
 from rolesynth_assets.clip.checkpoint.files import REFERENCE
 from rolesynth_assets.lineage.trace.trace import trace
 from rolesynth_assets.lineage.withdraw.artefacts import ArtefactKind
-from rolesynth_assets.lineage.withdraw.purge import files_with, image_needles, needles_of, purge
+from rolesynth_assets.lineage.withdraw.byte_search import files_with, image_needles, needles_of
+from rolesynth_assets.lineage.withdraw.purge import purge
 from rolesynth_assets.lineage.withdraw.withdrawal import Withdrawal, withdraw
 from rolesynth_assets.mllm.engine import ChatReply
 from rolesynth_assets.store.digests import image_id

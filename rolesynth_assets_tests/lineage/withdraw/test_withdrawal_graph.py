@@ -19,7 +19,7 @@ from rolesynth_assets.cli.withdraw import withdraw
 from rolesynth_assets.definitions import defs
 from rolesynth_assets.embedded.world.write import WorldSize, write_world
 from rolesynth_assets.lineage.staleness.staleness import examine
-from rolesynth_assets.lineage.withdraw.purge import files_with, needles_of
+from rolesynth_assets.lineage.withdraw.byte_search import files_with, needles_of
 from rolesynth_assets.store.digests import image_id
 from rolesynth_assets.store.tombstones import read_tombstones
 from rolesynth_assets_tests.defs.small_graph import SmallGraph, noise_picture, small_graph

@@ -1,6 +1,6 @@
 import pytest
 
-from rolesynth_assets.cads.strategies import TaskType
+from rolesynth_assets.answers.task_type import TaskType
 from rolesynth_assets.embedded.nano.engine import EmbeddedEngine
 from rolesynth_assets.r1.benchmarks.definition import BenchmarkItem, chance_level
 from rolesynth_assets.r1.benchmarks.evaluate import evaluate, graded, scores_frame

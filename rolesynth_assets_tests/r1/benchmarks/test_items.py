@@ -1,7 +1,7 @@
 import easy_vqa
 import pytest
 
-from rolesynth_assets.cads.strategies import TaskType
+from rolesynth_assets.answers.task_type import TaskType
 from rolesynth_assets.r1.benchmarks.definition import Layout, R1Benchmark, R1BenchmarkError
 from rolesynth_assets.r1.benchmarks.items import available, benchmark_items
 from rolesynth_assets.r1.library import load_r1_benchmarks

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from rolesynth_assets.cads.strategies import TaskType
+from rolesynth_assets.answers.task_type import TaskType
 from rolesynth_assets.r1.benchmarks.definition import Layout, R1Benchmark, R1BenchmarkError
 from rolesynth_assets.r1.benchmarks.items import available, benchmark_items
 from rolesynth_assets.r1.benchmarks.layouts import IN_THE_IMAGE

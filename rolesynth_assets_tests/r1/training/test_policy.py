@@ -5,13 +5,13 @@ import pytest
 import torch
 from PIL import Image
 
-from rolesynth_assets.answers.extraction import system_prompt
 from rolesynth_assets.embedded.nano.architecture import IMAGE_TOKENS, read_pixels, to_patches
 from rolesynth_assets.embedded.nano.engine import EmbeddedEngine
 from rolesynth_assets.embedded.nano.tokenizer import Chat, encode_chats, load_tokenizer
 from rolesynth_assets.mllm.control_tokens import neutralise
 from rolesynth_assets.mllm.engine import ChatRequest, Sampling
 from rolesynth_assets.r1.data import prompt
+from rolesynth_assets.r1.prompt import system_prompt
 from rolesynth_assets.r1.training.policy import (
     NANO_WEIGHTS,
     PolicyError,

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from rolesynth_assets.cads.strategies import Strategy, TaskType
+from rolesynth_assets.answers.task_type import TaskType
+from rolesynth_assets.cads.strategies import Strategy
 
 if TYPE_CHECKING:
     from rolesynth_assets.store.lance.reader import StoreReader

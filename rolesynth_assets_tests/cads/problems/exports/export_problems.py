@@ -5,8 +5,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from rolesynth_assets.answers.task_type import TaskType
 from rolesynth_assets.cads.problems.exports.accepted import AcceptedProblem
-from rolesynth_assets.cads.strategies import Strategy, TaskType
+from rolesynth_assets.cads.strategies import Strategy
 from rolesynth_assets.store.digests import image_id
 from rolesynth_assets.store.lance.schemas import PROBLEMS
 from rolesynth_assets.store.lance.store import Store

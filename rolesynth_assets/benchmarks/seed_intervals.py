@@ -1,0 +1,93 @@
+"""A score over several seeds of a recipe, with its interval, and differences of two recipes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rolesynth_assets.benchmarks.bootstrap import LEVEL, Interval
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True)
+class SeededScore:
+    """One metric of one recipe on one benchmark, over its seeds.
+
+    Attributes:
+        interval: Mean over seeds; with two seeds or more a Student t interval over seeds, with one
+            seed the bootstrap interval over images.
+        by_seed: Value per seed.
+        chance: Chance level.
+        n: Queries per seed.
+    """
+
+    interval: Interval
+    by_seed: Mapping[int, float]
+    chance: float
+    n: int
+
+
+Key = tuple[str, str, str]  # recipe, benchmark, metric
+
+
+def summarise(scores: pl.DataFrame, level: float = LEVEL) -> dict[Key, SeededScore]:
+    """Return mean and interval over seeds per (recipe, benchmark, metric).
+
+    Raises:
+        ValueError: there is no score, or a (recipe, seed, benchmark, metric) is there twice.
+    """
+    if scores.is_empty():
+        raise ValueError("no benchmark score to report; materialize benchmark_scores first")
+    if scores.select("recipe", "seed", "benchmark", "metric").is_duplicated().any():
+        raise ValueError("a (recipe, seed, benchmark, metric) has two scores; keep the latest run")
+    summary: dict[Key, SeededScore] = {}
+    for (recipe, benchmark, metric), rows in scores.sort("seed").group_by(
+        "recipe", "benchmark", "metric", maintain_order=True
+    ):
+        first = rows.row(0, named=True)
+        by_seed = dict(zip(rows["seed"], rows["value"], strict=True))
+        interval = (
+            student_interval(list(by_seed.values()), level)
+            if len(by_seed) > 1
+            else Interval(first["value"], first["low"], first["high"])
+        )
+        key = (str(recipe), str(benchmark), str(metric))
+        summary[key] = SeededScore(interval, by_seed, first["chance"], first["n"])
+    return summary
+
+
+def student_interval(values: Sequence[float], level: float = LEVEL) -> Interval:
+    """Return mean and Student t interval of at least two values, one per seed.
+
+    Raises:
+        ValueError: fewer than two values, which have no spread.
+    """
+    from scipy.stats import t
+
+    if len(values) < 2:
+        raise ValueError("an interval over seeds needs two seeds or more")
+    mean = float(np.mean(values))
+    error = float(np.std(values, ddof=1)) / len(values) ** 0.5
+    half = float(t.ppf((1 + level) / 2, len(values) - 1)) * error
+    return Interval(mean, mean - half, mean + half)
+
+
+def difference(ours: SeededScore, theirs: SeededScore, level: float = LEVEL) -> Interval:
+    """Return the difference of two recipes.
+
+    With two seeds or more in common it is the paired Student t interval over those seeds. Otherwise
+    both intervals are joined as those of independent scores (see `checks.not_worse_than_baseline`).
+    """
+    common = sorted(set(ours.by_seed) & set(theirs.by_seed))
+    if len(common) > 1:
+        return student_interval([ours.by_seed[s] - theirs.by_seed[s] for s in common], level)
+    a, b = ours.interval, theirs.interval
+    value = a.value - b.value
+    down = float(np.hypot(a.value - a.low, b.high - b.value))
+    up = float(np.hypot(a.high - a.value, b.value - b.low))
+    return Interval(value, value - down, value + up)
