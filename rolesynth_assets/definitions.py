@@ -17,6 +17,7 @@ from rolesynth_assets.defs import (
 )
 from rolesynth_assets.defs.automation import new_shards, stale_sensor
 from rolesynth_assets.defs.automation import weekly_refresh as weekly_refresh_module
+from rolesynth_assets.defs.wiring.code_location import CodeLocation
 from rolesynth_assets.defs.wiring.resources import Platform
 
 defs = dg.Definitions(
@@ -42,6 +43,6 @@ defs = dg.Definitions(
         new_shards.cheap_tables_and_pages,
         stale_sensor.rematerialize_stale,
     ],
-    resources={"platform": Platform()},
+    resources={"platform": Platform(), "code_location": CodeLocation(lambda: defs)},
     executor=dg.multiprocess_executor.configured({"max_concurrent": 1}),
 )

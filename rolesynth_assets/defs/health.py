@@ -3,6 +3,7 @@
 import dagster as dg
 
 from rolesynth_assets.defs.wiring import conditions, freshness
+from rolesynth_assets.defs.wiring.code_location import CodeLocation
 from rolesynth_assets.defs.wiring.metadata import OWNERS, markdown_table
 
 
@@ -14,7 +15,9 @@ from rolesynth_assets.defs.wiring.metadata import OWNERS, markdown_table
     freshness_policy=freshness.WATCH,
     automation_condition=conditions.DAILY,
 )
-def partition_health(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+def partition_health(
+    context: dg.AssetExecutionContext, code_location: dg.ResourceParam[CodeLocation]
+) -> dg.MaterializeResult:
     """Counts of fresh, stale and missing partitions of every asset, and why they are stale.
 
     In: Dagster's event log. Out: metadata alone. Stale when: its code changes; make it as often as
@@ -22,13 +25,12 @@ def partition_health(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     """
     import polars as pl
 
-    from rolesynth_assets import definitions  # a run in process knows no repository
     from rolesynth_assets.lineage.staleness.causes import Status
     from rolesynth_assets.lineage.staleness.explain import Words
     from rolesynth_assets.lineage.staleness.staleness import examine
     from rolesynth_assets.store.digests import digest
 
-    staleness = examine(definitions.defs.resolve_asset_graph(), context.instance)
+    staleness = examine(code_location.definitions.resolve_asset_graph(), context.instance)
     counts = {asset: of for asset, of in staleness.counts().items() if asset != "partition_health"}
     table = pl.DataFrame(
         [{"asset": asset, **{s.value: of[s] for s in Status}} for asset, of in counts.items()]

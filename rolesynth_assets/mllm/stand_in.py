@@ -1,11 +1,15 @@
-"""Rows of a real model, which the stand-in replaces only where it was asked for by name."""
+"""The embedded stand-ins' names; they never replace a real model's rows unasked."""
 
 from collections import Counter
 from collections.abc import Iterable
 
-from rolesynth_assets.embedded.nano.engine import NANO
 from rolesynth_assets.mllm.engine import EngineError
 from rolesynth_assets.mllm.settings import EngineSettings
+
+NANO = "nano-mllm"
+"""The model name that rows of the weights `nano` carry; others carry their folder's name."""
+SCRIPT = "script.1"
+"""Version of what the scripted text member answers in CADS; raise it whenever that changes."""
 
 
 def keep_paid_rows(writers: Iterable[str], settings: EngineSettings, rows: str) -> None:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from rolesynth_assets.embedded.nano.engine import NANO
 from rolesynth_assets.embedded.world.filter_quality import FilterQuality, quality_from_rows
 from rolesynth_assets.embedded.world.write import LICENCE, read_truth
 from rolesynth_assets.mllm.engine import ModelIdentity
+from rolesynth_assets.mllm.stand_in import NANO
 from rolesynth_assets.pairs.diversity import Diversity
 from rolesynth_assets.pairs.diversity_rows import diversity_of_shards
 from rolesynth_assets.reports.dataset_card import DatasetCard, LengthRow, RoleRow, Source

@@ -1,16 +1,13 @@
 import dagster as dg
-import pytest
 
-from rolesynth_assets import definitions
 from rolesynth_assets.defs.health import partition_health
+from rolesynth_assets.defs.wiring.code_location import CodeLocation
 from rolesynth_assets_tests.lineage.little_graphs import World
 
 LETTERS = dg.StaticPartitionsDefinition(["a", "b", "c"])
 
 
-def test_counts_of_every_asset_are_numbers_that_can_be_drawn(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_counts_of_every_asset_are_numbers_that_can_be_drawn() -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         world = World(instance)
         assets = [
@@ -18,13 +15,14 @@ def test_counts_of_every_asset_are_numbers_that_can_be_drawn(
             world.asset("down", LETTERS, ["up"]),
             partition_health,
         ]
-        monkeypatch.setattr(definitions, "defs", dg.Definitions(assets=assets))
+        resources = {"code_location": CodeLocation(lambda: listed)}
+        listed = dg.Definitions(assets=assets, resources=resources)
         for key in ("a", "b"):
-            world.make(assets, "up", key)
-            world.make(assets, "down", key)
+            world.make(assets, "up", key, resources=resources)
+            world.make(assets, "down", key, resources=resources)
         world.contents["up", "b"] = "1"
-        world.make(assets, "up", "b")
-        done = world.make(assets, "partition_health")
+        world.make(assets, "up", "b", resources=resources)
+        done = world.make(assets, "partition_health", resources=resources)
         assert done.success
         (event,) = done.get_asset_materialization_events()
         metadata = {name: value.value for name, value in event.materialization.metadata.items()}

@@ -69,6 +69,7 @@ class World:
         partition: str | None = None,
         *,
         through: str | None = None,
+        resources: Mapping[str, Any] | None = None,
     ) -> dg.ExecuteInProcessResult:
         """Run one asset, for a partition, or for all from `partition` to `through` in one run."""
         tags = (
@@ -81,6 +82,7 @@ class World:
         )
         return dg.materialize(
             assets,
+            resources=resources,
             selection=[name],
             instance=self.instance,
             partition_key=None if through else partition,

@@ -41,6 +41,7 @@ from rolesynth_assets.definitions import defs
 from rolesynth_assets.defs.automation import new_shards
 from rolesynth_assets.defs.automation.weekly_refresh import refresh
 from rolesynth_assets.defs.wiring import partitions, resources
+from rolesynth_assets.defs.wiring.code_location import CodeLocation
 from rolesynth_assets.defs.wiring.resources import Platform
 from rolesynth_assets.images.shards.registry import load_shards
 from rolesynth_assets.lineage.refresh.runner import QUIET, Refresher
@@ -135,7 +136,7 @@ class World:
     def _refresh(self) -> None:
         done = refresh.execute_in_process(
             instance=self.graph.instance,
-            resources={"platform": Platform()},
+            resources={"platform": Platform(), "code_location": CodeLocation(lambda: defs)},
             run_config=QUIET,
         )
         assert done.success

@@ -1,9 +1,8 @@
 import pytest
 
-from rolesynth_assets.embedded.nano.engine import NANO
 from rolesynth_assets.mllm.engine import EngineError
 from rolesynth_assets.mllm.settings import EngineSettings
-from rolesynth_assets.mllm.stand_in import keep_paid_rows
+from rolesynth_assets.mllm.stand_in import NANO, keep_paid_rows
 
 QWEN = "Qwen/Qwen2.5-VL-7B-Instruct"
 

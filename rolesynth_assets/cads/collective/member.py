@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic.dataclasses import dataclass
 
-from rolesynth_assets.embedded.nano.engine import SCRIPT
 from rolesynth_assets.mllm.engine import EngineError, Sampling
 from rolesynth_assets.mllm.factory import declared_model
 from rolesynth_assets.mllm.settings import BaseUrl, EngineSettings, SettingNames
+from rolesynth_assets.mllm.stand_in import SCRIPT
 from rolesynth_assets.store.digests import digest
 
 _LOOPBACK = ("localhost", "::1")

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from rolesynth_assets.defs.automation import new_shards
 from rolesynth_assets.defs.wiring import partitions
+from rolesynth_assets.defs.wiring.code_location import CodeLocation
 from rolesynth_assets.defs.wiring.resources import Platform
 
 WEEK = timedelta(weeks=1)
@@ -28,14 +29,16 @@ class RefreshLimits(dg.Config):
 
 @dg.op
 def refresh_everything(
-    context: dg.OpExecutionContext, config: RefreshLimits, platform: Platform
+    context: dg.OpExecutionContext,
+    config: RefreshLimits,
+    platform: Platform,
+    code_location: dg.ResourceParam[CodeLocation],
 ) -> dg.Output[None]:
     """Register new shards, then make what is stale and what is new of what is in use.
 
     Only what changed is paid for. A shard that fails holds up no other, and is tried again next
     week; training waits for blocking checks.
     """
-    from rolesynth_assets import definitions  # a run in process knows no repository
     from rolesynth_assets.images.shards.planning import NoImagesError
     from rolesynth_assets.images.shards.registry import load_shards
     from rolesynth_assets.lineage.refresh.one_at_a_time import alone
@@ -51,7 +54,7 @@ def refresh_everything(
         except NoImagesError:
             shards = sorted(load_shards(root))
         context.instance.add_dynamic_partitions(str(partitions.image_shard.name), shards)
-        refresher = Refresher(definitions.defs, context.instance)
+        refresher = Refresher(code_location.definitions, context.instance)
         refresher.observe_sources()
         tasks = [name for name, task in partitions.TASKS.items() if task.resolve(root).exists()]
         wanted = due_this_week(refresher.examine(), shards, partitions.RECIPES, tasks)

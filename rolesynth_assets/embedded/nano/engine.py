@@ -26,15 +26,12 @@ from rolesynth_assets.mllm.engine import (
     ModelIdentity,
 )
 from rolesynth_assets.mllm.load_lock import LOADING
+from rolesynth_assets.mllm.stand_in import NANO
 
 if TYPE_CHECKING:
     import torch
 
 WEIGHTS = Path(__file__).parent / "weights" / "nano"
-NANO = "nano-mllm"
-"""The model name that rows of the weights `nano` carry; others carry their folder's name."""
-SCRIPT = "script.1"
-"""Version of what the scripted text member answers in CADS; raise it whenever that changes."""
 BATCH = 128
 """Requests in one batch."""
 WORKERS = 2

@@ -6,10 +6,10 @@ import pytest
 from dagster._core.test_utils import freeze_time
 
 from rolesynth_assets import definitions
-from rolesynth_assets.defs import health
 from rolesynth_assets.defs.automation import new_shards
 from rolesynth_assets.defs.automation import weekly_refresh as weekly_refresh_module
 from rolesynth_assets.defs.automation.weekly_refresh import refresh, weekly_refresh
+from rolesynth_assets.defs.wiring.code_location import CodeLocation
 from rolesynth_assets.defs.wiring.resources import Platform
 from rolesynth_assets_tests.defs.small_graph import SmallGraph, write_pictures
 
@@ -44,17 +44,13 @@ def watched(graph: SmallGraph) -> Iterator[SmallGraph]:
     graph.patch.setenv("ROLESYNTH_IMAGES", str(graph.project / "watched"))
     graph.patch.setattr(new_shards, "SETTLED_S", 0.0)
     graph.patch.setattr(weekly_refresh_module, "WAIT_S", 0.0)
-    listed = definitions.defs
-    if dg.AssetKey("partition_health") not in listed.resolve_asset_graph().get_all_asset_keys():
-        more = dg.Definitions(assets=[health.partition_health])
-        graph.patch.setattr(definitions, "defs", dg.Definitions.merge(listed, more))
     yield graph
 
 
 def run(graph: SmallGraph, **limits: int) -> dg.ExecuteInProcessResult:
     return refresh.execute_in_process(
         instance=graph.instance,
-        resources={"platform": Platform()},
+        resources={"platform": Platform(), "code_location": CodeLocation(lambda: definitions.defs)},
         run_config={
             "ops": {"refresh_everything": {"config": limits}},
             "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},

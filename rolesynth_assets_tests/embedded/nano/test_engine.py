@@ -15,8 +15,6 @@ from rolesynth_assets.embedded.nano import architecture
 from rolesynth_assets.embedded.nano import engine as embedded_engine
 from rolesynth_assets.embedded.nano.engine import (
     BATCH,
-    NANO,
-    SCRIPT,
     WORKERS,
     EmbeddedEngine,
     shipped_weights,
@@ -32,6 +30,7 @@ from rolesynth_assets.mllm.engine import (
 )
 from rolesynth_assets.mllm.factory import declared_model, make_engine
 from rolesynth_assets.mllm.settings import EngineSettings
+from rolesynth_assets.mllm.stand_in import NANO, SCRIPT
 from rolesynth_assets.roles.generate import propose_roles
 from rolesynth_assets.roles.library import load_role_sets
 from rolesynth_assets_tests.embedded.cads_requests import ADA, seed, write
