@@ -39,10 +39,12 @@ ablation: install ## every embedded recipe with three seeds, and the report
 ui: install ## the Dagster UI on 127.0.0.1:$(PORT)
 	$(BIN)/rolesynth ui --port $(PORT)
 
-lint: install ## ruff and pyright
+lint: install ## ruff, pyright, the floors of the package, its dependencies
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/deptry rolesynth_assets
 
 chromium: install ## a Chromium for the tests, installed where there is none
 	$(BIN)/python -m rolesynth_assets_tests.browser.chromium
