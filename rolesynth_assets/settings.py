@@ -19,8 +19,8 @@ from rolesynth_assets.bounded_yaml import YamlFileError, read_yaml
 from rolesynth_assets.cads.problems.drops import DropReason
 from rolesynth_assets.cads.problems.rules import SelectionRules
 from rolesynth_assets.errors import InputError
+from rolesynth_assets.images.descriptor import is_url
 from rolesynth_assets.images.limits import InputLimits
-from rolesynth_assets.images.shards.descriptor import is_url
 from rolesynth_assets.mllm.prices import Price, Prices
 from rolesynth_assets.mllm.settings import EngineSettings
 from rolesynth_assets.yaml_files import faults

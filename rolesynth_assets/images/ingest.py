@@ -13,10 +13,11 @@ import pyarrow as pa
 
 from rolesynth_assets.images.decoding.decode import NormalisedImage, normalise
 from rolesynth_assets.images.decoding.rejects import Reject, RejectReason
+from rolesynth_assets.images.descriptor import ShardDescriptor
 from rolesynth_assets.images.ingest_rows import BATCH_BYTES, IngestBatch, RowBuilder
 from rolesynth_assets.images.limits import ContainerLimits, DecodeLimits
-from rolesynth_assets.images.readers.members import Member, iter_members
-from rolesynth_assets.images.shards.descriptor import ShardDescriptor
+from rolesynth_assets.images.readers.member import Member
+from rolesynth_assets.images.readers.members import iter_members
 from rolesynth_assets.store.digests import image_id
 from rolesynth_assets.store.lance.schemas import IMAGE_REJECTS, IMAGES
 

@@ -8,6 +8,7 @@ preprocessing, vision-encoder output and prefix blocks across roles.
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from threading import Lock
 from typing import Literal, Protocol
 
 from rolesynth_assets.store.digests import digest
@@ -159,3 +160,8 @@ class ChatEngine(Protocol):
     async def aclose(self) -> None:
         """Close connections and cancel what is in flight; safe to call twice."""
         ...
+
+
+LOADING = Lock()
+"""Held while a model is loaded: transformers imports itself piece by piece and patches torch, so
+that of two threads one finds half a module, or spoils the other one's model."""

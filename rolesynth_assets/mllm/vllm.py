@@ -8,6 +8,7 @@ from typing import Any
 
 from rolesynth_assets.mllm.control_tokens import restored_reply
 from rolesynth_assets.mllm.engine import (
+    LOADING,
     ChatReply,
     ChatRequest,
     EngineError,
@@ -15,7 +16,6 @@ from rolesynth_assets.mllm.engine import (
     ModelIdentity,
 )
 from rolesynth_assets.mllm.failure_streak import Health
-from rolesynth_assets.mllm.load_lock import LOADING
 from rolesynth_assets.mllm.messages import MessageBuilder, UnreadableImageError
 from rolesynth_assets.mllm.openai.reply import why_no_text
 from rolesynth_assets.mllm.openai.revision import UNKNOWN_REVISION, cached_commit

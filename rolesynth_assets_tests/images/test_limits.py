@@ -11,11 +11,11 @@ import pytest
 
 from rolesynth_assets.images.decoding.decode import normalise
 from rolesynth_assets.images.decoding.rejects import Reject, RejectReason
+from rolesynth_assets.images.descriptor import ShardDescriptor, ShardKind
 from rolesynth_assets.images.limits import ContainerLimits, DecodeLimits
 from rolesynth_assets.images.readers.members import iter_members
 from rolesynth_assets.images.readers.parquet_pages import _page_sizes
 from rolesynth_assets.images.readers.tars import iter_tar
-from rolesynth_assets.images.shards.descriptor import ShardDescriptor, ShardKind
 
 
 def reasons(members) -> list[RejectReason | None]:

@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from rolesynth_assets.mllm.engine import ChatRequest, EngineError, FailureReason, Sampling
-from rolesynth_assets.mllm.load_lock import LOADING
+from rolesynth_assets.mllm.engine import LOADING, ChatRequest, EngineError, FailureReason, Sampling
 from rolesynth_assets.mllm.settings import EngineSettings
 from rolesynth_assets.mllm.vllm import VllmEngine, image_batches
 

@@ -19,7 +19,6 @@ from rolesynth_assets.images.decoding.rejects import Reject
 from rolesynth_assets.images.limits import DecodeLimits
 from rolesynth_assets.mllm.control_tokens import neutralise
 from rolesynth_assets.mllm.engine import EngineError, FailureReason
-from rolesynth_assets.mllm.failure_streak import Silence
 from rolesynth_assets.mllm.openai.connection import connect
 from rolesynth_assets.mllm.openai.faults import (
     Backoff,
@@ -31,6 +30,7 @@ from rolesynth_assets.mllm.openai.faults import (
     names_parameter,
     stop_after,
 )
+from rolesynth_assets.mllm.openai.silence import Silence
 from rolesynth_assets.mllm.settings import SettingNames
 
 LIMITS = DecodeLimits(max_bytes=32 * 2**20)

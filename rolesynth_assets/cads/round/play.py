@@ -11,11 +11,11 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from math import ceil
 from types import MappingProxyType
 
 from rolesynth_assets.cads.collective.collective import Collective
 from rolesynth_assets.cads.drawing.renderer import Renderer
-from rolesynth_assets.cads.extra_checks.apply import check_candidate, mark_duplicates
 from rolesynth_assets.cads.extra_checks.near_duplicates import ProblemPrint
 from rolesynth_assets.cads.records import (
     CandidateRecord,
@@ -25,7 +25,7 @@ from rolesynth_assets.cads.records import (
 )
 from rolesynth_assets.cads.round.ask_for import StepReason
 from rolesynth_assets.cads.round.consensus import decide
-from rolesynth_assets.cads.round.dealing import batch_size, deal
+from rolesynth_assets.cads.round.extra_checks import check_candidate, mark_duplicates
 from rolesynth_assets.cads.round.journal import Journal
 from rolesynth_assets.cads.round.judging import judge_all
 from rolesynth_assets.cads.round.optimise_context import HardSample, optimise
@@ -240,3 +240,31 @@ def _hard(made: Sequence[tuple[CandidateRecord, list[VerdictRecord]]]) -> list[H
         for candidate, verdicts in made
         if candidate.hard
     ]
+
+
+def batch_size(candidates: int, members: int, rounds: int) -> int:
+    """Return how many candidates a seed gets in one round.
+
+    Args:
+        candidates: N, over all rounds.
+        members: K, the members among whom they are dealt.
+        rounds: T, the rounds that there are.
+
+    Returns:
+        max(1, ceil(N / (K * T))) * K: every member gets the same number, at least one.
+
+    >>> batch_size(8, 4, 10)
+    4
+    """
+    return max(1, ceil(candidates / (members * rounds))) * members
+
+
+def deal(writers: Sequence[str], dealt: int, count: int) -> list[str]:
+    """Deal the next `count` candidates of a seed round-robin, going on where `dealt` stopped.
+
+    Over all rounds of a seed no writer has more than one candidate more than another.
+
+    >>> deal(("ada", "ben", "cleo"), 2, 4)
+    ['cleo', 'ada', 'ben', 'cleo']
+    """
+    return [writers[number % len(writers)] for number in range(dealt, dealt + count)]

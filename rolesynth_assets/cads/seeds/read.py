@@ -202,7 +202,8 @@ def _from_uri(uri: str) -> bytes:
 
 def _from_path(name: str, folder: Path) -> bytes:
     from rolesynth_assets.images.decoding.decode import DecodeLimits
-    from rolesynth_assets.images.readers.members import read_file, unsafe_path
+    from rolesynth_assets.images.places.paths import unsafe_path
+    from rolesynth_assets.images.readers.member import read_file
 
     if why := unsafe_path(name):
         raise _Refused(SeedReason.UNSAFE_PATH, f"{why}: {name}")

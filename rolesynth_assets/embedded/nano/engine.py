@@ -19,13 +19,13 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from rolesynth_assets.mllm.engine import (
+    LOADING,
     ChatReply,
     ChatRequest,
     EngineError,
     FailureReason,
     ModelIdentity,
 )
-from rolesynth_assets.mllm.load_lock import LOADING
 from rolesynth_assets.mllm.stand_in import NANO
 
 if TYPE_CHECKING:

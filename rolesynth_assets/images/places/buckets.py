@@ -19,7 +19,7 @@ from typing import IO
 from pyarrow import NativeFile, fs
 
 from rolesynth_assets.images.decoding.rejects import Reject, RejectReason
-from rolesynth_assets.images.shards.descriptor import is_url
+from rolesynth_assets.images.descriptor import is_url
 
 CHUNK_BYTES = 8 * 2**20  # of a tar or table asked for at once: seconds of transfer, not of waiting
 READS_AT_ONCE = 8  # an object costs two round trips of some 20 ms each, whatever its size

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol, TypeVar
 
+from rolesynth_assets.images.descriptor import NAME_PATTERN, is_url
 from rolesynth_assets.images.places.buckets import READS_AT_ONCE, AccessRefusedError, Bucket
-from rolesynth_assets.images.readers.members import is_hidden
-from rolesynth_assets.images.shards.descriptor import NAME_PATTERN, is_url
+from rolesynth_assets.images.places.paths import is_hidden
 from rolesynth_assets.lookahead import in_order
 
 _UNFINISHED = {".part", ".partial", ".tmp", ".crdownload", ".download"}  # still being written

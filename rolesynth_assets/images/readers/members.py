@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import PurePosixPath, PureWindowsPath
 
 from rolesynth_assets.images.decoding.rejects import Reject, RejectReason
-from rolesynth_assets.images.limits import ContainerLimits, DecodeLimits
-from rolesynth_assets.images.places.buckets import READS_AT_ONCE, Bucket
-from rolesynth_assets.images.shards.descriptor import (
+from rolesynth_assets.images.descriptor import (
     ShardDescriptor,
     ShardKind,
     decode_path,
     is_url,
 )
+from rolesynth_assets.images.limits import ContainerLimits, DecodeLimits
+from rolesynth_assets.images.places.buckets import READS_AT_ONCE, Bucket
+from rolesynth_assets.images.places.paths import unsafe_path
+from rolesynth_assets.images.readers.member import Member, read_file
+from rolesynth_assets.images.readers.tables import iter_lance, iter_parquet, table_fault
+from rolesynth_assets.images.readers.tars import iter_tar
 from rolesynth_assets.lookahead import in_order
-
-
-@dataclass(frozen=True)
-class Member:
-    """One candidate image of a shard.
-
-    Attributes:
-        source: Where it came from: `path`, `tar::member` or `table::row`.
-        data: Its encoded bytes as found, or why there are none.
-    """
-
-    source: str
-    data: bytes | Reject
 
 
 def iter_members(
@@ -59,30 +47,9 @@ def iter_members(
     if descriptor.kind is ShardKind.FOLDER:
         return _iter_folder(descriptor, limits.max_bytes, container or ContainerLimits())
     if descriptor.kind is ShardKind.TAR:
-        # here, since both modules below import `Member` from this one
-        from rolesynth_assets.images.readers.tars import iter_tar
-
         return iter_tar(descriptor.uri, limits.max_bytes, container)
-    from rolesynth_assets.images.readers.tables import iter_lance, iter_parquet
-
     reader = iter_parquet if descriptor.kind is ShardKind.PARQUET else iter_lance
     return reader(descriptor, limits.max_bytes, container)
-
-
-def unsafe_path(name: str) -> str | None:
-    """Say why a member's path could lead out of its archive or folder; None when it cannot."""
-    if "\x00" in name:
-        return "a path with a zero byte"
-    if PurePosixPath(name).is_absolute() or PureWindowsPath(name).anchor:
-        return "an absolute path"
-    if ".." in PureWindowsPath(name).parts:  # splits at both / and \
-        return "a path through a parent folder"
-    return None
-
-
-def is_hidden(name: str) -> bool:
-    """Whether a path goes through a dot file, such as the `._x.jpg` that macOS adds to tars."""
-    return any(part.startswith(".") and part not in (".", "..") for part in name.split("/"))
 
 
 def _iter_folder(
@@ -110,27 +77,9 @@ def _iter_folder(
 
 def _no_image_file(path: str, depth: int, max_depth: int) -> Reject:
     """Say why a table or a folder became a member: it could not be opened when it was planned."""
-    from rolesynth_assets.images.readers.tables import table_fault
-
     if path.lower().endswith(".parquet") or os.path.isdir(os.path.join(path, "_versions")):
         return Reject(RejectReason.BROKEN_ARCHIVE, table_fault(path))
     if depth >= max_depth:
         detail = f"below {depth} folders; the limit is limits.container.max_depth, {max_depth}"
         return Reject(RejectReason.TOO_DEEP, detail)
     return Reject(RejectReason.UNREADABLE, "a folder that could not be listed")
-
-
-def read_file(path: str, max_bytes: int) -> bytes | Reject:
-    """Read a regular file of at most `max_bytes`, or say why not; links are followed."""
-    try:
-        # non-blocking: opening a FIFO that took the place of a file must not wait for a writer
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(handle, "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                return Reject(RejectReason.UNSAFE_PATH, "not a regular file")
-            data = file.read(max_bytes + 1)
-    except OSError as error:
-        return Reject(RejectReason.UNREADABLE, error.strerror or type(error).__name__)
-    if len(data) > max_bytes:
-        return Reject(RejectReason.TOO_MANY_BYTES, f"more than the limit of {max_bytes} bytes")
-    return data

@@ -10,16 +10,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rolesynth_assets.images.decoding.rejects import Reject, RejectReason
+from rolesynth_assets.images.descriptor import ShardDescriptor, is_url
 from rolesynth_assets.images.limits import ContainerLimits
 from rolesynth_assets.images.places.buckets import CHUNK_BYTES, open_source
-from rolesynth_assets.images.readers.members import Member
+from rolesynth_assets.images.readers.member import Member
 from rolesynth_assets.images.readers.parquet_pages import (
     BombError,
     PageGuard,
     check_expansion,
     check_rows,
 )
-from rolesynth_assets.images.shards.descriptor import ShardDescriptor, is_url
 
 # one row is decoded at a time: the size of a cell is known only when it is there, and cells of a
 # dictionary page or of a common prefix take no bytes in the file

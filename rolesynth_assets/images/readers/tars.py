@@ -15,7 +15,8 @@ from rolesynth_assets.images.decoding.formats import HEAD_BYTES, IMAGE_EXTENSION
 from rolesynth_assets.images.decoding.rejects import Reject, RejectReason
 from rolesynth_assets.images.limits import EXPANSION_FLOOR, ContainerLimits
 from rolesynth_assets.images.places.buckets import open_source
-from rolesynth_assets.images.readers.members import Member, is_hidden, unsafe_path
+from rolesynth_assets.images.places.paths import is_hidden, unsafe_path
+from rolesynth_assets.images.readers.member import Member
 from rolesynth_assets.images.readers.unpacking import ExpansionError, Unpacked, decompressor_of
 
 MAX_HEADER_BYTES = 2**20  # of a long name or of extended attributes; real ones are below 10 kB

@@ -10,6 +10,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from rolesynth_assets.images.decoding.formats import HEAD_BYTES, IMAGE_EXTENSIONS, is_image
+from rolesynth_assets.images.descriptor import (
+    NAME_PATTERN,
+    ShardDescriptor,
+    ShardKind,
+    decode_path,
+    encode_path,
+    is_url,
+)
 from rolesynth_assets.images.limits import ContainerLimits
 from rolesynth_assets.images.places.place import Entry, Source, open_place
 from rolesynth_assets.images.readers.parquet_pages import BombError, check_rows
@@ -18,14 +26,6 @@ from rolesynth_assets.images.readers.tables import (
     is_fault,
     open_parquet,
     pick_column,
-)
-from rolesynth_assets.images.shards.descriptor import (
-    NAME_PATTERN,
-    ShardDescriptor,
-    ShardKind,
-    decode_path,
-    encode_path,
-    is_url,
 )
 
 DEFAULT_SHARD_SIZE = 10_000  # images; Dagster is at ease with some hundred partitions of this size

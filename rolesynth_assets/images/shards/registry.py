@@ -11,8 +11,8 @@ from pathlib import Path
 from filelock import FileLock
 from pydantic import ValidationError
 
+from rolesynth_assets.images.descriptor import ShardDescriptor
 from rolesynth_assets.images.limits import ContainerLimits
-from rolesynth_assets.images.shards.descriptor import ShardDescriptor
 from rolesynth_assets.images.shards.planning import DEFAULT_SHARD_SIZE, plan_shards
 
 __all__ = ["ShardDescriptor", "load_shards", "plan_shards", "register", "register_path"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rolesynth_assets.images.shards.descriptor import is_url
+from rolesynth_assets.images.descriptor import is_url
 from rolesynth_assets.store.digests import image_id
 from rolesynth_assets.store.lance.rows import quoted
 from rolesynth_assets.store.lance.schemas import table_spec

@@ -9,7 +9,6 @@ from tenacity import AsyncRetrying, retry_if_exception_type
 
 from rolesynth_assets.mllm.control_tokens import restored_reply
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest, FailureReason
-from rolesynth_assets.mllm.failure_streak import Silence
 from rolesynth_assets.mllm.openai.faults import (
     BackoffWait,
     FaultReader,
@@ -19,6 +18,7 @@ from rolesynth_assets.mllm.openai.faults import (
     stop_after,
 )
 from rolesynth_assets.mllm.openai.reply import read_completion
+from rolesynth_assets.mllm.openai.silence import Silence
 from rolesynth_assets.mllm.settings import EngineSettings
 
 

@@ -87,7 +87,7 @@ def read_image(root: Path, value: Any, where: str) -> bytes:
 def _file(root: Path, name: str, where: str) -> bytes:
     from rolesynth_assets.images.decoding.rejects import Reject
     from rolesynth_assets.images.limits import DecodeLimits
-    from rolesynth_assets.images.readers.members import read_file
+    from rolesynth_assets.images.readers.member import read_file
 
     base = root.resolve()
     for folder in IMAGE_FOLDERS:

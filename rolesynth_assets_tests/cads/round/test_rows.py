@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from rolesynth_assets.cads.extra_checks.apply import kept_prints
 from rolesynth_assets.cads.records import RoundOutcome
+from rolesynth_assets.cads.round.extra_checks import kept_prints
 from rolesynth_assets.cads.round.journal import Journal
 from rolesynth_assets.cads.round.rows import (
     MissingRoundError,

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from rolesynth_assets.images.decoding.decode import DecodeLimits
+from rolesynth_assets.images.descriptor import ShardDescriptor
 from rolesynth_assets.images.ingest import ingest_shard
 from rolesynth_assets.images.places import buckets
 from rolesynth_assets.images.places.buckets import (
@@ -21,7 +22,6 @@ from rolesynth_assets.images.places.buckets import (
     open_source,
 )
 from rolesynth_assets.images.places.place import place_name
-from rolesynth_assets.images.shards.descriptor import ShardDescriptor
 from rolesynth_assets.images.shards.registry import plan_shards, register_path
 from rolesynth_assets.images.sync import sync_shard
 from rolesynth_assets.store.lance.store import Store

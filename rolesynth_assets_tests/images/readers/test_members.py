@@ -9,14 +9,14 @@ import pytest
 
 from rolesynth_assets.images.decoding.decode import DecodeLimits
 from rolesynth_assets.images.decoding.rejects import Reject, RejectReason
-from rolesynth_assets.images.readers.members import iter_members
-from rolesynth_assets.images.readers.tables import NoImageColumnError, pick_column
-from rolesynth_assets.images.shards.descriptor import (
+from rolesynth_assets.images.descriptor import (
     ShardDescriptor,
     ShardKind,
     decode_path,
     encode_path,
 )
+from rolesynth_assets.images.readers.members import iter_members
+from rolesynth_assets.images.readers.tables import NoImageColumnError, pick_column
 
 
 def shard(kind: ShardKind, uri: object, **fields: object) -> ShardDescriptor:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 
-from rolesynth_assets.images.shards.descriptor import ShardDescriptor, ShardKind
+from rolesynth_assets.images.descriptor import ShardDescriptor, ShardKind
 from rolesynth_assets.images.shards.registry import (
     load_shards,
     plan_shards,

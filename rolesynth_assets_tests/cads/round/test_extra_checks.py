@@ -2,7 +2,7 @@ import json
 import re
 from dataclasses import replace
 
-from rolesynth_assets.cads.extra_checks.apply import kept_prints
+from rolesynth_assets.cads.round.extra_checks import kept_prints
 from rolesynth_assets.cads.round.journal import Journal
 from rolesynth_assets.cads.values import Decision
 from rolesynth_assets.mllm.engine import ChatRequest

@@ -1,0 +1,38 @@
+"""One candidate image of a shard, and how a file becomes one."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+
+from rolesynth_assets.images.decoding.rejects import Reject, RejectReason
+
+
+@dataclass(frozen=True)
+class Member:
+    """One candidate image of a shard.
+
+    Attributes:
+        source: Where it came from: `path`, `tar::member` or `table::row`.
+        data: Its encoded bytes as found, or why there are none.
+    """
+
+    source: str
+    data: bytes | Reject
+
+
+def read_file(path: str, max_bytes: int) -> bytes | Reject:
+    """Read a regular file of at most `max_bytes`, or say why not; links are followed."""
+    try:
+        # non-blocking: opening a FIFO that took the place of a file must not wait for a writer
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(handle, "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return Reject(RejectReason.UNSAFE_PATH, "not a regular file")
+            data = file.read(max_bytes + 1)
+    except OSError as error:
+        return Reject(RejectReason.UNREADABLE, error.strerror or type(error).__name__)
+    if len(data) > max_bytes:
+        return Reject(RejectReason.TOO_MANY_BYTES, f"more than the limit of {max_bytes} bytes")
+    return data
