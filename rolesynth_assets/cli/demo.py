@@ -1,0 +1,95 @@
+"""`rolesynth demo` and `rolesynth ablation`: everything on the embedded world, offline."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rolesynth_assets.cli.progress_bars import bars
+from rolesynth_assets.cli.refresh import CaptionWork, first_rounds, refresh, require_seeds
+
+if TYPE_CHECKING:
+    from rolesynth_assets.lineage.refresh.targets import ProblemWork
+    from rolesynth_assets.settings import Settings
+
+EMBEDDED_ROLE_SETS = ("roles5", "generic1")
+EMBEDDED_DOMAINS = ("counting", "bar_charts")
+"""Domains of the demo: one in which each of the specialised judges is at home."""
+EMBEDDED_ROUNDS = 2
+_KEPT = {"ROLESYNTH_DATA", "ROLESYNTH_PROJECT"}
+
+
+def demo(
+    seed: Annotated[int, typer.Option(help="Training seed of both recipes.")] = 0,
+) -> None:
+    """Run everything on a composed world of pictures, offline: captions, problems, models, scores.
+
+    Captions and judgements come from tiny models in this package, stand-ins for Qwen2.5-VL-7B and
+    its like, and problems from a script. A second run finds everything up to date.
+    """
+    from rolesynth_assets.clip.library import load_recipes
+
+    began = time.perf_counter()
+    recipes = load_recipes(None)
+    for name in EMBEDDED_ROLE_SETS:
+        require_seeds(name, recipes[name].seeds, [seed])
+    _write_embedded_world(_embedded_settings())
+    refresh(
+        began,
+        CaptionWork(EMBEDDED_ROLE_SETS, {"roles5": [seed], "generic1": [seed]}, ("generated",)),
+        partial(_embedded_problems, {"base": [0], "synthetic": [seed]}),
+    )
+
+
+def ablation() -> None:
+    """Train and score every embedded recipe, CLIP and R1, with all its seeds; write reports."""
+    from rolesynth_assets.clip.library import load_recipes
+    from rolesynth_assets.r1.library import load_r1_recipes
+
+    began = time.perf_counter()
+    settings = _embedded_settings()
+    _write_embedded_world(settings)
+    recipes = [r for r in load_recipes(None).values() if r.model == "rolesynth-nano"]
+    role_sets = sorted({recipe.role_set for recipe in recipes})
+    r1_recipes = {r.name: r.seeds for r in load_r1_recipes(None).values() if r.stand_in}
+    refresh(
+        began,
+        CaptionWork(role_sets, {recipe.name: recipe.seeds for recipe in recipes}),
+        partial(_embedded_problems, r1_recipes),
+    )
+    for page in ("ablation", "r1"):
+        print(f"Report: {settings.data_root / 'reports' / f'{page}.md'}")
+
+
+def _embedded_settings() -> Settings:
+    from rolesynth_assets.settings import Settings
+
+    for variable in [v for v in os.environ if v.startswith("ROLESYNTH_") and v not in _KEPT]:
+        del os.environ[variable]  # the demo is offline, whatever is set for other work
+    return Settings.load()
+
+
+def _write_embedded_world(settings: Settings) -> None:
+    """Write and register the images, and write the seeds before any definition asks for them."""
+    from rolesynth_assets.embedded.problems.write_seeds import write_seeds
+    from rolesynth_assets.embedded.world.write import write_world
+    from rolesynth_assets.images.shards.registry import register_path
+
+    with bars() as reporting:
+        reporting("composed world")(0, 1)
+        shards = write_world(settings.data_root)
+        write_seeds(settings.embedded_seeds)
+        reporting("composed world")(1, 1)
+    register_path(settings.data_root, shards, "scenes")
+
+
+def _embedded_problems(recipes: Mapping[str, Sequence[int]]) -> ProblemWork:
+    from rolesynth_assets.lineage.refresh.targets import ProblemWork
+
+    rounds = first_rounds(EMBEDDED_ROUNDS)
+    return ProblemWork(EMBEDDED_DOMAINS, rounds, recipes, EMBEDDED_DOMAINS)

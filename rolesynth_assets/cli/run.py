@@ -1,0 +1,53 @@
+"""`rolesynth run`: captions, scores and pairs of all shards, then models and their scores."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from rolesynth_assets.cli.refresh import CaptionWork, refresh, require_seeds
+
+
+def run(
+    role_set: Annotated[
+        list[str],
+        typer.Option(
+            help="Role set to caption with, such as roles5 or one in role_sets/; repeatable."
+        ),
+    ],
+    recipe: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Recipe to train and score, such as roles5_vit_b16 or one in recipes/; its role "
+            "set has to be among those above; repeatable."
+        ),
+    ] = None,
+    seed: Annotated[
+        list[int] | None,
+        typer.Option(help="Training seed of the recipe's; by default its first; repeatable."),
+    ] = None,
+) -> None:
+    """Bring captions, scores and pairs of all shards up to date, then train and score recipes.
+
+    Which model writes is set by ROLESYNTH_ENGINE (embedded, openai, vllm), ROLESYNTH_BASE_URL,
+    ROLESYNTH_MODEL and ROLESYNTH_API_KEY.
+    """
+    from rolesynth_assets.clip.library import load_recipes
+    from rolesynth_assets.settings import Settings
+
+    known = load_recipes(Settings.load().recipes)
+    missing = sorted(set(recipe or ()) - set(known))
+    if missing:
+        raise typer.BadParameter(f"no recipe {', '.join(missing)}; there are {', '.join(known)}")
+    seeds = {name: seed or [known[name].seeds[0]] for name in recipe or ()}
+    for name, asked in seeds.items():
+        wanted = known[name]
+        if wanted.role_set not in role_set:
+            raise typer.BadParameter(
+                f"recipe {name} trains on role set {wanted.role_set}: add --role-set "
+                f"{wanted.role_set}"
+            )
+        require_seeds(name, wanted.seeds, asked)
+    refresh(time.perf_counter(), CaptionWork(role_set, seeds))
