@@ -39,7 +39,8 @@ def test_a_home_gets_the_shipped_limits_wherever_it_is(folder: Path) -> None:
             "default_limit": 1,
             "granularity": "run",
         }
-        assert instance.get_concurrency_config().run_queue_config.max_concurrent_runs == 2
+        queue = instance.get_concurrency_config().run_queue_config
+        assert queue is not None and queue.max_concurrent_runs == 2
         assert not instance.telemetry_enabled
 
 

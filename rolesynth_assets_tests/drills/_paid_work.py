@@ -107,10 +107,16 @@ def work(stage: Stage, folder: Path, url: str, **settings: Any) -> int:
     roles = load_role_sets()[ROLE_SET].written_roles()
     write = write_captions if stage == "captions" else write_scores
     engine: ChatEngine = OpenAIEngine(
-        EngineSettings(
-            **{"engine": "openai", "model": "stub", "base_url": url, "revision": "1"}
-            | {"api_key": KEY, "concurrency": CONCURRENCY}
-            | settings
+        EngineSettings.model_validate(
+            {
+                "engine": "openai",
+                "model": "stub",
+                "base_url": url,
+                "revision": "1",
+                "api_key": KEY,
+                "concurrency": CONCURRENCY,
+                **settings,
+            }
         )
     )
     made = asyncio.run(write(Store(folder), engine, SHARD, ROLE_SET, roles, run_id="drill"))
@@ -119,22 +125,22 @@ def work(stage: Stage, folder: Path, url: str, **settings: Any) -> int:
 
 def _cads(folder: Path, url: str, settings: Mapping[str, Any]) -> int:
     from rolesynth_assets.cads.collective.collective import Collective
-    from rolesynth_assets.cads.drawing import renderer
+    from rolesynth_assets.cads.drawing import factory
     from rolesynth_assets.cads.round.stored_round import Place, make_round
     from rolesynth_assets.mllm.reply_journal import journal_path
 
     member = {"engine": "openai", "base_url": url, "api_key_env": "STUB_KEY", "revision": "1"}
-    limits = {"concurrency": CONCURRENCY} | settings
+    limits = {"concurrency": CONCURRENCY, **settings}
     members = [{"name": name, "model": name, **member, **limits} for name in SKILLS]
     collective = Collective.model_validate({"name": "drill", "members": members})
-    make_renderer, renderer.make_renderer = renderer.make_renderer, _plain
+    make_renderer, factory.make_renderer = factory.make_renderer, _plain
     try:
         outcome, _ = make_round(
             *(Store(folder), collective, {"STUB_KEY": KEY}, journal_path(folder, "cads")),
             *(Place(DOMAIN, ROUND, None, "drill"), {}),
         )
     finally:
-        renderer.make_renderer = make_renderer
+        factory.make_renderer = make_renderer
     return outcome.to_ask_again
 
 
