@@ -41,7 +41,7 @@ class Server:
     environ: Mapping[str, str]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser_path() -> str:
     if os.environ.get(chromium.SKIP):
         pytest.skip(f"{chromium.SKIP} is set")
@@ -51,7 +51,7 @@ def browser_path() -> str:
     return path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server(browser_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The UI over the small project; the server starts while the project is made."""
     project = tmp_path_factory.mktemp("browser")

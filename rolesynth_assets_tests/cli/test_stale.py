@@ -54,6 +54,7 @@ def project(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     home = tmp_path / ".dagster"
     shutil.copytree(made, home)
     monkeypatch.setenv("DAGSTER_HOME", str(home))
+    monkeypatch.chdir(tmp_path)  # the clone's own dagster.yaml differs from this home's
     with dg.DagsterInstance.get() as instance:
         project = Project(instance)
         project.world.contents |= {("up", "b"): "1", ("down", "b"): "1"}

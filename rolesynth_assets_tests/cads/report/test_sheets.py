@@ -122,8 +122,10 @@ def test_options_stand_on_lines_of_their_own() -> None:
 def test_modules_load_no_heavy_library() -> None:
     code = (
         "import sys\n"
-        "from rolesynth_assets.cads import checks, extra_checks, leaks, reference_truth\n"
-        "from rolesynth_assets.cads import report, report_page, showcase\n"
+        "from rolesynth_assets.cads.drawing import answer_leaks\n"
+        "from rolesynth_assets.cads.extra_checks import findings, near_duplicates, reference_truth\n"
+        "from rolesynth_assets.cads.report import counts, page, sheets\n"
+        "from rolesynth_assets.cads.round import checks\n"
         "heavy = {'polars', 'pyarrow', 'PIL', 'imagehash', 'datasketch', 'matplotlib', 'scipy'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
