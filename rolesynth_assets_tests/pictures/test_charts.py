@@ -145,7 +145,8 @@ def test_modules_load_no_plotting_library_and_drawing_leaves_no_global_state() -
     code = (
         "import sys\n"
         "from rolesynth_assets.pictures import charts, gallery, markdown, thumbnails\n"
-        "from rolesynth_assets.pairs import checks, cut, cut_rows, diversity, drop_ledger, scoring\n"
+        "from rolesynth_assets.pairs import checks, cut, cut_rows, diversity\n"
+        "from rolesynth_assets.pairs import drop_ledger, scoring\n"
         "heavy = {'matplotlib', 'torch', 'sentence_transformers', 'sacrebleu', 'lance', 'PIL'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
         "charts.size_histogram([10], [20])\n"

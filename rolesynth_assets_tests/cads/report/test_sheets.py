@@ -123,7 +123,8 @@ def test_modules_load_no_heavy_library() -> None:
     code = (
         "import sys\n"
         "from rolesynth_assets.cads.drawing import answer_leaks\n"
-        "from rolesynth_assets.cads.extra_checks import findings, near_duplicates, reference_truth\n"
+        "from rolesynth_assets.cads.extra_checks import findings, near_duplicates\n"
+        "from rolesynth_assets.cads.extra_checks import reference_truth\n"
         "from rolesynth_assets.cads.report import counts, page, sheets\n"
         "from rolesynth_assets.cads.round import checks\n"
         "heavy = {'polars', 'pyarrow', 'PIL', 'imagehash', 'datasketch', 'matplotlib', 'scipy'}\n"
