@@ -5,8 +5,8 @@ profile, the machine's role; GOOGLE_APPLICATION_CREDENTIALS. A URL holds none. A
 AWS_ENDPOINT_URL_S3) names another S3 service, AWS_SKIP_SIGNATURE=true asks without credentials; the
 library that is used here reads neither by itself, so this module does.
 
-obstore 0.12 would not do instead of pyarrow: one key with an empty part (`a//b`) or a part `..`
-ends its listing of a whole bucket, it reports a refused or missing bucket as a `GenericError` when
+obstore 0.12 would not do instead of pyarrow: one key with an empty part (`a//b`) or a part `.`
+stops its listing of a whole bucket, it reports a refused or missing bucket as a `GenericError` when
 it lists, and it reads AWS profiles through boto3 alone.
 """
 
