@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import atexit
-import os
 import re
-import subprocess
 from functools import lru_cache
-from threading import Lock
+from typing import Any
 
-from rolesynth_assets.answers import child_process
+from rolesynth_assets.answers.checker_process import CHECKERS, CheckerStartError
 
 MAX_CHARS = 200
 """Of one expression; a longer one is not compared."""
 SECONDS = 8.0
 """One comparison; then the worker is ended and the answer is not known."""
-START_SECONDS = 60.0
-"""The first comparison, which imports sympy."""
+STEP_SECONDS = 2
+"""math-verify's own limit on a step of a comparison."""
+TOLERANCE = 1e-6
+"""Relative, as for plain numbers."""
 
 _MATHS = re.compile(r"[\\^_=\u221a\u03c0]|[\w)\]}]\s?[-+*/]\s?[\w(\[{\\]|\d[a-z]|[a-z]\d|[(\[].*,")
 _FUNCTIONS = r"sqrt|sin|cos|tan|log|ln|exp|pi|theta|alpha|beta|frac|times|cdot|infty"
@@ -36,14 +35,17 @@ def same_expression(one: str, other: str) -> bool | None:
 
     Returns:
         Whether they are equal; None where that is not known: prose, an expression too long or too
-        hard, symbols for which no equality is found. Never takes longer than `SECONDS`, the first
-        comparison of a process `START_SECONDS`.
+        hard, symbols for which no equality is found, no worker that starts. Takes at most
+        `SECONDS`, not counting the start of a worker or the wait for a free one.
     """
     if not (_mathematical(one) and _mathematical(other)):
         return None
     if not (_MATHS.search(one) or _MATHS.search(other)):
         return None
-    return _WORKER.compare(_as_latex(one), _as_latex(other))
+    try:
+        return _compared(_as_latex(one), _as_latex(other))
+    except CheckerStartError:  # nothing that the answers are to blame for, so not remembered
+        return None
 
 
 def _mathematical(text: str) -> bool:
@@ -60,37 +62,49 @@ def _as_latex(text: str) -> str:
     return _NAMED.sub(r"\\\g<0>", text)
 
 
-class _Worker:
-    """Starts the worker process when it is first needed and again after it had to be ended."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._owner = 0
-
-    @lru_cache(maxsize=50_000)  # noqa: B019 - there is one worker, for the life of the process
-    def compare(self, one: str, other: str) -> bool | None:
-        with self._lock:
-            fresh = self._process is None or self._owner != os.getpid()  # a fork has no worker
-            process = self._start() if fresh else self._process
-            assert process is not None
-            try:
-                said = child_process.ask(process, (one, other), START_SECONDS if fresh else SECONDS)
-            except (TimeoutError, child_process.GoneError):
-                self.end()
-                return None
-        return {b"equal": True, b"different": False}.get(said.strip())
-
-    def end(self) -> None:
-        if self._process is not None and self._owner == os.getpid():
-            child_process.end(self._process)
-        self._process = None
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        self._owner = os.getpid()
-        self._process = child_process.start("rolesynth_assets.answers.latex_worker", quiet=True)
-        return self._process
+@lru_cache(maxsize=50_000)
+def _compared(one: str, other: str) -> bool | None:
+    return CHECKERS.ask(compare, (one, other), SECONDS)
 
 
-_WORKER = _Worker()
-atexit.register(_WORKER.end)
+def compare(one: str, other: str) -> bool | None:
+    """Compare two LaTeX expressions, without a bound on time or memory: only a worker calls it.
+
+    Returns:
+        True if they are equal, False if both are numbers and differ; None where math-verify merely
+        finds no equality of two expressions.
+    """
+    from latex2sympy2_extended import NormalizationConfig
+    from math_verify import LatexExtractionConfig, parse, verify
+
+    # units stay, or 5 cm would equal 5 m
+    normal = NormalizationConfig(
+        basic_latex=True, units=False, malformed_operators=True, nits=True, boxed="none"
+    )
+    read = [
+        parse(
+            f"${text}$",
+            [LatexExtractionConfig(normalization_config=normal)],
+            fallback_mode="no_fallback",
+            parsing_timeout=STEP_SECONDS,
+        )
+        for text in (one, other)
+    ]
+    if not all(read):
+        return None
+    first, second = (_number(parsed[0]) for parsed in read)
+    if first is not None and second is not None:
+        return abs(first - second) <= TOLERANCE * max(abs(first), abs(second))
+    equal = any(  # verify is not symmetric
+        verify(gold, target, float_rounding=6, timeout_seconds=STEP_SECONDS)
+        for gold, target in (read, reversed(read))
+    )
+    return True if equal else None
+
+
+def _number(parsed: Any) -> complex | None:
+    """The value of an expression without symbols, or None."""
+    if not getattr(parsed, "is_number", False):
+        return None
+    value = complex(parsed.evalf(20))
+    return value if abs(value) < 1e300 else None

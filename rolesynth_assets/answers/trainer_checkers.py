@@ -37,7 +37,7 @@ def gradable(answer: str, task_type: TaskType, checker: Checker) -> bool:
     """Say whether `checker` grades the answer equal to itself and different from others.
 
     Bounded in length only: symbolic algebra can run for ever on a short answer. Use
-    `grading_process.AnswerGrader` on answers that nobody has looked at.
+    `checker_process.AnswerGrader` on answers that nobody has looked at.
     """
     return trainer_gold(answer, task_type, checker) is not None
 

@@ -4,6 +4,10 @@ Credentials come from where the vendor's own tools look: AWS_ACCESS_KEY_ID and i
 profile, the machine's role; GOOGLE_APPLICATION_CREDENTIALS. A URL holds none. AWS_ENDPOINT_URL (or
 AWS_ENDPOINT_URL_S3) names another S3 service, AWS_SKIP_SIGNATURE=true asks without credentials; the
 library that is used here reads neither by itself, so this module does.
+
+obstore 0.12 would not do instead of pyarrow: one key with an empty part (`a//b`) or a part `.`
+stops its listing of a whole bucket, it reports a refused or missing bucket as a `GenericError` when
+it lists, and it reads AWS profiles through boto3 alone.
 """
 
 from __future__ import annotations
