@@ -69,6 +69,13 @@ def any_key(column: str, keys: Sequence[str]) -> str:
     return f"{column} IN ({', '.join(quoted(key) for key in keys)})"
 
 
+def refers_to(spec: TableSpec, column: str, keys: Sequence[str]) -> str:
+    """Write as a predicate that a foreign key holds one of some keys of the other table."""
+    if column not in spec.joined:
+        return any_key(column, keys)
+    return " OR ".join(f"{column} LIKE {quoted(f'%{key}%')}" for key in keys)
+
+
 def checked_rows(spec: TableSpec, partition: Mapping[str, str], rows: pa.Table) -> pa.Table:
     """Bring `rows` into the schema of their table, or say which column does not fit.
 

@@ -6,7 +6,8 @@ may share a role, and two shards may hold the same image.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
@@ -22,6 +23,9 @@ class TableSpec:
         partition_by: Columns that name the partition, the same for all of its rows.
         content: Columns that make a partition's digest, the key first. A column left out (a
             latency, a run id) can change without making anything downstream stale.
+        of: Foreign keys: the table whose key a column holds. A row goes with any row that it
+            refers to when an image is withdrawn, and a trace follows it.
+        joined: Those columns of `of` that hold several keys, joined by spaces.
     """
 
     name: str
@@ -29,14 +33,23 @@ class TableSpec:
     key: str
     partition_by: tuple[str, ...]
     content: tuple[str, ...]
+    of: Mapping[str, str] = field(default_factory=dict)
+    joined: tuple[str, ...] = ()
+
+    @property
+    def row(self) -> str:
+        """What one of its rows is called: `caption` of `captions`."""
+        return self.name.removesuffix("s")
 
     def __post_init__(self) -> None:
         """Refuse a spec that names columns it does not have."""
-        unknown = {self.key, *self.partition_by, *self.content} - set(self.schema.names)
+        unknown = {self.key, *self.partition_by, *self.content, *self.of} - set(self.schema.names)
         if unknown:
             raise ValueError(f"Table {self.name!r} has no column {sorted(unknown)}.")
         if self.content[:1] != (self.key,):
             raise ValueError(f"Table {self.name!r}: the key comes first in `content`.")
+        if not set(self.joined) <= set(self.of):
+            raise ValueError(f"Table {self.name!r}: each column of `joined` stands in `of`.")
 
 
 def _required(name: str, kind: pa.DataType) -> pa.Field:
@@ -122,6 +135,7 @@ CAPTIONS = TableSpec(
     key="caption_id",
     partition_by=("shard", "role_set"),
     content=("caption_id", "text", "reason"),
+    of={"image_id": "images", "role_fingerprint": "roles"},
 )
 
 SCORES = TableSpec(
@@ -142,6 +156,7 @@ SCORES = TableSpec(
     key="score_id",
     partition_by=("shard", "role_set"),
     content=("score_id", "caption_id", "score", "reason"),
+    of={"caption_id": "captions", "image_id": "images"},
 )
 
 PAIRS = TableSpec(
@@ -157,6 +172,7 @@ PAIRS = TableSpec(
     key="caption_id",
     partition_by=("shard", "role_set"),
     content=("caption_id", "text", "kept", "reason"),
+    of={"caption_id": "captions", "image_id": "images"},
 )
 
 SEEDS = TableSpec(
@@ -174,6 +190,8 @@ SEEDS = TableSpec(
     key="seed_id",
     partition_by=("domain",),
     content=("seed_id", "problem", "answer", "image_ids"),
+    of={"image_ids": "images"},
+    joined=("image_ids",),
 )
 
 SEED_REJECTS = TableSpec(
@@ -242,6 +260,7 @@ CANDIDATES = TableSpec(
         "duplicate_of",
         "consensus_without_writer",
     ),
+    of={"seed_id": "seeds", "image_id": "images"},
 )
 
 VERDICTS = TableSpec(
@@ -266,6 +285,7 @@ VERDICTS = TableSpec(
     key="verdict_id",
     partition_by=("domain", "round"),
     content=("verdict_id", "candidate_id", "answer", "correct", "decided_by", "reason"),
+    of={"candidate_id": "candidates"},
 )
 
 CONTEXTS = TableSpec(
@@ -286,6 +306,7 @@ CONTEXTS = TableSpec(
     key="context_id",
     partition_by=("domain", "round"),
     content=("context_id", "seed_id", "round_number", "text", "reflection", "dealt", "reason"),
+    of={"seed_id": "seeds"},
 )
 
 PROBLEMS = TableSpec(
@@ -307,25 +328,45 @@ PROBLEMS = TableSpec(
     key="problem_id",
     partition_by=("domain",),
     content=("problem_id", "question", "answer", "strategy", "image_id", "kept", "reason"),
+    of={"problem_id": "candidates", "seed_id": "seeds", "image_id": "images"},
 )
 
-TABLES: dict[str, TableSpec] = {
-    spec.name: spec
-    for spec in (
-        IMAGES,
-        IMAGE_REJECTS,
-        ROLES,
-        CAPTIONS,
-        SCORES,
-        PAIRS,
-        SEEDS,
-        SEED_REJECTS,
-        CANDIDATES,
-        VERDICTS,
-        CONTEXTS,
-        PROBLEMS,
-    )
-}
+
+def by_name(*specs: TableSpec) -> dict[str, TableSpec]:
+    """Return tables by name, each after those that it refers to.
+
+    Raises:
+        ValueError: A table refers to one that does not come before it, or has a column with the
+            name of another table's key that `of` does not mention.
+    """
+    tables: dict[str, TableSpec] = {}
+    for spec in specs:
+        if absent := sorted(set(spec.of.values()) - set(tables)):
+            raise ValueError(f"Table {spec.name!r} refers to {absent}, not listed before it.")
+        keys = {table.key: name for name, table in tables.items()}
+        for column in set(spec.schema.names) & set(keys) - {spec.key, *spec.of}:
+            raise ValueError(
+                f"Table {spec.name!r}: its column {column!r} is the key of {keys[column]!r}; say "
+                f"so in `of`, else its rows outlive a withdrawn image."
+            )
+        tables[spec.name] = spec
+    return tables
+
+
+TABLES: dict[str, TableSpec] = by_name(
+    IMAGES,
+    IMAGE_REJECTS,
+    ROLES,
+    CAPTIONS,
+    SCORES,
+    PAIRS,
+    SEEDS,
+    SEED_REJECTS,
+    CONTEXTS,
+    CANDIDATES,
+    VERDICTS,
+    PROBLEMS,
+)
 
 
 def holds_bytes(kind: pa.DataType) -> bool:
