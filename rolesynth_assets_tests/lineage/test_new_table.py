@@ -10,7 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from rolesynth_assets.cli import withdraw as command
-from rolesynth_assets.lineage.trace.graph import Trace
+from rolesynth_assets.lineage.trace.graph import Kind, NodeId, Trace
 from rolesynth_assets.lineage.trace.trace import trace
 from rolesynth_assets.lineage.withdraw.byte_search import files_with, image_needles, needles_of
 from rolesynth_assets.lineage.withdraw.purge import purge
@@ -99,6 +99,18 @@ def test_a_trace_follows_it_up_from_its_id(world: StoredWorld) -> None:
     (above,) = traced.causes(traced.subject)
     assert str(above.id) == f"crop:{crop}"
     assert [str(node.id) for node in traced.causes(above.id)] == [f"image:{image}"]
+
+
+def test_an_image_that_only_it_knows_can_be_traced(world: StoredWorld) -> None:
+    image = world.images["s0"][1]
+    world.store.remove("images", f"image_id = '{image}'")
+    below = trace(world.sources, image).effects
+    assert {node.id.key for node in below(NodeId(Kind.IMAGE, image))} == {
+        crop_id(image, number) for number in TWO_EACH
+    }
+    traced = trace(world.sources, crop_id(image, 0))
+    (above,) = traced.causes(traced.subject)
+    assert above.label == f"{image[:12]} no longer stored"
 
 
 def test_a_withdrawn_image_takes_its_rows(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 
 from rolesynth_assets.lineage.trace import problems as problems
 from rolesynth_assets.lineage.trace import r1 as r1
@@ -37,7 +36,18 @@ def trace(sources: Sources, text: str, *, limit: int = LIMIT) -> Trace:
     builder = TraceBuilder()
     node = _follow(sources, builder, subject, limit)
     follow_rows(sources, builder, node, limit)
-    return builder.build(node)
+    built = builder.build(node)
+    if node.kind is Kind.IMAGE and _is_unknown(built):
+        raise SubjectError(
+            f"No row has the id {short(node.key)}, and no image of that hash has been ingested, "
+            "drawn or withdrawn."
+        )
+    return built
+
+
+def _is_unknown(image: Trace) -> bool:
+    node = image.nodes[image.subject]
+    return not (image.edges or node.facts.get("source") or node.warning)
 
 
 def _follow(sources: Sources, trace: TraceBuilder, subject: Subject, limit: int) -> NodeId:
@@ -52,8 +62,7 @@ def _row(sources: Sources, trace: TraceBuilder, subject: Subject, limit: int) ->
     for parent in sorted(causes, key=[*TABLES].index, reverse=True):
         for key in causes[parent]:
             if row_id(parent, key) not in trace:
-                with suppress(SubjectError):  # an image that is no longer stored is named alone
-                    _follow(sources, trace, Subject(parent, key), limit)
+                _follow(sources, trace, Subject(parent, key), limit)
     return add_row(trace, spec, rows or [{spec.key: subject.key}])
 
 
@@ -78,12 +87,6 @@ def _image(sources: Sources, trace: TraceBuilder, subject: Subject, limit: int) 
     for row in drawn:
         trace.link(NodeId(Kind.CANDIDATE, row["candidate_id"]), node)
     r1.follow_items(sources, trace)
-    built = trace.build(node)
-    if not (built.edges or built.nodes[node].facts.get("source") or built.nodes[node].warning):
-        raise SubjectError(
-            f"No row has the id {short(image)}, and no image of that hash has been ingested, drawn "
-            "or withdrawn."
-        )
     return node
 
 
