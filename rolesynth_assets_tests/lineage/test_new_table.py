@@ -16,7 +16,8 @@ from rolesynth_assets.lineage.withdraw.byte_search import files_with, image_need
 from rolesynth_assets.lineage.withdraw.purge import purge
 from rolesynth_assets.lineage.withdraw.withdrawal import withdraw
 from rolesynth_assets.store.digests import digest
-from rolesynth_assets.store.lance.schemas import TABLES, TableSpec
+from rolesynth_assets.store.lance.schemas import TABLES
+from rolesynth_assets.store.lance.specification import TableSpec
 from rolesynth_assets_tests.lineage.stored_world import StoredWorld
 
 CROPS = TableSpec(

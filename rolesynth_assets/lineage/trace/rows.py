@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from rolesynth_assets.lineage.trace.graph import Kind, Node, NodeId, TraceBuilder
 from rolesynth_assets.lineage.trace.sources import Row, Sources, counted, facts, listed, short
-from rolesynth_assets.store.lance.schemas import TABLES, TableSpec, table_spec
+from rolesynth_assets.store.lance.schemas import TABLES, table_spec
+from rolesynth_assets.store.lance.specification import TableSpec
 
 
 def row_id(table: str, key: str) -> NodeId:

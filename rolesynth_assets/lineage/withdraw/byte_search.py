@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from rolesynth_assets.store.lance.rows import refers_to
-from rolesynth_assets.store.lance.schemas import TABLES, TableSpec
+from rolesynth_assets.store.lance.schemas import TABLES
+from rolesynth_assets.store.lance.specification import TableSpec
 
 if TYPE_CHECKING:
     from rolesynth_assets.store.lance.reader import StoreReader

@@ -9,7 +9,7 @@ from typing import Any, get_args, get_type_hints
 import pyarrow as pa
 
 from rolesynth_assets.store.errors import SchemaMismatchError
-from rolesynth_assets.store.lance.schemas import TableSpec
+from rolesynth_assets.store.lance.specification import TableSpec
 
 
 def rows_of(

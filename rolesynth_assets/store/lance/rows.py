@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 
 from rolesynth_assets.store.errors import DuplicateKeyError, SchemaMismatchError, StoreError
-from rolesynth_assets.store.lance.schemas import TableSpec
+from rolesynth_assets.store.lance.specification import TableSpec
 
 
 def quoted(value: str) -> str:

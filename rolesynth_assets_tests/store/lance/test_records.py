@@ -7,7 +7,7 @@ import pytest
 
 from rolesynth_assets.store.errors import SchemaMismatchError
 from rolesynth_assets.store.lance.records import rows_of
-from rolesynth_assets.store.lance.schemas import TableSpec
+from rolesynth_assets.store.lance.specification import TableSpec
 
 
 @dataclass(frozen=True)

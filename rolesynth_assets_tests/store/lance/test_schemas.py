@@ -5,15 +5,8 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
-from rolesynth_assets.store.lance.schemas import (
-    CAPTIONS,
-    IMAGES,
-    ROLES,
-    TABLES,
-    TableSpec,
-    by_name,
-    table_spec,
-)
+from rolesynth_assets.store.lance.schemas import CAPTIONS, IMAGES, ROLES, TABLES, table_spec
+from rolesynth_assets.store.lance.specification import TableSpec, by_name
 
 
 def test_every_row_belongs_to_its_partition_and_has_a_key() -> None:
