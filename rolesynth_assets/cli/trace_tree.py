@@ -10,7 +10,7 @@ from rich.tree import Tree
 
 from rolesynth_assets.lineage.trace.graph import Kind, Node, NodeId, Trace
 
-COLOURS = {
+COLOURS: dict[str, str] = {
     Kind.IMAGE: "cyan",
     Kind.ROLE: "magenta",
     Kind.CAPTION: "green",
@@ -24,6 +24,7 @@ COLOURS = {
     Kind.VERDICT: "yellow",
     Kind.CONTEXT: "magenta",
 }
+"""By kind; all others are bold."""
 LONGEST = 400
 """Characters of a subject's fact; `--json` and `--html` have all of it."""
 

@@ -6,12 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.cads.extra_checks.near_duplicates import ProblemPrint, problem_print
-from rolesynth_assets.cads.records import (
-    CandidateRecord,
-    ContextRecord,
-    RoundOutcome,
-    VerdictRecord,
-)
+from rolesynth_assets.cads.records import RoundOutcome
 from rolesynth_assets.cads.values import Decision, SeedContext
 from rolesynth_assets.store.digests import digest
 
@@ -27,35 +22,41 @@ class MissingRoundError(RuntimeError):
 
 def candidate_rows(outcome: RoundOutcome) -> pa.Table:
     """Return a round's candidates as rows of the table ``candidates``."""
-    import pyarrow as pa
-
+    from rolesynth_assets.store.lance.records import rows_of
     from rolesynth_assets.store.lance.schemas import CANDIDATES
 
-    rows = [{**_place(outcome), **_candidate(record)} for record in outcome.candidates]
-    return pa.Table.from_pylist(rows, schema=CANDIDATES.schema)
+    problems = [record.problem for record in outcome.candidates]
+    return rows_of(
+        CANDIDATES,
+        outcome.candidates,
+        **_place(outcome),
+        claimed_domain=[problem and problem.domain for problem in problems],
+        core_concepts=[
+            problem and json.dumps(problem.core_concepts, ensure_ascii=False)
+            for problem in problems
+        ],
+        without=["latency_s"],
+    )
 
 
 def verdict_rows(outcome: RoundOutcome) -> pa.Table:
     """Return a round's verdicts as rows of the table ``verdicts``."""
-    import pyarrow as pa
-
+    from rolesynth_assets.store.lance.records import rows_of
     from rolesynth_assets.store.lance.schemas import VERDICTS
 
-    rows = [{**_place(outcome), **_verdict(record)} for record in outcome.verdicts]
-    return pa.Table.from_pylist(rows, schema=VERDICTS.schema)
+    return rows_of(VERDICTS, outcome.verdicts, **_place(outcome), without=["calls"])
 
 
 def context_rows(outcome: RoundOutcome) -> pa.Table:
     """Return a round's contexts as rows of the table ``contexts``, one for each seed."""
-    import pyarrow as pa
-
+    from rolesynth_assets.store.lance.records import rows_of
     from rolesynth_assets.store.lance.schemas import CONTEXTS
 
-    rows = [
-        {**_place(outcome), **_context(record, outcome.domain, outcome.round_key)}
+    ids = [
+        digest("context row", outcome.domain, outcome.round_key, record.seed_id)
         for record in outcome.contexts
     ]
-    return pa.Table.from_pylist(rows, schema=CONTEXTS.schema)
+    return rows_of(CONTEXTS, outcome.contexts, **_place(outcome), context_id=ids)
 
 
 def read_previous(
@@ -124,89 +125,5 @@ def _until(round_key: str) -> str:
     return f"round <= {quoted(round_key)}"
 
 
-def _place(outcome: RoundOutcome) -> dict[str, object]:
+def _place(outcome: RoundOutcome) -> dict[str, str]:
     return {"domain": outcome.domain, "round": outcome.round_key, "run_id": outcome.run_id}
-
-
-def _candidate(record: CandidateRecord) -> dict[str, object]:
-    problem = record.problem
-    written: dict[str, object] = {}
-    if problem is not None:
-        written = {
-            "strategy": problem.strategy,
-            "strategy_detail": problem.strategy_detail,
-            "task_type": problem.task_type,
-            "claimed_domain": problem.domain,
-            "core_concepts": json.dumps(problem.core_concepts, ensure_ascii=False),
-            "question": problem.question,
-            "answer": problem.answer,
-            "solution": problem.solution,
-        }
-    return {
-        "candidate_id": record.candidate_id,
-        "seed_id": record.seed_id,
-        "round_number": record.round_number,
-        "index": record.index,
-        "member": record.member,
-        "model": record.model,
-        "revision": record.revision,
-        "context_digest": record.context_digest,
-        **written,
-        "visual_prompt": record.visual_prompt,
-        "renderer": record.renderer,
-        "image_id": record.image_id,
-        "image": record.image,
-        "decision": record.decision,
-        "reason": record.reason,
-        "detail": record.detail,
-        "judges": record.judges,
-        "consensus": record.consensus,
-        "hard": record.hard,
-        "text_only_leak": record.text_only_leak,
-        "suspect_label": record.suspect_label,
-        "copied_numbers": record.copied_numbers,
-        "duplicate_of": record.duplicate_of,
-        "consensus_without_writer": record.consensus_without_writer,
-        "calls": record.spent.calls,
-        "prompt_tokens": record.spent.prompt_tokens,
-        "completion_tokens": record.spent.completion_tokens,
-    }
-
-
-def _verdict(record: VerdictRecord) -> dict[str, object]:
-    verdict = record.verdict
-    return {
-        "verdict_id": record.verdict_id,
-        "candidate_id": record.candidate_id,
-        "judge": verdict.judge,
-        "model": record.model,
-        "revision": record.revision,
-        "with_image": record.with_image,
-        "is_writer": record.is_writer,
-        "answer": verdict.answer,
-        "correct": verdict.correct,
-        "decided_by": verdict.decided_by,
-        "reason": verdict.reason,
-        "detail": verdict.detail,
-        "rationale": verdict.rationale,
-        "raw": verdict.raw,
-        "prompt_tokens": record.spent.prompt_tokens,
-        "completion_tokens": record.spent.completion_tokens,
-        "latency_s": record.spent.latency_s,
-    }
-
-
-def _context(record: ContextRecord, domain: str, round_key: str) -> dict[str, object]:
-    return {
-        "context_id": digest("context row", domain, round_key, record.seed_id),
-        "seed_id": record.seed_id,
-        "round_number": record.round_number,
-        "before": record.before,
-        "text": record.text,
-        "reflection": record.reflection,
-        "hard": record.hard,
-        "dealt": record.dealt,
-        "optimiser": record.optimiser,
-        "reason": record.reason,
-        "detail": record.detail,
-    }

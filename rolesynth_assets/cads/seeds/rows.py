@@ -15,43 +15,19 @@ if TYPE_CHECKING:
 
 def seed_rows(seeds: Sequence[Seed]) -> pa.Table:
     """Return rows of the table `seeds`; `ordinal` is the order in which they were read."""
-    import pyarrow as pa
-
+    from rolesynth_assets.store.lance.records import rows_of
     from rolesynth_assets.store.lance.schemas import SEEDS
 
-    rows = [
-        {
-            "seed_id": seed.seed_id,
-            "domain": seed.domain,
-            "problem": seed.problem,
-            "answer": seed.answer,
-            "ordinal": ordinal,
-            "images": list(seed.images),
-            "image_ids": " ".join(image_id(image) for image in seed.images),
-            "source": seed.source,
-        }
-        for ordinal, seed in enumerate(seeds)
-    ]
-    return pa.Table.from_pylist(rows, schema=SEEDS.schema)
+    shown = [" ".join(image_id(image) for image in seed.images) for seed in seeds]
+    return rows_of(SEEDS, seeds, ordinal=[*range(len(seeds))], image_ids=shown)
 
 
 def seed_reject_rows(rejects: Sequence[SeedReject]) -> pa.Table:
     """Return rows of the table `seed_rejects`."""
-    import pyarrow as pa
-
+    from rolesynth_assets.store.lance.records import rows_of
     from rolesynth_assets.store.lance.schemas import SEED_REJECTS
 
-    rows = [
-        {
-            "reject_id": reject.reject_id,
-            "domain": reject.domain,
-            "source": reject.source,
-            "reason": str(reject.reason),
-            "detail": reject.detail,
-        }
-        for reject in rejects
-    ]
-    return pa.Table.from_pylist(rows, schema=SEED_REJECTS.schema)
+    return rows_of(SEED_REJECTS, rejects)
 
 
 def seeds_from_rows(rows: pa.Table) -> list[Seed]:

@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Kind(StrEnum):
-    """What a node stands for."""
+    """What a node stands for; rows of other tables have the name of a row as theirs."""
 
     IMAGE = "image"
     ROLE = "role"
@@ -34,7 +34,7 @@ class Kind(StrEnum):
 class NodeId:
     """A node's place in the graph; unique within its kind."""
 
-    kind: Kind
+    kind: str
     key: str
 
     def __str__(self) -> str:
@@ -131,11 +131,23 @@ class TraceBuilder:
 
     def of_kind(self, kind: Kind) -> list[NodeId]:
         """The nodes of one kind so far."""
-        return [node for node in self._nodes if node.kind is kind]
+        return [node for node in self._nodes if node.kind == kind]
 
     def effects(self, cause: NodeId, kind: Kind) -> list[NodeId]:
         """What a node led to so far, of one kind."""
-        return [effect for above, effect in self._edges if above == cause and effect.kind is kind]
+        return [effect for above, effect in self._edges if above == cause and effect.kind == kind]
+
+    def all_effects(self, cause: NodeId) -> set[NodeId]:
+        """A node and all that it led to so far, over any number of steps."""
+        below: dict[NodeId, list[NodeId]] = {}
+        for above, effect in self._edges:
+            below.setdefault(above, []).append(effect)
+        found, left = {cause}, [cause]
+        while left:
+            new = [effect for effect in below.get(left.pop(), ()) if effect not in found]
+            found.update(new)
+            left += new
+        return found
 
     def note(self, text: str) -> None:
         """Say what could not be followed."""

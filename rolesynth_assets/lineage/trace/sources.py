@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rolesynth_assets.clip.checkpoint.recorded_trainings import Training, read_trainings
-from rolesynth_assets.store.lance.rows import any_key
+from rolesynth_assets.store.lance.rows import refers_to
 from rolesynth_assets.store.lance.schemas import holds_bytes, table_spec
 from rolesynth_assets.store.tombstones import Tombstone, read_tombstones
 from rolesynth_assets.training_sets.pins import Pin, read_pins
@@ -57,9 +57,10 @@ class Sources:
     def keyed(
         self, table: str, column: str, values: Iterable[str], version: int | None = None
     ) -> list[Row]:
-        """Read the rows whose `column` is one of some `values`; none asks for nothing."""
+        """Read the rows whose `column` names one of some `values`; none asks for nothing."""
         wanted = sorted(set(values))
-        return self.rows(table, any_key(column, wanted), version) if wanted else []
+        where = refers_to(table_spec(table), column, wanted)
+        return self.rows(table, where, version) if wanted else []
 
     @cached_property
     def tombstones(self) -> dict[str, Tombstone]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 from rolesynth_assets.images.descriptor import is_url
 from rolesynth_assets.store.digests import image_id
 from rolesynth_assets.store.lance.rows import quoted
-from rolesynth_assets.store.lance.schemas import table_spec
+from rolesynth_assets.store.lance.schemas import TABLES, table_spec
 
 if TYPE_CHECKING:
     from rolesynth_assets.lineage.trace.sources import Sources
@@ -21,20 +20,12 @@ WHOLE = hashlib.sha256().digest_size * 2
 """Hex characters of a whole id."""
 LEAST = 6
 """Characters of an abbreviated id."""
-TABLES: Mapping[str, str] = {
-    "image": "images",
-    "caption": "captions",
-    "score": "scores",
-    "seed": "seeds",
-    "candidate": "candidates",
-    "problem": "problems",
-    "verdict": "verdicts",
-}
-"""Tables that are searched for an id, by what `KIND:ID` calls their rows, in this order."""
+_SHOWN_WITH_OTHERS = ("pairs", "contexts")
+"""Tables whose rows stand in the traces of captions and candidates, not under ids of their own."""
 ASSETS = ("training_sets", "clip_checkpoints", "benchmark_scores", "r1_checkpoints", "r1_scores")
 """Assets of which a partition can be traced."""
 _PARTITION = re.compile(r"^(?P<asset>[a-z0-9_]+)\[(?P<key>[^\]]+)\]$")
-_ID = re.compile(rf"^(?:(?P<kind>[a-z]+):)?(?P<key>[0-9a-fA-F]{{{LEAST},{WHOLE}}})$")
+_ID = re.compile(rf"^(?:(?P<kind>[a-z_]+):)?(?P<key>[0-9a-fA-F]{{{LEAST},{WHOLE}}})$")
 
 
 class SubjectError(ValueError):
@@ -47,6 +38,18 @@ class Subject:
 
     table: str
     key: str
+
+
+def tables_by_kind() -> dict[str, str]:
+    """Return the tables that are searched for an id, in this order.
+
+    Images and all tables that refer to others, by what `KIND:ID` calls their rows.
+    """
+    return {
+        spec.row: name
+        for name, spec in TABLES.items()
+        if name not in _SHOWN_WITH_OTHERS and (name == "images" or spec.of)
+    }
 
 
 def find_subject(sources: Sources, text: str) -> Subject:
@@ -72,14 +75,15 @@ def find_subject(sources: Sources, text: str) -> Subject:
     if is_url(text):
         return _read_from(sources, text)
     found = _ID.match(text)
-    if not found or (found["kind"] and found["kind"] not in TABLES):
+    tables = tables_by_kind()
+    if not found or (found["kind"] and found["kind"] not in tables):
         raise SubjectError(
             f"{text!r} is neither a file, nor an id of {LEAST} to {WHOLE} hex digits "
-            f"({', '.join(f'{kind}:' for kind in TABLES)} may stand before it), nor a partition "
+            f"({', '.join(f'{kind}:' for kind in tables)} may stand before it), nor a partition "
             f"such as clip_checkpoints[roles5|0] or benchmark_scores[glyphs|roles5]."
         )
-    tables = [TABLES[found["kind"]]] if found["kind"] else list(TABLES.values())
-    return _search(sources, tables, found["key"].lower())
+    searched = [tables[found["kind"]]] if found["kind"] else list(tables.values())
+    return _search(sources, searched, found["key"].lower())
 
 
 def _read_from(sources: Sources, url: str) -> Subject:

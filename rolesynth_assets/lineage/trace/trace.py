@@ -9,8 +9,10 @@ from rolesynth_assets.lineage.trace import r1 as r1
 from rolesynth_assets.lineage.trace import training as training
 from rolesynth_assets.lineage.trace.captions import add_captions, add_images, add_pairs, add_scores
 from rolesynth_assets.lineage.trace.graph import Kind, Node, NodeId, Trace, TraceBuilder
+from rolesynth_assets.lineage.trace.rows import add_row, follow_rows, referred_rows, row_id
 from rolesynth_assets.lineage.trace.sources import Sources, short
 from rolesynth_assets.lineage.trace.subject import Subject, SubjectError, find_subject
+from rolesynth_assets.store.lance.schemas import TABLES, table_spec
 
 LIMIT = 10
 """Rows listed where an artefact has thousands; the rest is counted."""
@@ -32,7 +34,36 @@ def trace(sources: Sources, text: str, *, limit: int = LIMIT) -> Trace:
     """
     subject = find_subject(sources, text)
     builder = TraceBuilder()
-    return builder.build(_WAYS[subject.table](sources, builder, subject, limit))
+    node = _follow(sources, builder, subject, limit)
+    follow_rows(sources, builder, node, limit)
+    built = builder.build(node)
+    if node.kind is Kind.IMAGE and _is_unknown(built):
+        raise SubjectError(
+            f"No row has the id {short(node.key)}, and no image of that hash has been ingested, "
+            "drawn or withdrawn."
+        )
+    return built
+
+
+def _is_unknown(image: Trace) -> bool:
+    node = image.nodes[image.subject]
+    return not (image.edges or node.facts.get("source") or node.warning)
+
+
+def _follow(sources: Sources, trace: TraceBuilder, subject: Subject, limit: int) -> NodeId:
+    return _WAYS.get(subject.table, _row)(sources, trace, subject, limit)
+
+
+def _row(sources: Sources, trace: TraceBuilder, subject: Subject, limit: int) -> NodeId:
+    """A row of any other table: first the rows that it refers to, the nearest first."""
+    spec = table_spec(subject.table)
+    rows = sources.keyed(spec.name, spec.key, [subject.key])
+    causes = referred_rows(spec, rows)
+    for parent in sorted(causes, key=[*TABLES].index, reverse=True):
+        for key in causes[parent]:
+            if row_id(parent, key) not in trace:
+                _follow(sources, trace, Subject(parent, key), limit)
+    return add_row(trace, spec, rows or [{spec.key: subject.key}])
 
 
 def _image(sources: Sources, trace: TraceBuilder, subject: Subject, limit: int) -> NodeId:
@@ -47,7 +78,7 @@ def _image(sources: Sources, trace: TraceBuilder, subject: Subject, limit: int) 
     pairs = sources.keyed("pairs", "image_id", [image])
     add_pairs(sources, trace, pairs)
     training.follow_pairs(sources, trace, "image_id", [image], pairs)
-    for seed in sources.rows("seeds", f"image_ids LIKE '%{image}%'"):
+    for seed in sources.keyed("seeds", "image_ids", [image]):
         problems.add_seeds(sources, trace, [seed["seed_id"]])
         trace.link(node, NodeId(Kind.SEED, seed["seed_id"]))
         problems.follow_seed(sources, trace, seed["seed_id"], limit)
@@ -56,12 +87,6 @@ def _image(sources: Sources, trace: TraceBuilder, subject: Subject, limit: int) 
     for row in drawn:
         trace.link(NodeId(Kind.CANDIDATE, row["candidate_id"]), node)
     r1.follow_items(sources, trace)
-    built = trace.build(node)
-    if not (built.edges or built.nodes[node].facts.get("source") or built.nodes[node].warning):
-        raise SubjectError(
-            f"No row has the id {short(image)}, and no image of that hash has been ingested, drawn "
-            "or withdrawn."
-        )
     return node
 
 
@@ -74,12 +99,6 @@ def _caption(sources: Sources, trace: TraceBuilder, subject: Subject, limit: int
     add_pairs(sources, trace, pairs)
     training.follow_pairs(sources, trace, "caption_id", [subject.key], pairs)
     return NodeId(Kind.CAPTION, subject.key)
-
-
-def _score(sources: Sources, trace: TraceBuilder, subject: Subject, limit: int) -> NodeId:
-    row = sources.keyed("scores", "score_id", [subject.key])[0]
-    _caption(sources, trace, Subject("captions", row["caption_id"]), limit)
-    return NodeId(Kind.SCORE, subject.key)
 
 
 def _seed(sources: Sources, trace: TraceBuilder, subject: Subject, limit: int) -> NodeId:
@@ -96,12 +115,6 @@ def _candidate(sources: Sources, trace: TraceBuilder, subject: Subject, limit: i
     problems.add_problems(sources, trace, [subject.key])
     r1.follow_items(sources, trace)
     return NodeId(Kind.CANDIDATE if rows else Kind.PROBLEM, subject.key)
-
-
-def _verdict(sources: Sources, trace: TraceBuilder, subject: Subject, limit: int) -> NodeId:
-    row = sources.keyed("verdicts", "verdict_id", [subject.key])[0]
-    _candidate(sources, trace, Subject("candidates", row["candidate_id"]), limit)
-    return NodeId(Kind.VERDICT, subject.key)
 
 
 def _training_set(sources: Sources, trace: TraceBuilder, subject: Subject, limit: int) -> NodeId:
@@ -168,14 +181,13 @@ Way = Callable[[Sources, TraceBuilder, Subject, int], NodeId]
 _WAYS: dict[str, Way] = {
     "images": _image,
     "captions": _caption,
-    "scores": _score,
     "seeds": _seed,
     "candidates": _candidate,
     "problems": _candidate,
-    "verdicts": _verdict,
     "training_sets": _training_set,
     "clip_checkpoints": _checkpoint,
     "benchmark_scores": _benchmark,
     "r1_checkpoints": _r1_checkpoint,
     "r1_scores": _r1_score,
 }
+"""Assets, and tables whose rows lead to more than their foreign keys say; others go `_row`."""

@@ -8,7 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rolesynth_assets.store.lance.rows import any_key
+import pyarrow as pa
+
+from rolesynth_assets.store.lance.rows import refers_to
+from rolesynth_assets.store.lance.schemas import TABLES
+from rolesynth_assets.store.lance.specification import TableSpec
 
 if TYPE_CHECKING:
     from rolesynth_assets.store.lance.reader import StoreReader
@@ -33,21 +37,46 @@ def image_needles(store: StoreReader, image_ids: Sequence[str]) -> list[bytes]:
 
     Call it before the rows are removed, or at least before a purge.
     """
-    found: dict[str, bytes] = {}
-    drawn = store.read(
-        "candidates", None, ["image_id", "image"], any_key("image_id", image_ids)
-    ).to_pylist()
-    found |= {row["image_id"]: row["image"] for row in drawn if row["image"]}
-    for version in store.versions("images"):
-        absent = [image for image in image_ids if image not in found]
-        if not absent:
-            break
-        rows = store.read(
-            "images", None, ["image_id", "data"], any_key("image_id", absent), version
-        )
-        found |= {row["image_id"]: row["data"] for row in rows.to_pylist()}
+    holders = _holders()
+    found: dict[str, set[bytes]] = {}
+    for spec, column in holders:
+        _add_images(found, store, spec, column, image_ids)
+    for spec, column in holders:
+        for version in store.versions(spec.name):
+            absent = [image for image in image_ids if image not in found]
+            if not absent:
+                break
+            _add_images(found, store, spec, column, absent, version)
     others = _staying(store, image_ids)
-    return [needle for data in found.values() for needle in needles_of(data, others)]
+    images = sorted({data for same in found.values() for data in same})
+    return [needle for data in images for needle in needles_of(data, others)]
+
+
+def _holders() -> list[tuple[TableSpec, str]]:
+    """Tables with bytes made of one image, and the column that names the image."""
+    found = []
+    for name, spec in TABLES.items():
+        columns = [c for c, of in spec.of.items() if of == "images" and c not in spec.joined]
+        if any(pa.types.is_binary(field.type) for field in spec.schema):
+            found += [(spec, c) for c in ([spec.key] if name == "images" else columns)]
+    return found
+
+
+def _add_images(
+    found: dict[str, set[bytes]],
+    store: StoreReader,
+    spec: TableSpec,
+    column: str,
+    image_ids: Sequence[str],
+    version: int | None = None,
+) -> None:
+    """Add what a table holds of some images, by image."""
+    kept = [field.name for field in spec.schema if pa.types.is_binary(field.type)]
+    where = refers_to(spec, column, image_ids)
+    for row in store.read(spec.name, None, [column, *kept], where, version).to_pylist():
+        data = {row[name] for name in kept if row[name]}
+        if data:
+            found.setdefault(row[column], set()).update(data)
 
 
 def _staying(store: StoreReader, image_ids: Sequence[str]) -> list[bytes]:

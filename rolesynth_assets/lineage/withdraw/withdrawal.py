@@ -19,7 +19,8 @@ from rolesynth_assets.lineage.withdraw.artefacts import (
     record_artefacts,
 )
 from rolesynth_assets.store.digests import image_id
-from rolesynth_assets.store.lance.rows import any_key
+from rolesynth_assets.store.lance.rows import any_key, refers_to
+from rolesynth_assets.store.lance.schemas import TABLES
 from rolesynth_assets.store.tombstones import (
     Tombstone,
     now,
@@ -117,34 +118,31 @@ def _stored_forms(store: StoreReader, image_ids: Sequence[str]) -> Iterator[str]
 def doomed_rows(store: StoreReader, image_ids: Sequence[str]) -> dict[str, str]:
     """Say as SQL predicates which rows of which tables were made of some images.
 
-    An image's captions, scores and pairs; a seed that shows it with all that grew out of the seed;
-    a candidate that it was drawn for, with its verdicts and its problem.
+    The foreign keys of the tables lead there: an image's captions, scores and pairs; a seed that
+    shows it with all that grew out of the seed; a candidate that it was drawn for, with its
+    verdicts and its problem.
 
     Returns:
         Predicate by table, rows that depend on others first; tables without such rows are absent.
     """
-    of_image = any_key("image_id", image_ids)
-    shown = " OR ".join(f"image_ids LIKE '%{image}%'" for image in image_ids)
-    seeds = distinct(store, "seeds", "seed_id", shown)
-    of_seed = any_key("seed_id", seeds) if seeds else "false"
-    candidates = distinct(store, "candidates", "candidate_id", f"({of_image}) OR ({of_seed})")
-    of_candidate = any_key("candidate_id", candidates) if candidates else "false"
-    asked = {
-        "problems": f"({of_image}) OR ({of_seed})",
-        "verdicts": of_candidate,
-        "candidates": of_candidate,
-        "contexts": of_seed,
-        "seeds": of_seed,
-        "pairs": of_image,
-        "scores": of_image,
-        "captions": of_image,
-        "images": of_image,
-    }
-    return {
-        table: where
-        for table, where in asked.items()
-        if where != "false" and store.count(table, where=where)
-    }
+    gone = {"images": list(image_ids)}
+    doomed: dict[str, str] = {}
+    referred_to = {parent for spec in TABLES.values() for parent in spec.of.values()}
+    for name, spec in TABLES.items():  # each after those that it refers to
+        clauses = [
+            refers_to(spec, column, gone[parent])
+            for column, parent in spec.of.items()
+            if gone.get(parent)
+        ]
+        if name == "images":
+            clauses = [any_key(spec.key, image_ids)]
+        where = " OR ".join(f"({clause})" for clause in clauses)
+        if not where or not store.count(name, where=where):
+            continue
+        doomed[name] = where
+        if name in referred_to and name != "images":
+            gone[name] = distinct(store, name, spec.key, where)
+    return dict(reversed(doomed.items()))
 
 
 def _tombstone(store: StoreReader, warehouse: Warehouse, image: str, reason: str) -> Tombstone:

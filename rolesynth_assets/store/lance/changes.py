@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from rolesynth_assets.store.lance.rows import partition_predicate
-from rolesynth_assets.store.lance.schemas import TableSpec, holds_bytes
+from rolesynth_assets.store.lance.schemas import holds_bytes
+from rolesynth_assets.store.lance.specification import TableSpec
 
 if TYPE_CHECKING:
     import lance

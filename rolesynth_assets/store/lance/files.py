@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from rolesynth_assets.store.errors import MissingVersionError, SchemaMismatchError, StoreError
-from rolesynth_assets.store.lance.schemas import TableSpec
+from rolesynth_assets.store.lance.specification import TableSpec
 
 if TYPE_CHECKING:
     import lance

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rolesynth_assets.store.lance.rows import all_of, partition_predicate
-from rolesynth_assets.store.lance.schemas import TableSpec
+from rolesynth_assets.store.lance.specification import TableSpec
 
 if TYPE_CHECKING:
     import lance

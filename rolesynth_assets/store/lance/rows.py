@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 
 from rolesynth_assets.store.errors import DuplicateKeyError, SchemaMismatchError, StoreError
-from rolesynth_assets.store.lance.schemas import TableSpec
+from rolesynth_assets.store.lance.specification import TableSpec
 
 
 def quoted(value: str) -> str:
@@ -67,6 +67,13 @@ def all_of(*predicates: str | None) -> str | None:
 def any_key(column: str, keys: Sequence[str]) -> str:
     """Write `column IN (keys)`; for some thousands of keys at most."""
     return f"{column} IN ({', '.join(quoted(key) for key in keys)})"
+
+
+def refers_to(spec: TableSpec, column: str, keys: Sequence[str]) -> str:
+    """Write as a predicate that a foreign key holds one of some keys of the other table."""
+    if column not in spec.joined:
+        return any_key(column, keys)
+    return " OR ".join(f"{column} LIKE {quoted(f'%{key}%')}" for key in keys)
 
 
 def checked_rows(spec: TableSpec, partition: Mapping[str, str], rows: pa.Table) -> pa.Table:

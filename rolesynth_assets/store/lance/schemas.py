@@ -6,37 +6,9 @@ may share a role, and two shards may hold the same image.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pyarrow as pa
 
-
-@dataclass(frozen=True)
-class TableSpec:
-    """What one Lance table holds.
-
-    Attributes:
-        name: Table name.
-        schema: Columns; `nullable=False` is enforced on every write.
-        key: Column that identifies a row within its partition.
-        partition_by: Columns that name the partition, the same for all of its rows.
-        content: Columns that make a partition's digest, the key first. A column left out (a
-            latency, a run id) can change without making anything downstream stale.
-    """
-
-    name: str
-    schema: pa.Schema
-    key: str
-    partition_by: tuple[str, ...]
-    content: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        """Refuse a spec that names columns it does not have."""
-        unknown = {self.key, *self.partition_by, *self.content} - set(self.schema.names)
-        if unknown:
-            raise ValueError(f"Table {self.name!r} has no column {sorted(unknown)}.")
-        if self.content[:1] != (self.key,):
-            raise ValueError(f"Table {self.name!r}: the key comes first in `content`.")
+from rolesynth_assets.store.lance.specification import TableSpec, by_name
 
 
 def _required(name: str, kind: pa.DataType) -> pa.Field:
@@ -122,6 +94,7 @@ CAPTIONS = TableSpec(
     key="caption_id",
     partition_by=("shard", "role_set"),
     content=("caption_id", "text", "reason"),
+    of={"image_id": "images", "role_fingerprint": "roles"},
 )
 
 SCORES = TableSpec(
@@ -142,6 +115,7 @@ SCORES = TableSpec(
     key="score_id",
     partition_by=("shard", "role_set"),
     content=("score_id", "caption_id", "score", "reason"),
+    of={"caption_id": "captions", "image_id": "images"},
 )
 
 PAIRS = TableSpec(
@@ -157,6 +131,7 @@ PAIRS = TableSpec(
     key="caption_id",
     partition_by=("shard", "role_set"),
     content=("caption_id", "text", "kept", "reason"),
+    of={"caption_id": "captions", "image_id": "images"},
 )
 
 SEEDS = TableSpec(
@@ -174,6 +149,8 @@ SEEDS = TableSpec(
     key="seed_id",
     partition_by=("domain",),
     content=("seed_id", "problem", "answer", "image_ids"),
+    of={"image_ids": "images"},
+    joined=("image_ids",),
 )
 
 SEED_REJECTS = TableSpec(
@@ -242,6 +219,7 @@ CANDIDATES = TableSpec(
         "duplicate_of",
         "consensus_without_writer",
     ),
+    of={"seed_id": "seeds", "image_id": "images"},
 )
 
 VERDICTS = TableSpec(
@@ -266,6 +244,7 @@ VERDICTS = TableSpec(
     key="verdict_id",
     partition_by=("domain", "round"),
     content=("verdict_id", "candidate_id", "answer", "correct", "decided_by", "reason"),
+    of={"candidate_id": "candidates"},
 )
 
 CONTEXTS = TableSpec(
@@ -286,6 +265,7 @@ CONTEXTS = TableSpec(
     key="context_id",
     partition_by=("domain", "round"),
     content=("context_id", "seed_id", "round_number", "text", "reflection", "dealt", "reason"),
+    of={"seed_id": "seeds"},
 )
 
 PROBLEMS = TableSpec(
@@ -307,25 +287,24 @@ PROBLEMS = TableSpec(
     key="problem_id",
     partition_by=("domain",),
     content=("problem_id", "question", "answer", "strategy", "image_id", "kept", "reason"),
+    of={"problem_id": "candidates", "seed_id": "seeds", "image_id": "images"},
 )
 
-TABLES: dict[str, TableSpec] = {
-    spec.name: spec
-    for spec in (
-        IMAGES,
-        IMAGE_REJECTS,
-        ROLES,
-        CAPTIONS,
-        SCORES,
-        PAIRS,
-        SEEDS,
-        SEED_REJECTS,
-        CANDIDATES,
-        VERDICTS,
-        CONTEXTS,
-        PROBLEMS,
-    )
-}
+
+TABLES: dict[str, TableSpec] = by_name(
+    IMAGES,
+    IMAGE_REJECTS,
+    ROLES,
+    CAPTIONS,
+    SCORES,
+    PAIRS,
+    SEEDS,
+    SEED_REJECTS,
+    CONTEXTS,
+    CANDIDATES,
+    VERDICTS,
+    PROBLEMS,
+)
 
 
 def holds_bytes(kind: pa.DataType) -> bool:

@@ -30,7 +30,8 @@ from rolesynth_assets.store.lance.rows import (
     partition_predicate,
     whole_partition,
 )
-from rolesynth_assets.store.lance.schemas import TableSpec, table_spec
+from rolesynth_assets.store.lance.schemas import table_spec
+from rolesynth_assets.store.lance.specification import TableSpec
 
 
 class Store(StoreReader):

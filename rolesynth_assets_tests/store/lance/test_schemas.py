@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pyarrow as pa
 import pytest
 
-from rolesynth_assets.store.lance.schemas import TABLES, TableSpec, table_spec
+from rolesynth_assets.store.lance.schemas import CAPTIONS, IMAGES, ROLES, TABLES, table_spec
+from rolesynth_assets.store.lance.specification import TableSpec, by_name
 
 
 def test_every_row_belongs_to_its_partition_and_has_a_key() -> None:
@@ -32,3 +35,16 @@ def test_a_spec_names_its_own_columns() -> None:
 def test_an_unknown_table_lists_those_there_are() -> None:
     with pytest.raises(KeyError, match=r"No table 'caption'.*captions"):
         table_spec("caption")
+
+
+def test_a_foreign_key_cannot_be_forgotten() -> None:
+    assert [*by_name(IMAGES, ROLES, CAPTIONS)] == ["images", "roles", "captions"]
+    forgetful = replace(CAPTIONS, of={"role_fingerprint": "roles"})
+    with pytest.raises(ValueError, match=r"'captions': its column 'image_id' .* of 'images'"):
+        by_name(IMAGES, ROLES, forgetful)
+    with pytest.raises(ValueError, match=r"'captions' refers to \['roles'\]"):
+        by_name(IMAGES, CAPTIONS, ROLES)
+    with pytest.raises(ValueError, match="each column of `joined`"):
+        replace(CAPTIONS, joined=("text",))
+    with pytest.raises(ValueError, match=r"no column \['image_ids'\]"):
+        replace(CAPTIONS, of={"image_ids": "images"})
