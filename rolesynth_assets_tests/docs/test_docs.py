@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from pydantic import BaseModel, ValidationError
 
 from rolesynth_assets_tests.docs.markdown_pages import PACKAGE, PAGES, ROOT, Page
 
 NUMBERS = ("N", "NUMBER")
 """Placeholders of a number in a command."""
 OF_A_PROJECT = (
-    *("rolesynth.yaml", "workspace.yaml", "role_sets/", "recipes/", "benchmarks/", "seeds/"),
+    *("rolesynth.yaml", "role_sets/", "recipes/", "benchmarks/", "seeds/"),
     *("collectives/", "r1_recipes/", "r1_benchmarks/", ".rolesynth", ".dagster", "$DAGSTER_HOME"),
     *("lance/", "shards/", "journals/", "checkpoints/", "r1_checkpoints/", "reports/", "exports/"),
     *("embedded_world/", "r1.md", "page.html", "build/"),
@@ -190,52 +188,6 @@ def variables_read() -> set[str]:
 def test_every_variable_is_read(page: Page) -> None:
     named = set(re.findall(r"ROLESYNTH_[A-Z_]+", page.text))
     assert not named - variables_read()
-
-
-@cache
-def models() -> dict[str, type[BaseModel]]:
-    """Return what a YAML file of a project holds, by its name or its folder."""
-    from rolesynth_assets.benchmarks.tasks import Task
-    from rolesynth_assets.cads.collective.collective import Collective
-    from rolesynth_assets.clip.recipe import Recipe
-    from rolesynth_assets.r1.benchmarks.definition import R1Benchmark
-    from rolesynth_assets.r1.recipe import R1Recipe
-    from rolesynth_assets.roles.role_set import RoleSet
-    from rolesynth_assets.settings import Settings
-
-    return {
-        "rolesynth.yaml": Settings,
-        "role_sets": RoleSet,
-        "recipes": Recipe,
-        "collectives": Collective,
-        "benchmarks": Task,
-        "r1_recipes": R1Recipe,
-        "r1_benchmarks": R1Benchmark,
-    }
-
-
-def yaml_fault(text: str) -> str:
-    """Return what is wrong with an example; its first line names the file that it is."""
-    named = re.match(r"# (\S+)\n", text)
-    kind = named[1].partition("/")[0] if named else ""
-    if kind not in models():
-        return f"begin the example with `# FILE`, one of {sorted(models())}"
-    try:
-        models()[kind].model_validate(yaml.safe_load(text))
-    except (ValidationError, yaml.YAMLError) as error:
-        return str(error)
-    return ""
-
-
-@pages
-def test_every_yaml_example_is_valid(page: Page) -> None:
-    examples = [block for block in page.blocks() if block.language == "yaml"]
-    assert not {b.line: found for b in examples if (found := yaml_fault(b.text))}
-
-
-@pytest.mark.parametrize("text", ["shard_size: 1\n", "# rolesynth.yaml\nshard_sizes: 1\n"])
-def test_a_wrong_example_is_found(text: str) -> None:
-    assert yaml_fault(text)
 
 
 def test_every_page_is_in_the_index() -> None:
