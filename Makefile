@@ -15,7 +15,7 @@ export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo ablation ui test test-long drills lint chromium clean
+.PHONY: help install demo ablation ui test test-long drills lint reference chromium clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -59,6 +59,9 @@ test-long: lint ## the tests in random order, each property with 2,000 new examp
 
 drills: install ## kill, break and flood the program at full size; writes the table of docs/reliability.md
 	$(BIN)/python -m rolesynth_assets_tests.drills
+
+reference: install ## write docs/reference from the code
+	$(BIN)/python -m rolesynth_assets_tests.docs.reference
 
 clean: ## remove the demo's state and data
 	rm -rf .dagster .rolesynth
