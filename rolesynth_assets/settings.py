@@ -18,6 +18,7 @@ from pydantic import (
 from rolesynth_assets.bounded_yaml import YamlFileError, read_yaml
 from rolesynth_assets.cads.problems.drops import DropReason
 from rolesynth_assets.cads.problems.rules import SelectionRules
+from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.errors import InputError
 from rolesynth_assets.images.descriptor import is_url
 from rolesynth_assets.images.limits import InputLimits
@@ -210,22 +211,14 @@ class Settings(BaseModel):
         return self.project / "seeds"
 
     @property
-    def embedded_seeds(self) -> Path:
-        """Folder of the embedded world's seeds, laid out like a user's."""
-        return self.data_root / "embedded_world" / "seeds"
-
-    @property
     def collectives(self) -> Path:
         """Folder of a user's collectives."""
         return self.project / "collectives"
 
-    def checkpoint(self, recipe: str, seed: int) -> Path:
-        """Folder of one checkpoint."""
-        return self.data_root / "checkpoints" / recipe / f"seed-{seed}"
-
-    def r1_checkpoint(self, recipe: str, seed: int) -> Path:
-        """Folder of one R1 checkpoint; R1 and CLIP recipes may share a name."""
-        return self.data_root / "r1_checkpoints" / recipe / f"seed-{seed}"
+    @property
+    def paths(self) -> DataPaths:
+        """Where each thing below the data root lies."""
+        return DataPaths(self.data_root)
 
 
 def _judge(environ: Mapping[str, str]) -> EngineSettings | None:

@@ -59,8 +59,8 @@ def benchmark_scores(context: dg.AssetExecutionContext, platform: Platform) -> d
     recipe, task = partitions.RECIPES[partition["recipe"]], partitions.TASKS[partition["benchmark"]]
     where = {"recipe": recipe.name, "benchmark": task.name}
     frames = []
-    for seed in trained_seeds(recipe, settings.checkpoint):
-        folder = settings.checkpoint(recipe.name, seed)
+    for seed in trained_seeds(recipe, settings.paths.clip_checkpoint):
+        folder = settings.paths.clip_checkpoint(recipe.name, seed)
         scores = evaluate_checkpoint(
             folder,
             task,
@@ -137,7 +137,7 @@ def ablation_report(context: dg.AssetExecutionContext, platform: Platform) -> dg
     from rolesynth_assets.store.digests import digest
 
     scores = platform.warehouse.read("benchmark_scores")
-    path = platform.settings.data_root / "reports" / "ablation.md"
+    path = platform.settings.paths.report("ablation")
     models = {platform.settings.captioner.engine, platform.settings.judge.engine}
     page = write_ablation_report(path, scores, partitions.RECIPES, embedded="embedded" in models)
     pictures = {
@@ -180,7 +180,7 @@ def dataset_card(context: dg.AssetExecutionContext, platform: Platform) -> dg.Ma
     name, settings = context.partition_key, platform.settings
     card = gather_card(platform.store, platform.warehouse, partitions.ROLE_SETS[name], settings)
     page = dataset_card_markdown(card)
-    path = settings.data_root / "reports" / f"dataset_{name}.md"
+    path = settings.paths.dataset_card(name)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page, encoding="utf-8")
     return dg.MaterializeResult(

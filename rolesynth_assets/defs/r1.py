@@ -72,7 +72,7 @@ def r1_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> dg.
     report = train(
         recipe,
         stored.data,
-        settings.r1_checkpoint(recipe.name, seed),
+        settings.paths.r1_checkpoint(recipe.name, seed),
         seed,
         progress=lambda done, total, reward: advance(done, total),
     )
@@ -131,7 +131,7 @@ def r1_scores(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mater
     items = benchmark_items(benchmark, settings.data_root)
     frames = []
     for seed in seeds:
-        folder = settings.r1_checkpoint(recipe.name, seed)
+        folder = settings.paths.r1_checkpoint(recipe.name, seed)
         advance = reporting(f"{benchmark.name}, {recipe.name} seed {seed}")
         frames.append(
             scores_frame(
@@ -182,7 +182,7 @@ def r1_scores(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mater
 def _trained_seeds(platform: Platform, name: str) -> list[int]:
     from rolesynth_assets.r1.training.checkpoint import PROVENANCE
 
-    recipe, folder = r1_partitions.R1_RECIPES[name], platform.settings.r1_checkpoint
+    recipe, folder = r1_partitions.R1_RECIPES[name], platform.settings.paths.r1_checkpoint
     seeds = [seed for seed in recipe.seeds if (folder(name, seed) / PROVENANCE).is_file()]
     if not seeds:
         raise dg.Failure(
@@ -214,7 +214,7 @@ def r1_report(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mater
     scores = platform.warehouse.read("r1_scores").sort("recipe", "benchmark", "seed", "metric")
     if scores.is_empty():
         raise dg.Failure("There is no R1 score to report: materialize r1_scores first.")
-    path = platform.settings.data_root / "reports" / "r1.md"
+    path = platform.settings.paths.report("r1")
     page = write_r1_report(path, scores, r1_partitions.R1_RECIPES)
     bars = retrieval_bars(accuracy_bars(scores), title="accuracy of R1 policies")
     return dg.MaterializeResult(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.clip.checkpoint.files import MANIFEST, Manifest, read_manifest
+from rolesynth_assets.data_paths import DataPaths
 
 if TYPE_CHECKING:
     from rolesynth_assets.store.warehouse.snapshot import TableReader
@@ -75,5 +76,5 @@ def read_trainings(warehouse: TableReader, data_root: Path) -> list[Training]:
 
 
 def _on_disk(data_root: Path) -> Iterator[tuple[Path, Manifest]]:
-    for path in sorted((data_root / "checkpoints").glob(f"*/seed-*/{MANIFEST}")):
+    for path in sorted(DataPaths(data_root).clip_checkpoints.glob(f"*/seed-*/{MANIFEST}")):
         yield path.parent, read_manifest(path.parent)

@@ -11,6 +11,7 @@ from pathlib import Path
 from filelock import FileLock
 from pydantic import ValidationError
 
+from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.images.descriptor import ShardDescriptor
 from rolesynth_assets.images.limits import ContainerLimits
 from rolesynth_assets.images.shards.planning import DEFAULT_SHARD_SIZE, plan_shards
@@ -34,7 +35,7 @@ def register(data_root: str | Path, descriptors: Sequence[ShardDescriptor]) -> l
     Raises:
         ValueError: A key is registered with another content; nothing of the call is stored.
     """
-    with _locked(Path(data_root)) as folder:
+    with _locked(data_root) as folder:
         return _write_new(folder, descriptors)
 
 
@@ -47,7 +48,7 @@ def load_shards(data_root: str | Path) -> dict[str, ShardDescriptor]:
     Raises:
         ValueError: A file is no shard description; the message names it.
     """
-    folder = Path(data_root) / "shards"
+    folder = DataPaths(data_root).shards
     shards = [_read(path) for path in sorted(folder.glob("*.json"))]
     return {shard.key: shard for shard in sorted(shards, key=lambda shard: shard.key)}
 
@@ -80,7 +81,7 @@ def register_path(
         FileNotFoundError: There is no such path.
         ValueError: The path holds no image, or `name` cannot be part of a partition key.
     """
-    with _locked(Path(data_root)) as folder:
+    with _locked(data_root) as folder:
         registered = list(load_shards(data_root).values())
         planned = plan_shards(
             path,
@@ -96,8 +97,8 @@ def register_path(
 
 
 @contextmanager
-def _locked(data_root: Path) -> Iterator[Path]:
-    folder = data_root / "shards"
+def _locked(data_root: str | Path) -> Iterator[Path]:
+    folder = DataPaths(data_root).shards
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock", timeout=LOCK_TIMEOUT_S):
         yield folder
