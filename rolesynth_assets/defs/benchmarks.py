@@ -175,14 +175,14 @@ def dataset_card(context: dg.AssetExecutionContext, platform: Platform) -> dg.Ma
     """
     from rolesynth_assets.reports.dataset_card import dataset_card_markdown
     from rolesynth_assets.reports.dataset_card_facts import gather_card
+    from rolesynth_assets.store.atomic_files import write_text
     from rolesynth_assets.store.digests import digest
 
     name, settings = context.partition_key, platform.settings
     card = gather_card(platform.store, platform.warehouse, partitions.ROLE_SETS[name], settings)
     page = dataset_card_markdown(card)
     path = settings.paths.dataset_card(name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8")
+    write_text(path, page)
     return dg.MaterializeResult(
         metadata={"rolesynth/card": dg.MetadataValue.md(page), "dagster/uri": str(path)},
         data_version=dg.DataVersion(digest("card", page)),

@@ -26,6 +26,7 @@ from rolesynth_assets.pictures.markdown import (
     table,
     text,
 )
+from rolesynth_assets.store.atomic_files import write_text
 
 if TYPE_CHECKING:
     import polars as pl
@@ -193,6 +194,5 @@ def write_ablation_report(
         descriptions={r.name: r.description for r in recipes.values()},
         stand_in=STAND_IN if embedded else None,
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8")
+    write_text(path, page)
     return page

@@ -13,6 +13,7 @@ from rolesynth_assets.pictures.markdown import Markdown, code, heading, quote, t
 from rolesynth_assets.r1.benchmarks.evaluate import R1Metric
 from rolesynth_assets.r1.recipe import R1Recipe
 from rolesynth_assets.r1.training.checkpoint import Rollout
+from rolesynth_assets.store.atomic_files import write_text
 
 if TYPE_CHECKING:
     import polars as pl
@@ -109,8 +110,7 @@ def r1_markdown(
 def write_r1_report(path: Path, scores: pl.DataFrame, recipes: Mapping[str, R1Recipe]) -> str:
     """Write `r1_markdown` to a file, whose folder is made, and return the page."""
     page = r1_markdown(scores, recipes)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8")
+    write_text(path, page)
     return page
 
 

@@ -32,6 +32,7 @@ from rolesynth_assets.embedded.world.scenes import (
     sample_scene,
 )
 from rolesynth_assets.embedded.world.write_benchmark import write_classification, write_retrieval
+from rolesynth_assets.store.atomic_files import write_text
 
 TRUTH = "truth.jsonl"
 HELD_OUT = 1_000_000
@@ -76,7 +77,7 @@ def write_world(data_root: Path, size: WorldSize = DEMO_SIZE) -> Path:
         for shard in range(size.shards):
             _write_shard(shards / f"scenes-{shard:04d}.tar", shard, size, truth)
     _write_benchmarks(paths.embedded_benchmarks, size)
-    made.write_text(json.dumps(asdict(size)))
+    write_text(made, json.dumps(asdict(size)))
     return shards
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +13,7 @@ from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.images.descriptor import ShardDescriptor
 from rolesynth_assets.images.limits import ContainerLimits
 from rolesynth_assets.images.shards.planning import DEFAULT_SHARD_SIZE, plan_shards
+from rolesynth_assets.store.atomic_files import write_text
 
 __all__ = ["ShardDescriptor", "load_shards", "plan_shards", "register", "register_path"]
 LOCK_TIMEOUT_S = 120.0
@@ -117,22 +116,8 @@ def _write_new(folder: Path, descriptors: Sequence[ShardDescriptor]) -> list[str
         if not path.exists():
             new[shard.key] = shard
     for shard in new.values():
-        _write_atomically(folder / f"{shard.key}.json", shard.model_dump_json(indent=1))
+        write_text(folder / f"{shard.key}.json", shard.model_dump_json(indent=1))
     return list(new)
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with open(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp's 0600 would hide it from the team
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _read(path: Path) -> ShardDescriptor:

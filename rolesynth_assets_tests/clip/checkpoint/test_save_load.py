@@ -13,7 +13,6 @@ from rolesynth_assets.clip.checkpoint.files import (
     file_digest,
     read_losses,
     read_manifest,
-    write_atomically,
 )
 from rolesynth_assets.clip.checkpoint.save_load import load_checkpoint, reference_error
 from rolesynth_assets.clip.library import read_recipe
@@ -76,16 +75,3 @@ def test_a_damaged_manifest_is_named(tmp_path):
     (tmp_path / "manifest.json").write_text('{"recipe": "x"}')
     with pytest.raises(CheckpointError, match="is damaged"):
         read_manifest(tmp_path)
-
-
-def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
-    path = tmp_path / "file"
-    write_atomically(path, b"old")
-
-    def fail(_):
-        raise OSError("disk full")
-
-    monkeypatch.setattr("os.fsync", fail)
-    with pytest.raises(OSError, match="disk full"):
-        write_atomically(path, b"new, longer")
-    assert path.read_bytes() == b"old"
