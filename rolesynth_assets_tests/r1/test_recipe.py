@@ -69,8 +69,11 @@ def test_a_users_recipe_wins_by_name(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("name: a\nmodel: m\ndescription: d\ntraining: nothing\n", "mine.yaml: training"),
-        ("- a\n", "no mapping"),
+        (
+            "name: a\nmodel: m\ndescription: d\ntraining: nothing\n",
+            "R1 recipe:\n  field training",
+        ),
+        ("- a\n", "expected a mapping with name"),
         ("a: [", "YAML"),
         ("name: a\nmodel: m\ndescription: d\ntraining: none\nbaseline: b\n", "baseline 'b'"),
     ],
@@ -85,7 +88,7 @@ def test_two_files_of_one_name_are_refused(tmp_path):
     for file in ("a", "b"):
         text = "name: x\nmodel: m\ndescription: d\ntraining: none\n"
         (tmp_path / f"{file}.yaml").write_text(text)
-    with pytest.raises(R1FileError, match=r"a\.yaml.*b\.yaml"):
+    with pytest.raises(R1FileError, match=r"b\.yaml: .* already the name of a\.yaml"):
         load_r1_recipes(tmp_path)
 
 

@@ -6,11 +6,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from rolesynth_assets.cads.collective.member import Price, Value, VariableName
+from rolesynth_assets.cads.collective.member import VariableName
+from rolesynth_assets.mllm.prices import Price
 from rolesynth_assets.mllm.settings import BaseUrl
+from rolesynth_assets.yaml_files import FrozenModel
 
 
-class RendererSettings(Value):
+class RendererSettings(FrozenModel):
     """What turns a drawing instruction into an image.
 
     Attributes:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from rolesynth_assets.answers.options import options
 from rolesynth_assets.answers.task_type import TaskType
 from rolesynth_assets.store.digests import digest
-from rolesynth_assets.yaml_files import PartitionName
+from rolesynth_assets.yaml_files import NamedModel, PartitionName
 
 
 class R1BenchmarkError(ValueError):
@@ -41,7 +41,7 @@ class Layout(StrEnum):
         return self not in (Layout.EMBEDDED, Layout.EASY_VQA)
 
 
-class R1Benchmark(BaseModel):
+class R1Benchmark(NamedModel):
     """One benchmark, a YAML file.
 
     Attributes:
@@ -54,8 +54,6 @@ class R1Benchmark(BaseModel):
         count: items; a fixed sample where a benchmark has more, all of them when None.
         seed: of the sample, or of the embedded problems.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: PartitionName
     description: str = ""
