@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass
 
 from rolesynth_assets.mllm.engine import EngineError, Sampling
 from rolesynth_assets.mllm.factory import declared_model
-from rolesynth_assets.mllm.prices import Price
+from rolesynth_assets.mllm.prices import Price, Prices
 from rolesynth_assets.mllm.settings import BaseUrl, EngineSettings, SettingNames
 from rolesynth_assets.mllm.stand_in import SCRIPT
 from rolesynth_assets.store.digests import digest
@@ -120,6 +120,14 @@ class Member(FrozenModel):
     def endpoint(self) -> tuple[str, str, str]:
         """Engine, normalised address and model: equal for two ways to write one model down."""
         return self.engine, normal_url(self.base_url) if self.base_url else "", self.model
+
+    @property
+    def prices(self) -> Prices:
+        """What its calls cost."""
+        return Prices(
+            per_million_prompt_tokens=self.price_per_million_prompt_tokens,
+            per_million_completion_tokens=self.price_per_million_completion_tokens,
+        )
 
     def settings(self, environ: Mapping[str, str]) -> EngineSettings:
         """Return the settings of the member's engine, with the key from `environ`.
