@@ -49,11 +49,10 @@ def benchmark_scores(context: dg.AssetExecutionContext, platform: Platform) -> d
     from rolesynth_assets.benchmarks import checks
     from rolesynth_assets.benchmarks.evaluate import evaluate_checkpoint
     from rolesynth_assets.benchmarks.score import scores_frame
-    from rolesynth_assets.clip.checkpoint.files import read_manifest
+    from rolesynth_assets.clip.checkpoint.files import read_manifest, trained_seeds
     from rolesynth_assets.pictures.charts import retrieval_bars
     from rolesynth_assets.reports.ablation import score_bars
     from rolesynth_assets.store.digests import digest
-    from rolesynth_assets.training_sets.rows import trained_seeds
 
     partition, settings = partitions.keys(context), platform.settings
     recipe, task = partitions.RECIPES[partition["recipe"]], partitions.TASKS[partition["benchmark"]]

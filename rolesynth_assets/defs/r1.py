@@ -117,17 +117,18 @@ def r1_scores(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mater
     import polars as pl
 
     from rolesynth_assets.benchmarks import checks
+    from rolesynth_assets.clip.checkpoint.files import trained_seeds
     from rolesynth_assets.pictures.charts import retrieval_bars
     from rolesynth_assets.r1.benchmarks.evaluate import evaluate, scores_frame
     from rolesynth_assets.r1.benchmarks.items import benchmark_items
     from rolesynth_assets.r1.charts import accuracy_bars
-    from rolesynth_assets.r1.training.checkpoint import read_provenance
+    from rolesynth_assets.r1.training.checkpoint import PROVENANCE, read_provenance
     from rolesynth_assets.store.digests import digest
 
     partition, settings = partitions.keys(context), platform.settings
     recipe = r1_partitions.R1_RECIPES[partition["r1_recipe"]]
     benchmark = r1_partitions.R1_BENCHMARKS[partition["r1_benchmark"]]
-    seeds = _trained_seeds(platform, recipe.name)
+    seeds = trained_seeds(recipe, settings.paths.r1_checkpoint, PROVENANCE, "r1_checkpoints")
     items = benchmark_items(benchmark, settings.data_root)
     frames = []
     for seed in seeds:
@@ -177,19 +178,6 @@ def r1_scores(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mater
         ],
         data_version=dg.DataVersion(digest("r1 scores", repr(numbers.rows()))),
     )
-
-
-def _trained_seeds(platform: Platform, name: str) -> list[int]:
-    from rolesynth_assets.r1.training.checkpoint import PROVENANCE
-
-    recipe, folder = r1_partitions.R1_RECIPES[name], platform.settings.paths.r1_checkpoint
-    seeds = [seed for seed in recipe.seeds if (folder(name, seed) / PROVENANCE).is_file()]
-    if not seeds:
-        raise dg.Failure(
-            f"R1 recipe {name!r} has no finished checkpoint: materialize r1_checkpoints for one of "
-            f"its seeds {list(recipe.seeds)} first."
-        )
-    return seeds
 
 
 @dg.asset(

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+from rolesynth_assets.training_recipes import TrainingRecipe
 
 WEIGHTS = "model.safetensors"
 CONFIG = "open_clip_config.json"
@@ -100,6 +103,32 @@ def read_finished(kind: type[Record], path: Path, asset: str) -> Record:
         return kind.model_validate_json(path.read_text(encoding="utf-8"))
     except ValidationError as error:
         raise CheckpointError(f"{path} is damaged: {error}. Train again.") from error
+
+
+def trained_seeds(
+    recipe: TrainingRecipe,
+    folder: Callable[[str, int], Path],
+    record: str = MANIFEST,
+    asset: str = "clip_checkpoints",
+) -> list[int]:
+    """Return the seeds of a recipe that have a finished checkpoint.
+
+    Args:
+        recipe: the recipe.
+        folder: where the checkpoint of a recipe name and seed lies.
+        record: name of the file that a training writes last.
+        asset: what makes the checkpoints, for the message.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    seeds = [s for s in recipe.seeds if (folder(recipe.name, s) / record).is_file()]
+    if not seeds:
+        raise CheckpointError(
+            f"Recipe {recipe.name!r} has no finished checkpoint: materialize {asset} for "
+            f"one of its seeds {list(recipe.seeds)} first."
+        )
+    return seeds
 
 
 def read_losses(folder: Path) -> list[LossPoint]:
