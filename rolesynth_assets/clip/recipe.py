@@ -29,7 +29,7 @@ class Loss(StrEnum):
     INFONCE = "infonce"
 
 
-class Layout(StrEnum):
+class BatchLayout(StrEnum):
     """How a batch is laid out.
 
     ``rectangular``: ``batch_images`` distinct images against up to ``captions_per_image`` captions
@@ -119,7 +119,7 @@ class Recipe(TrainingRecipe):
         "short",
     )
     loss: Loss = Loss.MULTI_POSITIVE
-    layout: Layout = Layout.RECTANGULAR
+    layout: BatchLayout = BatchLayout.RECTANGULAR
     captions_per_image: PositiveInt = 4
     model: str
     init: str = "random"
@@ -133,7 +133,7 @@ class Recipe(TrainingRecipe):
     def _consistent(self) -> Self:
         if len(set(self.lengths)) != len(self.lengths):
             raise ValueError(f"lengths {list(self.lengths)} are not distinct")
-        several = self.layout is Layout.RECTANGULAR and self.captions_per_image > 1
+        several = self.layout is BatchLayout.RECTANGULAR and self.captions_per_image > 1
         if self.loss is Loss.INFONCE and several:
             raise ValueError(
                 "infonce has one positive per image: "

@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.benchmarks.bootstrap import LEVEL, Interval
-from rolesynth_assets.benchmarks.seed_intervals import Key, SeededScore, student_interval, summarise
+from rolesynth_assets.benchmarks.seed_intervals import (
+    ScoreKey,
+    SeededScore,
+    student_interval,
+    summarise,
+)
 from rolesynth_assets.pictures.markdown import Markdown, code, heading, quote, table, text
 from rolesynth_assets.r1.benchmarks.evaluate import R1Metric
 from rolesynth_assets.r1.recipe import R1Recipe
@@ -146,7 +151,7 @@ def _over_benchmarks(rows: pl.DataFrame) -> pl.DataFrame:
 def _section(
     benchmark: str,
     measured: Sequence[str],
-    summary: Mapping[Key, SeededScore],
+    summary: Mapping[ScoreKey, SeededScore],
     recipes: Mapping[str, R1Recipe],
     level: float,
 ) -> list[str]:

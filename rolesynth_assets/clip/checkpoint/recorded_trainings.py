@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Training:
+class RecordedTraining:
     """One finished training.
 
     Attributes:
@@ -56,7 +56,7 @@ def record_training(warehouse: Warehouse, manifest: Manifest, run_id: str) -> No
     warehouse.replace("trainings", where, pl.DataFrame([row]))
 
 
-def read_trainings(warehouse: TableReader, data_root: Path) -> list[Training]:
+def read_trainings(warehouse: TableReader, data_root: Path) -> list[RecordedTraining]:
     """Return all trainings: those on disk, and those that were recorded and then overwritten.
 
     Raises:
@@ -67,9 +67,9 @@ def read_trainings(warehouse: TableReader, data_root: Path) -> list[Training]:
     for row in warehouse.read("trainings").iter_rows(named=True):
         place = found.pop((row["recipe"], row["seed"], row["weights_digest"]), None)
         folder, manifest = place or (None, None)
-        trainings.append(Training(**row, folder=folder, manifest=manifest))
+        trainings.append(RecordedTraining(**row, folder=folder, manifest=manifest))
     trainings += [
-        Training(*key, manifest.training_set_digest, folder=folder, manifest=manifest)
+        RecordedTraining(*key, manifest.training_set_digest, folder=folder, manifest=manifest)
         for key, (folder, manifest) in found.items()
     ]
     return sorted(trainings, key=lambda t: (t.recipe, t.seed, t.folder is None, t.weights_digest))

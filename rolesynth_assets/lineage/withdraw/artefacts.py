@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rolesynth_assets.store.lance.reader import StoreReader
     from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
-Row = dict[str, str]
+PairRow = dict[str, str]
 
 
 class ArtefactKind(StrEnum):
@@ -170,7 +170,7 @@ def _images_in(store: StoreReader, pin: Pin, ids: Sequence[str]) -> set[str]:
         ).to_pylist()
     except MissingVersionError:
         return set()  # what it held was written down by the withdrawal before the purge
-    by_caption: dict[str, list[Row]] = {}
+    by_caption: dict[str, list[PairRow]] = {}
     for row in rows:
         by_caption.setdefault(row["caption_id"], []).append(row)
     return {same[0]["image_id"] for same in by_caption.values() if trained_on(pin, same)}
