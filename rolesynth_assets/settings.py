@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     field_validator,
@@ -18,12 +16,13 @@ from pydantic import (
 from rolesynth_assets.bounded_yaml import YamlFileError, read_yaml
 from rolesynth_assets.cads.problems.drops import DropReason
 from rolesynth_assets.cads.problems.rules import SelectionRules
+from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.errors import InputError
 from rolesynth_assets.images.descriptor import is_url
 from rolesynth_assets.images.limits import InputLimits
 from rolesynth_assets.mllm.prices import Price, Prices
 from rolesynth_assets.mllm.settings import EngineSettings
-from rolesynth_assets.yaml_files import faults
+from rolesynth_assets.yaml_files import FrozenModel, faults
 
 SETTINGS_FILE = "rolesynth.yaml"
 JUDGE = "ROLESYNTH_JUDGE_"
@@ -36,10 +35,8 @@ class SettingsError(InputError):
     """The settings file or an environment variable cannot be used; the message says which."""
 
 
-class Thresholds(BaseModel):
+class Thresholds(FrozenModel):
     """Bounds of the data-quality checks; each is shown beside the measured value."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     max_reject_share: float = Field(default=0.2, ge=0, le=1)
     """Files of a shard that are no usable images."""
@@ -67,19 +64,15 @@ class Thresholds(BaseModel):
     """Largest difference of a reloaded checkpoint's logits."""
 
 
-class ModelPrices(BaseModel):
+class ModelPrices(FrozenModel):
     """Prices of the models that work on images; a collective's stand in its own file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     captioner: Prices = Prices()
     judge: Prices = Prices()
 
 
-class ProblemRules(BaseModel):
+class ProblemRules(FrozenModel):
     """Which accepted candidates become problems of the synthetic set."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     target: int | None = Field(default=None, ge=1)
     """Problems of a domain's set at most; all if unset."""
@@ -100,7 +93,7 @@ class ProblemRules(BaseModel):
         return SelectionRules(self.target, self.draw_seed, frozenset(self.refused))
 
 
-class Settings(BaseModel):
+class Settings(FrozenModel):
     """Everything that is not part of a role set, a recipe or a benchmark.
 
     Attributes:
@@ -120,8 +113,6 @@ class Settings(BaseModel):
         prices: what captioner and judge cost; nothing where it is not told.
         max_refresh_cost: what one scheduled refresh may cost, in the currency of the prices.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     data_root: Path = Path(".rolesynth")
     project: Path = Path()
@@ -210,22 +201,14 @@ class Settings(BaseModel):
         return self.project / "seeds"
 
     @property
-    def embedded_seeds(self) -> Path:
-        """Folder of the embedded world's seeds, laid out like a user's."""
-        return self.data_root / "embedded_world" / "seeds"
-
-    @property
     def collectives(self) -> Path:
         """Folder of a user's collectives."""
         return self.project / "collectives"
 
-    def checkpoint(self, recipe: str, seed: int) -> Path:
-        """Folder of one checkpoint."""
-        return self.data_root / "checkpoints" / recipe / f"seed-{seed}"
-
-    def r1_checkpoint(self, recipe: str, seed: int) -> Path:
-        """Folder of one R1 checkpoint; R1 and CLIP recipes may share a name."""
-        return self.data_root / "r1_checkpoints" / recipe / f"seed-{seed}"
+    @property
+    def paths(self) -> DataPaths:
+        """Where each thing below the data root lies."""
+        return DataPaths(self.data_root)
 
 
 def _judge(environ: Mapping[str, str]) -> EngineSettings | None:

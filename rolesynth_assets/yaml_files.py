@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from rolesynth_assets.bounded_yaml import YamlFileError, read_yaml
 
@@ -33,40 +33,22 @@ PartitionName = Annotated[
 """Name of a recipe, a benchmark and the like: key of a partition and part of paths."""
 
 
-class Named(Protocol):
-    """Whatever a file of a folder holds."""
+class FrozenModel(BaseModel):
+    """A value read from YAML: immutable, a misspelt field is an error, and no error echoes input.
 
-    @property
-    def name(self) -> str:
-        """The name it goes by, whatever the file is called."""
-        ...
-
-
-Value = TypeVar("Value", bound=Named)
-Model = TypeVar("Model", bound=BaseModel)
-
-
-def load_named(
-    shipped: Path,
-    extra_dir: Path | None,
-    read: Callable[[Path], Value],
-    clash: Callable[[str, Path, Path], Exception],
-) -> dict[str, Value]:
-    """Read the shipped files, then those of a user's folder, which win by name.
-
-    Args:
-        shipped: folder inside the package.
-        extra_dir: the user's; None or a folder that does not exist adds nothing.
-        read: reads one file.
-        clash: makes the error for a name that two files of one folder have (name, first, second).
-
-    Returns:
-        Values by name, in alphabetical order.
+    A key pasted into a file, for example, reaches no message.
     """
-    found = _read_folder(shipped, read, clash)
-    if extra_dir is not None and extra_dir.is_dir():
-        found |= _read_folder(extra_dir, read, clash)
-    return dict(sorted(found.items()))
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class NamedModel(FrozenModel):
+    """What one file of a folder holds, whatever the file is called."""
+
+    name: str
+
+
+ModelT = TypeVar("ModelT", bound=NamedModel)
 
 
 def faults(error: ValidationError, whole: str) -> list[str]:
@@ -89,58 +71,75 @@ def _told(fault: ErrorDetails) -> str:
     return fault["msg"].removeprefix("Value error, ")
 
 
-def read_model(
-    path: Path, kind: type[Model], error: type[Exception], *, what: str, fields: str, example: str
-) -> Model:
-    """Read one YAML file that a user writes.
+@dataclass(frozen=True)
+class YamlLibrary(Generic[ModelT]):
+    """The YAML files of one kind: the shipped ones, overlaid by a user's own.
 
-    Args:
-        path: of the file.
-        kind: the pydantic model that it holds.
-        error: raised for a file that is missing, is no YAML, or breaks the schema; every broken
-            field is named.
-        what: what the file is, for the message.
-        fields: the fields it has to have, for the message.
-        example: what to start from, for the message.
+    Attributes:
+        kind: the pydantic model that a file holds.
+        error: raised for a file that cannot be used.
+        shipped: folder inside the package.
+        what: what a file is, for messages.
+        fields: the fields it has to have, for messages.
+        example: what to start from, for messages.
     """
-    try:
-        content = read_yaml(path)
-    except YamlFileError as cause:
-        raise error(f"{path}: cannot be read as YAML: {cause}") from cause
-    if not isinstance(content, dict):
-        raise error(
-            f"{path}: expected a mapping with {fields}, got {type(content).__name__}; "
-            f"start from a copy of {example}"
-        )
-    try:
-        return kind.model_validate(content)
-    except ValidationError as cause:
-        broken = "\n".join(f"  field {fault}" for fault in faults(cause, "(whole file)"))
-        raise error(f"{path} is no valid {what}:\n{broken}") from cause
 
+    kind: type[ModelT]
+    error: type[Exception]
+    shipped: Path
+    what: str
+    fields: str
+    example: str
 
-def same_name(error: type[Exception]) -> Callable[[str, Path, Path], Exception]:
-    """Return what makes the error for a name that two files of one folder have."""
+    def load(self, extra_dir: Path | None = None) -> dict[str, ModelT]:
+        """Read the shipped files, then those of a user's folder, which win by name.
 
-    def clash(name: str, first: Path, second: Path) -> Exception:
-        return error(
-            f"{second}: field name: {name!r} is already the name of {first.name}; "
-            "give one of them another name"
-        )
+        Args:
+            extra_dir: folder of ``*.yaml`` or ``*.yml`` files; None or a folder that does not exist
+                adds nothing.
 
-    return clash
+        Returns:
+            Values by name, in alphabetical order.
 
+        Raises:
+            Exception: `error`, where a file cannot be used or two files of one folder share a name.
+        """
+        found = self._read_folder(self.shipped)
+        if extra_dir is not None and extra_dir.is_dir():
+            found |= self._read_folder(extra_dir)
+        return dict(sorted(found.items()))
 
-def _read_folder(
-    folder: Path,
-    read: Callable[[Path], Value],
-    clash: Callable[[str, Path, Path], Exception],
-) -> dict[str, Value]:
-    values: dict[str, Value] = {}
-    origin: dict[str, Path] = {}
-    for path in sorted(path for pattern in PATTERNS for path in folder.glob(pattern)):
-        value = read(path)
-        if value.name in values:
-            raise clash(value.name, origin[value.name], path)
-        values[value.name], origin[value.name] = value, path
-    return values
+    def read(self, path: Path) -> ModelT:
+        """Read one file.
+
+        Raises:
+            Exception: `error`, for a file that is missing, is no YAML, or breaks the schema; every
+                broken field is named.
+        """
+        try:
+            content = read_yaml(path)
+        except YamlFileError as cause:
+            raise self.error(f"{path}: cannot be read as YAML: {cause}") from cause
+        if not isinstance(content, dict):
+            raise self.error(
+                f"{path}: expected a mapping with {self.fields}, got {type(content).__name__}; "
+                f"start from a copy of {self.example}"
+            )
+        try:
+            return self.kind.model_validate(content)
+        except ValidationError as cause:
+            broken = "\n".join(f"  field {fault}" for fault in faults(cause, "(whole file)"))
+        raise self.error(f"{path} is no valid {self.what}:\n{broken}")
+
+    def _read_folder(self, folder: Path) -> dict[str, ModelT]:
+        values: dict[str, ModelT] = {}
+        origin: dict[str, Path] = {}
+        for path in sorted(path for pattern in PATTERNS for path in folder.glob(pattern)):
+            value = self.read(path)
+            if value.name in values:
+                raise self.error(
+                    f"{path}: field name: {value.name!r} is already the name of "
+                    f"{origin[value.name].name}; give one of them another name"
+                )
+            values[value.name], origin[value.name] = value, path
+        return values

@@ -25,7 +25,10 @@ def test_defaults_without_a_file(project: Path) -> None:
     assert settings.images is None
     assert settings.captioner.engine == "embedded"
     assert settings.thresholds == Thresholds()
-    assert settings.checkpoint("roles5", 2) == project / ".rolesynth/checkpoints/roles5/seed-2"
+    assert (
+        settings.paths.clip_checkpoint("roles5", 2)
+        == project / ".rolesynth/checkpoints/roles5/seed-2"
+    )
     assert settings.role_sets == project / "role_sets"
 
 

@@ -32,10 +32,10 @@ class SeededScore:
     n: int
 
 
-Key = tuple[str, str, str]  # recipe, benchmark, metric
+ScoreKey = tuple[str, str, str]  # recipe, benchmark, metric
 
 
-def summarise(scores: pl.DataFrame, level: float = LEVEL) -> dict[Key, SeededScore]:
+def summarise(scores: pl.DataFrame, level: float = LEVEL) -> dict[ScoreKey, SeededScore]:
     """Return mean and interval over seeds per (recipe, benchmark, metric).
 
     Raises:
@@ -45,7 +45,7 @@ def summarise(scores: pl.DataFrame, level: float = LEVEL) -> dict[Key, SeededSco
         raise ValueError("no benchmark score to report; materialize benchmark_scores first")
     if scores.select("recipe", "seed", "benchmark", "metric").is_duplicated().any():
         raise ValueError("a (recipe, seed, benchmark, metric) has two scores; keep the latest run")
-    summary: dict[Key, SeededScore] = {}
+    summary: dict[ScoreKey, SeededScore] = {}
     for (recipe, benchmark, metric), rows in scores.sort("seed").group_by(
         "recipe", "benchmark", "metric", maintain_order=True
     ):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from rolesynth_assets.errors import InputError
-from rolesynth_assets.yaml_files import PartitionName, load_named, read_model, same_name
+from rolesynth_assets.yaml_files import NamedModel, PartitionName, YamlLibrary
 
 SHIPPED_TASKS = Path(__file__).parent / "tasks"
 EXAMPLE_TASKS = Path(__file__).parent / "examples"
@@ -27,14 +27,12 @@ class TaskKind(StrEnum):
     """Find the class name of an image, zero-shot."""
 
 
-class Task(BaseModel):
+class Task(NamedModel):
     """One benchmark: where its files lie and how they are to be read.
 
     The choices that change a published number are fields: how many captions count for an image,
     what is written in front of them, how many images the split has.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     # a Dagster partition key: "|" would be taken for a separator of dimensions
     name: PartitionName
@@ -82,6 +80,16 @@ class Task(BaseModel):
         return Path(self.path.replace("{data}", str(data_root))).expanduser()
 
 
+_FILES = YamlLibrary(
+    Task,
+    BenchmarkError,
+    SHIPPED_TASKS,
+    what="benchmark task",
+    fields="name, kind and path",
+    example=f"a file in {EXAMPLE_TASKS}",
+)
+
+
 def load_tasks(extra_dir: Path | None = None) -> dict[str, Task]:
     """Return all tasks by name: the shipped ones, then those of a user's folder.
 
@@ -94,7 +102,7 @@ def load_tasks(extra_dir: Path | None = None) -> dict[str, Task]:
     Raises:
         BenchmarkError: a file is no valid task, or two files of one folder share a name.
     """
-    return load_named(SHIPPED_TASKS, extra_dir, load_task, same_name(BenchmarkError))
+    return _FILES.load(extra_dir)
 
 
 def load_task(path: Path) -> Task:
@@ -104,11 +112,4 @@ def load_task(path: Path) -> Task:
         BenchmarkError: the file is missing, no YAML, or breaks the schema; every broken field is
             named.
     """
-    return read_model(
-        path,
-        Task,
-        BenchmarkError,
-        what="benchmark task",
-        fields="name, kind and path",
-        example=f"a file in {EXAMPLE_TASKS}",
-    )
+    return _FILES.read(path)

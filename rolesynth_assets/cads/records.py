@@ -3,35 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rolesynth_assets.cads.values import Decision, Problem, Verdict
+from rolesynth_assets.mllm.spent import Spent
 from rolesynth_assets.store.digests import digest
-
-
-@dataclass(frozen=True)
-class Spent:
-    """What something took: calls, whether made now or replayed, and their tokens.
-
-    Attributes:
-        calls: requests to a model.
-        prompt_tokens: tokens read.
-        completion_tokens: tokens written.
-        latency_s: seconds of the answering attempts, one after the other.
-    """
-
-    calls: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    latency_s: float = 0.0
-
-    def __add__(self, other: Spent) -> Spent:
-        return Spent(
-            self.calls + other.calls,
-            self.prompt_tokens + other.prompt_tokens,
-            self.completion_tokens + other.completion_tokens,
-            self.latency_s + other.latency_s,
-        )
 
 
 @dataclass(frozen=True)
@@ -78,7 +54,7 @@ class CandidateRecord:
     context_digest: str
     decision: Decision
     judges: int
-    spent: Spent = Spent()
+    spent: Spent = field(default_factory=Spent)
     problem: Problem | None = None
     visual_prompt: str | None = None
     renderer: str | None = None
@@ -115,7 +91,7 @@ class VerdictRecord:
     revision: str
     with_image: bool
     is_writer: bool
-    spent: Spent = Spent()
+    spent: Spent = field(default_factory=Spent)
 
     @property
     def verdict_id(self) -> str:

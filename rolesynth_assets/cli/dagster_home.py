@@ -8,6 +8,8 @@ from pathlib import Path
 import yaml
 from filelock import FileLock
 
+from rolesynth_assets.store.atomic_files import write_text
+
 HOME = ".dagster"
 LOCK_TIMEOUT_S = 300.0
 INSTANCE = "dagster.yaml"
@@ -41,7 +43,7 @@ def _give_settings(home: Path) -> None:
     here, theirs = Path(INSTANCE), home / INSTANCE
     if not theirs.exists():
         shipped = resources.files("rolesynth_assets") / INSTANCE
-        theirs.write_text(here.read_text() if here.is_file() else shipped.read_text())
+        write_text(theirs, here.read_text() if here.is_file() else shipped.read_text())
     elif here.is_file() and here.resolve() != theirs.resolve() and not _same(here, theirs):
         print(
             f"{theirs} is in force, and {here.resolve()} differs from it. To use the latter, copy "

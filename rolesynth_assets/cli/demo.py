@@ -63,7 +63,7 @@ def ablation() -> None:
         partial(_embedded_problems, r1_recipes),
     )
     for page in ("ablation", "r1"):
-        print(f"Report: {settings.data_root / 'reports' / f'{page}.md'}")
+        print(f"Report: {settings.paths.report(page)}")
 
 
 def _embedded_settings() -> Settings:
@@ -83,7 +83,7 @@ def _write_embedded_world(settings: Settings) -> None:
     with bars() as reporting:
         reporting("composed world")(0, 1)
         shards = write_world(settings.data_root)
-        write_seeds(settings.embedded_seeds)
+        write_seeds(settings.paths.embedded_seeds)
         reporting("composed world")(1, 1)
     register_path(settings.data_root, shards, "scenes")
 

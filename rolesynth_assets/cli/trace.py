@@ -75,6 +75,6 @@ def stored_sources() -> Sources:
     from rolesynth_assets.store.warehouse.snapshot import Snapshot
     from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
-    root = Settings.load().data_root
-    snapshot = Snapshot(Warehouse(root / "warehouse.duckdb"), TRACED_TABLES)
-    return Sources(StoreReader(str(root)), snapshot, root)
+    settings = Settings.load()
+    snapshot = Snapshot(Warehouse(settings.paths.warehouse), TRACED_TABLES)
+    return Sources(StoreReader(str(settings.data_root)), snapshot, settings.data_root)

@@ -58,7 +58,7 @@ def withdraw(
     settings = Settings.load()
     store, warehouse = (
         Store(str(settings.data_root)),
-        Warehouse(settings.data_root / "warehouse.duckdb"),
+        Warehouse(settings.paths.warehouse),
     )
     ids = [_image_id(store, warehouse, name) for name in image]
     if lift:

@@ -6,18 +6,26 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import yaml
-from pydantic import ValidationError
 
-from rolesynth_assets.bounded_yaml import YamlFileError, read_yaml
 from rolesynth_assets.clip.recipe import Recipe
 from rolesynth_assets.errors import InputError
-from rolesynth_assets.yaml_files import faults, load_named
+from rolesynth_assets.training_recipes import RecipeLibrary
 
 SHIPPED = Path(__file__).parent / "recipes"
 
 
 class RecipeError(InputError):
     """A recipe file that cannot be read; the message names the file and the field."""
+
+
+_FILES = RecipeLibrary(
+    Recipe,
+    RecipeError,
+    SHIPPED,
+    what="recipe",
+    fields="name, description, role_set, model, optimizer and schedule",
+    example=str(SHIPPED / "roles5.yaml"),
+)
 
 
 def load_recipes(extra_dir: Path | None = None) -> dict[str, Recipe]:
@@ -34,14 +42,7 @@ def load_recipes(extra_dir: Path | None = None) -> dict[str, Recipe]:
         RecipeError: a file is no valid recipe, two files of one folder share a name, or a recipe's
             baseline does not exist.
     """
-    recipes = load_named(SHIPPED, extra_dir, read_recipe, _clash)
-    for recipe in recipes.values():
-        if recipe.baseline is not None and recipe.baseline not in recipes:
-            raise RecipeError(
-                f"Recipe {recipe.name!r}: baseline {recipe.baseline!r} is no recipe; "
-                f"choose one of {sorted(set(recipes) - {recipe.name})} or leave it out."
-            )
-    return recipes
+    return _FILES.load(extra_dir)
 
 
 def require_role_sets(recipes: Mapping[str, Recipe], role_sets: Collection[str]) -> None:
@@ -62,26 +63,12 @@ def read_recipe(path: Path) -> Recipe:
     """Read one recipe file.
 
     Raises:
-        RecipeError: the file is not YAML, not a mapping, or a field is missing, unknown or wrong.
+        RecipeError: the file is missing, is no YAML, or breaks the schema; every broken field is
+            named.
     """
-    try:
-        data = read_yaml(path)
-    except YamlFileError as error:
-        raise RecipeError(f"Recipe file {path} is not YAML: {error}") from error
-    if not isinstance(data, dict):
-        raise RecipeError(f"Recipe file {path} holds no mapping of fields to values.")
-    try:
-        return Recipe.model_validate(data)
-    except ValidationError as error:
-        raise RecipeError(f"Recipe file {path}: {'; '.join(faults(error, 'recipe'))}") from error
+    return _FILES.read(path)
 
 
 def dump_recipe(recipe: Recipe) -> str:
     """Write a recipe as the YAML that `read_recipe` reads back to an equal value."""
     return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-
-
-def _clash(name: str, first: Path, second: Path) -> RecipeError:
-    return RecipeError(
-        f"Recipe files {first} and {second} both have the name {name!r}; rename one."
-    )

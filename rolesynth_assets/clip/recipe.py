@@ -6,11 +6,12 @@ import json
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from rolesynth_assets.clip.architectures import shipped_architecture
 from rolesynth_assets.store.digests import digest
-from rolesynth_assets.yaml_files import PartitionName
+from rolesynth_assets.training_recipes import TrainingRecipe
+from rolesynth_assets.yaml_files import FrozenModel
 
 
 class Cut(StrEnum):
@@ -28,7 +29,7 @@ class Loss(StrEnum):
     INFONCE = "infonce"
 
 
-class Layout(StrEnum):
+class BatchLayout(StrEnum):
     """How a batch is laid out.
 
     ``rectangular``: ``batch_images`` distinct images against up to ``captions_per_image`` captions
@@ -54,13 +55,7 @@ _NOT_IN_DIGEST: Any = dict.fromkeys(("name", "description", "seeds", "baseline")
 }
 
 
-class Value(BaseModel):
-    """A frozen part of a recipe that refuses unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Optimizer(Value):
+class Optimizer(FrozenModel):
     """AdamW; biases, norms, positions and the temperature carry no weight decay."""
 
     lr: PositiveFloat
@@ -70,7 +65,7 @@ class Optimizer(Value):
     eps: PositiveFloat = 1e-8
 
 
-class Schedule(Value):
+class Schedule(FrozenModel):
     """How long to train: linear warm-up, then a cosine down to zero.
 
     Attributes:
@@ -96,12 +91,10 @@ class Schedule(Value):
         return self
 
 
-class Recipe(Value):
-    """One training run, but for its seed.
+class Recipe(TrainingRecipe):
+    """One training run of CLIP, but for its seed.
 
     Attributes:
-        name: the key of the recipe, and of its Dagster partition.
-        description: one sentence for people.
         role_set: whose captions are trained on.
         cut: which of them.
         draw_seed: seed of the random cut.
@@ -116,12 +109,8 @@ class Recipe(Value):
         optimizer: AdamW's numbers.
         schedule: length, batch and warm-up.
         precision: number format of the forward pass.
-        seeds: the seeds the recipe is trained with, one checkpoint each.
-        baseline: recipe this one is compared with, if any.
     """
 
-    name: PartitionName
-    description: str
     role_set: str
     cut: Cut = Cut.SCORES
     draw_seed: int = 0
@@ -130,7 +119,7 @@ class Recipe(Value):
         "short",
     )
     loss: Loss = Loss.MULTI_POSITIVE
-    layout: Layout = Layout.RECTANGULAR
+    layout: BatchLayout = BatchLayout.RECTANGULAR
     captions_per_image: PositiveInt = 4
     model: str
     init: str = "random"
@@ -139,18 +128,12 @@ class Recipe(Value):
     optimizer: Optimizer
     schedule: Schedule
     precision: Precision = Precision.BF16
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0, 1, 2)
-    baseline: str | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if len(set(self.seeds)) != len(self.seeds):
-            raise ValueError(f"seeds {list(self.seeds)} are not distinct")
         if len(set(self.lengths)) != len(self.lengths):
             raise ValueError(f"lengths {list(self.lengths)} are not distinct")
-        if self.baseline == self.name:
-            raise ValueError("a recipe cannot be its own baseline")
-        several = self.layout is Layout.RECTANGULAR and self.captions_per_image > 1
+        several = self.layout is BatchLayout.RECTANGULAR and self.captions_per_image > 1
         if self.loss is Loss.INFONCE and several:
             raise ValueError(
                 "infonce has one positive per image: "

@@ -49,18 +49,17 @@ def benchmark_scores(context: dg.AssetExecutionContext, platform: Platform) -> d
     from rolesynth_assets.benchmarks import checks
     from rolesynth_assets.benchmarks.evaluate import evaluate_checkpoint
     from rolesynth_assets.benchmarks.score import scores_frame
-    from rolesynth_assets.clip.checkpoint.files import read_manifest
+    from rolesynth_assets.clip.checkpoint.files import read_manifest, trained_seeds
     from rolesynth_assets.pictures.charts import retrieval_bars
     from rolesynth_assets.reports.ablation import score_bars
     from rolesynth_assets.store.digests import digest
-    from rolesynth_assets.training_sets.rows import trained_seeds
 
     partition, settings = partitions.keys(context), platform.settings
     recipe, task = partitions.RECIPES[partition["recipe"]], partitions.TASKS[partition["benchmark"]]
     where = {"recipe": recipe.name, "benchmark": task.name}
     frames = []
-    for seed in trained_seeds(recipe, settings.checkpoint):
-        folder = settings.checkpoint(recipe.name, seed)
+    for seed in trained_seeds(recipe, settings.paths.clip_checkpoint):
+        folder = settings.paths.clip_checkpoint(recipe.name, seed)
         scores = evaluate_checkpoint(
             folder,
             task,
@@ -137,7 +136,7 @@ def ablation_report(context: dg.AssetExecutionContext, platform: Platform) -> dg
     from rolesynth_assets.store.digests import digest
 
     scores = platform.warehouse.read("benchmark_scores")
-    path = platform.settings.data_root / "reports" / "ablation.md"
+    path = platform.settings.paths.report("ablation")
     models = {platform.settings.captioner.engine, platform.settings.judge.engine}
     page = write_ablation_report(path, scores, partitions.RECIPES, embedded="embedded" in models)
     pictures = {
@@ -175,14 +174,14 @@ def dataset_card(context: dg.AssetExecutionContext, platform: Platform) -> dg.Ma
     """
     from rolesynth_assets.reports.dataset_card import dataset_card_markdown
     from rolesynth_assets.reports.dataset_card_facts import gather_card
+    from rolesynth_assets.store.atomic_files import write_text
     from rolesynth_assets.store.digests import digest
 
     name, settings = context.partition_key, platform.settings
     card = gather_card(platform.store, platform.warehouse, partitions.ROLE_SETS[name], settings)
     page = dataset_card_markdown(card)
-    path = settings.data_root / "reports" / f"dataset_{name}.md"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8")
+    path = settings.paths.dataset_card(name)
+    write_text(path, page)
     return dg.MaterializeResult(
         metadata={"rolesynth/card": dg.MetadataValue.md(page), "dagster/uri": str(path)},
         data_version=dg.DataVersion(digest("card", page)),

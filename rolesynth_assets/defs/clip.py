@@ -173,7 +173,7 @@ def clip_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> d
     report = train(
         recipe,
         training_set(store, rows),
-        settings.checkpoint(recipe.name, seed),
+        settings.paths.clip_checkpoint(recipe.name, seed),
         seed,
         progress=lambda done, total, loss: advance(done, total),
     )

@@ -60,8 +60,8 @@ def synthetic_problems(
     from rolesynth_assets.r1.prompt import system_prompt
 
     store, settings, domain = platform.store, platform.settings, context.partition_key
-    card = settings.data_root / "reports" / f"problems_{domain}.md"
-    folder = settings.data_root / "exports" / domain
+    card = settings.paths.problem_card(domain)
+    folder = settings.paths.exports(domain)
     with AnswerGrader() as grader:
         made = make_problems(
             store,

@@ -72,7 +72,7 @@ def r1_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> dg.
     report = train(
         recipe,
         stored.data,
-        settings.r1_checkpoint(recipe.name, seed),
+        settings.paths.r1_checkpoint(recipe.name, seed),
         seed,
         progress=lambda done, total, reward: advance(done, total),
     )
@@ -117,21 +117,22 @@ def r1_scores(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mater
     import polars as pl
 
     from rolesynth_assets.benchmarks import checks
+    from rolesynth_assets.clip.checkpoint.files import trained_seeds
     from rolesynth_assets.pictures.charts import retrieval_bars
     from rolesynth_assets.r1.benchmarks.evaluate import evaluate, scores_frame
     from rolesynth_assets.r1.benchmarks.items import benchmark_items
     from rolesynth_assets.r1.charts import accuracy_bars
-    from rolesynth_assets.r1.training.checkpoint import read_provenance
+    from rolesynth_assets.r1.training.checkpoint import PROVENANCE, read_provenance
     from rolesynth_assets.store.digests import digest
 
     partition, settings = partitions.keys(context), platform.settings
     recipe = r1_partitions.R1_RECIPES[partition["r1_recipe"]]
     benchmark = r1_partitions.R1_BENCHMARKS[partition["r1_benchmark"]]
-    seeds = _trained_seeds(platform, recipe.name)
+    seeds = trained_seeds(recipe, settings.paths.r1_checkpoint, PROVENANCE, "r1_checkpoints")
     items = benchmark_items(benchmark, settings.data_root)
     frames = []
     for seed in seeds:
-        folder = settings.r1_checkpoint(recipe.name, seed)
+        folder = settings.paths.r1_checkpoint(recipe.name, seed)
         advance = reporting(f"{benchmark.name}, {recipe.name} seed {seed}")
         frames.append(
             scores_frame(
@@ -179,19 +180,6 @@ def r1_scores(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mater
     )
 
 
-def _trained_seeds(platform: Platform, name: str) -> list[int]:
-    from rolesynth_assets.r1.training.checkpoint import PROVENANCE
-
-    recipe, folder = r1_partitions.R1_RECIPES[name], platform.settings.r1_checkpoint
-    seeds = [seed for seed in recipe.seeds if (folder(name, seed) / PROVENANCE).is_file()]
-    if not seeds:
-        raise dg.Failure(
-            f"R1 recipe {name!r} has no finished checkpoint: materialize r1_checkpoints for one of "
-            f"its seeds {list(recipe.seeds)} first."
-        )
-    return seeds
-
-
 @dg.asset(
     deps=[dg.AssetDep("r1_scores", partition_mapping=dg.AllPartitionMapping())],
     group_name="r1",
@@ -214,7 +202,7 @@ def r1_report(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mater
     scores = platform.warehouse.read("r1_scores").sort("recipe", "benchmark", "seed", "metric")
     if scores.is_empty():
         raise dg.Failure("There is no R1 score to report: materialize r1_scores first.")
-    path = platform.settings.data_root / "reports" / "r1.md"
+    path = platform.settings.paths.report("r1")
     page = write_r1_report(path, scores, r1_partitions.R1_RECIPES)
     bars = retrieval_bars(accuracy_bars(scores), title="accuracy of R1 policies")
     return dg.MaterializeResult(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from rolesynth_assets.yaml_files import FrozenModel
 
 
-class DecodeLimits(BaseModel):
+class DecodeLimits(FrozenModel):
     """How much one image may cost.
 
     Attributes:
@@ -19,8 +21,6 @@ class DecodeLimits(BaseModel):
             decoded at once. A WebP takes 16 bytes a pixel, a JPEG 4 to 20.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     max_bytes: int = Field(default=64 * 2**20, ge=1)
     max_pixels: int = Field(default=50_000_000, ge=1)
     max_side: int = Field(default=16_383, ge=1)
@@ -30,7 +30,7 @@ class DecodeLimits(BaseModel):
     max_decode_bytes: int = Field(default=640 * 2**20, ge=2**20)
 
 
-class ContainerLimits(BaseModel):
+class ContainerLimits(FrozenModel):
     """How much a tar, a table or a folder may cost beside its images.
 
     Attributes:
@@ -42,8 +42,6 @@ class ContainerLimits(BaseModel):
         max_depth: Folders below each other in a local folder.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     max_members: int = Field(default=50_000_000, ge=1)
     max_expansion: float = Field(default=100.0, ge=1)
     max_page_bytes: int = Field(default=512 * 2**20, ge=2**20)
@@ -51,10 +49,8 @@ class ContainerLimits(BaseModel):
     max_depth: int = Field(default=64, ge=1, le=1000)
 
 
-class InputLimits(BaseModel):
+class InputLimits(FrozenModel):
     """The section `limits` of `rolesynth.yaml`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     image: DecodeLimits = DecodeLimits()
     container: ContainerLimits = ContainerLimits()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.images.ingest import IngestReport, ingest_batches
 from rolesynth_assets.images.limits import InputLimits
 from rolesynth_assets.images.shards.registry import load_shards
@@ -40,13 +41,13 @@ def sync_shard(
     known = load_shards(data_root)
     if shard not in known:
         raise UnknownShardError(
-            f"Shard {shard!r} has no registered source under {data_root / 'shards'}; register one "
-            f"with `rolesynth ingest PATH`. Registered: {sorted(known) or 'none'}."
+            f"Shard {shard!r} has no registered source under {DataPaths(data_root).shards}; "
+            f"register one with `rolesynth ingest PATH`. Registered: {sorted(known) or 'none'}."
         )
     partition = {"shard": shard}
     report = IngestReport(shard)
     seen: dict[str, list[str]] = {"images": [], "image_rejects": []}
-    tombstones = read_tombstones(Warehouse(Path(data_root) / "warehouse.duckdb"))
+    tombstones = read_tombstones(Warehouse(DataPaths(data_root).warehouse))
     withdrawn = {image: tombstone.says for image, tombstone in tombstones.items()}
     limits = limits or InputLimits()
     for batch in ingest_batches(

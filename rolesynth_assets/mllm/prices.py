@@ -2,15 +2,15 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from rolesynth_assets.yaml_files import FrozenModel
 
 Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-class Prices(BaseModel):
+class Prices(FrozenModel):
     """Prices of one model, in whatever currency all prices of a project are given in."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     per_million_prompt_tokens: Price = 0.0
     per_million_completion_tokens: Price = 0.0

@@ -15,6 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import ClassVar, Self
 
+from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest, FailureReason, Turn
 from rolesynth_assets.store.digests import digest
 
@@ -46,12 +47,12 @@ def journal_path(data_root: str | Path, stage: str) -> Path:
             f"The journal of paid replies is a local file, and the data root {data_root} is a URL. "
             "Set ROLESYNTH_DATA to a folder."
         )
-    return Path(data_root) / "journals" / f"{stage}.sqlite"
+    return DataPaths(data_root).journals / f"{stage}.sqlite"
 
 
 def journal_paths(data_root: Path) -> list[Path]:
     """Return the journals of all stages that there are, sorted."""
-    return sorted(journal_path(data_root, "cads").parent.glob("*.sqlite"))
+    return sorted(DataPaths(data_root).journals.glob("*.sqlite"))
 
 
 def request_key(model: str, request: ChatRequest) -> str:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
+from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.mllm.engine import ChatEngine, ChatReply, ChatRequest, FailureReason
 from rolesynth_assets.mllm.reply_journal import ReplyJournal, journal_path
 from rolesynth_assets.store.digests import digest
@@ -101,7 +101,7 @@ class RowRun(Generic[W]):
             raise ValueError(f"micro_batch is {micro_batch}; it must be at least 1")
         self._store, self._engine, self._partition = store, engine, dict(partition)
         self._rows, self._micro_batch = rows, micro_batch
-        self._tombstones = Withdrawn(Warehouse(Path(store.root) / "warehouse.duckdb"))
+        self._tombstones = Withdrawn(Warehouse(DataPaths(store.root).warehouse))
         self._place = digest("partition", *(f"{k}={v}" for k, v in sorted(partition.items())))[:16]
         self._open: dict[str, W] = {}
         self._pending: list[dict[str, object]] = []

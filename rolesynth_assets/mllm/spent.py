@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import dagster as dg
 
 
+_IN_METADATA = ("calls", "prompt_tokens", "completion_tokens", "cost")
+
+
 @dataclass(frozen=True)
 class Spent:
-    """Calls of models, what they read and wrote, and what that cost by the project's prices.
+    """What something took of models: requests, whether made now or replayed, and their tokens.
 
-    Each asset that asks a model tells these as `rolesynth/<field>` in its metadata.
+    Each asset that asks a model reports all but the seconds as `rolesynth/<field>` in its metadata.
+
+    Attributes:
+        calls: requests to a model.
+        prompt_tokens: tokens read.
+        completion_tokens: tokens written.
+        cost: by the project's prices, in their currency; 0 where it is counted elsewhere.
+        latency_s: seconds of the answering attempts, one after the other; 0 where not measured.
     """
 
     calls: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost: float = 0.0
+    latency_s: float = 0.0
 
     def __add__(self, other: Spent) -> Spent:
         """Return both together."""
@@ -37,10 +48,10 @@ class Spent:
     @property
     def metadata(self) -> dict[str, int | float]:
         """The metadata that tells it."""
-        return {f"rolesynth/{f.name}": getattr(self, f.name) for f in fields(self)}
+        return {f"rolesynth/{name}": getattr(self, name) for name in _IN_METADATA}
 
     @classmethod
     def told(cls, metadata: Mapping[str, dg.MetadataValue]) -> Spent:
         """Read it from an asset's metadata; what is not there is nothing."""
-        found = {f.name: metadata.get(f"rolesynth/{f.name}") for f in fields(cls)}
+        found = {name: metadata.get(f"rolesynth/{name}") for name in _IN_METADATA}
         return cls(**{name: entry.value for name, entry in found.items() if entry is not None})  # type: ignore[arg-type]

@@ -23,7 +23,7 @@ SCORE_COLUMNS = ("shard", "caption_id", "image_id", "role", "length", "score")
 CAPTION_COLUMNS = ("shard", "role_set", "caption_id", "image_id", "role", "length", "text")
 
 
-class DropReason(StrEnum):
+class PairDropReason(StrEnum):
     """Why a pair is not trained on."""
 
     BELOW_CUT = "below_cut"
@@ -174,8 +174,8 @@ def apply_cut(captions: pl.DataFrame, scores: pl.DataFrame, cutoffs: Cutoffs) ->
         pl.when("kept")
         .then(pl.lit(None, dtype=pl.String))
         .when(pl.col("score").is_null())
-        .then(pl.lit(DropReason.UNSCORED.value))
-        .otherwise(pl.lit(DropReason.BELOW_CUT.value))
+        .then(pl.lit(PairDropReason.UNSCORED.value))
+        .otherwise(pl.lit(PairDropReason.BELOW_CUT.value))
     )
     return marked.with_columns(pl.col("score").cast(pl.Int32), reason.alias("reason")).select(
         *CAPTION_COLUMNS, "score", "kept", "reason"

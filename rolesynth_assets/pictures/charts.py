@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Bar:
+class ScoreBar:
     """One measured value with its interval, all on a scale of 0 to 1."""
 
     recipe: str
@@ -112,7 +112,7 @@ def loss_curve(steps: Sequence[int], losses: Sequence[float], *, title: str = ""
     return figure_png(figure)
 
 
-def retrieval_bars(bars: Sequence[Bar], *, title: str = "") -> bytes:
+def retrieval_bars(bars: Sequence[ScoreBar], *, title: str = "") -> bytes:
     """Draw a panel a metric with a bar a recipe, its interval, and a dashed line at chance level.
 
     Args:
@@ -230,7 +230,7 @@ def kept_share_by_role(
 
 
 def _draw_bars(
-    panel: Axes, metric: str, recipes: Sequence[str], bars: Sequence[Bar | None]
+    panel: Axes, metric: str, recipes: Sequence[str], bars: Sequence[ScoreBar | None]
 ) -> None:
     """Draw one metric: a horizontal bar a recipe, so that names need no turning."""
     plain_axes(panel, grid="x")

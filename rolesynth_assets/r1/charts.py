@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rolesynth_assets.pictures.charts import Bar
+from rolesynth_assets.pictures.charts import ScoreBar
 from rolesynth_assets.pictures.figure import TITLE, figure_png, new_figure, plain_axes
 from rolesynth_assets.pictures.style import FAINT, INK, SERIES
 from rolesynth_assets.r1.benchmarks.evaluate import R1Metric
@@ -63,7 +63,7 @@ def training_curves(log: Sequence[StepLog], *, title: str = "") -> bytes:
     return figure_png(figure)
 
 
-def accuracy_bars(scores: pl.DataFrame) -> list[Bar]:
+def accuracy_bars(scores: pl.DataFrame) -> list[ScoreBar]:
     """Return one bar a recipe and benchmark: means over seeds of accuracy and its interval.
 
     Args:
@@ -77,7 +77,7 @@ def accuracy_bars(scores: pl.DataFrame) -> list[Bar]:
         .agg(pl.col("value", "low", "high").mean(), pl.col("chance").first())
         .rename({"benchmark": "metric"})
     )
-    return [Bar(**row) for row in means.iter_rows(named=True)]
+    return [ScoreBar(**row) for row in means.iter_rows(named=True)]
 
 
 def _lines(

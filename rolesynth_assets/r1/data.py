@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 IMAGE_MARK = "<image>"
 
 
-class DropReason(StrEnum):
+class QuestionDropReason(StrEnum):
     """Why a row is not trained on."""
 
     NO_ANSWER = "no_answer"
@@ -180,7 +180,7 @@ def _selected(rows: Iterable[tuple[str, str, str, str | None, str, list[bytes]]]
     dropped: Counter[str] = Counter()
     for item_id, domain, question, answer, task_type, images in rows:
         found = _checked(item_id, domain, question, answer, TaskType(task_type), images)
-        if isinstance(found, DropReason):
+        if isinstance(found, QuestionDropReason):
             dropped[str(found)] += 1
         else:
             items.append(found)
@@ -195,20 +195,20 @@ def _checked(
     answer: str | None,
     task_type: TaskType,
     images: list[bytes],
-) -> TrainingItem | DropReason:
+) -> TrainingItem | QuestionDropReason:
     from rolesynth_assets.images.decoding.decode import normalise
     from rolesynth_assets.images.decoding.rejects import Reject
 
     if not (answer or "").strip():
-        return DropReason.NO_ANSWER
+        return QuestionDropReason.NO_ANSWER
     assert answer is not None
     if len(images) != 1:
-        return DropReason.NOT_ONE_IMAGE
+        return QuestionDropReason.NOT_ONE_IMAGE
     if not is_gradable(answer, task_type, question):
-        return DropReason.UNGRADABLE
+        return QuestionDropReason.UNGRADABLE
     image = normalise(images[0])
     if isinstance(image, Reject):
-        return DropReason.UNREADABLE_IMAGE
+        return QuestionDropReason.UNREADABLE_IMAGE
     return TrainingItem(item_id, domain, question, answer, task_type, image.data)
 
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
-from pydantic import ValidationError
-
-from rolesynth_assets.bounded_yaml import YamlFileError, read_yaml
 from rolesynth_assets.errors import InputError
 from rolesynth_assets.r1.benchmarks.definition import R1Benchmark
 from rolesynth_assets.r1.recipe import R1Recipe
-from rolesynth_assets.yaml_files import faults, load_named
+from rolesynth_assets.training_recipes import RecipeLibrary
+from rolesynth_assets.yaml_files import YamlLibrary
 
 SHIPPED_RECIPES = Path(__file__).parent / "recipes"
 SHIPPED_BENCHMARKS = Path(__file__).parent / "benchmarks" / "held_out"
@@ -22,7 +18,22 @@ class R1FileError(InputError):
     """A recipe or benchmark file that cannot be read; the message names the file and the field."""
 
 
-Value = TypeVar("Value", R1Recipe, R1Benchmark)
+_RECIPES = RecipeLibrary(
+    R1Recipe,
+    R1FileError,
+    SHIPPED_RECIPES,
+    what="R1 recipe",
+    fields="name, description, model and training",
+    example=str(SHIPPED_RECIPES / "synthetic.yaml"),
+)
+_BENCHMARKS = YamlLibrary(
+    R1Benchmark,
+    R1FileError,
+    SHIPPED_BENCHMARKS,
+    what="R1 benchmark",
+    fields="name and layout",
+    example=str(SHIPPED_BENCHMARKS / "easy_vqa.yaml"),
+)
 
 
 def load_r1_recipes(extra_dir: Path | None = None) -> dict[str, R1Recipe]:
@@ -38,14 +49,7 @@ def load_r1_recipes(extra_dir: Path | None = None) -> dict[str, R1Recipe]:
         R1FileError: a file is no valid recipe, two files of one folder share a name, or a recipe's
             baseline does not exist.
     """
-    recipes = load_named(SHIPPED_RECIPES, extra_dir, partial(_read, R1Recipe), _clash)
-    for recipe in recipes.values():
-        if recipe.baseline is not None and recipe.baseline not in recipes:
-            raise R1FileError(
-                f"R1 recipe {recipe.name!r}: baseline {recipe.baseline!r} is no recipe; "
-                f"choose one of {sorted(set(recipes) - {recipe.name})} or leave it out."
-            )
-    return recipes
+    return _RECIPES.load(extra_dir)
 
 
 def load_r1_benchmarks(extra_dir: Path | None = None) -> dict[str, R1Benchmark]:
@@ -57,21 +61,4 @@ def load_r1_benchmarks(extra_dir: Path | None = None) -> dict[str, R1Benchmark]:
     Raises:
         R1FileError: a file is no valid benchmark, or two files of one folder share a name.
     """
-    return load_named(SHIPPED_BENCHMARKS, extra_dir, partial(_read, R1Benchmark), _clash)
-
-
-def _clash(name: str, first: Path, second: Path) -> R1FileError:
-    return R1FileError(f"{first} and {second} both have the name {name!r}; rename one.")
-
-
-def _read(kind: type[Value], path: Path) -> Value:
-    try:
-        data = read_yaml(path)
-    except YamlFileError as error:
-        raise R1FileError(f"{path} cannot be read as YAML: {error}") from error
-    if not isinstance(data, dict):
-        raise R1FileError(f"{path} holds no mapping of fields to values.")
-    try:
-        return kind.model_validate(data)
-    except ValidationError as error:
-        raise R1FileError(f"{path}: {'; '.join(faults(error, kind.__name__))}") from error
+    return _BENCHMARKS.load(extra_dir)

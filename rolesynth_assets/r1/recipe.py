@@ -6,11 +6,11 @@ import json
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from rolesynth_assets.r1.rewards import ACCURACY_WEIGHT, FORMAT_WEIGHT
 from rolesynth_assets.store.digests import digest
-from rolesynth_assets.yaml_files import PartitionName
+from rolesynth_assets.training_recipes import TrainingRecipe
 
 NANO = "rolesynth-nano"
 """The model name that stands for the package's nano MLLM, a stand-in for Qwen2.5-VL."""
@@ -40,12 +40,10 @@ class Rollouts(StrEnum):
     """A vLLM server of its own, started with ``trl vllm-serve``."""
 
 
-class R1Recipe(BaseModel):
-    """One training run, but for its seed.
+class R1Recipe(TrainingRecipe):
+    """One training run of R1, but for its seed.
 
     Attributes:
-        name: the key of the recipe, and of its Dagster partition.
-        description: one sentence for people.
         model: ``rolesynth-nano``, a local folder or a Hugging Face model id.
         revision: of a Hugging Face model.
         training: what is trained on.
@@ -59,20 +57,14 @@ class R1Recipe(BaseModel):
         steps: optimiser steps; give this or ``epochs``.
         epochs: passes over the problems.
         save_every: optimiser steps between two saved states that a killed run goes on from.
-        seeds: one checkpoint each.
         vllm: what draws the rollouts.
         vllm_url: base URL of the server, for ``vllm: server``.
         vllm_memory: share of a GPU's memory for colocated vLLM.
         lora_rank: train adapters of this rank instead of all weights; they are merged at the end.
         precision: of the forward pass; weights are float32.
         gradient_checkpointing: trade time for memory.
-        baseline: recipe this one is compared with, if any.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: PartitionName
-    description: str
     model: Annotated[str, Field(min_length=1)]
     revision: str | None = None
     training: Training
@@ -86,22 +78,18 @@ class R1Recipe(BaseModel):
     steps: PositiveInt | None = None
     epochs: PositiveInt | None = None
     save_every: PositiveInt = 10
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0, 1, 2)
     vllm: Rollouts = Rollouts.OFF
     vllm_url: str | None = None
     vllm_memory: Annotated[float, Field(gt=0, lt=1)] = 0.3
     lora_rank: PositiveInt | None = None
     precision: Literal["bf16", "float32"] = "bf16"
     gradient_checkpointing: bool = True
-    baseline: str | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         lengths = (self.steps is not None) + (self.epochs is not None)
         if lengths != (self.training is not Training.NONE):
             raise ValueError("give exactly one of steps and epochs, and none for training: none")
-        if len(set(self.seeds)) != len(self.seeds):
-            raise ValueError(f"seeds {list(self.seeds)} are not distinct")
         if self.batch * self.generations % self.micro_batch:
             raise ValueError(
                 f"batch x generations = {self.batch * self.generations} rollouts do not divide "
@@ -109,8 +97,6 @@ class R1Recipe(BaseModel):
             )
         if (self.vllm is Rollouts.SERVER) != (self.vllm_url is not None):
             raise ValueError("vllm: server and vllm_url belong together")
-        if self.baseline == self.name:
-            raise ValueError("a recipe cannot be its own baseline")
         return self
 
     @property

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from rolesynth_assets.benchmarks.bootstrap import LEVEL, Interval
 from rolesynth_assets.benchmarks.score import Metric
 from rolesynth_assets.benchmarks.seed_intervals import (
-    Key,
+    ScoreKey,
     SeededScore,
     difference,
     summarise,
 )
 from rolesynth_assets.clip.recipe import Recipe
-from rolesynth_assets.pictures.charts import Bar
+from rolesynth_assets.pictures.charts import ScoreBar
 from rolesynth_assets.pictures.markdown import (
     Markdown,
     bold,
@@ -26,6 +26,7 @@ from rolesynth_assets.pictures.markdown import (
     table,
     text,
 )
+from rolesynth_assets.store.atomic_files import write_text
 
 if TYPE_CHECKING:
     import polars as pl
@@ -79,7 +80,7 @@ def ablation_markdown(
     return "\n".join(lines)
 
 
-def _reading(summary: Mapping[Key, SeededScore], level: float) -> str:
+def _reading(summary: Mapping[ScoreKey, SeededScore], level: float) -> str:
     seeds = sorted({len(score.by_seed) for score in summary.values()})
     over = (
         f"{level:.0%} intervals in brackets: Student t over seeds where a recipe has two seeds or "
@@ -96,7 +97,7 @@ def _reading(summary: Mapping[Key, SeededScore], level: float) -> str:
 
 
 def _benchmark_section(
-    summary: Mapping[Key, SeededScore],
+    summary: Mapping[ScoreKey, SeededScore],
     benchmark: str,
     recipes: Sequence[str],
     baselines: Mapping[str, str],
@@ -162,7 +163,7 @@ def _difference(interval: Interval) -> Markdown:
     return bold(shown) if interval.low > 0 or interval.high < 0 else shown
 
 
-def score_bars(scores: pl.DataFrame) -> list[Bar]:
+def score_bars(scores: pl.DataFrame) -> list[ScoreBar]:
     """Return one bar a recipe and metric: means over seeds of value and bootstrap interval.
 
     Args:
@@ -173,7 +174,7 @@ def score_bars(scores: pl.DataFrame) -> list[Bar]:
     means = scores.group_by("recipe", "metric", maintain_order=True).agg(
         pl.col("value", "low", "high").mean(), pl.col("chance").first()
     )
-    return [Bar(**row) for row in means.iter_rows(named=True)]
+    return [ScoreBar(**row) for row in means.iter_rows(named=True)]
 
 
 def write_ablation_report(
@@ -193,6 +194,5 @@ def write_ablation_report(
         descriptions={r.name: r.description for r in recipes.values()},
         stand_in=STAND_IN if embedded else None,
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8")
+    write_text(path, page)
     return page

@@ -8,11 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.benchmarks.bootstrap import LEVEL, Interval
-from rolesynth_assets.benchmarks.seed_intervals import Key, SeededScore, student_interval, summarise
+from rolesynth_assets.benchmarks.seed_intervals import (
+    ScoreKey,
+    SeededScore,
+    student_interval,
+    summarise,
+)
 from rolesynth_assets.pictures.markdown import Markdown, code, heading, quote, table, text
 from rolesynth_assets.r1.benchmarks.evaluate import R1Metric
 from rolesynth_assets.r1.recipe import R1Recipe
 from rolesynth_assets.r1.training.checkpoint import Rollout
+from rolesynth_assets.store.atomic_files import write_text
 
 if TYPE_CHECKING:
     import polars as pl
@@ -109,8 +115,7 @@ def r1_markdown(
 def write_r1_report(path: Path, scores: pl.DataFrame, recipes: Mapping[str, R1Recipe]) -> str:
     """Write `r1_markdown` to a file, whose folder is made, and return the page."""
     page = r1_markdown(scores, recipes)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8")
+    write_text(path, page)
     return page
 
 
@@ -146,7 +151,7 @@ def _over_benchmarks(rows: pl.DataFrame) -> pl.DataFrame:
 def _section(
     benchmark: str,
     measured: Sequence[str],
-    summary: Mapping[Key, SeededScore],
+    summary: Mapping[ScoreKey, SeededScore],
     recipes: Mapping[str, R1Recipe],
     level: float,
 ) -> list[str]:

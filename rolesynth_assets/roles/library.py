@@ -4,13 +4,23 @@ from pathlib import Path
 
 from rolesynth_assets.errors import InputError
 from rolesynth_assets.roles.role_set import RoleSet
-from rolesynth_assets.yaml_files import load_named, read_model, same_name
+from rolesynth_assets.yaml_files import YamlLibrary
 
 SHIPPED_SETS = Path(__file__).parent / "sets"
 
 
 class RoleSetError(InputError):
     """A role set file cannot be used; the message names the file and the field."""
+
+
+_FILES = YamlLibrary(
+    RoleSet,
+    RoleSetError,
+    SHIPPED_SETS,
+    what="role set",
+    fields="name, description, system, templates and roles",
+    example=str(SHIPPED_SETS / "roles5.yaml"),
+)
 
 
 def load_role_sets(extra_dir: Path | None = None) -> dict[str, RoleSet]:
@@ -24,7 +34,7 @@ def load_role_sets(extra_dir: Path | None = None) -> dict[str, RoleSet]:
     Raises:
         RoleSetError: a file is no valid role set, or two files of one folder share a name.
     """
-    return load_named(SHIPPED_SETS, extra_dir, load_role_set, same_name(RoleSetError))
+    return _FILES.load(extra_dir)
 
 
 def load_role_set(path: Path) -> RoleSet:
@@ -34,11 +44,4 @@ def load_role_set(path: Path) -> RoleSet:
         RoleSetError: the file is missing, is no YAML, or breaks the schema; every broken field is
             named.
     """
-    return read_model(
-        path,
-        RoleSet,
-        RoleSetError,
-        what="role set",
-        fields="name, description, system, templates and roles",
-        example=str(SHIPPED_SETS / "roles5.yaml"),
-    )
+    return _FILES.read(path)

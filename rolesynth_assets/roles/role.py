@@ -3,9 +3,10 @@
 from enum import StrEnum
 from string import Formatter
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
 
 from rolesynth_assets.store.digests import digest
+from rolesynth_assets.yaml_files import FrozenModel
 
 PLACEHOLDERS = ("name", "expertise", "responsibilities")
 """What a prompt template may mention, in curly brackets."""
@@ -18,13 +19,13 @@ class LengthKind(StrEnum):
     SHORT = "short"
 
 
-class FrozenModel(BaseModel):
-    """A value read from YAML: immutable, and a misspelt field is an error."""
+class RoleModel(FrozenModel):
+    """A part of a role set; its texts lose the white space around them."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+    model_config = ConfigDict(str_strip_whitespace=True)
 
 
-class RoleRecord(FrozenModel):
+class RoleRecord(RoleModel):
     """What the role dialogue ends with: {name, expertise, responsibilities} (paper, role design).
 
     `expertise` may be empty: the generic baselines have none.
@@ -40,7 +41,7 @@ class RoleRecord(FrozenModel):
         return " ".join(value.split()) if isinstance(value, str) else value
 
 
-class PromptTemplates(FrozenModel):
+class PromptTemplates(RoleModel):
     """One template of the user text per length kind, with {name}-style placeholders."""
 
     long: str = Field(min_length=1)

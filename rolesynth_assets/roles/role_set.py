@@ -7,13 +7,14 @@ from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
-from rolesynth_assets.roles.role import FrozenModel, PromptTemplates, Role, RoleRecord
+from rolesynth_assets.roles.role import PromptTemplates, Role, RoleModel, RoleRecord
 from rolesynth_assets.store.digests import digest
+from rolesynth_assets.yaml_files import NamedModel
 
 MAX_ROLES = 32
 
 
-class FilterPolicy(FrozenModel):
+class FilterPolicy(RoleModel):
     """How much of a role set's captions the filter keeps (paper: about 1 / number of roles)."""
 
     keep: float | None = Field(default=None, gt=0, le=1)
@@ -24,7 +25,7 @@ class FilterPolicy(FrozenModel):
     """One cut for each length kind, or one for both together."""
 
 
-class GenerateSpec(FrozenModel):
+class GenerateSpec(RoleModel):
     """How the roles come out of a dialogue with a language model (`roles/generate.py`)."""
 
     purpose: str = Field(min_length=1, max_length=300)
@@ -48,7 +49,7 @@ class GenerateSpec(FrozenModel):
         return self
 
 
-class RoleSet(FrozenModel):
+class RoleSet(RoleModel, NamedModel):
     """One YAML file: either hand-written `roles` or a `generate` block, and how to ask them."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -66,24 +65,3 @@ def training_set_row(
         "recipe_digest": recipe.digest,
     }
     return pl.DataFrame([row])
-
-
-def trained_seeds(recipe: Recipe, folder: Callable[[str, int], Path]) -> list[int]:
-    """Return the seeds of a recipe that have a finished checkpoint.
-
-    Args:
-        recipe: the recipe.
-        folder: where the checkpoint of a recipe name and seed lies.
-
-    Raises:
-        CheckpointError: there is none.
-    """
-    from rolesynth_assets.clip.checkpoint.files import MANIFEST, CheckpointError
-
-    seeds = [s for s in recipe.seeds if (folder(recipe.name, s) / MANIFEST).is_file()]
-    if not seeds:
-        raise CheckpointError(
-            f"Recipe {recipe.name!r} has no finished checkpoint: materialize clip_checkpoints for "
-            f"one of its seeds {list(recipe.seeds)} first."
-        )
-    return seeds

@@ -96,17 +96,17 @@ def test_a_users_recipe_is_added_and_wins_by_name(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("name: [", r"bad.yaml is not YAML"),
-        ("- a list", r"bad.yaml holds no mapping"),
-        (yaml.safe_dump({**MINIMAL, "lose": "x"}), r"bad.yaml: lose: there is no such field"),
-        (yaml.safe_dump({**MINIMAL, "cut": "best"}), r"bad.yaml: cut: Input should be"),
+        ("name: [", r"bad.yaml: cannot be read as YAML"),
+        ("- a list", r"bad.yaml: expected a mapping with name, .*, got list"),
+        (yaml.safe_dump({**MINIMAL, "lose": "x"}), "field lose: there is no such field"),
+        (yaml.safe_dump({**MINIMAL, "cut": "best"}), "field cut: Input should be"),
         (
             yaml.safe_dump({**MINIMAL, "optimizer": {"lr": -1}}),
-            r"bad.yaml: optimizer.lr: Input should be greater",
+            r"bad.yaml is no valid recipe:\n  field optimizer.lr: Input should be greater",
         ),
         (
             yaml.safe_dump({k: v for k, v in MINIMAL.items() if k != "model"}),
-            r"bad.yaml: model: Field required",
+            r"bad.yaml is no valid recipe:\n  field model: Field required",
         ),
     ],
 )
@@ -119,7 +119,7 @@ def test_a_bad_file_is_named_with_its_field(content, message, tmp_path):
 def test_two_files_of_one_name_and_a_lost_baseline_are_refused(tmp_path):
     write(tmp_path / "a", "mine")
     (tmp_path / "a" / "copy.yaml").write_text((tmp_path / "a" / "mine.yaml").read_text())
-    with pytest.raises(RecipeError, match=r"copy.yaml and .*mine.yaml both have the name 'mine'"):
+    with pytest.raises(RecipeError, match=r"mine.yaml: .*'mine' is already the name of copy.yaml"):
         load_recipes(tmp_path / "a")
     write(tmp_path / "b", "mine", baseline="nothing")
     with pytest.raises(RecipeError, match="baseline 'nothing' is no recipe"):

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from rolesynth_assets.pairs.cut import BOTH_LENGTHS, DropReason, apply_cut, compute_cutoffs
+from rolesynth_assets.pairs.cut import BOTH_LENGTHS, PairDropReason, apply_cut, compute_cutoffs
 from rolesynth_assets.roles.role_set import FilterPolicy
 from rolesynth_assets_tests.pairs.pair_frames import captions_of, policy, score_frame
 from rolesynth_assets_tests.property_profiles import examples
@@ -122,8 +122,8 @@ def test_captions_without_a_score_are_dropped_and_counted_but_never_ranked() -> 
     pairs = apply_cut(captions, scores.filter(pl.col("score") != 1), cutoffs)  # one row is missing
     assert dict(pairs.select("image_id", "reason").iter_rows()) == {
         "a": None,
-        "b": DropReason.UNSCORED,
-        "c": DropReason.UNSCORED,
+        "b": PairDropReason.UNSCORED,
+        "c": PairDropReason.UNSCORED,
     }
 
 
@@ -141,7 +141,7 @@ def test_a_share_too_small_for_one_caption_keeps_none() -> None:
     cutoffs = compute_cutoffs(scores, policy(keep=0.1), 1)
     assert (cutoffs.cuts[0].kept, cutoffs.cuts[0].cutoff) == (0, None)
     pairs = apply_cut(captions_of(scores), scores, cutoffs)
-    assert pairs["reason"].to_list() == [DropReason.BELOW_CUT] * 2
+    assert pairs["reason"].to_list() == [PairDropReason.BELOW_CUT] * 2
 
 
 def test_pairs_fit_the_table() -> None:

@@ -11,12 +11,12 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from rolesynth_assets.pictures import charts
-from rolesynth_assets.pictures.charts import Bar
+from rolesynth_assets.pictures.charts import ScoreBar
 from rolesynth_assets.pictures.png import MAX_BYTES, WIDTH
 
 RNG = np.random.default_rng(0)
 BARS = [
-    Bar(recipe, metric, value, value - 0.05, value + 0.05, 0.01)
+    ScoreBar(recipe, metric, value, value - 0.05, value + 0.05, 0.01)
     for recipe, shift in (("roles5", 0.0), ("generic1", -0.1))
     for metric, value in (("I to T R@1", 0.4 + shift), ("T to I R@1", 0.3 + shift))
 ]

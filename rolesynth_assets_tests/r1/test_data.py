@@ -3,7 +3,7 @@ import pytest
 
 from rolesynth_assets.answers.task_type import TaskType
 from rolesynth_assets.r1.data import (
-    DropReason,
+    QuestionDropReason,
     TrainingData,
     problem_data,
     prompt,
@@ -65,9 +65,9 @@ def test_every_dropped_row_has_a_reason():
     )
     assert [i.item_id for i in data.items] == ["a"]
     assert data.dropped == {
-        DropReason.UNREADABLE_IMAGE: 1,
-        DropReason.NO_ANSWER: 1,
-        DropReason.UNGRADABLE: 1,
+        QuestionDropReason.UNREADABLE_IMAGE: 1,
+        QuestionDropReason.NO_ANSWER: 1,
+        QuestionDropReason.UNGRADABLE: 1,
     }
 
 

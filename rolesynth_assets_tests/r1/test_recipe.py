@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from rolesynth_assets.r1.benchmarks.definition import Layout
+from rolesynth_assets.r1.benchmarks.definition import BenchmarkLayout
 from rolesynth_assets.r1.library import R1FileError, load_r1_benchmarks, load_r1_recipes
 from rolesynth_assets.r1.recipe import NANO, R1Recipe, Rollouts, Training
 
@@ -69,8 +69,11 @@ def test_a_users_recipe_wins_by_name(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("name: a\nmodel: m\ndescription: d\ntraining: nothing\n", "mine.yaml: training"),
-        ("- a\n", "no mapping"),
+        (
+            "name: a\nmodel: m\ndescription: d\ntraining: nothing\n",
+            "R1 recipe:\n  field training",
+        ),
+        ("- a\n", "expected a mapping with name"),
         ("a: [", "YAML"),
         ("name: a\nmodel: m\ndescription: d\ntraining: none\nbaseline: b\n", "baseline 'b'"),
     ],
@@ -85,7 +88,7 @@ def test_two_files_of_one_name_are_refused(tmp_path):
     for file in ("a", "b"):
         text = "name: x\nmodel: m\ndescription: d\ntraining: none\n"
         (tmp_path / f"{file}.yaml").write_text(text)
-    with pytest.raises(R1FileError, match=r"a\.yaml.*b\.yaml"):
+    with pytest.raises(R1FileError, match=r"b\.yaml: .* already the name of a\.yaml"):
         load_r1_recipes(tmp_path)
 
 
@@ -94,7 +97,7 @@ def test_a_users_benchmark_joins_the_shipped_ones(tmp_path):
     benchmarks = load_r1_benchmarks(tmp_path)
     assert set(benchmarks) - set(load_r1_benchmarks()) == {"v"}
     assert benchmarks["v"].folder(tmp_path) == tmp_path / "MathVista"
-    assert benchmarks["easy_vqa"].layout is Layout.EASY_VQA
+    assert benchmarks["easy_vqa"].layout is BenchmarkLayout.EASY_VQA
 
 
 @pytest.mark.parametrize(

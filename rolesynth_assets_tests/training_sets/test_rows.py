@@ -5,7 +5,6 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from rolesynth_assets.clip.checkpoint.files import MANIFEST, CheckpointError
 from rolesynth_assets.clip.recipe import Recipe
 from rolesynth_assets.store.errors import MissingRowError
 from rolesynth_assets.store.lance.schemas import IMAGES, PAIRS
@@ -13,7 +12,6 @@ from rolesynth_assets.store.lance.store import Store
 from rolesynth_assets.store.warehouse.warehouse import Warehouse
 from rolesynth_assets.training_sets.rows import (
     selected_pairs,
-    trained_seeds,
     training_set,
     training_set_row,
 )
@@ -144,16 +142,3 @@ def test_the_warehouse_takes_the_row(store: Store, tmp_path: Path) -> None:
             "recipe_digest": recipe().digest,
         }
     ]
-
-
-def test_only_finished_checkpoints_count_as_trained(tmp_path: Path) -> None:
-    def folder(name: str, seed: int) -> Path:
-        return tmp_path / name / str(seed)
-
-    folder("mine", 1).mkdir(parents=True)  # begun
-    with pytest.raises(CheckpointError, match=r"'mine' has no finished.*\[1, 2, 3\]"):
-        trained_seeds(recipe(), folder)
-    for seed in (3, 2):
-        folder("mine", seed).mkdir()
-        (folder("mine", seed) / MANIFEST).write_text("{}")
-    assert trained_seeds(recipe(), folder) == [2, 3]

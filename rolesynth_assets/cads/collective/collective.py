@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from rolesynth_assets.bounded_yaml import YamlFileError, read_yaml
-from rolesynth_assets.cads.collective.member import ImageMode, Member, MemberName, Value
+from rolesynth_assets.cads.collective.member import ImageMode, Member, MemberName
 from rolesynth_assets.cads.collective.renderer_settings import RendererSettings
 from rolesynth_assets.errors import InputError
 from rolesynth_assets.store.digests import digest
-from rolesynth_assets.yaml_files import faults, load_named
+from rolesynth_assets.yaml_files import FrozenModel, NamedModel, YamlLibrary
 
 SHIPPED = Path(__file__).parent / "shipped"
 NOBODY = "none"
@@ -28,7 +26,7 @@ class CollectiveError(InputError):
     """A collective file that cannot be used; the message names the file and the field."""
 
 
-class ExtraChecks(Value):
+class ExtraChecks(FrozenModel):
     """Checks beyond C, each reported apart from it and off unless asked for.
 
     Attributes:
@@ -50,7 +48,7 @@ def _all_members(data: dict[str, Any]) -> tuple[str, ...]:
     return tuple(member.name for member in data["members"])
 
 
-class Collective(Value):
+class Collective(NamedModel):
     """Members, their tasks and the measure of a run (CADS, collective adversarial synthesis).
 
     Attributes:
@@ -158,6 +156,16 @@ class Collective(Value):
         return digest("collective", json.dumps(rest, sort_keys=True), *members)
 
 
+_FILES = YamlLibrary(
+    Collective,
+    CollectiveError,
+    SHIPPED,
+    what="collective",
+    fields="name and members",
+    example=str(SHIPPED / "embedded.yaml"),
+)
+
+
 def load_collectives(folder: Path | None = None) -> dict[str, Collective]:
     """Read the shipped collectives, then those of a user's folder, which win by name.
 
@@ -170,7 +178,7 @@ def load_collectives(folder: Path | None = None) -> dict[str, Collective]:
     Raises:
         CollectiveError: a file is no valid collective, or two of one folder share a name.
     """
-    return load_named(SHIPPED, folder, read_collective, _clash)
+    return _FILES.load(folder)
 
 
 def choose_collective(name: str, folder: Path | None = None) -> Collective:
@@ -203,26 +211,10 @@ def read_collective(path: Path) -> Collective:
     """Read one collective file.
 
     Raises:
-        CollectiveError: the file is not YAML, or a field is missing, unknown or wrong.
+        CollectiveError: the file is missing, is no YAML, or breaks the schema; every broken field
+            is named.
     """
-    try:
-        data = read_yaml(path)
-    except YamlFileError as error:
-        raise CollectiveError(f"Collective file {path} cannot be read as YAML: {error}") from error
-    if not isinstance(data, Mapping):
-        raise CollectiveError(f"Collective file {path} holds no mapping of fields to values.")
-    try:
-        return Collective.model_validate(data)
-    except ValidationError as error:
-        wrong = "; ".join(faults(error, "collective"))
-    raise CollectiveError(f"Collective file {path}: {wrong}")
-
-
-def _clash(name: str, first: Path, second: Path) -> CollectiveError:
-    return CollectiveError(
-        f"Collective file {second}: name: another file of the folder, {first.name}, has the name "
-        f"{name!r} too; rename one."
-    )
+    return _FILES.read(path)
 
 
 def _refuse_twice(field: str, names: tuple[str, ...] | list[str]) -> None:

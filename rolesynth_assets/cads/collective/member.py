@@ -7,14 +7,16 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import ConfigDict, Field, SecretStr, model_validator
 from pydantic.dataclasses import dataclass
 
 from rolesynth_assets.mllm.engine import EngineError, Sampling
 from rolesynth_assets.mllm.factory import declared_model
+from rolesynth_assets.mllm.prices import Price, Prices
 from rolesynth_assets.mllm.settings import BaseUrl, EngineSettings, SettingNames
 from rolesynth_assets.mllm.stand_in import SCRIPT
 from rolesynth_assets.store.digests import digest
+from rolesynth_assets.yaml_files import FrozenModel
 
 _LOOPBACK = ("localhost", "::1")
 _PORTS = {"http": 80, "https": 443}
@@ -22,13 +24,6 @@ _PORTS = {"http": 80, "https": 443}
 MemberName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
 # a key pasted where its variable's name belongs is refused, for keys have dashes
 VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=64)]
-Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-class Value(BaseModel):
-    """A frozen part of a collective that refuses unknown fields and echoes no input."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class ImageMode(StrEnum):
@@ -66,7 +61,7 @@ class JudgeSampling(Sampling):
     max_tokens: _MaxTokens = 2048
 
 
-class Member(Value):
+class Member(FrozenModel):
     """One model and how it is reached; distinct members are distinct models.
 
     Attributes:
@@ -125,6 +120,14 @@ class Member(Value):
     def endpoint(self) -> tuple[str, str, str]:
         """Engine, normalised address and model: equal for two ways to write one model down."""
         return self.engine, normal_url(self.base_url) if self.base_url else "", self.model
+
+    @property
+    def prices(self) -> Prices:
+        """What its calls cost."""
+        return Prices(
+            per_million_prompt_tokens=self.price_per_million_prompt_tokens,
+            per_million_completion_tokens=self.price_per_million_completion_tokens,
+        )
 
     def settings(self, environ: Mapping[str, str]) -> EngineSettings:
         """Return the settings of the member's engine, with the key from `environ`.

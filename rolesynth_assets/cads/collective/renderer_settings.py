@@ -6,11 +6,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from rolesynth_assets.cads.collective.member import Price, Value, VariableName
+from rolesynth_assets.cads.collective.member import VariableName
+from rolesynth_assets.mllm.prices import Price, Prices
 from rolesynth_assets.mllm.settings import BaseUrl
+from rolesynth_assets.yaml_files import FrozenModel
 
 
-class RendererSettings(Value):
+class RendererSettings(FrozenModel):
     """What turns a drawing instruction into an image.
 
     Attributes:
@@ -39,6 +41,11 @@ class RendererSettings(Value):
     max_silence_s: Annotated[float, Field(gt=0)] = 240
     max_reply_bytes: Annotated[int, Field(ge=1)] = 64 * 2**20
     price_per_image: Price = 0.0
+
+    @property
+    def prices(self) -> Prices:
+        """What its drawings cost; one is one call."""
+        return Prices(per_call=self.price_per_image)
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

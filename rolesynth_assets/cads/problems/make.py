@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rolesynth_assets.cads.problems.rules import Selection, SelectionRules
 from rolesynth_assets.mllm.engine import ModelIdentity
+from rolesynth_assets.store.atomic_files import write_text
 
 if TYPE_CHECKING:
     from rolesynth_assets.answers.checker_process import Grader
@@ -82,15 +82,8 @@ def make_problems(
         content_digest=store.digest("problems", where),
     )
     card = problem_card_markdown(facts)
-    _write(card_file, card)
+    write_text(card_file, card)
     exported: dict[str, int] = {}
     if selection.kept:
         exported = export_all(store, domain, exports, grader, system=system, card=card)
     return ProblemSet(selection, members, card, exported)
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.draft")
-    draft.write_text(text, encoding="utf-8")
-    os.replace(draft, path)

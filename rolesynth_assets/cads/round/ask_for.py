@@ -7,9 +7,9 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 from rolesynth_assets.cads.prompts.replies import Reply, Unparsable, parse, repair_prompt
-from rolesynth_assets.cads.records import Spent
 from rolesynth_assets.cads.round.paid_calls import Calls
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest, FailureReason
+from rolesynth_assets.mllm.spent import Spent
 
 R = TypeVar("R", bound=Reply)
 
@@ -77,7 +77,7 @@ def _can_mend(failed: Unanswered) -> bool:
 
 
 def _read(reply: ChatReply, kind: type[R]) -> Answered[R] | Unanswered:
-    spent = Spent(1, reply.prompt_tokens, reply.completion_tokens, reply.latency_s)
+    spent = Spent(1, reply.prompt_tokens, reply.completion_tokens, latency_s=reply.latency_s)
     if reply.text is not None:
         value = parse(reply.text, kind)
         if isinstance(value, Unparsable):

@@ -9,12 +9,13 @@ from rolesynth_assets.answers.equality import equal_by_rule
 from rolesynth_assets.cads.collective.member import ImageMode
 from rolesynth_assets.cads.prompts.replies import EqualityReply, JudgeReply
 from rolesynth_assets.cads.prompts.requests import equality_request, judge_request
-from rolesynth_assets.cads.records import CandidateRecord, Spent, VerdictRecord
+from rolesynth_assets.cads.records import CandidateRecord, VerdictRecord
 from rolesynth_assets.cads.round.ask_for import Answered, StepReason, Unanswered, ask_for
 from rolesynth_assets.cads.round.paid_calls import Calls
 from rolesynth_assets.cads.round.task_group import concurrently
 from rolesynth_assets.cads.round.transcripts import as_text, transcribe
 from rolesynth_assets.cads.values import DecidedBy, Problem, Verdict
+from rolesynth_assets.mllm.spent import Spent
 
 
 async def judge_all(

@@ -134,17 +134,13 @@ class Calls:
         reply = await self._askers[member].ask(request)
         await self._journal.put(key, reply, shown)
         self._to_ask_again += reply.reason is not None and reply.reason.transient
-        prices = self.collective.member(member)
+        tokens = (reply.prompt_tokens, reply.completion_tokens)
         self._count(
             member,
             calls=1,
-            prompt_tokens=reply.prompt_tokens,
-            completion_tokens=reply.completion_tokens,
-            cost=(
-                reply.prompt_tokens * prices.price_per_million_prompt_tokens
-                + reply.completion_tokens * prices.price_per_million_completion_tokens
-            )
-            / 1e6,
+            prompt_tokens=tokens[0],
+            completion_tokens=tokens[1],
+            cost=self.collective.member(member).prices.cost(1, *tokens),
         )
         return reply
 
@@ -154,7 +150,7 @@ class Calls:
         drawing = await self._renderer.draw(visual_prompt, seed)
         if isinstance(drawing, Drawing):
             await self._journal.put_drawing(key, drawing)
-            self._count(member, images=1, cost=self.collective.renderer.price_per_image)
+            self._count(member, images=1, cost=self.collective.renderer.prices.cost(1, 0, 0))
         else:
             self._to_ask_again += drawing.reason.transient
         return drawing

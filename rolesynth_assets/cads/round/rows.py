@@ -120,9 +120,9 @@ def read_prints(
 
 def _until(round_key: str) -> str:
     """Rounds are time windows, so their keys sort as they follow each other."""
-    from rolesynth_assets.store.lance.rows import quoted
+    from rolesynth_assets.store.lance.rows import sql_quoted
 
-    return f"round <= {quoted(round_key)}"
+    return f"round <= {sql_quoted(round_key)}"
 
 
 def _place(outcome: RoundOutcome) -> dict[str, str]:

@@ -11,12 +11,13 @@ from rolesynth_assets.cads.collective.member import ImageMode
 from rolesynth_assets.cads.drawing.renderer import DrawingFailed
 from rolesynth_assets.cads.prompts.replies import AnalysisReply, ProblemReply, VisualReply
 from rolesynth_assets.cads.prompts.requests import analyse_request, visual_request, write_request
-from rolesynth_assets.cads.records import CandidateRecord, Spent
+from rolesynth_assets.cads.records import CandidateRecord
 from rolesynth_assets.cads.round.ask_for import Answered, Unanswered, ask_for
 from rolesynth_assets.cads.round.paid_calls import Calls
 from rolesynth_assets.cads.round.transcripts import as_text, transcribe
 from rolesynth_assets.cads.strategies import Strategy
 from rolesynth_assets.cads.values import Decision, Problem, Seed, SeedContext, candidate_id
+from rolesynth_assets.mllm.spent import Spent
 from rolesynth_assets.store.digests import seed_from
 
 MAX_DETAIL = 2_000

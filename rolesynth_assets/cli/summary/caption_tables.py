@@ -51,7 +51,7 @@ def print_summary(
     if rejects:
         counts = ", ".join(f"{n} {reason}" for reason, n in sorted(Counter(rejects).items()))
         console.print(f"Files that are no usable images: {counts} (listed in image_shards)")
-    warehouse = Warehouse(settings.data_root / "warehouse.duckdb")
+    warehouse = Warehouse(settings.paths.warehouse)
     if role_sets:
         table = _role_sets(store, warehouse, role_sets, shards)
         table.title = f"Captions and filter{by_stand_ins(settings)}"

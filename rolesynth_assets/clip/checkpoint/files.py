@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+from rolesynth_assets.training_recipes import TrainingRecipe
 
 WEIGHTS = "model.safetensors"
 CONFIG = "open_clip_config.json"
@@ -103,6 +105,32 @@ def read_finished(kind: type[Record], path: Path, asset: str) -> Record:
         raise CheckpointError(f"{path} is damaged: {error}. Train again.") from error
 
 
+def trained_seeds(
+    recipe: TrainingRecipe,
+    folder: Callable[[str, int], Path],
+    record: str = MANIFEST,
+    asset: str = "clip_checkpoints",
+) -> list[int]:
+    """Return the seeds of a recipe that have a finished checkpoint.
+
+    Args:
+        recipe: the recipe.
+        folder: where the checkpoint of a recipe name and seed lies.
+        record: name of the file that a training writes last.
+        asset: what makes the checkpoints, for the message.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    seeds = [s for s in recipe.seeds if (folder(recipe.name, s) / record).is_file()]
+    if not seeds:
+        raise CheckpointError(
+            f"Recipe {recipe.name!r} has no finished checkpoint: materialize {asset} for "
+            f"one of its seeds {list(recipe.seeds)} first."
+        )
+    return seeds
+
+
 def read_losses(folder: Path) -> list[LossPoint]:
     """Read ``loss.csv``, one point per optimiser step.
 
@@ -120,13 +148,3 @@ def file_digest(path: Path) -> str:
     """Return the sha256 of a file, 64 hex characters."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def write_atomically(path: Path, content: bytes | memoryview) -> None:
-    """Write a file so that it holds either its old or its whole new content, whatever happens."""
-    draft = path.with_name(path.name + ".part")
-    with draft.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(draft, path)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.clip.checkpoint.files import MANIFEST, Manifest, read_manifest
+from rolesynth_assets.data_paths import DataPaths
 
 if TYPE_CHECKING:
     from rolesynth_assets.store.warehouse.snapshot import TableReader
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Training:
+class RecordedTraining:
     """One finished training.
 
     Attributes:
@@ -55,7 +56,7 @@ def record_training(warehouse: Warehouse, manifest: Manifest, run_id: str) -> No
     warehouse.replace("trainings", where, pl.DataFrame([row]))
 
 
-def read_trainings(warehouse: TableReader, data_root: Path) -> list[Training]:
+def read_trainings(warehouse: TableReader, data_root: Path) -> list[RecordedTraining]:
     """Return all trainings: those on disk, and those that were recorded and then overwritten.
 
     Raises:
@@ -66,14 +67,14 @@ def read_trainings(warehouse: TableReader, data_root: Path) -> list[Training]:
     for row in warehouse.read("trainings").iter_rows(named=True):
         place = found.pop((row["recipe"], row["seed"], row["weights_digest"]), None)
         folder, manifest = place or (None, None)
-        trainings.append(Training(**row, folder=folder, manifest=manifest))
+        trainings.append(RecordedTraining(**row, folder=folder, manifest=manifest))
     trainings += [
-        Training(*key, manifest.training_set_digest, folder=folder, manifest=manifest)
+        RecordedTraining(*key, manifest.training_set_digest, folder=folder, manifest=manifest)
         for key, (folder, manifest) in found.items()
     ]
     return sorted(trainings, key=lambda t: (t.recipe, t.seed, t.folder is None, t.weights_digest))
 
 
 def _on_disk(data_root: Path) -> Iterator[tuple[Path, Manifest]]:
-    for path in sorted((data_root / "checkpoints").glob(f"*/seed-*/{MANIFEST}")):
+    for path in sorted(DataPaths(data_root).clip_checkpoints.glob(f"*/seed-*/{MANIFEST}")):
         yield path.parent, read_manifest(path.parent)

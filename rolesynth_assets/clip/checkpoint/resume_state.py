@@ -9,9 +9,10 @@ from typing import Any
 
 import torch
 
-from rolesynth_assets.clip.checkpoint.files import STATE, LossPoint, file_digest, write_atomically
+from rolesynth_assets.clip.checkpoint.files import STATE, LossPoint, file_digest
 from rolesynth_assets.clip.data.batches import TrainingSet
 from rolesynth_assets.clip.recipe import Recipe
+from rolesynth_assets.store.atomic_files import write_bytes
 from rolesynth_assets.store.digests import digest
 
 
@@ -59,7 +60,7 @@ def save_state(folder: Path, state: RunState, module: Any, optimizer: Any) -> No
         },
         buffer,
     )
-    write_atomically(folder / STATE, buffer.getbuffer())
+    write_bytes(folder / STATE, buffer.getbuffer())
 
 
 def load_state(folder: Path, fingerprint: str, module: Any, optimizer: Any) -> RunState:

@@ -31,7 +31,6 @@ from rolesynth_assets.clip.checkpoint.files import (
     Manifest,
     file_digest,
     read_manifest,
-    write_atomically,
 )
 from rolesynth_assets.clip.data.pixels import normalise, split_preprocess
 from rolesynth_assets.clip.library import dump_recipe
@@ -39,6 +38,7 @@ from rolesynth_assets.clip.model import ClipModel
 from rolesynth_assets.clip.plain_text import of_plain_text
 from rolesynth_assets.clip.recipe import Recipe
 from rolesynth_assets.clip.trimmed_text import encode_text
+from rolesynth_assets.store.atomic_files import write_bytes, write_text
 
 
 class Checkpoint(NamedTuple):
@@ -58,19 +58,19 @@ class Checkpoint(NamedTuple):
 def save_weights(folder: Path, module: Any) -> str:
     """Write ``model.safetensors`` atomically and return its sha256."""
     state = {k: v.detach().cpu().contiguous().clone() for k, v in module.state_dict().items()}
-    write_atomically(folder / WEIGHTS, save(state))
+    write_bytes(folder / WEIGHTS, save(state))
     return file_digest(folder / WEIGHTS)
 
 
 def save_rest(folder: Path, model: ClipModel, recipe: Recipe, losses: list[LossPoint]) -> None:
     """Write configuration, recipe and loss curve beside the weights."""
-    _write_text(folder / CONFIG, json.dumps(model.config, indent=2))
-    _write_text(folder / RECIPE, dump_recipe(recipe))
+    write_text(folder / CONFIG, json.dumps(model.config, indent=2))
+    write_text(folder / RECIPE, dump_recipe(recipe))
     table = io.StringIO()
     writer = csv.DictWriter(table, list(LossPoint.model_fields), lineterminator="\n")
     writer.writeheader()
     writer.writerows(point.model_dump() for point in losses)
-    _write_text(folder / LOSSES, table.getvalue())
+    write_text(folder / LOSSES, table.getvalue())
 
 
 def save_reference(folder: Path, model: ClipModel, pixels: Tensor, tokens: Tensor) -> None:
@@ -85,12 +85,12 @@ def save_reference(folder: Path, model: ClipModel, pixels: Tensor, tokens: Tenso
     _, mean, std = split_preprocess(model.preprocess)
     logits = _logits(model.module, normalise(pixels, mean, std), tokens)
     tensors = {"pixels": pixels, "tokens": tokens, "logits": logits}
-    write_atomically(folder / REFERENCE, save({k: v.contiguous() for k, v in tensors.items()}))
+    write_bytes(folder / REFERENCE, save({k: v.contiguous() for k, v in tensors.items()}))
 
 
 def save_manifest(folder: Path, manifest: Manifest) -> None:
     """Write the manifest, last of all: a folder with one is a finished checkpoint."""
-    _write_text(folder / MANIFEST, manifest.model_dump_json(indent=2))
+    write_text(folder / MANIFEST, manifest.model_dump_json(indent=2))
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:
@@ -138,7 +138,3 @@ def _logits(module: Any, images: Tensor, tokens: Tensor) -> Tensor:
     image_features = F.normalize(module.encode_image(images), dim=-1)
     text_features = F.normalize(encode_text(module, tokens), dim=-1)
     return module.logit_scale.exp() * image_features @ text_features.T
-
-
-def _write_text(path: Path, text: str) -> None:
-    write_atomically(path, text.encode())

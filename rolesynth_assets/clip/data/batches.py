@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from rolesynth_assets.clip.recipe import Layout, Recipe
+from rolesynth_assets.clip.recipe import BatchLayout, Recipe
 from rolesynth_assets.store.digests import seed_from, table_digest
 
 ImageReader = Callable[[Sequence[str]], Mapping[str, bytes]]
@@ -162,14 +162,14 @@ class BatchPlan:
         order = _shuffle(self._units, self.seed, epoch)
         drawn = order[place * self.batch_size : (place + 1) * self.batch_size]
         owners = self.training_set.owners
-        if self.recipe.layout is Layout.SQUARE:
+        if self.recipe.layout is BatchLayout.SQUARE:
             return Batch(owners[drawn], drawn, owners[drawn])
         texts = np.concatenate([self._captions_of(int(image), epoch) for image in drawn])
         return Batch(drawn, texts, owners[texts])
 
     @property
     def _units(self) -> int:
-        square = self.recipe.layout is Layout.SQUARE
+        square = self.recipe.layout is BatchLayout.SQUARE
         return self.training_set.pairs if square else len(self.training_set.image_ids)
 
     def _captions_of(self, image: int, epoch: int) -> np.ndarray:

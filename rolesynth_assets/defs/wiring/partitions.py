@@ -13,7 +13,7 @@ ROLE_SETS = load_role_sets(_settings.role_sets)
 RECIPES = load_recipes(_settings.recipes)
 require_role_sets(RECIPES, ROLE_SETS)
 TASKS = load_tasks(_settings.benchmarks)
-SEED_FILES = domain_files(_settings.embedded_seeds) | domain_files(_settings.seeds)
+SEED_FILES = domain_files(_settings.paths.embedded_seeds) | domain_files(_settings.seeds)
 
 image_shard = dg.DynamicPartitionsDefinition(name="image_shard")
 role_set = dg.StaticPartitionsDefinition(sorted(ROLE_SETS))

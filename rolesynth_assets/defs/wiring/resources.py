@@ -43,7 +43,7 @@ class Platform(dg.ConfigurableResource):
         """The DuckDB tables."""
         from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
-        return Warehouse(self.settings.data_root / "warehouse.duckdb")
+        return Warehouse(self.settings.paths.warehouse)
 
     def ask(
         self, engine: EngineSettings, work: Callable[[ChatEngine], Awaitable[T]]

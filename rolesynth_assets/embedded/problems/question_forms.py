@@ -12,7 +12,7 @@ from rolesynth_assets.embedded.problems.pose import Domain
 
 
 @dataclass(frozen=True)
-class Form:
+class QuestionForm:
     """One form of question.
 
     Attributes:
@@ -26,8 +26,8 @@ class Form:
     pattern: re.Pattern[str]
 
 
-def _form(domain: Domain, name: str, pattern: str) -> Form:
-    return Form(name, domain, re.compile(pattern, re.IGNORECASE))
+def _form(domain: Domain, name: str, pattern: str) -> QuestionForm:
+    return QuestionForm(name, domain, re.compile(pattern, re.IGNORECASE))
 
 
 FORMS = (
@@ -73,13 +73,13 @@ _TALK = (
 """What a description of a task area speaks of."""
 
 
-def form_of(question: str) -> Form | None:
+def form_of(question: str) -> QuestionForm | None:
     """Return the form of a question; None for one that is not of the embedded world."""
     asked = question.split("\n", 1)[0].strip()
     return next((form for form in FORMS if form.pattern.match(asked)), None)
 
 
-def asked_in(text: str) -> Form | None:
+def asked_in(text: str) -> QuestionForm | None:
     """Return the form of the first question of the embedded world in a text."""
     return next((form for line in text.splitlines() if (form := form_of(line))), None)
 
@@ -95,6 +95,6 @@ def domain_of(text: str) -> Domain:
     return next(spoken, Domain.COUNTING)
 
 
-def forms_named(text: str) -> list[Form]:
+def forms_named(text: str) -> list[QuestionForm]:
     """Return the forms whose names stand in a text."""
     return [form for form in FORMS if form.name in text]

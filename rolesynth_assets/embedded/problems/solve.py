@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rolesynth_assets.embedded.world.figures import BarChart, Colour, Form, Shape
-from rolesynth_assets.embedded.world.object_kinds import KINDS, Kind
+from rolesynth_assets.embedded.world.object_kinds import KINDS, ObjectKind
 from rolesynth_assets.embedded.world.scenes import Scene, SceneObject
 from rolesynth_assets.embedded.world.specification import (
     Picture,
@@ -68,7 +68,7 @@ def true_answer(instruction: str, question: str) -> str | None:
     return solution.answer if solution else None
 
 
-def counts(scene: Scene) -> Counter[Kind]:
+def counts(scene: Scene) -> Counter[ObjectKind]:
     """Count the objects of a scene by kind."""
     return Counter(item.kind for item in scene.objects)
 

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rolesynth_assets.embedded.problems.pose import Domain, ProblemItem, sample_problem
+from rolesynth_assets.store.atomic_files import write_text
 
 FIRST_PICTURE = 4_000_000_000
 """Index of the first seed's picture: training and held-out sets end below it."""
@@ -49,7 +50,7 @@ def write_seeds(folder: Path, size: SeedSize = DEMO_SEEDS) -> None:
             row = {"problem": f"<image>\n{problem.question}", "answer": problem.answer}
             lines.append(json.dumps(row | {"images": [name]}))
         (place / "seeds.jsonl").write_text("\n".join(lines) + "\n")
-    made.write_text(json.dumps(asdict(size)))
+    write_text(made, json.dumps(asdict(size)))
 
 
 def seed_problems(domain: Domain, size: SeedSize) -> Iterator[ProblemItem]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rolesynth_assets.embedded.problems.question_forms import FORMS, Form, forms_named
+from rolesynth_assets.embedded.problems.question_forms import FORMS, QuestionForm, forms_named
 
 _LINES = {
     "build_on": "Build on: ",
@@ -31,8 +31,8 @@ class Advice:
         recheck: whether a reference looked wrong.
     """
 
-    build_on: frozenset[Form] = frozenset()
-    worn_out: frozenset[Form] = frozenset()
+    build_on: frozenset[QuestionForm] = frozenset()
+    worn_out: frozenset[QuestionForm] = frozenset()
     fuller: bool = False
     options: bool = False
     recheck: bool = False
@@ -69,9 +69,9 @@ def read_advice(text: str) -> Advice:
     return Advice(build_on, worn_out, fuller, options, recheck)
 
 
-def easier_than(forms: Iterable[Form]) -> frozenset[Form]:
+def easier_than(forms: Iterable[QuestionForm]) -> frozenset[QuestionForm]:
     """Return the forms that come before all of `forms` that are of the same domain."""
-    found: set[Form] = set()
+    found: set[QuestionForm] = set()
     wanted = set(forms)
     for domain in {form.domain for form in wanted}:
         listed = [form for form in FORMS if form.domain is domain]
@@ -80,5 +80,5 @@ def easier_than(forms: Iterable[Form]) -> frozenset[Form]:
     return frozenset(found)
 
 
-def _names(forms: frozenset[Form]) -> str:
+def _names(forms: frozenset[QuestionForm]) -> str:
     return "; ".join(form.name for form in FORMS if form in forms)

@@ -19,7 +19,12 @@ from rolesynth_assets.embedded.problems.pose import (
     sample_picture,
     with_options,
 )
-from rolesynth_assets.embedded.problems.question_forms import Form, asked_in, domain_of, form_of
+from rolesynth_assets.embedded.problems.question_forms import (
+    QuestionForm,
+    asked_in,
+    domain_of,
+    form_of,
+)
 from rolesynth_assets.embedded.problems.solve import OPTION, solve
 from rolesynth_assets.embedded.script.contexts import Advice
 from rolesynth_assets.embedded.world.figures import BarChart
@@ -113,7 +118,7 @@ def _question(
     domain: Domain,
     picture: Picture,
     strategy: Strategy,
-    seeds_form: Form | None,
+    seeds_form: QuestionForm | None,
     advice: Advice,
     rng: random.Random,
 ) -> str:

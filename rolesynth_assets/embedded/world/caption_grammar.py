@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from rolesynth_assets.embedded.world.object_kinds import Category, Kind
+from rolesynth_assets.embedded.world.object_kinds import Category, ObjectKind
 from rolesynth_assets.embedded.world.scenes import CANVAS, Background, Scene, SceneObject
 
 
@@ -83,7 +83,7 @@ FEELINGS = {
 class Group:
     """All objects of one kind in a scene."""
 
-    kind: Kind
+    kind: ObjectKind
     items: tuple[SceneObject, ...]
 
     @property

@@ -18,7 +18,7 @@ class Category(StrEnum):
 
 
 @dataclass(frozen=True)
-class Kind:
+class ObjectKind:
     """One object kind.
 
     Attributes:
@@ -36,14 +36,14 @@ class Kind:
     colour: str
 
 
-def _kind(glyph: str, noun: str, colour: str, category: Category, plural: str = "") -> Kind:
-    return Kind(glyph, noun, plural or noun + "s", category, colour)
+def _kind(glyph: str, noun: str, colour: str, category: Category, plural: str = "") -> ObjectKind:
+    return ObjectKind(glyph, noun, plural or noun + "s", category, colour)
 
 
 _A, _F, _V = Category.ANIMAL, Category.FOOD, Category.VEHICLE
 _N, _P, _H = Category.NATURE, Category.PLAY, Category.HOME
 
-KINDS: tuple[Kind, ...] = (
+KINDS: tuple[ObjectKind, ...] = (
     _kind("🐶", "dog", "brown", _A),
     _kind("🐸", "frog", "green", _A),
     _kind("🐷", "pig", "pink", _A),

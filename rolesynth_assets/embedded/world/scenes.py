@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from rolesynth_assets.embedded.world.object_kinds import KINDS, Kind
+from rolesynth_assets.embedded.world.object_kinds import KINDS, ObjectKind
 
 CANVAS = 224
 """Side of a drawn scene, px."""
@@ -64,7 +64,7 @@ class SceneObject:
     y: int
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> ObjectKind:
         """The object's kind."""
         return KINDS[self.kind_index]
 

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.embedded.world.caption_grammar import reference
 from rolesynth_assets.embedded.world.object_kinds import KINDS
 from rolesynth_assets.embedded.world.scenes import (
@@ -31,7 +32,9 @@ from rolesynth_assets.embedded.world.scenes import (
     sample_scene,
 )
 from rolesynth_assets.embedded.world.write_benchmark import write_classification, write_retrieval
+from rolesynth_assets.store.atomic_files import write_text
 
+TRUTH = "truth.jsonl"
 HELD_OUT = 1_000_000
 """Index of the first held-out scene."""
 TEMPLATES = ("a picture of {c}", "one {c}", "the image shows {c}")
@@ -60,25 +63,27 @@ def write_world(data_root: Path, size: WorldSize = DEMO_SIZE) -> Path:
 
     Nothing is written where the same world stands already; a write that was cut short begins anew.
     """
-    folder = data_root / "embedded_world"
+    paths = DataPaths(data_root)
+    folder = paths.embedded_world
+    shards = folder / "shards"
     made = folder / "world.json"
     if made.is_file() and json.loads(made.read_text()) == asdict(size):
-        return folder / "shards"
+        return shards
     for task in ("scenes_long", "scenes_short", "glyphs"):
-        shutil.rmtree(data_root / "benchmarks" / task, ignore_errors=True)
+        shutil.rmtree(paths.embedded_benchmarks / task, ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)
-    (folder / "shards").mkdir(parents=True)
-    with (folder / "truth.jsonl").open("w") as truth:
+    shards.mkdir(parents=True)
+    with (folder / TRUTH).open("w") as truth:
         for shard in range(size.shards):
-            _write_shard(folder / "shards" / f"scenes-{shard:04d}.tar", shard, size, truth)
-    _write_benchmarks(data_root / "benchmarks", size)
-    made.write_text(json.dumps(asdict(size)))
-    return folder / "shards"
+            _write_shard(shards / f"scenes-{shard:04d}.tar", shard, size, truth)
+    _write_benchmarks(paths.embedded_benchmarks, size)
+    write_text(made, json.dumps(asdict(size)))
+    return shards
 
 
 def read_truth(data_root: Path) -> dict[str, Scene]:
     """Return the scenes by image id; empty where there is no embedded world."""
-    path = data_root / "embedded_world" / "truth.jsonl"
+    path = DataPaths(data_root).embedded_world / TRUTH
     if not path.is_file():
         return {}
     rows = map(json.loads, path.read_text().splitlines())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,9 +9,11 @@ from pathlib import Path
 from filelock import FileLock
 from pydantic import ValidationError
 
+from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.images.descriptor import ShardDescriptor
 from rolesynth_assets.images.limits import ContainerLimits
 from rolesynth_assets.images.shards.planning import DEFAULT_SHARD_SIZE, plan_shards
+from rolesynth_assets.store.atomic_files import write_text
 
 __all__ = ["ShardDescriptor", "load_shards", "plan_shards", "register", "register_path"]
 LOCK_TIMEOUT_S = 120.0
@@ -34,7 +34,7 @@ def register(data_root: str | Path, descriptors: Sequence[ShardDescriptor]) -> l
     Raises:
         ValueError: A key is registered with another content; nothing of the call is stored.
     """
-    with _locked(Path(data_root)) as folder:
+    with _locked(data_root) as folder:
         return _write_new(folder, descriptors)
 
 
@@ -47,7 +47,7 @@ def load_shards(data_root: str | Path) -> dict[str, ShardDescriptor]:
     Raises:
         ValueError: A file is no shard description; the message names it.
     """
-    folder = Path(data_root) / "shards"
+    folder = DataPaths(data_root).shards
     shards = [_read(path) for path in sorted(folder.glob("*.json"))]
     return {shard.key: shard for shard in sorted(shards, key=lambda shard: shard.key)}
 
@@ -80,7 +80,7 @@ def register_path(
         FileNotFoundError: There is no such path.
         ValueError: The path holds no image, or `name` cannot be part of a partition key.
     """
-    with _locked(Path(data_root)) as folder:
+    with _locked(data_root) as folder:
         registered = list(load_shards(data_root).values())
         planned = plan_shards(
             path,
@@ -96,8 +96,8 @@ def register_path(
 
 
 @contextmanager
-def _locked(data_root: Path) -> Iterator[Path]:
-    folder = data_root / "shards"
+def _locked(data_root: str | Path) -> Iterator[Path]:
+    folder = DataPaths(data_root).shards
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock", timeout=LOCK_TIMEOUT_S):
         yield folder
@@ -116,22 +116,8 @@ def _write_new(folder: Path, descriptors: Sequence[ShardDescriptor]) -> list[str
         if not path.exists():
             new[shard.key] = shard
     for shard in new.values():
-        _write_atomically(folder / f"{shard.key}.json", shard.model_dump_json(indent=1))
+        write_text(folder / f"{shard.key}.json", shard.model_dump_json(indent=1))
     return list(new)
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with open(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp's 0600 would hide it from the team
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _read(path: Path) -> ShardDescriptor:

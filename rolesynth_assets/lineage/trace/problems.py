@@ -6,12 +6,13 @@ import json
 from collections.abc import Sequence
 from itertools import pairwise
 
+from rolesynth_assets.cads.report.counts import EXTRA_CHECKS
 from rolesynth_assets.lineage.trace.graph import Kind, Node, NodeId, TraceBuilder
 from rolesynth_assets.lineage.trace.sources import Row, Sources, counted, excerpt, facts, short
 from rolesynth_assets.store.digests import digest
-from rolesynth_assets.store.lance.rows import all_of, any_key, quoted
+from rolesynth_assets.store.lance.rows import all_of, any_key, sql_quoted
 
-EXTRA_CHECKS = ("text_only_leak", "suspect_label", "copied_numbers", "duplicate_of")
+FINDINGS = (*EXTRA_CHECKS, "duplicate_of")
 
 
 def add_seeds(sources: Sources, trace: TraceBuilder, ids: Sequence[str]) -> list[Row]:
@@ -84,7 +85,7 @@ def add_problems(sources: Sources, trace: TraceBuilder, ids: Sequence[str]) -> l
 
 def follow_seed(sources: Sources, trace: TraceBuilder, seed: str, limit: int) -> None:
     """Add the candidates that grew out of a seed, round by round, and what became of them."""
-    rows = sources.rows("candidates", f"seed_id = {quoted(seed)}")
+    rows = sources.rows("candidates", f"seed_id = {sql_quoted(seed)}")
     rows.sort(key=lambda row: (row["round"], row["index"]))
     shown = rows[: limit or None]
     add_candidates(sources, trace, shown)
@@ -106,7 +107,9 @@ def lead_up_to_candidate(sources: Sources, trace: TraceBuilder, row: Row) -> Non
         hard = sources.rows(
             "candidates",
             all_of(
-                f"seed_id = {quoted(row['seed_id'])}", f"round = {quoted(context['round'])}", "hard"
+                f"seed_id = {sql_quoted(row['seed_id'])}",
+                f"round = {sql_quoted(context['round'])}",
+                "hard",
             )
             or "",
         )
@@ -155,7 +158,7 @@ def _candidate_node(sources: Sources, row: Row) -> Node:
             ("image", row["image_id"]),
             ("writer", f"{row['member']}: {row['model']}@{row['revision']}"),
             ("round", f"{row['round']}, number {row['round_number']} of the seed"),
-            *((check.replace("_", " "), row[check]) for check in EXTRA_CHECKS),
+            *((check.replace("_", " "), row[check]) for check in FINDINGS),
             ("C without the writer", row["consensus_without_writer"]),
             ("reason", row["reason"]),
             ("detail", row["detail"]),

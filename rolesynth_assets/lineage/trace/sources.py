@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rolesynth_assets.clip.checkpoint.recorded_trainings import Training, read_trainings
+from rolesynth_assets.clip.checkpoint.recorded_trainings import RecordedTraining, read_trainings
 from rolesynth_assets.store.lance.rows import refers_to
 from rolesynth_assets.store.lance.schemas import holds_bytes, table_spec
 from rolesynth_assets.store.tombstones import Tombstone, read_tombstones
@@ -81,7 +81,7 @@ class Sources:
         return marks
 
     @cached_property
-    def trainings(self) -> list[Training]:
+    def trainings(self) -> list[RecordedTraining]:
         """All CLIP checkpoints that are or were."""
         return read_trainings(self.warehouse, self.data_root)
 

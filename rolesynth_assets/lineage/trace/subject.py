@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rolesynth_assets.images.descriptor import is_url
 from rolesynth_assets.store.digests import image_id
-from rolesynth_assets.store.lance.rows import quoted
+from rolesynth_assets.store.lance.rows import sql_quoted
 from rolesynth_assets.store.lance.schemas import TABLES, table_spec
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def find_subject(sources: Sources, text: str) -> Subject:
 
 
 def _read_from(sources: Sources, url: str) -> Subject:
-    rows = sources.store.read("images", None, ["image_id"], f"source = {quoted(url)}")
+    rows = sources.store.read("images", None, ["image_id"], f"source = {sql_quoted(url)}")
     found = {*rows["image_id"].to_pylist()}
     found |= {image for image, stone in sources.tombstones.items() if url in stone.sources}
     if len(found) > 1:
@@ -101,7 +101,9 @@ def _search(sources: Sources, tables: list[str], key: str) -> Subject:
     for table in tables:
         column = table_spec(table).key
         whole = len(key) == WHOLE
-        where = f"{column} = {quoted(key)}" if whole else f"{column} LIKE {quoted(key + '%')}"
+        where = (
+            f"{column} = {sql_quoted(key)}" if whole else f"{column} LIKE {sql_quoted(key + '%')}"
+        )
         keys = set(sources.store.read(table, None, [column], where)[column].to_pylist())
         if len(keys) > 1:
             shown = ", ".join(sorted(keys)[:5])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from rolesynth_assets.clip.checkpoint.recorded_trainings import Training
+from rolesynth_assets.clip.checkpoint.recorded_trainings import RecordedTraining
 from rolesynth_assets.clip.recipe import Cut
 from rolesynth_assets.lineage.trace.captions import add_captions, add_images, add_pairs, add_scores
 from rolesynth_assets.lineage.trace.graph import Kind, Node, NodeId, TraceBuilder
@@ -103,7 +103,7 @@ def follow_training(sources: Sources, trace: TraceBuilder, pin: Pin) -> None:
         follow_checkpoint(sources, trace, training)
 
 
-def add_checkpoint(sources: Sources, trace: TraceBuilder, training: Training) -> NodeId:
+def add_checkpoint(sources: Sources, trace: TraceBuilder, training: RecordedTraining) -> NodeId:
     """Add a checkpoint, overwritten or not."""
     manifest = training.manifest
     gone = "" if training.folder else "another training took its place on disk"
@@ -127,7 +127,7 @@ def add_checkpoint(sources: Sources, trace: TraceBuilder, training: Training) ->
     )
 
 
-def follow_checkpoint(sources: Sources, trace: TraceBuilder, training: Training) -> None:
+def follow_checkpoint(sources: Sources, trace: TraceBuilder, training: RecordedTraining) -> None:
     """Add the benchmark scores of a checkpoint."""
     by_benchmark: dict[str, list[Row]] = {}
     for row in sources.scores:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.clip.checkpoint.recorded_trainings import read_trainings
+from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.r1.training.recorded_trainings import data_with
 from rolesynth_assets.store.errors import MissingVersionError
 from rolesynth_assets.store.lance.rows import any_key
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from rolesynth_assets.store.lance.reader import StoreReader
     from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
-Row = dict[str, str]
+PairRow = dict[str, str]
 
 
 class ArtefactKind(StrEnum):
@@ -169,7 +170,7 @@ def _images_in(store: StoreReader, pin: Pin, ids: Sequence[str]) -> set[str]:
         ).to_pylist()
     except MissingVersionError:
         return set()  # what it held was written down by the withdrawal before the purge
-    by_caption: dict[str, list[Row]] = {}
+    by_caption: dict[str, list[PairRow]] = {}
     for row in rows:
         by_caption.setdefault(row["caption_id"], []).append(row)
     return {same[0]["image_id"] for same in by_caption.values() if trained_on(pin, same)}
@@ -179,7 +180,7 @@ def _reports(store: StoreReader, data_root: Path, ids: Sequence[str]) -> set[Art
     """Pages that quote a caption of the images."""
     rows = store.read("captions", None, ["image_id", "text"], any_key("image_id", ids)).to_pylist()
     found = set()
-    for path in sorted((data_root / "reports").glob("**/*.md")):
+    for path in sorted(DataPaths(data_root).reports.glob("**/*.md")):
         page = path.read_text(encoding="utf-8")
         found |= {
             Artefact(row["image_id"], ArtefactKind.REPORT, str(path.relative_to(data_root)))

@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from rolesynth_assets.answers.options import options
 from rolesynth_assets.answers.task_type import TaskType
 from rolesynth_assets.store.digests import digest
-from rolesynth_assets.yaml_files import PartitionName
+from rolesynth_assets.yaml_files import NamedModel, PartitionName
 
 
 class R1BenchmarkError(ValueError):
     """A benchmark cannot be read; the message says which, why, and the way out."""
 
 
-class Layout(StrEnum):
+class BenchmarkLayout(StrEnum):
     """How a benchmark's files are laid out: as their publisher lays them out."""
 
     EMBEDDED = "embedded"
@@ -38,10 +38,10 @@ class Layout(StrEnum):
     @property
     def has_files(self) -> bool:
         """Whether a user has to have the benchmark's files."""
-        return self not in (Layout.EMBEDDED, Layout.EASY_VQA)
+        return self not in (BenchmarkLayout.EMBEDDED, BenchmarkLayout.EASY_VQA)
 
 
-class R1Benchmark(BaseModel):
+class R1Benchmark(NamedModel):
     """One benchmark, a YAML file.
 
     Attributes:
@@ -55,11 +55,9 @@ class R1Benchmark(BaseModel):
         seed: of the sample, or of the embedded problems.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     name: PartitionName
     description: str = ""
-    layout: Layout
+    layout: BenchmarkLayout
     path: str | None = None
     split: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_.-]+$")
     domain: str | None = None
@@ -70,7 +68,7 @@ class R1Benchmark(BaseModel):
     def _fields_of_the_layout(self) -> R1Benchmark:
         if self.layout.has_files != (self.path is not None):
             raise ValueError(f"layout {self.layout} {_needs(self.layout.has_files)} a path")
-        drawn = self.layout is Layout.EMBEDDED
+        drawn = self.layout is BenchmarkLayout.EMBEDDED
         if drawn != (self.domain is not None):
             raise ValueError(f"layout {self.layout} {_needs(drawn)} a domain")
         if drawn and self.count is None:

@@ -9,14 +9,14 @@ from typing import Any
 from rolesynth_assets.bounded_json import read_json
 from rolesynth_assets.r1.benchmarks.definition import R1BenchmarkError
 
-Row = Mapping[str, Any]
+FileRow = Mapping[str, Any]
 
 MAX_JSON_BYTES = 128 * 2**20
 """The largest JSON file of the known benchmarks, MathVision's test split, has a few MB."""
 IMAGE_FOLDERS = ("", "images", "data", "data/images")
 
 
-def read_rows(root: Path, split: str, names: tuple[str, ...] = ("{split}",)) -> Iterator[Row]:
+def read_rows(root: Path, split: str, names: tuple[str, ...] = ("{split}",)) -> Iterator[FileRow]:
     """Yield the rows of a split, in the order of the files and of their rows.
 
     Looked for, in this order: ``<name>-*.parquet`` and ``<name>.parquet`` at any depth, then
@@ -104,7 +104,7 @@ def _file(root: Path, name: str, where: str) -> bytes:
     )
 
 
-def _parquet(path: Path) -> Iterator[Row]:
+def _parquet(path: Path) -> Iterator[FileRow]:
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -127,7 +127,7 @@ def _parquet(path: Path) -> Iterator[Row]:
         raise R1BenchmarkError(f"{path} cannot be read as Parquet: {error}") from error
 
 
-def _json(path: Path) -> Iterator[Row]:
+def _json(path: Path) -> Iterator[FileRow]:
     if path.stat().st_size > MAX_JSON_BYTES:
         raise R1BenchmarkError(f"{path} has more than {MAX_JSON_BYTES} bytes; it is no benchmark.")
     try:

@@ -13,20 +13,20 @@ from rolesynth_assets.cads.seeds.decontamination import HeldOutItem
 from rolesynth_assets.r1.benchmarks import layouts
 from rolesynth_assets.r1.benchmarks.definition import (
     BenchmarkItem,
-    Layout,
+    BenchmarkLayout,
     R1Benchmark,
     R1BenchmarkError,
 )
 
 T = TypeVar("T")
 
-_READERS: dict[Layout, tuple[Callable[[Path, str], Iterator[BenchmarkItem]], str]] = {
-    Layout.MATHVISTA: (layouts.mathvista, "testmini"),
-    Layout.MATHVERSE: (layouts.mathverse, "testmini"),
-    Layout.MATHVISION: (layouts.mathvision, "testmini"),
-    Layout.MMMU: (layouts.mmmu, "validation"),
-    Layout.CHARXIV_REASONING: (layouts.charxiv_reasoning, "val"),
-    Layout.CHARXIV_DESCRIPTIVE: (layouts.charxiv_descriptive, "val"),
+_READERS: dict[BenchmarkLayout, tuple[Callable[[Path, str], Iterator[BenchmarkItem]], str]] = {
+    BenchmarkLayout.MATHVISTA: (layouts.mathvista, "testmini"),
+    BenchmarkLayout.MATHVERSE: (layouts.mathverse, "testmini"),
+    BenchmarkLayout.MATHVISION: (layouts.mathvision, "testmini"),
+    BenchmarkLayout.MMMU: (layouts.mmmu, "validation"),
+    BenchmarkLayout.CHARXIV_REASONING: (layouts.charxiv_reasoning, "val"),
+    BenchmarkLayout.CHARXIV_DESCRIPTIVE: (layouts.charxiv_descriptive, "val"),
 }
 """Reader and usual split of the layouts with files."""
 
@@ -41,10 +41,10 @@ def benchmark_items(benchmark: R1Benchmark, data_root: Path) -> list[BenchmarkIt
     Raises:
         R1BenchmarkError: the files are missing or cannot be read, or hold no item with an image.
     """
-    if benchmark.layout is Layout.EMBEDDED:
+    if benchmark.layout is BenchmarkLayout.EMBEDDED:
         assert benchmark.domain is not None and benchmark.count is not None  # of this layout
         return list(_embedded(benchmark.domain, benchmark.count, benchmark.seed))
-    if benchmark.layout is Layout.EASY_VQA:
+    if benchmark.layout is BenchmarkLayout.EASY_VQA:
         return _easy_vqa(benchmark)
     reader, usual = _READERS[benchmark.layout]
     try:

@@ -15,7 +15,7 @@ from typing import Any
 from rolesynth_assets.answers.options import LETTERS
 from rolesynth_assets.answers.task_type import TaskType
 from rolesynth_assets.r1.benchmarks.definition import BenchmarkItem, R1BenchmarkError
-from rolesynth_assets.r1.benchmarks.files import Row, read_image, read_rows
+from rolesynth_assets.r1.benchmarks.files import FileRow, read_image, read_rows
 
 IN_THE_IMAGE = "Answer the question that stands in the image."
 _BARE_OPTION = re.compile(r"^([A-J]):(?=\S)", re.MULTILINE)
@@ -141,7 +141,7 @@ def _kind(choices: Sequence[str]) -> TaskType:
     return TaskType.MCQ if choices else TaskType.OPEN_ENDED
 
 
-def _answer(row: Row, where: str, *names: str) -> str:
+def _answer(row: FileRow, where: str, *names: str) -> str:
     value = next((row[n] for n in names or ("answer",) if row.get(n) is not None), None)
     text = "" if value is None else str(value).strip()
     if not text or text == "?":  # MMMU's hidden test answers are question marks

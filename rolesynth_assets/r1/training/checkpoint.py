@@ -17,10 +17,10 @@ from rolesynth_assets.clip.checkpoint.files import (
     CheckpointError,
     file_digest,
     read_finished,
-    write_atomically,
 )
 from rolesynth_assets.r1.recipe import R1Recipe, Training
 from rolesynth_assets.r1.training.policy import model_source, source_digest
+from rolesynth_assets.store.atomic_files import write_text
 from rolesynth_assets.store.digests import digest
 
 RECIPE = "recipe.json"
@@ -200,7 +200,7 @@ def weights_digest(folder: Path) -> str:
 def write_lines(path: Path, rows: list[StepLog] | list[Rollout]) -> None:
     """Write a row a line, atomically."""
     text = "".join(row.model_dump_json() + "\n" for row in rows)
-    write_atomically(path, text.encode())
+    write_text(path, text)
 
 
 def _read_lines(kind: type[Line], path: Path) -> list[Line]:

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rolesynth_assets.clip.checkpoint.files import write_atomically
 from rolesynth_assets.r1.data import NO_DATA, TrainingData, to_dataset
 from rolesynth_assets.r1.recipe import R1Recipe, Training
 from rolesynth_assets.r1.training.checkpoint import (
@@ -37,6 +36,7 @@ from rolesynth_assets.r1.training.policy import (
     source_digest,
 )
 from rolesynth_assets.r1.training.rollouts import compared, sample_items, sample_replies
+from rolesynth_assets.store.atomic_files import write_text
 from rolesynth_assets.store.digests import digest
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def _finish(
     seconds: float,
     device: str,
 ) -> R1Report:
-    write_atomically(out_dir / RECIPE, recipe.model_dump_json(indent=2).encode())
+    write_text(out_dir / RECIPE, recipe.model_dump_json(indent=2))
     write_lines(out_dir / LOG, log)
     write_lines(out_dir / ROLLOUTS, rollouts)
     base = source_digest(recipe.model, recipe.revision)
@@ -180,7 +180,7 @@ def _finish(
         stand_in=recipe.stand_in,
         versions={name: importlib.metadata.version(name) for name in _LIBRARIES},
     )
-    write_atomically(out_dir / PROVENANCE, provenance.model_dump_json(indent=2).encode())
+    write_text(out_dir / PROVENANCE, provenance.model_dump_json(indent=2))
     made = len(log) - resumed_from
     return R1Report(
         folder=out_dir,
@@ -206,7 +206,7 @@ def _last_state(working: Path, fingerprint: str) -> Path | None:
         return max(states, key=lambda p: int(p.name.rpartition("-")[2]), default=None)
     shutil.rmtree(working, ignore_errors=True)
     working.mkdir(parents=True)
-    write_atomically(mark, fingerprint.encode())
+    write_text(mark, fingerprint)
     return None
 
 

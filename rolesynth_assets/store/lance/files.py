@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.store.errors import MissingVersionError, SchemaMismatchError, StoreError
 from rolesynth_assets.store.lance.specification import TableSpec
 
@@ -24,7 +25,7 @@ class LanceFiles:
 
     def uri(self, spec: TableSpec) -> str:
         """Where LanceDB keeps a table."""
-        return f"{self._root}/lance/{spec.name}.lance"
+        return DataPaths(self._root).lance_table(spec.name)
 
     def create(self, spec: TableSpec, rows: pa.Table) -> None:
         """Write the first version of a table."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
+from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.store.errors import StoreError
 
 PATIENCE_S = 600.0  # seconds; compacting a large table is the longest that a writer holds its lock
@@ -36,7 +36,7 @@ def writer_lock(root: str, table: str, patience_s: float = PATIENCE_S) -> Iterat
         return
     from filelock import FileLock, Timeout
 
-    path = Path(root) / "locks" / f"{table}.lock"
+    path = DataPaths(root).lock(table)
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:

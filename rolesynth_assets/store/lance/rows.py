@@ -11,7 +11,7 @@ from rolesynth_assets.store.errors import DuplicateKeyError, SchemaMismatchError
 from rolesynth_assets.store.lance.specification import TableSpec
 
 
-def quoted(value: str) -> str:
+def sql_quoted(value: str) -> str:
     """Spell `value` as a SQL text literal; a quote is doubled, nothing else is special."""
     return "'" + value.replace("'", "''") + "'"
 
@@ -55,7 +55,9 @@ def partition_predicate(spec: TableSpec, partition: Mapping[str, str] | None) ->
             f"Table {spec.name!r} is partitioned by {', '.join(spec.partition_by)}, "
             f"not by {', '.join(sorted(unknown))}."
         )
-    return all_of(*(f"{column} = {quoted(value)}" for column, value in (partition or {}).items()))
+    return all_of(
+        *(f"{column} = {sql_quoted(value)}" for column, value in (partition or {}).items())
+    )
 
 
 def all_of(*predicates: str | None) -> str | None:
@@ -66,14 +68,14 @@ def all_of(*predicates: str | None) -> str | None:
 
 def any_key(column: str, keys: Sequence[str]) -> str:
     """Write `column IN (keys)`; for some thousands of keys at most."""
-    return f"{column} IN ({', '.join(quoted(key) for key in keys)})"
+    return f"{column} IN ({', '.join(sql_quoted(key) for key in keys)})"
 
 
 def refers_to(spec: TableSpec, column: str, keys: Sequence[str]) -> str:
     """Write as a predicate that a foreign key holds one of some keys of the other table."""
     if column not in spec.joined:
         return any_key(column, keys)
-    return " OR ".join(f"{column} LIKE {quoted(f'%{key}%')}" for key in keys)
+    return " OR ".join(f"{column} LIKE {sql_quoted(f'%{key}%')}" for key in keys)
 
 
 def checked_rows(spec: TableSpec, partition: Mapping[str, str], rows: pa.Table) -> pa.Table:

@@ -9,11 +9,12 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from rolesynth_assets.clip.checkpoint.files import (
+    MANIFEST,
     CheckpointError,
     file_digest,
     read_losses,
     read_manifest,
-    write_atomically,
+    trained_seeds,
 )
 from rolesynth_assets.clip.checkpoint.save_load import load_checkpoint, reference_error
 from rolesynth_assets.clip.library import read_recipe
@@ -78,14 +79,15 @@ def test_a_damaged_manifest_is_named(tmp_path):
         read_manifest(tmp_path)
 
 
-def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
-    path = tmp_path / "file"
-    write_atomically(path, b"old")
+def test_only_finished_checkpoints_count_as_trained(make_recipe, tmp_path):
+    def folder(name, seed):
+        return tmp_path / name / str(seed)
 
-    def fail(_):
-        raise OSError("disk full")
-
-    monkeypatch.setattr("os.fsync", fail)
-    with pytest.raises(OSError, match="disk full"):
-        write_atomically(path, b"new, longer")
-    assert path.read_bytes() == b"old"
+    recipe = make_recipe(name="mine", seeds=(1, 2, 3))
+    folder("mine", 1).mkdir(parents=True)  # begun
+    with pytest.raises(CheckpointError, match=r"'mine' has no finished.*\[1, 2, 3\]"):
+        trained_seeds(recipe, folder)
+    for seed in (3, 2):
+        folder("mine", seed).mkdir()
+        (folder("mine", seed) / MANIFEST).write_text("{}")
+    assert trained_seeds(recipe, folder) == [2, 3]

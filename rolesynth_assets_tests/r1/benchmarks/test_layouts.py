@@ -7,7 +7,7 @@ import pytest
 from pyarrow import parquet
 
 from rolesynth_assets.answers.task_type import TaskType
-from rolesynth_assets.r1.benchmarks.definition import Layout, R1Benchmark, R1BenchmarkError
+from rolesynth_assets.r1.benchmarks.definition import BenchmarkLayout, R1Benchmark, R1BenchmarkError
 from rolesynth_assets.r1.benchmarks.items import available, benchmark_items
 from rolesynth_assets.r1.benchmarks.layouts import IN_THE_IMAGE
 from rolesynth_assets_tests.r1.pictures import png
@@ -203,7 +203,7 @@ def test_a_file_that_holds_no_rows_is_named(tmp_path, content):
 
 
 def test_a_missing_folder_or_split_says_the_way_out(tmp_path):
-    benchmark = R1Benchmark(name="v", layout=Layout.MATHVISTA, path="{data}/vista")
+    benchmark = R1Benchmark(name="v", layout=BenchmarkLayout.MATHVISTA, path="{data}/vista")
     assert not available(benchmark, tmp_path)
     with pytest.raises(R1BenchmarkError, match="set `path`"):
         benchmark_items(benchmark, tmp_path)

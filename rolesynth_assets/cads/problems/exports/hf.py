@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.cads.problems.exports.accepted import AcceptedProblem, ExportError
-from rolesynth_assets.cads.problems.exports.folder import replaced_folder
 from rolesynth_assets.cads.problems.exports.parquet import FILE, image_cell, write_parquet
 from rolesynth_assets.mllm.control_tokens import control_tokens, neutralise
+from rolesynth_assets.store.atomic_files import replaced_folder
 
 if TYPE_CHECKING:
     from datasets import Features

@@ -1,10 +1,8 @@
-import threading
 from pathlib import Path
 
 import pytest
 
-from rolesynth_assets.cads.problems.exports import folder as export_folder
-from rolesynth_assets.cads.problems.exports.folder import replaced_folder
+from rolesynth_assets.store.atomic_files import replaced_folder, write_bytes, write_text
 
 
 def write(folder: Path, text: str) -> None:
@@ -42,31 +40,46 @@ def test_what_a_killed_export_left_behind_is_removed(tmp_path: Path) -> None:
     assert not draft.exists()
 
 
-def test_the_folder_is_there_at_every_moment(tmp_path: Path) -> None:
+def test_a_kill_between_the_two_renames_loses_no_folder(tmp_path: Path) -> None:
     folder = tmp_path / "export"
     write(folder, "old")
-    done = threading.Event()
-    absent = 0
-
-    def watch() -> None:
-        nonlocal absent
-        while not done.is_set():
-            absent += not folder.is_dir()
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    for _ in range(30):
-        write(folder, "new")
-    done.set()
-    watcher.join()
-    assert absent == 0
+    folder.rename(tmp_path / ".export.old")
+    (tmp_path / ".export.draft").mkdir()
+    with pytest.raises(RuntimeError), replaced_folder(folder):
+        raise RuntimeError
+    assert (folder / "a").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["export"]
 
 
-def test_a_system_that_cannot_exchange_still_replaces(
+def test_a_failed_second_rename_brings_the_old_folder_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export_folder.ctypes, "CDLL", lambda *_, **__: object())
-    write(tmp_path / "export", "old")
-    write(tmp_path / "export", "new")
-    assert (tmp_path / "export" / "a").read_text() == "new"
+    folder, rename = tmp_path / "export", Path.rename
+    write(folder, "old")
+
+    def refused(self: Path, target: Path) -> Path:
+        if self.name == ".export.draft":
+            raise OSError("no")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refused)
+    with pytest.raises(OSError, match="no"):
+        write(folder, "new")
+    assert (folder / "b").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["export"]
+
+
+def test_a_failed_write_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "deep" / "file"
+    write_bytes(path, b"old")
+
+    def fail(_: int) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(OSError, match="disk full"):
+        write_text(path, "new, longer")
+    assert path.read_bytes() == b"old"
+    assert [path.name for path in path.parent.iterdir()] == ["file"]

@@ -1,0 +1,92 @@
+"""Where each thing below the data root lies; no other module spells these names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class DataPaths:
+    """The places below one data root. Nothing is created by asking for one.
+
+    Attributes:
+        root: the data root, a folder; the Lance tables alone may also be below a URL.
+    """
+
+    root: Path | str
+
+    def __truediv__(self, name: str) -> Path:
+        return Path(self.root) / name
+
+    def lance_table(self, table: str) -> str:
+        """Return the folder or URL of a Lance table; `lance/` is one LanceDB database."""
+        return f"{str(self.root).rstrip('/')}/lance/{table}.lance"
+
+    def lock(self, table: str) -> Path:
+        """Return the lock file of a Lance table's writers."""
+        return self / "locks" / f"{table}.lock"
+
+    @property
+    def warehouse(self) -> Path:
+        """The DuckDB file."""
+        return self / "warehouse.duckdb"
+
+    @property
+    def shards(self) -> Path:
+        """Folder of the shard registry, one JSON file a shard."""
+        return self / "shards"
+
+    @property
+    def journals(self) -> Path:
+        """Folder of the paid replies, one SQLite file a stage."""
+        return self / "journals"
+
+    @property
+    def reports(self) -> Path:
+        """Folder of the Markdown pages."""
+        return self / "reports"
+
+    def report(self, name: str) -> Path:
+        """Return one Markdown page; the pictures of a page lie beside it."""
+        return self.reports / f"{name}.md"
+
+    def problem_card(self, domain: str) -> Path:
+        """Return the card of a domain's synthetic problems."""
+        return self.report(f"problems_{domain}")
+
+    def dataset_card(self, role_set: str) -> Path:
+        """Return the dataset card of a role set."""
+        return self.report(f"dataset_{role_set}")
+
+    def exports(self, domain: str) -> Path:
+        """Return the folder of a domain's exported problems."""
+        return self / "exports" / domain
+
+    @property
+    def clip_checkpoints(self) -> Path:
+        """Folder of all CLIP checkpoints: `<recipe>/seed-<seed>` each."""
+        return self / "checkpoints"
+
+    def clip_checkpoint(self, recipe: str, seed: int) -> Path:
+        """Return the folder of one CLIP checkpoint."""
+        return self.clip_checkpoints / recipe / f"seed-{seed}"
+
+    def r1_checkpoint(self, recipe: str, seed: int) -> Path:
+        """Return the folder of one R1 checkpoint; R1 and CLIP recipes may share a name."""
+        return self / "r1_checkpoints" / recipe / f"seed-{seed}"
+
+    @property
+    def embedded_benchmarks(self) -> Path:
+        """Folder of the embedded world's benchmarks, as `{data}/benchmarks` in their YAML."""
+        return self / "benchmarks"
+
+    @property
+    def embedded_world(self) -> Path:
+        """Folder of the embedded world's images, their truth and its seeds."""
+        return self / "embedded_world"
+
+    @property
+    def embedded_seeds(self) -> Path:
+        """Folder of the embedded world's seeds, laid out like a user's."""
+        return self.embedded_world / "seeds"

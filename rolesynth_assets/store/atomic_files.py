@@ -1,0 +1,78 @@
+"""Files and folders that are replaced as a whole: a reader finds the old content or the new one.
+
+What a killed process leaves behind is a hidden ``.NAME.draft`` beside the file or folder, which the
+next write replaces. One process at a time may write to a file or a folder.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
+    """Write a file, on disk before it takes its name; its folder is made.
+
+    Raises:
+        OSError: it cannot be written; the old file is as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = _beside(path, "draft")
+    try:
+        with draft.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file of UTF-8 text as `write_bytes` does."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+@contextmanager
+def replaced_folder(folder: Path) -> Iterator[Path]:
+    """Yield an empty draft folder that takes the place of `folder` at the end of the block.
+
+    The files are on disk before the folder takes its name. Between the two renames is a moment in
+    which a reader finds no folder, never a mixed one. When the block raises, `folder` is as it was.
+    """
+    draft, old = _beside(folder, "draft"), _beside(folder, "old")
+    _restore(folder, old)  # the last writer may have been killed between its two renames
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    try:
+        yield draft
+        _flush(draft)
+        shutil.rmtree(old, ignore_errors=True)
+        if folder.exists():
+            folder.rename(old)
+        draft.rename(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+        _restore(folder, old)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _beside(path: Path, state: str) -> Path:
+    return path.with_name(f".{path.name}.{state}")
+
+
+def _restore(folder: Path, old: Path) -> None:
+    if old.exists() and not folder.exists():
+        old.rename(folder)
+
+
+def _flush(folder: Path) -> None:
+    """Bring the files to disk before the rename: a power cut then leaves no empty one."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
