@@ -1,4 +1,4 @@
-"""YAML files that each hold one named thing: the shipped ones, overlaid by a user's own."""
+"""Folders of YAML files with one named value each: the shipped ones and a user's own."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ PATTERNS = ("*.yaml", "*.yml")
 
 
 def fit_for_a_key(name: str) -> str:
-    """Return a name that becomes a partition's key and a folder.
+    """Return a name that becomes the key of a partition and a folder.
 
     Raises:
-        ValueError: Dagster takes no such key.
+        ValueError: Dagster does not accept the name as a key.
     """
     if "..." in name:
-        raise ValueError(f"{name!r} holds '...', which no partition's key may; take one dot")
+        raise ValueError(f"{name!r} holds '...', which no partition key may contain; use one dot")
     return name
 
 
 PartitionName = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"), AfterValidator(fit_for_a_key)
 ]
-"""Name of a recipe, a benchmark and the like: key of a partition and part of paths."""
+"""Name of a recipe, a benchmark and the like, which is a partition key and part of paths."""
 
 
 class Named(Protocol):
-    """Whatever a file of a folder holds."""
+    """The value in a file, which has a name."""
 
     @property
     def name(self) -> str:
-        """The name it goes by, whatever the file is called."""
+        """The name of the value, which may differ from the name of the file."""
         ...
 
 
@@ -52,13 +52,14 @@ def load_named(
     read: Callable[[Path], Value],
     clash: Callable[[str, Path, Path], Exception],
 ) -> dict[str, Value]:
-    """Read the shipped files, then those of a user's folder, which win by name.
+    """Read the shipped files, then those of a user's folder, which replace them by name.
 
     Args:
         shipped: folder inside the package.
-        extra_dir: the user's; None or a folder that does not exist adds nothing.
+        extra_dir: the user's folder; None or a folder that does not exist adds nothing.
         read: reads one file.
-        clash: makes the error for a name that two files of one folder have (name, first, second).
+        clash: returns the error for a name that two files of one folder have; its arguments are
+            the name and the two paths.
 
     Returns:
         Values by name, in alphabetical order.
@@ -70,11 +71,11 @@ def load_named(
 
 
 def faults(error: ValidationError, whole: str) -> list[str]:
-    """Return what is wrong with each field as ``field: fault``, without the values given.
+    """Return the fault of each field as ``field: fault``, without the values.
 
     Args:
-        error: of a pydantic model.
-        whole: what to call a fault that belongs to no field.
+        error: error of a pydantic model.
+        whole: name for a fault that belongs to no field.
     """
     return [
         f"{'.'.join(map(str, fault['loc'])) or whole}: {_told(fault)}"
@@ -95,13 +96,13 @@ def read_model(
     """Read one YAML file that a user writes.
 
     Args:
-        path: of the file.
-        kind: the pydantic model that it holds.
-        error: raised for a file that is missing, is no YAML, or breaks the schema; every broken
-            field is named.
-        what: what the file is, for the message.
-        fields: the fields it has to have, for the message.
-        example: what to start from, for the message.
+        path: path of the file.
+        kind: pydantic model of the content.
+        error: raised if the file is missing, is not YAML, or breaks the schema; the message names
+            every broken field.
+        what: kind of the file, for the message.
+        fields: required fields, for the message.
+        example: file to start from, for the message.
     """
     try:
         content = read_yaml(path)
@@ -116,11 +117,11 @@ def read_model(
         return kind.model_validate(content)
     except ValidationError as cause:
         broken = "\n".join(f"  field {fault}" for fault in faults(cause, "(whole file)"))
-        raise error(f"{path} is no valid {what}:\n{broken}") from cause
+        raise error(f"{path} is not a valid {what}:\n{broken}") from cause
 
 
 def same_name(error: type[Exception]) -> Callable[[str, Path, Path], Exception]:
-    """Return what makes the error for a name that two files of one folder have."""
+    """Return the function that makes the error for a name that two files of one folder have."""
 
     def clash(name: str, first: Path, second: Path) -> Exception:
         return error(
