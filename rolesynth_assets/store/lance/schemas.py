@@ -1,6 +1,6 @@
-"""The tables of the store: their columns, their keys, how they are partitioned.
+"""The tables of the store: their columns, keys and partition columns.
 
-A row's key is unique within its partition. The same key may stand in two partitions: two role sets
+The key of a row is unique within its partition. A key may occur in two partitions: two role sets
 may share a role, and two shards may hold the same image.
 """
 
@@ -13,15 +13,15 @@ import pyarrow as pa
 
 @dataclass(frozen=True)
 class TableSpec:
-    """What one Lance table holds.
+    """The specification of one Lance table.
 
     Attributes:
-        name: Table name.
-        schema: Columns; `nullable=False` is enforced on every write.
-        key: Column that identifies a row within its partition.
-        partition_by: Columns that name the partition, the same for all of its rows.
-        content: Columns that make a partition's digest, the key first. A column left out (a
-            latency, a run id) can change without making anything downstream stale.
+        name: table name.
+        schema: columns; `nullable=False` is enforced on every write.
+        key: column that identifies a row within its partition.
+        partition_by: columns that name the partition, the same for all of its rows.
+        content: columns of a partition's digest, the key first. Any other column (a latency, a run
+            id) can change without making anything downstream stale.
     """
 
     name: str
@@ -31,7 +31,7 @@ class TableSpec:
     content: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        """Refuse a spec that names columns it does not have."""
+        """Refuse a specification that names columns which its schema lacks."""
         unknown = {self.key, *self.partition_by, *self.content} - set(self.schema.names)
         if unknown:
             raise ValueError(f"Table {self.name!r} has no column {sorted(unknown)}.")
@@ -329,17 +329,17 @@ TABLES: dict[str, TableSpec] = {
 
 
 def holds_bytes(kind: pa.DataType) -> bool:
-    """Tell whether a column holds bytes, such as images, one by one or in lists."""
+    """Return whether a column holds bytes, such as images, as single values or in lists."""
     return pa.types.is_binary(kind) or (
         pa.types.is_list(kind) and pa.types.is_binary(kind.value_type)
     )
 
 
 def table_spec(name: str) -> TableSpec:
-    """Look a table up by name.
+    """Return the specification of a table by name.
 
     Raises:
-        KeyError: There is no such table; the message lists those there are.
+        KeyError: there is no such table; the message lists the tables.
     """
     if name not in TABLES:
         raise KeyError(f"No table {name!r} in the store; there are: {', '.join(TABLES)}.")
