@@ -1,4 +1,4 @@
-"""Grading in a process of its own, which can be ended when an answer sends algebra astray."""
+"""Grading of answers in a separate process, which is ended if an answer takes too long."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from rolesynth_assets.answers.task_type import TaskType
 from rolesynth_assets.answers.trainer_checkers import Checker
 
 LIMIT_S = 10.0
-"""Seconds for one answer: what TRL allows for reading one; a usual answer takes milliseconds."""
-START_S = 300.0  # to import sympy, on a machine that is busy with something else
+"""Seconds for one answer, as TRL allows for parsing one; a usual answer takes milliseconds."""
+START_S = 300.0  # to import sympy on a busy machine
 
 
 class GradingError(RuntimeError):
-    """The grading process does not start."""
+    """The grading process cannot be started."""
 
 
 class Grader(Protocol):
-    """Whoever knows how a checker wants an answer spelled."""
+    """An object that spells an answer so that a checker accepts it."""
 
     def gold(self, answer: str, task_type: TaskType, checker: Checker) -> str | None:
-        """Return `grading.trainer_gold`, or None for an answer that cannot be graded in time."""
+        """Return `trainer_checkers.trainer_gold`, or None if the answer takes too long."""
         ...
 
 
 class AnswerGrader:
-    """A `Grader` whose every question ends in time; use it in a ``with`` block.
+    """A `Grader` with a time limit for every answer; use it in a ``with`` block.
 
-    Answers repeat (letters, small numbers), so each is graded once. Not for use from two threads.
+    Answers repeat (letters, small numbers), so each is graded once. It is not thread-safe.
     """
 
     def __init__(self, limit_s: float = LIMIT_S) -> None:
-        """Prepare; the process starts with the first question.
+        """Prepare without starting the process, which starts with the first answer.
 
         Args:
             limit_s: seconds for one answer.
@@ -51,10 +51,10 @@ class AnswerGrader:
         self._end()
 
     def gold(self, answer: str, task_type: TaskType, checker: Checker) -> str | None:
-        """Return `grading.trainer_gold`, or None for an answer that cannot be graded in time.
+        """Return `trainer_checkers.trainer_gold`, or None if the answer takes too long.
 
         Raises:
-            GradingError: the process does not start.
+            GradingError: the process cannot be started.
         """
         asked = (answer, task_type, checker)
         if asked not in self._known:
@@ -62,7 +62,8 @@ class AnswerGrader:
         return self._known[asked]
 
     def _ask(self, asked: tuple[str, TaskType, Checker]) -> str | None:
-        for _ in range(2):  # it may have been killed from outside; who dies twice dies of this
+        # one retry, in case something else killed the process; a second death is due to the answer
+        for _ in range(2):
             process = self._process or self._start()
             try:
                 return json.loads(child_process.ask(process, asked, self._limit_s))
@@ -82,8 +83,8 @@ class AnswerGrader:
             fate = f"ended with code {self._process.wait()}" if gone else "is silent"
             self._end()
             raise GradingError(
-                f"the process that grades answers {fate} instead of starting; its error stands "
-                "above; the packages mathruler, pylatexenc and math-verify must import"
+                f"the process that grades answers {fate} instead of starting; its error is shown "
+                "above; check that mathruler, pylatexenc and math-verify can be imported"
             ) from error
         return self._process
 

@@ -1,4 +1,4 @@
-"""A worker in a process of its own: a line of JSON in, a line out, and an end to every wait."""
+"""Worker processes that read one line of JSON and write one line, with a limit on every wait."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ class GoneError(Exception):
 
 
 def start(module: str, *, quiet: bool = False) -> subprocess.Popen[bytes]:
-    """Start a module of ours as a worker.
+    """Start a module of this package as a worker.
 
     Args:
-        module: its full name.
-        quiet: whether its error output goes nowhere.
+        module: full name of the module.
+        quiet: whether to discard its error output.
     """
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", module],  # no module of the current folder
+        [sys.executable, "-P", "-m", module],  # -P: no modules from the current folder
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL if quiet else None,
@@ -28,11 +28,11 @@ def start(module: str, *, quiet: bool = False) -> subprocess.Popen[bytes]:
 
 
 def ask(process: subprocess.Popen[bytes], question: object, seconds: float) -> bytes:
-    """Send a question, and wait for one line.
+    """Send a question and wait for one line.
 
     Raises:
-        TimeoutError: none came in time.
-        GoneError: the worker is gone.
+        TimeoutError: no line came in time.
+        GoneError: the worker has ended.
     """
     assert process.stdin is not None
     try:
@@ -44,7 +44,7 @@ def ask(process: subprocess.Popen[bytes], question: object, seconds: float) -> b
 
 
 def heard(process: subprocess.Popen[bytes], seconds: float) -> bytes:
-    """Wait for one line; raises as `ask` does."""
+    """Wait for one line; raises the errors of `ask`."""
     assert process.stdout is not None
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
@@ -57,6 +57,6 @@ def heard(process: subprocess.Popen[bytes], seconds: float) -> bytes:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """End the worker, whatever it is at."""
+    """Kill the worker and wait for its end."""
     process.kill()
     process.communicate()

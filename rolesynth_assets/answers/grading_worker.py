@@ -1,7 +1,7 @@
-"""The process in which trainers' checkers run: one answer a line in, its gold or null a line out.
+"""The process in which trainers' checkers run; it reads one answer a line and writes its gold text.
 
-Both checkers work algebra out with sympy, which can take for ever and fill any memory on a short
-answer. `grading_process` starts and ends it.
+Both checkers evaluate algebra with sympy, which can run forever and use all memory even for a short
+answer. `checker_process` starts and ends the process.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from rolesynth_assets.answers.task_type import TaskType
 from rolesynth_assets.answers.trainer_checkers import Checker, trainer_gold
 
 MEMORY = 2 * 2**30
-"""Bytes of address space, so that 9**9**9**9 is refused rather than written out."""
+"""Most bytes of address space, so that 9**9**9**9 fails and does not fill the memory."""
 
 
 def main() -> None:
-    """Say that the checkers are loaded, then answer until standard input ends."""
+    """Report that the checkers are loaded, then answer until standard input ends."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     logging.disable(logging.CRITICAL)
     import math_verify  # noqa: F401 - the caller's time limit is for grading, not for imports

@@ -1,7 +1,7 @@
-"""The process in which math-verify runs: one comparison a line in, one word a line out.
+"""The process in which math-verify runs; it reads one comparison a line and writes one word a line.
 
-It is a process of its own since symbolic mathematics can take for ever, and since math-verify's own
-time limit is a signal, which works in a main thread only. `latex.py` starts and ends it.
+It is a separate process because symbolic mathematics can run forever, and because the time limit of
+math-verify is a signal, which works only in a main thread. `expressions` starts and ends it.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ import sys
 from typing import Any
 
 MEMORY = 2 * 2**30
-"""Bytes of address space: 9^{9^9} is refused rather than written out."""
+"""Most bytes of address space, so that 9^{9^9} fails and does not fill the memory."""
 SECONDS = 2
-"""math-verify's own limit on a step; the starter has a harder one."""
+"""math-verify's own time limit on a step; `expressions` has a longer one for the process."""
 TOLERANCE = 1e-6
-"""As for plain numbers."""
+"""Relative difference below which two numbers are equal, as for plain numbers."""
 
 
 def compare(one: str, other: str) -> str:
-    """Say whether two LaTeX expressions are "equal", "different" or "unknown".
+    """Return whether two LaTeX expressions are "equal", "different" or "unknown".
 
-    They are different only where both are numbers; where math-verify merely finds no equality of
-    two expressions, it is unknown.
+    They are different only if both are numbers. If math-verify finds no equality of two other
+    expressions, the result is unknown.
     """
     from latex2sympy2_extended import NormalizationConfig
     from math_verify import LatexExtractionConfig, parse, verify
 
-    # units stay, or 5 cm would equal 5 m
+    # units are kept, or 5 cm would equal 5 m
     normal = NormalizationConfig(
         basic_latex=True, units=False, malformed_operators=True, nits=True, boxed="none"
     )
@@ -56,7 +56,7 @@ def compare(one: str, other: str) -> str:
 
 
 def _number(parsed: Any) -> complex | None:
-    """The value of an expression without symbols, or None."""
+    """Return the value of an expression without symbols; None for any other."""
     if not getattr(parsed, "is_number", False):
         return None
     value = complex(parsed.evalf(20))
@@ -70,7 +70,7 @@ def main() -> None:
     for line in sys.stdin:
         try:
             said = compare(*json.loads(line))
-        except Exception:  # sympy raises whatever it likes on odd input
+        except Exception:  # sympy may raise anything on odd input
             said = "unknown"
         print(said, flush=True)
 
