@@ -1,4 +1,4 @@
-"""JSON of strangers, read within bounds on what it makes of memory."""
+"""Reading of untrusted JSON, with a bound on the memory that it takes."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import json
 from typing import Any
 
 MAX_VALUES = 2_000_000
-"""A value takes some 60 bytes, however short it is written."""
+"""Most values in one text; each takes some 60 bytes of memory, however short it is written."""
 
 
 def read_json(text: str | bytes, max_values: int = MAX_VALUES, **options: Any) -> Any:
     """Read one JSON value.
 
     Args:
-        text: its UTF-8 text.
-        max_values: commas and brackets that it may have, those in texts included.
-        options: of `json.loads`.
+        text: text of the value; bytes are UTF-8.
+        max_values: most commas and opening brackets, including those inside strings.
+        options: options of `json.loads`.
 
     Raises:
-        ValueError: it is no JSON, nests too deep or has too many values.
+        ValueError: the text is not JSON, nests too deep or has too many values.
     """
     marks = (b",", b"[", b"{") if isinstance(text, bytes) else (",", "[", "{")
     if sum(text.count(mark) for mark in marks) > max_values:  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""YAML that a user or a stranger wrote, read within bounds."""
+"""Reading of untrusted YAML files, with bounds on their size and depth."""
 
 from __future__ import annotations
 
@@ -6,25 +6,26 @@ from pathlib import Path
 
 import yaml
 
-MAX_BYTES = 2**20  # of a file; a role set of 32 roles has some 20 kB
-MAX_NODES = 100_000  # of a file, each use of an alias counted
+MAX_BYTES = 2**20  # per file; a role set of 32 roles has some 20 kB
+MAX_NODES = 100_000  # per file, counting every use of an alias
 MAX_DEPTH = 50
 
 
 class YamlFileError(ValueError):
-    """A file cannot be read as YAML; the message says why, without the file's name."""
+    """A file cannot be read as YAML; the message gives the reason, without the name of the file."""
 
 
 def read_yaml(path: Path) -> object:
     """Read a file of plain YAML values.
 
-    Aliases count as often as they are used, so that a small file cannot name billions of values.
+    Every use of an alias counts, so that a small file cannot expand to billions of values.
 
     Raises:
-        YamlFileError: it is missing, no regular file, too large, no YAML, or nests too deep.
+        YamlFileError: the file is missing, not a regular file, too large, not YAML, or nests too
+            deep.
     """
     try:
-        if not path.is_file():  # a pipe would be waited for
+        if not path.is_file():  # reading a pipe would wait
             raise YamlFileError("there is no such file")
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
@@ -48,7 +49,7 @@ def read_yaml(path: Path) -> object:
 
 
 def _count(node: yaml.Node, known: dict[int, int], depth: int) -> int:
-    """Return how many values a node stands for; each node is looked at once."""
+    """Return the number of values that a node expands to; each node is visited once."""
     if depth > MAX_DEPTH:
         raise YamlFileError(f"it nests deeper than {MAX_DEPTH} levels, or contains itself")
     if id(node) in known:
@@ -60,6 +61,6 @@ def _count(node: yaml.Node, known: dict[int, int], depth: int) -> int:
     elif isinstance(node, yaml.SequenceNode):
         count += sum(_count(item, known, depth + 1) for item in node.value)
     if count > MAX_NODES:
-        raise YamlFileError(f"it stands for more than {MAX_NODES} values; use fewer aliases")
+        raise YamlFileError(f"it expands to more than {MAX_NODES} values; use fewer aliases")
     known[id(node)] = count
     return count

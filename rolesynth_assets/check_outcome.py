@@ -1,4 +1,4 @@
-"""The value a data-quality check returns, free of any orchestrator."""
+"""The result of a data-quality check, independent of any orchestrator."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class CheckOutcome:
-    """What one data-quality check measured and what it was held against.
+    """The measured value of one data-quality check, with its threshold.
 
     Attributes:
         passed: whether ``value`` is on the right side of ``threshold``.
         value: the measured number, shown beside the threshold.
-        threshold: the configured bound, or None where the check has no bound.
-        description: one sentence for a person: what was measured, on what, with which result.
+        threshold: the configured bound; None if the check has no bound.
+        description: one sentence for readers: the measurement, its object and its result.
         metadata: further JSON-like facts, such as examples of offending rows.
     """
 

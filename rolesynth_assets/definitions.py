@@ -1,4 +1,4 @@
-"""The one Definitions object of the platform."""
+"""The Dagster `Definitions` of the platform."""
 
 import dagster as dg
 

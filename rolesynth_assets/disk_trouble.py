@@ -1,4 +1,4 @@
-"""A full or read-only disk, whichever library ran into it, as one message that names the place."""
+"""Messages about a full or read-only disk, for errors of any library."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 _LEAST_FREE = 2**20
-"""Bytes; SQLite, DuckDB and Lance fail before a disk is full to the last one."""
+"""Bytes; a disk with fewer free bytes counts as full, since SQLite, DuckDB and Lance fail on it."""
 _FULL = re.compile(
     r"no space left|os error 28\b|errno 28\b|disk is full|disk full|quota exceeded|"
     r"could not write file .{0,200}space",
@@ -25,15 +25,15 @@ _READ_ONLY = re.compile(
 )
 _FULL_ERRNO = (errno.ENOSPC, errno.EDQUOT)
 _READ_ONLY_ERRNO = (errno.EROFS, errno.EACCES, errno.EPERM)
-_KEPT = "What was written before is kept: the same command goes on from there."
+_KEPT = "Everything written before is kept: the same command goes on from there."
 
 
 def disk_trouble(error: BaseException, places: Mapping[str, Path]) -> str | None:
-    """Tell which place is full or cannot be written, if that is what an error is about.
+    """Explain an error that comes from a full disk or a folder that cannot be written.
 
     Args:
-        error: of Python, Lance, DuckDB, SQLite or what wraps one of them.
-        places: folders that the program writes to, by what they are called.
+        error: an error of Python, Lance, DuckDB or SQLite, or one that wraps such an error.
+        places: folders that the program writes to, by their name in messages.
 
     Returns:
         One message with the place and the way out; None for any other error.
@@ -49,16 +49,27 @@ def disk_trouble(error: BaseException, places: Mapping[str, Path]) -> str | None
 
 
 def disk_trouble_in(text: str, places: Mapping[str, Path]) -> str | None:
-    """Do the same with the text of an error that was stored."""
+    """Explain the stored text of an error as `disk_trouble` explains the error."""
     full, read_only = bool(_FULL.search(text)), bool(_READ_ONLY.search(text))
     return explain(full, None, places, text) if full or read_only else None
 
 
 def explain(full: bool, named: str | None, places: Mapping[str, Path], said: str) -> str | None:
-    """Say what is wrong with the place that is named, or else with the first that has trouble."""
+    """Write the message for one error.
+
+    Args:
+        full: whether the error is about a full disk, not about permissions.
+        named: the file that the error names, if any.
+        places: as in `disk_trouble`.
+        said: the text of the error.
+
+    Returns:
+        The message about the place of the named file, or about the first place that has the
+        problem; None if there is none.
+    """
     what, place = _place(full, named, places)
     if place is None:
-        return None  # the words only resemble those of a disk
+        return None  # the text only resembles a disk error
     if full:
         free = shutil.disk_usage(_nearest(place)).free / 2**20
         return (
@@ -96,7 +107,7 @@ def _place(full: bool, named: str | None, places: Mapping[str, Path]) -> tuple[s
     for what, place in places.items():
         if _has_trouble(full, place):
             return what, place
-    return ("the file", Path(named)) if named and full else ("", None)  # not ours to write
+    return ("the file", Path(named)) if named and full else ("", None)
 
 
 def _has_trouble(full: bool, place: Path) -> bool:
@@ -107,7 +118,7 @@ def _has_trouble(full: bool, place: Path) -> bool:
 
 
 def _nearest(place: Path) -> Path:
-    """Return the place, or the nearest folder above it that is there."""
+    """Return the place, or the nearest folder above it that exists."""
     return next(folder for folder in (place, *place.parents) if folder.exists())
 
 
@@ -126,7 +137,7 @@ def _first_line(text: str) -> str:
 
 
 def written_places() -> dict[str, Path]:
-    """Return the folders that commands write to, as far as the environment and settings say."""
+    """Return the folders that commands write to, according to the environment and the settings."""
     from rolesynth_assets.errors import InputError
     from rolesynth_assets.settings import Settings
 
@@ -134,7 +145,7 @@ def written_places() -> dict[str, Path]:
     try:
         places["the data root"] = Settings.load().data_root.absolute()
     except (InputError, RuntimeError):
-        pass  # settings that cannot be read are not what this is about
+        pass  # broken settings are reported elsewhere
     home = os.environ.get("DAGSTER_HOME") or ".dagster"
     places["the Dagster home"] = Path(home).expanduser().absolute()
     places["the folder for temporary files"] = Path(tempfile.gettempdir())

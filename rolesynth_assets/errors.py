@@ -1,5 +1,5 @@
-"""What a person gave and can put right, told apart from faults of the program."""
+"""The error for bad input, which a user can correct, as opposed to faults of the program."""
 
 
 class InputError(ValueError):
-    """A file or a setting of a user's cannot be used; the message says which, and the way out."""
+    """A user's file or setting cannot be used; the message names it and the way out."""

@@ -1,4 +1,4 @@
-"""Doing slow things a few at a time and having their results in order."""
+"""A threaded map with a bounded number of calls, whose results come in order."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def in_order(
     *,
     threads: int | None = None,
 ) -> Generator[Result, None, None]:
-    """Map `function` over `items` in threads, and hold no more than `at_once` results.
+    """Map `function` over `items` in threads, with at most `at_once` results in memory.
 
     Args:
-        function: Called in a thread; what it raises is raised here, in its item's place.
-        items: Taken as they are needed.
-        at_once: Calls under way, or done and waiting for their turn.
-        threads: Calls under way at one time; `at_once` if not given. With one thread and two at
-            once, the next result is made while the caller works on the present one.
+        function: called in a thread; its exception is raised here, at the item's turn.
+        items: consumed as they are needed.
+        at_once: most calls that are running, or finished and waiting for their turn.
+        threads: most calls that run at the same time; `at_once` by default. With one thread and
+            ``at_once=2``, the next result is computed while the caller works on the current one.
 
     Yields:
         The results in the order of the items.

@@ -1,4 +1,4 @@
-"""How long work tells how far it is: domain code calls back, whoever runs it decides what shows."""
+"""Progress of long work: domain code calls back, and the caller decides what is shown."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 
 Report = Callable[[int, int], None]
-"""Called with (done, total); a total of 0 means that it is not known."""
+"""A callback with (done, total); a total of 0 means that the total is not known."""
 
 LOG_EVERY_S = 10.0
 
@@ -34,9 +34,9 @@ def log_reporter(label: str) -> Report:
 
 
 reporter: ContextVar[Callable[[str], Report]] = ContextVar("reporter", default=log_reporter)
-"""Makes the reporter of a piece of work from its label; the command line puts bars here."""
+"""Creates the callback for a piece of work from its label; the command line shows bars."""
 
 
 def reporting(label: str) -> Report:
-    """Return a callback for one piece of work, as whoever runs it wants to see it."""
+    """Return the callback for one piece of work, as the caller has chosen in `reporter`."""
     return reporter.get()(label)

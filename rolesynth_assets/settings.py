@@ -1,4 +1,4 @@
-"""Where the platform keeps its data, what it holds it to, and which model it asks."""
+"""The settings of the platform: folders, thresholds, limits, prices and models."""
 
 from __future__ import annotations
 
@@ -26,42 +26,42 @@ from rolesynth_assets.yaml_files import FrozenModel, faults
 
 SETTINGS_FILE = "rolesynth.yaml"
 JUDGE = "ROLESYNTH_JUDGE_"
-"""What the variables of the judge's own engine begin with."""
+"""Prefix of the variables for the judge's own engine."""
 EMBEDDED_COLLECTIVE = "embedded"
-"""The collective that costs nothing, so it need not be chosen."""
+"""The collective of embedded models; it costs nothing, so it is the default."""
 
 
 class SettingsError(InputError):
-    """The settings file or an environment variable cannot be used; the message says which."""
+    """The settings file or an environment variable cannot be used; the message names it."""
 
 
 class Thresholds(FrozenModel):
     """Bounds of the data-quality checks; each is shown beside the measured value."""
 
     max_reject_share: float = Field(default=0.2, ge=0, le=1)
-    """Files of a shard that are no usable images."""
+    """Share of a shard's files that are not usable images."""
     max_role_overlap: float = Field(default=0.8, ge=0, le=1)
-    """Shared words of two roles' responsibilities (Jaccard)."""
+    """Jaccard similarity of the words in two roles' responsibilities."""
     max_persona_share: float = Field(default=0.02, ge=0, le=1)
-    """Captions in which the model talks about itself or its role."""
+    """Share of captions in which the model talks about itself or its role."""
     max_refusal_share: float = Field(default=0.02, ge=0, le=1)
     max_failure_share: float = Field(default=0.1, ge=0, le=1)
-    """Requests that ended without a caption, for whatever reason."""
+    """Share of requests that ended without a caption, for any reason."""
     max_score_failure_share: float = Field(default=0.02, ge=0, le=1)
-    """Captions without a score."""
+    """Share of captions without a score."""
     max_one_score_share: float = Field(default=0.8, ge=0, le=1)
-    """Share of the commonest score."""
+    """Share of the most frequent score."""
     min_score_std: float = Field(default=2.0, ge=0)
     keep_tolerance: float = Field(default=0.005, ge=0)
-    """Distance of the kept share from the share asked for."""
+    """Difference between the kept share and the configured share."""
     min_role_survival: float = Field(default=0.02, ge=0, le=1)
-    """Share of its captions that each role keeps."""
+    """Kept share of each role's captions."""
     max_self_similarity: float = Field(default=0.97, ge=-1, le=1)
-    """Mean cosine between captions of one image."""
+    """Mean cosine similarity between captions of one image."""
     min_loss_drop: float = Field(default=0.05, ge=0, le=1)
     """Relative fall of the training loss."""
     max_logit_error: float = Field(default=1e-3, ge=0)
-    """Largest difference of a reloaded checkpoint's logits."""
+    """Largest deviation of a reloaded checkpoint's logits."""
 
 
 class ModelPrices(FrozenModel):
@@ -75,9 +75,9 @@ class ProblemRules(FrozenModel):
     """Which accepted candidates become problems of the synthetic set."""
 
     target: int | None = Field(default=None, ge=1)
-    """Problems of a domain's set at most; all if unset."""
+    """Most problems in the set of a domain; all if unset."""
     draw_seed: int = 0
-    """Who is drawn when there are more."""
+    """Seed of the draw if there are more candidates than `target`."""
     refused: tuple[DropReason, ...] = (DropReason.SUSPECT_LABEL, DropReason.WRITER_ALONE)
     """Findings of extra checks that drop a problem: by default signs of a wrong reference."""
 
@@ -89,7 +89,7 @@ class ProblemRules(FrozenModel):
 
     @property
     def rules(self) -> SelectionRules:
-        """The same for the selection."""
+        """The same rules as a value of the selection."""
         return SelectionRules(self.target, self.draw_seed, frozenset(self.refused))
 
 
@@ -100,18 +100,18 @@ class Settings(FrozenModel):
         data_root: folder of all tables, checkpoints and benchmarks.
         project: folder with a user's own ``role_sets/``, ``recipes/``, ``benchmarks/``, ``seeds/``
             and ``collectives/``.
-        images: folder watched for new images, if any, or the URL of a bucket's prefix.
+        images: folder that is watched for new images, if any, or the URL of a bucket's prefix.
         shard_size: images in a shard made from a folder.
         licence: licence text of the images, for the dataset card.
         captioner: the engine that writes captions and roles.
         judge: the engine that scores captions.
-        collective: name of the collective that makes problems; the embedded one beside an embedded
-            captioner, and empty beside any other, until one is chosen.
-        problems: which accepted candidates become problems.
+        collective: name of the collective that makes problems. The default is the embedded one with
+            an embedded captioner, and none with any other.
+        problems: rules by which accepted candidates become problems.
         thresholds: bounds of the checks.
-        limits: what one image, archive, table or folder may cost before it is refused.
-        prices: what captioner and judge cost; nothing where it is not told.
-        max_refresh_cost: what one scheduled refresh may cost, in the currency of the prices.
+        limits: bounds on the cost of one image, archive, table or folder.
+        prices: prices of captioner and judge; an unset price counts as 0.
+        max_refresh_cost: most that one scheduled refresh may cost, in the currency of the prices.
     """
 
     data_root: Path = Path(".rolesynth")
@@ -136,20 +136,19 @@ class Settings(FrozenModel):
             paid = getattr(self, name).engine == "openai"
             if paid and not getattr(self.prices, name).known:
                 raise ValueError(
-                    f"max_refresh_cost can cap nothing while the {name}'s prices are not told; set "
-                    f"prices.{name}.per_million_prompt_tokens and its companions"
+                    f"max_refresh_cost has no effect while no price of the {name} is set; set "
+                    f"prices.{name}.per_million_prompt_tokens and the prices beside it"
                 )
         return self
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """Read `rolesynth.yaml` of the project folder, then the environment, which wins.
+        """Read `rolesynth.yaml` of the project folder, then the environment, which overrides it.
 
-        ROLESYNTH_PROJECT and ROLESYNTH_DATA name the folders, ROLESYNTH_IMAGES the watched one,
-        or a bucket's URL;
-        ROLESYNTH_COLLECTIVE the collective; ROLESYNTH_ENGINE and its companions the engine.
-        ROLESYNTH_JUDGE_ENGINE and its companions name another engine for the judge, which is
-        otherwise the captioner's.
+        ROLESYNTH_PROJECT and ROLESYNTH_DATA name the folders, ROLESYNTH_IMAGES the watched folder
+        or a bucket's URL, ROLESYNTH_COLLECTIVE the collective. ROLESYNTH_ENGINE and the variables
+        beside it configure the engine. ROLESYNTH_JUDGE_ENGINE and the variables beside it configure
+        another engine for the judge, which otherwise uses the captioner's.
 
         Raises:
             SettingsError: a value is not valid.
@@ -161,7 +160,7 @@ class Settings(FrozenModel):
         data_root = environ.get("ROLESYNTH_DATA") or values.get("data_root") or ".rolesynth"
         if is_url(data_root):
             raise SettingsError(
-                "data_root (ROLESYNTH_DATA) must be a local folder, and is a URL: tables, DuckDB "
+                "data_root (ROLESYNTH_DATA) must be a local folder, but is a URL: tables, DuckDB "
                 "and checkpoints need files and their locks. Images may come from a bucket: "
                 "`rolesynth ingest s3://bucket/prefix`, or ROLESYNTH_IMAGES"
             )
@@ -197,7 +196,7 @@ class Settings(FrozenModel):
 
     @property
     def seeds(self) -> Path:
-        """Folder of a user's seeds, a file or a folder for each domain."""
+        """Folder of a user's seeds, with a file or a folder for each domain."""
         return self.project / "seeds"
 
     @property
@@ -212,12 +211,12 @@ class Settings(FrozenModel):
 
 
 def _judge(environ: Mapping[str, str]) -> EngineSettings | None:
-    """Return the judge's own engine; None where no variable names one."""
+    """Return the judge's own engine; None if no variable names one."""
     told = sorted(name for name in environ if name.startswith(JUDGE) and environ[name].strip())
     if told and f"{JUDGE}ENGINE" not in told:
         raise SettingsError(
-            f"{', '.join(told)}: the judge takes nothing over from the captioner; set "
-            f"{JUDGE}ENGINE (embedded, openai or vllm) and its companions as well"
+            f"{', '.join(told)}: the judge does not inherit the captioner's settings; set "
+            f"{JUDGE}ENGINE (embedded, openai or vllm) and the variables that it needs as well"
         )
     return EngineSettings.from_env(JUDGE, environ) if told else None
 

@@ -1,4 +1,4 @@
-"""YAML files that each hold one named thing: the shipped ones, overlaid by a user's own."""
+"""Folders of YAML files with one named value each: the shipped ones and a user's own."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ PATTERNS = ("*.yaml", "*.yml")
 
 
 def fit_for_a_key(name: str) -> str:
-    """Return a name that becomes a partition's key and a folder.
+    """Return a name that becomes the key of a partition and a folder.
 
     Raises:
-        ValueError: Dagster takes no such key.
+        ValueError: Dagster does not accept the name as a key.
     """
     if "..." in name:
-        raise ValueError(f"{name!r} holds '...', which no partition's key may; take one dot")
+        raise ValueError(f"{name!r} holds '...', which no partition key may contain; use one dot")
     return name
 
 
 PartitionName = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"), AfterValidator(fit_for_a_key)
 ]
-"""Name of a recipe, a benchmark and the like: key of a partition and part of paths."""
+"""Name of a recipe, a benchmark and the like, which is a partition key and part of paths."""
 
 
 class FrozenModel(BaseModel):
@@ -52,11 +52,11 @@ ModelT = TypeVar("ModelT", bound=NamedModel)
 
 
 def faults(error: ValidationError, whole: str) -> list[str]:
-    """Return what is wrong with each field as ``field: fault``, without the values given.
+    """Return the fault of each field as ``field: fault``, without the values.
 
     Args:
-        error: of a pydantic model.
-        whole: what to call a fault that belongs to no field.
+        error: error of a pydantic model.
+        whole: name for a fault that belongs to no field.
     """
     return [
         f"{'.'.join(map(str, fault['loc'])) or whole}: {_told(fault)}"

@@ -13,7 +13,7 @@ BOMB = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{f'*a{n - 1},' * 10}]\n" for n i
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (BOMB, "stands for more than"),
+        (BOMB, "expands to more than"),
         ("a: &a [*a]", "contains itself"),
         ("[" * 5000, "nests deeper"),
         ("[" * 60 + "]" * 60, "nests deeper"),

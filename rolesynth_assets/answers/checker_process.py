@@ -177,7 +177,7 @@ os.register_at_fork(after_in_child=CHECKERS.forget)
 
 
 class Grader(Protocol):
-    """Whoever knows how a checker wants an answer spelled."""
+    """An object that spells an answer so that a checker accepts it."""
 
     def gold(self, answer: str, task_type: TaskType, checker: Checker) -> str | None:
         """Return `trainer_gold`, or None for an answer that cannot be graded in time."""

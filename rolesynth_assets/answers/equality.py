@@ -1,6 +1,6 @@
-"""Whether a judge's answer equals the reference, as far as rules can tell (CADS, equality).
+"""The rules that decide whether a judge's answer equals the reference (CADS, equality).
 
-Rules decide what is plain; everything else is left to a model, since a wrong "different" would make
+Rules decide only clear cases; all others are left to a model, since a wrong "different" would make
 a sound problem look hard, and a wrong "equal" would keep an unsound one.
 """
 
@@ -16,7 +16,7 @@ from rolesynth_assets.answers.spelling import plain, words
 from rolesynth_assets.answers.task_type import TaskType
 
 MAX_CHARS = 2_000
-"""Of an answer that rules look into; longer ones are compared as they stand."""
+"""Most characters of an answer to which rules apply; longer answers are compared literally."""
 
 _YES, _NO = frozenset({"yes", "true", "correct"}), frozenset({"no", "false", "incorrect"})
 _FIRST_WORD = re.compile(r"([a-z]+)(?:[,.;:] ?(.*))?")
@@ -25,7 +25,7 @@ _CLOSED = frozenset(
     "left right top bottom above below centre center middle upper lower north south east west "
     "small medium large big circle square triangle rectangle".split()
 )
-"""Words of which two different ones are never the same answer, spelling apart."""
+"""Words of which any two are different answers, apart from spelling variants."""
 _SAME = {"gray": "grey", "center": "centre", "big": "large"}
 _ORDINARY = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 
@@ -37,12 +37,12 @@ def equal_by_rule(
 
     Options are compared by letter, and an answer that gives an option's text counts as its letter.
     Numbers are compared as numbers, with a relative tolerance of 1e-6 unless both are whole;
-    expressions through math-verify; yes and no and single words as they stand.
+    expressions are compared by math-verify; yes, no and single words are compared as text.
 
     Args:
         reference: the answer of the problem.
         prediction: the answer of a judge or a policy.
-        task_type: MCQ or open-ended.
+        task_type: the type of the problem.
         question: the question with its options; it may name the unit of the answer.
 
     Returns:
@@ -74,14 +74,14 @@ def _same_option(one: str, other: str, question: str) -> bool | None:
     if letter is None or not offered:
         return None
     if re.fullmatch(r"\(?[A-Z]\)?", text):
-        return False  # a letter that is not offered
-    # an answer that is surely none of the options is wrong, whichever the letter
+        return False  # a letter that is not among the options
+    # an answer that certainly equals none of the options is wrong for any letter
     verdicts = [_same_answer(plain(option), text, "") for option in offered.values()]
     return False if all(verdict is False for verdict in verdicts) else None
 
 
 def _letter(answer: str, offered: dict[str, str]) -> str | None:
-    """Return the option that an answer means: by its letter, or by the text of one option."""
+    """Return the letter of the option that an answer gives as a letter or as its text."""
     named = named_option(answer)
     if named and (not offered or named[0] in offered):
         letter, text = named
@@ -101,7 +101,7 @@ def _option_with_text(text: str, offered: dict[str, str]) -> str | None:
 
 
 def _same_answer(one: str, other: str, question: str) -> bool | None:
-    """Compare two open answers that `plain` has been over."""
+    """Compare two open answers that were normalised by `plain`."""
     if one == other:
         return True
     decided = _same_truth(words(one), words(other))
@@ -113,7 +113,7 @@ def _same_answer(one: str, other: str, question: str) -> bool | None:
     if any(numbers) and _CLOSED.issuperset(words(other if numbers[0] else one).split()):
         return False
     if words(one) == words(other):
-        # Co is no CO: in a short symbol the case may be what matters
+        # Co is not CO: in a short symbol the case may matter
         symbols = len(one) <= 3 and one.lower() != one and other.lower() != other
         return None if symbols else True
     decided = _same_words(one, other)
@@ -126,7 +126,7 @@ def _same_truth(one: str, other: str) -> bool | None:
 
 
 def _truth(answer: str) -> bool | None:
-    """Read yes or no, alone or with one reason after it that takes nothing back."""
+    """Read yes or no, alone or followed by a reason without another yes or no."""
     match = _FIRST_WORD.fullmatch(answer)
     if match is None or match[1] not in _YES | _NO:
         return None
@@ -136,7 +136,7 @@ def _truth(answer: str) -> bool | None:
 
 
 def _same_words(one: str, other: str) -> bool | None:
-    """Tell words apart that are clearly different; "circle" and "circles" are not."""
+    """Compare words; None unless they are clearly equal or different ("circle", "circles")."""
     first, second = (
         [_SAME.get(word, word) for word in words(answer).split()] for answer in (one, other)
     )
@@ -152,7 +152,7 @@ def _same_words(one: str, other: str) -> bool | None:
 
 
 def _alike(one: str, other: str) -> bool:
-    """Whether two words may be forms or misspellings of one: a common stem, or one letter off."""
+    """Whether two words may be forms or misspellings of one: same stem, or one letter changed."""
     if len(one) == len(other) == 1:
         return False
     shorter, longer = sorted((one, other), key=len)

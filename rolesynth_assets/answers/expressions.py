@@ -1,4 +1,4 @@
-"""Equality of mathematical expressions through math-verify, in bounded time."""
+"""Equality of mathematical expressions by math-verify, in bounded time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from rolesynth_assets.answers.checker_process import CHECKERS, CheckerStartError
 
 MAX_CHARS = 200
-"""Of one expression; a longer one is not compared."""
+"""Most characters of one expression; longer expressions are not compared."""
 SECONDS = 8.0
 """One comparison; then the worker is ended and the answer is not known."""
 STEP_SECONDS = 2
@@ -20,7 +20,7 @@ TOLERANCE = 1e-6
 _MATHS = re.compile(r"[\\^_=\u221a\u03c0]|[\w)\]}]\s?[-+*/]\s?[\w(\[{\\]|\d[a-z]|[a-z]\d|[(\[].*,")
 _FUNCTIONS = r"sqrt|sin|cos|tan|log|ln|exp|pi|theta|alpha|beta|frac|times|cdot|infty"
 _PROSE = re.compile(rf"(?<![\\a-z])(?!(?:{_FUNCTIONS})\b)[a-z]{{3,}}")
-# capitals and percent; a date or a range, which is no subtraction; numbers no answer needs
+# capitals and percent; dates and ranges, which are not subtractions; numbers beyond any answer
 _LEFT_OUT = re.compile(r"[A-Z%]|\d-\d|\d{16}|\^\{?-?\d{4}|\^[^\s+*-]*\^|\d\d!|!!")
 _ASSIGNED = re.compile(r"\\?[a-z]+(?:_\{?\w+\}?)? ?=[^=<>]+")
 _ROOT = re.compile(r"(?:\\?sqrt|\u221a) ?\(([^()]*)\)|\u221a ?(\d+|[a-z])")
@@ -30,8 +30,8 @@ _NAMED = re.compile(rf"(?<![\\a-zA-Z])(?:{_FUNCTIONS})(?![a-z])")
 def same_expression(one: str, other: str) -> bool | None:
     r"""Compare two expressions, plain or LaTeX, such as 2\sqrt{5} and \sqrt{20}.
 
-    Capital letters and percent are left to others: math-verify takes H for h, the letters of NaCl
-    for factors in any order, and 50% for 50.
+    Expressions with capital letters or percent are not compared, since math-verify reads H as h,
+    the letters of NaCl as factors in any order, and 50% as 50.
 
     Returns:
         Whether they are equal; None where that is not known: prose, an expression too long or too
@@ -52,7 +52,7 @@ def _mathematical(text: str) -> bool:
     if not text or len(text) > MAX_CHARS or _LEFT_OUT.search(text):
         return False
     if "=" in text and not _ASSIGNED.fullmatch(text):
-        return False  # math-verify looks at the right-hand side alone: 2x=6 would be 6
+        return False  # math-verify reads only the right-hand side: 2x=6 would be 6
     return not _PROSE.search(text)
 
 

@@ -1,4 +1,4 @@
-"""The final answer in a policy's reply: what follows the thinking, in a box or named in words."""
+"""The final answer in a policy's reply, after its thinking, in a box or named in words."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from rolesynth_assets.answers.options import named_option
 from rolesynth_assets.answers.task_type import TaskType
 
 MAX_CHARS = 100_000
-"""Characters of a reply that are looked at, from its end."""
+"""Characters at the end of a reply in which the answer is searched."""
 MAX_ANSWER_CHARS = 300
-"""A longer answer is no short answer and is not compared."""
+"""Most characters of a short answer; longer answers are not compared."""
 
 _OPEN, _CLOSE = "<think>", "</think>"
 _BRACE = re.compile(r"\\boxed\s*\{|\\.|[{}]", re.DOTALL)
@@ -20,10 +20,10 @@ _NAMED = re.compile(
 
 
 def after_thinking(reply: str) -> str | None:
-    """Return what follows the last ``</think>``, or all of a reply that does not think.
+    """Return the part of a reply after the last ``</think>``, or all of a reply without thinking.
 
     Returns:
-        None when the thinking began and never ended: such a reply has no answer.
+        The text, or None if the thinking began and never ended: such a reply has no answer.
     """
     reply = reply[-MAX_CHARS:]
     if _CLOSE in reply:
@@ -34,7 +34,8 @@ def after_thinking(reply: str) -> str | None:
 def boxed(text: str) -> str | None:
     r"""Return the content of the last ``\boxed{...}`` whose braces are balanced; None without one.
 
-    Braces nest and may be escaped (``\{``). A box within a box is opened too. Linear in the text.
+    Braces nest and may be escaped (``\{``). For a box within a box, the content of the inner box is
+    returned. The time is linear in the text.
     """
     opened: list[int | None] = []  # where the content of each open brace begins, None if no box
     content = None
@@ -53,18 +54,18 @@ def boxed(text: str) -> str | None:
 
 
 def boxed_answer(reply: str) -> str | None:
-    r"""Return the short answer in the last box after the thinking: what the reward looks at."""
+    r"""Return the short answer in the last box after the thinking, as the reward reads it."""
     text = after_thinking(reply)
     answer = boxed(text) if text is not None else None
     return answer if answer and len(answer) <= MAX_ANSWER_CHARS else None
 
 
 def final_answer(reply: str, task_type: TaskType) -> str | None:
-    """Return the answer that a person would read off a reply, in a box or not.
+    """Return the answer that a person would read in a reply, in a box or not.
 
-    In this order: the last box; what follows "the answer is"; the last line, if it names an option
-    or the reply has but one line. An answer to a multiple-choice problem may be "C", "(c)" or
-    "C. text". Used for evaluation; the reward accepts boxes only.
+    The answer is the last box; else the text after "the answer is"; else the last line, if it names
+    an option or is the only line. An answer to a multiple-choice problem may be "C", "(c)" or
+    "C. text". Evaluation uses this; the reward accepts only boxes.
     """
     answer = boxed_answer(reply)
     if answer is not None:

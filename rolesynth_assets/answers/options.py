@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 LETTERS = "ABCDEFGHIJ"
-"""MMMU-Pro offers ten options; our own problems have four."""
+"""Letters of options: MMMU-Pro has ten options, the problems of this package have four."""
 
 MAX_CHARS = 8_000
-"""Characters of a question in which options are looked for."""
+"""Characters at the start of a question in which options are searched."""
 
 _MARKER = re.compile(r"(?:(?<=\s)|^)(?:\((?P<round>[A-J])\)|(?P<bare>[A-J])[.):](?=\s))")
 _LETTER = re.compile(
@@ -24,11 +24,11 @@ _LETTER = re.compile(
 def options(question: str) -> dict[str, str]:
     """Read the options of a question: "A. red", "(A) red", "A) red" or "A: red".
 
-    They may stand on lines of their own or all on one line. Of several runs that start with A the
-    longest counts, and of equally long ones the last.
+    They may be on lines of their own or all on one line. Of several sequences that start with A,
+    the longest counts, and of equally long ones the last.
 
     Returns:
-        Option texts by letter from A on without a gap; empty when there are fewer than two.
+        Option texts by letter, from A on without a gap; empty if there are fewer than two.
     """
     markers = list(_MARKER.finditer(question[:MAX_CHARS]))
     best: list[re.Match[str]] = []
@@ -46,7 +46,7 @@ def options(question: str) -> dict[str, str]:
         return {}
     ends = [marker.start() for marker in best[1:]] + [len(question[:MAX_CHARS])]
     texts = [question[m.end() : end].strip() for m, end in zip(best, ends, strict=True)]
-    texts[-1] = texts[-1].split("\n", 1)[0].strip()  # what follows the last option is no part of it
+    texts[-1] = texts[-1].split("\n", 1)[0].strip()  # later lines are not part of the last option
     return {LETTERS[n]: text.rstrip(" ,;") for n, text in enumerate(texts)}
 
 
@@ -54,8 +54,8 @@ def named_option(answer: str) -> tuple[str, str] | None:
     """Read an answer that names an option: "C", "(c)", "C.", "option C", "C. a red ball".
 
     Returns:
-        The letter as a capital, and the text that follows it or "". None when the answer does not
-        start with one letter that stands for an option: "A cat" is a cat.
+        The letter as a capital, and the text after it or "". None if the answer does not start with
+        the letter of an option: "A cat" is a text.
     """
     line = " ".join(answer[:MAX_CHARS].split())
     match = _LETTER.fullmatch(line.strip("*`$\"' ."))

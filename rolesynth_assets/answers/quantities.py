@@ -1,4 +1,4 @@
-"""Numbers with or without a unit, as answers spell them."""
+"""Numbers with or without a unit, in the spellings of answers."""
 
 from __future__ import annotations
 
@@ -10,9 +10,27 @@ TOLERANCE = Fraction(1, 10**6)
 """Relative difference below which two numbers are equal, unless both are whole."""
 
 _WORDS = (
-    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
-    *("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen"),
-    *("eighteen", "nineteen", "twenty"),
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+    "twenty",
 )
 _DIGITS = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d{1,30})"
 _DECIMAL = rf"(?:{_DIGITS}(?:\.\d{{1,30}})?|\.\d{{1,30}})"
@@ -34,7 +52,7 @@ _NUMBER = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-# what follows a number and changes it: "5 million", "two thirds", "3 and a half", "5 or more"
+# words after a number that change it: "5 million", "two thirds", "3 and a half", "5 or more"
 _SCALES = frozenset(
     "hundred thousand million billion dozen half halves third thirds quarter quarters fourths "
     "fifths tenths point and or to minus plus times squared cubed of pi x".split()
@@ -51,14 +69,14 @@ _SYMBOLS = {
 
 @dataclass(frozen=True)
 class Quantity:
-    """A number and what it counts.
+    """A number and its unit.
 
     Attributes:
-        value: exact.
-        whole: written as an integer.
-        percent: written with a percent sign or word; `value` is what stands before it.
-        unit: in one spelling, singular; empty without one.
-        measured: whether the unit is one that converts into others, not a thing that is counted.
+        value: exact value.
+        whole: whether it is written as an integer.
+        percent: whether it has a percent sign or word; `value` is the number before it.
+        unit: name of the unit, singular and in one spelling; empty without a unit.
+        measured: whether the unit can be converted to others, unlike a thing that is counted.
     """
 
     value: Fraction
@@ -69,13 +87,13 @@ class Quantity:
 
 
 def quantity(text: str) -> Quantity | None:
-    r"""Read the whole of `text`, spelled by `answer_text.plain`, as one number.
+    r"""Read the whole of `text`, normalised by `spelling.plain`, as one number.
 
-    "1,234.5", "-3/4", "1 1/2", "\frac{3}{4}", "1.5 x 10^3", "2e5", "three", "50%", "6.9 V",
-    "three red apples". A number is bounded to 30 digits and three digits of exponent.
+    Examples are "1,234.5", "-3/4", "1 1/2", "\frac{3}{4}", "1.5 x 10^3", "2e5", "three", "50%",
+    "6.9 V" and "three red apples". A number may have 30 digits and three digits of exponent.
 
     Returns:
-        The quantity, or None when this is no number or more than one.
+        The quantity, or None if the text is not exactly one number.
     """
     match = _NUMBER.fullmatch(text) if len(text) <= 120 else None
     value = _value(match) if match else None
@@ -98,8 +116,8 @@ def same_quantity(one: Quantity, other: Quantity, question: str) -> bool | None:
     """Compare two quantities as answers to `question`, which may name their unit.
 
     Returns:
-        None where it depends on a unit that only one of them names and the question does not, or
-        where units differ.
+        Whether they are equal; None if that depends on a unit that only one of them and not the
+        question names, or if the units differ.
     """
     equal = _equal(one, other)
     if one.percent or other.percent:
@@ -127,7 +145,7 @@ def _same_percentage(one: Quantity, other: Quantity, question: str) -> bool | No
 
 
 def _unless_fraction(share: Quantity, number: Quantity) -> bool | None:
-    """A question asks for percent: 0.5 beside 50% may be meant as one half."""
+    """Return None if the number may be the share as a fraction (0.5 beside 50%), else False."""
     return None if _near(share.value / 100, number.value) else False
 
 
@@ -161,7 +179,7 @@ def _fraction(digits: str) -> Fraction:
 
 
 def _unit(text: str) -> str:
-    """One spelling of a unit: its name for a symbol, else small letters in the singular."""
+    """Return a unit in one spelling: the name of a symbol, else the singular in small letters."""
     if text in _SYMBOLS:
         return _SYMBOLS[text]
     if not text.replace(" ", "").isalpha() or (len(text) <= 3 and not text.islower()):

@@ -1,12 +1,12 @@
-"""How a problem is answered: one of four options, or in free form."""
+"""The type of a problem: multiple choice with four options, or open-ended."""
 
 from enum import StrEnum
 
 
 class TaskType(StrEnum):
-    """How a problem is answered."""
+    """The form of a problem's answer."""
 
     MCQ = "MCQ"
-    """Options A-D stand in the question; the answer is one letter."""
+    """The question contains options A-D; the answer is one letter."""
     OPEN_ENDED = "Open-ended"
-    """The shortest answer; units and rounding are named in the question."""
+    """The answer is as short as possible; the question names units and rounding."""

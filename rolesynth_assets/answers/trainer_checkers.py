@@ -1,9 +1,10 @@
-r"""Whether a trainer's own checker can grade an answer (CADS, export).
+r"""Tests of whether a trainer's own checker can grade an answer (CADS, export).
 
-Grading an answer against itself finds what a checker cannot read. It does not find a checker that
-takes anything: mathruler reads a reply without a box as "None", so a gold "none" would pay for
-silence, and math-verify reads "2\sqrt{5}" as 2 unless it stands between dollars. So the reply
-that boxes the answer has to be right and a few replies that do not have to be wrong.
+Grading an answer against itself finds answers that a checker cannot read. It does not find answers
+for which a checker accepts other replies too: mathruler reads a reply without a box as "None", so a
+gold "none" would reward a missing answer, and math-verify reads "2\sqrt{5}" as 2 unless it is
+between dollar signs. A reply that boxes the answer must therefore be right, and a few other replies
+must be wrong.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from enum import StrEnum
 from rolesynth_assets.answers.task_type import TaskType
 
 MAX_CHARS = 100
-"""Characters of an answer; a longer one is no shortest answer, and costs checkers their time."""
+"""Most characters of an answer; a longer one is not a short answer and takes checkers too long."""
 
 _OPTION_LETTERS = "ABCD"
-# two primes: hardly an answer holds both; mathruler works algebra out against fractions only
+# two primes, since hardly any answer has both; mathruler uses algebra only to compare fractions
 _WRONG_NUMBERS = (("7919", "7919.5"), ("6007", "6007.5"))
 _WORDS = re.compile(r"[^\W\d_]{2,}(?:[ '-][^\W\d_]+)*")
 _SPACED_MARKS = re.compile(r"\s*([<>/])\s*")
@@ -28,13 +29,13 @@ class Checker(StrEnum):
     """A trainer's checker of answers."""
 
     MATHRULER = "mathruler"
-    """EasyR1's."""
+    """The checker of EasyR1."""
     MATH_VERIFY = "math-verify"
-    """Of TRL's accuracy reward."""
+    """The checker of TRL's accuracy reward."""
 
 
 def gradable(answer: str, task_type: TaskType, checker: Checker) -> bool:
-    """Say whether `checker` grades the answer equal to itself and different from others.
+    """Return whether `checker` grades the answer equal to itself and different from others.
 
     Bounded in length only: symbolic algebra can run for ever on a short answer. Use
     `checker_process.AnswerGrader` on answers that nobody has looked at.
@@ -43,20 +44,20 @@ def gradable(answer: str, task_type: TaskType, checker: Checker) -> bool:
 
 
 def trainer_gold(answer: str, task_type: TaskType, checker: Checker) -> str | None:
-    """Spell an answer so that `checker` accepts it, and accepts nothing that it should not.
+    """Spell an answer so that `checker` accepts it and rejects wrong replies.
 
     Args:
-        answer: bare, as `gold.gold_answer` returns it.
+        answer: the bare answer, as `bare_answer.gold_answer` returns it.
         task_type: decides which wrong replies are tried.
-        checker: whose spelling: math-verify wants dollars around it.
+        checker: decides the spelling; math-verify needs dollar signs around the answer.
 
     Returns:
-        The gold text to export; None when there is no such spelling.
+        The gold text to export; None if there is no such spelling.
     """
     if len(answer) > MAX_CHARS or not answer.isprintable() or "$" in answer:
         return None
     if not any(map(str.isalnum, answer)):
-        return None  # "?" and "..." are no answers, though every checker takes them for themselves
+        return None  # "?" and "..." are not answers, although every checker accepts them
     right = _boxed(answer)
     wrong = [_boxed(other) for other in _others(answer, task_type)]
     wrong.append("<think>Nothing to see.</think>\nI do not know.")
@@ -67,7 +68,7 @@ def trainer_gold(answer: str, task_type: TaskType, checker: Checker) -> str | No
             ):
                 return gold
         except Exception:
-            # a checker that raises on an answer here would end a training run there
+            # a checker that raises on an answer would also end a training run
             continue
     return None
 
@@ -76,15 +77,15 @@ def is_right(completion: str, gold: str, checker: Checker) -> bool:
     r"""Grade a whole completion as the trainer does.
 
     Args:
-        completion: with its answer in ``\boxed{}``.
-        gold: in the checker's spelling.
+        completion: the completion, with its answer in ``\boxed{}``.
+        gold: the gold text in the checker's spelling.
         checker: mathruler as EasyR1's reward function ``math`` calls it, or math-verify as
             ``trl.rewards.accuracy_reward`` does.
     """
     if checker is Checker.MATHRULER:
         from mathruler.grader import extract_boxed_content, grade_answer
 
-        # EasyR1 takes the spaces around these marks out of a completion, for the tags' sake
+        # EasyR1 removes the spaces around these marks from a completion, because of the tags
         return grade_answer(extract_boxed_content(_SPACED_MARKS.sub(r"\1", completion)), gold)
     from latex2sympy2_extended import NormalizationConfig
     from math_verify import LatexExtractionConfig, parse, verify
@@ -111,7 +112,7 @@ def _boxed(answer: str) -> str:
 
 
 def _others(answer: str, task_type: TaskType) -> list[str]:
-    """Answers that are certainly wrong."""
+    """Return answers that are certainly wrong."""
     if task_type is TaskType.MCQ:
         return [letter for letter in _OPTION_LETTERS if letter != answer]
     digits = re.sub(r"\D", "", answer)

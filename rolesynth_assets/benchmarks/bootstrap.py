@@ -1,8 +1,8 @@
-"""Percentile bootstrap over images, from hits per query.
+"""The percentile bootstrap over images, computed from hits per query.
 
-Captions of one image are not independent, so the image is what is drawn with replacement: for
-image-to-text and top-k it is the query, for text-to-image the cluster of its captions. The
-interval speaks of the images of a benchmark, not of the seeds of a training.
+Captions of one image are not independent, so images are drawn with replacement. For image-to-text
+and top-k an image is one query, for text-to-image it is the cluster of its captions. The interval
+describes the variation over the images of a benchmark, not over the seeds of a training.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ def bootstrap_mean(
 
     Args:
         hits: (queries,) in [0, 1].
-        clusters: (queries,) index of each query's image; None where a query is an image. The
+        clusters: (queries,) index of each query's image; None if each query is an image. The
             resampled value is the sum of hits over the number of queries of the drawn images.
-        seed: of the draw; the same seed and sizes draw the same images for every model.
-        resamples: how many times all images are drawn.
-        level: the share of resamples inside the interval.
+        seed: seed of the draw; the same seed and sizes draw the same images for every model.
+        resamples: number of resamples.
+        level: share of resamples inside the interval.
 
     Raises:
         ValueError: there is no query, or the shapes differ.
@@ -74,9 +74,9 @@ def bootstrap_mean_per_class(
     Args:
         hits: (images,) in [0, 1].
         labels: (images,) class indices; classes without any image do not count.
-        seed: of the draw.
-        resamples: how many times all images are drawn.
-        level: the share of resamples inside the interval.
+        seed: seed of the draw.
+        resamples: number of resamples.
+        level: share of resamples inside the interval.
 
     Raises:
         ValueError: there is no image, or the shapes differ.
@@ -108,16 +108,16 @@ def bootstrap_difference(
 ) -> Interval:
     """Return the difference of two models' hit rates on the same queries, paired by query.
 
-    Both models see the same drawn images, so what makes an image hard for both cancels out and the
-    interval is tighter than that of two intervals compared.
+    Both models are resampled on the same images, so difficulty that they share cancels out. The
+    interval is therefore tighter than one derived from two separate intervals.
 
     Args:
-        hits: (queries,) of one model.
-        baseline_hits: (queries,) of the other, in the same order.
+        hits: (queries,) hits of one model.
+        baseline_hits: (queries,) hits of the other model, in the same order.
         clusters: as in `bootstrap_mean`.
-        seed: of the draw.
-        resamples: how many times all images are drawn.
-        level: the share of resamples inside the interval.
+        seed: seed of the draw.
+        resamples: number of resamples.
+        level: share of resamples inside the interval.
 
     Raises:
         ValueError: there is no query, or the shapes differ.
@@ -129,7 +129,7 @@ def bootstrap_difference(
 
 
 def _draw(images: int, resamples: int, seed: int):
-    """Yield (slice of resamples, (resamples in it, images) drawn indices), memory bounded."""
+    """Yield slices of the resamples with their drawn indices (resamples, images)."""
     rng = np.random.default_rng(seed)
     step = max(1, _CELLS // images)
     for start in range(0, resamples, step):
@@ -151,7 +151,7 @@ def _queries(hits: np.ndarray) -> np.ndarray:
 
 
 def _members(clusters: np.ndarray, hits: np.ndarray) -> np.ndarray:
-    """Number the clusters that occur from 0 on."""
+    """Return the index of each query's cluster, with occurring clusters numbered from 0."""
     if np.shape(clusters) != hits.shape:
         raise ValueError(f"{np.shape(clusters)} clusters do not fit {hits.shape} hits")
     return np.unique(np.asarray(clusters), return_inverse=True)[1]

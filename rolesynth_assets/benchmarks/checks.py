@@ -1,6 +1,6 @@
-"""Data-quality checks of benchmark scores; each can fail and shows value and threshold.
+"""The data-quality checks of benchmark scores.
 
-Both take rows of the warehouse's `benchmark_scores` table (see `score.scores_frame`).
+They take rows of the warehouse's `benchmark_scores` table (see `score.scores_frame`).
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 def above_chance(
     scores: pl.DataFrame, *, margin: float = 0.0, metrics: Sequence[str] | None = None
 ) -> CheckOutcome:
-    """Hold the lower bound of every score's interval against its chance level.
+    """Check that the lower bound of every score's interval is above its chance level.
 
     Args:
         scores: rows of one recipe on one benchmark, of any number of seeds.
-        margin: how far the lower bound must lie above chance, in [0, 1].
-        metrics: which metrics count; None for all.
+        margin: distance by which the lower bound must exceed chance, in [0, 1].
+        metrics: metrics to check; None for all.
 
     Returns:
         `value` is the smallest distance of a lower bound from its chance level.
@@ -57,24 +57,24 @@ def not_worse_than_baseline(
     tolerance: float = 0.0,
     metrics: Sequence[str] | None = None,
 ) -> CheckOutcome:
-    """Hold a recipe's mean over seeds against that of its baseline recipe, metric by metric.
+    """Compare a recipe's mean over seeds with that of its baseline recipe, metric by metric.
 
-    A metric is worse when the upper bound of its difference lies below -`tolerance`. The bound
-    joins the two intervals as those of independent scores: difference + sqrt(a^2 + b^2), with a
+    A metric is worse if the upper bound of its difference is below -`tolerance`. The bound combines
+    the two intervals as if the scores were independent: difference + sqrt(a^2 + b^2), where a is
     the upper half width of the recipe and b the lower one of the baseline (Zou and Donner, 2008,
     MOVER). Both recipes are measured on the same images, so the true interval is narrower: the
-    check would rather miss a small loss than warn of none. `bootstrap.bootstrap_difference` is the
-    paired test, from hits.
+    check may miss a small loss, but seldom warns without one. `bootstrap.bootstrap_difference` is
+    the paired test, which needs the hits.
 
     Args:
         scores: rows of one recipe on one benchmark.
         baseline: rows of the baseline recipe on the same benchmark.
         tolerance: further loss that is accepted, in [0, 1].
-        metrics: which metrics count; None for all.
+        metrics: metrics to compare; None for all.
 
     Returns:
-        `value` is the difference of the metric that comes closest to being worse, or is worst;
-        `threshold` the lowest difference that metric may have.
+        `value` is the difference of the metric that is worst in relation to its bound, and
+        `threshold` the lowest difference that this metric may have.
 
     Raises:
         ValueError: there is no score, or the two were not measured on the same benchmark and
@@ -122,13 +122,13 @@ def against_baseline(
     *,
     metrics: Sequence[str] | None = None,
 ) -> CheckOutcome:
-    """Compare with the baseline's scores where there are any.
+    """Compare a recipe with its baseline; pass if the baseline has no scores.
 
     Args:
-        scores: of the recipe on one benchmark.
-        baseline: of its baseline on the same; empty if it has none yet.
-        name: of the baseline, None if the recipe has none.
-        metrics: compared ones; all by default.
+        scores: rows of the recipe on one benchmark.
+        baseline: rows of its baseline on the same benchmark; empty if there are none yet.
+        name: name of the baseline; None if the recipe has none.
+        metrics: metrics to compare; None for all.
     """
     if name is None or baseline.is_empty():
         return no_baseline(name)
@@ -136,10 +136,10 @@ def against_baseline(
 
 
 def no_baseline(baseline: str | None) -> CheckOutcome:
-    """Pass where there is nothing to compare with, and say so.
+    """Return the outcome of a comparison without scores of a baseline: it passes.
 
     Args:
-        baseline: name of the baseline recipe, None if the recipe has none.
+        baseline: name of the baseline recipe; None if the recipe has none.
     """
     why = f"baseline {baseline} has no scores yet" if baseline else "the recipe has no baseline"
     return CheckOutcome(True, 0.0, None, f"Nothing to compare with: {why}.")
@@ -162,7 +162,7 @@ def _rows(scores: pl.DataFrame, metrics: Sequence[str] | None) -> pl.DataFrame:
 
 
 def _means(rows: pl.DataFrame) -> pl.DataFrame:
-    """Mean over seeds of value and of the interval's half widths below and above it."""
+    """Return means over seeds of the value and of the half widths of its interval."""
     import polars as pl
 
     return rows.group_by("benchmark", "metric").agg(

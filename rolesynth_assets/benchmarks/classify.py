@@ -1,4 +1,4 @@
-"""Zero-shot classification: class embeddings from templates, hits at k."""
+"""Zero-shot classification: class embeddings from templates, and hits at k."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ IMAGE_BLOCK = 4096
 
 
 def class_texts(class_names: Sequence[str], templates: Sequence[str]) -> list[str]:
-    """Return every class name in every template, class by class: classes * templates texts."""
+    """Return each class name in each template, class by class: classes * templates texts."""
     return [template.replace("{c}", name) for name in class_names for template in templates]
 
 
@@ -27,7 +27,8 @@ def class_features(text_features: np.ndarray, classes: int) -> np.ndarray:
         (classes, d) float32, L2-normalised.
 
     Raises:
-        ValueError: the rows do not divide by `classes`, or a class's templates cancel out.
+        ValueError: the number of rows is not a multiple of `classes`, or the templates of a class
+            average to zero.
     """
     rows = len(text_features)
     if not rows or rows % classes:
@@ -48,7 +49,7 @@ def classification_hits(
     ks: tuple[int, ...] = (1, 5),
     image_block: int = IMAGE_BLOCK,
 ) -> dict[int, np.ndarray]:
-    """Tell for each image whether its class is among the k highest scoring ones.
+    """Return for each image whether its class is among the k highest scoring ones.
 
     Args:
         image_features: (images, d), L2-normalised.
@@ -58,7 +59,7 @@ def classification_hits(
         image_block: images per block of similarities.
 
     Returns:
-        Hits in [0, 1] of shape (images,) per k; a number between is a tie (see `ranking`).
+        Hits in [0, 1] of shape (images,) per k; a value between 0 and 1 is a tie (see `ranking`).
 
     Raises:
         ValueError: shapes do not fit, a label is out of range, or a row is not normalised.

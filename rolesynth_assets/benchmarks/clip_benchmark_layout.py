@@ -9,7 +9,7 @@
         0.tar 1.tar ...                       <key>.webp|png|jpg|jpeg with <key>.txt or <key>.cls
 
 `<key>.txt` has one caption a line, `<key>.cls` a class index from 0. In the plain form the samples
-lie in the split's folder, or in the root, as ordinary files. A single tar is read with the text
+are ordinary files in the folder of the split, or in the root. A single tar is read with the text
 files beside it or one folder up. Nothing is extracted: a member is read by its offset, so its name
 never becomes a path. Reference: LAION-AI/CLIP_benchmark, `clip_benchmark/datasets/builder.py`
 (`build_wds_dataset`) and `webdataset_builder.py`.
@@ -29,7 +29,7 @@ from rolesynth_assets.images.limits import ContainerLimits
 from rolesynth_assets.images.readers.tars import READ_ERRORS, open_tar
 from rolesynth_assets.images.readers.unpacking import decompressor_of
 
-MAX_BLOB_BYTES = 64 * 2**20  # of an image or a label file
+MAX_BLOB_BYTES = 64 * 2**20  # per image or label file
 IMAGE_EXTENSIONS = ("webp", "png", "jpg", "jpeg")  # the order in which CLIP_benchmark looks
 LABEL_EXTENSION = {TaskKind.RETRIEVAL: "txt", TaskKind.CLASSIFICATION: "cls"}
 TYPE_FILE = "dataset_type.txt"
@@ -43,7 +43,7 @@ _KEY = re.compile(r"^((?:.*/|)[^./]+)[.]([^/]*)$")
 
 @dataclass(frozen=True)
 class Blob:
-    """Where the bytes of one file lie: a whole file, or a stretch of a tar."""
+    """The place of one file's bytes: a whole file, or a range of a tar."""
 
     path: Path
     offset: int = 0
@@ -53,7 +53,7 @@ class Blob:
         """Return the bytes.
 
         Raises:
-            BenchmarkError: there are more than `MAX_BLOB_BYTES`.
+            BenchmarkError: the file has more than `MAX_BLOB_BYTES`.
         """
         size = self.path.stat().st_size if self.size is None else self.size
         if size > MAX_BLOB_BYTES:
@@ -75,7 +75,7 @@ class Sample:
         """Return the label file as text.
 
         Raises:
-            BenchmarkError: it is no UTF-8.
+            BenchmarkError: the file is not UTF-8.
         """
         try:
             return self.label.read().decode("utf-8")
@@ -87,9 +87,9 @@ def list_samples(task: Task, data_root: Path | str | None = None) -> list[Sample
     """List the samples of a task in the order of shards, then of members or of file names.
 
     Raises:
-        BenchmarkError: there is no such folder or tar, no sample in it, a sample without image or
-            label, a missing shard, a dataset of another kind, or another number of images than
-            the task expects.
+        BenchmarkError: the folder or tar does not exist or has no sample, a sample lacks its image
+            or label, a shard is missing, the dataset is of another kind, or the number of images
+            is not the one that the task expects.
     """
     root = task.resolve(data_root)
     _check_kind(task, root)
@@ -107,7 +107,7 @@ def list_samples(task: Task, data_root: Path | str | None = None) -> list[Sample
         )
     if task.expected_images is not None and len(samples) != task.expected_images:
         raise BenchmarkError(
-            f"Task {task.name}: {root} has {len(samples)} images and the task expects "
+            f"Task {task.name}: {root} has {len(samples)} images, but the task expects "
             f"{task.expected_images}; this is another split, or part of it"
         )
     return samples
@@ -117,7 +117,8 @@ def read_lines(task: Task, name: str, data_root: Path | str | None = None) -> li
     """Read one of the layout's text files as stripped lines.
 
     Raises:
-        BenchmarkError: it is missing, empty or has a blank line, which would shift the labels.
+        BenchmarkError: the file is missing or empty, or has a blank line, which would shift the
+            labels.
     """
     root = task.resolve(data_root)
     path = _find(root, name)
@@ -140,7 +141,7 @@ def _check_kind(task: Task, root: Path) -> None:
     if path is not None:
         kind = path.read_text(encoding="utf-8").strip().lower()
         if kind != task.kind:
-            raise BenchmarkError(f"Task {task.name}: its kind is {task.kind}, {path} says {kind!r}")
+            raise BenchmarkError(f"Task {task.name} is of kind {task.kind}; {path} says {kind!r}")
 
 
 def _find(root: Path, name: str) -> Path | None:
@@ -153,7 +154,7 @@ def _split_folder(task: Task, root: Path) -> Path:
 
 
 def _shards(task: Task, root: Path) -> list[Path]:
-    """The tars of a split: those that `nshards.txt` promises, or all there are, by number."""
+    """Return the tars of a split by number: those that `nshards.txt` promises, or all in it."""
     if root.is_file():
         return [root]
     folder = _split_folder(task, root)
@@ -166,7 +167,7 @@ def _shards(task: Task, root: Path) -> list[Path]:
     missing = [path.name for path in tars if not path.is_file()]
     if missing:
         raise BenchmarkError(
-            f"Task {task.name}: {SHARDS_FILE} in {folder} promises {len(tars)} shards and "
+            f"Task {task.name}: {SHARDS_FILE} in {folder} promises {len(tars)} shards, but "
             f"{', '.join(missing[:5])} are missing; complete the download"
         )
     return tars
@@ -208,7 +209,7 @@ def _samples(files: list[tuple[str, Blob]], label: str, source: str) -> list[Sam
             continue
         key, extension = match[1], match[2].lower()
         if extension in groups[key]:
-            raise BenchmarkError(f"{source}: {name} is there twice")
+            raise BenchmarkError(f"{source}: {name} occurs twice")
         groups[key][extension] = blob
     samples = []
     for key, group in groups.items():

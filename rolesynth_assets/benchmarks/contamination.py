@@ -1,4 +1,4 @@
-"""The images of all benchmarks at hand, by hash, so that none is trained on unnoticed."""
+"""The hashes of all benchmark images, with which training on a benchmark is detected."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from rolesynth_assets.benchmarks.tasks import Task
 
 
 def benchmark_images(tasks: Mapping[str, Task], data_root: Path) -> dict[str, set[str]]:
-    """Return image ids by task, of the tasks whose files are there.
+    """Return image ids by task, for the tasks whose files exist.
 
     Args:
         tasks: tasks by name.
-        data_root: what ``{data}`` in their paths stands for.
+        data_root: value of ``{data}`` in their paths.
     """
     from rolesynth_assets.benchmarks.datasets import image_hashes
 

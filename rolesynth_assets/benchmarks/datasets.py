@@ -1,4 +1,4 @@
-"""A task's samples as what is measured: images with captions, or images with classes."""
+"""The dataset of a task: images with captions, or images with classes."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from rolesynth_assets.store.digests import digest, image_id
 
 @dataclass(frozen=True)
 class RetrievalSet:
-    """Images and their captions; `caption_image[j]` is the index of caption j's image.
+    """Images and their captions; `caption_image[j]` is the index of the image of caption j.
 
-    `captions` carry the task's prefix already. `caption_image` has shape (captions,), int64, and
-    every image has at least one caption.
+    `captions` include the task's prefix. `caption_image` has shape (captions,), int64, and every
+    image has at least one caption.
     """
 
     images: tuple[Sample, ...]
@@ -43,12 +43,12 @@ class ClassificationSet:
 
 
 def read_retrieval(task: Task, data_root: Path | str | None = None) -> RetrievalSet:
-    """Read a retrieval task: the first `captions_per_image` captions of every image.
+    """Read a retrieval task with the first `captions_per_image` captions of every image.
 
-    A blank line is no caption, otherwise the lines are taken as they are.
+    Blank lines are skipped; white space around a caption is removed.
 
     Raises:
-        BenchmarkError: the files are not as the layout asks, or an image has too few captions.
+        BenchmarkError: the files do not follow the layout, or an image has too few captions.
     """
     _require_kind(task, TaskKind.RETRIEVAL)
     samples = list_samples(task, data_root)
@@ -59,8 +59,8 @@ def read_retrieval(task: Task, data_root: Path | str | None = None) -> Retrieval
         texts = [line.strip() for line in sample.text().splitlines() if line.strip()]
         if len(texts) < (wanted or 1):
             raise BenchmarkError(
-                f"{sample.where}: has {len(texts)} captions and task {task.name} counts the first "
-                f"{wanted or 1} of every image; mend the file or lower captions_per_image"
+                f"{sample.where}: has {len(texts)} captions, but task {task.name} needs "
+                f"{wanted or 1} for every image; correct the file or lower captions_per_image"
             )
         texts = texts[:wanted]
         captions += [task.text_prefix + text for text in texts]
@@ -72,15 +72,17 @@ def read_classification(task: Task, data_root: Path | str | None = None) -> Clas
     """Read a classification task with its class names and templates.
 
     Raises:
-        BenchmarkError: the files are not as the layout asks, a template has no `{c}`, a label is
-            no class index (multilabel sets, `.npy`, are not measured), or there is one class only.
+        BenchmarkError: the files do not follow the layout, a template has no `{c}`, a label is not
+            a class index (multilabel sets, `.npy`, are not supported), or there is only one class.
     """
     _require_kind(task, TaskKind.CLASSIFICATION)
     samples = list_samples(task, data_root)
     class_names = read_lines(task, CLASSES_FILE, data_root)
     templates = read_lines(task, TEMPLATES_FILE, data_root)
     if len(class_names) < 2:
-        raise BenchmarkError(f"Task {task.name}: {CLASSES_FILE} has one class; nothing to tell")
+        raise BenchmarkError(
+            f"Task {task.name}: {CLASSES_FILE} has one class; classification needs two"
+        )
     for template in templates:
         if "{c}" not in template:
             raise BenchmarkError(
@@ -92,23 +94,23 @@ def read_classification(task: Task, data_root: Path | str | None = None) -> Clas
 
 
 def image_hashes(task: Task, data_root: Path | str | None = None) -> set[str]:
-    """Return the image ids of a task, to be looked for among the training images.
+    """Return the image ids of a task, to be searched among the training images.
 
-    An id is the sha256 of the encoded bytes, so a benchmark that was encoded again (CLIP_benchmark
-    exports lossless WebP by default) never meets its original. To check COCO or Urban1k against
-    training images, read the original files from a plain folder.
+    An id is the sha256 of the encoded bytes, so an image that was encoded again (CLIP_benchmark
+    exports lossless WebP by default) has another id than its original. To check COCO or Urban1k
+    against training images, read the original files from a plain folder.
 
     Raises:
-        BenchmarkError: the files are not as the layout asks.
+        BenchmarkError: the files do not follow the layout.
     """
     return {image_id(sample.image.read()) for sample in list_samples(task, data_root)}
 
 
 def task_digest(task: Task, data_root: Path | str | None = None) -> str:
-    """Digest everything that a score on this task depends on, except its place on the disk.
+    """Digest everything in the task that determines a score, except its place on the disk.
 
     Raises:
-        BenchmarkError: the files are not as the layout asks.
+        BenchmarkError: the files do not follow the layout.
     """
     choices = task.model_dump_json(include={"kind", "captions_per_image", "text_prefix"})
     hasher = hashlib.sha256(digest("benchmark", choices).encode())
@@ -129,6 +131,6 @@ def _label(sample: Sample, classes: int) -> int:
     text = sample.text().strip()
     if not text.isdecimal() or int(text) >= classes:
         raise BenchmarkError(
-            f"{sample.where}: label {text!r} is no class index from 0 to {classes - 1}"
+            f"{sample.where}: label {text!r} is not a class index from 0 to {classes - 1}"
         )
     return int(text)

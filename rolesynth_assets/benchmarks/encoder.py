@@ -1,4 +1,4 @@
-"""What a benchmark needs of a model, and the encoder that a checkpoint gives."""
+"""The encoder that a benchmark measures, and its implementation by a checkpoint."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rolesynth_assets.images.decoding.rejects import Reject
 if TYPE_CHECKING:
     from PIL import Image
 
-# A benchmark's images are taken as they are: CIFAR's 32 pixels and less are no fault there.
+# A benchmark's images are used as they are: CIFAR's 32 pixels and less are allowed.
 LIMITS = DecodeLimits(min_side=1)
 
 
@@ -25,8 +25,8 @@ class UndecodableImage(BenchmarkError):
 
     def __init__(self, index: int, reject: Reject) -> None:
         super().__init__(
-            f"cannot be decoded ({reject.reason}: {reject.detail}); mend the file, since leaving "
-            "it out would change the benchmark"
+            f"cannot be decoded ({reject.reason}: {reject.detail}); repair the file, since "
+            "leaving it out would change the benchmark"
         )
         self.index = index
 
@@ -82,10 +82,11 @@ class ClipEncoder:
 
 
 def load_encoder(checkpoint_dir: Path) -> ClipEncoder:
-    """Load a trained checkpoint as an encoder, onto the GPU where there is one.
+    """Load a trained checkpoint as an encoder, onto the GPU if there is one.
 
     Raises:
-        CheckpointError: the folder holds no finished checkpoint, or other weights than it says.
+        CheckpointError: the folder holds no finished checkpoint, or its weights are not those that
+            the manifest names.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""From a model and a task to scores with intervals and chance levels."""
+"""The evaluation of a model on a task, as scores with intervals and chance levels."""
 
 from __future__ import annotations
 
@@ -56,22 +56,23 @@ def evaluate(
 
     Args:
         encoder: the model.
-        task: what to measure.
-        data_root: stands for `{data}` in the task's path.
-        seed: of the bootstrap draw; keep it the same for all models of a comparison.
-        resamples: bootstrap resamples.
-        level: of the intervals.
+        task: the task to measure.
+        data_root: value of `{data}` in the task's path.
+        seed: seed of the bootstrap draw; keep it the same for all models of a comparison.
+        resamples: number of bootstrap resamples.
+        level: level of the intervals.
         batch: images or texts per call of the encoder.
         progress: called with (done, total) embedded images and texts.
 
     Returns:
         Retrieval: R@1, R@5, R@10 image-to-text, then text-to-image. Classification: top-1, top-5
-        and mean per class. A metric that a random ranking always meets (R@10 among ten images) is
-        left out.
+        and mean per class. A metric that a random ranking always fulfils (R@10 among ten images)
+        is left out.
 
     Raises:
-        BenchmarkError: the task's files cannot be read as asked.
-        ValueError: the encoder returned rows of another shape, or not finite and normalised.
+        BenchmarkError: the files of the task do not follow the layout.
+        ValueError: the encoder returned rows of a wrong shape, or rows that are not finite and
+            normalised.
     """
     measurements = measure(encoder, task, data_root, batch=batch, progress=progress)
     return [_score(found, seed, resamples, level) for found in measurements]
@@ -153,9 +154,9 @@ def _embed(
     batch: int,
     progress: Progress,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Embed images as they are read, and every distinct text once, short ones first.
+    """Embed images while reading them, and each distinct text once, short texts first.
 
-    Texts of one length batch well, since tokens are trimmed to the longest of a batch.
+    Sorting by length is faster, since tokens are trimmed to the longest text of a batch.
     """
     distinct = sorted(set(texts), key=lambda text: (len(text), text))
     total = len(images) + len(distinct)

@@ -1,7 +1,7 @@
-"""Image-to-text and text-to-image recall at k, without the similarity matrix.
+"""Image-to-text and text-to-image recall at k, without the whole similarity matrix in memory.
 
-As in CLIP-like papers, an image counts as found when one of its captions is among the first k
-captions, and a caption when its image is among the first k images.
+As in CLIP-like papers, an image counts as found if one of its captions is among the first k
+captions, and a caption if its image is among the first k images.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ TEXT_BLOCK = 4096  # a block of similarities: 1024 x 4096 float32 = 16 MiB
 
 @dataclass(frozen=True)
 class RetrievalHits:
-    """Hits per query and k, in [0, 1]; a number between is a tie (see `ranking`).
+    """Hits per query and k, in [0, 1]; a value between 0 and 1 is a tie (see `ranking`).
 
     `image_to_text[k]` has shape (images,), `text_to_image[k]` shape (texts,).
     """
@@ -39,8 +39,8 @@ def retrieval_hits(
     """Rank every caption for every image and every image for every caption.
 
     A rank needs no sorting: it is the number of wrong candidates that score higher than the best
-    right one. Those are counted block by block, for both directions at once, so the memory is
-    one block whatever the size of the benchmark.
+    right one. They are counted block by block, for both directions at once, so the memory for
+    similarities is one block for any size of benchmark.
 
     Args:
         image_features: (images, d), L2-normalised.
@@ -97,7 +97,7 @@ def _count_wrong(
     image_block: int,
     text_block: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Count wrong candidates above and level with the right score, for images and for texts."""
+    """Count wrong candidates above the right score and tied with it, for images and texts."""
     above_image, level_image = np.zeros((2, len(images)), dtype=np.int64)
     above_text, level_text = np.zeros((2, len(texts)), dtype=np.int64)
     for top in range(0, len(images), image_block):
@@ -107,7 +107,7 @@ def _count_wrong(
             scores = images[rows] @ texts[columns].T
             owner = text_image[columns] - top
             own = np.flatnonzero((owner >= 0) & (owner < len(scores)))
-            scores[owner[own], own] = -np.inf  # right pairs are no wrong candidates
+            scores[owner[own], own] = -np.inf  # right pairs do not count
             for axis, bound, above, level in (
                 (1, best[rows, None], above_image[rows], level_image[rows]),
                 (0, right[None, columns], above_text[columns], level_text[columns]),

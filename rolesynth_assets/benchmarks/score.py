@@ -1,4 +1,4 @@
-"""A benchmark number: its metric, interval, chance level and number of queries."""
+"""Benchmark scores: metric, value, interval, chance level and number of queries."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ class Score:
     """One metric of one model on one benchmark.
 
     Attributes:
-        metric: What was measured.
-        value: Mean over the queries, in [0, 1].
-        low: Lower bound of the bootstrap interval over images.
-        high: Upper bound.
-        chance: Exact value of random ranking.
-        n: Number of queries: images, or captions for text-to-image.
+        metric: the metric.
+        value: mean over the queries, in [0, 1].
+        low: lower bound of the bootstrap interval over images.
+        high: upper bound of that interval.
+        chance: exact value of a random ranking.
+        n: number of queries: images, or captions for text-to-image.
     """
 
     metric: Metric
@@ -67,10 +67,10 @@ class Measurement:
     """The hits behind a score, kept for paired comparisons of two models.
 
     Attributes:
-        metric: What was measured.
+        metric: the metric.
         hits: (queries,) in [0, 1], in the order of the task's files.
         clusters: (queries,) image index of each query; for mean per class, the class.
-        chance: Exact value of random ranking.
+        chance: exact value of a random ranking.
     """
 
     metric: Metric

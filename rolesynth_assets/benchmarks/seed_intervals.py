@@ -1,4 +1,4 @@
-"""A score over several seeds of a recipe, with its interval, and differences of two recipes."""
+"""Scores over several seeds of a recipe with their intervals, and differences of two recipes."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class SeededScore:
     """One metric of one recipe on one benchmark, over its seeds.
 
     Attributes:
-        interval: Mean over seeds; with two seeds or more a Student t interval over seeds, with one
-            seed the bootstrap interval over images.
-        by_seed: Value per seed.
-        chance: Chance level.
-        n: Queries per seed.
+        interval: mean over seeds, with a Student t interval over seeds for two seeds or more, and
+            with the bootstrap interval over images for one seed.
+        by_seed: value per seed.
+        chance: chance level.
+        n: queries per seed.
     """
 
     interval: Interval
@@ -39,7 +39,7 @@ def summarise(scores: pl.DataFrame, level: float = LEVEL) -> dict[ScoreKey, Seed
     """Return mean and interval over seeds per (recipe, benchmark, metric).
 
     Raises:
-        ValueError: there is no score, or a (recipe, seed, benchmark, metric) is there twice.
+        ValueError: there is no score, or a (recipe, seed, benchmark, metric) occurs twice.
     """
     if scores.is_empty():
         raise ValueError("no benchmark score to report; materialize benchmark_scores first")
@@ -62,10 +62,10 @@ def summarise(scores: pl.DataFrame, level: float = LEVEL) -> dict[ScoreKey, Seed
 
 
 def student_interval(values: Sequence[float], level: float = LEVEL) -> Interval:
-    """Return mean and Student t interval of at least two values, one per seed.
+    """Return the mean and the Student t interval of at least two values, one per seed.
 
     Raises:
-        ValueError: fewer than two values, which have no spread.
+        ValueError: there are fewer than two values, which have no spread.
     """
     from scipy.stats import t
 
@@ -80,8 +80,9 @@ def student_interval(values: Sequence[float], level: float = LEVEL) -> Interval:
 def difference(ours: SeededScore, theirs: SeededScore, level: float = LEVEL) -> Interval:
     """Return the difference of two recipes.
 
-    With two seeds or more in common it is the paired Student t interval over those seeds. Otherwise
-    both intervals are joined as those of independent scores (see `checks.not_worse_than_baseline`).
+    With two seeds or more in common its interval is the paired Student t interval over those seeds.
+    Otherwise both intervals are combined as if the scores were independent (see
+    `checks.not_worse_than_baseline`).
     """
     common = sorted(set(ours.by_seed) & set(theirs.by_seed))
     if len(common) > 1:

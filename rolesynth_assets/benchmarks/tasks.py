@@ -1,4 +1,4 @@
-"""Benchmark tasks: one YAML file each, shipped or in a user's folder."""
+"""Benchmark tasks, one YAML file each, shipped or in a user's folder."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ EXAMPLE_TASKS = Path(__file__).parent / "examples"
 
 
 class BenchmarkError(InputError):
-    """A benchmark cannot be read or measured; the message says which, why, and the way out."""
+    """A benchmark cannot be read or measured; the message names it, the reason and the way out."""
 
 
 class TaskKind(StrEnum):
-    """What is measured on a task."""
+    """The kind of measurement on a task."""
 
     RETRIEVAL = "retrieval"
     """Find the captions of an image and the image of a caption."""
@@ -30,24 +30,24 @@ class TaskKind(StrEnum):
 class Task(NamedModel):
     """One benchmark: where its files lie and how they are to be read.
 
-    The choices that change a published number are fields: how many captions count for an image,
-    what is written in front of them, how many images the split has.
+    The choices that change a published number are fields: the number of captions that count for an
+    image, the prefix of captions, and the number of images in the split.
     """
 
     # a Dagster partition key: "|" would be taken for a separator of dimensions
     name: PartitionName
     kind: TaskKind
     path: str = Field(min_length=1)
-    """Folder or one `.tar`; `{data}` stands for the data root, `~` for the home folder."""
+    """Folder or one `.tar`; `{data}` is the data root, `~` the home folder."""
     split: str = Field(default="test", pattern=r"^[^/\\]*$")
-    """Sub-folder with the samples; read from `path` itself where there is no such folder."""
+    """Sub-folder with the samples; if it does not exist, they are read from `path` itself."""
     captions_per_image: int | None = Field(default=None, ge=1)
     """Retrieval: the first n captions of each image count; None counts all of them."""
     text_prefix: str = ""
-    """Retrieval: written before every caption, with its space; some published numbers use
+    """Retrieval: prefix of every caption, including its space; some published numbers use
     "A photo of "."""
     expected_images: int | None = Field(default=None, ge=1)
-    """Number of images the split must have; another number is an error, not another benchmark."""
+    """Number of images that the split must have; any other number is an error."""
     description: str = ""
 
     @model_validator(mode="after")
@@ -61,14 +61,14 @@ class Task(NamedModel):
 
     @property
     def embedded(self) -> bool:
-        """Whether its files are written below the data root, as the embedded world's are."""
+        """Whether its files are below the data root, like those of the embedded world."""
         return "{data}" in self.path
 
     def resolve(self, data_root: Path | str | None = None) -> Path:
         """Return `path` with its placeholders filled in.
 
         Raises:
-            BenchmarkError: the path is a URL, or needs a data root and none is given.
+            BenchmarkError: the path is a URL, or it needs a data root and none is given.
         """
         if "://" in self.path:
             raise BenchmarkError(
@@ -100,7 +100,7 @@ def load_tasks(extra_dir: Path | None = None) -> dict[str, Task]:
         extra_dir: folder with `*.yaml` or `*.yml` files; a folder that does not exist adds nothing.
 
     Raises:
-        BenchmarkError: a file is no valid task, or two files of one folder share a name.
+        BenchmarkError: a file is not a valid task, or two files of one folder share a name.
     """
     return _FILES.load(extra_dir)
 
@@ -109,7 +109,7 @@ def load_task(path: Path) -> Task:
     """Read one task file.
 
     Raises:
-        BenchmarkError: the file is missing, no YAML, or breaks the schema; every broken field is
-            named.
+        BenchmarkError: the file is missing, is not YAML, or breaks the schema; the message names
+            every broken field.
     """
     return _FILES.read(path)

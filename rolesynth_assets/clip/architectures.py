@@ -1,4 +1,4 @@
-"""The CLIP architectures shipped with this package, beside those of open_clip; reads no torch."""
+"""The CLIP architectures that this package ships in addition to open_clip's; imports no torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks on a finished checkpoint, as plain functions; thresholds are arguments."""
+"""The checks of a finished checkpoint, as plain functions with their thresholds as arguments."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ WINDOW_SHARE = 0.1  # the first and last tenth of the steps are compared
 
 
 def loss_is_finite(losses: Sequence[float]) -> CheckOutcome:
-    """Count the losses that are NaN or infinite; none may be, and there must be some.
+    """Check that there are losses and that all of them are finite.
 
     Args:
         losses: one per optimiser step, nats.
@@ -32,7 +32,7 @@ def loss_falls(losses: Sequence[float], min_drop: float = 0.05) -> CheckOutcome:
 
     Args:
         losses: one per optimiser step, nats.
-        min_drop: least fall wanted, as a share of the first mean.
+        min_drop: smallest fall that passes, as a share of the first mean.
     """
     window = max(1, round(WINDOW_SHARE * len(losses)))
     if len(losses) < 2:
@@ -56,11 +56,12 @@ def loss_falls(losses: Sequence[float], min_drop: float = 0.05) -> CheckOutcome:
 
 
 def logits_are_reproduced(error: float, tolerance: float = 1e-3) -> CheckOutcome:
-    """Hold the deviation of a reloaded checkpoint's logits against a tolerance.
+    """Compare the deviation of a reloaded checkpoint's logits with a tolerance.
 
     Args:
         error: largest absolute deviation, from `clip.checkpoint.save_load.reference_error`.
-        tolerance: most that rounding on another machine explains; logits range over some tens.
+        tolerance: largest deviation that rounding on another machine explains; logits range over
+            some tens.
     """
     return CheckOutcome(
         passed=error <= tolerance,  # False for NaN

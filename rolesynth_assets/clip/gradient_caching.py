@@ -1,4 +1,4 @@
-"""Encoding a batch that does not fit in memory at once, with the gradients of the whole batch."""
+"""Gradient caching: encoding a batch in parts, with the gradients of the whole batch."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from rolesynth_assets.clip.model import ModelError
 
 
 def require_independent_rows(module: nn.Module, name: str) -> None:
-    """Refuse a model in which a row's features depend on the other rows of its batch.
+    """Refuse a model in which the features of a row depend on the other rows of its batch.
 
     Args:
         module: the model.
-        name: what it is called in the recipe.
+        name: its name in the recipe.
 
     Raises:
         ModelError: it has batch normalisation.
     """
     if any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in module.modules()):
         raise ModelError(
-            f"schedule.micro_batch: {name!r} normalises over its batch, so parts of a batch train "
-            "something else. Leave micro_batch out and lower batch_images, or choose a ViT."
+            f"schedule.micro_batch: {name!r} normalises over its batch, so a batch in parts trains "
+            "another model. Leave micro_batch out and lower batch_images, or choose a ViT."
         )
 
 
@@ -34,14 +34,15 @@ def encode_in_parts(
     """Return ``encode(rows)``, keeping the activations of one part of the rows at a time.
 
     A contrastive loss compares all rows of a batch, so its gradients cannot be summed over smaller
-    batches. Here only the features stay; the backward pass encodes each part anew, one after the
-    other (gradient caching, Gao et al. 2021, arXiv 2101.06983). Features and gradients are those of
-    the whole batch but for rounding, for one more forward pass.
+    batches. Only the features are kept here; the backward pass encodes each part again, one after
+    the other (gradient caching, Gao et al. 2021, arXiv 2101.06983). Features and gradients equal
+    those of the whole batch up to rounding, at the cost of one more forward pass.
 
     Args:
-        encode: from some rows to their features; a row's features do not depend on other rows.
+        encode: function from rows to their features; the features of a row must not depend on
+            other rows.
         rows: (N, ...) input.
-        micro_batch: most rows of a part; None encodes all at once.
+        micro_batch: most rows in a part; None encodes all rows at once.
 
     Returns:
         (N, D) features.

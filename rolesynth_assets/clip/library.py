@@ -29,7 +29,7 @@ _FILES = RecipeLibrary(
 
 
 def load_recipes(extra_dir: Path | None = None) -> dict[str, Recipe]:
-    """Read the shipped recipes, then those of a user's folder, which win by name.
+    """Read the shipped recipes, then those of a user's folder, which replace them by name.
 
     Args:
         extra_dir: folder of ``*.yaml`` or ``*.yml`` files; None or a folder that does not exist
@@ -39,14 +39,14 @@ def load_recipes(extra_dir: Path | None = None) -> dict[str, Recipe]:
         Recipes by name, in alphabetical order.
 
     Raises:
-        RecipeError: a file is no valid recipe, two files of one folder share a name, or a recipe's
-            baseline does not exist.
+        RecipeError: a file is not a valid recipe, two files of one folder share a name, or the
+            baseline of a recipe does not exist.
     """
     return _FILES.load(extra_dir)
 
 
 def require_role_sets(recipes: Mapping[str, Recipe], role_sets: Collection[str]) -> None:
-    """Refuse recipes that train on captions nobody can write.
+    """Refuse recipes whose role set does not exist.
 
     Raises:
         RecipeError: a recipe's role set does not exist.

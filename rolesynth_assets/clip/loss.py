@@ -20,14 +20,14 @@ def multi_positive_loss(
     ``L_i2t = -(1/N) sum_i sum_j (M[i, j] / sum_k M[i, k]) log softmax_j(s_i. / tau)``; L_t2i is the
     same on the transposed matrices, and the loss is the mean of both.
 
-    One formula serves both layouts. *Square*: one row per (image, caption) pair, an image may come
-    up in several rows. *Rectangular*: N distinct images against the captions of all of them, where
-    images may have different numbers of captions.
+    One formula serves both layouts. *Square*: one row per (image, caption) pair, so an image may
+    occur in several rows. *Rectangular*: N distinct images against the captions of all of them,
+    where images may have different numbers of captions.
 
-    On the square layout the rows of one image carry the same features, so averaging over positives
-    changes nothing: the loss equals `info_nce_loss` in value and gradient. It also has the gradient
-    of InfoNCE over repeated images in the rectangular layout as long as every image of the batch
-    has equally many captions; with different numbers it weighs each image alike from image to text.
+    In the square layout the rows of one image have the same features, so averaging over positives
+    changes nothing: the loss equals `info_nce_loss` in value and gradient. In the rectangular
+    layout it has the gradient of InfoNCE over repeated images if all images of the batch have
+    equally many captions; otherwise it gives each image the same weight from image to text.
 
     Args:
         image_features: (N, D), of unit length.
@@ -40,7 +40,7 @@ def multi_positive_loss(
         Scalar loss in nats, float32 or wider.
 
     Raises:
-        ValueError: an image of the batch has no text in it, or a text no image.
+        ValueError: an image of the batch has no text in the batch, or a text no image.
     """
     positive = image_groups[:, None] == text_groups[None, :]
     if not (positive.any(dim=1).all() and positive.any(dim=0).all()):
@@ -65,7 +65,7 @@ def info_nce_loss(image_features: Tensor, text_features: Tensor, logit_scale: Te
         Scalar loss in nats, float32 or wider.
 
     Raises:
-        ValueError: the batch has not one text per image row.
+        ValueError: the batch does not have exactly one text per image row.
     """
     if image_features.shape[0] != text_features.shape[0]:
         raise ValueError(
@@ -78,7 +78,7 @@ def info_nce_loss(image_features: Tensor, text_features: Tensor, logit_scale: Te
 
 
 def _logits(image_features: Tensor, text_features: Tensor, logit_scale: Tensor) -> Tensor:
-    """Return the (N, M) similarities over tau, at least in float32 whatever autocast says."""
+    """Return the (N, M) similarities over tau in float32 or wider, also under autocast."""
     with torch.autocast(image_features.device.type, enabled=False):
         wide = torch.promote_types(image_features.dtype, torch.float32)
         return logit_scale.to(wide) * image_features.to(wide) @ text_features.to(wide).T

@@ -1,4 +1,4 @@
-"""Building the model of a recipe: open_clip's architecture, its weights, and a longer context."""
+"""The model of a recipe: open_clip's architecture with weights and, if asked, a longer context."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from rolesynth_assets.clip.trimmed_text import text_tower
 
 
 class ModelError(ValueError):
-    """A recipe's model cannot be built; the message says what is wrong with which field."""
+    """A recipe's model cannot be built; the message names the field and what is wrong with it."""
 
 
 @dataclass(frozen=True)
 class ClipModel:
-    """A model with all that is needed to save it so that open_clip alone can load it.
+    """A model with everything that is needed to save it in open_clip's own format.
 
     Attributes:
         module: the open_clip model, float32, on the CPU.
@@ -46,24 +46,24 @@ class ClipModel:
 
 
 def build_model(recipe: Recipe) -> ClipModel:
-    """Build the model a recipe starts from.
+    """Build the model that a recipe starts from.
 
-    The weights are loaded into a model of the context length they were trained with; if the recipe
-    asks for a longer one, the text positions are stretched afterwards (77 -> 248), for random
-    weights too.
+    The weights are loaded into a model of the context length that they were trained with. If the
+    recipe asks for a longer context, the text positions are stretched afterwards (77 -> 248), also
+    for random weights.
 
     Args:
         recipe: its ``model``, ``init``, ``context_length`` and ``frozen_positions`` are used.
             Random weights follow torch's global random state.
 
     Raises:
-        ModelError: no such architecture, pretrained tag or file, or a context length that the
-            loaded positions cannot be brought to.
+        ModelError: the architecture, the pretrained tag or the file does not exist, or the loaded
+            positions cannot be brought to the context length.
     """
     architecture = _architecture(recipe.model)
     weights, length = _weights(recipe)
     if weights is not None and open_clip.get_pretrained_cfg(recipe.model, weights):
-        # open_clip only warns when a tag was trained with QuickGELU and the model is built without
+        # open_clip only warns if a tag was trained with QuickGELU and the model is built without
         tag = open_clip.get_pretrained_cfg(recipe.model, weights)
         architecture["quick_gelu"] = bool(tag.get("quick_gelu", False))
     with _random_on_purpose() if weights is None else nullcontext():
@@ -87,10 +87,10 @@ def build_model(recipe: Recipe) -> ClipModel:
 
 
 def freeze_positions(module: Any, count: int) -> None:
-    """Hold the first ``count`` text positions: their gradient is set to zero.
+    """Freeze the first ``count`` text positions by setting their gradient to zero.
 
-    Positions carry no weight decay and AdamW's step on a gradient that was never anything but zero
-    is zero, so they keep their values to the last bit.
+    Positions have no weight decay, and the step of AdamW is zero for a gradient that has always
+    been zero, so they keep their values exactly.
     """
     if count == 0:
         return
@@ -105,12 +105,12 @@ def freeze_positions(module: Any, count: int) -> None:
 
 @contextmanager
 def _random_on_purpose() -> Iterator[None]:
-    """Keep open_clip from warning of the random weights that `init: random` asks for."""
+    """Suppress open_clip's warning about random weights, which `init: random` asks for."""
 
     def of_something_else(record: logging.LogRecord) -> bool:
         return not record.getMessage().startswith("No pretrained weights loaded for model")
 
-    root = logging.getLogger()  # the one that open_clip warns through
+    root = logging.getLogger()  # open_clip warns through the root logger
     root.addFilter(of_something_else)
     try:
         yield
@@ -123,20 +123,20 @@ def _architecture(name: str) -> dict[str, Any]:
     if config is None:
         raise ModelError(
             f"model: {name!r} is neither shipped in clip/models nor an architecture of open_clip "
-            f"{open_clip.__version__}; `open_clip.list_models()` lists those."
+            f"{open_clip.__version__}; `open_clip.list_models()` lists the latter."
         )
     return deepcopy(config)
 
 
 def _registered(name: str) -> str:
-    """Make a shipped architecture known to open_clip; return its name."""
+    """Register an architecture with open_clip if this package ships it; return its name."""
     if shipped_architecture(name) is not None and name not in open_clip.list_models():
         open_clip.add_model_config(FOLDER / f"{name}.json")
     return name
 
 
 def _weights(recipe: Recipe) -> tuple[str | None, int | None]:
-    """Return what open_clip is to load, and the context length it was saved with where known."""
+    """Return the tag or file that open_clip loads, and the context length of the file if known."""
     if recipe.init == "random":
         return None, None
     tags = open_clip.list_pretrained_tags_by_model(recipe.model)
@@ -148,7 +148,7 @@ def _weights(recipe: Recipe) -> tuple[str | None, int | None]:
             f"init: {recipe.init!r} is neither 'random', nor a file, nor a pretrained tag of "
             f"{recipe.model!r} ({', '.join(tags) or 'it has none'})."
         )
-    # open_clip would silently interpolate positions of another length; so build for the file's own
+    # open_clip silently interpolates positions of another length, so build with the file's length
     state: Any = load_state_dict(str(path))
     for key in ("positional_embedding", "text.positional_embedding"):
         if key in state:

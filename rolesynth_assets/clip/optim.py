@@ -1,4 +1,4 @@
-"""AdamW with CLIP's split of what decays, and the learning rate as a function of the step."""
+"""AdamW with CLIP's choice of decayed parameters, and the learning rate schedule."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from rolesynth_assets.clip.recipe import Optimizer
 def make_optimizer(module: Any, settings: Optimizer) -> torch.optim.AdamW:
     """Return AdamW over the trainable parameters.
 
-    Matrices and kernels decay. Biases, norms, positions and the temperature do not: a decaying
-    position would drift although it is frozen.
+    Matrices and kernels decay. Biases, norms, positions and the temperature do not: weight decay
+    would change a position although it is frozen.
     """
     spared = set(module.no_weight_decay()) | {"positional_embedding", "text.positional_embedding"}
     decayed, plain = [], []

@@ -1,7 +1,7 @@
 """CLIP's tokenizers without control tokens in texts.
 
-open_clip takes ``<end_of_text>`` in a caption, in any letter case and also spelt as HTML, for the
-end token, at which the text tower is read: what follows it in the caption would not count.
+open_clip reads ``<end_of_text>`` in a caption, in any letter case and also as HTML entities, as the
+end token. The text tower is read out at that token, so the rest of the caption would not count.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from open_clip.tokenizer import HFTokenizer, SigLipTokenizer, SimpleTokenizer
 
 
 def of_plain_text(tokenizer: Any) -> Any:
-    """Make a tokenizer of open_clip encode every text as plain text, and return it.
+    """Change a tokenizer of open_clip so that it encodes every text as plain text, and return it.
 
     The tokens of a text that names no special token stay the same.
 
     Args:
-        tokenizer: as `open_clip.get_tokenizer` makes it; is changed.
+        tokenizer: a tokenizer from `open_clip.get_tokenizer`; it is changed in place.
 
     Raises:
-        TypeError: the tokenizer is of a kind that is not known here.
+        TypeError: this function does not know the tokenizer's class.
     """
     if isinstance(tokenizer, HFTokenizer | SigLipTokenizer):
         tokenizer.tokenizer.split_special_tokens = True
@@ -41,8 +41,9 @@ def of_plain_text(tokenizer: Any) -> Any:
 
 
 def _parted(clean: Callable[[str], str], special: re.Pattern[str], text: str) -> str:
-    """Clean a text and put a space into the special tokens that it names.
+    """Clean a text and insert a space into the names of special tokens.
 
-    A space between a sign and a letter changes no token, for words and signs are parted anyway.
+    A space between a sign and a letter changes no token, since the tokenizer separates words from
+    signs anyway.
     """
     return special.sub(lambda found: f"{found[0][0]} {found[0][1:]}", clean(text))

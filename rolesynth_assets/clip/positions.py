@@ -1,4 +1,4 @@
-"""Stretching learned text positions to a longer context (the paper's "Long text", 77 -> 248)."""
+"""Learned text positions, stretched to a longer context (the paper's "Long text", 77 -> 248)."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 KEPT_POSITIONS = 20  # the well-trained prefix of CLIP's positions that is copied unchanged
-STRETCH = 4  # points laid between one stretched position and the next
+STRETCH = 4  # points that replace each stretched position
 
 
 def stretched_length(length: int, keep: int = KEPT_POSITIONS, factor: int = STRETCH) -> int:
-    """Return how many positions `stretch` makes of ``length``; 77 becomes 248."""
+    """Return the number of positions that `stretch` makes from ``length``; 77 becomes 248."""
     return keep + (length - keep) * factor
 
 
@@ -18,19 +18,19 @@ def stretch(positions: Tensor, keep: int = KEPT_POSITIONS, factor: int = STRETCH
     """Keep a prefix of the positions and stretch the rest by linear interpolation.
 
     ``PE_new = PE[0:keep] ++ stretch(PE[keep:], factor)``. Every stretched position but the last
-    becomes ``factor`` points, 0, 1/factor, ... of the way towards the next one. The last goes on in
-    the direction of its last step: ``PE[-1] + (k / factor) * (PE[-1] - PE[-2])``.
+    becomes ``factor`` points, at 0, 1/factor, ... of the way towards the next one. The last one
+    continues in the direction of the last step: ``PE[-1] + (k / factor) * (PE[-1] - PE[-2])``.
 
     Args:
         positions: learned positions, shape (length, width).
         keep: number of leading positions copied unchanged.
-        factor: points made of each later position.
+        factor: number of points for each later position.
 
     Returns:
         New tensor of shape (keep + (length - keep) * factor, width), same dtype and device.
 
     Raises:
-        ValueError: fewer than two positions are left to stretch, or the tensor is no matrix.
+        ValueError: fewer than two positions are left to stretch, or the tensor is not a matrix.
     """
     if positions.ndim != 2 or positions.shape[0] < keep + 2:
         raise ValueError(
@@ -39,7 +39,7 @@ def stretch(positions: Tensor, keep: int = KEPT_POSITIONS, factor: int = STRETCH
         )
     tail = positions[keep:]
     steps = tail[1:] - tail[:-1]
-    steps = torch.cat([steps, steps[-1:]])  # the last position goes on as the one before it
+    steps = torch.cat([steps, steps[-1:]])  # the last position repeats the last step
     way = torch.arange(factor, dtype=tail.dtype, device=tail.device) / factor
     points = tail[:, None, :] + way[None, :, None] * steps[:, None, :]
     return torch.cat([positions[:keep], points.flatten(0, 1)])

@@ -1,4 +1,4 @@
-"""A recipe: everything that turns filtered pairs into one CLIP model, as a value read from YAML."""
+"""The recipe of one CLIP model: all choices from filtered pairs to weights, read from YAML."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from rolesynth_assets.yaml_files import FrozenModel
 
 
 class Cut(StrEnum):
-    """Which of a role set's captions are trained on."""
+    """The selection of a role set's captions for training."""
 
-    SCORES = "scores"  # those the role-aware filter kept
-    RANDOM = "random"  # as many per length kind, drawn at random from the scored ones
+    SCORES = "scores"  # the captions that the role-aware filter kept
+    RANDOM = "random"  # as many per length kind, drawn at random from the scored captions
     ALL = "all"  # every caption, filtered or not
 
 
@@ -34,9 +34,9 @@ class BatchLayout(StrEnum):
 
     ``rectangular``: ``batch_images`` distinct images against up to ``captions_per_image`` captions
     of each; every image is encoded once, and an epoch shows every image once.
-    ``square``: ``batch_images`` (image, caption) rows, an image once per row; an epoch shows every
-    row once. With c captions per image an epoch has c times the steps and encodes c times the
-    images, so compare layouts at equal ``schedule.steps``, not at equal epochs.
+    ``square``: ``batch_images`` (image, caption) rows, with the image encoded once per row; an
+    epoch shows every row once. With c captions per image an epoch has c times the steps and encodes
+    c times the images, so compare layouts at equal ``schedule.steps``, not at equal epochs.
     """
 
     RECTANGULAR = "rectangular"
@@ -46,7 +46,7 @@ class BatchLayout(StrEnum):
 class Precision(StrEnum):
     """The number format of the forward pass; weights and losses are always float32."""
 
-    BF16 = "bf16"  # bfloat16 autocast where the device computes in it, float32 on a CPU
+    BF16 = "bf16"  # bfloat16 autocast on a GPU that supports it, float32 elsewhere
     FLOAT32 = "float32"
 
 
@@ -74,8 +74,8 @@ class Schedule(FrozenModel):
         batch_images: images in a batch; rows in the square layout.
         warmup_steps: optimiser steps from zero to the full learning rate.
         micro_batch: most images, and most captions, whose activations are in memory at once; see
-            `rolesynth_assets.clip.gradient_caching`. It fits a batch to a device and changes only
-            rounding.
+            `rolesynth_assets.clip.gradient_caching`. It makes a batch fit on a device and changes
+            nothing but rounding.
     """
 
     epochs: PositiveInt | None = None
@@ -98,15 +98,15 @@ class Recipe(TrainingRecipe):
         role_set: whose captions are trained on.
         cut: which of them.
         draw_seed: seed of the random cut.
-        lengths: length kinds trained on.
+        lengths: length kinds that are trained on.
         loss: the objective.
-        layout: how a batch is laid out.
+        layout: the layout of a batch.
         captions_per_image: most captions of one image in a rectangular batch.
         model: an open_clip architecture, or the name of a file in ``clip/models``.
         init: ``random``, an open_clip pretrained tag, or the path of a weights file.
         context_length: text tokens; 248 stretches a model of 77.
-        frozen_positions: leading text positions that stay as they were loaded.
-        optimizer: AdamW's numbers.
+        frozen_positions: number of leading text positions that keep their loaded values.
+        optimizer: settings of AdamW.
         schedule: length, batch and warm-up.
         precision: number format of the forward pass.
     """
@@ -143,10 +143,10 @@ class Recipe(TrainingRecipe):
 
     @property
     def digest(self) -> str:
-        """64 hex characters that change when the selected rows or the training may change.
+        """Digest of 64 hex characters that changes if the selected rows or the training may change.
 
-        The name, the description, the list of seeds, the baseline and the micro-batch are not part
-        of it; the content of a shipped architecture is.
+        It includes the content of a shipped architecture. It does not include the name, the
+        description, the list of seeds, the baseline and the micro-batch.
         """
         fields = self.model_dump(mode="json", exclude=_NOT_IN_DIGEST)
         values = json.dumps(fields, sort_keys=True)

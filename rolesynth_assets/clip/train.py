@@ -1,4 +1,4 @@
-"""Training CLIP on a recipe's pairs: one loop, read from top to bottom."""
+"""The training loop of CLIP on a recipe's pairs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from rolesynth_assets.clip.trimmed_text import MIXED_LENGTH_PARTS, encode_text
 from rolesynth_assets.lookahead import in_order
 
 Progress = Callable[[int, int, float], None]
-"""Called after every step with the steps done, all steps, and the loss."""
+"""Called after every step with the number of finished steps, the total, and the loss."""
 
 REFERENCE_IMAGES = 8  # images whose logits are stored for the reload check
 
@@ -51,13 +51,13 @@ class BatchMemoryError(RuntimeError):
 
 @dataclass(frozen=True)
 class TrainReport:
-    """What a training run did.
+    """The result of a training run.
 
     Attributes:
-        folder: the checkpoint.
+        folder: folder of the checkpoint.
         manifest: its provenance.
-        losses: one point per optimiser step, earlier runs of the same training included.
-        resumed_from: steps found done when this call began.
+        losses: one point per optimiser step, including earlier runs of the same training.
+        resumed_from: number of steps that were finished before this call.
         steps_per_epoch: optimiser steps of one epoch in the recipe's layout.
         seconds: wall time of the steps of this call.
         images_per_second: image rows encoded per second in this call.
@@ -74,7 +74,7 @@ class TrainReport:
 
 @dataclass(frozen=True)
 class _Run:
-    """One run's unchanging parts."""
+    """The parts of a run that do not change."""
 
     recipe: Recipe
     plan: BatchPlan
@@ -98,29 +98,29 @@ def train(
 ) -> TrainReport:
     """Train one model (the paper's step 5) and leave a finished checkpoint in ``out_dir``.
 
-    Deterministic: on a CPU the same recipe, training set, seed, library versions and number of
-    threads give the same weights to the last bit, whether or not the run was interrupted. The
-    state is saved every ``save_every`` steps; a run that was killed goes on from there when it is
-    called again. The process's random state is left as it was.
+    On a CPU the same recipe, training set, seed, library versions and number of threads give
+    exactly the same weights, whether or not the run was interrupted. The state is saved every
+    ``save_every`` steps, and the next call resumes a killed run from there. The process's random
+    state is restored at the end.
 
     Args:
         recipe: model, objective, layout and schedule.
         training_set: rows and images.
-        out_dir: the checkpoint folder, made if missing; one per recipe and seed.
-        seed: of the weights, the shuffles and the captions drawn.
+        out_dir: the checkpoint folder, created if missing; one per recipe and seed.
+        seed: seed of the weights, the shuffles and the drawn captions.
         progress: called after every step.
         save_every: optimiser steps between two saved states.
         device: torch device; by default a GPU if there is one.
 
     Returns:
-        What was done.
+        The report of the run.
 
     Raises:
         ModelError: the recipe's model cannot be built.
         TrainingSetError: an image is missing or cannot be decoded.
-        NonFiniteLossError: the loss became NaN or infinite. The last saved state remains.
+        NonFiniteLossError: the loss became NaN or infinite; the last saved state is kept.
         BatchMemoryError: a batch does not fit in the device's memory.
-        ValueError: the schedule has no step.
+        ValueError: the schedule has no steps.
     """
     out_dir.mkdir(parents=True, exist_ok=True)
     (out_dir / MANIFEST).unlink(missing_ok=True)  # from here on the folder is unfinished
@@ -138,7 +138,7 @@ def _prepare(recipe: Recipe, training_set: TrainingSet, seed: int, device: str |
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     plan = BatchPlan(training_set, recipe, seed)
     if plan.total_steps < 1:
-        raise ValueError(f"Recipe {recipe.name!r} schedules no step.")
+        raise ValueError(f"Recipe {recipe.name!r} schedules no steps.")
     model = build_model(recipe)
     if recipe.schedule.micro_batch is not None:
         require_independent_rows(model.module, recipe.model)
@@ -185,7 +185,7 @@ def _run(run: _Run, out_dir: Path, progress: Progress | None, save_every: int) -
 
 
 def _step(run: _Run, step: int, batch: Batch, pixels: Tensor, tokens: Tensor) -> LossPoint:
-    """Make one optimiser step and return where the loss was before it."""
+    """Make one optimiser step and return the loss before it."""
     schedule, module = run.recipe.schedule, run.model.module
     rate = learning_rate(step, run.plan.total_steps, schedule.warmup_steps, run.recipe.optimizer.lr)
     for group in run.optimizer.param_groups:
@@ -211,7 +211,7 @@ def _features(run: _Run, pixels: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor
 
     def encode_images(some: Tensor) -> Tensor:
         images = run.pixels.normalise(some)
-        # convolutions a third cheaper
+        # channels_last makes convolutions a third cheaper
         return module.encode_image(images.contiguous(memory_format=torch.channels_last))
 
     def encode_texts(some: Tensor) -> Tensor:
@@ -234,7 +234,7 @@ def _out_of_memory_told(run: _Run, batch: Batch) -> Iterator[None]:
             f"Recipe {run.recipe.name!r}: {len(batch.images)} images and {len(batch.texts)} "
             f"captions do not fit in the memory of {run.device} ({error}). Set "
             f"schedule.micro_batch (now {schedule.micro_batch or 'the whole batch'}) to fewer rows "
-            "and run again: it trains the same, for one more forward pass."
+            "and run again: the training is the same and takes one more forward pass a step."
         ) from error
 
 
@@ -252,12 +252,12 @@ def _refuse(run: _Run, step: int, epoch: int, batch: Batch, value: float) -> Non
         f"Recipe {run.recipe.name!r}, seed {run.plan.seed}: the loss is {value} at step {step} "
         f"(epoch {epoch}, batch {step % run.plan.steps_per_epoch} of it: {len(batch.images)} "
         f"images from {names[0]!r}, {len(batch.texts)} captions). Lower optimizer.lr or lengthen "
-        "schedule.warmup_steps; if the very first step fails, look at the weights of init."
+        "schedule.warmup_steps; if the first step fails, check the weights of init."
     )
 
 
 def _inputs(run: _Run, first: int, total: int) -> Iterator[tuple[Batch, Tensor, Tensor]]:
-    """Return batches with pixels and tokens, the next one made while one is trained on."""
+    """Return batches with pixels and tokens; the next one is loaded during a training step."""
 
     def make(step: int) -> tuple[Batch, Tensor, Tensor]:
         batch = run.plan.batch(step)

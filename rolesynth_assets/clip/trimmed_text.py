@@ -1,4 +1,4 @@
-"""Text features of an open_clip model, computed on no more tokens than the captions have."""
+"""The text features of an open_clip model, computed without padding."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-MIXED_LENGTH_PARTS = 2  # long and short captions share a batch: two runs of like length pad less
+MIXED_LENGTH_PARTS = 2  # for batches of long and short captions: two groups pad less than one
 
 
 def text_tower(model: Any) -> Any:
-    """Return the module that holds the text positions: ``model.text`` or the model itself."""
+    """Return the module with the text positions: ``model.text`` or the model itself."""
     return getattr(model, "text", model)
 
 
 def is_trimmable(model: Any) -> bool:
-    """Whether what follows a caption's end token cannot reach its features (causal, end-pooled)."""
+    """Whether tokens after the end token cannot change the features (causal, end-pooled)."""
     tower = text_tower(model)
     pool = getattr(tower, "text_pool_type", getattr(tower, "pool_type", None))
     return (
@@ -32,13 +32,13 @@ def encode_text(model: Any, tokens: Tensor, parts: int = 1) -> Tensor:
 
     In a causal tower that is read out at the end token, the positions after it change nothing, so
     the batch is cut to its longest caption. With ``parts`` > 1 the captions are first sorted into
-    runs of like length. Towers built otherwise are run on all tokens.
+    groups of similar length. Other towers run on all tokens.
 
     Args:
         model: an open_clip model.
         tokens: (M, context) integer tokens as open_clip's tokenizers make them; the end token has
             the highest number in its row.
-        parts: number of runs the batch is cut into.
+        parts: number of groups into which the batch is divided.
 
     Returns:
         (M, D) features, not normalised.

@@ -1,4 +1,4 @@
-"""What must hold of a shard before anything is captioned."""
+"""The data-quality checks of image shards and training images."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ MAX_EXAMPLES = 5
 
 
 def shard_is_not_empty(shard: str, images: int) -> CheckOutcome:
-    """Check that a shard has an image.
+    """Check that a shard has at least one image.
 
     Args:
-        shard: Its key.
-        images: Accepted images of the shard.
+        shard: key of the shard.
+        images: number of accepted images.
     """
     return CheckOutcome(
         passed=images >= 1,
@@ -28,13 +28,13 @@ def shard_is_not_empty(shard: str, images: int) -> CheckOutcome:
 def rejects_within_bound(
     shard: str, images: int, rejects: Mapping[str, int], max_share: float = 0.2
 ) -> CheckOutcome:
-    """Check that few members of a shard were rejected; withdrawn images are no fault of it.
+    """Check that few members of a shard were rejected, not counting withdrawn images.
 
     Args:
-        shard: Its key.
-        images: Accepted images of the shard.
-        rejects: Rejected members by reason.
-        max_share: Largest share of rejects among all members, 0 to 1.
+        shard: key of the shard.
+        images: number of accepted images.
+        rejects: number of rejected members by reason.
+        max_share: largest share of rejects among all members, 0 to 1.
     """
     rejected = sum(n for reason, n in rejects.items() if reason != RejectReason.WITHDRAWN)
     share = rejected / (images + rejected) if rejected else 0.0
@@ -57,9 +57,9 @@ def no_benchmark_image(
     A re-encoded copy has another hash and is not found.
 
     Args:
-        shard: Key of the training shard.
-        image_ids: Its image ids.
-        benchmark_ids: Image ids of each benchmark, by the benchmark's name.
+        shard: key of the training shard.
+        image_ids: image ids of the shard.
+        benchmark_ids: image ids of each benchmark, by the benchmark's name.
     """
     ids = set(image_ids)
     shared = {name: sorted(ids & theirs) for name, theirs in sorted(benchmark_ids.items())}
@@ -85,9 +85,9 @@ def no_withdrawn_image(
     """Check that no image of a training set has been withdrawn.
 
     Args:
-        name: What is trained: a recipe, or a recipe with its seed.
-        image_ids: Images of the training set.
-        withdrawn: Ids of the images with a tombstone.
+        name: name of a recipe, or of a recipe with its seed.
+        image_ids: images of the training set.
+        withdrawn: ids of the images with a tombstone.
     """
     ids = set(image_ids)
     found = sorted(ids.intersection(withdrawn))

@@ -1,4 +1,4 @@
-"""What a shard is: a fixed list of members of one source, small enough to be one partition."""
+"""The description of a shard: a fixed list of members of one source, which is one partition."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-# a Dagster partition key takes no "|", "...", newline or tab; a file name no "/"; we take less
+# stricter than Dagster's partition keys (no "|", "...", newline or tab) and file names (no "/")
 NAME_PATTERN = r"^[A-Za-z0-9_]+(?:[.\-][A-Za-z0-9_]+)*$"
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=120)]
 _ESCAPED = "%bytes:"
 
 
 class ShardKind(StrEnum):
-    """How a shard's members are read."""
+    """The kind of source, which decides how the members are read."""
 
     FOLDER = "folder"
     TAR = "tar"
@@ -30,15 +30,15 @@ class ShardDescriptor(BaseModel):
 
     Attributes:
         key: `<name>-0000`; a valid Dagster partition key and file name.
-        name: The collection that the shard belongs to.
-        kind: How to read it.
-        uri: Absolute path of the folder, the tar, the parquet file or the Lance dataset; or the URL
+        name: the collection to which the shard belongs.
+        kind: kind of the source.
+        uri: absolute path of the folder, the tar, the parquet file or the Lance dataset; or the URL
             of a prefix, a tar or a parquet file in a bucket.
-        members: Folder: paths below `uri`, in order (see `encode_path`); else empty.
-        first_row: Parquet and Lance: the first row, counted from 0.
-        rows: Parquet and Lance: how many rows.
-        column: Parquet and Lance: the column with the image bytes.
-        version: Lance: the dataset version that the row range refers to.
+        members: for a folder, the paths below `uri`, in order (see `encode_path`); else empty.
+        first_row: for parquet and Lance, the first row, counted from 0.
+        rows: for parquet and Lance, the number of rows.
+        column: for parquet and Lance, the column with the image bytes.
+        version: for Lance, the dataset version to which the row range refers.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,24 +58,24 @@ class ShardDescriptor(BaseModel):
         if self.kind in (ShardKind.PARQUET, ShardKind.LANCE) and None in (self.column, self.rows):
             raise ValueError(f"a {self.kind} shard needs `column` and `rows`")
         if (self.kind is ShardKind.FOLDER) != bool(self.members):
-            raise ValueError("a folder shard has members, and only a folder shard")
+            raise ValueError("a folder shard must have members, and no other shard may have any")
         return self
 
     @property
     def expected_members(self) -> int:
-        """How many members will be read; 0 where only reading can tell (tar)."""
+        """Number of members; 0 for a tar, whose number is known only after reading it."""
         return len(self.members) if self.kind is ShardKind.FOLDER else self.rows or 0
 
 
 def is_url(path: str | Path) -> bool:
-    """Whether `path` is a URL, of whatever scheme."""
+    """Whether `path` is a URL of any scheme."""
     return "://" in str(path)
 
 
 def encode_path(path: str) -> str:
-    """Spell a file path as text that JSON and Arrow can hold.
+    """Encode a file path as text that JSON and Arrow can hold.
 
-    File names are bytes; one that is not UTF-8 is percent-escaped behind a marker.
+    File names are bytes; a name that is not UTF-8 is percent-encoded after a marker.
     """
     if not path.startswith(_ESCAPED):
         try:
@@ -88,7 +88,7 @@ def encode_path(path: str) -> str:
 
 
 def decode_path(member: str) -> str:
-    """Undo `encode_path`."""
+    """Return the path that `encode_path` encoded."""
     if member.startswith(_ESCAPED):
         return os.fsdecode(unquote_to_bytes(member.removeprefix(_ESCAPED)))
     return member

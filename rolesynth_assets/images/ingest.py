@@ -1,4 +1,4 @@
-"""From a shard's members to rows of the `images` and `image_rejects` tables."""
+"""Ingestion of a shard: its members as rows of the `images` and `image_rejects` tables."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rolesynth_assets.images.readers.members import iter_members
 from rolesynth_assets.store.digests import image_id
 from rolesynth_assets.store.lance.schemas import IMAGE_REJECTS, IMAGES
 
-THREADS = 2  # decoders leave the interpreter lock alone, so two threads use two cores
+THREADS = 2  # decoders release the interpreter lock, so two threads use two cores
 SIDE_EDGES = (64, 128, 224, 336, 512, 768, 1024, 2048, 4096)  # pixels of the longer side
 _SIDE_LABELS = (
     f"<={SIDE_EDGES[0]}",
@@ -34,15 +34,16 @@ Progress = Callable[[int, int], None]
 
 @dataclass
 class IngestReport:
-    """What happened to a shard's members; feed it the batches with `add`.
+    """Counts of a shard's accepted and rejected members; `add` counts a batch.
 
     Attributes:
-        shard: Its key.
-        images: Accepted images.
-        bytes: Of the accepted images as stored.
-        rejects: Rejected members by reason.
-        sides: Accepted images by their longer side in pixels; keys like "129-224", in order.
-        examples: Up to three sources with detail for each reason.
+        shard: key of the shard.
+        images: number of accepted images.
+        bytes: size of the accepted images as stored.
+        rejects: number of rejected members by reason.
+        sides: number of accepted images by their longer side in pixels; keys like "129-224", in
+            order.
+        examples: up to three sources with detail for each reason.
     """
 
     shard: str
@@ -54,11 +55,11 @@ class IngestReport:
 
     @property
     def members(self) -> int:
-        """Accepted and rejected together."""
+        """Number of accepted and rejected members."""
         return self.images + self.rejects.total()
 
     def add(self, batch: IngestBatch) -> None:
-        """Count a batch in."""
+        """Add a batch to the counts."""
         self.images += batch.images.num_rows
         self.bytes += sum(batch.images["bytes"].to_pylist())
         widths, heights = batch.images["width"].to_pylist(), batch.images["height"].to_pylist()
@@ -73,7 +74,7 @@ class IngestReport:
 
 @dataclass(frozen=True)
 class IngestedShard:
-    """A whole shard in memory: its rows and what was counted."""
+    """A whole shard in memory: its rows and its report."""
 
     images: pa.Table
     rejects: pa.Table
@@ -86,13 +87,13 @@ def ingest_shard(
     ordinal_start: int = 0,
     progress: Progress | None = None,
 ) -> IngestedShard:
-    """Ingest a shard that fits into memory; see `ingest_batches` for one that may not.
+    """Ingest a shard that fits in memory; see `ingest_batches` for one that may not.
 
     Args:
-        descriptor: The shard.
-        limits: Bounds on one image.
-        ordinal_start: Ordinal of the first accepted image.
-        progress: See `ingest_batches`.
+        descriptor: the shard.
+        limits: bounds on one image.
+        ordinal_start: ordinal of the first accepted image.
+        progress: see `ingest_batches`.
 
     Returns:
         All rows, in member order, and the report.
@@ -121,17 +122,18 @@ def ingest_batches(
 ) -> Iterator[IngestBatch]:
     """Read, decode and number a shard's members in batches of bounded size.
 
-    Members are decoded in a small thread pool; the rows come out in the members' order, the same on
-    every run. Bytes that stood earlier in the shard are rejected as `duplicate`.
+    Members are decoded in a small thread pool; the rows are in the order of the members, the same
+    in every run. A member whose bytes occurred earlier in the shard is rejected as `duplicate`.
 
     Args:
-        descriptor: The shard.
-        limits: Bounds on one image.
-        ordinal_start: Ordinal of the first accepted image; the next get the following numbers.
-        progress: Called after each member with (members done, members expected); expected is 0
-            where only reading can tell, for a tar.
-        withdrawn: By image id, what to say of images that may not come back; they are not decoded.
-        container: Bounds on a tar or a table as a whole.
+        descriptor: the shard.
+        limits: bounds on one image.
+        ordinal_start: ordinal of the first accepted image; the next images get the next numbers.
+        progress: called after each member with (members done, members expected); expected is 0 for
+            a tar, whose number of members is not known before.
+        withdrawn: detail of the reject by image id, for images that must not come back; they are
+            not decoded.
+        container: bounds on a tar or a table as a whole.
 
     Yields:
         Batches of at most `BATCH_ROWS` members and about `BATCH_BYTES` bytes.
@@ -156,7 +158,7 @@ def ingest_batches(
 def _decoded(
     members: Iterator[Member], limits: DecodeLimits
 ) -> Iterator[tuple[Member, NormalisedImage | Reject]]:
-    """Decode a few members ahead, give them back in order."""
+    """Decode a few members ahead, and yield them in order."""
     window: deque[tuple[Member, Future[NormalisedImage | Reject] | Reject]] = deque()
     waiting = 0  # encoded bytes in the window
     with ThreadPoolExecutor(THREADS, thread_name_prefix="decode") as pool:
@@ -177,7 +179,7 @@ def _decoded(
 
 
 def _refuse_withdrawn(members: Iterator[Member], withdrawn: Mapping[str, str]) -> Iterator[Member]:
-    """Replace the bytes of withdrawn images by a reason."""
+    """Replace the bytes of withdrawn images by a reject."""
     for member in members:
         if isinstance(member.data, bytes) and (known := withdrawn.get(image_id(member.data))):
             yield Member(member.source, Reject(RejectReason.WITHDRAWN, known))

@@ -1,4 +1,4 @@
-"""Rows of the `images` and `image_rejects` tables, in batches of bounded size."""
+"""Batches of bounded size with rows of the `images` and `image_rejects` tables."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class IngestBatch:
     """Rows that are ready to be appended.
 
     Attributes:
-        images: Schema of the `images` table.
-        rejects: Schema of the `image_rejects` table.
+        images: rows with the schema of the `images` table.
+        rejects: rows with the schema of the `image_rejects` table.
     """
 
     images: pa.Table
@@ -29,7 +29,7 @@ class IngestBatch:
 
 
 class RowBuilder:
-    """Rows of one shard on their way into a batch: numbers them and finds duplicates."""
+    """Collects the rows of one shard into batches, numbers them and finds duplicates."""
 
     def __init__(self, shard: str, ordinal: int) -> None:
         self.shard = shard
@@ -80,7 +80,7 @@ class RowBuilder:
         self.bytes += len(image.data)
 
     def _reject(self, source: str, reject: Reject) -> None:
-        # the position tells apart members of one name, which a tar may hold
+        # the position distinguishes members of one name, which a tar may hold
         self.rejects.append(
             {
                 "reject_id": digest("reject", self.shard, source, self.position),
@@ -92,7 +92,7 @@ class RowBuilder:
         )
 
     def take(self) -> IngestBatch:
-        """Hand over the rows added since the last batch."""
+        """Return the rows that were added since the last batch."""
         batch = IngestBatch(
             images=pa.Table.from_pylist(self.images, schema=IMAGES.schema),
             rejects=pa.Table.from_pylist(self.rejects, schema=IMAGE_REJECTS.schema),

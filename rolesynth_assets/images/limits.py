@@ -1,4 +1,4 @@
-"""How much one image, archive, table or folder may cost, as a user sets it in `rolesynth.yaml`."""
+"""The limits on one image, archive, table or folder, which a user sets in `rolesynth.yaml`."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ class DecodeLimits(FrozenModel):
     """How much one image may cost.
 
     Attributes:
-        max_bytes: Encoded size.
-        max_pixels: Width x height.
-        max_side: Pixels; the largest a WebP can be.
-        min_side: Pixels; one visual token of Qwen2.5-VL is 28 x 28 pixels.
-        max_elongation: Longer / shorter side; Qwen2.5-VL's processor refuses more than 200.
-        max_scans: JPEG scans, embedded previews included; encoders write about ten.
-        max_decode_bytes: Memory that one decode takes, estimated from the header; two images are
-            decoded at once. A WebP takes 16 bytes a pixel, a JPEG 4 to 20.
+        max_bytes: largest encoded size, bytes.
+        max_pixels: largest width x height.
+        max_side: largest side in pixels; the default is the largest side of a WebP.
+        min_side: smallest side in pixels; one visual token of Qwen2.5-VL is 28 x 28 pixels.
+        max_elongation: largest longer / shorter side; Qwen2.5-VL's processor refuses more than 200.
+        max_scans: most JPEG scans, including those of embedded previews; encoders write about ten.
+        max_decode_bytes: most memory for decoding one image, estimated from the header; two images
+            are decoded at once. A WebP takes 16 bytes a pixel, a JPEG 4 to 20.
     """
 
     max_bytes: int = Field(default=64 * 2**20, ge=1)
@@ -34,12 +34,12 @@ class ContainerLimits(FrozenModel):
     """How much a tar, a table or a folder may cost beside its images.
 
     Attributes:
-        max_members: Members of a tar, or rows of a table.
-        max_expansion: Bytes unpacked for each byte of a compressed tar or of a parquet column;
+        max_members: most members of a tar, or rows of a table.
+        max_expansion: most unpacked bytes for each byte of a compressed tar or a parquet column;
             archives of photographs have about 1. `EXPANSION_FLOOR` bytes are always allowed.
-        max_page_bytes: One page of a parquet column, unpacked. It is held in memory whole.
-        max_seconds: Spent in unpacking one compressed tar.
-        max_depth: Folders below each other in a local folder.
+        max_page_bytes: largest unpacked page of a parquet column, which is held in memory whole.
+        max_seconds: longest time for unpacking one compressed tar, s.
+        max_depth: deepest nesting of folders in a local folder.
     """
 
     max_members: int = Field(default=50_000_000, ge=1)
@@ -57,4 +57,4 @@ class InputLimits(FrozenModel):
 
 
 EXPANSION_FLOOR = 64 * 2**20
-"""Bytes that any container may unpack to: small ones of blank pictures have a high ratio."""
+"""Bytes to which any container may unpack, since small ones of blank pictures have a high ratio."""

@@ -1,4 +1,4 @@
-"""Bringing one shard's rows in the store up to date with its files."""
+"""Synchronisation of one shard's rows in the store with its files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class UnknownShardError(ValueError):
-    """A shard key without a registered source."""
+    """A shard key has no registered source."""
 
 
 def sync_shard(
@@ -29,10 +29,10 @@ def sync_shard(
     progress: Callable[[int, int], None] | None = None,
     limits: InputLimits | None = None,
 ) -> IngestReport:
-    """Read a shard's files into `images` and `image_rejects`; rows of files now gone are removed.
+    """Read a shard's files into `images` and `image_rejects`, and remove rows of missing files.
 
-    Batches are stored as they come, so memory stays bounded and a killed run is completed by the
-    next one. Withdrawn images are refused while their tombstone stands.
+    Batches are stored as they come, so memory stays bounded and the next run completes a killed
+    one. Withdrawn images are refused as long as their tombstone exists.
 
     Raises:
         UnknownShardError: the shard was never registered.

@@ -1,9 +1,9 @@
-"""Teaching the language model where to look for what a word names.
+"""Targets for the attention of the language model: the image cells that show what a word names.
 
-With the loss on replies alone the model names what it sees but does not find what a text speaks of:
-asked where the dog is, it guesses. So two heads of the second layer are shown where to look: from a
-word that names a thing, or a figure's colour, to the image cells that show it; and to the token
-before the image where there is none.
+With the loss on replies alone the model names what it sees, but does not find what a text mentions:
+asked where the dog is, it guesses. Two heads of the second layer are therefore trained to attend
+from a word that names a thing, or a figure's colour, to the image cells that show it, or to the
+token before the image if no cell does.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from rolesynth_assets.nano_training.cell_labels import NO_COLOUR, THINGS, WORDS,
 
 LAYER = 1
 HEADS = 2
-"""The first heads of the layer look; with four heads and two keys they share the first key."""
+"""The first heads of the layer are trained; with four heads and two keys they share one key."""
 
 
 class Looks(NamedTuple):
-    """Where words are to look.
+    """Attention targets of words.
 
     Attributes:
         rows: row of each word, int (words,).
         columns: column of each word, int (words,).
-        targets: whether each token of its row is a place to look at, bool (words, length).
+        targets: whether the word should attend to each token of its row, bool (words, length).
     """
 
     rows: torch.Tensor
@@ -42,7 +42,7 @@ class Looks(NamedTuple):
 
 
 def named_things(tokenizer: Tokenizer) -> dict[int, str]:
-    """Return the tokens that name a thing or a colour, and which one."""
+    """Return the ids of the tokens that name a thing or a colour, with the name."""
     spelt = {word: word for word in (*WORDS[:THINGS], *Colour)}
     spelt |= {kind.plural: kind.noun for kind in KINDS} | {"bars": "bar"}
     found: dict[int, str] = {}
@@ -57,7 +57,7 @@ def named_things(tokenizer: Tokenizer) -> dict[int, str]:
 def looks(
     ids: torch.Tensor, pictures: Sequence[Picture], names: Mapping[int, str], image_token: int
 ) -> Looks:
-    """Find the words of the lessons that name something, and where they are to look.
+    """Find the words of the lessons that name something, with their attention targets.
 
     Args:
         ids: token ids of the lessons (n, length).
@@ -99,7 +99,7 @@ def _cells_by_name(picture: Picture) -> dict[str, list[int]]:
 
 
 class Gaze:
-    """Watches where the heads look while the model reads a batch."""
+    """Records the inputs of the trained attention while the model reads a batch."""
 
     def __init__(self, model: Any) -> None:
         self._attention = model.model.language_model.layers[LAYER].self_attn
@@ -111,13 +111,13 @@ class Gaze:
         self._read = hidden, kwargs["position_embeddings"]
 
     def close(self) -> None:
-        """Stop watching."""
+        """Stop recording."""
         self._handle.remove()
 
     def loss(self, wanted: Looks) -> torch.Tensor:
-        """Return the summed negative log of the attention that falls on the wanted places.
+        """Return the negative log of the attention that falls on the targets.
 
-        Of the batch that the model read last, a mean over the heads, summed over the words.
+        It is a mean over the heads and a sum over the words of the batch that the model read last.
         """
         assert self._read is not None, "the model has read nothing yet"
         hidden, (cos, sin) = self._read

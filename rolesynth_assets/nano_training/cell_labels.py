@@ -1,6 +1,6 @@
-"""Dense labels of the embedded world's pictures: what each cell of a picture shows.
+"""Dense labels of the embedded world's pictures: the content of each cell.
 
-They teach the vision tower to see, and tell the language model where to look for what a word names.
+They train the vision tower, and they are the attention targets of the language model.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ WORDS: tuple[str, ...] = (
     *Background,
     "paper",
 )
-"""What a cell can show, things first: object kinds, shapes, a bar; then backgrounds and paper."""
+"""Possible contents of a cell: object kinds, shapes and a bar, then backgrounds and paper."""
 THINGS = WORDS.index("bar") + 1
-"""How many of `WORDS` are things."""
+"""The first `THINGS` of `WORDS` are things."""
 NO_COLOUR = len(Colour)
 NOTHING, SMALL, LARGE = 0, 1, 2
 NO_POSITION = len(POSITIONS)
@@ -56,10 +56,11 @@ class CellLabels(NamedTuple, Generic[Array]):
 
     Attributes:
         shown: index into `WORDS`.
-        colour: index into `Colour` of a figure's cells, else `NO_COLOUR`.
-        value: value of the bar that the cell shows a part of, else 0.
-        centre: whether the centre of an object or shape lies in the cell, `SMALL` or `LARGE`.
-        position: index into `POSITIONS` of what is centred in the cell, else `NO_POSITION`.
+        colour: index into `Colour` for the cells of a figure, else `NO_COLOUR`.
+        value: value of the bar of which the cell shows a part, else 0.
+        centre: size of the object or shape whose centre lies in the cell, `SMALL` or `LARGE`, else
+            `NOTHING`.
+        position: index into `POSITIONS` of the thing centred in the cell, else `NO_POSITION`.
     """
 
     shown: Array
@@ -89,15 +90,20 @@ def cell_labels(picture: Picture) -> CellLabels[np.ndarray]:
 
 
 def shown_in_grid(picture: Picture, grid: int) -> np.ndarray:
-    """Return what each cell of a ``grid x grid`` shows, as an index into `WORDS`, int (grid, grid).
+    """Return the content of each cell of a ``grid x grid`` as indices into `WORDS`.
 
-    A thing where it covers most of the cell and a fifth of it at least, else the background.
+    A cell of a scene shows the thing that covers most of it, if that is more than a fifth of the
+    cell, else the background. For a figure the bound is 12 %, and a figure that reaches it nowhere
+    gets the cells of which it covers most.
+
+    Returns:
+        Integers of shape (grid, grid).
     """
     return _owners(picture, grid)[0]
 
 
 def _centred(picture: Picture) -> list[tuple[int, int, bool]]:
-    """Centres in px of all that has a place, and whether it is large."""
+    """Return the centres in px of objects and shapes, and whether each is large."""
     if isinstance(picture, Scene):
         return [(o.x, o.y, o.size is Size.LARGE) for o in picture.objects]
     if isinstance(picture, Shape):
@@ -106,13 +112,13 @@ def _centred(picture: Picture) -> list[tuple[int, int, bool]]:
 
 
 def _owners(picture: Picture, grid: int) -> tuple[np.ndarray, np.ndarray]:
-    """What each cell shows, and the number of the box it shows (-1: none), both (grid, grid)."""
+    """Return the content of each cell and the number of its box (-1: none), both (grid, grid)."""
     cell = CANVAS / grid
     edges = np.arange(grid) * cell
     ground = picture.background if isinstance(picture, Scene) else "paper"
     shown = np.full((grid, grid), WORDS.index(ground))
     owner = np.full((grid, grid), -1)
-    # a thin bar or a small shape may cover no cell by a fifth: it keeps its best one
+    # a thin bar or a small shape may cover no cell enough: it gets the cells it covers most
     best = np.full((grid, grid), 0.2 if isinstance(picture, Scene) else 0.12)
     for number, (word, left, top, right, bottom) in enumerate(_boxes(picture)):
         across = np.clip(np.minimum(edges + cell, right) - np.maximum(edges, left), 0, None)
@@ -127,7 +133,7 @@ def _owners(picture: Picture, grid: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _boxes(picture: Picture) -> list[tuple[str, int, int, int, int]]:
-    """Word and bounding box (left, top, right, bottom in px) of each thing."""
+    """Return the word and the bounding box (left, top, right, bottom in px) of each thing."""
     if isinstance(picture, Scene):
         return [
             (o.kind.noun, o.x - half, o.y - half, o.x + half, o.y + half)

@@ -1,4 +1,4 @@
-"""Which pictures the nano MLLM is trained on: scenes, bar charts and shapes, in given shares."""
+"""The training pictures of the nano MLLM: scenes, bar charts and shapes in given shares."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from rolesynth_assets.embedded.world.scenes import CANVAS, Scene, draw_halved
 from rolesynth_assets.embedded.world.specification import Picture
 
 THUMBNAIL = 64
-"""Side of easy-VQA's images, px: half of the shapes are seen as coarse as these."""
+"""Side of easy-VQA's images, px; half of the training shapes are as coarse as these."""
 
 
 @dataclass(frozen=True)
 class Curriculum:
-    """Shares of what a model is taught.
+    """Shares of the kinds of pictures and lessons in a training.
 
     Attributes:
         charts: share of bar charts among the pictures.
         shapes: share of shapes among the pictures; all others are scenes.
         captions: share of captions among the lessons about scenes.
-        judgements: share of judged captions among them; all others are problems.
+        judgements: share of judged captions among the lessons about scenes; all others are
+            problems.
     """
 
     charts: float = 0.22
@@ -40,7 +41,7 @@ CURRICULA = {
     "scenes": Curriculum(charts=0.0, shapes=0.1, captions=0.2, judgements=0.1),
     "charts": Curriculum(charts=0.6, shapes=0.25, captions=0.2, judgements=0.1),
 }
-"""What the shipped models are taught: `nano` everything, the two others more of one thing."""
+"""The curricula of the shipped models: `nano` learns everything, the others more of one thing."""
 
 
 def training_picture(seed: int, index: int, curriculum: Curriculum) -> Picture:
@@ -68,7 +69,7 @@ def noisy_pixels(pictures: Sequence[Picture], noise: np.random.Generator) -> tor
 
 
 def _halved(picture: Picture, noise: np.random.Generator) -> np.ndarray:
-    """Draw at half the canvas: float32 (112, 112, 3)."""
+    """Draw a picture at half the canvas size: float32 (112, 112, 3)."""
     if isinstance(picture, Scene):
         return draw_halved(picture)
     drawn = draw_chart(picture) if isinstance(picture, BarChart) else draw_shape(picture)

@@ -1,10 +1,10 @@
-"""Third training stage of the nano MLLM: judging its own captions, with scores that mean something.
+"""Third training stage of the nano MLLM: scores for its own captions that rank them.
 
 First the model learns to score captions that it wrote itself, whose truth is known, beside the
-lessons of the stage before. Its greedy score is then the likeliest one, so most captions get the
-same. In the second half a frozen copy of the model says which score it *expects* (the mean of its
-distribution over 1-100), and the model learns to say that number at once: a distillation of the
-judge into itself, after which greedy scores rank captions.
+lessons of the stage before. A greedy score is then the likeliest one, so most captions get the same
+score. In the second half the target is the *expected* score of a frozen copy of the model (the mean
+of its distribution over 1-100). This distils the judge into itself; afterwards greedy scores rank
+captions.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ CAPTIONS_PER_SCENE = 8
 
 
 def write_pool(folder: Path, scenes: int, seed: int) -> None:
-    """Let the model in `folder` caption scenes, and store the captions beside it."""
+    """Caption scenes with the model in `folder`, and store the captions beside it."""
     teacher, rng = Teacher(), random.Random(seed)
     requests, rows = [], {}
     for index in range(OFFSET, OFFSET + scenes):
@@ -111,7 +111,7 @@ def train_judge(
     lr: float,
     log: Callable[[str], None],
 ) -> None:
-    """Train `model` in place: `steps` on its own captions, then `expected_steps` on its means."""
+    """Train `model` in place: `steps` on true scores, then `expected_steps` on expected scores."""
     tokenizer = load_tokenizer(folder / "tokenizer.json")
     scores = {n: tokenizer.token_to_id(str(n)) for n in range(1, 101)}
     scores = {n: token for n, token in scores.items() if token is not None}
@@ -134,18 +134,18 @@ def train_judge(
 
 @torch.no_grad()
 def _expecting(frozen: Any, batch: Batch, scores: Mapping[int, int]) -> Batch:
-    """Replace every score to be learnt by the one that the frozen model expects.
+    """Replace every target score by the score that the frozen model expects.
 
     Args:
-        frozen: the model that knows.
+        frozen: the model whose expected scores become the targets.
         batch: lessons.
-        scores: the scores that are one token, and these tokens.
+        scores: token of each score that is a single token.
     """
     numbers, ids = torch.tensor(list(scores)), torch.tensor(list(scores.values()))
     is_score = torch.isin(batch.targets, ids)
-    is_score &= is_score.cumsum(1) == 1  # the first of a reply
+    is_score &= is_score.cumsum(1) == 1  # only the first of a reply
     is_score &= (batch.targets != IGNORED).cumsum(1) == 1
-    several = (batch.targets != IGNORED).sum(1, keepdim=True) > 3  # an answer "2" is no score
+    several = (batch.targets != IGNORED).sum(1, keepdim=True) > 3  # an answer "2" is not a score
     is_score &= several
     logits = frozen.lm_head(reply_hidden(frozen, batch)[is_score])[:, ids]
     expected = (logits.softmax(1) * numbers).sum(1)

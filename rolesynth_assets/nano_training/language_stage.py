@@ -1,7 +1,7 @@
-"""Second training stage of the nano MLLM: the language model learns to answer over a seeing tower.
+"""Second training stage of the nano MLLM: the language model learns to answer on a trained tower.
 
-The tower is frozen, so its image tokens are made ahead, in another process, together with the
-lessons' token ids. The loss is taken on the replies, and on where words look (`looking.py`).
+The tower is frozen, so another process computes its image tokens ahead, together with the token ids
+of the lessons. The loss is taken on the replies and on attention (`attention_targets`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from rolesynth_assets.nano_training.tower_stage import (
 
 IGNORED = -100
 SEED_OFFSET = 1_000_000_000
-"""First picture index of this stage: none of the tower's pictures comes again."""
+"""First picture index of this stage; the tower was trained on pictures below it."""
 
 
 class Batch(NamedTuple):
@@ -42,7 +42,7 @@ class Batch(NamedTuple):
         ids: token ids (n, length).
         targets: the ids shifted by one, `IGNORED` outside replies (n, length).
         image_tokens: tokens of the n images (n, 16, width).
-        looks: where the words look.
+        looks: attention targets of the words.
     """
 
     ids: torch.Tensor
@@ -68,7 +68,14 @@ def encode_lessons(tokenizer: Tokenizer, lessons: Sequence[Lesson]) -> tuple[Any
 
 
 class Equipment(NamedTuple):
-    """What a batch-making process needs: vision tower, tokenizer, words that look, teacher."""
+    """The data of a process that makes batches.
+
+    Attributes:
+        visual: vision tower.
+        tokenizer: the model's tokenizer.
+        names: see `named_things`.
+        teacher: writes the lessons.
+    """
 
     visual: Any
     tokenizer: Tokenizer
@@ -78,7 +85,7 @@ class Equipment(NamedTuple):
 
 @cache
 def equipment(folder: Path, curriculum: Curriculum) -> Equipment:
-    """Load what a batch-making process needs, once."""
+    """Load the equipment of a process that makes batches, once."""
     from transformers import Qwen2_5_VLForConditionalGeneration
 
     torch.set_num_threads(1)
@@ -88,7 +95,7 @@ def equipment(folder: Path, curriculum: Curriculum) -> Equipment:
 
 
 PARTS = 3
-"""A step's lessons are sorted by length and worked off in parts, so that little is padding."""
+"""Parts into which the lessons of a step are divided by length, so that there is little padding."""
 
 
 def lesson_batch(
@@ -129,7 +136,7 @@ def reply_hidden(model: Any, batch: Batch) -> torch.Tensor:
 
 
 def reply_loss(model: Any, batch: Batch) -> torch.Tensor:
-    """Summed cross-entropy over the tokens of the replies."""
+    """Return the cross-entropy summed over the tokens of the replies."""
     hidden = reply_hidden(model, batch)
     taught = batch.targets != IGNORED
     logits = model.lm_head(hidden[taught])
@@ -137,18 +144,18 @@ def reply_loss(model: Any, batch: Batch) -> torch.Tensor:
 
 
 LOOKING = 0.3
-"""Weight of the mean loss of looking beside the mean loss of a token of a reply."""
+"""Weight of the mean attention loss of a word, relative to the mean loss of a reply's token."""
 
 
 class Losses(NamedTuple):
-    """Mean loss of a reply's token, and of a word's look."""
+    """Mean loss of a reply's token, and mean attention loss of a word."""
 
     reply: float
     look: float
 
 
 def learn(model: Any, gaze: Gaze, stages: Sequence[Any], parts: Sequence[Batch]) -> Losses:
-    """Take one step of the optimisers `stages` on a step's parts; return the mean losses."""
+    """Make one optimiser step with `stages` on the parts of a batch; return the mean losses."""
     taught = sum(int((part.targets != IGNORED).sum()) for part in parts)
     words = max(1, sum(len(part.looks.rows) for part in parts))
     replies = seeing = 0.0
@@ -172,7 +179,7 @@ class Smoothed:
         self._mean: Losses | None = None
 
     def __call__(self, now: Losses) -> str:
-        """Take new losses in and return the means in words."""
+        """Add new losses and return the means as text."""
         before = self._mean or now
         self._mean = Losses(*(0.95 * b + 0.05 * n for b, n in zip(before, now, strict=True)))
         return f"loss {self._mean.reply:.3f} looking {self._mean.look:.3f}"
@@ -207,16 +214,16 @@ def train_on_lessons(
     warmup: int = 60,
     save: Callable[[], None] = lambda: None,
 ) -> None:
-    """Train `model` in place, its tower excepted.
+    """Train all of `model` but its tower, in place.
 
     Args:
         model: the nano MLLM.
         batches: the parts of each step's batch.
-        stage: what to call it in the log.
+        stage: name of the stage in the log.
         steps: number of batches.
         lr: highest learning rate.
-        log: told of the losses every 20 steps.
-        warmup: steps until the learning rate is reached.
+        log: called with a line about the losses every 20 steps.
+        warmup: steps until the highest learning rate is reached.
         save: called every 200 steps.
     """
     model.model.visual.requires_grad_(False)

@@ -1,7 +1,7 @@
-"""What the nano MLLM is taught: requests it will get, and what a perfect model would reply.
+"""Lessons of the nano MLLM: requests that it will get, with the replies of a perfect model.
 
-A lesson is a caption of a scene for a role or a plain request, a judgement of a caption (true,
-spoilt, or in another role's style), or a problem about a scene, a bar chart or a shape.
+A lesson is a caption of a scene for a role or a plain request, a judgement of a caption (true, with
+errors, or in another role's style), or a problem about a scene, a bar chart or a shape.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Lesson:
 
 
 class Teacher:
-    """Writes lessons; knows every shipped role and which style answers it."""
+    """Writes lessons for every shipped role, each in the role's style."""
 
     def __init__(self, curriculum: Curriculum = CURRICULA["all"]) -> None:
         self.curriculum = curriculum
@@ -60,7 +60,7 @@ class Teacher:
 
     @property
     def roles(self) -> list[tuple[Role, Style]]:
-        """Every role with the style that answers it."""
+        """Every role with its style."""
         return [*self.experts, *self.plain, *self.proposed]
 
     def lesson(self, picture: Picture, rng: random.Random) -> Lesson:
@@ -71,14 +71,17 @@ class Teacher:
         return self.caption(picture, rng) if draw < told.captions else self.judgement(picture, rng)
 
     def caption(self, scene: Scene, rng: random.Random) -> Lesson:
-        """A caption in a role's style."""
+        """Write a lesson about a caption in a role's style."""
         role, style = self._role(rng)
         length = rng.choice(list(LengthKind))
         told = reworded(role, rng)
         return Lesson(told.system, told.prompt(length), describe(scene, style, length, rng))
 
     def judgement(self, scene: Scene, rng: random.Random) -> Lesson:
-        """A score of 1-100 and its reason, for a caption that may be wrong or out of style."""
+        """Write a lesson about judging a caption that may be wrong or in another style.
+
+        The reply is a score of 1-100 and its reason.
+        """
         role, style = self._role(rng)
         written = style if rng.random() < 0.85 else rng.choice(list(Style))
         told = scene
@@ -97,7 +100,7 @@ class Teacher:
 
 
 def reworded(role: Role, rng: random.Random) -> Role:
-    """Drop a few words of the responsibilities, now and then: users will change them."""
+    """Drop some words of the responsibilities in 30 % of cases, since users will change them."""
     if rng.random() < 0.7:
         return role
     words = [w for w in role.responsibilities.split() if rng.random() > 0.25]
@@ -105,7 +108,7 @@ def reworded(role: Role, rng: random.Random) -> Role:
 
 
 def judge(text: str, scene: Scene, *, fits: bool) -> tuple[int, str]:
-    """Return what a perfect judge says of a text: a score of 1-100 and one short reason."""
+    """Return the verdict of a perfect judge on a text: a score of 1-100 and one short reason."""
     said = claims(text, scene)
     score = 70 + 24 * said.named / said.there - 28 * said.wrong_kinds - 14 * said.wrong_other
     score -= 0 if fits else 30
@@ -121,7 +124,7 @@ def judge(text: str, scene: Scene, *, fits: bool) -> tuple[int, str]:
 
 
 def spoil(scene: Scene, rng: random.Random) -> Scene:
-    """Change one fact of a scene, as a captioner that errs would."""
+    """Change one fact of a scene, like an error of a captioner."""
     index = rng.randrange(len(scene.objects))
     item = scene.objects[index]
     draw = rng.random()
@@ -142,7 +145,7 @@ def spoil(scene: Scene, rng: random.Random) -> Scene:
 
 
 def problem(picture: Picture, rng: random.Random) -> Lesson:
-    """A problem about a picture, asked plainly, by a judge of CADS, or by R1-SyntheticVL."""
+    """Write a lesson about a problem, asked plainly, by a judge of CADS, or by R1-SyntheticVL."""
     if isinstance(picture, Scene) and rng.random() < 0.06:
         return plain_question("What is the background?", str(picture.background))
     if isinstance(picture, Scene):
@@ -160,25 +163,25 @@ def problem(picture: Picture, rng: random.Random) -> Lesson:
 
 
 def plain_question(question: str, answer: str) -> Lesson:
-    """A question to be answered at once."""
+    """Write a lesson that answers a question without reasoning."""
     return Lesson(QUESTION_SYSTEM, f"{question} {QUESTION_HINT}", answer)
 
 
 def judged(question: str, answer: str, reasoning: str) -> Lesson:
-    """A problem as a judge of CADS reads and answers it."""
+    """Write a lesson with the prompt and the reply of a judge of CADS."""
     asked = prompt("judge")
     reply = json.dumps({"reasoning": reasoning, "answer": answer})
     return Lesson(asked.system, asked.render(question=question), reply)
 
 
 def boxed(question: str, answer: str, reasoning: str) -> Lesson:
-    r"""A problem as R1-SyntheticVL asks it: a thought, then the answer in ``\boxed{}``."""
+    r"""Write a lesson in R1-SyntheticVL's format: reasoning, then the answer in ``\boxed{}``."""
     reply = f"<think>{reasoning}</think> \\boxed{{{answer}}}"
     return Lesson(system_prompt(), question, reply)
 
 
 def corpus() -> list[str]:
-    """Return texts that hold the world's whole vocabulary, for the tokenizer."""
+    """Return texts with the whole vocabulary of the world, for training the tokenizer."""
     teacher, rng = Teacher(), random.Random(0)
     texts = [f"{score}\n" for score in range(1, 101) for _ in range(400)]
     texts += [f" {word}" for word in (*COUNT_WORDS, *WORDS, *Colour) for _ in range(50)]

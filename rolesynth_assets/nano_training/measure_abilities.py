@@ -1,7 +1,7 @@
-"""Measures what the nano MLLM can do.
+"""The measurement of the nano MLLM's abilities.
 
 `python -m rolesynth_assets.nano_training.measure_abilities` prints the table of
-`embedded/README.md`. The scenes are in no training set and not in the demo.
+`embedded/README.md`. Its scenes are neither in a training set nor in the demo.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ GREEDY = Sampling(temperature=0.0, top_p=1.0, max_tokens=64)
 
 @dataclass(frozen=True)
 class Said:
-    """One caption the model wrote, what it claims, and the score the model gave it."""
+    """One caption that the model wrote: its style, its claims, and the model's own score of it."""
 
     style: Style
     claims: Claims
@@ -44,7 +44,7 @@ class Said:
 
 
 def main(
-    scenes: Annotated[int, typer.Option(help="Scenes to look at.")] = 200,
+    scenes: Annotated[int, typer.Option(help="Number of scenes.")] = 200,
     weights: Annotated[Path, typer.Option(help="Folder of the model.")] = WEIGHTS,
 ) -> None:
     """Caption and judge unseen scenes, solve problems, and print a Markdown table."""
@@ -126,7 +126,7 @@ def _auc(scored: Sequence[Said]) -> float:
 
 
 def _solved(engine: EmbeddedEngine, count: int) -> dict[str, float]:
-    """Share of held-out problems answered right, by domain and by the way they are asked."""
+    """Return the share of held-out problems answered right, by domain and way of asking."""
     tasks = [
         (domain, ask, asking(item), item.answer)
         for domain in Domain
@@ -157,11 +157,11 @@ def _thinking(item: ProblemItem) -> tuple[str, str, bytes]:
 
 
 ASKED = {"plain": _plainly, "as a judge of CADS": _by_a_judge, "thinking (R1)": _thinking}
-"""The ways to ask a problem: item to system text, prompt and image."""
+"""The ways to ask a problem: functions from an item to system text, prompt and image."""
 
 
 def answer_of(reply: str) -> str | None:
-    """Return the answer that a reply to any of the ways to ask gives; None where it has none."""
+    """Return the answer in a reply to any way of asking; None if there is none."""
     if reply.startswith("{"):
         try:
             return str(json.loads(reply)["answer"])

@@ -1,8 +1,8 @@
-"""First training stage of the nano MLLM: the vision tower learns what stands in each cell.
+"""First training stage of the nano MLLM: the vision tower learns the content of each cell.
 
-With the language loss alone the model stays blind. Dense labels per merged patch (which thing or
-background the cell shows, a figure's colour, a bar's value, whether a centre is in it) teach the
-tower to see; the language model is trained on top of it afterwards.
+With the language loss alone the model does not learn to see. The tower is therefore trained on
+dense labels per merged patch (the thing or background that the cell shows, a figure's colour, a
+bar's value, whether it contains a centre); the language model is trained on top of it afterwards.
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ from rolesynth_assets.nano_training.curriculum import CURRICULA, picture_batch
 
 
 class GroundingHead(nn.Module):
-    """Read-outs of the dense labels, per patch and per merged cell; for training only.
+    """Predicts the dense labels, per patch and per merged cell; for training only.
 
-    What a cell shows, and a figure's colour, is read by comparing its token with the language
-    model's embeddings of the words for it. An image token then lies near its words, and finding the
-    thing that a text speaks of is a comparison that attention makes easily. Rotary positions are
-    relative: unasked, a token does not know where it stands, so its place is read out too.
+    The content of a cell, and a figure's colour, is predicted by comparing the cell's token with
+    the language model's embeddings of the words. An image token is then close to its words, and
+    attention can find the thing that a text mentions by comparison. Rotary positions are relative,
+    so a token does not know its place in the image; the place is therefore predicted too.
     """
 
     def __init__(self, patch_width: int, words: torch.Tensor, colours: torch.Tensor) -> None:
-        """Make the read-outs.
+        """Create the layers.
 
         Args:
             patch_width: width of the tower.
@@ -78,7 +78,7 @@ class GroundingHead(nn.Module):
         Args:
             patches: the tower's output before the merger, (n, 64, patch width).
             tokens: image tokens, (n, 16, token width).
-            labels: what the n pictures show.
+            labels: labels of the n pictures.
         """
         cells = labels.cells
         place = torch.arange(IMAGE_TOKENS).repeat(len(tokens))
@@ -120,11 +120,15 @@ def tower_labels(pictures: Sequence[Picture]) -> TowerLabels:
 
 
 def word_embeddings(model: Any, tokenizer: Tokenizer, words: Sequence[str]) -> torch.Tensor:
-    """Return the embeddings of words that are one token each, (words, token width)."""
+    """Return the embeddings of words that are one token each, (words, token width).
+
+    Raises:
+        ValueError: a word is not a single token.
+    """
     ids = [tokenizer.encode(f" {word}").ids for word in words]
     split = [word for word, parts in zip(words, ids, strict=True) if len(parts) != 1]
     if split:
-        raise ValueError(f"these words are no single tokens: {split}")
+        raise ValueError(f"these words are not single tokens: {split}")
     return model.get_input_embeddings().weight[[parts[0] for parts in ids]]
 
 
@@ -141,7 +145,7 @@ def whiten_patches(visual: Any, seed: int) -> None:
     values, vectors = torch.linalg.eigh(torch.cov(patches.T))
     width = visual.patch_embed.proj.out_channels
     basis = vectors[:, -width:].T / (values[-width:, None] + 0.02).sqrt()
-    weight = basis.view(width, 3, 1, PATCH, PATCH) / 2  # halved: the image stands in both frames
+    weight = basis.view(width, 3, 1, PATCH, PATCH) / 2  # halved: both frames hold the image
     visual.patch_embed.proj.weight.data.copy_(weight.expand_as(visual.patch_embed.proj.weight))
 
 
@@ -183,7 +187,7 @@ def _tower_batch(seed: int, batch: int, step: int) -> tuple[TowerLabels, torch.T
 def prefetched(
     make: Callable[[int, int, int], Any], seed: int, batch: int, steps: int
 ) -> Iterator[Any]:
-    """Yield ``make(seed, batch, step)`` for each step, made ahead in another process."""
+    """Yield ``make(seed, batch, step)`` for each step, computed ahead in another process."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         ahead = deque(pool.submit(make, seed, batch, step) for step in range(min(4, steps)))
         for step in range(steps):
@@ -202,7 +206,7 @@ def train_tower(
     lr: float,
     log: Callable[[str], None],
 ) -> GroundingHead:
-    """Train the vision tower of `model` in place on dense labels; return the read-out head."""
+    """Train the vision tower of `model` in place on dense labels; return the head of the labels."""
     torch.manual_seed(seed)
     visual = model.model.visual
     head = GroundingHead(

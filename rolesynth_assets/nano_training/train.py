@@ -1,8 +1,9 @@
-"""Trains the nano MLLM from nothing: ``python -m rolesynth_assets.nano_training.train --help``.
+"""The training of the nano MLLM: ``python -m rolesynth_assets.nano_training.train --help``.
 
-Tokenizer, vision tower on dense labels, the language model over the frozen tower, then judging its
-own captions; and from there two one-sided siblings that share its tokenizer. Everything is drawn
-from (seed, step), so the same seed on the same machine gives the same weights.
+It trains the tokenizer, the vision tower on dense labels, the language model on the frozen tower,
+and then the judging of its own captions. Two specialised models with the same tokenizer start from
+the result. All random choices follow from (seed, step), so the same seed on the same machine gives
+the same weights.
 """
 
 from __future__ import annotations
@@ -51,14 +52,14 @@ def main(
         int, typer.Option(help="Steps of the language model; 0 keeps OUT's.")
     ] = 1700,
     one_sided_steps: Annotated[
-        int, typer.Option(help="Further steps of the two models that know one thing better.")
+        int, typer.Option(help="Further steps of each of the two specialised models.")
     ] = 180,
     judge_steps: Annotated[int, typer.Option(help="Steps of judging its own captions.")] = 300,
     expected_steps: Annotated[int, typer.Option(help="Steps of judging by expectation.")] = 80,
     batch: Annotated[int, typer.Option(help="Pictures in one step.")] = 64,
     threads: Annotated[int, typer.Option(help="Threads of the training process.")] = 2,
 ) -> None:
-    """Train the nano MLLM and its two one-sided siblings from nothing, in about an hour."""
+    """Train the nano MLLM and its two specialised models from scratch, in about an hour."""
     torch.set_num_threads(threads)
     started = time.perf_counter()
 
@@ -119,7 +120,7 @@ def _loaded(folder: Path) -> Any:
 
 
 def save_nano(model: Any, folder: Path) -> None:
-    """Write weights, in half precision, and configuration."""
+    """Write the weights in half precision, and the configuration."""
     folder.mkdir(parents=True, exist_ok=True)
     state = {name: value.half() for name, value in model.state_dict().items()}
     state.pop("lm_head.weight", None)  # tied to the embeddings
@@ -128,7 +129,7 @@ def save_nano(model: Any, folder: Path) -> None:
 
 
 def save_reading(tokenizer: Tokenizer, folder: Path) -> None:
-    """Write what a model of this architecture reads with: tokenizer, template, preprocessing."""
+    """Write the files for reading inputs: tokenizer, chat template, preprocessing."""
     tokenizer.save(str(folder / "tokenizer.json"))
     described = {
         "tokenizer_class": "PreTrainedTokenizerFast",

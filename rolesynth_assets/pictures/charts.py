@@ -1,4 +1,4 @@
-"""Charts of the pipeline's numbers, each a PNG as wide as the Dagster UI shows it."""
+"""Charts of the pipeline's numbers, as PNGs of the width that the Dagster UI shows."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class ScoreBar:
 def score_histogram(
     scores: Mapping[str, Sequence[int]], *, cutoffs: Mapping[str, int] | None = None
 ) -> bytes:
-    """Draw how the judge's scores are spread, one panel a role on one pair of axes' scales.
+    """Draw the distribution of the judge's scores, one panel a role, all with the same scales.
 
     Args:
         scores: scores of 1-100 by role name, without nulls.
-        cutoffs: lowest kept score by length kind, drawn as lines, once the cut is made.
+        cutoffs: lowest kept score by length kind, drawn as lines; None before the cut.
 
     Raises:
         ValueError: there is no score.
@@ -116,9 +116,9 @@ def retrieval_bars(bars: Sequence[ScoreBar], *, title: str = "") -> bytes:
     """Draw a panel a metric with a bar a recipe, its interval, and a dashed line at chance level.
 
     Args:
-        bars: values on a scale of 0 to 1, drawn in percent; recipes and metrics are drawn in the
-            order in which they come.
-        title: what was measured, such as the benchmark's name.
+        bars: values on a scale of 0 to 1, drawn in percent; recipes and metrics keep the order of
+            their first bars.
+        title: title, such as the name of the benchmark.
 
     Raises:
         ValueError: there is nothing to draw, or a recipe has two values of one metric.
@@ -147,11 +147,11 @@ def retrieval_bars(bars: Sequence[ScoreBar], *, title: str = "") -> bytes:
 
 
 def size_histogram(widths: Sequence[int], heights: Sequence[int]) -> bytes:
-    """Draw how large a shard's images are: shorter side, and width / height.
+    """Draw the distribution of the sizes of a shard's images: shorter side, and width / height.
 
     Args:
-        widths: px, one an image.
-        heights: px, one an image.
+        widths: width of each image, px.
+        heights: height of each image, px.
 
     Raises:
         ValueError: there is no image, or the two differ in number.
@@ -170,7 +170,7 @@ def size_histogram(widths: Sequence[int], heights: Sequence[int]) -> bytes:
     ):
         plain_axes(panel)
         low, high = float(values.min()), float(values.max())
-        spread = (high - low) or max(1.0, 0.1 * high)  # one size only: still a bar of some width
+        spread = (high - low) or max(1.0, 0.1 * high)  # one size only: a bar with some width
         middle = (low + high) / 2
         panel.hist(values, bins=24, range=(middle - 0.52 * spread, middle + 0.52 * spread))
         for patch in panel.patches:
@@ -187,11 +187,11 @@ def size_histogram(widths: Sequence[int], heights: Sequence[int]) -> bytes:
 def kept_share_by_role(
     survivors: Mapping[str, Mapping[str, tuple[int, int]]], keep_share: float
 ) -> bytes:
-    """Draw which share of its captions each role keeps, a bar a length kind.
+    """Draw the kept share of each role's captions, with one bar a length kind.
 
     Args:
-        survivors: by role, by length kind: (kept, candidates).
-        keep_share: the share asked for over all roles, drawn as a dashed line.
+        survivors: (kept, candidates) by role and length kind.
+        keep_share: the configured share over all roles, drawn as a dashed line.
 
     Raises:
         ValueError: there is no role.
@@ -232,7 +232,7 @@ def kept_share_by_role(
 def _draw_bars(
     panel: Axes, metric: str, recipes: Sequence[str], bars: Sequence[ScoreBar | None]
 ) -> None:
-    """Draw one metric: a horizontal bar a recipe, so that names need no turning."""
+    """Draw one metric with horizontal bars, so that the names of recipes need no rotation."""
     plain_axes(panel, grid="x")
     panel.set_title(_label(metric), **TITLE)
     for row, bar in enumerate(bars):
@@ -271,5 +271,5 @@ def _count(number: int) -> str:
 
 
 def _label(text: str, width: int = 36) -> str:
-    """Shorten a name, and keep matplotlib from reading dollar signs in it as a formula."""
+    """Shorten a name, and escape dollar signs, which matplotlib would read as a formula."""
     return textwrap.shorten(text, width, placeholder=" …").replace("$", r"\$")

@@ -1,4 +1,4 @@
-"""Charts of a round of CADS: how many judges agreed, and how each member fares."""
+"""Charts of a round of CADS: the agreement of the judges, and the rates of each member."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rolesynth_assets.pictures.style import BAD, FAINT, GOOD, INK, PAPER, SERIES
 
 @dataclass(frozen=True)
 class MemberRate:
-    """One member's counts: what it solved of what it judged, what was kept of what it wrote."""
+    """One member's counts: candidates that it solved, judged, had kept, and wrote."""
 
     name: str
     solved: int
@@ -21,11 +21,11 @@ class MemberRate:
 
 
 def consensus_histogram(counts: Sequence[int], *, title: str = "") -> bytes:
-    """Draw how many candidates reached which C, coloured by what becomes of them.
+    """Draw the number of candidates for each C, coloured by their fate.
 
     Args:
-        counts: candidates with C = 0, 1, ..., K.
-        title: such as the domain and the round.
+        counts: number of candidates with C = 0, 1, ..., K.
+        title: title, such as the domain and the round.
 
     Raises:
         ValueError: no candidate is decided, or there is no judge.
@@ -60,8 +60,8 @@ def member_rates(rates: Sequence[MemberRate], *, title: str = "") -> bytes:
     """Draw each member's solve rate as a judge and keep rate as a writer, with their counts.
 
     Args:
-        rates: one a member; a rate of nothing is left out.
-        title: such as the domain and the round.
+        rates: counts of each member; a rate without a denominator is shown as "none".
+        title: title, such as the domain and the round.
 
     Raises:
         ValueError: there is no member.
@@ -102,7 +102,7 @@ def member_rates(rates: Sequence[MemberRate], *, title: str = "") -> bytes:
 
 
 def _fate(consensus: int, judges: int) -> tuple[str, str]:
-    """What becomes of a candidate with a C, and its colour."""
+    """Return the fate of a candidate with the given C, and its colour."""
     if consensus == 0:
         return "discarded", BAD
     return ("kept", GOOD) if consensus == judges else ("kept and hard", SERIES[1])

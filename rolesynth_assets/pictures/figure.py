@@ -1,7 +1,7 @@
-"""A blank figure in the pictures' look, and how it becomes a PNG.
+"""Blank figures in the common style of the pictures, and their encoding as PNG.
 
-Figures are made object by object, never through pyplot: there is no global state to leak from one
-run of a long-lived code server to the next.
+Figures are created as objects, never through pyplot, whose global state would leak from one run of
+a long-lived code server to the next.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def new_figure(height: float) -> Figure:
 
 
 def plain_axes(panel: Axes, grid: str = "y") -> None:
-    """Take away the frame, keep a faint grid on one axis."""
+    """Remove the frame, and keep a faint grid on one axis."""
     panel.spines[["top", "right", "left"]].set_visible(False)
     panel.spines["bottom"].set_color(FAINT)
     panel.tick_params(colors=FAINT, labelsize=10.5, length=0)

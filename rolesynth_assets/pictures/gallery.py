@@ -1,4 +1,4 @@
-"""One image beside everything its roles wrote about it."""
+"""The gallery picture: one image beside the captions of all roles."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class GalleryCaption:
     Attributes:
         role: role name.
         length: "long" or "short".
-        text: the caption, None if there is none.
-        score: the judge's score, None if it is not judged yet or has none.
-        kept: whether it is trained on, None before the cut.
-        reason: why there is no text, no score, or why it is dropped.
+        text: the caption; None if there is none.
+        score: the judge's score; None if it is not judged yet or has none.
+        kept: whether the filter kept it; None before the cut.
+        reason: why it has no text or no score, or why it was dropped.
     """
 
     role: str
@@ -53,15 +53,15 @@ class GalleryCaption:
 
 
 def caption_gallery(image: bytes, captions: Sequence[GalleryCaption], *, note: str = "") -> bytes:
-    """Draw an image at the left and its captions at the right, by role, the long one first.
+    """Draw an image on the left and its captions on the right, by role, the long one first.
 
     Args:
         image: the encoded image.
-        captions: its captions; roles are drawn in the order in which they come.
-        note: a line below the image, such as which model wrote the captions.
+        captions: its captions; roles keep the order of their first captions.
+        note: text below the image, such as the model that wrote the captions.
 
     Returns:
-        A PNG of `pictures.png.MAX_BYTES` at most.
+        A PNG of at most `pictures.png.MAX_BYTES`.
 
     Raises:
         ValueError: there is no caption.
@@ -116,7 +116,7 @@ def _entry_height(lines: Sequence[str]) -> int:
 def _draw_block(
     pen: ImageDraw.ImageDraw, top: int, role: str, entries: Sequence[GalleryCaption], colour: str
 ) -> int:
-    """Draw one role's captions under its name; returns where the next block starts."""
+    """Draw one role's captions under its name; return the top of the next block."""
     left = _left()
     bottom = top + _block_height(entries)
     pen.rectangle((left - 14, top + 2, left - 11, bottom - 18), fill=colour)
@@ -134,7 +134,7 @@ def _draw_block(
 
 
 def _draw_mark(pen: ImageDraw.ImageDraw, y: int, entry: GalleryCaption) -> None:
-    """Write length kind and score, and under them whether the caption is kept."""
+    """Write the length kind and the score, and below them whether the caption is kept."""
     right = WIDTH - _MARGIN
     score = "" if entry.score is None else f"  {entry.score}"
     pen.text((right, y + 1), f"{entry.length}{score}", fill=FAINT, font=font(13), anchor="ra")

@@ -1,9 +1,9 @@
-"""The one writer of Markdown: every page, table, card and metadata value is built from it.
+"""The Markdown writer of all pages, tables, cards and metadata values.
 
-Captions, problems, rationales, role names and file names are data of someone else's making. A
-renderer must show them letter by letter: no link, no picture, no HTML element may come of them. So
-a plain `str` is always escaped, and only what this module returns, a `Markdown`, is taken as it is.
-Pictures are data URLs of PNGs that were drawn here.
+Captions, problems, rationales, role names and file names are untrusted data. A renderer must show
+them character by character, and they must not become a link, a picture or an HTML element. A plain
+`str` is therefore always escaped, and only a `Markdown`, which this module returns, is used as it
+is. Pictures are data URLs of PNGs that this package has drawn.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _RULES = {"l": "---", "r": "---:"}
 
 _BREAK = "\N{ZERO WIDTH SPACE}"
 _ADDRESS = re.compile(r"(?i)(?<=:)(?=//)|(?<=www)(?=\.)|(?<=[\w.+-])(?=@[\w-]*\.)")
-"""Where GFM sees a bare address. The renderer of the Dagster UI looks for addresses once more after
-it has read escapes and entities, so only a character in between helps."""
+"""The places at which GFM recognises a bare address. The renderer of the Dagster UI searches for
+addresses again after it has resolved escapes and entities, so only an inserted character helps."""
 _MARKUP = re.compile(
     r"""[\\`*\[\]|~$]            # escapes, code, emphasis, links, cells, strikethrough, formulas
       | !(?=\[)                   # a picture
@@ -37,7 +37,7 @@ _DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 class Markdown(str):
-    """Text that is Markdown already, made by this module; a plain `str` is escaped."""
+    """Text that is already Markdown, created by this module; a plain `str` is escaped."""
 
     __slots__ = ()
 
@@ -45,9 +45,9 @@ class Markdown(str):
 def text(value: object) -> Markdown:
     """Return `value` as a line of its own that shows exactly its characters.
 
-    Runs of white space become one space; control characters, marks that turn the direction of
-    writing and halves of surrogate pairs become U+FFFD. A bare address gets a zero-width space, so
-    that it is no link.
+    Runs of white space become one space. Control characters, marks that change the writing
+    direction and halves of surrogate pairs become U+FFFD. A bare address gets a zero-width space,
+    so that it does not become a link.
     """
     if isinstance(value, Markdown):
         return value
@@ -55,7 +55,7 @@ def text(value: object) -> Markdown:
 
 
 def cell(value: object) -> Markdown:
-    """Return `value` as `text` does, for the inside of a line: a cell, a name, a label."""
+    """Return `value` as `text` does, for use within a line, such as a cell, a name or a label."""
     if isinstance(value, Markdown):
         return value
     line = _ADDRESS.sub(_BREAK, _one_line(str(value)))
@@ -64,7 +64,7 @@ def cell(value: object) -> Markdown:
 
 
 def code(value: object) -> Markdown:
-    """Return one line in the letters of a program; plain text where a code span cannot hold it."""
+    """Return one line as a code span, or as plain text if a code span cannot hold it."""
     line = _one_line(str(value))
     if not line or any(mark in line for mark in "`|\\"):
         return cell(line)
@@ -93,15 +93,15 @@ def quote(value: str) -> Markdown:
 
 
 def table(head: Sequence[object], rows: Iterable[Sequence[object]], align: str = "") -> Markdown:
-    """Return a table; every cell that is no `Markdown` yet is escaped.
+    """Return a table; every cell that is not a `Markdown` is escaped.
 
     Args:
         head: titles of the columns.
-        rows: as many cells each.
-        align: a letter ``l`` or ``r`` for each column; all to the left by default.
+        rows: rows with one cell for each column.
+        align: a letter ``l`` or ``r`` for each column; all left-aligned by default.
 
     Raises:
-        ValueError: a row has another number of cells than the head.
+        ValueError: a row and the head differ in their number of cells.
     """
     rules = [Markdown(_RULES[side]) for side in align or "l" * len(head)]
     lines = []
@@ -113,14 +113,14 @@ def table(head: Sequence[object], rows: Iterable[Sequence[object]], align: str =
 
 
 def image(png: bytes, alt: str) -> Markdown:
-    """Return a PNG as a picture that its own data URI holds.
+    """Return a PNG as a Markdown picture with a data URI.
 
     Args:
         png: an encoded picture of at most `MAX_BYTES`.
-        alt: what the picture shows, for those who do not see it.
+        alt: description of the picture, for readers who cannot see it.
 
     Raises:
-        ValueError: the bytes are no PNG, or too many for an event log.
+        ValueError: the bytes are not a PNG, or too many for an event log.
     """
     if not png.startswith(_SIGNATURE):
         raise ValueError(f"picture {alt!r} is no PNG: it starts with {png[:8]!r}")
@@ -134,7 +134,7 @@ def image(png: bytes, alt: str) -> Markdown:
 
 
 def holds_image(markdown: str | None) -> bool:
-    """Tell whether Markdown shows a picture that it holds itself."""
+    """Return whether Markdown contains a picture with a data URI."""
     return f"]({_DATA_URI}" in (markdown or "")
 
 

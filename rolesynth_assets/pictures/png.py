@@ -1,4 +1,4 @@
-"""Pictures as PNG files small enough to be stored in an event log."""
+"""Encoding of pictures as PNG files that are small enough for an event log."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ if TYPE_CHECKING:
     from PIL import Image
 
 MAX_BYTES = 150_000
-"""Bound on one picture: it stands as base64 in the metadata of every materialization."""
+"""Bound on one picture, which is stored as base64 in the metadata of every materialization."""
 
 WIDTH = 900
-"""Pixels across that the Dagster UI shows a picture in."""
+"""Width in px at which the Dagster UI shows a picture."""
 
 _PALETTES = (256, 64)
-_SMALLEST = 64  # px; below it there is nothing left to look at
+_SMALLEST = 64  # px; a smaller picture is of no use
 
 
 def encode_png(picture: Image.Image, max_bytes: int = MAX_BYTES) -> bytes:
     """Encode an RGB picture as a PNG of at most `max_bytes`.
 
-    First lossless; then with fewer and fewer colours; then, for a photograph's worth of detail,
-    scaled down as well.
+    The picture is encoded without loss if it fits, else with fewer colours, else also scaled down,
+    as a detailed photograph needs.
 
     Raises:
         ValueError: not even a thumbnail of the picture fits.
@@ -38,7 +38,7 @@ def encode_png(picture: Image.Image, max_bytes: int = MAX_BYTES) -> bytes:
             encoded = _save(scaled.quantize(colours, method=Image.Quantize.MEDIANCUT))
             if len(encoded) <= max_bytes:
                 return encoded
-        shrink = min(0.95, 0.97 * math.sqrt(max_bytes / len(encoded)))  # bytes follow the area
+        shrink = min(0.95, 0.97 * math.sqrt(max_bytes / len(encoded)))  # bytes grow with the area
         side = round(shrink * scaled.width), round(shrink * scaled.height)
         if min(side) < _SMALLEST:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""Problems of CADS as people look at them: image, question, reference, every judge's answer."""
+"""The sheet of CADS problems for readers: image, question, reference and the judges' answers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ANSWER_LINES = 2
 
 @dataclass(frozen=True)
 class ShownAnswer:
-    """One judge's answer; `correct` is None where there is no result, and `text` then says why."""
+    """One judge's answer; if there is no result, `correct` is None and `text` gives the reason."""
 
     judge: str
     text: str
@@ -38,12 +38,12 @@ class ShownProblem:
     """One problem of the sheet.
 
     Attributes:
-        image: encoded.
-        question: with its options on lines of their own.
+        image: the encoded image.
+        question: the question, with its options on lines of their own.
         reference: the writer's answer.
-        answers: of every judge.
+        answers: answers of all judges.
         facts: a line above the question, such as strategy, writer and C.
-        note: a line below the answers, such as an extra check that objects; may be empty.
+        note: a line below the answers, such as the finding of an extra check; may be empty.
     """
 
     image: bytes
@@ -62,19 +62,19 @@ class _Row:
     bold: bool = False
     indent: int = 0
     advance: int = _LINE
-    mark: str = ""  # at the left of an indented text
+    mark: str = ""  # label to the left of an indented text
 
 
 def problem_sheet(problems: Sequence[ShownProblem], *, title: str = "", note: str = "") -> bytes:
-    """Draw problems one below the other, the image at the left and the words at the right.
+    """Draw problems one below the other, with the image on the left and the text on the right.
 
     Args:
-        problems: drawn in the order in which they come; about four stay readable.
-        title: a line above all.
+        problems: problems in the order of drawing; about four stay readable.
+        title: a line above all problems.
         note: a smaller line below the title.
 
     Returns:
-        A PNG of `pictures.png.MAX_BYTES` at most.
+        A PNG of at most `pictures.png.MAX_BYTES`.
 
     Raises:
         ValueError: there is no problem.
@@ -123,7 +123,7 @@ def _draw_problem(
 
 
 def _rows(problem: ShownProblem) -> list[_Row]:
-    """Set the words of a problem: facts, question, reference, answers, note."""
+    """Return the lines of a problem: facts, question, reference, answers, note."""
     rows = _wrapped(problem.facts, FAINT, _SMALL, _SMALL_LINE, 2)
     question = [
         row

@@ -1,4 +1,4 @@
-"""The look that all pictures share: colours, letters, and text set by pixel width."""
+"""The common style of all pictures: colours, fonts, and line breaks by pixel width."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ GOOD = "#0b7a5e"
 BAD = "#b3432b"
 
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#a5498f", "#b8860b", "#3b8fc4", "#555b66")
-"""Colours told apart by colour-blind readers too (after Okabe and Ito 2008), dark on white."""
+"""Colours that colour-blind readers can distinguish (after Okabe and Ito 2008), dark on white."""
 
 
 def series_colour(index: int) -> str:
-    """Return the colour of the series `index`; they repeat after seven."""
+    """Return the colour of series `index`; colours repeat after seven."""
     return SERIES[index % len(SERIES)]
 
 
 @cache
 def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """Return DejaVu Sans at `size` px; it comes with matplotlib, so no system font is needed."""
+    """Return DejaVu Sans at `size` px, which comes with matplotlib, so no system font is needed."""
     import matplotlib
     from PIL import ImageFont
 
@@ -39,7 +39,7 @@ def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
 def wrap(text: str, face: ImageFont.FreeTypeFont, width: int, max_lines: int) -> list[str]:
     """Break `text` into lines of at most `width` px; the last line ends in an ellipsis if cut.
 
-    A word wider than a line is broken where it fits.
+    A word that is wider than a line is split.
     """
     lines: list[str] = [""]
     words = text.split()

@@ -1,4 +1,4 @@
-"""A grid of a shard's images."""
+"""The thumbnail grid of a shard's images."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ _CAPTION = 26
 def thumbnail_grid(
     images: Sequence[bytes], *, total: int | None = None, columns: int = 8, rows: int = 4
 ) -> bytes:
-    """Draw a shard's first images as a grid, each as a whole inside its cell.
+    """Draw a shard's first images as a grid, each scaled to fit its cell.
 
     Args:
         images: encoded images; those beyond columns x rows are not drawn.
-        total: images in the shard, for the line below the grid; by default those given.
-        columns: cells across.
-        rows: cells down, at most; rows without an image are not drawn.
+        total: number of images in the shard, for the line below the grid; by default the number of
+            `images`.
+        columns: cells in a row.
+        rows: most rows; rows without an image are not drawn.
 
     Returns:
-        A PNG of `pictures.png.MAX_BYTES` at most.
+        A PNG of at most `pictures.png.MAX_BYTES`.
 
     Raises:
         ValueError: there is no image.
@@ -59,7 +60,7 @@ def fitted(encoded: bytes, width: int, height: int) -> Image.Image:
     from PIL import Image
 
     with Image.open(io.BytesIO(encoded)) as opened:
-        opened.draft("RGB", (width * 2, height * 2))  # a large JPEG is decoded small
+        opened.draft("RGB", (width * 2, height * 2))  # decodes a large JPEG at a smaller size
         image = opened.convert("RGBA")
     scale = min(width / image.width, height / image.height)
     size = max(1, round(image.width * scale)), max(1, round(image.height * scale))

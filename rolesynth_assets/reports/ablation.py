@@ -1,4 +1,4 @@
-"""The ablation report: recipes against each other, with intervals over seeds, in Markdown."""
+"""The ablation report: a Markdown comparison of recipes with intervals over seeds."""
 
 from __future__ import annotations
 
@@ -48,18 +48,18 @@ def ablation_markdown(
     """Write the ablation report.
 
     Args:
-        scores: rows of the warehouse's `benchmark_scores` table, of all recipes to be shown.
-        baselines: baseline recipe per recipe; a recipe without one shows no difference.
-        descriptions: one line per recipe, listed under the tables.
-        stand_in: sentence that names the stand-in models behind the numbers, shown on top.
-        level: of the intervals over seeds.
+        scores: rows of the warehouse's `benchmark_scores` table for all recipes to show.
+        baselines: baseline recipe by recipe; a recipe without one has no row of differences.
+        descriptions: one line per recipe, listed below the tables.
+        stand_in: sentence that names the stand-in models behind the numbers, shown at the top.
+        level: level of the intervals over seeds.
 
     Returns:
         A Markdown page: per benchmark one table of scores in per cent (recipes as rows after the
         chance level, metrics as columns) and one of differences to the baseline.
 
     Raises:
-        ValueError: there is no score, or a (recipe, seed, benchmark, metric) is there twice.
+        ValueError: there is no score, or a (recipe, seed, benchmark, metric) occurs twice.
     """
     summary = summarise(scores, level)
     recipes = _ordered({recipe for recipe, _, _ in summary}, baselines)
@@ -84,11 +84,11 @@ def _reading(summary: Mapping[ScoreKey, SeededScore], level: float) -> str:
     seeds = sorted({len(score.by_seed) for score in summary.values()})
     over = (
         f"{level:.0%} intervals in brackets: Student t over seeds where a recipe has two seeds or "
-        "more, else a bootstrap over the benchmark's images, which knows nothing of other seeds."
+        "more, else a bootstrap over the benchmark's images, which does not cover other seeds."
     )
     many = (
-        "A difference is set in bold where its interval excludes zero; among many cells a few do "
-        "so by luck."
+        "A difference is bold if its interval excludes zero; among many cells a few do so by "
+        "chance."
     )
     return (
         f"Values are per cent, mean over seeds ({' or '.join(map(str, seeds))} per recipe). "
@@ -136,7 +136,7 @@ def _benchmark_section(
 
 
 def _ordered(recipes: set[str], baselines: Mapping[str, str]) -> list[str]:
-    """Recipes that serve as a baseline first, then by name."""
+    """Return the recipes that serve as a baseline, then the others, each by name."""
     serving = {baselines[recipe] for recipe in recipes if recipe in baselines}
     return sorted(recipes, key=lambda recipe: (recipe not in serving, recipe))
 
@@ -167,7 +167,7 @@ def score_bars(scores: pl.DataFrame) -> list[ScoreBar]:
     """Return one bar a recipe and metric: means over seeds of value and bootstrap interval.
 
     Args:
-        scores: rows of `benchmark_scores`, of one benchmark.
+        scores: rows of `benchmark_scores` for one benchmark.
     """
     import polars as pl
 
@@ -183,7 +183,7 @@ def write_ablation_report(
     """Write the ablation report of all recipes with scores to `path`, and return the page.
 
     Args:
-        path: Markdown file; its folder is made.
+        path: path of the Markdown file; its folder is created.
         scores: rows of `benchmark_scores`.
         recipes: all recipes by name, for descriptions and baselines.
         embedded: whether an embedded model wrote or judged the captions.

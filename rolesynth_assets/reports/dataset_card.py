@@ -1,4 +1,4 @@
-"""The dataset card of a role set's pairs, in Markdown."""
+"""The dataset card of a role set's pairs in Markdown."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rolesynth_assets.pictures.markdown import bold, cell, code, heading, table,
 
 @dataclass(frozen=True)
 class RoleRow:
-    """One role: what it looks for, and its captions before and after the filter."""
+    """One role: its expertise, and the number of its captions before and after the filter."""
 
     name: str
     expertise: str
@@ -21,7 +21,7 @@ class RoleRow:
 
 @dataclass(frozen=True)
 class LengthRow:
-    """One length kind: its captions, the cut, and words per kept caption."""
+    """One length kind: number of captions, cut-off score, and words per kept caption."""
 
     length: str
     captions: int
@@ -34,7 +34,7 @@ class LengthRow:
 
 @dataclass(frozen=True)
 class Source:
-    """Where images or artwork come from, with the licence text the caller vouches for."""
+    """A source of images or artwork, with the licence text that the caller vouches for."""
 
     name: str
     licence: str
@@ -42,23 +42,23 @@ class Source:
 
 @dataclass(frozen=True)
 class DatasetCard:
-    """Everything a dataset card says.
+    """The facts of a dataset card.
 
     Attributes:
-        role_set: Name of the role set.
-        description: What the role set is for.
-        images: Images with at least one kept caption.
-        images_total: Images offered.
-        roles: One row each.
-        lengths: One row each.
-        captioner: Model that wrote the captions.
-        judge: Model that scored them; None where nothing was scored.
-        keep_share: Share the filter was asked to keep; None where nothing was cut.
-        dropped: Count per reason of captions that are not in the set, failed replies included.
-        diversity: Value per measure.
-        filter_quality: Measure to value, such as precision and recall, where the truth is known.
-        sources: Where the images come from.
-        digest: Content digest of the pairs.
+        role_set: name of the role set.
+        description: purpose of the role set.
+        images: number of images with at least one kept caption.
+        images_total: number of images with captions or failed requests.
+        roles: one row for each role.
+        lengths: one row for each length kind.
+        captioner: model that wrote the captions.
+        judge: model that scored them; None if nothing was scored.
+        keep_share: share that the filter was configured to keep; None if nothing was cut.
+        dropped: number of captions that are not in the set by reason, including failed replies.
+        diversity: value of each measure.
+        filter_quality: value of each measure, such as precision and recall, if the truth is known.
+        sources: sources of the images.
+        digest: content digest of the pairs.
     """
 
     role_set: str
@@ -81,8 +81,8 @@ def dataset_card_markdown(card: DatasetCard) -> str:
     """Write the card.
 
     Raises:
-        ValueError: a source is missing or has no licence text, or the counts of roles and lengths
-            contradict each other.
+        ValueError: there is no source, a source has no licence text, or the counts of roles and
+            lengths contradict each other.
     """
     if not card.sources or not all(source.licence.strip() for source in card.sources):
         raise ValueError(
@@ -122,21 +122,24 @@ def _models(card: DatasetCard) -> str:
 
 def _model(identity: ModelIdentity) -> str:
     name = f"{code(identity.model)}, revision {code(identity.revision)}"
-    if identity.engine:  # rows hold model and revision alone, so a real model's is not known
+    if identity.engine:  # rows do not record the engine of a real model
         name += f", engine {cell(identity.engine)}"
     if not identity.stand_in:
         return name
     return (
         f"{name}. {bold('A stand-in')}: a small embedded model in place of a real vision-language "
-        "model; its captions show the pipeline at work and are no training data of use elsewhere"
+        "model; its captions demonstrate the pipeline and are not useful as training data elsewhere"
     )
 
 
 def _roles(card: DatasetCard) -> str:
     rows = [
         [
-            *(role.name, role.expertise),
-            *(f"{role.captions:,}", f"{role.kept:,}", _share(role.kept, role.captions)),
+            role.name,
+            role.expertise,
+            f"{role.captions:,}",
+            f"{role.kept:,}",
+            _share(role.kept, role.captions),
         ]
         for role in card.roles
     ]
@@ -146,8 +149,12 @@ def _roles(card: DatasetCard) -> str:
 def _lengths(card: DatasetCard) -> str:
     rows = [
         [
-            *(row.length, f"{row.captions:,}", f"{row.kept:,}", _share(row.kept, row.captions)),
-            *("" if row.cutoff is None else f"{row.cutoff:g}", f"{row.mean_words:.1f}"),
+            row.length,
+            f"{row.captions:,}",
+            f"{row.kept:,}",
+            _share(row.kept, row.captions),
+            "" if row.cutoff is None else f"{row.cutoff:g}",
+            f"{row.mean_words:.1f}",
             f"{row.min_words} to {row.max_words}",
         ]
         for row in card.lengths
@@ -160,8 +167,8 @@ def _filter(card: DatasetCard) -> str:
     asked = (
         "No caption was cut by its score."
         if card.keep_share is None
-        else f"The {card.keep_share:.1%} of captions with the highest role-aware scores were to be "
-        "kept, by one cut over all images and roles."
+        else f"The filter was set to keep the {card.keep_share:.1%} of captions with the highest "
+        "role-aware scores, by one cut over all images and roles."
     )
     parts = ["## Filter", asked]
     if card.dropped:

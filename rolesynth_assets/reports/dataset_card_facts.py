@@ -1,4 +1,4 @@
-"""Collecting what a dataset card says from the tables behind it."""
+"""The facts of a dataset card, gathered from the tables."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STAND_INS = {NANO}
 def gather_card(
     store: StoreReader, warehouse: Warehouse, role_set: RoleSet, settings: Settings
 ) -> DatasetCard:
-    """Gather the facts of a role set's card from its rows, its cut and what was measured of it.
+    """Gather the facts of a role set's card from its rows, its cut and its measurements.
 
     Raises:
         ValueError: the role set has no pairs.
@@ -72,7 +72,7 @@ def gather_card(
 
 
 def _sources(images: set[str], embedded: set[str], licence: str) -> list[Source]:
-    """Name the embedded world and a user's own images, each only where some come from it."""
+    """Return the embedded world and the user's own images, each only if it provides images."""
     sources = [Source("Embedded world", LICENCE)] if images & embedded else []
     return [*sources, Source("Images", licence)] if images - embedded else sources
 

@@ -1,4 +1,4 @@
-"""Does GRPO on the synthetic problems beat the untrained model? A page that says what came out."""
+"""The R1 report, which compares GRPO on the synthetic problems with the untrained model."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 FEWEST_SEEDS = 3
-"""Seeds below which no verdict is given."""
+"""Smallest number of seeds for a verdict."""
 ALL = "all held-out problems"
 """The mean over benchmarks, each with the same weight."""
 
@@ -46,12 +46,12 @@ class Outcome(StrEnum):
 def against_baseline(ours: SeededScore, base: SeededScore, level: float = LEVEL) -> Interval | None:
     """Return the difference to a baseline with its Student t interval over our seeds.
 
-    A baseline of one seed is not trained: its one value stands against each of ours. One of several
-    seeds is paired by seed. All are measured on the same items, so the interval speaks of other
-    seeds, not of other items.
+    A baseline with one seed is untrained: its one value is compared with each of ours. A baseline
+    with several seeds is paired by seed. All are measured on the same items, so the interval covers
+    the variation over seeds, not over items.
 
     Returns:
-        None with fewer than two seeds in common, which have no spread.
+        The interval, or None if there are fewer than two differences, which have no spread.
     """
     if len(base.by_seed) == 1:
         (value,) = base.by_seed.values()
@@ -63,7 +63,7 @@ def against_baseline(ours: SeededScore, base: SeededScore, level: float = LEVEL)
 
 
 def outcome(difference: Interval | None, seeds: int) -> Outcome:
-    """Return the verdict on a difference measured with that many seeds."""
+    """Return the verdict on a difference that was measured with `seeds` seeds."""
     if difference is None or seeds < FEWEST_SEEDS:
         return Outcome.TOO_FEW_SEEDS
     if difference.low > 0:
@@ -77,16 +77,16 @@ def r1_markdown(
     """Write the comparison of all measured recipes.
 
     Args:
-        scores: rows of the warehouse's `r1_scores`.
+        scores: rows of the warehouse's table `r1_scores`.
         recipes: all recipes by name, for baselines and descriptions.
-        level: of the intervals over seeds.
+        level: level of the intervals over seeds.
 
     Returns:
         A Markdown page: a table per benchmark and one of the mean over benchmarks, accuracies and
         differences in per cent, and a verdict for each recipe.
 
     Raises:
-        ValueError: there is no accuracy, or a (recipe, seed, benchmark) is there twice.
+        ValueError: there is no accuracy, or a (recipe, seed, benchmark) occurs twice.
     """
     import polars as pl
 
@@ -113,7 +113,7 @@ def r1_markdown(
 
 
 def write_r1_report(path: Path, scores: pl.DataFrame, recipes: Mapping[str, R1Recipe]) -> str:
-    """Write `r1_markdown` to a file, whose folder is made, and return the page."""
+    """Write `r1_markdown` to a file, whose folder is created, and return the page."""
     page = r1_markdown(scores, recipes)
     write_text(path, page)
     return page
@@ -124,7 +124,9 @@ def rollouts_markdown(rollouts: Sequence[Rollout]) -> str:
     rows = [
         [
             *(said.strip() or "-" for said in (r.question, r.solution, r.before)),
-            *(f"{r.reward_before:.1f}", r.after.strip() or "-", f"{r.reward_after:.1f}"),
+            f"{r.reward_before:.1f}",
+            r.after.strip() or "-",
+            f"{r.reward_after:.1f}",
         ]
         for r in rollouts
     ]
@@ -132,7 +134,7 @@ def rollouts_markdown(rollouts: Sequence[Rollout]) -> str:
 
 
 def _over_benchmarks(rows: pl.DataFrame) -> pl.DataFrame:
-    """Add the mean over benchmarks, of the recipes and seeds that were measured on all of them."""
+    """Return means over benchmarks for the recipes and seeds that were measured on all of them."""
     import polars as pl
 
     total = rows["benchmark"].n_unique()

@@ -1,9 +1,8 @@
-"""Digests: the identity of a row and the version of a partition.
+"""Digests: the identity of a row and the data version of a partition.
 
-Two rows are the same row when their ids are equal, and two partitions have the same data version
-when their content digests are equal. Both must stay equal across machines, library versions and
-the order in which rows were written, so everything here is sha256 over bytes whose layout is fixed
-in this file.
+Two rows are the same row if their ids are equal, and two partitions have the same data version if
+their content digests are equal. Both must not depend on the machine, on library versions or on the
+order in which rows were written, so all digests are sha256 over bytes whose layout this file fixes.
 """
 
 from __future__ import annotations
@@ -21,17 +20,17 @@ SEED_SPACE = 2**31  # samplers take a signed 32-bit seed
 def digest(*parts: str | bytes | int) -> str:
     """Hash `parts` into one id.
 
-    Every part is written with its type and its length, so neither ("ab", "c") and ("a", "bc") nor
-    1 and "1" can meet.
+    Every part is hashed with its type and its length, so neither ("ab", "c") and ("a", "bc") nor 1
+    and "1" give the same id.
 
     Args:
-        *parts: Text (hashed as UTF-8), bytes or integers, in a fixed order.
+        *parts: text (hashed as UTF-8), bytes or integers, in a fixed order.
 
     Returns:
         64 lower-case hex characters.
 
     Raises:
-        TypeError: A part is of another type; a float, for one, has no single spelling.
+        TypeError: a part is of another type, such as a float, which has no single spelling.
     """
     return _hasher(parts).hexdigest()
 
@@ -73,30 +72,30 @@ def image_id(encoded: bytes) -> str:
 
 
 def seed_from(*parts: str | bytes | int) -> int:
-    """Draw the sampling seed that belongs to `parts`, an integer in [0, 2**31)."""
+    """Return the sampling seed of `parts`, an integer in [0, 2**31)."""
     return int(digest(*parts)[:8], 16) % SEED_SPACE
 
 
 def table_digest(rows: pa.Table, content: Sequence[str]) -> str:
-    """Digest the `content` columns of `rows`, whatever their order and chunking.
+    """Digest the `content` columns of `rows`, independent of row order and chunking.
 
     Rows are sorted by the content columns, the key first. Then each column is hashed as a whole:
-    which rows are null, the lengths of text, the values end to end. That is one pass of sha256
+    the null flags, the lengths of text, and the concatenated values. This is one pass of sha256
     over a few large buffers, so a million captions take seconds.
 
     Args:
-        rows: Any table that has the content columns; other columns are ignored.
-        content: Column names, the key first.
+        rows: any table with the content columns; other columns are ignored.
+        content: column names, the key first.
 
     Returns:
         64 hex characters. An empty table has a digest too, which depends on `content` alone.
 
     Raises:
-        TypeError: A content column is neither text, binary, integer nor boolean.
+        TypeError: a content column is neither text, binary, integer nor boolean.
     """
     import pyarrow as pa
 
-    # large types first: one array of more than 2 GiB of text has no 32-bit offsets
+    # cast to large types first: an array with more than 2 GiB of text needs 64-bit offsets
     wide = pa.table({name: _widened(rows[name], name) for name in content})
     ordered = wide.sort_by([(name, "ascending") for name in content])
     hasher = hashlib.sha256()
@@ -107,7 +106,7 @@ def table_digest(rows: pa.Table, content: Sequence[str]) -> str:
 
 
 def _widened(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
-    """Cast a column to the one type of its kind that digests are defined on."""
+    """Cast a column to the type of its kind for which digests are defined."""
     import pyarrow as pa
 
     kind = column.type
@@ -141,7 +140,7 @@ def _hash_column(hasher: hashlib._Hash, column: pa.Array | pa.ChunkedArray) -> N
 
 
 def _value_bytes(values: pa.Array) -> memoryview | bytes:
-    """The values of a null-free array, end to end, without a copy."""
+    """Return the concatenated values of an array without nulls, without a copy."""
     import pyarrow as pa
 
     if not len(values):

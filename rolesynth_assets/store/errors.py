@@ -1,4 +1,4 @@
-"""What the store refuses to do. Every message says to which table, and the way out."""
+"""The errors of the store; each message names the table and the way out."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ class SchemaMismatchError(StoreError):
 
 
 class DuplicateKeyError(StoreError):
-    """One write holds the same key twice, so which row is meant cannot be known."""
+    """One write holds a key twice, so it is unclear which row to store."""
 
 
 class EmptyReplaceError(StoreError):
-    """A partition would be replaced by nothing, which is mostly a source that failed."""
+    """A partition would be replaced by zero rows, which usually means that a source failed."""
 
 
 class MissingVersionError(StoreError):
-    """A version of a table was asked for that was never written, or was cleaned up."""
+    """The requested version of a table was never written, or was cleaned up."""
 
 
 class MissingRowError(StoreError):
-    """A row was asked for by its key and is not in the partition."""
+    """The partition has no row with a requested key."""

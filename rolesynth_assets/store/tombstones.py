@@ -1,4 +1,4 @@
-"""Tombstones: images that were withdrawn and must not come back."""
+"""Tombstones of images that were withdrawn and must not be ingested again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
 CLOCK_NS = 100_000_000
-"""Nanoseconds within which two changes of a file may get the same time stamp."""
+"""Nanoseconds within which two changes of a file may have the same time stamp."""
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ class Tombstone:
 
     Attributes:
         image_id: sha256 of its source bytes.
-        reason: why it had to go, in a person's words.
-        withdrawn_at: when, ISO 8601 in UTC.
+        reason: reason for the withdrawal, as a person gave it.
+        withdrawn_at: time of the withdrawal, ISO 8601 in UTC.
         shards: image shards that held it.
-        sources: files or tar members that it was read from; they are not ours to delete.
+        sources: files or tar members that it was read from, which the platform does not delete.
     """
 
     image_id: str
@@ -37,12 +37,12 @@ class Tombstone:
 
     @property
     def says(self) -> str:
-        """One line for whoever offers the image again."""
+        """The detail of the reject if the image is ingested again, one line."""
         return f"withdrawn on {self.withdrawn_at[:10]}: {self.reason}"
 
 
 def now() -> str:
-    """The time for a tombstone, ISO 8601 in UTC, to the second."""
+    """Return the current time for a tombstone, ISO 8601 in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
@@ -62,7 +62,7 @@ def read_tombstones(warehouse: TableReader) -> dict[str, Tombstone]:
 
 
 def write_tombstone(warehouse: Warehouse, tombstone: Tombstone) -> None:
-    """Store a tombstone; one that stands for the same image is replaced."""
+    """Store a tombstone, replacing an earlier one of the same image."""
     import polars as pl
 
     row = {
@@ -79,7 +79,7 @@ def lift_tombstones(warehouse: Warehouse, image_ids: Collection[str]) -> list[To
     """Remove tombstones, so that the images may be ingested again.
 
     Returns:
-        Those that stood and stand no more.
+        The removed tombstones.
     """
     standing = read_tombstones(warehouse)
     lifted = [standing[image] for image in sorted(set(image_ids)) if image in standing]
@@ -91,25 +91,25 @@ def lift_tombstones(warehouse: Warehouse, image_ids: Collection[str]) -> list[To
 
 
 class Withdrawn(Mapping[str, str]):
-    """What each tombstone says, by image id, at the moment of asking.
+    """The current line of each tombstone (`Tombstone.says`) by image id.
 
-    For work that lasts: somebody may withdraw an image meanwhile. An access costs a look at the
-    warehouse file's time stamp, some microseconds; the tombstones are read again when it changed.
+    It is for long work, during which a person may withdraw an image. An access reads the time stamp
+    of the warehouse file, which takes some microseconds, and the tombstones if it has changed.
     """
 
     def __init__(self, warehouse: Warehouse) -> None:
-        """Nothing is read yet."""
+        """Prepare without reading anything."""
         self._warehouse = warehouse
         self._files = (str(warehouse.path), f"{warehouse.path}.wal")
         self._seen: tuple[tuple[int, int], ...] | None = None
         self._says: dict[str, str] = {}
 
     def __getitem__(self, image_id: str) -> str:
-        """Return what an image's tombstone says."""
+        """Return the line of an image's tombstone."""
         return self._current()[image_id]
 
     def __contains__(self, image_id: object) -> bool:
-        """Tell whether an image was withdrawn."""
+        """Return whether an image was withdrawn."""
         return image_id in self._current()
 
     def __iter__(self) -> Iterator[str]:
@@ -117,7 +117,7 @@ class Withdrawn(Mapping[str, str]):
         return iter(self._current())
 
     def __len__(self) -> int:
-        """Count the withdrawn images."""
+        """Return the number of withdrawn images."""
         return len(self._current())
 
     def _current(self) -> dict[str, str]:
@@ -125,14 +125,14 @@ class Withdrawn(Mapping[str, str]):
         if present != self._seen:
             read = read_tombstones(self._warehouse)
             self._says = {image: stone.says for image, stone in read.items()}
-            # a file that has just changed may change once more under the same stamp
+            # a file that has just changed may change again with the same time stamp
             settled = all(at < time.time_ns() - CLOCK_NS for at, _ in present)
             self._seen = present if settled else None
         return self._says
 
 
 def _stamp(path: str) -> tuple[int, int]:
-    """Return when a file was changed, in nanoseconds, and its bytes; zeros where there is none."""
+    """Return a file's time of change in ns and its size in bytes; zeros if it is missing."""
     try:
         found = os.stat(path)
     except FileNotFoundError:

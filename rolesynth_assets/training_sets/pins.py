@@ -1,7 +1,7 @@
-"""Which rows a training set had, for as long as a checkpoint made of it matters.
+"""Pins of training sets, from which the rows behind a checkpoint can be read later.
 
-The tables go on changing after a training. A pin names the Lance versions behind one content of a
-training set, and enough of the recipe to say of a single caption whether it was trained on.
+The tables change after a training. A pin records the Lance versions behind one content of a
+training set, and the part of the recipe that decides whether a caption was trained on.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 PINNED_TABLES = ("pairs", "images", "roles", "captions", "scores")
 SPARE = 4
-"""Times as many rows as are asked for that are read for the first of them; of 10 rows wanted, fewer
-than 10 are among the 40 expected 4 times in 10^9 (Poisson)."""
+"""Factor by which `first_pinned_rows` reads more rows than requested. For 10 rows, 40 are expected
+to be read, and fewer than 10 are found with a probability of 4 in 10^9 (Poisson)."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,14 @@ class Pin:
 
     Attributes:
         recipe: name of the recipe.
-        digest: `TrainingSet.digest`, which checkpoints made of it carry.
+        digest: `TrainingSet.digest`, which the manifests of its checkpoints record.
         recipe_digest: `Recipe.digest` at that time.
-        role_set: whose captions.
-        cut: which of them.
+        role_set: role set of the captions.
+        cut: selection of the captions.
         lengths: length kinds.
-        draw_seed: of the random cut.
-        draw_limits: random cut: the last lot that won, by length kind.
-        versions: Lance version by table, of `PINNED_TABLES`.
+        draw_seed: seed of the random cut.
+        draw_limits: for the random cut, the largest selected lot by length kind.
+        versions: the Lance version of each of `PINNED_TABLES`.
         run_id: the run that made the training set.
         sizes: number of pairs by role and length kind.
     """
@@ -80,7 +80,7 @@ class Pin:
 
     @property
     def candidates(self) -> str:
-        """SQL predicate on ``pairs`` of the rows that may have been chosen."""
+        """SQL predicate on ``pairs`` for the rows that may have been selected."""
         lengths = any_key("length", self.lengths)
         if self.cut is Cut.RANDOM:
             return f"({lengths}) AND (score IS NOT NULL OR kept)"
@@ -90,15 +90,15 @@ class Pin:
 def pin_training_set(
     store: StoreReader, recipe: Recipe, pairs: pl.DataFrame, digest: str, version: int, run_id: str
 ) -> Pin:
-    """Describe a training set as it stands now.
+    """Pin a training set with the current versions of the tables.
 
     Args:
-        store: the tables, whose latest versions are where captions, scores and images came from.
+        store: the tables; captions, scores and images are those of their latest versions.
         recipe: the recipe.
-        pairs: what it selected (`selected_pairs`).
-        digest: of the training set.
-        version: Lance version of ``pairs`` that they were read from.
-        run_id: who makes it.
+        pairs: rows that the recipe selected (`selected_pairs`).
+        digest: digest of the training set.
+        version: the Lance version of ``pairs`` from which the rows were read.
+        run_id: run that makes the training set.
     """
     limits: dict[str, str] = {}
     if recipe.cut is Cut.RANDOM:
@@ -128,14 +128,14 @@ def sizes_of(rows: pl.DataFrame) -> dict[tuple[str, str], int]:
 
 
 def write_pin(warehouse: Warehouse, pin: Pin) -> None:
-    """Store a pin; one of the same recipe and content is replaced by it."""
+    """Store a pin, replacing an earlier one of the same recipe and content."""
     where = {"recipe": pin.recipe, "digest": pin.digest}
     warehouse.replace("training_set_pins", where, pin.row)
     warehouse.replace("training_set_sizes", where, _size_rows(pin))
 
 
 def read_pins(warehouse: TableReader) -> list[Pin]:
-    """Return all pins, by recipe and digest."""
+    """Return all pins, sorted by recipe and digest."""
     rows = warehouse.read("training_set_pins").sort("recipe", "digest")
     sizes: dict[tuple[str, str], dict[tuple[str, str], int]] = {}
     stored = warehouse.read("training_set_sizes").sort("role", "length")
@@ -169,12 +169,12 @@ def _size_rows(pin: Pin) -> pl.DataFrame:
 
 
 def pinned_rows(store: StoreReader, pin: Pin, version: int | None = None) -> pl.DataFrame:
-    """Read what a training set consists of, each caption once, sorted by caption id.
+    """Read the rows of a training set, each caption once, sorted by caption id.
 
     Args:
         store: the tables.
         pin: the training set.
-        version: Lance version of ``pairs``, by default the pinned one.
+        version: a Lance version of ``pairs``; by default the pinned one.
 
     Returns:
         ``caption_id``, ``image_id``, ``role``, ``length``.
@@ -188,7 +188,8 @@ def pinned_rows(store: StoreReader, pin: Pin, version: int | None = None) -> pl.
 def first_pinned_rows(store: StoreReader, pin: Pin, limit: int) -> pl.DataFrame:
     """Read the first `limit` of `pinned_rows` without reading the rest.
 
-    Caption ids are digests, so a share of the rows lies below the same share of all ids.
+    Caption ids are digests and thus uniform, so ids below a share of the id space select about that
+    share of the rows.
 
     Raises:
         MissingVersionError: the version was purged.
@@ -218,7 +219,7 @@ def _chosen(
 
 
 def trained_on(pin: Pin, rows: Sequence[Mapping[str, Any]]) -> bool:
-    """Say whether a training set has a caption, without looking at any other caption.
+    """Return whether a training set contains a caption, without reading any other caption.
 
     Args:
         pin: the training set.
@@ -231,7 +232,7 @@ def trained_on(pin: Pin, rows: Sequence[Mapping[str, Any]]) -> bool:
     if pin.cut is Cut.ALL:
         return True
     if pin.cut is Cut.SCORES:
-        return any(row["kept"] for row in of_length)  # kept in any shard is kept
+        return any(row["kept"] for row in of_length)  # one shard that kept it is enough
     first = of_length[0]
     limit = pin.draw_limits.get(first["length"], "")
     scored = any(row["score"] is not None or row["kept"] for row in of_length)

@@ -1,4 +1,4 @@
-"""From a recipe to the rows and images its models train on, pinned to one version of the pairs."""
+"""The rows and images that a recipe trains on, at one version of the pairs."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _COLUMNS = ["shard", "caption_id", "image_id", "role", "length", "text", "score"
 
 
 def selected_pairs(store: StoreReader, recipe: Recipe, version: int) -> pl.DataFrame:
-    """Return the pairs that `recipe` trains on, as they stood at a Lance version of ``pairs``.
+    """Return the pairs that `recipe` trains on, at a Lance version of ``pairs``.
 
     Raises:
-        EmptySelectionError: the cut leaves nothing.
-        MissingVersionError: that version is gone.
+        EmptySelectionError: the cut selects no row.
+        MissingVersionError: the version was purged.
     """
     pairs = store.read("pairs", {"role_set": recipe.role_set}, _COLUMNS, version=version)
     return select_rows(pl.DataFrame(pairs), recipe)
@@ -50,9 +50,9 @@ def training_set_row(
 
     Args:
         recipe: the recipe.
-        pairs: what it selected.
-        rows: the training set made of them.
-        version: Lance version of ``pairs`` that they were read from.
+        pairs: rows that it selected.
+        rows: the training set made of these rows.
+        version: the Lance version of ``pairs`` from which they were read.
     """
     row = {
         "recipe": recipe.name,

@@ -1,4 +1,4 @@
-"""Which captions of a role set a recipe trains on."""
+"""The selection of a role set's captions for a recipe."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from rolesynth_assets.store.digests import digest_each
 
 
 class EmptySelectionError(ValueError):
-    """A recipe's cut leaves nothing to train on."""
+    """A recipe's cut selects no caption to train on."""
 
 
 def select_rows(pairs: pl.DataFrame, recipe: Recipe) -> pl.DataFrame:
     """Return the rows of the pairs table that a recipe trains on.
 
-    A caption that stands in several shards counts once. The random cut draws, per length kind, as
-    many captions as the filter kept, out of those it scored; who is drawn depends on ``draw_seed``
-    and the caption's id alone, so one more candidate displaces at most one other.
+    A caption in several shards counts once. The random cut draws as many captions per length kind
+    as the filter kept, from the captions that it scored. The lot of a caption depends only on
+    ``draw_seed`` and its id, so one more candidate displaces at most one other.
 
     Args:
         pairs: rows of the ``pairs`` table of the recipe's role set, all shards: at least
@@ -34,7 +34,7 @@ def select_rows(pairs: pl.DataFrame, recipe: Recipe) -> pl.DataFrame:
     """
     once = (
         pairs.filter(pl.col("length").is_in(list(recipe.lengths)))
-        .sort("caption_id", "kept", descending=[False, True])  # kept in any shard is kept
+        .sort("caption_id", "kept", descending=[False, True])  # one shard that kept it is enough
         .unique("caption_id", keep="first", maintain_order=True)
     )
     if recipe.cut is Cut.ALL:
@@ -54,7 +54,7 @@ def select_rows(pairs: pl.DataFrame, recipe: Recipe) -> pl.DataFrame:
 
 
 def draw(seed: int, caption_ids: Iterable[str]) -> list[str]:
-    """Return each caption's lot in the random cut; the smallest lots win."""
+    """Return each caption's lot in the random cut, which selects the smallest lots."""
     return digest_each(("random cut", seed), caption_ids)
 
 

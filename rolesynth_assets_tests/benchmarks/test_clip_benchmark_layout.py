@@ -169,14 +169,14 @@ def _spoil(root: Path, name: str, content: bytes | None) -> None:
         (_retrieval, "test/s0000001.txt", b"\xff\xfe\xff", "no UTF-8"),
         (_retrieval, "dataset_type.txt", b"multilabel\n", "says 'multilabel'"),
         (_classes, "dataset_type.txt", b"retrieval\n", "says 'retrieval'"),
-        (_classes, "test/s0000002.cls", b"2", "label '2' is no class index from 0 to 1"),
+        (_classes, "test/s0000002.cls", b"2", "label '2' is not a class index from 0 to 1"),
         (_classes, "test/s0000002.cls", b"-1", "label '-1'"),
         (_classes, "test/s0000002.cls", b"cat", "label 'cat'"),
         (_classes, "classnames.txt", None, "classnames.txt is missing"),
         (_classes, "classnames.txt", b"cat\n", "one class"),
         (_classes, "classnames.txt", b"cat\n\ndog\n", "blank line"),
         (_classes, "zeroshot_classification_templates.txt", b"a photo\n", "has no {c}"),
-        (_classes, "test/nshards.txt", b"2\n", r"promises 2 shards and 0.tar, 1.tar are missing"),
+        (_classes, "test/nshards.txt", b"2\n", r"promises 2 shards, but 0.tar, 1.tar are missing"),
         (_classes, "test/nshards.txt", b"two\n", "expected a number"),
         (_classes, "test/0.tar", b"no tar at all", "cannot be read as an uncompressed tar"),
     ],
@@ -200,9 +200,9 @@ def test_no_folder_no_sample_and_another_size_are_errors(tmp_path: Path) -> None
         read_retrieval(_task(tmp_path / "empty"))
     root = tmp_path / "three"
     _retrieval(root)
-    with pytest.raises(BenchmarkError, match="has 3 images and the task expects 5000"):
+    with pytest.raises(BenchmarkError, match="has 3 images, but the task expects 5000"):
         read_retrieval(_task(root, expected_images=5000))
-    with pytest.raises(BenchmarkError, match="has 1 captions and task t counts the first 2"):
+    with pytest.raises(BenchmarkError, match="has 1 captions, but task t needs 2"):
         read_retrieval(_task(root, captions_per_image=2))
 
 
@@ -238,7 +238,7 @@ def test_writing_refuses_what_could_not_be_read_back(tmp_path: Path) -> None:
     with pytest.raises(BenchmarkError, match=r"\.gif is not in the layout"):
         write_retrieval(tmp_path / "d", [(_image(0), ["x"])], extension="gif")
     _retrieval(tmp_path / "a")  # what the failed write left does not stand in the way
-    with pytest.raises(BenchmarkError, match="there already"):
+    with pytest.raises(BenchmarkError, match="exists already"):
         _retrieval(tmp_path / "a")
 
 

@@ -1,4 +1,4 @@
-"""What a finished checkpoint says about itself; reads and writes no weights, needs no torch."""
+"""The files of a checkpoint and its manifest and losses; reads no weights, needs no torch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STATE = "state.pt"
 
 
 class CheckpointError(ValueError):
-    """A checkpoint folder that is unfinished, altered, or none at all."""
+    """A checkpoint folder is unfinished, altered, or not a checkpoint at all."""
 
 
 class Manifest(BaseModel):
@@ -33,14 +33,15 @@ class Manifest(BaseModel):
         recipe_digest: `Recipe.digest`.
         seed: the training seed.
         training_set_digest: `TrainingSet.digest`.
-        init_digest: sha256 of the weights file training started from; empty for none or a tag.
-        pairs: (image, caption) rows of the training set.
-        images: distinct images of the training set.
-        steps: optimiser steps made.
-        device: kind of device trained on.
+        init_digest: sha256 of the weights file that training started from; empty if it started
+            from random weights or a pretrained tag.
+        pairs: number of (image, caption) rows of the training set.
+        images: number of distinct images of the training set.
+        steps: number of optimiser steps.
+        device: kind of device that it was trained on.
         precision: number format of the forward pass.
         weights_digest: sha256 of ``model.safetensors``.
-        versions: of the libraries that decide the weights.
+        versions: versions of the libraries on which the weights depend.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -60,7 +61,7 @@ class Manifest(BaseModel):
 
 
 class LossPoint(BaseModel):
-    """One row of ``loss.csv``; ``loss`` in nats, ``logit_scale`` is 1 / temperature."""
+    """One row of ``loss.csv``; ``loss`` is in nats, ``logit_scale`` is 1 / temperature."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -78,7 +79,7 @@ def read_manifest(folder: Path) -> Manifest:
     """Read the manifest of a finished checkpoint.
 
     Raises:
-        CheckpointError: there is none, which means the training has not finished, or it is damaged.
+        CheckpointError: the manifest is missing, so the training has not finished, or is damaged.
     """
     return read_finished(Manifest, folder / MANIFEST, "clip_checkpoints")
 
@@ -87,17 +88,17 @@ def read_finished(kind: type[Record], path: Path, asset: str) -> Record:
     """Read the record that a training writes last.
 
     Args:
-        kind: what the file holds.
-        path: of the file.
-        asset: what makes it, for the message.
+        kind: model of the record.
+        path: path of the file.
+        asset: name of the asset that writes it, for the message.
 
     Raises:
-        CheckpointError: there is none, which means the training has not finished, or it is damaged.
+        CheckpointError: the file is missing, so the training has not finished, or is damaged.
     """
     if not path.is_file():
         raise CheckpointError(
             f"{path.parent} holds no {path.name}: no training has finished there. Materialize "
-            f"{asset} for this recipe and seed; it goes on from the last saved step."
+            f"{asset} for this recipe and seed; it resumes from the last saved step."
         )
     try:
         return kind.model_validate_json(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Every checkpoint ever made and what it was trained on, those since overwritten included."""
+"""The record of every finished training, including those whose checkpoint was overwritten."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class RecordedTraining:
         recipe: name of the recipe.
         seed: training seed.
         weights_digest: sha256 of the weights.
-        training_set_digest: `TrainingSet.digest` of what it saw.
-        run_id: the run that trained it; empty when only its folder is known.
-        folder: where it lies, None when another one took its place.
-        manifest: what its folder says.
+        training_set_digest: `TrainingSet.digest` of its training set.
+        run_id: the run that trained it; empty if only its folder is known.
+        folder: folder of the checkpoint; None if another checkpoint has replaced it.
+        manifest: manifest in that folder.
     """
 
     recipe: str
@@ -44,7 +44,7 @@ class RecordedTraining:
 
 
 def record_training(warehouse: Warehouse, manifest: Manifest, run_id: str) -> None:
-    """Remember a finished training."""
+    """Record a finished training in the warehouse."""
     import polars as pl
 
     where = {

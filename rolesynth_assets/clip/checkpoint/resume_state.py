@@ -1,4 +1,4 @@
-"""The state of an unfinished run, saved now and then so that a killed run goes on where it was."""
+"""The saved state of an unfinished run, from which a killed run resumes."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from rolesynth_assets.store.digests import digest
 
 @dataclass
 class RunState:
-    """How far a run has come.
+    """The progress of a run.
 
     Attributes:
-        fingerprint: of the recipe, training set and seed; a state of another run is never used.
-        step: optimiser steps made.
-        history: one point per step made.
+        fingerprint: identifies recipe, training set and seed; a state of another run is never used.
+        step: number of optimiser steps so far.
+        history: one point per step so far.
     """
 
     fingerprint: str
@@ -32,12 +32,12 @@ class RunState:
 
 
 def run_fingerprint(recipe: Recipe, training_set: TrainingSet, seed: int) -> str:
-    """Identify a training, so that a saved state is resumed by the same training only."""
+    """Return a digest that identifies a training, so that no other training resumes its state."""
     return digest("run", recipe.digest, training_set.digest, seed, init_digest(recipe))
 
 
 def init_digest(recipe: Recipe) -> str:
-    """Return the sha256 of the weights file a recipe starts from; empty if it is no file."""
+    """Return the sha256 of the weights file that a recipe starts from; empty if it has none."""
     path = Path(recipe.init)
     return file_digest(path) if recipe.init != "random" and path.is_file() else ""
 
@@ -64,10 +64,9 @@ def save_state(folder: Path, state: RunState, module: Any, optimizer: Any) -> No
 
 
 def load_state(folder: Path, fingerprint: str, module: Any, optimizer: Any) -> RunState:
-    """Bring module, optimiser and random state to where the run was; a fresh state if it never ran.
+    """Restore module, optimiser and random state; return a fresh state if there is none to restore.
 
-    A state left by another recipe, training set or seed is ignored, and overwritten by the next
-    save.
+    A state of another recipe, training set or seed is ignored, and overwritten by the next save.
     """
     path = folder / STATE
     if not path.is_file():

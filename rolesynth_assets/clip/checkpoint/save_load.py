@@ -1,7 +1,8 @@
-"""Finished checkpoints: a folder that this package and plain open_clip both load.
+"""Finished checkpoints, which both this package and plain open_clip can load.
 
-The folder is one of open_clip's ``local-dir:`` models (`open_clip_config.json` beside
-`model.safetensors`), with the recipe, the manifest, the loss curve and reference logits added.
+A checkpoint is a folder in the format of open_clip's ``local-dir:`` models (`open_clip_config.json`
+beside `model.safetensors`), with the recipe, the manifest, the loss curve and reference logits
+added.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ def save_rest(folder: Path, model: ClipModel, recipe: Recipe, losses: list[LossP
 
 
 def save_reference(folder: Path, model: ClipModel, pixels: Tensor, tokens: Tensor) -> None:
-    """Write some inputs with the logits the model gives them, for `reference_error` to repeat.
+    """Write some inputs with the model's logits for them, which `reference_error` recomputes.
 
     Args:
         folder: the checkpoint.
@@ -94,21 +95,21 @@ def save_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:
-    """Load a finished checkpoint; unpacks into model, preprocess, tokenizer.
+    """Load a finished checkpoint; the result unpacks into model, preprocess and tokenizer.
 
     For features use `rolesynth_assets.clip.trimmed_text.encode_text`, which skips padding, or the
     model's own methods.
 
     Raises:
-        CheckpointError: the folder holds no finished checkpoint, or its weights are not those the
-            manifest names.
+        CheckpointError: the folder holds no finished checkpoint, or its weights are not those that
+            the manifest names.
     """
     manifest = read_manifest(folder)
     found = file_digest(folder / WEIGHTS) if (folder / WEIGHTS).is_file() else "no file"
     if found != manifest.weights_digest:
         raise CheckpointError(
-            f"{folder / WEIGHTS} is not what {MANIFEST} describes (sha256 {found[:12]}, expected "
-            f"{manifest.weights_digest[:12]}). Train again."
+            f"{folder / WEIGHTS} is not the file that {MANIFEST} describes (sha256 {found[:12]}, "
+            f"expected {manifest.weights_digest[:12]}). Train again."
         )
     source = f"local-dir:{folder}"
     model = open_clip.create_model(source)
@@ -118,10 +119,11 @@ def load_checkpoint(folder: Path) -> Checkpoint:
 
 
 def reference_error(folder: Path) -> float:
-    """Load a checkpoint and return the largest deviation of its logits from those stored with it.
+    """Load a checkpoint and return the largest deviation of its logits from the stored ones.
 
     Raises:
-        CheckpointError: as `load_checkpoint`, or the reference logits are missing.
+        CheckpointError: the checkpoint cannot be loaded (see `load_checkpoint`), or it has no
+            reference logits.
     """
     loaded = load_checkpoint(folder)
     if not (folder / REFERENCE).is_file():

@@ -1,4 +1,4 @@
-"""The training set of one recipe, and the batches a seed makes of it."""
+"""The training set of one recipe, and its batches for one seed."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from rolesynth_assets.clip.recipe import BatchLayout, Recipe
 from rolesynth_assets.store.digests import seed_from, table_digest
 
 ImageReader = Callable[[Sequence[str]], Mapping[str, bytes]]
-"""Returns the encoded bytes of the images it has among the ids asked for."""
+"""A function from image ids to encoded bytes; it leaves out the images that it does not have."""
 
 
 class TrainingSetError(ValueError):
-    """A training set that cannot be trained on."""
+    """A training set cannot be trained on."""
 
 
 def in_memory(images: Mapping[str, bytes]) -> ImageReader:
@@ -30,14 +30,14 @@ def in_memory(images: Mapping[str, bytes]) -> ImageReader:
 class TrainingSet:
     """Flat (image, caption) rows, grouped by image.
 
-    Rows are held sorted by (image id, text), so the order in which they were stored changes neither
-    the digest nor the training.
+    Rows are sorted by (image id, text), so the order in which they were stored changes neither the
+    digest nor the training.
 
     Attributes:
         image_ids: distinct image ids, sorted.
-        texts: all captions, those of one image side by side.
+        texts: all captions, those of one image next to each other.
         offsets: int64 of shape (images + 1,); image i owns ``texts[offsets[i]:offsets[i + 1]]``.
-        images: where the encoded images are read from.
+        images: reader of the encoded images.
     """
 
     image_ids: tuple[str, ...]
@@ -81,7 +81,7 @@ class TrainingSet:
 
     @cached_property
     def digest(self) -> str:
-        """64 hex characters over all (image id, caption) rows, whatever their order."""
+        """Digest of all (image id, caption) rows in any order, 64 hex characters."""
         ids = pa.array(self.image_ids, pa.large_string()).take(pa.array(self.owners))
         rows = pa.table({"image_id": ids, "text": self.texts})
         return table_digest(rows, ["image_id", "text"])
@@ -94,8 +94,8 @@ class TrainingSet:
 def _refuse_unusable(rows: pl.DataFrame) -> None:
     if rows.is_empty():
         raise TrainingSetError(
-            "The training set has no rows. Check that its role set has filtered pairs and that the "
-            "recipe's cut and lengths leave some of them."
+            "The training set has no rows. Check that its role set has filtered pairs, and that "
+            "the recipe's cut and lengths keep some of them."
         )
     for column in rows.columns:
         bad = rows.filter(pl.col(column).fill_null("") == "").height
@@ -104,13 +104,13 @@ def _refuse_unusable(rows: pl.DataFrame) -> None:
     if rows["image_id"].n_unique() < 2:
         raise TrainingSetError(
             f"All {rows.height} training rows belong to one image; a contrastive loss needs at "
-            "least two images to tell apart."
+            "least two images."
         )
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """What one optimiser step sees, as indices into a training set.
+    """The data of one optimiser step, as indices into a training set.
 
     Attributes:
         images: (N,) image index of every image row; distinct in the rectangular layout.
@@ -125,15 +125,15 @@ class Batch:
 
 @dataclass(frozen=True, eq=False)
 class BatchPlan:
-    """The batches of a run: batch ``step`` is a function of the set, the recipe and the seed alone.
+    """The batches of a run, each a function of training set, recipe, seed and step alone.
 
-    So a resumed run needs nothing but its step number. A remainder smaller than a batch is left out
-    of its epoch; the shuffle leaves out others in the next one.
+    A resumed run therefore needs only its step number. An epoch leaves out a remainder that is
+    smaller than a batch; the next epoch is shuffled anew and leaves out other rows.
 
     Attributes:
         training_set: rows to draw from.
         recipe: its layout, captions per image, batch size and length are used.
-        seed: of the shuffles and of the captions drawn.
+        seed: seed of the shuffles and of the drawn captions.
     """
 
     training_set: TrainingSet
@@ -142,12 +142,12 @@ class BatchPlan:
 
     @property
     def batch_size(self) -> int:
-        """Image rows in a batch: the recipe's, or all there are."""
+        """Image rows in a batch: the recipe's number, or all rows if there are fewer."""
         return min(self.recipe.schedule.batch_images, self._units)
 
     @property
     def steps_per_epoch(self) -> int:
-        """Optimiser steps in which every image (rectangular) or row (square) comes up once."""
+        """Optimiser steps in which each image (rectangular) or row (square) occurs at most once."""
         return self._units // self.batch_size
 
     @property
@@ -178,12 +178,12 @@ class BatchPlan:
         most = self.recipe.captions_per_image
         if end - first <= most:
             return np.arange(first, end)
-        key = seed_from(self.training_set.image_ids[image])  # by id: other images do not matter
+        key = seed_from(self.training_set.image_ids[image])  # by id, so other images change nothing
         rng = np.random.default_rng([self.seed, epoch, key])
         return first + np.sort(rng.choice(end - first, most, replace=False))
 
 
-@lru_cache(maxsize=2)  # the epoch in progress and the one a look-ahead has begun
+@lru_cache(maxsize=2)  # the epoch in progress, and the next one for the look-ahead
 def _shuffle(units: int, seed: int, epoch: int) -> np.ndarray:
     order = np.random.default_rng([seed, epoch]).permutation(units)
     order.flags.writeable = False

@@ -1,4 +1,4 @@
-"""From encoded images to model input, decoded once where they fit in memory."""
+"""The model input of encoded images, which are decoded once if they fit in memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from rolesynth_assets.clip.data.batches import TrainingSet, TrainingSetError
 
 CACHE_BYTES = 4 * 1024**3
-"""Training sets whose decoded images need no more memory than this are decoded once."""
+"""A training set is decoded once if its decoded images need at most this much memory."""
 
 CHUNK = 1024  # images read and decoded at a time while the cache is filled
 
@@ -23,8 +23,8 @@ class PixelSource:
     """Decoded images of a training set at the model's resolution, by image index.
 
     Preprocessing is open_clip's evaluation transform (resize, centre crop, no augmentation), so an
-    image is the same pixels in every epoch, as in the paper. What is held is the uint8 result of
-    its geometric part; `normalise` does the rest.
+    image has the same pixels in every epoch, as in the paper. The cache holds the uint8 result of
+    the geometric part; `normalise` does the rest.
     """
 
     def __init__(
@@ -33,13 +33,13 @@ class PixelSource:
         """Decode all images now if they fit in ``cache_bytes``, else batch by batch.
 
         Args:
-            training_set: whose images are read.
+            training_set: the set whose images are read.
             preprocess: open_clip's evaluation transform.
-            cache_bytes: most memory the decoded images may take.
+            cache_bytes: most memory that the decoded images may take.
 
         Raises:
-            TrainingSetError: an image is missing or cannot be decoded. A set too large for the
-                cache raises it when the image is first needed.
+            TrainingSetError: an image is missing or cannot be decoded. For a set that is too large
+                for the cache, `batch` raises it instead.
         """
         self._set = training_set
         self._geometry, self._mean, self._std = split_preprocess(preprocess)
@@ -74,9 +74,9 @@ class PixelSource:
         missing = [i for i in ids if i not in encoded]
         if missing:
             raise TrainingSetError(
-                f"{len(missing)} of {len(ids)} images asked for are not in the image store, the "
-                f"first is {missing[0]!r}. Materialize the image shards the pairs were made from, "
-                "or the pairs again from the shards there are."
+                f"{len(missing)} of {len(ids)} images are not in the image store; the "
+                f"first is {missing[0]!r}. Materialize the image shards of the pairs, or "
+                "materialize the pairs again from the shards that exist."
             )
         return torch.stack(list(self._pool.map(self._decode_one, ids, [encoded[i] for i in ids])))
 
@@ -86,7 +86,7 @@ class PixelSource:
         try:
             with Image.open(io.BytesIO(encoded)) as image:
                 fitted = self._geometry(image.convert("RGB"))
-        except (OSError, ValueError, SyntaxError) as error:  # PIL's three ways to refuse a file
+        except (OSError, ValueError, SyntaxError) as error:  # PIL refuses a file with these
             raise TrainingSetError(
                 f"Image {image_id!r} of the training set cannot be decoded ({error}). Ingest its "
                 "shard again: images that do not decode become rejects there."
@@ -116,6 +116,6 @@ def split_preprocess(preprocess: Any) -> tuple[Any, Tensor, Tensor]:
 
 
 def normalise(pixels: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """Do what ToTensor and Normalize do, on uint8 pixels of shape (N, 3, height, width)."""
+    """Apply ToTensor and Normalize to uint8 pixels of shape (N, 3, height, width)."""
     scaled = pixels.to(torch.float32).div(255)
     return (scaled - mean.to(pixels.device)) / std.to(pixels.device)

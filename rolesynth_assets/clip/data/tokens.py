@@ -1,4 +1,4 @@
-"""From captions to tokens, each caption tokenized once."""
+"""The tokens of captions, each of which is tokenized once."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from rolesynth_assets.clip.data.batches import TrainingSet
 class TokenSource:
     """Tokens of a training set's captions by row index.
 
-    Tokenizing is slow Python, so tokens are remembered without their padding: about 4 bytes a
-    token and 150 a caption, 0.6 GB for a million long captions.
+    Tokenizing is slow Python code, so tokens are cached without their padding. The cache takes
+    about 4 bytes a token and 150 bytes a caption, or 0.6 GB for a million long captions.
     """
 
     def __init__(self, training_set: TrainingSet, tokenizer: Any) -> None:
-        """Tokenize nothing yet.
+        """Prepare an empty cache.
 
         Args:
-            training_set: whose captions are tokenized.
-            tokenizer: open_clip's, from a list of texts to (texts, context) tokens.
+            training_set: the set whose captions are tokenized.
+            tokenizer: open_clip's tokenizer, from a list of texts to (texts, context) tokens.
         """
         self._set = training_set
         self._tokenizer = tokenizer

@@ -1,7 +1,7 @@
 """The nano MLLM: Qwen2.5-VL's architecture at a few million parameters.
 
-Hugging Face's classes hold the weights and define the forward pass. `encode_images` is the same
-vision tower for a batch of equally large images, without the loop over images.
+Hugging Face's classes hold the weights and define the forward pass. `encode_images` runs the same
+vision tower on a batch of images of one size, without the loop over images.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import apply_rotary_pos_
 from transformers.vision_utils import get_vision_position_ids
 
 SIDE = 112
-"""Side of the image the tower reads, px."""
+"""Side of the image that the tower reads, px."""
 PATCH = 14
 MERGE = 2
 GRID = SIDE // PATCH
@@ -28,7 +28,7 @@ MEAN, STD = 0.5, 0.25
 
 
 def nano_config(vocab_size: int, token_ids: dict[str, int]) -> Qwen2_5_VLConfig:
-    """Return the configuration; `token_ids` maps Qwen's special tokens to their ids."""
+    """Return the model configuration; `token_ids` maps Qwen's special tokens to their ids."""
     vision: dict[str, Any] = {
         "depth": 4,
         "hidden_size": 128,
@@ -70,7 +70,7 @@ def nano_config(vocab_size: int, token_ids: dict[str, int]) -> Qwen2_5_VLConfig:
 
 
 def encode_images(visual: Any, pixels: torch.Tensor) -> torch.Tensor:
-    """Encode images of one size; equals the tower's own forward pass without its loop over images.
+    """Encode images of one size; the result equals that of the tower's own forward pass.
 
     Args:
         visual: the model's vision tower.
@@ -83,14 +83,14 @@ def encode_images(visual: Any, pixels: torch.Tensor) -> torch.Tensor:
 
 
 def to_patches(pixels: torch.Tensor) -> torch.Tensor:
-    """Cut (n, 3, 112, 112) into patches (n, 64, 588): cell by cell, 2 x 2 patches in each."""
+    """Cut (n, 3, 112, 112) into patches (n, 64, 588), cell by cell with 2 x 2 patches each."""
     cells = GRID // MERGE
     patches = pixels.view(-1, 3, cells, MERGE, PATCH, cells, MERGE, PATCH)
     return patches.permute(0, 2, 5, 3, 6, 1, 4, 7).reshape(len(pixels), GRID * GRID, -1)
 
 
 def encode_patches(visual: Any, pixels: torch.Tensor) -> torch.Tensor:
-    """Run the tower up to its merger: pixels as in `encode_images` to (n, 64, tower width)."""
+    """Run the tower up to its merger, from pixels as in `encode_images` to (n, 64, tower width)."""
     # both frames of the temporal patch are the same image, so their weights add up
     weight = visual.patch_embed.proj.weight.sum(2).flatten(1)
     hidden = functional.linear(to_patches(pixels), weight)
@@ -129,8 +129,9 @@ def normalise(pixels: torch.Tensor) -> torch.Tensor:
 def rope_positions(ids: torch.Tensor, image_token: int) -> torch.Tensor:
     """Return multimodal rotary positions (3, n, length) for sequences with at most one image.
 
-    Text counts on by one; an image's 16 tokens share one time step and carry their row and column
-    in the 4 x 4 grid; the text after it goes on four positions later.
+    The position of text grows by one for each token. The 16 tokens of an image share one time step
+    and carry their row and column in the 4 x 4 grid; the text after it continues four positions
+    later.
 
     Args:
         ids: token ids (n, length), not padded on the left.
@@ -151,7 +152,7 @@ def rope_positions(ids: torch.Tensor, image_token: int) -> torch.Tensor:
 
 
 def embed(model: Any, ids: torch.Tensor, image_tokens: torch.Tensor) -> torch.Tensor:
-    """Look the token ids up and put the images' tokens into their places.
+    """Look up the embeddings of the token ids and insert the images' tokens at their positions.
 
     Args:
         model: the nano MLLM.
@@ -164,9 +165,9 @@ def embed(model: Any, ids: torch.Tensor, image_tokens: torch.Tensor) -> torch.Te
 
 
 def read_pixels(images: Sequence[bytes]) -> torch.Tensor:
-    """Decode images and bring them to the tower's input (n, 3, 112, 112).
+    """Decode images into the tower's input (n, 3, 112, 112).
 
-    Images are shrunk by the box mean and stretched to a square, whatever their shape.
+    Images of any shape are resized to a square with a box filter.
     """
     import io
 

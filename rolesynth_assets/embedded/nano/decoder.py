@@ -1,9 +1,9 @@
-"""The nano's language model as plain tensor operations, with room for keys and values set aside.
+"""The language model of the nano MLLM as plain tensor operations, with a key-value cache.
 
-Hugging Face's classes define the model (`modeling_qwen2_5_vl.Qwen2_5_VLTextModel`); this is the
-same arithmetic for many short sequences at once. Padding is never multiplied, projections of one
-input are one product, the keys of a group are not repeated for its queries, and the last layer
-computes only the tokens that something is drawn from.
+Hugging Face's classes define the model (`modeling_qwen2_5_vl.Qwen2_5_VLTextModel`); this module
+does the same arithmetic for many short sequences at once. Padding is never multiplied, the
+projections of one input are one matrix product, the keys of a group are not repeated for its
+queries, and the last layer computes only the tokens whose output is sampled from.
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ import torch
 from torch.nn import functional
 
 HIDDEN = torch.finfo(torch.float32).min
-"""Added to the attention on an empty place: no infinity, since a row may have empty places only."""
+"""Added to the attention score of an empty column.
+
+It is finite, since a row may have empty columns only.
+"""
 
 SPARE = 32
-"""Columns set aside beyond those in use, so that not every step has to move what is stored."""
+"""Columns allocated beyond those in use, so that not every step has to move the cache."""
 
 
 class Tokens(NamedTuple):
@@ -26,9 +29,9 @@ class Tokens(NamedTuple):
     Attributes:
         states: embeddings, float (N, width).
         rows: sequence of each token, int64 (N,).
-        columns: place of each token in its sequence, int64 (N,).
+        columns: column of each token in its sequence, int64 (N,).
         positions: multimodal rotary positions (3, N).
-        ends: indices of the tokens whose output is wanted, one a sequence in order, int64 (n,).
+        ends: indices of the tokens whose output is needed, one per sequence in order, int64 (n,).
     """
 
     states: torch.Tensor
@@ -51,14 +54,14 @@ class _Layer(NamedTuple):
 
 
 class Decoder:
-    """Keys and values of n sequences, and the model that goes on with them.
+    """The key-value cache of n sequences, and the model that continues them.
 
-    A place is a column. A sequence may leave columns empty; its tokens see those that hold a
-    token, up to their own.
+    A sequence may leave columns empty. A token attends to the columns of its sequence that hold a
+    token, up to its own column.
     """
 
     def __init__(self, model: Any, sequences: int) -> None:
-        """Begin sequences that hold nothing; the weights are those the model has now."""
+        """Start with empty sequences and with the weights that the model has now."""
         text = model.config.text_config
         self._heads, self._groups = text.num_attention_heads, text.num_key_value_heads
         self._width = text.hidden_size // self._heads
@@ -75,7 +78,7 @@ class Decoder:
         self._used = 0
 
     def read(self, tokens: Tokens) -> torch.Tensor:
-        """Read tokens into the sequences; return logits (n, vocabulary) after each one's end."""
+        """Add tokens to the sequences; return logits (n, vocabulary) after the end of each one."""
         first, end = int(tokens.columns.min()), int(tokens.columns.max()) + 1
         self._use(end)
         self._filled[tokens.rows, tokens.columns] = True
@@ -101,7 +104,7 @@ class Decoder:
         return self._logits(states)
 
     def step(self, states: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-        """Read one token of every sequence into the first column that is empty in all.
+        """Add one token to every sequence, in the first column that is empty in all of them.
 
         Args:
             states: embeddings (n, width).
@@ -124,11 +127,11 @@ class Decoder:
         return self._logits(states)
 
     def select(self, rows: torch.Tensor) -> None:
-        """Go on with these sequences, each as often as it is named."""
+        """Continue with these sequences only, each as often as it is named."""
         self._move(rows, self._used + SPARE)
 
     def _use(self, columns: int) -> None:
-        """Take so many columns into use."""
+        """Grow the cache to at least this many columns in use."""
         if columns > self._filled.shape[1]:
             self._move(torch.arange(len(self._filled)), columns + SPARE)
         self._used = max(self._used, columns)
@@ -141,14 +144,14 @@ class Decoder:
         layers, _, groups, _, width = self._keys.shape
         moved = []
         for stored in (self._keys, self._values):
-            # zeros, as a masked place still counts with the weight 0
+            # zeros: a masked column still enters the product, with the weight 0
             place = stored.new_zeros(layers, len(rows), groups, room, width)
             place[:, :, :, :used] = stored[:, rows, :, :used]
             moved.append(place)
         self._keys, self._values = moved
 
     def _rotation(self, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Cosine and sine (N, 1, width / 2) of positions (3, N), a third of them for each axis."""
+        """Return cosine and sine (N, 1, width / 2) of positions (3, N), a third for each axis."""
         angles = positions[..., None].float() * self._frequencies
         parts = angles.split(self._sections, dim=-1)
         own = torch.cat([part[i % 3] for i, part in enumerate(parts)], dim=-1)[:, None]
@@ -169,9 +172,10 @@ class Decoder:
     def _attend(
         self, number: int, query: torch.Tensor, mask: torch.Tensor, end: int
     ) -> torch.Tensor:
-        """Mix values: queries (n, width, heads, head width) and mask (n, width, end) to the same.
+        """Apply attention to queries (n, width, heads, head width) with a mask (n, width, end).
 
-        The queries of a group stand side by side, as one longer sequence before the same keys.
+        The result has the shape of the queries. The queries of a group are laid side by side, as
+        one longer sequence for the same keys.
         """
         n, width = query.shape[:2]
         share = self._heads // self._groups

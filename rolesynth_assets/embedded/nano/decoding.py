@@ -1,7 +1,7 @@
-"""Batched decoding for the nano MLLM: images and shared prefixes read once, then token by token.
+"""Batched decoding of the nano MLLM, in which images and shared prefixes are read once.
 
-Each request draws from its own random stream, fixed by its seed alone, so its answer does not
-depend on which other requests share the batch.
+Each request has a random stream of its own, which depends on its seed alone. Its answer therefore
+does not depend on the other requests of the batch.
 """
 
 from __future__ import annotations
@@ -18,11 +18,16 @@ from rolesynth_assets.embedded.nano.decoder import Decoder, Tokens
 from rolesynth_assets.mllm.engine import Sampling
 
 LIKELIEST = 64
-"""Tokens looked at first in sampling; sorting the whole vocabulary costs more than the model."""
+"""Most likely tokens that sampling looks at first.
+
+Sorting the whole vocabulary takes longer than the model.
+"""
 
 CLEARED = 0.8
-"""Share of a batch still being written at which the finished rows are cleared away: the rest moves
-in memory, which costs as much as a step."""
+"""Finished rows are removed once at most this share of the batch is still being written.
+
+The removal moves the other rows in memory, which takes as long as a step.
+"""
 
 
 class Prompt(NamedTuple):
@@ -50,7 +55,7 @@ def complete_batch(
 
     Args:
         model: the nano MLLM.
-        prompts: what to answer; each shows one image.
+        prompts: the prompts to answer, each with one image.
         image_tokens: tokens of the batch's images (images, 16, width).
     """
     state = _prefill(model, prompts, image_tokens)
@@ -83,7 +88,7 @@ def complete_batch(
 
 
 class _State:
-    """Logits of the next token and what the model needs to go on."""
+    """The logits of the next token, and all that the model needs to continue."""
 
     def __init__(
         self, decoder: Decoder, words: Any, logits: torch.Tensor, positions: torch.Tensor
@@ -103,10 +108,10 @@ class _State:
 
 
 def _prefill(model: Any, prompts: Sequence[Prompt], image_tokens: torch.Tensor) -> _State:
-    """Read all prompts: what the prompts of an image share once, and then what is their own.
+    """Read all prompts: first the prefix that prompts of one image share, then the rest of each.
 
-    System text and image come first in every prompt, so the requests of an image that stand back to
-    back share these tokens' keys and values, as they do in a server with a prefix cache.
+    The system text and the image come first in every prompt. Requests of one image in a batch share
+    the keys and values of these tokens, as they do in a server with a prefix cache.
     """
     ends = [p.ids.index(model.config.vision_end_token_id) + 1 for p in prompts]
     heads = [(p.image, tuple(p.ids[:end])) for p, end in zip(prompts, ends, strict=True)]
@@ -127,13 +132,14 @@ def _tokens(
     skip: Sequence[int],
     image_tokens: torch.Tensor | None,
 ) -> Tokens:
-    """Lay out sequences, each token in the column of its place.
+    """Lay out sequences, each token in the column of its index.
 
     Args:
         model: the nano MLLM.
-        sequences: token ids, from the beginning of each prompt, as positions count from there.
-        skip: leading tokens of each sequence to leave out.
-        image_tokens: tokens of the images in what is left (n, 16, width); None if there are none.
+        sequences: token ids from the beginning of each prompt, where positions start at 0.
+        skip: number of leading tokens of each sequence to leave out.
+        image_tokens: tokens of the images in the remaining part (n, 16, width); None if there are
+            none.
     """
     pad = model.config.text_config.pad_token_id
     longest = max(map(len, sequences))
@@ -151,7 +157,7 @@ def _tokens(
 
 
 def _draw(logits: torch.Tensor, sampling: Sequence[Sampling], uniform: np.ndarray) -> torch.Tensor:
-    """Draw one token a row: nucleus sampling by the inverse of the cumulative distribution."""
+    """Draw one token per row by nucleus sampling, inverting the cumulative distribution."""
     greedy = torch.tensor([s.temperature == 0 for s in sampling])
     if bool(greedy.all()):
         return logits.argmax(1)
@@ -159,13 +165,13 @@ def _draw(logits: torch.Tensor, sampling: Sequence[Sampling], uniform: np.ndarra
     top_p = torch.tensor([s.top_p for s in sampling])
     probabilities = (logits / temperature[:, None]).softmax(1)
     ordered, order = probabilities.topk(min(LIKELIEST, logits.shape[1]))
-    if bool((ordered.sum(1) < top_p).any()):  # a nucleus wider than that: look at every token
+    if bool((ordered.sum(1) < top_p).any()):  # the nucleus is larger: sort every token
         ordered, order = probabilities.sort(dim=1, descending=True)
     below = ordered.cumsum(1) - ordered
-    ordered = ordered.masked_fill(below >= top_p[:, None], 0.0)  # the first token always stays
+    ordered = ordered.masked_fill(below >= top_p[:, None], 0.0)  # the first token is always kept
     reached = ordered.cumsum(1)
     target = torch.from_numpy(uniform).to(reached) * reached[:, -1]
     column = (reached <= target[:, None]).sum(1)
-    column = column.minimum((ordered > 0).sum(1) - 1)  # a draw that rounds to 1 stays inside
+    column = column.minimum((ordered > 0).sum(1) - 1)  # a draw may round to 1
     drawn = order.gather(1, column[:, None])[:, 0]
     return torch.where(greedy, logits.argmax(1), drawn)

@@ -1,7 +1,7 @@
 """The embedded engine: the nano MLLM in process, a stand-in that needs no network, key or GPU.
 
 Requests with an image go to the nano MLLM, which reads pixels and text and nothing else. Requests
-without one go to the scripted text member, and so do the steps of CADS that only write.
+without an image, and the steps of CADS that only write text, go to the scripted text member.
 """
 
 from __future__ import annotations
@@ -35,38 +35,39 @@ WEIGHTS = Path(__file__).parent / "weights" / "nano"
 BATCH = 128
 """Requests in one batch."""
 WORKERS = 2
-"""Batches worked on at once, each on one core; a batch alone leaves the second core idle.
+"""Batches that are computed at the same time, each on one core.
 
-All engines of a process share them, so that the members of a collective do not crowd the cores.
+All engines of a process share these workers, so that the members of a collective do not compete for
+the cores.
 """
 REMEMBERED_IMAGES = 64
-"""Encoded images kept from one batch to the next."""
+"""Encoded images that are kept from one batch to the next."""
 
 _workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="nano")
 
 
 def shipped_weights(model: str | None) -> Path:
-    """Return the folder of the package's weights called `model`; ``nano`` when None.
+    """Return the folder of the shipped weights called `model`, by default ``nano``.
 
     Raises:
-        EngineError: there are none of that name; the message lists those that there are.
+        EngineError: no shipped weights have that name; the message lists the known names.
     """
     known = sorted(file.parent.name for file in WEIGHTS.parent.glob("*/model.safetensors"))
     name = model or WEIGHTS.name
     if name not in known:
         raise EngineError(
-            f"The embedded engine has no model {name!r}; there are {', '.join(known) or 'none'} "
-            f"in {WEIGHTS.parent}. Choose one of them, or another engine."
+            f"The embedded engine has no model {name!r}; {WEIGHTS.parent} holds "
+            f"{', '.join(known) or 'none'}. Choose one of them, or another engine."
         )
     return WEIGHTS.parent / name
 
 
 class EmbeddedEngine:
-    """Answers with the nano MLLM stored in `weights` and the scripted text member.
+    """Answers requests with the nano MLLM stored in `weights` and with the scripted text member.
 
     Args:
         weights: folder of the nano MLLM.
-        script: version of the script, where the model's identity has to tell it.
+        script: version of the script, if the model's identity includes it.
     """
 
     def __init__(self, weights: Path = WEIGHTS, script: str | None = None) -> None:
@@ -85,7 +86,7 @@ class EmbeddedEngine:
 
     @property
     def identity(self) -> ModelIdentity:
-        """The nano MLLM, its revision the digest of its weights and the script's version."""
+        """The nano MLLM; its revision names the digest of its weights and the script's version."""
         return self._identity
 
     async def complete(self, requests: Iterable[ChatRequest]) -> AsyncGenerator[ChatReply, None]:
@@ -104,7 +105,7 @@ class EmbeddedEngine:
                     yield reply
 
     async def aclose(self) -> None:
-        """Forget the loaded model."""
+        """Release the loaded model."""
         self._nano = None
 
     def _answer(self, batch: Sequence[ChatRequest]) -> list[ChatReply]:
@@ -121,7 +122,7 @@ class EmbeddedEngine:
 
 
 class _OneThreadEach:
-    """Gives each worker one thread of its own, and torch its number back when all are done."""
+    """Limits torch to one thread per worker, and restores its setting when all are done."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -177,20 +178,20 @@ class _Nano:
         self.model: Any = Qwen2_5_VLForConditionalGeneration.from_pretrained(
             weights, dtype=torch.float32
         ).eval()
-        own = weights / "tokenizer.json"  # the package's models share one
+        own = weights / "tokenizer.json"  # the shipped models share one
         self.tokenizer = load_tokenizer(own if own.is_file() else WEIGHTS / own.name)
         self.seen: OrderedDict[str, torch.Tensor] = OrderedDict()
         self.looking = Lock()
 
     def answer(self, requests: Sequence[ChatRequest]) -> list[ChatReply]:
-        """Answer requests that each carry one image (further images are not looked at)."""
+        """Answer requests with one image each; further images are ignored."""
         import torch
 
         from rolesynth_assets.embedded.nano.decoding import Prompt, complete_batch
         from rolesynth_assets.embedded.nano.tokenizer import Chat, encode_chats
 
-        torch.set_num_threads(1)  # of this worker
-        torch.set_flush_denormal(True)  # likewise; far below a logit's last digit, and slow
+        torch.set_num_threads(1)  # a setting of this worker's thread, like the next one
+        torch.set_flush_denormal(True)  # denormals are slow and never change a logit
         started = time.perf_counter()
         with self.looking:
             keys, tokens = self._image_tokens([r.images[0] for r in requests])
@@ -208,7 +209,7 @@ class _Nano:
         ]
 
     def _image_tokens(self, images: Sequence[bytes]) -> tuple[list[str], dict[str, torch.Tensor]]:
-        """Encode each distinct image once; return every request's key and the tokens by key."""
+        """Encode each distinct image once; return the requests' keys and the tokens by key."""
         import torch
 
         from rolesynth_assets.embedded.nano.architecture import encode_images, read_pixels

@@ -1,9 +1,9 @@
 """The nano MLLM's tokenizer: byte-level BPE with Qwen's special tokens and chat layout.
 
-Words that carry content (nouns, counts, colours, positions) are always tokens of their own; the
-wording around them may merge over word boundaries, which makes sequences about three times shorter
-than words. Any other text still encodes, down to single bytes, and so does the name of a special
-token within a text: only the chat layout adds special tokens.
+Words that carry content (nouns, counts, colours, positions) are always tokens of their own. The
+wording around them may merge across word boundaries, so sequences are about three times shorter
+than their number of words. Any other text can be encoded too, down to single bytes. The name of a
+special token in a text is encoded as text: only the chat layout adds special tokens.
 """
 
 from __future__ import annotations
@@ -57,12 +57,12 @@ def train_tokenizer(texts: Iterable[str]) -> Tokenizer:
 
 
 def load_tokenizer(path: Path) -> Tokenizer:
-    """Read a stored tokenizer; it encodes every text as plain text."""
+    """Load a tokenizer that encodes every text as plain text."""
     return _of_plain_text(Tokenizer.from_file(str(path)))
 
 
 def _of_plain_text(tokenizer: Tokenizer) -> Tokenizer:
-    tokenizer.encode_special_tokens = True  # their names in a text are text; no file stores this
+    tokenizer.encode_special_tokens = True  # names of special tokens are text; no file stores this
     return tokenizer
 
 
@@ -77,7 +77,7 @@ def _content_words() -> str:
 
 
 def token_id(tokenizer: Tokenizer, token: str) -> int:
-    """Return the id of a token that must be there, such as a special token."""
+    """Return the id of a token that must exist, such as a special token."""
     found = tokenizer.token_to_id(token)
     if found is None:
         raise ValueError(f"the tokenizer has no token {token!r}")
@@ -85,7 +85,7 @@ def token_id(tokenizer: Tokenizer, token: str) -> int:
 
 
 class Chat(NamedTuple):
-    """What a model reads before it replies: a system text, earlier turns, image and prompt."""
+    """One request: a system text, earlier turns, an image and a prompt."""
 
     system: str
     prompt: str
@@ -93,10 +93,10 @@ class Chat(NamedTuple):
 
 
 def encode_chats(tokenizer: Tokenizer, chats: Iterable[Chat]) -> list[list[int]]:
-    """Return token ids of requests in Qwen's chat layout, up to where the replies begin.
+    """Return the token ids of requests in Qwen's chat layout, up to where the replies begin.
 
-    The image stands before the prompt. The layout alone adds special tokens: no text can end a
-    turn or stand for an image.
+    The image comes before the prompt. Only the layout adds special tokens, so no text can end a
+    turn or pass for an image.
 
     Args:
         tokenizer: see `load_tokenizer`.

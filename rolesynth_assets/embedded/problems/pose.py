@@ -1,7 +1,7 @@
 """Problems about pictures of the embedded world, their true answers, and held-out sets of them.
 
-A question has one of a few fixed forms, so `solving.py` can read any of them and work the answer
-out of the picture's exact description: the embedded world's references can be verified by program.
+Every question has one of a few fixed forms. `solve` reads them and computes the answer from the
+picture's exact description, so a program can verify the references of the embedded world.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from rolesynth_assets.embedded.world.specification import Picture, draw_picture
 
 
 class Domain(StrEnum):
-    """What the problems of the embedded world are about."""
+    """The subjects of the embedded world's problems."""
 
     COUNTING = "counting"
     SPATIAL = "spatial"
@@ -70,7 +70,7 @@ def sample_picture(domain: Domain, seed: int, index: int) -> Picture:
 
 
 def questions(domain: Domain, picture: Picture, rng: random.Random) -> list[str]:
-    """Return one question of every form that the domain has for this picture, easy ones first."""
+    """Return one question of every form that the domain has for this picture, easy forms first."""
     match domain, picture:
         case Domain.COUNTING, Scene():
             return _counting(picture, rng)
@@ -86,9 +86,12 @@ def questions(domain: Domain, picture: Picture, rng: random.Random) -> list[str]
 
 
 def with_options(question: str, answer: str, rng: random.Random) -> tuple[str, str]:
-    """Turn an open problem into a multiple-choice one: question with options A-D, letter."""
+    """Turn an open problem into a multiple-choice one: the question with options A-D, the letter.
+
+    An answer with fewer than three alternatives leaves the problem open.
+    """
     wrong = [w for w in alternatives(answer) if w != answer]
-    if len(wrong) < 3:  # yes or no, left or right: two options are all there are
+    if len(wrong) < 3:  # such as yes or no, left or right
         return question, answer
     options = [answer, *rng.sample(wrong, 3)]
     rng.shuffle(options)
@@ -97,13 +100,13 @@ def with_options(question: str, answer: str, rng: random.Random) -> tuple[str, s
 
 
 def pose(domain: Domain, picture: Picture, rng: random.Random, options: float) -> Posed:
-    """Ask one of the domain's questions about a picture, with options A-D in a share of the cases.
+    """Ask one of the domain's questions about a picture, sometimes with options A-D.
 
     Args:
-        domain: what the question is about.
-        picture: one that fits the domain.
-        rng: decides what is left open.
-        options: share of the questions that get options, of those that can.
+        domain: subject of the question.
+        picture: a picture that fits the domain.
+        rng: source of the random choices.
+        options: share of the questions with options, among those that can have them.
     """
     question = rng.choice(questions(domain, picture, rng))
     solution = solve(question, picture)
@@ -128,7 +131,7 @@ def sample_problem(
 def held_out(domain: str, count: int, seed: int) -> list[ProblemItem]:
     """Return held-out problems of a domain, a third of them multiple choice.
 
-    Their pictures are in no training set and in no seed: the scenes' indices begin at 3 x 10^9.
+    Their pictures are in no training set and in no seed: their indices begin at 3 x 10^9.
     """
     rng = random.Random(f"held out {domain} {seed}")
     indices = range(3_000_000_000, 3_000_000_000 + count)
@@ -136,7 +139,7 @@ def held_out(domain: str, count: int, seed: int) -> list[ProblemItem]:
 
 
 def alternatives(answer: str) -> Sequence[str]:
-    """Return what else an answer could be, itself included: numbers near by, words of its sort."""
+    """Return plausible answers, the given one included: nearby numbers, or words of its sort."""
     if answer.isdigit():
         return [str(n) for n in range(max(0, int(answer) - 3), int(answer) + 4)]
     for words in _SORTS:
@@ -146,8 +149,13 @@ def alternatives(answer: str) -> Sequence[str]:
 
 
 _SORTS = (
-    *(POSITIONS, tuple(Colour), tuple(Background), tuple(Form), tuple(Size)),
-    *(("yes", "no"), ("above", "below")),
+    POSITIONS,
+    tuple(Colour),
+    tuple(Background),
+    tuple(Form),
+    tuple(Size),
+    ("yes", "no"),
+    ("above", "below"),
 )
 
 

@@ -1,6 +1,6 @@
-"""The forms of the embedded world's questions, by name and domain, the easy ones first.
+"""The forms of the embedded world's questions, by name and domain, easy forms first.
 
-The scripted writers speak of them in analyses and contexts, and find them again by these names.
+The scripted writers mention the forms in analyses and contexts, and recognise them by these names.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ class QuestionForm:
     """One form of question.
 
     Attributes:
-        name: what has to be done to answer it.
-        domain: of which it is part.
-        pattern: finds it in a question.
+        name: the task that answers it.
+        domain: the domain it belongs to.
+        pattern: recognises the form of a question.
     """
 
     name: str
@@ -62,7 +62,7 @@ FORMS = (
         r"is there a |is a .+ present\?|does the image contain a ",
     ),
 )
-"""Where two patterns fit a question, the first one counts."""
+"""All forms; if two patterns match a question, the first one counts."""
 
 _TALK = (
     (Domain.BAR_CHARTS, r"\b(?:bars?|charts?)\b"),
@@ -70,7 +70,7 @@ _TALK = (
     (Domain.SPATIAL, r"\b(?:where|left|right|above|below|position|size|spatial)\b"),
     (Domain.EASY_VQA, r"\b(?:shapes?|circle|rectangle|triangle)\b"),
 )
-"""What a description of a task area speaks of."""
+"""Words by which the description of a task area is assigned to a domain."""
 
 
 def form_of(question: str) -> QuestionForm | None:
@@ -85,9 +85,9 @@ def asked_in(text: str) -> QuestionForm | None:
 
 
 def domain_of(text: str) -> Domain:
-    """Return the domain that a seed belongs to, be it a question or a description of an area.
+    """Return the domain of a seed, which is a question or the description of a task area.
 
-    What speaks of nothing that is known is about counting.
+    A text without any known word counts as counting.
     """
     if form := asked_in(text):
         return form.domain

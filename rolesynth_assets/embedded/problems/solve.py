@@ -1,6 +1,6 @@
-"""Working out the true answers to the questions of `problems.py` from a picture's description.
+"""The true answers to the questions of `pose`, computed from a picture's description.
 
-Only evaluation and training do that: no engine and no member of a collective sees a description.
+Only evaluation and training use them: no engine and no member of a collective sees a description.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rolesynth_assets.embedded.world.specification import (
 
 _KIND_OF = {word: kind for kind in KINDS for word in (kind.noun, kind.plural)}
 OPTION = re.compile(r"^([A-D])\. (.+)$", re.MULTILINE)
-"""One line of a multiple-choice question's options: letter and text."""
+"""One line of the options of a multiple-choice question: letter and text."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,10 @@ class Solution:
 
 
 def solve(question: str, picture: Picture) -> Solution | None:
-    """Work out the true answer of a question in one of the known forms; None for any other.
+    """Compute the true answer of a question in one of the known forms; None for any other.
 
-    Of a question with options, the answer is the letter of the right one, or None if none is.
+    For a question with options, the answer is the letter of the right option, and the result is
+    None if no option is right.
     """
     asked = question.split("\n", 1)[0].strip()
     found = None
@@ -54,11 +55,12 @@ def solve(question: str, picture: Picture) -> Solution | None:
 
 
 def true_answer(instruction: str, question: str) -> str | None:
-    """Work the true answer out of the specification that a drawing instruction holds.
+    """Compute the true answer from the specification in a drawing instruction.
 
     Returns:
-        Of a question with options the right letter; the answer in words where no option is right.
-        None where the instruction has no specification or the question none of the known forms.
+        For a question with options the letter of the right option, or the answer in words if no
+        option is right. None if the instruction has no specification or the question has none of
+        the known forms.
     """
     try:
         picture = read_specification(instruction)
@@ -74,7 +76,7 @@ def counts(scene: Scene) -> Counter[ObjectKind]:
 
 
 def _single(scene: Picture, noun: str) -> SceneObject | None:
-    """The only object of its kind."""
+    """Return the only object of its kind; None if there is none or several."""
     if not isinstance(scene, Scene):
         return None
     items = [item for item in scene.objects if item.kind is _KIND_OF.get(noun)]

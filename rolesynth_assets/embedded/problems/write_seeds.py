@@ -1,7 +1,7 @@
-"""Seed problems of the embedded world, written to disk as a user lays out seeds of their own.
+"""Seed problems of the embedded world, written to disk in the layout of a user's own seeds.
 
-Pictures and questions are apart from those of training and of the held-out sets; those of easy-VQA
-are of the package's train split.
+Their pictures occur neither in training nor in the held-out sets. Seeds of easy-VQA come from the
+train split of its package.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from rolesynth_assets.embedded.problems.pose import Domain, ProblemItem, sample_
 from rolesynth_assets.store.atomic_files import write_text
 
 FIRST_PICTURE = 4_000_000_000
-"""Index of the first seed's picture: training and held-out sets end below it."""
+"""Index of the first seed's picture; training and held-out sets use lower indices."""
 
 
 @dataclass(frozen=True)
 class SeedSize:
-    """How many seeds of each domain are written, and of which world."""
+    """The number of seeds for each domain, and the seed of their world."""
 
     seed: int = 2026
     per_domain: int = 24
@@ -34,7 +34,7 @@ DEMO_SEEDS = SeedSize()
 def write_seeds(folder: Path, size: SeedSize = DEMO_SEEDS) -> None:
     """Write ``<domain>/seeds.jsonl`` with its images into `folder`, one domain after the other.
 
-    Nothing is written where the same seeds stand already; a write that was cut short begins anew.
+    Nothing is written if the folder already holds these seeds. An interrupted write starts over.
     """
     made = folder / "size.json"
     if made.is_file() and json.loads(made.read_text()) == asdict(size):
@@ -54,7 +54,7 @@ def write_seeds(folder: Path, size: SeedSize = DEMO_SEEDS) -> None:
 
 
 def seed_problems(domain: Domain, size: SeedSize) -> Iterator[ProblemItem]:
-    """Yield the seed problems of a domain, a quarter of those that can with options A-D."""
+    """Yield the seed problems of a domain; a quarter of those that can have options A-D do."""
     rng = random.Random(f"seeds {domain} {size.seed}")
     if domain is Domain.EASY_VQA:
         yield from _easy_vqa(size.per_domain, rng)

@@ -1,8 +1,8 @@
 """The CADS steps of the scripted member: analysing, writing, instructing, reflecting, comparing.
 
-A stand-in for the language side of a collective's members. It reads prompts and nothing else: no
-pixel and no description of a scene that it did not make up itself. Raise `SCRIPT` in
-`rolesynth_assets.embedded.nano.engine` when what it answers changes.
+The scripted member is a stand-in for the language side of a collective's members. It reads prompts
+and nothing else: no pixels, and no description of a scene except those it made up itself. Raise
+`rolesynth_assets.mllm.stand_in.SCRIPT` when its answers change.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from rolesynth_assets.mllm.quoted_text import quoted_blocks
 from rolesynth_assets.store.digests import seed_from
 
 MANY = 3
-"""Things in a picture from which on it is called full; the embedded world's have up to four."""
+"""A picture with at least this many things is full; those of the embedded world have up to four."""
 
 _STYLES = {
     "scene": "A flat picture of these objects, each of its size and centred where it says, in px "
@@ -41,12 +41,12 @@ _OPERATIONS = {"+": operator.add, "-": operator.sub, "*": operator.mul, "x": ope
 
 
 def step_of(request: ChatRequest) -> str | None:
-    """Return the step of CADS that a request is for, if the script has a line for it."""
+    """Return the step of CADS that a request belongs to; None if the script cannot answer it."""
     return _steps().get(request.system)
 
 
 def answer_step(step: str, request: ChatRequest) -> str | None:
-    """Answer a step, the same whenever it is asked the same; None where the script cannot."""
+    """Answer a step, equal requests alike; None if the script cannot."""
     reply = _ANSWERS[step](request)
     return json.dumps(reply) if reply is not None else None
 
@@ -78,7 +78,7 @@ def _write(request: ChatRequest) -> dict[str, object]:
 
 
 def _visual(request: ChatRequest) -> dict[str, object] | None:
-    """Hand on the picture that the writer had in mind, word for word."""
+    """Repeat the writer's description of the picture, word for word."""
     detail = _block(request, "strategy_detail")
     picture = detail[detail.find("{") :] if "{" in detail else ""
     kind = next((kind for kind in _STYLES if picture.startswith(f'{{"{kind}"')), None)
@@ -87,7 +87,7 @@ def _visual(request: ChatRequest) -> dict[str, object] | None:
 
 @dataclass
 class _Hard:
-    """A hard sample as the prompt of a reflection tells it."""
+    """A hard sample as the prompt of a reflection describes it."""
 
     question: str
     reference: str = ""
@@ -100,7 +100,7 @@ class _Hard:
 
     @property
     def things(self) -> int:
-        """How many objects the solution speaks of."""
+        """The number of objects in the solution."""
         numbers = re.findall(r"\b(\d+) (?:objects|\w+s)\b", self.solution)
         return max(map(int, numbers), default=0)
 
@@ -158,7 +158,7 @@ def _equality(request: ChatRequest) -> dict[str, object]:
 
 
 def _judge_text_only(request: ChatRequest) -> dict[str, object]:
-    """Work sums out; all else takes a look at the image."""
+    """Answer sums; every other question needs the image."""
     found = _SUM.match(request.prompt)
     if found is None:
         return {"reasoning": "The image is not shown to me.", "answer": INSUFFICIENT}

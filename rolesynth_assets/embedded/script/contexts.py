@@ -1,4 +1,4 @@
-"""The contexts that the scripted members write, and what they read out of one."""
+"""The contexts of the scripted members: how they are written and how they are read back."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _FLAGS = ("fuller", "options", "recheck")
 
 @dataclass(frozen=True)
 class Advice:
-    """What a context says to a scripted writer.
+    """The advice that a context gives to a scripted writer.
 
     Attributes:
         build_on: forms that divided the judges.
         worn_out: forms that are easier than those.
-        fuller: whether pictures with many things divided them.
-        options: whether options divided them.
+        fuller: whether pictures with many things divided the judges.
+        options: whether options divided the judges.
         recheck: whether a reference looked wrong.
     """
 
@@ -46,7 +46,7 @@ class Advice:
         return "\n".join(lines)
 
     def __or__(self, newer: Advice) -> Advice:
-        """Add newer advice; what it builds on is no longer worn out."""
+        """Add newer advice; a form that it builds on is no longer worn out."""
         build_on = self.build_on | newer.build_on
         return Advice(
             build_on,
@@ -58,7 +58,7 @@ class Advice:
 
 
 def read_advice(text: str) -> Advice:
-    """Read a context; of one that another model wrote, the names of forms count."""
+    """Read a context; in one that another model wrote, every named form is built on."""
     build_on, worn_out = (
         frozenset(forms_named(" ".join(re.findall(f"^{_LINES[field]}(.*)$", text, re.M))))
         for field in ("build_on", "worn_out")

@@ -1,8 +1,8 @@
-"""The scripted text member: answers requests of the embedded world from a script, by text alone.
+"""The scripted text member, which answers requests of the embedded world from a script.
 
-It is a stand-in for a language model. What it knows is the role dialogue of
+It is a stand-in for a language model and reads text alone. It knows the role dialogue of
 `rolesynth_assets.roles.generate`, in which it proposes the roles below and refines them to records,
-and the steps of CADS that `scripted_cads` has a line for.
+and the steps of CADS in `cads_steps`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from rolesynth_assets.mllm.engine import ChatRequest
 
 @dataclass(frozen=True)
 class ScriptedRole:
-    """A role the member proposes, and the style the nano MLLM answers it in."""
+    """A role that the member proposes, and the style in which the nano MLLM answers it."""
 
     name: str
     expertise: str
@@ -81,12 +81,12 @@ _WANTED = re.compile(r"list of (\d+) records")
 
 
 def takes(request: ChatRequest) -> bool:
-    """Whether a request is the script's: it shows no image, or only asks for words about one."""
+    """Whether the script answers a request: it has no image, or its step only writes text."""
     return not request.images or step_of(request) is not None
 
 
 def answer(request: ChatRequest) -> str | None:
-    """Answer a request by its text, or None where the script has no line for it."""
+    """Answer a request by its text; None if the script has no answer."""
     if step := step_of(request):
         return answer_step(step, request)
     if request.prompt.startswith("Phase 1."):
@@ -94,7 +94,7 @@ def answer(request: ChatRequest) -> str | None:
     wanted = _WANTED.search(request.prompt)
     if wanted is None or int(wanted[1]) > len(ROLES):
         return None
-    # one role for each style first, so that the fewer are asked for the less they overlap
+    # one role for each style comes first, so a short list has roles that overlap little
     return json.dumps(
         [
             {

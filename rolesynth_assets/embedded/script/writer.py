@@ -1,8 +1,8 @@
-"""How the scripted member writes a problem: a form, a picture that it makes up, and a reference.
+"""Problems of the scripted member: a question form, a picture that it makes up, and a reference.
 
-It sees no picture and no description of one: of a seed it reads the text, and the picture of its
-problem is its own idea, which it keeps in words for the drawing instruction. Like other writers it
-errs at times; judges, checks and context optimisation have to cope with that.
+The member sees no picture and no description of one: it reads only the text of a seed. It invents
+the picture of its problem and keeps the description for the drawing instruction. Like other writers
+it sometimes makes errors, with which judges, checks and context optimisation have to cope.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from rolesynth_assets.embedded.world.scenes import Scene
 from rolesynth_assets.embedded.world.specification import Picture, specification
 
 ERRORS = 0.08
-"""Share of problems with a wrong reference; no measured value, but enough to be found."""
+"""Share of problems with a wrong reference; not measured, but high enough to occur in a demo."""
 FIRST_PICTURE = 5_000_000_000
-"""Index of the first picture of a writer: training, held-out sets and seeds end below it."""
+"""Index of the first picture of a writer; training, held-out sets and seeds use lower indices."""
 PICTURES = 1_000_000_000
 TRIES = 8
-"""Pictures thought of at most, to ask something else than in the problems before."""
+"""Most pictures to invent until the question differs from the earlier ones."""
 
 _DETAILS = {
     Strategy.NUMERICAL_VARIATION: "Other numbers of things, in a new picture.",
@@ -52,7 +52,7 @@ _KIN = {
     Domain.BAR_CHARTS: Domain.ARITHMETIC,
     Domain.EASY_VQA: Domain.SPATIAL,
 }
-"""Where the reasoning of a domain can be moved to."""
+"""The domain to which the reasoning of a domain can be transferred."""
 
 
 def write(
@@ -62,9 +62,9 @@ def write(
 
     Args:
         seed: text of the seed problem.
-        advice: what the context says.
+        advice: the advice in the context.
         earlier: questions written for the seed before.
-        rng: decides what is left open.
+        rng: source of the random choices.
 
     Returns:
         The fields of a `ProblemReply`.
@@ -99,14 +99,14 @@ def write(
 
 
 def things(picture: Picture) -> int:
-    """Count what stands in a picture."""
+    """Count the things in a picture."""
     if isinstance(picture, Scene):
         return len(picture.objects)
     return len(picture.bars) if isinstance(picture, BarChart) else 1
 
 
 def _picture(domain: Domain, full: bool, rng: random.Random) -> Picture:
-    """Think of a picture; of a full one several, to take the fullest."""
+    """Invent a picture; if it should be full, take the fullest of several."""
     ideas = [
         sample_picture(domain, 0, FIRST_PICTURE + rng.randrange(PICTURES))
         for _ in range(5 if full else 1)
@@ -126,7 +126,7 @@ def _question(
     weights = []
     for place, question in enumerate(offered):
         form = form_of(question)
-        weight = 1 / (place + 1)  # without advice the easy ones come to mind first
+        weight = 1 / (place + 1)  # without advice easy forms are likelier
         if advice.build_on:
             weight = 4.0 if form in advice.build_on else (place + 1) / len(offered)
         if form in advice.worn_out:
@@ -142,7 +142,7 @@ def _question(
 
 
 def _mistaken(question: str, answer: str, rng: random.Random) -> str:
-    """Return a wrong answer of the sort that a slip gives: off by one, or another word."""
+    """Return a wrong answer as a slip would give it: off by one, or another word."""
     form = form_of(question)
     if form is not None and form.name == "which of two things is further left":
         return "right" if answer == "left" else "left"

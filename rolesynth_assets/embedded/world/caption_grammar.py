@@ -1,8 +1,8 @@
-"""The language of the embedded world: what a perfect captioner would say of a scene, by style.
+"""The language of the embedded world: the caption of a perfect captioner for a scene, by style.
 
-`describe` writes the texts the nano MLLM is trained on, one style for each expert role plus a plain
-one. Noun phrases always read ``count [size] [colour] noun [at the position]``, so that
-`rolesynth_assets.embedded.world.claims` can hold every claim of a text against the scene.
+`describe` writes the texts on which the nano MLLM is trained, in one style for each expert role and
+a plain one. Noun phrases always read ``count [size] [colour] noun [at the position]``, so that
+`rolesynth_assets.embedded.world.claims` can compare every claim of a text with the scene.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rolesynth_assets.embedded.world.scenes import CANVAS, Background, Scene, Sc
 
 
 class Style(StrEnum):
-    """What a text attends to; one for each role of `roles5`, and the plain one."""
+    """The focus of a text: one style for each role of `roles5`, and a plain one."""
 
     OBSERVER = "observer"
     CONTEXT = "context"
@@ -138,7 +138,7 @@ def weight(scene: Scene) -> str:
 
 
 def describe(scene: Scene, style: Style, length: str, rng: random.Random) -> str:
-    """Write what a perfect captioner of `style` says; `length` is ``long`` or ``short``."""
+    """Write the caption of a perfect captioner of `style`; `length` is ``long`` or ``short``."""
     writer = _LONG[style] if length == "long" else _SHORT[style]
     sentences = writer(scene, groups(scene), rng)
     return " ".join(s[0].upper() + s[1:] for s in sentences)
@@ -279,7 +279,7 @@ _SHORT = {
 
 
 def reference(scene: Scene, length: str, rng: random.Random) -> str:
-    """Write a benchmark's reference caption: the same facts in wordings no captioner here uses."""
+    """Write a benchmark's reference caption: true facts in wordings that no captioner here uses."""
     parts = groups(scene)
     rng.shuffle(parts)
     listed = [

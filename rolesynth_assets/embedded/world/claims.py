@@ -1,7 +1,8 @@
-"""Holding a text of the embedded world against the scene it speaks of.
+"""The claims of a text about a scene of the embedded world, compared with the scene.
 
-The filter's precision and recall rest on this: a caption is *true* when it claims nothing wrong.
-Only evaluation and training read scenes; no engine and no asset on the way to a caption does.
+The precision and recall of the filter are measured with this: a caption is *true* if it names an
+object and claims nothing wrong. Only evaluation and training read scenes; no engine and no asset
+that makes captions does.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ _MENTION = re.compile(
 
 @dataclass(frozen=True)
 class Claims:
-    """What a text claims, counted against a scene.
+    """Counts of the claims that a text makes about a scene.
 
     Attributes:
-        right: claims that hold.
-        wrong_kinds: object kinds named that are not in the scene.
-        wrong_other: wrong counts, sizes, colours, positions, settings and balances.
-        named: kinds of the scene that the text names.
-        there: kinds in the scene.
+        right: number of true claims.
+        wrong_kinds: number of object kinds that the text names and the scene lacks.
+        wrong_other: number of wrong counts, sizes, colours, positions, settings and balances.
+        named: number of kinds in the scene that the text names.
+        there: number of kinds in the scene.
     """
 
     right: int
@@ -51,7 +52,7 @@ class Claims:
 
 
 def claims(text: str, scene: Scene) -> Claims:
-    """Count the claims of a text against a scene."""
+    """Count the right and wrong claims of a text about a scene."""
     there = {g.kind: g.items for g in groups(scene)}
     named, foreign = set(), set()
     verdicts: list[bool] = []

@@ -1,4 +1,4 @@
-"""Figures of the embedded world: bar charts and single shapes, known to the last detail.
+"""Figures of the embedded world: bar charts and single shapes that are described exactly.
 
 A shape looks like those of the published easy-VQA set: one circle, rectangle or triangle in one of
 eight colours on a pale ground. A chart has three or four coloured bars with values of 1 to 9.
@@ -50,7 +50,7 @@ class Form(StrEnum):
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar: the slot it stands in (0 to 3 from the left), its colour, its value of 1 to 9."""
+    """One bar: its slot (0 to 3 from the left), its colour, and its value of 1 to 9."""
 
     slot: int
     colour: Colour
@@ -59,7 +59,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class BarChart:
-    """Three or four bars, from left to right, no colour twice."""
+    """Three or four bars from left to right, each of another colour."""
 
     bars: tuple[Bar, ...]
 
@@ -83,7 +83,7 @@ FIRST_SLOT, SLOT, BAR = 49, 50, 34  # px: centre of the first slot, distance, wi
 
 
 def sample_chart(rng: np.random.Generator) -> BarChart:
-    """Draw a chart at random."""
+    """Return a random chart."""
     count = int(rng.integers(3, 5))
     slots = sorted(rng.choice(4, size=count, replace=False).tolist())
     colours = rng.choice(len(Colour), size=count, replace=False).tolist()
@@ -95,7 +95,7 @@ def sample_chart(rng: np.random.Generator) -> BarChart:
 
 
 def sample_shape(rng: np.random.Generator) -> Shape:
-    """Draw a shape at random."""
+    """Return a random shape."""
     form = list(Form)[rng.integers(3)]
     colour = list(Colour)[rng.integers(len(Colour))]
     half = int(rng.integers(16, 58))
@@ -120,7 +120,7 @@ def draw_chart(chart: BarChart) -> np.ndarray:
 
 
 def draw_shape(shape: Shape) -> np.ndarray:
-    """Draw a shape: uint8 RGB of shape (224, 224, 3), edges smooth."""
+    """Draw a shape with smooth edges: uint8 RGB of shape (224, 224, 3)."""
     across = np.arange(CANVAS) + 0.5 - shape.x
     down = (np.arange(CANVAS) + 0.5 - shape.y)[:, None]
     inside = shape.half_width - np.abs(across), shape.half_height - np.abs(down)
@@ -129,7 +129,7 @@ def draw_shape(shape: Shape) -> np.ndarray:
             depth = shape.half_width - np.hypot(across, down)
         case Form.RECTANGLE:
             depth = np.minimum(*inside)
-        case Form.TRIANGLE:  # the apex is on top
+        case Form.TRIANGLE:  # with the apex at the top
             slope = (down + shape.half_height) / 2 * shape.half_width / shape.half_height
             depth = np.minimum(slope - np.abs(across), inside[1])
     cover = np.clip(depth + 0.5, 0, 1)[..., None]
@@ -139,7 +139,7 @@ def draw_shape(shape: Shape) -> np.ndarray:
 
 @cache
 def _axes() -> np.ndarray:
-    """The paper of a chart: a line for every unit, numbered."""
+    """Draw the background of a chart: a numbered line for every unit."""
     from PIL import Image, ImageDraw, ImageFont
 
     paper = Image.new("RGB", (CANVAS, CANVAS), (255, 255, 255))

@@ -1,4 +1,4 @@
-"""How well the filter works, where the truth is known: precision and recall of what it kept."""
+"""The filter's quality on scenes whose truth is known: precision and recall of the kept set."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from rolesynth_assets.embedded.world.scenes import Scene
 
 @dataclass(frozen=True)
 class FilterQuality:
-    """The kept set against the truth, beside a random cut of equal size per length kind.
+    """Precision and recall of the kept set, beside a random cut of equal size per length kind.
 
-    A caption is true when it names an object of the scene and claims nothing wrong.
+    A caption is true if it names an object of the scene and claims nothing wrong.
 
     Attributes:
-        captions: captions whose scene is known.
+        captions: number of captions whose scene is known.
         true_share: share of them that are true.
-        object_precision: share of the object kinds named that are in the scene.
+        object_precision: share of the named object kinds that are in the scene.
         precision: share of the kept captions that are true.
         recall: share of the true captions that are kept.
         random_precision: precision of a random cut, mean over draws.
@@ -44,16 +44,16 @@ class FilterQuality:
 def filter_quality(
     pairs: pl.DataFrame, scenes: Mapping[str, Scene], *, draws: int = 200, seed: int = 0
 ) -> FilterQuality | None:
-    """Hold the pairs of a role set against the scenes they speak of.
+    """Compare the pairs of a role set with the scenes that they describe.
 
     Args:
         pairs: rows of the pairs table: image_id, length, text, kept.
         scenes: the true scenes by image id.
-        draws: random cuts to compare with.
-        seed: of those cuts.
+        draws: number of random cuts to compare with.
+        seed: seed of those cuts.
 
     Returns:
-        The measures, or None where no caption's scene is known or nothing was kept.
+        The measures, or None if no caption's scene is known or nothing was kept.
     """
     known = pairs.filter(pl.col("image_id").is_in(list(scenes)))
     if known.is_empty() or not known["kept"].any():
@@ -87,12 +87,12 @@ def filter_quality(
 
 
 def quality_rows(found: FilterQuality | None, role_set: str) -> pl.DataFrame:
-    """Return the row of the warehouse table ``filter_quality``; none where there is no truth."""
+    """Return the row of the warehouse table ``filter_quality``; no row if nothing was measured."""
     kinds = {f.name: pl.Int64 if f.type == "int" else pl.Float64 for f in fields(FilterQuality)}
     rows = [{"role_set": role_set, **asdict(found)}] if found else []
     return pl.DataFrame(rows, schema={"role_set": pl.String, **kinds})
 
 
 def quality_from_rows(rows: pl.DataFrame) -> FilterQuality | None:
-    """Read one role set's rows of the table ``filter_quality``."""
+    """Read the row of one role set in the table ``filter_quality``; None if there is none."""
     return None if rows.is_empty() else FilterQuality(**rows.drop("role_set").row(0, named=True))

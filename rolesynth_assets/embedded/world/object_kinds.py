@@ -1,4 +1,4 @@
-"""The object kinds of the embedded world: OpenMoji glyphs told apart at 112 px."""
+"""The object kinds of the embedded world: OpenMoji glyphs that can be distinguished at 112 px."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Category(StrEnum):
-    """What sort of thing an object kind is; sets the wording of the contextual captions."""
+    """The sort of thing that an object kind is; it decides the wording of contextual captions."""
 
     ANIMAL = "animal"
     FOOD = "food"
@@ -25,7 +25,7 @@ class ObjectKind:
         glyph: the Unicode character whose OpenMoji artwork is drawn.
         noun: singular noun used by the caption grammars.
         plural: plural noun.
-        category: what sort of thing it is.
+        category: the sort of thing it is.
         colour: the colour word that fits the artwork best.
     """
 

@@ -1,7 +1,7 @@
-"""Scenes of the embedded world: a few OpenMoji objects on a background, known to the last detail.
+"""Scenes of the embedded world: a few OpenMoji objects on a background, described exactly.
 
-A scene is a value (what stands where), drawn by `draw` onto a 224 px canvas. Both are functions
-of ``(seed, index)`` alone, so a caption's claims can be held against the truth.
+A scene is a value that lists its objects and their places; `draw` draws it on a 224 px canvas. Both
+are functions of ``(seed, index)`` alone, so the claims of a caption can be compared with the truth.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ CANVAS = 224
 
 
 class Background(StrEnum):
-    """Where a scene takes place."""
+    """The setting of a scene."""
 
     SKY = "sky"
     MEADOW = "meadow"
@@ -44,7 +44,7 @@ _COLOURS: dict[Background, tuple[tuple[int, int, int], tuple[int, int, int]]] = 
 
 
 class Size(StrEnum):
-    """How large an object is drawn."""
+    """The size of a drawn object."""
 
     SMALL = "small"
     LARGE = "large"
@@ -70,7 +70,7 @@ class SceneObject:
 
     @property
     def position(self) -> str:
-        """Where it stands, one of nine words such as ``top left`` or ``center``."""
+        """Its place, one of nine words such as ``top left`` or ``center``."""
         return position_word(self.x, self.y)
 
 
@@ -98,7 +98,7 @@ POSITIONS = tuple(
     for row in ("top", "", "bottom")
     for column in ("left", "", "right")
 )
-"""The words that `position_word` gives, row by row."""
+"""The words that `position_word` returns, row by row."""
 
 
 def position_word(x: float, y: float) -> str:
@@ -109,12 +109,12 @@ def position_word(x: float, y: float) -> str:
 
 
 def sample_scene(seed: int, index: int) -> Scene:
-    """Return scene ``index`` of world ``seed``: one to four objects, at times several of a kind."""
+    """Return scene ``index`` of world ``seed``: one to four objects, some perhaps of one kind."""
     rng = np.random.default_rng([seed, index])
     background = list(Background)[rng.integers(len(Background))]
     wanted = int(rng.integers(1, 5))
     kinds = [int(k) for k in rng.choice(len(KINDS), size=wanted, replace=False)]
-    if wanted > 1 and rng.random() < 0.4:  # several of one kind, so that counting means something
+    if wanted > 1 and rng.random() < 0.4:  # several of one kind, so that counts vary
         repeats = int(rng.integers(2, wanted + 1))
         kinds[:repeats] = [kinds[0]] * repeats
     objects: list[SceneObject] = []
@@ -140,8 +140,8 @@ def _place(
 def draw_halved(scene: Scene) -> np.ndarray:
     """Draw a scene at half its size: float32 RGB in 0..255 of shape (112, 112, 3).
 
-    Corners and horizons are even, so this is the 2 x 2 box mean of `draw` up to rounding, four
-    times cheaper: the training of the embedded model draws every scene this way.
+    Corners and horizons are at even coordinates, so this is the 2 x 2 box mean of `draw` up to
+    rounding, at a quarter of the cost. The training of the nano MLLM draws every scene this way.
     """
     upper, lower = _COLOURS[scene.background]
     canvas = np.empty((CANVAS // 2, CANVAS // 2, 3), np.float32)

@@ -1,7 +1,8 @@
-"""Pictures of the embedded world as text, drawn exactly: the stand-in for a text-to-image model.
+"""Pictures of the embedded world as text, and their renderer, a stand-in for a text-to-image model.
 
-A drawing instruction of the embedded world ends with one JSON object that says what stands where.
-The renderer draws that and nothing else, so a picture's truth can be read off its instruction.
+A drawing instruction of the embedded world ends with one JSON object that describes the picture.
+The renderer draws exactly this object, so the truth about a picture can be read from its
+instruction.
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ from rolesynth_assets.embedded.world.object_kinds import KINDS
 from rolesynth_assets.embedded.world.scenes import CANVAS, SIDES, Scene, draw
 
 Picture = Scene | BarChart | Shape
-"""What the embedded world can draw."""
+"""A picture that the embedded world can draw."""
 
 LONGEST = 20_000
-"""Characters of an instruction; the longest of ours has under a thousand."""
+"""Most characters of an instruction; those of the scripted member have less than a thousand."""
 
 _TYPES = {"scene": Scene, "bar chart": BarChart, "shape": Shape}
 
 
 class SpecificationError(ValueError):
-    """A drawing instruction holds no specification, or one that cannot be drawn."""
+    """A drawing instruction has no specification, or one that cannot be drawn."""
 
 
 def specification(picture: Picture) -> str:
@@ -37,10 +38,10 @@ def specification(picture: Picture) -> str:
 
 
 def read_specification(instruction: str) -> Picture:
-    """Read the picture off a drawing instruction, whose last line is its specification.
+    """Read the picture from a drawing instruction that ends with its specification.
 
     Raises:
-        SpecificationError: there is none, or it describes something that cannot be drawn.
+        SpecificationError: there is no specification, or it cannot be drawn.
     """
     if len(instruction) > LONGEST:
         raise SpecificationError(

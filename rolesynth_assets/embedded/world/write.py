@@ -1,8 +1,8 @@
-"""Writing the embedded world to disk: image shards like a user's, benchmarks, and the truth apart.
+"""The embedded world on disk: image shards, benchmarks, and the exact scenes in a separate file.
 
-Shards are webdataset tars, read later by the same code as anybody's. Each holds two files that are
-no usable images, so that the ledger of rejects has something to show. The exact scenes go to a
-sidecar that nothing but evaluation reads.
+Shards are webdataset tars, which are read by the same code as a user's own. Each of them holds two
+files that are not usable images, so that the table of rejects is not empty. Only evaluation reads
+the file with the exact scenes.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ LICENCE = (
 
 @dataclass(frozen=True)
 class WorldSize:
-    """How much of the world is written."""
+    """The size of the world to write."""
 
     seed: int = 2026
     shards: int = 3
@@ -61,7 +61,7 @@ DEMO_SIZE = WorldSize()
 def write_world(data_root: Path, size: WorldSize = DEMO_SIZE) -> Path:
     """Write shards and benchmarks under `data_root`; return the folder of the shards.
 
-    Nothing is written where the same world stands already; a write that was cut short begins anew.
+    Nothing is written if the data root already holds this world. An interrupted write starts over.
     """
     paths = DataPaths(data_root)
     folder = paths.embedded_world
@@ -128,7 +128,7 @@ def _write_benchmarks(folder: Path, size: WorldSize) -> None:
 
 
 def _glyphs(size: WorldSize, rng: random.Random) -> Iterator[tuple[bytes, int]]:
-    """Single glyphs, large, on random backgrounds and places."""
+    """Yield single large glyphs at random places on random backgrounds, with their kind's index."""
     reach = CANVAS - SIDES[Size.LARGE]
     for index in range(len(KINDS)):
         for _ in range(size.glyphs_per_kind):

@@ -1,4 +1,4 @@
-"""Writing a benchmark in CLIP_benchmark's layout, as plain files or as webdataset tars."""
+"""Writers of benchmarks in CLIP_benchmark's layout, as plain files or as webdataset tars."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def write_retrieval(
     tars: bool = False,
     split: str = "test",
 ) -> int:
-    """Write (encoded image, captions) samples and return how many.
+    """Write (encoded image, captions) samples and return their number.
 
-    White space inside a caption, line ends too, becomes one space: a line is a caption.
+    Each run of white space in a caption becomes one space, since the layout has one caption a line.
 
     Raises:
         BenchmarkError: an image has no caption, the extension is not in the layout, there is no
-            sample, or the split's folder exists already.
+            sample, or the folder of the split exists already.
     """
 
     def labelled() -> Iterator[tuple[bytes, str]]:
@@ -58,17 +58,20 @@ def write_classification(
     tars: bool = False,
     split: str = "test",
 ) -> int:
-    """Write (encoded image, class index) samples with class names and templates; return how many.
+    """Write (encoded image, class index) samples with class names and templates.
+
+    Returns:
+        The number of samples.
 
     Raises:
-        BenchmarkError: a label is no index of `class_names`, the extension is not in the layout,
-            there is no sample, or the split's folder exists already.
+        BenchmarkError: a label is not an index of `class_names`, the extension is not in the
+            layout, there is no sample, or the folder of the split exists already.
     """
 
     def labelled() -> Iterator[tuple[bytes, str]]:
         for image, label in samples:
             if not 0 <= label < len(class_names):
-                raise BenchmarkError(f"{root}: label {label} and only {len(class_names)} classes")
+                raise BenchmarkError(f"{root}: label {label}, but only {len(class_names)} classes")
             yield image, str(int(label))
 
     texts = {CLASSES_FILE: class_names, TEMPLATES_FILE: templates}
@@ -84,14 +87,14 @@ def _write(
     tars: bool,
     split: str,
 ) -> int:
-    """Write beside the split's folder and move it there at the end, so a folder is a whole one."""
+    """Write to a temporary folder and rename it at the end, so that a split is always complete."""
     folder, staging = root / split, root / f".{split}.partial"
     if extension not in IMAGE_EXTENSIONS:
         raise BenchmarkError(
             f"{root}: .{extension} is not in the layout ({', '.join(IMAGE_EXTENSIONS)})"
         )
     if folder.exists():
-        raise BenchmarkError(f"{folder} is there already; remove it or write to another folder")
+        raise BenchmarkError(f"{folder} exists already; remove it or write to another folder")
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
     write = _write_tars if tars else _write_files
@@ -137,7 +140,7 @@ def _write_tars(
 
 
 def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
-    member = tarfile.TarInfo(name)  # mode, owner and time stay fixed: same samples, same bytes
+    member = tarfile.TarInfo(name)  # mode, owner and time are fixed: same samples, same bytes
     member.size = len(data)
     archive.addfile(member, io.BytesIO(data))
 

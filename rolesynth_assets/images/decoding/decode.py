@@ -1,8 +1,8 @@
-"""From any bytes to one plain 8-bit RGB image, or the reason why not.
+"""Decoding of arbitrary bytes to one plain 8-bit RGB image, or to a reject with a reason.
 
-Nothing here raises on bad input, and nothing here lets a small file cost much: bytes, pixels,
-sides, JPEG scans and the decoder's memory are bounded by the header before a decoder runs. No
-global Pillow setting is changed, so threads may call `normalise` at the same time.
+Bad input never raises, and a small file cannot cost much: bytes, pixels, sides, JPEG scans and the
+decoder's memory are checked with the header before a decoder runs. No global Pillow setting is
+changed, so threads may call `normalise` at the same time.
 """
 
 from __future__ import annotations
@@ -36,8 +36,13 @@ from rolesynth_assets.images.limits import DecodeLimits
 from rolesynth_assets.store.digests import image_id
 
 _PLUGINS = (
-    *(JpegImagePlugin, MpoImagePlugin, PngImagePlugin, WebPImagePlugin),
-    *(GifImagePlugin, BmpImagePlugin, TiffImagePlugin),
+    JpegImagePlugin,
+    MpoImagePlugin,
+    PngImagePlugin,
+    WebPImagePlugin,
+    GifImagePlugin,
+    BmpImagePlugin,
+    TiffImagePlugin,
 )
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 _MEDIA_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
@@ -49,12 +54,12 @@ class NormalisedImage:
 
     Attributes:
         image_id: sha256 of the *source* bytes, 64 hex characters.
-        data: The source bytes where they already are a plain JPEG, PNG or WebP, else a PNG with
+        data: the source bytes if they already are a plain JPEG, PNG or WebP, else a PNG with
             exactly the normalised pixels.
-        media_type: Of `data`: image/jpeg, image/png or image/webp.
-        width: Pixels, after rotation.
-        height: Pixels, after rotation.
-        source_format: What the source was: one of `FORMATS`.
+        media_type: media type of `data`: image/jpeg, image/png or image/webp.
+        width: width in pixels, after rotation.
+        height: height in pixels, after rotation.
+        source_format: format of the source, one of `FORMATS`.
     """
 
     image_id: str
@@ -72,19 +77,19 @@ class _Refused(Exception):
 
 
 def normalise(data: bytes, limits: DecodeLimits | None = None) -> NormalisedImage | Reject:
-    """Decode `data` fully, once, and bring it to plain 8-bit RGB.
+    """Decode `data` once and convert it to plain 8-bit RGB; never raises on bad input.
 
     Alpha is laid over white, EXIF orientation is applied, 16-bit samples keep their high byte, CMYK
-    is converted without its colour profile. Several frames or pages are refused (`animated`), since
-    a first frame is often blank and its caption would be about another picture than the file; the
-    extra pictures of a multi-picture JPEG (previews, depth maps of phones) are ignored instead.
+    is converted without its colour profile. A file with several frames or pages is refused
+    (`animated`), since its first frame is often blank and a caption of it would not describe the
+    file. The extra pictures of a multi-picture JPEG (previews, depth maps of phones) are ignored.
 
     Args:
-        data: A whole file. Its content decides what it is.
-        limits: Bounds that are checked before anything is decoded.
+        data: a whole file, whose content decides its format.
+        limits: bounds that are checked before anything is decoded.
 
     Returns:
-        The image or a `Reject`. The same bytes give the same answer. Never raises on bad input.
+        The image or a `Reject`; the same bytes give the same result.
     """
     limits = limits or DecodeLimits()
     image_format = sniff(data[:HEAD_BYTES])
@@ -96,7 +101,7 @@ def normalise(data: bytes, limits: DecodeLimits | None = None) -> NormalisedImag
     except _Refused as refused:
         return refused.reject
     except Exception as error:
-        # decoders raise whatever they like on hostile bytes; none of it may stop a shard
+        # decoders may raise anything on hostile bytes, and no error may stop a shard
         return _explain(error, data, image_format or "")
 
 
@@ -119,7 +124,7 @@ def _check_file(data: bytes, image_format: str, limits: DecodeLimits) -> None:
     if len(data) > limits.max_bytes:
         detail = f"{len(data)} bytes; the limit is {limits.max_bytes}"
         raise _Refused(RejectReason.TOO_MANY_BYTES, detail)
-    # inside compressed data 0xFF is always followed by 0x00, so this counts start-of-scan markers
+    # in compressed data 0x00 always follows 0xFF, so this counts start-of-scan markers
     scans = data.count(b"\xff\xda") if image_format == "JPEG" else 0
     if scans > limits.max_scans:
         detail = f"{scans} scans; the limit is {limits.max_scans}"

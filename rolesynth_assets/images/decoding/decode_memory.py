@@ -1,6 +1,7 @@
-"""What decoding and normalising an image takes of memory, by its header.
+"""Estimates of the memory that decoding and normalising an image takes, from its header.
 
-Measured as the growth of the resident set with Pillow 13, per pixel, and rounded up.
+The numbers per pixel were measured as the growth of the resident set with Pillow 13, and rounded
+up.
 """
 
 from __future__ import annotations
@@ -33,15 +34,15 @@ def decode_bytes(image: Image.Image, encoded: int) -> int:
     """Estimate the bytes that loading and normalising an opened image takes.
 
     Args:
-        image: Opened, not loaded.
-        encoded: Bytes of the file, which a PNG of the normalised pixels may take once more.
+        image: the image, opened but not loaded.
+        encoded: bytes of the file; a PNG of the normalised pixels may take as many again.
     """
     width, height = image.size
     if image.format == "WEBP":
         per_pixel = _WEBP
     else:
         per_pixel = _STORED.get(image.mode, 4)
-    if image.format in ("JPEG", "MPO"):  # the others may have their EXIF behind the pixels
+    if image.format in ("JPEG", "MPO"):  # other formats may store EXIF after the pixels
         per_pixel += _PROGRESSIVE if image.info.get("progressive") else 0
         per_pixel += _TURNED if orientation(image) != 1 else 0
     if image.mode in ALPHA_MODES or "transparency" in image.info:
@@ -52,7 +53,7 @@ def decode_bytes(image: Image.Image, encoded: int) -> int:
 
 
 def _tile_bytes(image: Image.Image) -> int:
-    """Return the bytes of one tile of a TIFF, which may be larger than the picture."""
+    """Return the bytes of one tile of a TIFF, which may be larger than the image."""
     tags = getattr(image, "tag_v2", None)
     if tags is None:
         return 0

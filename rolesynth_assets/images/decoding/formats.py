@@ -1,15 +1,33 @@
-"""What a file is by its first bytes: the name plays no part."""
+"""The image format of a file by its first bytes, whatever its name."""
 
 from __future__ import annotations
 
 HEAD_BYTES = 32  # enough for every signature below
 
-#: Extensions that make a file of a folder or tar a member even when its content is no image, so
-#: that the mislabelled file is reported instead of passed over.
+#: A file of a folder or tar with one of these extensions is a member even if its content is not an
+#: image, so that a mislabelled file is reported and not skipped.
 IMAGE_EXTENSIONS = frozenset(
     {
-        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib"),
-        *(".tif", ".tiff", ".avif", ".heic", ".heif", ".jp2", ".jxl", ".psd", ".ico", ".svg"),
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".apng",
+        ".webp",
+        ".gif",
+        ".bmp",
+        ".dib",
+        ".tif",
+        ".tiff",
+        ".avif",
+        ".heic",
+        ".heif",
+        ".jp2",
+        ".jxl",
+        ".psd",
+        ".ico",
+        ".svg",
     }
 )
 
@@ -37,10 +55,10 @@ _ISO_BRANDS = {
 
 
 def sniff(head: bytes) -> str | None:
-    """Name the listed format that `head` begins like.
+    """Return the supported format whose signature `head` begins with.
 
     Args:
-        head: The first `HEAD_BYTES` of a file, or all of a shorter one.
+        head: the first `HEAD_BYTES` of a file, or all of a shorter one.
 
     Returns:
         "JPEG", "PNG", "GIF", "WEBP", "TIFF" or "BMP"; None for anything else.
@@ -55,26 +73,26 @@ def sniff(head: bytes) -> str | None:
         return "WEBP"
     if head.startswith((b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")):
         return "TIFF"
-    # two letters are too few: a text may begin with "BM"
+    # two letters are not enough: a text may begin with "BM"
     if head.startswith(b"BM") and int.from_bytes(head[14:18], "little") in _DIB_HEADERS:
         return "BMP"
     return None
 
 
 def sniff_other_image(head: bytes) -> str | None:
-    """Name an image format that is recognised but not on the list, such as "AVIF"."""
+    """Return the name of a format that is recognised but not supported, such as "AVIF"."""
     if head[4:8] == b"ftyp":
         return _ISO_BRANDS.get(head[8:12])
     return next((name for magic, name in _OTHER_IMAGES if head.startswith(magic)), None)
 
 
 def is_image(head: bytes) -> bool:
-    """Whether `head` begins like any raster image, listed or not."""
+    """Whether `head` begins like a raster image of any format, supported or not."""
     return sniff(head) is not None or sniff_other_image(head) is not None
 
 
 def ends_early(data: bytes, image_format: str) -> bool:
-    """Whether the file lacks the end that its own format prescribes."""
+    """Whether the file lacks the end marker of its format."""
     if image_format == "JPEG":  # the end marker comes after the last scan
         return data.rfind(b"\xff\xd9") < max(data.rfind(b"\xff\xda"), 0)
     if image_format == "PNG":
@@ -91,11 +109,11 @@ def ends_early(data: bytes, image_format: str) -> bool:
 def webp_canvas(data: bytes) -> tuple[int, int] | None:
     """Read a WebP's (width, height) in pixels from its first chunk, without a decoder.
 
-    The library allocates the whole canvas when it opens the file, so the size has to be known
+    The library allocates the whole canvas when it opens the file, so the size must be checked
     before. Layout: RFC 9649, sections 2.5 to 2.7.
 
     Returns:
-        None where the header is too short or of no known kind.
+        The size, or None if the header is too short or of an unknown kind.
     """
     chunk, body = data[12:16], data[20:30]
     if len(body) < 10:

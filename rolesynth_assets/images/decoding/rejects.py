@@ -1,4 +1,4 @@
-"""Why an offered file did not become an image."""
+"""The reasons for which a file is rejected as an image."""
 
 from __future__ import annotations
 
@@ -11,65 +11,65 @@ _ADDRESS = re.compile(r"0x[0-9a-fA-F]{4,}")
 
 
 class RejectReason(StrEnum):
-    """One reason per rejected file, counted in every ingest report."""
+    """The reasons, one for each rejected file, which every ingest report counts."""
 
     EMPTY = "empty"
     """The file or cell has zero bytes."""
     MISSING_BYTES = "missing_bytes"
-    """A table row holds no image bytes: null, or only a path to some other file."""
+    """A table row has no image bytes: it is null, or only a path to another file."""
     TOO_MANY_BYTES = "too_many_bytes"
-    """The encoded file is larger than the limit; it was not read further."""
+    """The encoded file is larger than the limit."""
     NOT_AN_IMAGE = "not_an_image"
-    """The content is no raster image, whatever its name says (text, HTML, SVG, audio)."""
+    """The content is not a raster image, whatever its name (text, HTML, SVG, audio)."""
     UNSUPPORTED_FORMAT = "unsupported_format"
-    """An image in a format that is not on the list, such as AVIF, HEIC or PSD."""
+    """An image in an unsupported format, such as AVIF, HEIC or PSD."""
     UNSUPPORTED_PIXELS = "unsupported_pixels"
     """Pixel values with no agreed brightness range, such as 32-bit float TIFF."""
     CORRUPT = "corrupt"
-    """The right format, but the decoder cannot read it."""
+    """A file in a supported format that the decoder cannot read."""
     TRUNCATED = "truncated"
     """The file ends before the image does."""
     TOO_MANY_PIXELS = "too_many_pixels"
-    """Width x height in the header is over the limit; nothing was decoded."""
+    """Width x height in the header exceeds the limit; nothing was decoded."""
     TOO_MUCH_MEMORY = "too_much_memory"
-    """Decoding would take more memory than the limit, by the header; nothing was decoded."""
+    """By the header, decoding would take more memory than the limit; nothing was decoded."""
     SIDE_TOO_LONG = "side_too_long"
     SIDE_TOO_SHORT = "side_too_short"
     TOO_ELONGATED = "too_elongated"
-    """Longer side / shorter side is over the limit."""
+    """Longer side / shorter side exceeds the limit."""
     TOO_MANY_SCANS = "too_many_scans"
     """A progressive JPEG with so many scans that decoding would take minutes."""
     METADATA_BOMB = "metadata_bomb"
-    """Compressed text or profile data that unpacks beyond its limit."""
+    """Compressed text or profile data expands beyond its limit."""
     ANIMATED = "animated"
-    """Several frames or pages: no single picture that a caption could be about."""
+    """A file with several frames or pages, so that a caption has no single subject."""
     DUPLICATE = "duplicate"
-    """The same bytes stood earlier in the same shard."""
+    """The same bytes occurred earlier in the same shard."""
     WITHDRAWN = "withdrawn"
-    """The same bytes were withdrawn, and their tombstone stands."""
+    """The same bytes were withdrawn, and their tombstone still exists."""
     UNSAFE_PATH = "unsafe_path"
-    """An absolute or parent path, a link, a device: nothing was read."""
+    """An absolute path, a path through a parent folder, a link or a device; nothing was read."""
     UNREADABLE = "unreadable"
-    """The file system refused it, or it is gone."""
+    """The file system refused access, or the file no longer exists."""
     BROKEN_ARCHIVE = "broken_archive"
-    """A stretch of a tar, parquet or Lance container that cannot be read."""
+    """A range of a tar, parquet or Lance container cannot be read."""
     ARCHIVE_BOMB = "archive_bomb"
-    """A container that unpacks to far more bytes than it has, or for too long."""
+    """A container expands to far more bytes than it has, or takes too long to unpack."""
     TOO_MANY_MEMBERS = "too_many_members"
-    """A container of more members or rows than the limit; the rest was not read."""
+    """A container has more members or rows than the limit; the rest was not read."""
     SPARSE_MEMBER = "sparse_member"
-    """A tar member with holes, whose size is whatever its map says."""
+    """A tar member with holes, whose map may state any size."""
     TOO_DEEP = "too_deep"
-    """A folder below more folders than the limit; it was not looked into."""
+    """A folder below more folders than the limit; it was not read."""
 
 
 @dataclass(frozen=True)
 class Reject:
-    """A reason and one line for a person.
+    """A rejected file: the reason and one line of detail.
 
     Attributes:
-        reason: Counted in reports.
-        detail: At most 200 characters on one line, the same on every run.
+        reason: the reason, which reports count.
+        detail: at most 200 characters on one line, the same in every run.
     """
 
     reason: RejectReason

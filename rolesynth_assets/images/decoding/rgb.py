@@ -1,4 +1,4 @@
-"""The pixel side of normalisation: orientation, alpha, bit depth, re-encoding."""
+"""Pixel operations of the normalisation: orientation, alpha, bit depth, re-encoding."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 _ORIENTATION_TAG = 0x0112
-# EXIF 2.3, tag 0x0112: how the stored rows and columns are turned to stand upright
+# EXIF 2.3, tag 0x0112: the rotation or flip that makes the stored pixels upright
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -23,7 +23,7 @@ _PLAIN_MODES = {"1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr"}
 
 
 def orientation(image: Image.Image) -> int:
-    """EXIF orientation, 1 to 8; damaged metadata does not cost the picture and counts as 1."""
+    """Return the EXIF orientation, 1 to 8; damaged metadata counts as 1."""
     try:
         value = image.getexif().get(_ORIENTATION_TAG, 1)
     except Exception:
@@ -32,18 +32,18 @@ def orientation(image: Image.Image) -> int:
 
 
 def turn_upright(image: Image.Image, orientation: int) -> Image.Image:
-    """Turn the stored rows and columns by an EXIF orientation of 1 to 8."""
+    """Rotate or flip the image according to an EXIF orientation of 1 to 8."""
     return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
 
 
 def plain_rgb(image: Image.Image) -> Image.Image | None:
-    """Bring any brightness mode to opaque 8-bit RGB.
+    """Convert an image of any mode with a brightness range to opaque 8-bit RGB.
 
     Alpha and transparent colours are laid over white, 16-bit samples keep their high byte (as
     Pillow does for 16-bit colour), CMYK is converted without its colour profile.
 
     Returns:
-        None where the mode has no agreed brightness range: 32-bit integers, floats, LAB.
+        The image, or None if the mode has no agreed brightness range: 32-bit integers, floats, LAB.
     """
     if image.mode in ALPHA_MODES or (image.mode in _PLAIN_MODES and "transparency" in image.info):
         layer = image.convert("RGBA")
@@ -58,7 +58,7 @@ def plain_rgb(image: Image.Image) -> Image.Image | None:
 
 
 def as_png(image: Image.Image, profile: bytes | None) -> bytes:
-    """Encode `image` with its pixels and colour profile, and nothing else of its metadata."""
+    """Encode `image` with its pixels and colour profile, without any other metadata."""
     image.info.clear()  # else the source's text and transparency would be written again
     out = io.BytesIO()
     # on photographs level 1 takes 0.4 of the time of the usual 6 and 1.13 of the bytes

@@ -1,4 +1,4 @@
-"""Objects of a bucket, on S3 or Google Cloud Storage, opened by URL as files are by path.
+"""Objects in buckets of S3 or Google Cloud Storage, which are opened by URL.
 
 Credentials come from where the vendor's own tools look: AWS_ACCESS_KEY_ID and its companions, a
 profile, the machine's role; GOOGLE_APPLICATION_CREDENTIALS. A URL holds none. AWS_ENDPOINT_URL (or
@@ -25,8 +25,8 @@ from pyarrow import NativeFile, fs
 from rolesynth_assets.images.decoding.rejects import Reject, RejectReason
 from rolesynth_assets.images.descriptor import is_url
 
-CHUNK_BYTES = 8 * 2**20  # of a tar or table asked for at once: seconds of transfer, not of waiting
-READS_AT_ONCE = 8  # an object costs two round trips of some 20 ms each, whatever its size
+CHUNK_BYTES = 8 * 2**20  # of a tar or table per request, so that latency is a small part
+READS_AT_ONCE = 8  # an object takes two round trips of some 20 ms each, whatever its size
 CONNECT_TIMEOUT_S, REQUEST_TIMEOUT_S = 10, 60
 _TRUE = {"1", "true", "yes"}
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -36,48 +36,48 @@ _REFUSED = re.compile(
     r"PERMISSION_DENIED|UNAUTHENTICATED"
 )
 _WAYS_OUT = {
-    "s3": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, to who may list and "
-    "read it, or AWS_SKIP_SIGNATURE=true where it is public",
-    "gs": "set GOOGLE_APPLICATION_CREDENTIALS to who may list and read it, or "
-    "GOOGLE_SKIP_SIGNATURE=true where it is public",
+    "s3": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, to credentials that "
+    "may list and read it, or AWS_SKIP_SIGNATURE=true if it is public",
+    "gs": "set GOOGLE_APPLICATION_CREDENTIALS to credentials that may list and read it, or "
+    "GOOGLE_SKIP_SIGNATURE=true if it is public",
 }
 
 
 class BucketError(RuntimeError):
     """A bucket is missing, refuses access or does not answer; the message names it.
 
-    It stops whoever reads: what could not be asked for must not be taken for gone.
+    It stops the reader, since an object that could not be requested may still exist.
     """
 
 
 class AccessRefusedError(BucketError):
-    """A bucket or an object may not be read with the credentials at hand."""
+    """A bucket or an object may not be read with the given credentials."""
 
 
 class Bucket:
     """A bucket, and the prefix or object in it that a URL names; threads may share it.
 
-    What follows the bucket's name is taken literally: nothing in it is an escape or a query.
+    The part after the bucket's name is used literally: it has no escapes and no query.
     """
 
     def __init__(self, url: str) -> None:
-        """Take the URL apart; of the bucket, at most its region is asked for.
+        """Parse the URL; at most one request is sent, for the bucket's region.
 
         Args:
             url: `s3://bucket`, `s3://bucket/prefix`, `s3://bucket/object`, or the same with gs.
 
         Raises:
-            ValueError: The URL is no such one.
-            BucketError: The bucket's region cannot be found out.
+            ValueError: the URL has another form.
+            BucketError: the bucket's region cannot be determined.
         """
         self.scheme, _, path = url.partition("://")
         self.name, _, key = path.partition("/")
         if self.scheme not in _WAYS_OUT:
             raise ValueError(f"{self.scheme}:// cannot be read; give a path, s3:// or gs://.")
-        if not _BUCKET.fullmatch(self.name):  # it may hold a key, so it is not repeated
+        if not _BUCKET.fullmatch(self.name):  # it may contain a key, so the message omits it
             raise ValueError(
                 f"A URL is {self.scheme}://bucket/prefix, without keys or options; those belong "
-                f"into the environment: {_WAYS_OUT[self.scheme]}."
+                f"in the environment: {_WAYS_OUT[self.scheme]}."
             )
         self.url = f"{self.scheme}://{self.name}/{key}".rstrip("/")
         self._exists = False
@@ -87,14 +87,14 @@ class Bucket:
             raise self._error(self.url, str(error)) from None
 
     def listing(self) -> list[tuple[str, float]]:
-        """List the objects below the prefix, sorted: their URLs and when they were written.
+        """List the objects below the prefix with the times of their last writes, sorted by URL.
 
         Returns:
-            (URL, seconds since the epoch); making the list takes a little under 1 kB an object.
+            (URL, seconds since the epoch); the list takes a little under 1 kB of memory an object.
 
         Raises:
-            FileNotFoundError: There is nothing below it.
-            BucketError: The bucket cannot be listed.
+            FileNotFoundError: no object is below the prefix.
+            BucketError: the bucket cannot be listed.
         """
         with self._explained(self.url):
             found = self._files.get_file_info(fs.FileSelector(self._path(self.url), recursive=True))
@@ -105,11 +105,11 @@ class Bucket:
         )
 
     def written(self) -> float:
-        """Return when the object that the URL names was written, in seconds since the epoch.
+        """Return the time of the last write of the URL's object, in seconds since the epoch.
 
         Raises:
-            FileNotFoundError: There is no such object.
-            BucketError: It cannot be asked for.
+            FileNotFoundError: the object does not exist.
+            BucketError: the object cannot be requested.
         """
         with self._explained(self.url):
             info = self._files.get_file_info(self._path(self.url))
@@ -119,24 +119,24 @@ class Bucket:
 
     @contextmanager
     def open(self, url: str) -> Iterator[IO[bytes]]:
-        """Open an object of the bucket; it is read in pieces of `CHUNK_BYTES`.
+        """Open an object of the bucket, which is read in chunks of `CHUNK_BYTES`.
 
         Raises:
-            FileNotFoundError: There is no such object.
-            BucketError: It cannot be asked for, or was replaced while it was read.
+            FileNotFoundError: the object does not exist.
+            BucketError: the object cannot be requested, or was replaced during the reading.
         """
         with self._opened(url) as file:
-            before = file.metadata()  # its ETag among them
+            before = file.metadata()  # includes its ETag
             yield io.BufferedReader(_Raw(self, url, file), CHUNK_BYTES)
             with self._opened(url) as now:
                 if now.metadata() != before:
                     raise BucketError(f"{url} was replaced while it was read; read it again.")
 
     def read(self, url: str, max_bytes: int) -> bytes | Reject:
-        """Read a whole object of at most `max_bytes`, or say why not.
+        """Read a whole object of at most `max_bytes`, or return a reject.
 
         Raises:
-            BucketError: It cannot be asked for.
+            BucketError: the object cannot be requested.
         """
         try:
             with self._opened(url) as file, self._explained(url):
@@ -147,10 +147,10 @@ class Bucket:
         return Reject(RejectReason.TOO_MANY_BYTES, f"more than the limit of {max_bytes} bytes")
 
     def head(self, url: str, size: int) -> bytes:
-        """Read an object's first `size` bytes; none where it is gone.
+        """Read the first `size` bytes of an object; none if it no longer exists.
 
         Raises:
-            BucketError: It cannot be asked for.
+            BucketError: the object cannot be requested.
         """
         try:
             with self._opened(url) as file, self._explained(url):
@@ -167,7 +167,7 @@ class Bucket:
 
     @contextmanager
     def _explained(self, url: str) -> Iterator[None]:
-        """Say of an error what it means: the object is gone, or the bucket cannot be read."""
+        """Turn errors into `FileNotFoundError` for a missing object, or else a `BucketError`."""
         try:
             yield
         except OSError as error:
@@ -183,7 +183,7 @@ class Bucket:
             return
         try:
             info = self._files.get_file_info(self.name)
-        except OSError:  # who may read objects need not be allowed to ask for the bucket
+        except OSError:  # credentials that may read objects need not have access to the bucket
             return
         if info.type == fs.FileType.NotFound:
             raise self._error(f"{self.scheme}://{self.name}", "The bucket does not exist")
@@ -192,24 +192,24 @@ class Bucket:
     def _error(self, url: str, said: str) -> BucketError:
         place = f"bucket {self.name!r} ({url})"
         if _NO_BUCKET.search(said):
-            where = ", and at AWS_ENDPOINT_URL if it is not on AWS" if self.scheme == "s3" else ""
-            return BucketError(f"There is no {place}; look at its name{where}.")
+            where = ", and AWS_ENDPOINT_URL if it is not on AWS" if self.scheme == "s3" else ""
+            return BucketError(f"There is no {place}; check its name{where}.")
         detail = " ".join(said.split())
         if _REFUSED.search(said):
             way_out = _WAYS_OUT[self.scheme]
             return AccessRefusedError(f"Access refused to {place}; {way_out}. {detail}")
         where = "the network, AWS_REGION and AWS_ENDPOINT_URL"
         where = where if self.scheme == "s3" else "the network"
-        return BucketError(f"No answer from {place}; look at {where}, then run it again. {detail}")
+        return BucketError(f"No answer from {place}; check {where}, then run it again. {detail}")
 
 
 @contextmanager
 def open_source(uri: str) -> Iterator[IO[bytes]]:
-    """Open a local file by its path or an object by its URL, to read.
+    """Open a local file by its path, or an object by its URL, for reading.
 
     Raises:
-        OSError: There is no such file or object, or the file cannot be read.
-        BucketError: The bucket cannot be read, or the object was replaced while it was read.
+        OSError: the file or object does not exist, or the file cannot be read.
+        BucketError: the bucket cannot be read, or the object was replaced during the reading.
     """
     if is_url(uri):
         with Bucket(uri).open(uri) as file:
@@ -220,7 +220,7 @@ def open_source(uri: str) -> Iterator[IO[bytes]]:
 
 
 class _Raw(io.RawIOBase):
-    """An object as `io.BufferedReader` wants it, with errors explained."""
+    """An object with the interface that `io.BufferedReader` needs, and with errors explained."""
 
     def __init__(self, bucket: Bucket, url: str, file: NativeFile) -> None:
         self._bucket, self._url, self._file = bucket, url, file

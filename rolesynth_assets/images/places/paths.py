@@ -1,4 +1,4 @@
-"""Paths that archives and folders name: which could lead out, and which are hidden."""
+"""Tests of paths in archives and folders: whether they could lead outside or are hidden."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import PurePosixPath, PureWindowsPath
 
 
 def unsafe_path(name: str) -> str | None:
-    """Say why a member's path could lead out of its archive or folder; None when it cannot."""
+    """Return why a member's path could lead out of its archive or folder; None if it cannot."""
     if "\x00" in name:
         return "a path with a zero byte"
     if PurePosixPath(name).is_absolute() or PureWindowsPath(name).anchor:

@@ -1,4 +1,4 @@
-"""What stands below a path or a URL: files, objects and Lance datasets, listed the same way."""
+"""The content of a path or a URL: files, objects and Lance datasets in one form of listing."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Entry:
     """A file, an object or a Lance dataset.
 
     Attributes:
-        below: Its path below the source's `folder`.
-        uri: Its absolute path or URL.
-        settled: Whether it was written long enough ago.
-        is_lance: Whether it is a Lance dataset.
-        is_closed: Whether it is a folder that was not looked into.
+        below: path below the source's `folder`.
+        uri: absolute path or URL.
+        settled: whether it was written long enough ago.
+        is_lance: whether it is a Lance dataset.
+        is_closed: whether it is a folder that was not listed.
     """
 
     below: str
@@ -44,51 +44,51 @@ class Source(Protocol):
     """A place that images come from.
 
     Attributes:
-        folder: Path or URL of the folder that the entries' paths start at.
-        named: Whether the user named this one entry, not a folder that it stands in.
+        folder: path or URL of the folder to which the entries' paths are relative.
+        named: whether the user named this one entry, not a folder that contains it.
     """
 
     folder: str
     named: bool
 
     def entries(self, newest: float | None) -> Iterator[Entry]:
-        """List what may be images or hold some: no dot files and no unfinished downloads.
+        """List all entries that may be or contain images, except dot files and partial downloads.
 
         Args:
-            newest: Entries written after this, in seconds since the epoch, are not settled.
+            newest: entries written after this time, in seconds since the epoch, are not settled.
         """
         ...
 
     def each(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """Map a function that reads from the source, as fast as that allows."""
+        """Map a function that reads from the source, with as many threads as suit the source."""
         ...
 
     def head(self, uri: str, size: int) -> bytes:
-        """Read the first `size` bytes; none where that cannot be done."""
+        """Read the first `size` bytes; none if they cannot be read."""
         ...
 
     def worth_a_look(self, below: str) -> bool:
-        """Whether to look into an entry without a telling name for an image."""
+        """Whether to read the first bytes of an entry whose name does not show what it is."""
         ...
 
 
 def open_place(path: str | Path, max_depth: int) -> Source:
-    """Open what a user calls by a path or a URL.
+    """Open the place of a path or a URL.
 
     Args:
-        path: A folder, a file or a URL.
-        max_depth: Local folders below each other; what lies deeper is listed, not looked into.
+        path: a folder, a file or a URL.
+        max_depth: deepest nesting of local folders; deeper folders are entries that are not listed.
 
     Raises:
-        FileNotFoundError: There is no such place.
-        ValueError: The URL is of no kind that can be read.
-        BucketError: The URL's bucket cannot be read.
+        FileNotFoundError: the place does not exist.
+        ValueError: the URL has an unsupported scheme or form.
+        BucketError: the URL's bucket cannot be read.
     """
     return _Objects(str(path)) if is_url(path) else _Files(Path(os.path.abspath(path)), max_depth)
 
 
 def place_name(path: str | Path) -> str:
-    """Name the shards of a place by its last part, without extension, as a partition key can."""
+    """Return a name for the shards of a place: its last part without extension, as a valid key."""
     place = PurePosixPath(str(path).partition("://")[2]) if is_url(path) else Path(path).resolve()
     name = place.stem
     return (
@@ -139,7 +139,7 @@ class _Objects:
             self._listed = self._bucket.listing()
             return
         except (FileNotFoundError, AccessRefusedError):
-            pass  # one object may be readable where nothing may be listed
+            pass  # one object may be readable even if nothing may be listed
         try:
             self._listed = [(url, self._bucket.written())]
         except FileNotFoundError:
@@ -159,15 +159,15 @@ class _Objects:
         return self._bucket.head(uri, size)
 
     def worth_a_look(self, below: str) -> bool:
-        # a look costs two requests: a name like notes.txt or a Lance dataset's tells enough
+        # reading takes two requests, and a name such as notes.txt shows that it is not an image
         return not PurePosixPath(below).suffix
 
 
 def _walk(folder: Path, max_depth: int) -> Iterator[Path]:
-    """Regular files and Lance datasets below `folder`, in sorted order.
+    """Yield the regular files and Lance datasets below `folder`, in sorted order.
 
-    What cannot be looked into is given as well, so that reading it says why: a folder below too
-    many others or without permission, a file whose link leads nowhere but to itself.
+    Entries that cannot be inspected are yielded too, so that reading them gives the reason: a
+    folder that is nested too deep or cannot be opened, a link that leads only to itself.
     """
     open_folders = [iter(_listed(folder))]
     while open_folders:
@@ -198,7 +198,7 @@ def _listed(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def _written(path: Path) -> float:
-    """When a file was written; the epoch's begin where nobody may know."""
+    """Return the time of a file's last write; 0 if it cannot be read."""
     try:
         return path.stat().st_mtime
     except OSError:

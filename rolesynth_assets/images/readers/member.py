@@ -1,4 +1,4 @@
-"""One candidate image of a shard, and how a file becomes one."""
+"""The members of a shard, which are its candidate images, and the reading of one file."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class Member:
     """One candidate image of a shard.
 
     Attributes:
-        source: Where it came from: `path`, `tar::member` or `table::row`.
-        data: Its encoded bytes as found, or why there are none.
+        source: its origin: `path`, `tar::member` or `table::row`.
+        data: its encoded bytes as found, or a reject with the reason why there are none.
     """
 
     source: str
@@ -23,7 +23,7 @@ class Member:
 
 
 def read_file(path: str, max_bytes: int) -> bytes | Reject:
-    """Read a regular file of at most `max_bytes`, or say why not; links are followed."""
+    """Read a regular file of at most `max_bytes`, or return a reject; links are followed."""
     try:
         # non-blocking: opening a FIFO that took the place of a file must not wait for a writer
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -1,4 +1,4 @@
-"""One way to read the members of any shard, in order, one at a time."""
+"""The iterator over the members of any shard, in order, one at a time."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ def iter_members(
     limits: DecodeLimits | None = None,
     container: ContainerLimits | None = None,
 ) -> Iterator[Member]:
-    """Read a shard's members in order, holding a handful of them at most.
+    """Read a shard's members in order, with only a few of them in memory.
 
-    A member that cannot be read is a `Reject` and the reading goes on, so every member that the
-    shard promises gives a row. No path that a descriptor or an archive names can lead out of the
-    shard; a link that a user put into their own folder is followed, if it leads to a regular file.
+    A member that cannot be read becomes a `Reject` and the reading continues, so every listed
+    member gives a row. No path in a descriptor or an archive can lead out of the shard; a link that
+    a user put into their own folder is followed, if it leads to a regular file.
 
     Args:
-        descriptor: A registered or planned shard.
-        limits: Only `max_bytes` matters here: a larger member is refused unread.
-        container: Bounds on a tar or a table as a whole.
+        descriptor: a registered or planned shard.
+        limits: only `max_bytes` is used here; a larger member is refused unread.
+        container: bounds on a tar or a table as a whole.
 
     Yields:
         Members in a fixed order: the descriptor's, the tar's, or the rows'.
 
     Raises:
-        BucketError: The shard lies in a bucket that cannot be read.
+        BucketError: the shard is in a bucket that cannot be read.
     """
     limits = limits or DecodeLimits()
     if descriptor.kind is ShardKind.FOLDER:
@@ -76,7 +76,7 @@ def _iter_folder(
 
 
 def _no_image_file(path: str, depth: int, max_depth: int) -> Reject:
-    """Say why a table or a folder became a member: it could not be opened when it was planned."""
+    """Return why a table or a folder is a member: it could not be opened when it was planned."""
     if path.lower().endswith(".parquet") or os.path.isdir(os.path.join(path, "_versions")):
         return Reject(RejectReason.BROKEN_ARCHIVE, table_fault(path))
     if depth >= max_depth:

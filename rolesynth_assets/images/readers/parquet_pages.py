@@ -1,6 +1,6 @@
-"""What reading a parquet file will take of memory, known before a page is unpacked.
+"""Checks of the memory that reading a parquet file will take, before a page is unpacked.
 
-Arrow unpacks a page whole and trusts the size that its header states, so the headers are read here
+Arrow unpacks a whole page and trusts the size in its header, so this module reads the headers
 first. Format: parquet-format, `src/main/thrift/parquet.thrift`, `PageHeader`, in Thrift's compact
 protocol.
 """
@@ -30,10 +30,10 @@ class PageError(ValueError):
 
 
 def check_rows(file: pq.ParquetFile, limits: ContainerLimits) -> None:
-    """Refuse a file of more rows than the limit: null rows take no bytes.
+    """Refuse a file with more rows than the limit, since null rows take no bytes.
 
     Raises:
-        BombError: it has.
+        BombError: the file has more rows.
     """
     rows = file.metadata.num_rows
     if rows > limits.max_members:
@@ -49,18 +49,18 @@ class _Chunk:
 
 
 class PageGuard:
-    """The column chunks of a parquet file, by its own footer.
+    """The column chunks of a parquet file, as its footer describes them.
 
-    Arrow's Python objects of a damaged footer end the process, so the footer is read here.
+    The footer is parsed here, since Arrow's Python objects crash the process on a damaged one.
     """
 
     def __init__(self, file: IO[bytes], limits: ContainerLimits, *, trusts: bool = False) -> None:
         """Read the footer.
 
         Args:
-            file: The parquet file, seekable.
-            limits: What one page and one column of a row group may unpack to.
-            trusts: Whether the footer's sizes are taken for true and page headers are not read.
+            file: the parquet file, seekable.
+            limits: bounds on the unpacked size of one page and of one column of a row group.
+            trusts: whether to trust the footer's sizes and not to read the page headers.
 
         Raises:
             PageError: the footer cannot be read.
@@ -77,15 +77,15 @@ class PageGuard:
             raise PageError(f"a footer that cannot be read: {error}") from None
 
     def packed(self, group: int, column: str) -> int:
-        """Return the bytes of a top-level column in a row group, as they lie in the file."""
+        """Return the size of a top-level column of a row group in the file, bytes."""
         return sum(chunk.packed for chunk in self._groups[group] if chunk.column == column)
 
     def check(self, group: int, columns: Collection[str]) -> None:
         """Refuse a row group that unpacks beyond the limits.
 
         Args:
-            group: Index of the row group.
-            columns: Top-level columns that will be read.
+            group: index of the row group.
+            columns: top-level columns that will be read.
 
         Raises:
             BombError: it unpacks beyond the limits.
@@ -122,10 +122,10 @@ def _chunk(fields: dict[int, Any]) -> _Chunk:
 
 
 def check_expansion(unpacked: int, packed: int, limits: ContainerLimits) -> None:
-    """Refuse what unpacks to too many bytes for each byte that it has.
+    """Refuse data that unpacks to too many bytes for each packed byte.
 
     Raises:
-        BombError: it does.
+        BombError: the unpacked size exceeds the limit.
     """
     if unpacked > max(EXPANSION_FLOOR, limits.max_expansion * packed):
         raise BombError(
@@ -164,7 +164,7 @@ def _page_header(file: IO[bytes], start: int) -> tuple[int, tuple[int, int]]:
 
 
 class _Compact:
-    """A reader of Thrift's compact protocol; raises IndexError where the data ends."""
+    """A reader of Thrift's compact protocol; raises IndexError at the end of the data."""
 
     def __init__(self, data: bytes) -> None:
         self.data, self.position = data, 0

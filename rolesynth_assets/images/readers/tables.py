@@ -21,10 +21,10 @@ from rolesynth_assets.images.readers.parquet_pages import (
     check_rows,
 )
 
-# one row is decoded at a time: the size of a cell is known only when it is there, and cells of a
-# dictionary page or of a common prefix take no bytes in the file
+# one row is decoded at a time: the size of a cell is known only after decoding, and cells from a
+# dictionary page or with a common prefix take no bytes in the file
 ROWS_PER_READ = 1
-#: Looked for in this order; Hugging Face datasets write `image`, img2dataset writes `jpg`.
+#: Names in order of preference; Hugging Face datasets write `image`, img2dataset writes `jpg`.
 USUAL_COLUMNS = ("image", "img", "jpg", "jpeg", "png", "webp", "image_bytes", "bytes", "data")
 
 
@@ -36,15 +36,15 @@ def pick_column(schema: pa.Schema, asked: str | None, uri: str) -> str:
     """Choose the column that holds encoded images.
 
     Args:
-        schema: The table's schema.
-        asked: A column the user named, or None to look through `USUAL_COLUMNS`.
-        uri: Named in the error.
+        schema: the table's schema.
+        asked: a column that the user named, or None to try `USUAL_COLUMNS`.
+        uri: the table's URI, for the error message.
 
     Returns:
         The name of a binary column, or of a struct column with a binary field `bytes`.
 
     Raises:
-        NoImageColumnError: There is no such column; the message lists the columns there are.
+        NoImageColumnError: there is no such column; the message lists the existing ones.
     """
     names = (asked,) if asked else USUAL_COLUMNS
     for name in names:
@@ -60,12 +60,12 @@ def pick_column(schema: pa.Schema, asked: str | None, uri: str) -> str:
 
 @contextmanager
 def open_parquet(uri: str) -> Iterator[pq.ParquetFile]:
-    """Open a parquet file by path or URL, such that a row group need not fit into memory.
+    """Open a parquet file by path or URL, such that a row group need not fit in memory.
 
     Raises:
-        OSError: There is none, or it cannot be read.
-        pa.ArrowException: It is no parquet file.
-        BucketError: Its bucket cannot be read.
+        OSError: the file does not exist, or cannot be read.
+        pa.ArrowException: the file is not a parquet file.
+        BucketError: its bucket cannot be read.
     """
     if is_url(uri):
         with (
@@ -79,10 +79,10 @@ def open_parquet(uri: str) -> Iterator[pq.ParquetFile]:
 
 
 def table_fault(uri: str) -> str:
-    """Say why a parquet file or a Lance dataset cannot be opened.
+    """Return the reason why a parquet file or a Lance dataset cannot be opened.
 
     Raises:
-        BucketError: Its bucket cannot be read.
+        BucketError: its bucket cannot be read.
     """
     import lance
 
@@ -100,7 +100,7 @@ def table_fault(uri: str) -> str:
 
 
 def is_fault(error: BaseException) -> bool:
-    """Whether an error is about the file: BucketError is not, Lance's panics are."""
+    """Whether an error concerns the file; a BucketError does not, a panic in Lance does."""
     kinds = (OSError, ValueError, pa.ArrowException)
     return isinstance(error, kinds) or type(error).__name__ == "PanicException"
 
@@ -110,19 +110,19 @@ def iter_parquet(
 ) -> Iterator[Member]:
     """Read a range of rows of a parquet file, row group by row group.
 
-    A row group that cannot be read gives one `broken_archive` row and the next is tried; one that
-    unpacks beyond the limits gives an `archive_bomb` row unread.
+    A row group that cannot be read gives one `broken_archive` row, and reading continues with the
+    next. A row group that unpacks beyond the limits gives an `archive_bomb` row.
 
     Args:
-        descriptor: Of kind parquet, with `column`.
-        max_bytes: A larger cell is refused.
-        container: Bounds on the file.
+        descriptor: a shard of kind parquet, with `column`.
+        max_bytes: a larger cell is refused.
+        container: bounds on the file.
 
     Yields:
         Members in row order; `source` is `path::row`.
 
     Raises:
-        BucketError: The file's bucket cannot be read.
+        BucketError: the file's bucket cannot be read.
     """
     uri, container = descriptor.uri, container or ContainerLimits()
     with ExitStack() as opened:
@@ -130,7 +130,7 @@ def iter_parquet(
             file = opened.enter_context(open_parquet(uri))
             check_rows(file, container)
             column = pick_column(file.schema_arrow, descriptor.column, uri)
-            # asking a bucket for each page header would take as long as reading the file
+            # requesting each page header from a bucket would take as long as reading the file
             pages = opened.enter_context(open_source(uri))
             guard = PageGuard(pages, container, trusts=is_url(uri))
         except (OSError, ValueError, pa.ArrowException) as error:
@@ -164,9 +164,9 @@ def iter_lance(
     """Read a range of rows of one version of a Lance dataset.
 
     Args:
-        descriptor: Of kind lance, with `column` and `version`.
-        max_bytes: A larger cell is refused.
-        container: Bounds on the dataset.
+        descriptor: a shard of kind lance, with `column` and `version`.
+        max_bytes: a larger cell is refused.
+        container: bounds on the dataset.
 
     Yields:
         Members in row order; `source` is `path::row`.
@@ -188,7 +188,7 @@ def iter_lance(
         cut = _cut(batches, start, start, start + (descriptor.rows or 0))
         packed = sum(path.stat().st_size for path in Path(descriptor.uri).glob("data/*"))
         yield from _iter_cells(cut, descriptor, max_bytes, packed, container)
-    except BaseException as error:  # its panics in Rust are no `Exception`
+    except BaseException as error:  # panics in Rust are not an `Exception`
         if not is_fault(error):
             raise
         yield _broken(descriptor.uri, error)
@@ -202,7 +202,7 @@ def _stop(descriptor: ShardDescriptor, available: int) -> int:
 def _cut(
     batches: Iterable[pa.RecordBatch], row: int, start: int, stop: int
 ) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """Number the batches by their first row, from `row` on, and cut them to [start, stop)."""
+    """Yield the first row number and the part in [start, stop) of batches that begin at `row`."""
     for batch in batches:
         first, last = max(start - row, 0), min(stop - row, batch.num_rows)
         if first < last:
@@ -219,10 +219,10 @@ def _iter_cells(
     packed: int,
     container: ContainerLimits,
 ) -> Iterator[Member]:
-    """Yield the cells; `packed` bytes of the file hold them.
+    """Yield the cells, which take `packed` bytes of the file.
 
     Raises:
-        BombError: they have too many bytes for that.
+        BombError: the cells have too many bytes in relation to `packed`.
     """
     unpacked = 0
     for first, batch in batches:

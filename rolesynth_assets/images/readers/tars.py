@@ -1,4 +1,4 @@
-"""Webdataset tars, read as a stream that survives damage and hostile members."""
+"""The reader of webdataset tars, which continues after damage and refuses hostile members."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from rolesynth_assets.images.readers.member import Member
 from rolesynth_assets.images.readers.unpacking import ExpansionError, Unpacked, decompressor_of
 
 MAX_HEADER_BYTES = 2**20  # of a long name or of extended attributes; real ones are below 10 kB
-MAX_NESTED = 8  # headers before one member; real ones are a long name and a long link
+MAX_NESTED = 8  # headers before one member; real tars have a long name and a long link
 MAX_SPARSE_BLOCKS = 2**14  # of the map of a sparse member
-# after damage we look for the next good header over at most this much, two of the largest members
+# after damage the next valid header is searched in at most this much, two of the largest members
 MAX_RESYNC_BLOCKS = 128 * 2**20 // tarfile.BLOCKSIZE
 READ_ERRORS = (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError, ValueError)
 _EXTENDED = {
@@ -35,11 +35,11 @@ _EXTENDED = {
 
 
 class GuardedTar(tarfile.TarFile):
-    """A tar that remembers damage which the standard library passes over in silence.
+    """A tar that records damage which the standard library ignores.
 
     Attributes:
-        damage: The first damage since the last look.
-        end: No member may reach beyond this byte.
+        damage: the first damage since it was last cleared.
+        end: no member may extend beyond this byte.
     """
 
     members: list[tarfile.TarInfo]
@@ -50,7 +50,7 @@ class GuardedTar(tarfile.TarFile):
 
 
 class GuardedInfo(tarfile.TarInfo):
-    """A member's header, read without trust in the sizes and maps that it states."""
+    """A member's header, read without trusting the sizes and maps in it."""
 
     is_sparse = False
 
@@ -65,7 +65,7 @@ class GuardedInfo(tarfile.TarInfo):
         tarfile.bad_blocks = 0
         return info
 
-    # the methods that the library's own comments name as the place to extend
+    # comments in the standard library name the following methods as extension points
 
     def _proc_member(self, tarfile: GuardedTar) -> tarfile.TarInfo:  # type: ignore[override]
         if self.type in _EXTENDED and not 0 <= self.size <= MAX_HEADER_BYTES:
@@ -88,8 +88,9 @@ class GuardedInfo(tarfile.TarInfo):
     def _proc_pax(self, archive: GuardedTar) -> tarfile.TarInfo:
         """Apply an extended header's path and size, in time linear in its length.
 
-        The library's own method searches it with expressions that take quadratic time, and unrolls
-        the maps of sparse members. Global headers say nothing that a member's bytes depend on.
+        The method of the standard library searches it with regular expressions in quadratic time,
+        and expands the maps of sparse members. The bytes of a member never depend on a global
+        header.
         """
         assert archive.fileobj is not None
         fields = _records(archive.fileobj.read(self._block(self.size))[: self.size])  # type: ignore[attr-defined]
@@ -111,7 +112,7 @@ class GuardedInfo(tarfile.TarInfo):
         return info
 
     def _proc_sparse(self, archive: GuardedTar) -> tarfile.TarInfo:
-        """Pass over the map of a sparse member, which is refused."""
+        """Skip the map of a sparse member, which is refused later."""
         file: Any = archive.fileobj
         more, blocks = self._sparse_structs[1], 0  # type: ignore[attr-defined]
         while more:
@@ -126,7 +127,7 @@ class GuardedInfo(tarfile.TarInfo):
 
 
 def _records(header: bytes) -> dict[bytes, bytes]:
-    """Take an extended header apart: records of "<length> <name>=<value>" and a line break."""
+    """Parse an extended header: records of "<length> <name>=<value>" and a line break."""
     fields: dict[bytes, bytes] = {}
     start = 0
     while start < len(header) and header[start] != 0:
@@ -144,14 +145,14 @@ def _records(header: bytes) -> dict[bytes, bytes]:
 
 @contextmanager
 def open_tar(file: IO[bytes], limits: ContainerLimits) -> Iterator[GuardedTar]:
-    """Open a tar, plain or compressed, to read its members in order.
+    """Open a tar, plain or compressed, for reading its members in order.
 
     Args:
-        file: Seekable, at its begin.
-        limits: Bounds on what a compressed one unpacks to.
+        file: the tar, seekable and at its beginning.
+        limits: bounds on the unpacking of a compressed tar.
 
     Raises:
-        READ_ERRORS: It is no tar; reading its members raises them too.
+        READ_ERRORS: the file is not a tar; reading its members may raise them too.
     """
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
@@ -173,7 +174,7 @@ def open_tar(file: IO[bytes], limits: ContainerLimits) -> Iterator[GuardedTar]:
 
 def _note_damage(tar: GuardedTar, error: Exception) -> None:
     kind = type(error).__name__  # these subclasses of tarfile.HeaderError are not public
-    if kind == "EOFHeaderError":  # a block of zeros: the end, or the seam of two joined tars
+    if kind == "EOFHeaderError":  # a block of zeros: the end, or the border of two joined tars
         tar.bad_blocks += 1
     elif kind == "InvalidHeaderError":
         tar.bad_blocks += 1
@@ -189,22 +190,22 @@ def iter_tar(
 ) -> Iterator[Member]:
     """Read the images of a tar, plain or compressed, in one pass.
 
-    Webdataset sidecars (captions, classes, JSON) are passed over: a member counts when its name has
-    an image extension or its content begins like an image. A member with an absolute or parent
-    path, a link or a device is refused with `unsafe_path`. A damaged stretch gives one
-    `broken_archive` row, and reading goes on at the next good header. A bomb ends with an
-    `archive_bomb` row after what was read until then.
+    Webdataset sidecars (captions, classes, JSON) are skipped: a member counts if its name has an
+    image extension or its content begins like an image. A member with an absolute path or a path
+    through a parent folder, a link or a device is refused with `unsafe_path`. A damaged range gives
+    one `broken_archive` row, and reading continues at the next valid header. If the tar is a bomb,
+    an `archive_bomb` row follows the members that were read before.
 
     Args:
-        path: The tar file, or the URL of one in a bucket.
-        max_bytes: A larger member is refused unread.
-        container: Bounds on the whole tar.
+        path: path of the tar, or its URL in a bucket.
+        max_bytes: a larger member is refused unread.
+        container: bounds on the whole tar.
 
     Yields:
         Members in the tar's order; `source` is `path::member`.
 
     Raises:
-        BucketError: The tar's bucket cannot be read.
+        BucketError: the tar's bucket cannot be read.
     """
     container = container or ContainerLimits()
     try:
@@ -218,7 +219,7 @@ def _iter_open(tar: GuardedTar, path: str, max_bytes: int, max_members: int) -> 
     members = 0
     while True:
         info = tar.next()
-        tar.members = []  # else the index of a large tar stays in memory
+        tar.members = []  # else the index of a large tar would fill the memory
         if tar.damage:
             yield Member(path, Reject(RejectReason.BROKEN_ARCHIVE, tar.damage))
             tar.damage = ""
@@ -239,7 +240,7 @@ def _iter_open(tar: GuardedTar, path: str, max_bytes: int, max_members: int) -> 
 def _read_member(
     tar: tarfile.TarFile, info: tarfile.TarInfo, path: str, max_bytes: int
 ) -> Member | None:
-    """Read one member; None for a folder, a dot file or a sidecar. Raises what the tar raises."""
+    """Read one member; None for a folder, a dot file or a sidecar. Raises the tar's errors."""
     name = info.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     source = f"{path}::{name}"
     why = unsafe_path(info.name)

@@ -1,4 +1,4 @@
-"""Compressed files read forwards, within bounds on what they unpack to."""
+"""Sequential reading of compressed files, with bounds on the unpacked size and the time."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class _Decompressor(Protocol):
 
 
 class _Gzip:
-    """`zlib`'s decompressor with the interface of those of `bz2` and `lzma`."""
+    """The decompressor of `zlib` with the interface of those of `bz2` and `lzma`."""
 
     def __init__(self) -> None:
         self._zlib = zlib.decompressobj(wbits=31)
-        self._gave_all = True  # else more may come without further input
+        self._gave_all = True  # False if more output may come without further input
 
     @property
     def eof(self) -> bool:
@@ -67,12 +67,12 @@ _KINDS: tuple[tuple[bytes, Callable[[], _Decompressor]], ...] = (
 
 
 def decompressor_of(head: bytes) -> Callable[[], _Decompressor] | None:
-    """Return what makes a decompressor for a file that begins with `head`; None for a plain one."""
+    """Return the decompressor factory for a file that begins with `head`; None for a plain file."""
     return next((make for magic, make in _KINDS if head.startswith(magic)), None)
 
 
 class Unpacked:
-    """The content of a compressed file as a file that is read and sought forwards alone.
+    """The content of a compressed file, as a file that can be read and sought only forwards.
 
     Files of several streams, as `pigz` and `xz -T` write them, are read to the end.
     """
@@ -95,8 +95,8 @@ class Unpacked:
         """Go forwards to `position`, or to the end.
 
         Raises:
-            ExpansionError: what lies between unpacks beyond the limits.
-            ValueError: the position lies behind.
+            ExpansionError: the skipped content unpacks beyond the limits.
+            ValueError: the position is before the current one.
         """
         if position < self._position:
             raise ValueError(f"byte {position} lies before byte {self._position}")
@@ -109,7 +109,7 @@ class Unpacked:
         """Read `size` bytes, fewer at the end.
 
         Raises:
-            ExpansionError: they unpack beyond the limits.
+            ExpansionError: the content unpacks beyond the limits.
             EOFError: the file ends within a stream.
             OSError, zlib.error, lzma.LZMAError: the file is damaged.
         """
@@ -155,7 +155,7 @@ class Unpacked:
             try:
                 piece = self._decompressor.decompress(data, size)
             except (OSError, zlib.error, lzma.LZMAError):
-                if self._streams and data:  # what follows the last stream is no stream
+                if self._streams and data:  # trailing data is not a stream
                     return b""
                 raise
             if piece:

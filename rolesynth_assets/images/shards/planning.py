@@ -1,4 +1,4 @@
-"""From a path to shards: what is new there, cut into partitions that will never change."""
+"""The planning of shards: new content of a path, cut into partitions that will never change."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ from rolesynth_assets.images.readers.tables import (
     pick_column,
 )
 
-DEFAULT_SHARD_SIZE = 10_000  # images; Dagster is at ease with some hundred partitions of this size
+DEFAULT_SHARD_SIZE = 10_000  # images; Dagster handles some hundred such partitions well
 MAX_NAME = 100  # characters
 _TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 
 
 class NoImagesError(ValueError):
-    """A path holds nothing that could be a shard."""
+    """A path has no content that could be a shard."""
 
 
 class UnreadableTableError(ValueError):
-    """A parquet file or a Lance dataset that cannot be opened."""
+    """A parquet file or a Lance dataset cannot be opened."""
 
 
 @dataclass(frozen=True)
 class _Source:
-    """A stretch of new members, before it has a key."""
+    """The new members of one shard, before it has a key."""
 
     kind: ShardKind
     uri: str
@@ -67,43 +67,43 @@ def plan_shards(
     min_age_s: float = 0.0,
     container: ContainerLimits | None = None,
 ) -> list[ShardDescriptor]:
-    """Describe what `path` holds beyond the registered shards, as new shards.
+    """Describe the content of `path` that is not in registered shards, as new shards.
 
-    A tar is one shard. A parquet file or Lance dataset is cut by rows. Files of a folder and below
-    it, in sorted order, are cut into shards of at most `shard_size`; a folder may also hold tars,
+    A tar is one shard. A parquet file or Lance dataset is cut by rows. The files in and below a
+    folder are sorted and cut into shards of at most `shard_size`; a folder may also hold tars,
     parquet files and Lance datasets. Planning again finds nothing new; added files become new
-    shards, and registered ones never change. A file of a folder counts when its name has an image
-    extension or its content begins like an image; dot files and unfinished downloads do not. A
-    table, file or folder in it that cannot be read is a member too: reading it gives the reason.
+    shards, and registered ones never change. A file of a folder counts if its name has an image
+    extension or its content begins like an image; dot files and unfinished downloads do not count.
+    A table, file or folder that cannot be read is a member too, and reading it gives the reason.
 
-    The same holds of a URL such as s3://bucket/prefix, but for Lance datasets; below it, content
-    decides for objects without any extension alone.
+    The same is true of a URL such as s3://bucket/prefix, except that Lance datasets are not read,
+    and that only objects without any extension are recognised by their content.
 
     Args:
-        path: A folder, a tar, a parquet file, a Lance dataset or one image file; or the URL of a
+        path: a folder, a tar, a parquet file, a Lance dataset or one image file; or the URL of a
             prefix or of one of the others in a bucket.
-        name: Start of the shard keys `<name>-0000`: letters, digits, "_", single "." or "-".
-        registered: All registered shards, of any name.
-        shard_size: Images or rows a shard.
-        column: Parquet and Lance: the column of image bytes; found by its name when None.
-        min_age_s: Pass over files changed less than this many seconds ago, so that a sensor does
+        name: start of the shard keys `<name>-0000`: letters, digits, "_", single "." or "-".
+        registered: all registered shards, of any name.
+        shard_size: most images or rows in a shard.
+        column: for parquet and Lance, the column of image bytes; by default it is found by name.
+        min_age_s: skip files that changed less than this many seconds ago, so that a sensor does
             not register a file that is still being copied.
-        container: Bounds on depth and rows.
+        container: bounds on depth and rows.
 
     Returns:
-        New shards, numbered on from the registered ones of this name; empty when nothing is new.
+        New shards, whose numbers continue those of this name; empty if nothing is new.
 
     Raises:
-        FileNotFoundError: There is no such path.
-        NoImagesError: The path holds no image.
-        ValueError: `name` does not fit, or a table has no image column.
-        BucketError: A bucket is missing, refuses access or does not answer.
+        FileNotFoundError: the path does not exist.
+        NoImagesError: the path holds no image.
+        ValueError: `name` is not a valid name, or a table has no image column.
+        BucketError: a bucket is missing, refuses access or does not answer.
     """
     if not re.fullmatch(NAME_PATTERN, name) or len(name) > MAX_NAME:
         wanted = f"at most {MAX_NAME} letters, digits and _, with single dots or hyphens between"
         raise ValueError(f"The shard name {name!r} cannot be a partition key; use {wanted}.")
     if shard_size < 1:
-        raise ValueError(f"A shard of {shard_size} images is none; use at least 1.")
+        raise ValueError(f"A shard cannot have {shard_size} images; use at least 1.")
     container = container or ContainerLimits()
     source = open_place(path, container.max_depth)
     found = _Found(source, column, container, time.time() - min_age_s if min_age_s > 0 else None)
@@ -146,10 +146,10 @@ class _Found:
         self.members: list[str] = []
         self._tables: list[tuple[_OpenTable, str]] = []
         self._broken: dict[str, UnreadableTableError] = {}  # by member
-        self._untold: set[str] = set()  # members whose names do not tell whether they are images
+        self._untold: set[str] = set()  # members whose names do not show whether they are images
         for entry in source.entries(newest):
             self._take(entry)
-        # a folder may hold other tables: img2dataset writes one of metadata beside each tar
+        # a folder may hold other tables: img2dataset writes a table of metadata beside each tar
         must_fit = source.named or column is not None
         opened = source.each(lambda table: self._open(*table, must_fit), self._tables)
         self.tables = [table for table in opened if isinstance(table, _Source)]
@@ -193,7 +193,7 @@ class _Found:
             return None
 
     def look_into(self, source: Source, known: Set[str]) -> None:
-        """Keep of the members with untold names those that are known or begin like an image."""
+        """Drop members of `_untold` that are neither known nor begin like an image."""
         new = [
             name for name in self.members if name in self._untold and self._uri(name) not in known
         ]
@@ -232,7 +232,7 @@ def _open_parquet(uri: str, column: str | None, container: ContainerLimits) -> _
             return _Source(ShardKind.PARQUET, uri, column=picked, rows=file.metadata.num_rows)
     except (OSError, pa.ArrowException, BombError) as error:
         raise UnreadableTableError(
-            f"{uri} is no readable parquet file ({error}); move it away."
+            f"{uri} is not a readable parquet file ({error}); move it away."
         ) from error
 
 
@@ -242,11 +242,11 @@ def _open_lance(uri: str, column: str | None, container: ContainerLimits) -> _So
     try:
         dataset = lance.dataset(uri)
         rows, version = dataset.count_rows(), dataset.version
-    except BaseException as error:  # its panics in Rust are no `Exception`
+    except BaseException as error:  # panics in Rust are not an `Exception`
         if not is_fault(error):
             raise
         raise UnreadableTableError(
-            f"{uri} is no readable Lance dataset ({error}); move it away."
+            f"{uri} is not a readable Lance dataset ({error}); move it away."
         ) from error
     if rows > container.max_members:
         raise UnreadableTableError(
@@ -259,7 +259,7 @@ def _open_lance(uri: str, column: str | None, container: ContainerLimits) -> _So
 def _table_sources(
     table: _Source, registered: Sequence[ShardDescriptor], shard_size: int
 ) -> Iterator[_Source]:
-    """Cut the rows after the last registered one; new rows of a Lance dataset come at its end."""
+    """Cut the rows after the last registered one; a Lance dataset appends new rows at its end."""
     rows = table.rows or 0
     ends = [
         shard.first_row + (shard.rows or 0)

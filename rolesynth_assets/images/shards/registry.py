@@ -1,4 +1,4 @@
-"""The shard registry: one JSON file a shard below `<data root>/shards`, written once."""
+"""The shard registry: one JSON file a shard in `<data root>/shards`, which is written once."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ LOCK_TIMEOUT_S = 120.0
 
 
 def register(data_root: str | Path, descriptors: Sequence[ShardDescriptor]) -> list[str]:
-    """Store new shards; a shard that is registered already is left as it is.
+    """Store new shards; a shard that is already registered does not change.
 
-    Each file is written whole or not at all, so a killed run leaves no half shard.
+    Each file is written atomically, so a killed run leaves no partial file.
 
     Args:
-        data_root: A local folder.
-        descriptors: Planned shards.
+        data_root: a local folder.
+        descriptors: planned shards.
 
     Returns:
-        Keys of the shards that are new, in the order given.
+        Keys of the new shards, in the given order.
 
     Raises:
-        ValueError: A key is registered with another content; nothing of the call is stored.
+        ValueError: a key is already registered with another content; no shard of the call is
+            stored.
     """
     with _locked(data_root) as folder:
         return _write_new(folder, descriptors)
@@ -42,10 +43,10 @@ def load_shards(data_root: str | Path) -> dict[str, ShardDescriptor]:
     """Read all registered shards, sorted by key.
 
     Returns:
-        Shards by key; none where nothing was registered yet.
+        Shards by key; empty if nothing was registered yet.
 
     Raises:
-        ValueError: A file is no shard description; the message names it.
+        ValueError: a file is not a shard description; the message names it.
     """
     folder = DataPaths(data_root).shards
     shards = [_read(path) for path in sorted(folder.glob("*.json"))]
@@ -62,23 +63,23 @@ def register_path(
     min_age_s: float = 0.0,
     container: ContainerLimits | None = None,
 ) -> list[ShardDescriptor]:
-    """Plan and register a source in one step that no second process can interleave with.
+    """Plan and register a source in one step, while other processes wait.
 
     Args:
-        data_root: A local folder.
-        path: See `plan_shards`.
-        name: See `plan_shards`.
-        shard_size: See `plan_shards`.
-        column: See `plan_shards`.
-        min_age_s: See `plan_shards`.
-        container: See `plan_shards`.
+        data_root: a local folder.
+        path: see `plan_shards`.
+        name: see `plan_shards`.
+        shard_size: see `plan_shards`.
+        column: see `plan_shards`.
+        min_age_s: see `plan_shards`.
+        container: see `plan_shards`.
 
     Returns:
-        The new shards; empty when all of `path` is registered already.
+        The new shards; empty if all of `path` is already registered.
 
     Raises:
-        FileNotFoundError: There is no such path.
-        ValueError: The path holds no image, or `name` cannot be part of a partition key.
+        FileNotFoundError: the path does not exist.
+        ValueError: the path holds no image, or `name` cannot be part of a partition key.
     """
     with _locked(data_root) as folder:
         registered = list(load_shards(data_root).values())
@@ -110,7 +111,7 @@ def _write_new(folder: Path, descriptors: Sequence[ShardDescriptor]) -> list[str
         present = _read(path) if path.exists() else new.get(shard.key, shard)
         if present != shard:
             raise ValueError(
-                f"Shard {shard.key!r} is registered already, with other members ({path}). "
+                f"Shard {shard.key!r} is already registered with other members ({path}). "
                 "Registered shards never change: plan again, so that it gets the next number."
             )
         if not path.exists():
@@ -125,6 +126,6 @@ def _read(path: Path) -> ShardDescriptor:
         return ShardDescriptor.model_validate_json(path.read_bytes())
     except ValidationError as error:
         raise ValueError(
-            f"{path} is no shard description: {error}. Restore the file, or delete it and "
+            f"{path} is not a shard description: {error}. Restore the file, or delete it and "
             "ingest its images again under a new name."
         ) from error

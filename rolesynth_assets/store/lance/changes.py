@@ -1,4 +1,4 @@
-"""What of a partition's new content differs from what is stored."""
+"""The differences between a partition's new content and its stored rows."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Changes:
-    """The rows to write and the keys to delete, so that a partition has its new content.
+    """The rows to write and the keys to delete to give a partition its new content.
 
     Attributes:
-        rows: new rows, and those that differ from the stored row of their key.
+        rows: new rows, and rows that differ from the stored row with their key.
         gone: stored keys that the new content lacks, sorted.
     """
 
@@ -29,21 +29,21 @@ class Changes:
     gone: tuple[str, ...]
 
     def __bool__(self) -> bool:
-        """Tell whether there is anything to do."""
+        """Return whether there is any difference."""
         return bool(self.rows.num_rows or self.gone)
 
 
 def find_changes(
     spec: TableSpec, partition: Mapping[str, str], rows: pa.Table, dataset: lance.LanceDataset
 ) -> Changes:
-    """Compare `rows` with a partition, all columns of it.
+    """Compare `rows` with the stored rows of a partition, in all columns.
 
-    The bytes of a table that holds some are not compared: there every row counts as changed.
+    In a table with a column of bytes nothing is compared and every row counts as changed.
 
     Args:
         spec: the table.
         partition: exactly one partition.
-        rows: all rows that it shall hold, with the table's schema and different keys.
+        rows: the whole new content of the partition, with the table's schema and distinct keys.
         dataset: the open table.
     """
     import polars as pl

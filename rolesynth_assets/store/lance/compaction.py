@@ -1,7 +1,7 @@
-"""Few large files instead of many small ones.
+"""Compaction of Lance tables: few large files instead of many small ones.
 
-A Lance commit never changes a file, so a file merged into a larger one stays on disk for the
-versions that were made before. `forget_earlier_versions` alone removes any.
+A Lance commit never changes a file. A file that was merged into a larger one therefore stays on
+disk for the earlier versions; only `forget_earlier_versions` removes files.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from rolesynth_assets.store.lance.specification import TableSpec
 if TYPE_CHECKING:
     import lance
 
-FOLD_FILES = 64  # small files that a table may have: each one is opened by every scan
-FOLD_ROWS = 16_384  # = 64 micro-batches of 256; a file of that size is not folded again
+FOLD_FILES = 64  # most small files of a table: every scan opens each of them
+FOLD_ROWS = 16_384  # = 64 micro-batches of 256; a file of that size is not merged again
 
 
 def fold_small_files(spec: TableSpec, dataset: lance.LanceDataset) -> None:
-    """Merge the micro-batches of `dataset` once there are many; the caller holds the writer lock.
+    """Merge the micro-batches of `dataset` if there are many; the caller holds the writer lock.
 
-    Every row is rewritten about once, so the disk holds it twice. A table of bytes is left alone:
-    there the copies would cost more than the opening of files.
+    Every row is rewritten about once, so the disk holds it twice. A table with bytes is not merged,
+    since the copies would cost more than opening its files.
     """
     if any(pa.types.is_binary(field.type) for field in spec.schema):
         return
@@ -49,7 +49,7 @@ def rewrite_without_deleted(dataset: lance.LanceDataset) -> None:
     """Rewrite the files that have deleted rows; the caller holds the writer lock."""
     dataset.optimize.compact_files(
         materialize_deletions=True,
-        materialize_deletions_threshold=0.0,  # a single deleted row is reason enough
+        materialize_deletions_threshold=0.0,  # also for a single deleted row
     )
     # an index keeps the keys of deleted rows until it is built again
     for index in dataset.describe_indices():
@@ -58,12 +58,12 @@ def rewrite_without_deleted(dataset: lance.LanceDataset) -> None:
 
 
 def forget_earlier_versions(dataset: lance.LanceDataset) -> int:
-    """Remove every version but the latest, and the files that only they named.
+    """Remove all versions but the latest, and the files that only they used.
 
-    The caller holds the writer lock, so a file that no version names belongs to nobody.
+    The caller holds the writer lock, so no other writer needs a file that no version uses.
 
     Returns:
-        Bytes taken off the disk.
+        Number of bytes removed from the disk.
     """
     done = dataset.cleanup_old_versions(older_than=timedelta(0), delete_unverified=True)
     return done.bytes_removed

@@ -1,4 +1,4 @@
-"""Importing Lance without pandas, for a command that a person waits for."""
+"""A fast import of Lance without pandas, for interactive commands."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from importlib.abc import MetaPathFinder
 
 
 class _NoPandas(MetaPathFinder):
-    """Makes `import pandas` fail, as if it was not installed."""
+    """Makes `import pandas` fail as if it were not installed."""
 
     def find_spec(self, fullname: str, path: object, target: object = None) -> None:
         if fullname == "pandas":
@@ -15,11 +15,11 @@ class _NoPandas(MetaPathFinder):
 
 
 def import_lance_without_pandas() -> None:
-    """Import Lance in half the time, in a process that has no use for pandas.
+    """Import Lance in half the time, in a process that does not need pandas.
 
-    `pyarrow.dataset` imports pandas to find out whether a Python value is one of its arrays, and
-    remembers for the rest of the process if there was none. A process that has either module
-    already is left as it is.
+    `pyarrow.dataset` imports pandas to test whether a Python value is one of its arrays, and
+    remembers for the rest of the process if the import failed. Nothing changes in a process that
+    has already imported either module.
     """
     if "pandas" in sys.modules or "pyarrow.dataset" in sys.modules:
         return

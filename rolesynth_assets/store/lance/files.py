@@ -1,4 +1,4 @@
-"""Where the Lance tables lie, and how one is opened."""
+"""The files of the Lance tables, and how a table is opened."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class LanceFiles:
         """Write the first version of a table."""
         import lance
 
-        # no auto clean-up: pinned versions must stay readable
+        # no automatic clean-up, since pinned versions must stay readable
         lance.write_dataset(rows, self.uri(spec), mode="create", storage_options=self._options)
 
     def extend(self, dataset: lance.LanceDataset, rows: pa.Table) -> lance.LanceDataset:
@@ -41,11 +41,11 @@ class LanceFiles:
         return lance.write_dataset(rows, dataset, mode="append", storage_options=self._options)
 
     def open(self, spec: TableSpec, version: int | None = None) -> lance.LanceDataset | None:
-        """Open a table at `version` or at its latest, or None when there was nothing yet.
+        """Open a table at `version` or at its latest; None if it was never written to.
 
         Raises:
-            MissingVersionError: The version does not exist.
-            SchemaMismatchError: The table was written with other columns.
+            MissingVersionError: the version does not exist.
+            SchemaMismatchError: the table was written with other columns.
         """
         latest = None if version == 0 else self._open_latest(spec)
         if version in (None, 0) or (latest is not None and latest.version == version):
@@ -65,7 +65,7 @@ class LanceFiles:
         try:
             dataset = lance.dataset(self.uri(spec), storage_options=self._options)
         except ValueError as error:
-            # Lance has no error of its own for this; any other trouble must not look like "empty"
+            # Lance has no error class for this; any other error must not look like an empty table
             if "_versions" in str(error) and "Not found" in str(error):
                 return None
             raise
@@ -74,10 +74,10 @@ class LanceFiles:
 
 
 def projection(spec: TableSpec, columns: Sequence[str] | None) -> pa.Schema:
-    """The schema of `columns`; None stands for all.
+    """Return the schema of `columns`; None means all columns.
 
     Raises:
-        StoreError: The table has no such column.
+        StoreError: the table lacks one of the columns.
     """
     if columns is None:
         return spec.schema

@@ -1,7 +1,7 @@
-"""One writer per table at a time.
+"""The writer lock of a table.
 
-Lance readers need no lock: each sees one version. Two writers that merge into the same table at
-the same moment can both commit, and then leave the same key twice.
+Lance readers need no lock, since each reads one version. Two writers that merge into the same table
+at the same time can both commit, and then leave a key twice.
 """
 
 from __future__ import annotations
@@ -12,24 +12,23 @@ from contextlib import contextmanager
 from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.store.errors import StoreError
 
-PATIENCE_S = 600.0  # seconds; compacting a large table is the longest that a writer holds its lock
+PATIENCE_S = 600.0  # a writer holds its lock longest when it compacts a large table
 
 
 @contextmanager
 def writer_lock(root: str, table: str, patience_s: float = PATIENCE_S) -> Iterator[None]:
     """Hold the write lock of `table` under `root`.
 
-    The kernel gives the lock back when its process dies, so a killed writer blocks nobody. An
-    object store has no file locks: there the writers of a table must share a Dagster pool of size
-    one.
+    The kernel releases the lock when its process ends, so a killed writer blocks nobody. An object
+    store has no file locks, so the writers of its tables must share a Dagster pool of size one.
 
     Args:
-        root: Data root, a folder or a URL.
-        table: Table name.
-        patience_s: Seconds to wait for another writer.
+        root: data root, a folder or a URL.
+        table: table name.
+        patience_s: longest time to wait for another writer, s.
 
     Raises:
-        StoreError: Another writer held the lock for all that time.
+        StoreError: another writer held the lock during that time.
     """
     if "://" in root:
         yield

@@ -1,4 +1,4 @@
-"""Bringing a partition up to date: the join of wanted keys against stored keys."""
+"""Plans that bring a partition up to date, by a join of wanted keys and stored keys."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ ROWS_PER_LOOKUP = 10_000  # row ids in one IN list, about 100 kB of SQL
 
 @dataclass(frozen=True)
 class Plan:
-    """What is left to do for a partition.
+    """The remaining work for a partition.
 
     Attributes:
-        missing: Keys to make, in the order they were wanted.
-        reuse: Rows of other partitions with wanted keys, ready to append to this one.
-        unwanted: Stored keys that nobody wants, sorted.
-        present: How many wanted keys the partition has already.
+        missing: keys whose rows must be made, in the order of the wanted keys.
+        reuse: rows of other partitions with wanted keys, ready to append to this one.
+        unwanted: stored keys that are not wanted, sorted.
+        present: number of wanted keys that the partition already has.
     """
 
     missing: tuple[str, ...]
@@ -52,17 +52,17 @@ def make_plan(
     """Join `wanted` against the rows of `dataset`; see `Store.plan`.
 
     Args:
-        spec: The table.
-        partition: Exactly one partition.
-        wanted: Keys that the partition shall hold.
-        retry: Predicate of rows that count as missing.
-        dataset: The open table, or None when there is none yet.
+        spec: the table.
+        partition: exactly one partition.
+        wanted: keys that the partition should hold.
+        retry: predicate of rows that count as missing.
+        dataset: the open table, or None if it was never written to.
     """
     wanted = tuple(dict.fromkeys(wanted))
     if dataset is None:
         return Plan(wanted, spec.schema.empty_table(), (), 0)
     here = partition_predicate(spec, partition)
-    settled = f"({retry}) IS NOT TRUE" if retry else None  # null is not a reason to retry
+    settled = f"({retry}) IS NOT TRUE" if retry else None  # a null result is not retried
     stored = _keys(dataset, spec, here)
     settled_here = _keys(dataset, spec, all_of(here, settled)) if retry else stored
     missing = [key for key in wanted if key not in settled_here]
@@ -88,11 +88,10 @@ def _rows_elsewhere(
     keys: Sequence[str],
     elsewhere: str | None,
 ) -> pa.Table:
-    """Rows of other partitions with `keys`, one for each key, moved to `partition`.
+    """Return rows of other partitions with `keys`, one for each key, moved to `partition`.
 
-    Keys and row ids are read first, so that only rows that are copied are read as a whole. A
-    key found in several partitions is taken from the one that sorts first: a rerun copies the
-    same row.
+    Keys and row ids are read first, so that whole rows are read only if they are copied. A key in
+    several partitions is taken from the one that sorts first, so a rerun copies the same row.
     """
     if not keys:
         return spec.schema.empty_table()

@@ -1,8 +1,8 @@
-"""Reading the LanceDB tables: no lock is needed, a reader sees one version as a whole.
+"""The reader of the LanceDB tables, which needs no lock, since each read sees one version.
 
-The files are those of a LanceDB database; they are opened through Lance's own package, which
-costs a step process a third of LanceDB's import time. Lance runs threads that do not survive a
-fork: use it in processes that were spawned.
+The files are those of a LanceDB database. They are opened with Lance's own package, whose import
+takes a third of the time of LanceDB's. Lance runs threads that do not survive a fork, so use it in
+spawned processes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from rolesynth_assets.store.lance.schemas import table_spec
 
 Partition = Mapping[str, str]
 
-KEYS_PER_LOOKUP = 512  # keys in one IN list: the rows come back in one bounded read
+KEYS_PER_LOOKUP = 512  # keys in one IN list, so that a read is bounded
 BATCH_ROWS = 256  # rows of image bytes held at once while streaming, some tens of MB
 
 
@@ -30,12 +30,12 @@ class StoreReader:
     def __init__(
         self, root: str | Path, *, storage_options: Mapping[str, str] | None = None
     ) -> None:
-        """Open the store; nothing is read or created yet.
+        """Open the store without reading or creating anything.
 
         Args:
-            root: Data root. The platform's is a local folder: it holds more than these tables, and
-                nothing keeps two writers apart at a URL, which Lance itself would take.
-            storage_options: Lance's options for an object store; by default the usual environment
+            root: data root. The platform uses a local folder, since the data root holds more than
+                these tables. Lance accepts a URL too, but there no lock separates two writers.
+            storage_options: options of Lance for an object store; by default the usual environment
                 variables apply.
         """
         self.root = str(root).rstrip("/")
@@ -52,18 +52,18 @@ class StoreReader:
         """Read rows, in no particular order.
 
         Args:
-            table: Table name.
-            partition: Values of some or all partition columns; None reads the whole table.
-            columns: Columns to load; the others are never touched, image bytes above all.
-            where: A further SQL predicate.
-            version: Version to read, as `version()` gave it; None is the latest.
+            table: table name.
+            partition: values of some or all partition columns; None reads the whole table.
+            columns: columns to load; other columns, such as image bytes, are not read.
+            where: a further SQL predicate.
+            version: version to read, as `version()` returned it; None is the latest.
 
         Returns:
-            The rows, with the table's schema. A table never written to is empty.
+            The rows, with the table's schema. A table that was never written to is empty.
 
         Raises:
-            StoreError: A column or partition column does not exist.
-            MissingVersionError: The version does not exist (any more).
+            StoreError: a column or partition column does not exist.
+            MissingVersionError: the version does not exist, or no longer exists.
         """
         batches = list(self.batches(table, partition, columns, where, version, batch_rows=None))
         return pa.Table.from_batches(batches, schema=projection(table_spec(table), columns))
@@ -77,7 +77,7 @@ class StoreReader:
         version: int | None = None,
         batch_rows: int | None = BATCH_ROWS,
     ) -> Iterator[pa.RecordBatch]:
-        """Stream what `read` reads, `batch_rows` rows at a time."""
+        """Stream the rows that `read` returns, `batch_rows` rows at a time."""
         spec = table_spec(table)
         schema = projection(spec, columns)
         predicate = all_of(partition_predicate(spec, partition), where)
@@ -91,7 +91,7 @@ class StoreReader:
             yield batch.cast(schema)
 
     def keys(self, table: str, partition: Partition | None = None) -> set[str]:
-        """The keys in a partition."""
+        """Return the keys in a partition."""
         key = table_spec(table).key
         return set(self.read(table, partition, [key])[key].to_pylist())
 
@@ -112,10 +112,10 @@ class StoreReader:
     def digest(
         self, table: str, partition: Partition | None = None, version: int | None = None
     ) -> str:
-        """Digest of a partition's content: what Dagster calls its data version.
+        """Return the digest of a partition's content, which is its data version in Dagster.
 
-        It depends on the set of (key, content) rows alone: not on their order, on how they were
-        written, or on columns that are not `content`.
+        It depends only on the set of (key, content) rows: not on their order, on the way they were
+        written, or on columns outside `content`.
         """
         spec = table_spec(table)
         return table_digest(
@@ -123,12 +123,12 @@ class StoreReader:
         )
 
     def version(self, table: str) -> int:
-        """The latest version of a table; 0 before the first write."""
+        """Return the latest version of a table; 0 before the first write."""
         dataset = self._files.open(table_spec(table))
         return 0 if dataset is None else dataset.version
 
     def versions(self, table: str) -> list[int]:
-        """The versions of a table that can still be read, the latest first."""
+        """Return the versions of a table that can still be read, the latest first."""
         dataset = self._files.open(table_spec(table))
         listed = [] if dataset is None else [entry["version"] for entry in dataset.versions()]
         return sorted(listed, reverse=True)
@@ -137,7 +137,7 @@ class StoreReader:
         """Load the encoded images `ids` of a shard.
 
         Raises:
-            MissingRowError: One of them is not in the shard.
+            MissingRowError: an image is not in the shard.
         """
         spec = table_spec("images")
         found: dict[str, bytes] = {}

@@ -1,4 +1,4 @@
-"""Rows on their way into a table, and partitions as SQL predicates."""
+"""Validation of rows before a write, and partitions as SQL predicates."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def whole_partition(spec: TableSpec, partition: Mapping[str, str]) -> dict[str, 
         The partition's values in the order of `spec.partition_by`.
 
     Raises:
-        StoreError: A partition column is missing, unknown, or not text.
+        StoreError: a partition column is missing, unknown, or not text.
     """
     if set(partition) != set(spec.partition_by):
         raise StoreError(
@@ -37,17 +37,17 @@ def whole_partition(spec: TableSpec, partition: Mapping[str, str]) -> dict[str, 
 
 
 def partition_predicate(spec: TableSpec, partition: Mapping[str, str] | None) -> str | None:
-    """Write a partition as a SQL predicate.
+    """Return a partition as a SQL predicate.
 
     Args:
-        spec: The table.
-        partition: Any of its partition columns; the others are left open. None is the whole table.
+        spec: the table.
+        partition: values of some or all partition columns; None is the whole table.
 
     Returns:
-        The predicate, or None when it would hold for every row.
+        The predicate, or None if it would be true for every row.
 
     Raises:
-        StoreError: A column is not one that the table is partitioned by.
+        StoreError: a column is not a partition column of the table.
     """
     unknown = set(partition or ()) - set(spec.partition_by)
     if unknown:
@@ -61,7 +61,7 @@ def partition_predicate(spec: TableSpec, partition: Mapping[str, str] | None) ->
 
 
 def all_of(*predicates: str | None) -> str | None:
-    """Join predicates with AND; None stands for one that always holds."""
+    """Join predicates with AND; None is a predicate that is always true."""
     given = [f"({predicate})" for predicate in predicates if predicate]
     return " AND ".join(given) or None
 
@@ -79,24 +79,24 @@ def refers_to(spec: TableSpec, column: str, keys: Sequence[str]) -> str:
 
 
 def checked_rows(spec: TableSpec, partition: Mapping[str, str], rows: pa.Table) -> pa.Table:
-    """Bring `rows` into the schema of their table, or say which column does not fit.
+    """Convert `rows` to the schema of their table, or raise an error about the wrong column.
 
-    Partition columns may be left out, since `partition` gives them, and so may nullable columns.
-    Values are cast only where nothing is lost (int64 to int32 in range, large text to text).
+    Nullable columns may be missing, and so may partition columns, which `partition` gives. Values
+    are cast only if nothing is lost (int64 to int32 in range, large text to text).
 
     Args:
-        spec: The table that the rows are for.
-        partition: The one partition that they are for.
-        rows: The rows.
+        spec: the table of the rows.
+        partition: the one partition of the rows.
+        rows: the rows.
 
     Returns:
         A table with exactly `spec.schema`.
 
     Raises:
-        SchemaMismatchError: A column is missing, unknown, of another type, or null where the table
-            wants a value.
-        DuplicateKeyError: A key occurs twice.
-        StoreError: A row says that it belongs to another partition.
+        SchemaMismatchError: a column is missing, unknown, of another type, or null although the
+            table requires a value.
+        DuplicateKeyError: a key occurs twice.
+        StoreError: the partition columns of a row name another partition.
     """
     unknown = set(rows.column_names) - set(spec.schema.names)
     if unknown:
@@ -125,7 +125,7 @@ def _checked_column(
     if column.type != field.type:
         try:
             if not _same_kind(column.type, field.type):
-                raise pa.ArrowInvalid("these kinds are not exchanged")
+                raise pa.ArrowInvalid("these types are not converted")
             column = column.cast(field.type)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             raise SchemaMismatchError(
@@ -146,7 +146,7 @@ def _checked_column(
 
 
 def _same_kind(given: pa.DataType, wanted: pa.DataType) -> bool:
-    """Whether a cast keeps the meaning: text to text, number to wider number, all null to any."""
+    """Whether a cast keeps the meaning: text to text, number to number, all null to any type."""
     kinds = pa.types
     if kinds.is_null(given):
         return True

@@ -1,6 +1,6 @@
-"""The tables of the store: their columns, their keys, how they are partitioned.
+"""The tables of the store: their columns, keys and partition columns.
 
-A row's key is unique within its partition. The same key may stand in two partitions: two role sets
+The key of a row is unique within its partition. A key may occur in two partitions: two role sets
 may share a role, and two shards may hold the same image.
 """
 
@@ -308,17 +308,17 @@ TABLES: dict[str, TableSpec] = by_name(
 
 
 def holds_bytes(kind: pa.DataType) -> bool:
-    """Tell whether a column holds bytes, such as images, one by one or in lists."""
+    """Return whether a column holds bytes, such as images, as single values or in lists."""
     return pa.types.is_binary(kind) or (
         pa.types.is_list(kind) and pa.types.is_binary(kind.value_type)
     )
 
 
 def table_spec(name: str) -> TableSpec:
-    """Look a table up by name.
+    """Return the specification of a table by name.
 
     Raises:
-        KeyError: There is no such table; the message lists those there are.
+        KeyError: there is no such table; the message lists the tables.
     """
     if name not in TABLES:
         raise KeyError(f"No table {name!r} in the store; there are: {', '.join(TABLES)}.")

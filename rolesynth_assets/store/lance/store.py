@@ -1,7 +1,7 @@
-"""The store: the only code that writes the LanceDB tables.
+"""The store, which is the only code that writes the LanceDB tables.
 
-Every write is one Lance commit, so a reader sees a partition as it was before or as it is after,
-and a process killed in between leaves nothing but unreferenced files. Versions are kept: a
+Every write is one Lance commit, so a reader sees a partition either before or after it, and a
+process that is killed in between leaves nothing but unreferenced files. Versions are kept: a
 training set records the version that it read, and can read it again.
 """
 
@@ -52,18 +52,18 @@ class Store(StoreReader):
         *,
         retry: str | None = None,
     ) -> Plan:
-        """Join wanted keys against stored ones: what to make, what to copy, what to remove.
+        """Join wanted keys with stored keys to find the rows to make, to copy and to remove.
 
         Args:
-            table: Table name.
-            partition: The one partition to bring up to date.
-            wanted: Keys that it shall hold; a repeated key counts once.
-            retry: SQL predicate for stored rows that count as missing, such as
+            table: table name.
+            partition: the one partition to bring up to date.
+            wanted: keys that it should hold; a repeated key counts once.
+            retry: a SQL predicate for stored rows that count as missing, such as
                 "reason IN ('timeout')". Such rows are neither kept nor copied.
 
         Returns:
-            The plan. Carrying it out is `append(plan.reuse)`, `append` of whatever was made for
-            `plan.missing`, and `prune` to `wanted`.
+            The plan. To carry it out, call `append(plan.reuse)`, `append` with the rows made for
+            `plan.missing`, and `prune` with `wanted`.
         """
         spec = table_spec(table)
         return make_plan(
@@ -71,14 +71,14 @@ class Store(StoreReader):
         )
 
     def append(self, table: str, partition: Partition, rows: pa.Table) -> None:
-        """Add rows to a partition in one commit; a row whose key is there replaces it.
+        """Add rows to a partition in one commit, replacing stored rows with the same keys.
 
-        So the same micro-batch can be written twice. Nothing is committed for zero rows.
+        The same micro-batch can therefore be written twice. Zero rows make no commit.
 
         Raises:
-            SchemaMismatchError: The rows do not fit the table.
-            DuplicateKeyError: A key occurs twice in `rows`.
-            StoreError: The rows are of another partition, or another writer does not finish.
+            SchemaMismatchError: the rows do not fit the table.
+            DuplicateKeyError: a key occurs twice in `rows`.
+            StoreError: the rows are of another partition, or another writer does not finish.
         """
         spec, partition, rows = self._checked(table, partition, rows)
         if not rows.num_rows:
@@ -91,7 +91,7 @@ class Store(StoreReader):
             known = self._known_keys(spec, partition, dataset.version)
             added = rows[spec.key].to_pylist()
             if known.isdisjoint(added):
-                # no join is needed, so the cost does not grow with the table
+                # without a join the cost does not grow with the table
                 dataset = self._files.extend(dataset, rows)
             else:
                 builder = dataset.merge_insert([spec.key, *spec.partition_by])
@@ -105,26 +105,26 @@ class Store(StoreReader):
     ) -> None:
         """Make `rows` the whole content of a partition, in one commit.
 
-        A reader sees all of the old rows or all of the new ones. Only rows that differ are
-        written; nothing is committed when there are none.
+        A reader sees either all old rows or all new ones. Only rows that differ are written; if
+        there are none, there is no commit.
 
         Args:
-            table: Table name.
-            partition: The one partition to replace.
-            rows: All rows that it shall hold.
-            allow_empty: Whether zero rows are meant.
+            table: table name.
+            partition: the one partition to replace.
+            rows: all rows that it should hold.
+            allow_empty: whether zero rows are allowed.
 
         Raises:
-            EmptyReplaceError: There are no rows, and `allow_empty` was not given.
-            SchemaMismatchError: The rows do not fit the table.
-            DuplicateKeyError: A key occurs twice in `rows`.
+            EmptyReplaceError: there are no rows, and `allow_empty` is false.
+            SchemaMismatchError: the rows do not fit the table.
+            DuplicateKeyError: a key occurs twice in `rows`.
         """
         spec, partition, rows = self._checked(table, partition, rows)
         if not rows.num_rows and not allow_empty:
             raise EmptyReplaceError(
-                f"Table {table!r}, partition {partition!r}: zero rows would wipe what we have "
-                f"({self.count(table, partition)} rows). If that is meant, pass allow_empty=True; "
-                "otherwise look at the source."
+                f"Table {table!r}, partition {partition!r}: zero rows would delete its "
+                f"{self.count(table, partition)} rows. If that is intended, pass allow_empty=True; "
+                "otherwise check the source."
             )
         with writer_lock(self.root, table):
             dataset = self._files.open(spec)
@@ -149,7 +149,7 @@ class Store(StoreReader):
         """Delete the rows of a partition whose key is not in `keep`, in one commit.
 
         Returns:
-            The number of rows deleted; when it is 0 nothing was committed.
+            The number of deleted rows; if it is 0, there was no commit.
         """
         spec = table_spec(table)
         partition = whole_partition(spec, partition)
@@ -161,7 +161,7 @@ class Store(StoreReader):
             doomed = {spec.key: unwanted} | {
                 column: [value] * len(unwanted) for column, value in partition.items()
             }
-            # a join, not an IN list: a hundred thousand keys make a slow SQL text
+            # a join, since an IN list of a hundred thousand keys is slow
             builder = dataset.merge_insert([spec.key, *spec.partition_by])
             done = builder.when_matched_delete().execute(
                 pa.table(doomed, schema=pa.schema([spec.schema.field(name) for name in doomed]))
@@ -169,7 +169,7 @@ class Store(StoreReader):
             return done["num_deleted_rows"]
 
     def compact(self, table: str) -> None:
-        """Merge the small files of many appends and index the key and partition columns.
+        """Merge the small files of many appends, and index the key and partition columns.
 
         Content and digests stay the same, and old versions stay readable.
         """
@@ -181,12 +181,12 @@ class Store(StoreReader):
             compact_and_index(spec, dataset)
 
     def remove(self, table: str, where: str) -> int:
-        """Delete the rows of all partitions for which a SQL predicate holds, in one commit.
+        """Delete the rows of all partitions that match a SQL predicate, in one commit.
 
         Earlier versions still hold them; see `forget_versions`.
 
         Returns:
-            The number of rows deleted; when it is 0 nothing was committed.
+            The number of deleted rows; if it is 0, there was no commit.
         """
         spec = table_spec(table)
         with writer_lock(self.root, table):
@@ -196,10 +196,10 @@ class Store(StoreReader):
             return dataset.delete(where)["num_deleted_rows"]
 
     def drop_deleted(self, table: str) -> int:
-        """Rewrite the files that hold deleted rows, so that the latest version has none.
+        """Rewrite the files with deleted rows, so that the latest version does not contain them.
 
         Returns:
-            That version, with the same content as the one before it.
+            The latest version, whose content equals that of the version before.
         """
         spec = table_spec(table)
         with writer_lock(self.root, table):
@@ -209,10 +209,10 @@ class Store(StoreReader):
         return self.version(table)
 
     def forget_versions(self, table: str) -> int:
-        """Remove every version but the latest; pins to them are lost, their readers fail.
+        """Remove all versions but the latest; reading a removed version, as of a pin, then fails.
 
         Returns:
-            Bytes taken off the disk.
+            Number of bytes removed from the disk.
         """
         spec = table_spec(table)
         with writer_lock(self.root, table):
@@ -220,9 +220,9 @@ class Store(StoreReader):
             return 0 if dataset is None else forget_earlier_versions(dataset)
 
     def _known_keys(self, spec: TableSpec, partition: dict[str, str], version: int) -> set[str]:
-        """The keys of a partition, remembered while this store alone writes to the table.
+        """Return the keys of a partition, cached as long as no other process writes to the table.
 
-        Call it under the writer lock: whoever else has written since has raised the version.
+        Call it under the writer lock: a write of another process has raised the version.
         """
         known = self._known.get(spec.name)
         if known is not None and known[:2] == (version, partition):

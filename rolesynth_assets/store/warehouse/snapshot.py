@@ -1,4 +1,4 @@
-"""Small tables of the warehouse, read together: opening the file costs more than reading them."""
+"""Snapshots of warehouse tables, read over one connection, since opening the file is expensive."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class TableReader(Protocol):
-    """Whatever reads tables as `Warehouse` does."""
+    """An object that reads tables as `Warehouse` does."""
 
     def read(self, table: str, where: Mapping[str, Value] | None = None) -> pl.DataFrame:
         """Read the rows whose columns equal `where`."""
@@ -22,14 +22,14 @@ class TableReader(Protocol):
 
 
 class Snapshot:
-    """Some tables as they stood at one moment."""
+    """The content of some tables at one time."""
 
     def __init__(self, warehouse: Warehouse, tables: Sequence[str]) -> None:
         """Read `tables` whole, over one connection."""
         self._frames = warehouse.read_all(tables)
 
     def read(self, table: str, where: Mapping[str, Value] | None = None) -> pl.DataFrame:
-        """Read the rows whose columns equal `where`, as they stood.
+        """Read the rows of the snapshot whose columns equal `where`.
 
         Raises:
             StoreError: the table is not part of the snapshot.

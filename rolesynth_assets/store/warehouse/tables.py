@@ -1,4 +1,4 @@
-"""The small tables of the warehouse: cut-offs, manifests, training sets, scores."""
+"""The schemas of the small tables in the warehouse: cut-offs, manifests, training sets, scores."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SqlType = Literal["VARCHAR", "INTEGER", "BIGINT", "DOUBLE", "BOOLEAN"]
 
 @dataclass(frozen=True)
 class Column:
-    """One column; rows must give it unless it is `optional`."""
+    """One column, which every row must have unless it is `optional`."""
 
     name: str
     kind: SqlType
@@ -55,7 +55,7 @@ _SCORES: dict[str, SqlType | tuple[SqlType, Literal["optional"]]] = {
     "checkpoint_digest": "VARCHAR",
     "run_id": "VARCHAR",
 }
-"""Columns of a table of scores, one row a recipe, seed, benchmark and metric."""
+"""Columns of a table of scores, with one row for each recipe, seed, benchmark and metric."""
 
 WAREHOUSE_TABLES: dict[str, WarehouseTable] = {
     table.name: table
@@ -66,7 +66,7 @@ WAREHOUSE_TABLES: dict[str, WarehouseTable] = {
             length="VARCHAR",
             keep_share="DOUBLE",
             floor_per_image=("INTEGER", "optional"),
-            cutoff=("INTEGER", "optional"),  # lowest score kept, null when nothing was kept
+            cutoff=("INTEGER", "optional"),  # lowest kept score, null if nothing was kept
             last_id=("VARCHAR", "optional"),  # last caption kept among those that score `cutoff`
             last_shard=("VARCHAR", "optional"),
             candidates="BIGINT",
@@ -83,7 +83,7 @@ WAREHOUSE_TABLES: dict[str, WarehouseTable] = {
             candidates="BIGINT",
             kept="BIGINT",
         ),
-        _table(  # one row a shard whose captions can be compared with each other
+        _table(  # one row for each shard with captions that can be compared with each other
             "diversity",
             role_set="VARCHAR",
             shard="VARCHAR",
@@ -98,7 +98,7 @@ WAREHOUSE_TABLES: dict[str, WarehouseTable] = {
             draw_seed="BIGINT",
             texts_digest="VARCHAR",  # of the captions measured and the measure
         ),
-        _table(  # one row a role set, where the truth is known
+        _table(  # one row for each role set whose truth is known
             "filter_quality",
             role_set="VARCHAR",
             captions="BIGINT",
@@ -144,14 +144,14 @@ WAREHOUSE_TABLES: dict[str, WarehouseTable] = {
             lengths="VARCHAR",  # joined by spaces
             draw_seed="BIGINT",
             draw_limits=("VARCHAR", "optional"),  # random cut: the last draw by length, as JSON
-            pairs_version="BIGINT",  # Lance versions that tell where its rows came from
+            pairs_version="BIGINT",  # Lance versions from which its rows come
             images_version="BIGINT",
             roles_version="BIGINT",
             captions_version="BIGINT",
             scores_version="BIGINT",
             run_id="VARCHAR",
         ),
-        _table(  # how many pairs each of those contents had
+        _table(  # number of pairs in each of those contents
             "training_set_sizes",
             recipe="VARCHAR",
             digest="VARCHAR",
@@ -159,7 +159,7 @@ WAREHOUSE_TABLES: dict[str, WarehouseTable] = {
             length="VARCHAR",
             pairs="BIGINT",
         ),
-        _table(  # one row for each checkpoint ever made, those since overwritten included
+        _table(  # one row for each finished training, also if its checkpoint was overwritten
             "trainings",
             recipe="VARCHAR",
             seed="BIGINT",
@@ -185,10 +185,10 @@ WAREHOUSE_TABLES: dict[str, WarehouseTable] = {
             image_id="VARCHAR",
             reason="VARCHAR",
             withdrawn_at="VARCHAR",  # ISO 8601, UTC
-            shards="VARCHAR",  # that held it, joined by spaces
-            sources="VARCHAR",  # where its bytes came from, one a line
+            shards="VARCHAR",  # shards that held it, joined by spaces
+            sources="VARCHAR",  # sources of its bytes, one a line
         ),
-        _table(  # what held a withdrawn image; outlives the rows that told it
+        _table(  # artefacts that held a withdrawn image; kept after its rows are deleted
             "tombstone_artefacts",
             image_id="VARCHAR",
             kind="VARCHAR",
@@ -200,10 +200,10 @@ WAREHOUSE_TABLES: dict[str, WarehouseTable] = {
 
 
 def warehouse_table(name: str) -> WarehouseTable:
-    """Look a table up by name.
+    """Return the schema of a table by name.
 
     Raises:
-        StoreError: There is no such table; the message lists those there are.
+        StoreError: there is no such table; the message lists the tables.
     """
     if name not in WAREHOUSE_TABLES:
         raise StoreError(f"No table {name!r} in the warehouse; there are: {[*WAREHOUSE_TABLES]}.")

@@ -1,7 +1,7 @@
 """The warehouse: small result tables in one DuckDB file.
 
-DuckDB lets one process write or several read, so a connection is opened for one piece of work and
-closed again; whoever finds the file locked waits and tries again.
+DuckDB allows one writing process or several reading ones, so each operation opens a connection and
+closes it again. If the file is locked, the operation waits and tries again.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 Value = str | int | float | bool | None
 
-PATIENCE_S = 120.0  # seconds; other writers hold the file for milliseconds each
+PATIENCE_S = 120.0  # other writers hold the file for milliseconds each
 LONGEST_WAIT_S = 1.0  # seconds between two tries
 
 
 class Warehouse:
-    """The tables of `warehouse_tables` in one DuckDB file."""
+    """The tables of `WAREHOUSE_TABLES` in one DuckDB file."""
 
     def __init__(self, path: str | Path, *, patience_s: float = PATIENCE_S) -> None:
         """Name the file; the first write creates it.
 
         Args:
-            path: The DuckDB file, `<data root>/warehouse.duckdb`.
-            patience_s: Seconds to wait for other processes that have the file open.
+            path: path of the DuckDB file, `<data root>/warehouse.duckdb`.
+            patience_s: longest time to wait for other processes that have the file open, s.
         """
         self.path = Path(path)
         self._patience_s = patience_s
@@ -40,10 +40,10 @@ class Warehouse:
         """Read the rows whose columns equal `where`, in no particular order.
 
         Returns:
-            A frame with all of the table's columns; empty when it was never written to.
+            A frame with all columns of the table; empty if it was never written to.
 
         Raises:
-            StoreError: There is no such table or column, or the file stays locked.
+            StoreError: there is no such table or column, or the file stays locked.
         """
         import duckdb
 
@@ -59,10 +59,10 @@ class Warehouse:
             return _frame(connection, query, values)
 
     def read_all(self, tables: Sequence[str]) -> dict[str, pl.DataFrame]:
-        """Read whole tables over one connection; those never written to are empty.
+        """Read whole tables over one connection; a table that was never written to is empty.
 
         Raises:
-            StoreError: There is no such table, or the file stays locked.
+            StoreError: there is no such table, or the file stays locked.
         """
         import duckdb
 
@@ -83,14 +83,15 @@ class Warehouse:
         """Replace the rows whose columns equal `where` by `rows`, in one transaction.
 
         Args:
-            table: Table name.
-            where: Columns and their values; every row must have them, else a later replace would
-                not find it. An empty mapping replaces the whole table.
-            rows: The new rows; zero rows remove the old ones.
+            table: table name.
+            where: columns and their values, which every new row must have, so that a later call
+                replaces it. An empty mapping replaces the whole table.
+            rows: the new rows; zero rows remove the old ones.
 
         Raises:
-            SchemaMismatchError: A column is missing, unknown, of another type or wrongly null.
-            StoreError: A row does not belong to `where`, or the file stays locked.
+            SchemaMismatchError: a column is missing, unknown, of another type, or null although it
+                is required.
+            StoreError: a row does not belong to `where`, or the file stays locked.
         """
         spec = warehouse_table(table)
         condition, values = _condition(spec, where)
@@ -107,7 +108,7 @@ class Warehouse:
             connection.commit()
 
     def _connect(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-        """Open the file, waiting while another process has it."""
+        """Open the file; wait as long as another process has it open."""
         import duckdb
         from tenacity import (
             RetryError,
@@ -126,14 +127,14 @@ class Warehouse:
             return tries(duckdb.connect, str(self.path), read_only=read_only)
         except RetryError as error:
             raise StoreError(
-                f"Warehouse {self.path} is open in another process and stayed so for "
+                f"Warehouse {self.path} has been open in another process for "
                 f"{self._patience_s:.0f} s: {error.last_attempt.exception()} Close that process "
                 "(a DuckDB shell or a notebook, perhaps) and run this again."
             ) from error
 
 
 def _is_locked(error: BaseException) -> bool:
-    """Whether opening failed since somebody else has the file open."""
+    """Whether opening failed because the file is already open."""
     import duckdb
 
     if isinstance(error, duckdb.ConnectionException):  # this process has it open the other way
@@ -142,12 +143,12 @@ def _is_locked(error: BaseException) -> bool:
 
 
 def _name(identifier: str) -> str:
-    """Quote a name that comes from a `WarehouseTable`, never from data."""
+    """Quote a name from a `WarehouseTable`; names never come from data."""
     return f'"{identifier}"'
 
 
 def _condition(spec: WarehouseTable, where: Mapping[str, Value]) -> tuple[str, list[Value]]:
-    """Write `where` as a parametrised WHERE clause."""
+    """Return `where` as a parametrised WHERE clause with its values."""
     _known_columns(spec, where)
     tests = [f"{_name(column)} IS NOT DISTINCT FROM ?" for column in where]
     return (" WHERE " + " AND ".join(tests) if tests else ""), list(where.values())
@@ -163,7 +164,7 @@ def _known_columns(spec: WarehouseTable, given: Mapping[str, Value] | list[str])
 
 
 def _check_columns(spec: WarehouseTable, rows: pl.DataFrame) -> None:
-    """Raise when a column is unknown, or missing or null though it is required."""
+    """Raise if a column is unknown, or if a required column is missing or null."""
     _known_columns(spec, rows.columns)
     for column in spec.columns:
         if column.optional:
@@ -181,7 +182,7 @@ def _check_columns(spec: WarehouseTable, rows: pl.DataFrame) -> None:
 
 
 def _check_belonging(spec: WarehouseTable, where: Mapping[str, Value], rows: pl.DataFrame) -> None:
-    """Raise when a row would not be found by `where` again."""
+    """Raise if `where` does not select one of the new rows."""
     for column, value in where.items():
         strangers = [found for found in rows[column].to_list() if found != value]
         if strangers:
@@ -215,7 +216,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, spec: WarehouseTable) -> None
 
 
 def _has_table(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
-    # fetchall, not fetchone: DuckDB takes no other statement before a result is read to its end
+    # fetchall, since DuckDB accepts no other statement before a result is read completely
     found = connection.execute(
         "SELECT table_name FROM duckdb_tables() WHERE table_name = ?", [table]
     ).fetchall()
@@ -226,6 +227,6 @@ def _frame(connection: duckdb.DuckDBPyConnection, query: str, values: list[Value
     import polars as pl
 
     frame = pl.from_arrow(connection.sql(query, params=values).to_arrow_table())
-    if not isinstance(frame, pl.DataFrame):  # from_arrow gives a series for one bare column
-        raise TypeError(f"DuckDB gave a {type(frame).__name__}, not a table.")
+    if not isinstance(frame, pl.DataFrame):  # from_arrow returns a series for one bare column
+        raise TypeError(f"DuckDB returned a {type(frame).__name__}, not a table.")
     return frame

@@ -38,7 +38,7 @@ def test_changed_weights_are_noticed(trained):
     weights = load_file(folder / "model.safetensors")
     weights["logit_scale"] += 0.1
     save_file(weights, folder / "model.safetensors")
-    with pytest.raises(CheckpointError, match=r"not what manifest.json describes"):
+    with pytest.raises(CheckpointError, match=r"not the file that manifest.json describes"):
         load_checkpoint(folder)
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["weights_digest"] = file_digest(folder / "model.safetensors")

@@ -110,7 +110,7 @@ def test_paths_without_images_say_so(tmp_path):
         with pytest.raises(ValueError, match="holds no image"):
             plan_shards(path, "x", [])
     (tmp_path / "bad.parquet").write_bytes(b"junk")
-    with pytest.raises(ValueError, match=r"bad\.parquet is no readable parquet"):
+    with pytest.raises(ValueError, match=r"bad\.parquet is not a readable parquet"):
         plan_shards(tmp_path / "bad.parquet", "x", [])
 
 
@@ -172,10 +172,10 @@ def test_a_registered_shard_never_changes(tmp_path, photos):
     first, second, third = plan_shards(photos, "trip", [], shard_size=2)
     register(tmp_path, [second])
     other = second.model_copy(update={"members": ("else.png",)})
-    with pytest.raises(ValueError, match="'trip-0001' is registered already"):
+    with pytest.raises(ValueError, match="'trip-0001' is already registered"):
         register(tmp_path, [first, other, third])
     assert list(load_shards(tmp_path)) == ["trip-0001"]  # nothing of the call was stored
-    with pytest.raises(ValueError, match="registered already"):
+    with pytest.raises(ValueError, match="already registered"):
         register(tmp_path, [first, first.model_copy(update={"uri": "/y"})])
 
 
@@ -198,7 +198,7 @@ def test_a_kill_while_writing_leaves_the_registry_whole(tmp_path, photos, monkey
 def test_a_broken_registry_file_is_named(tmp_path, photos):
     register_path(tmp_path, photos, "trip")
     (tmp_path / "shards" / "trip-0000.json").write_text("{")
-    with pytest.raises(ValueError, match=r"trip-0000\.json is no shard description"):
+    with pytest.raises(ValueError, match=r"trip-0000\.json is not a shard description"):
         load_shards(tmp_path)
 
 

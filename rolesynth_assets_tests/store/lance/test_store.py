@@ -104,7 +104,7 @@ def test_replace_leaves_the_new_rows_in_one_commit(store, pair_rows, gone: int) 
 def test_replace_by_nothing_must_be_meant(store, pair_rows) -> None:
     store.append("pairs", A, pair_rows(["k1", "k2"]))
     store.append("pairs", B, pair_rows(["k1"]))
-    with pytest.raises(EmptyReplaceError, match=r"wipe what we have \(2 rows\)"):
+    with pytest.raises(EmptyReplaceError, match=r"delete its 2 rows"):
         store.replace("pairs", A, pair_rows([]))
     assert store.count("pairs", A) == 2
     store.replace("pairs", A, pair_rows([]), allow_empty=True)

@@ -116,7 +116,7 @@ def test_a_locked_file_is_waited_for_and_named(warehouse: Warehouse) -> None:
         assert holder.stdout is not None and holder.stdin is not None
         assert holder.stdout.readline() == "open\n"
         hasty = Warehouse(warehouse.path, patience_s=0.2)
-        with pytest.raises(StoreError, match=r"warehouse\.duckdb is open in another process"):
+        with pytest.raises(StoreError, match=r"warehouse\.duckdb has been open in another process"):
             hasty.read("cutoff_roles")
         holder.stdin.write("\n")
         holder.stdin.flush()
