@@ -1,4 +1,4 @@
-"""A role: who looks at an image, and the words that ask for a caption in that role."""
+"""A role that describes images, and the prompts that ask for a caption in that role."""
 
 from enum import StrEnum
 from string import Formatter
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from rolesynth_assets.store.digests import digest
 
 PLACEHOLDERS = ("name", "expertise", "responsibilities")
-"""What a prompt template may mention, in curly brackets."""
+"""Names that a prompt template may use in curly brackets."""
 
 
 class LengthKind(StrEnum):
@@ -25,7 +25,7 @@ class FrozenModel(BaseModel):
 
 
 class RoleRecord(FrozenModel):
-    """What the role dialogue ends with: {name, expertise, responsibilities} (paper, role design).
+    """The result of the role dialogue: {name, expertise, responsibilities} (paper, role design).
 
     `expertise` may be empty: the generic baselines have none.
     """
@@ -69,7 +69,7 @@ class Role(RoleRecord):
 
     @property
     def fingerprint(self) -> str:
-        """The role's identity: a sha256 hex digest over every word the model reads."""
+        """The role's identity: a sha256 hex digest over every word that the model reads."""
         return digest(
             self.name,
             self.expertise,
