@@ -1,4 +1,4 @@
-"""A round's records as rows of the store, and what the next round reads of them."""
+"""Conversion of a round's records to rows of the store, and what the next round reads."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class MissingRoundError(RuntimeError):
-    """A round builds on one that is not in the store; the message says which."""
+    """A round builds on one that is not in the store; the message names it."""
 
 
 def candidate_rows(outcome: RoundOutcome) -> pa.Table:
@@ -46,7 +46,7 @@ def verdict_rows(outcome: RoundOutcome) -> pa.Table:
 
 
 def context_rows(outcome: RoundOutcome) -> pa.Table:
-    """Return a round's contexts as rows of the table ``contexts``, one for each seed."""
+    """Return a round's contexts as rows of the table ``contexts``, one per seed."""
     import pyarrow as pa
 
     from rolesynth_assets.store.lance.schemas import CONTEXTS
@@ -61,20 +61,20 @@ def context_rows(outcome: RoundOutcome) -> pa.Table:
 def read_previous(
     store: StoreReader, domain: str, previous_round_key: str | None
 ) -> tuple[dict[str, SeedContext], dict[tuple[str, str], list[str]]]:
-    """Read what a round builds on: contexts by seed, and questions by seed and member.
+    """Read the input of a round: contexts by seed, and questions by seed and member.
 
     Args:
-        store: holds the tables ``contexts`` and ``candidates``.
+        store: store with the tables ``contexts`` and ``candidates``.
         domain: the round's domain.
-        previous_round_key: partition key of the round before; None for the first.
+        previous_round_key: partition key of the previous round; None for the first.
 
     Returns:
-        Contexts after the round before, and all questions written until then, the oldest first.
+        Contexts after the previous round, and all questions written until then, the oldest first.
         Both are empty for the first round of a domain.
 
     Raises:
-        MissingRoundError: the round before is not in the store although an earlier one is. Going
-            on without it would begin all seeds anew.
+        MissingRoundError: the previous round is not in the store, although an earlier one is.
+            Without it, all seeds would start again from the beginning.
     """
     if previous_round_key is None:
         return {}, {}
@@ -105,7 +105,7 @@ def read_previous(
 def read_prints(
     store: StoreReader, domain: str, previous_round_key: str | None
 ) -> list[ProblemPrint]:
-    """Take the prints of what a domain's rounds have kept until then, for the duplicates check."""
+    """Return the prints of the problems that a domain's rounds kept until then (check d)."""
     if previous_round_key is None:
         return []
     columns = ["candidate_id", "question", "answer", "image"]
@@ -118,7 +118,7 @@ def read_prints(
 
 
 def _until(round_key: str) -> str:
-    """Rounds are time windows, so their keys sort as they follow each other."""
+    """Return a predicate for all rounds until one; their keys are time windows and sort by time."""
     from rolesynth_assets.store.lance.rows import quoted
 
     return f"round <= {quoted(round_key)}"

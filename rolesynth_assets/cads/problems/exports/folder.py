@@ -1,4 +1,4 @@
-"""Folders that are replaced as a whole: a reader finds the old export or the new one."""
+"""Replacement of a folder as a whole, so that a reader finds the old export or the new one."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ _NOT_HERE = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP}
 def replaced_folder(folder: Path) -> Iterator[Path]:
     """Yield an empty draft folder that takes the place of `folder` at the end of the block.
 
-    When the block raises, `folder` stays as it was. What a killed process leaves behind is a hidden
-    ``.NAME.draft`` beside it, which the next export removes. One process at a time may write to a
-    folder.
+    If the block raises, `folder` stays as it was. A killed process leaves a hidden ``.NAME.draft``
+    beside it, which the next export removes. Only one process at a time may write to a folder.
     """
     draft = folder.with_name(f".{folder.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
@@ -38,7 +37,7 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
 
 
 def _flush(folder: Path) -> None:
-    """Bring the files to disk before the rename: a power cut then leaves no empty export."""
+    """Flush the files to disk before the rename, so that a power cut leaves no empty export."""
     for path in folder.rglob("*"):
         if path.is_file():
             with path.open("rb") as file:
@@ -46,10 +45,10 @@ def _flush(folder: Path) -> None:
 
 
 def _exchange(draft: Path, folder: Path) -> None:
-    """Let two folders change their names in one step.
+    """Exchange the names of two folders in one step.
 
-    Where the system cannot do that (not Linux, or a network file system), there is a moment
-    between two renames in which neither is there.
+    If the system cannot do that (not Linux, or a network file system), `folder` does not exist for
+    a moment between two renames.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     rename = getattr(libc, "renameat2", None)
