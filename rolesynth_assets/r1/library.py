@@ -1,4 +1,4 @@
-"""YAML files of R1: the shipped recipes and held-out benchmarks, and a user's own."""
+"""Reading of the YAML files of R1: shipped recipes and held-out benchmarks, and a user's own."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Value = TypeVar("Value", R1Recipe, R1Benchmark)
 
 
 def load_r1_recipes(extra_dir: Path | None = None) -> dict[str, R1Recipe]:
-    """Read the shipped recipes, then those of a user's folder, which win by name.
+    """Read the shipped recipes, then those of a user's folder, which replace shipped ones.
 
     Args:
         extra_dir: ``<project>/r1_recipes``; None or a folder that does not exist adds nothing.
@@ -35,14 +35,14 @@ def load_r1_recipes(extra_dir: Path | None = None) -> dict[str, R1Recipe]:
         Recipes by name, in alphabetical order.
 
     Raises:
-        R1FileError: a file is no valid recipe, two files of one folder share a name, or a recipe's
-            baseline does not exist.
+        R1FileError: a file is not a valid recipe, two files of one folder share a name, or a
+            recipe's baseline does not exist.
     """
     recipes = load_named(SHIPPED_RECIPES, extra_dir, partial(_read, R1Recipe), _clash)
     for recipe in recipes.values():
         if recipe.baseline is not None and recipe.baseline not in recipes:
             raise R1FileError(
-                f"R1 recipe {recipe.name!r}: baseline {recipe.baseline!r} is no recipe; "
+                f"R1 recipe {recipe.name!r}: baseline {recipe.baseline!r} is not a recipe; "
                 f"choose one of {sorted(set(recipes) - {recipe.name})} or leave it out."
             )
     return recipes
@@ -55,7 +55,7 @@ def load_r1_benchmarks(extra_dir: Path | None = None) -> dict[str, R1Benchmark]:
         Benchmarks by name, in alphabetical order.
 
     Raises:
-        R1FileError: a file is no valid benchmark, or two files of one folder share a name.
+        R1FileError: a file is not a valid benchmark, or two files of one folder share a name.
     """
     return load_named(SHIPPED_BENCHMARKS, extra_dir, partial(_read, R1Benchmark), _clash)
 
@@ -70,7 +70,7 @@ def _read(kind: type[Value], path: Path) -> Value:
     except YamlFileError as error:
         raise R1FileError(f"{path} cannot be read as YAML: {error}") from error
     if not isinstance(data, dict):
-        raise R1FileError(f"{path} holds no mapping of fields to values.")
+        raise R1FileError(f"{path} is not a mapping of fields to values.")
     try:
         return kind.model_validate(data)
     except ValidationError as error:
