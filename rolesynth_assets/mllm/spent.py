@@ -1,4 +1,4 @@
-"""What making a partition took of models, as its metadata tells."""
+"""The model calls, tokens and cost of a partition, as recorded in its metadata."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Spent:
-    """Calls of models, what they read and wrote, and what that cost by the project's prices.
+    """Model calls with their tokens, and their cost by the project's prices.
 
-    Each asset that asks a model tells these as `rolesynth/<field>` in its metadata.
+    Each asset that calls a model records these as `rolesynth/<field>` in its metadata.
     """
 
     calls: int = 0
@@ -23,11 +23,11 @@ class Spent:
     cost: float = 0.0
 
     def __add__(self, other: Spent) -> Spent:
-        """Return both together."""
+        """Return the sum of both."""
         return Spent(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
     def since(self, earlier: Spent) -> Spent:
-        """Return what was spent beyond `earlier`."""
+        """Return the difference to `earlier`."""
         return Spent(*(a - b for a, b in zip(astuple(self), astuple(earlier), strict=True)))
 
     def most(self, other: Spent) -> Spent:
@@ -36,11 +36,11 @@ class Spent:
 
     @property
     def metadata(self) -> dict[str, int | float]:
-        """The metadata that tells it."""
+        """The metadata that records it."""
         return {f"rolesynth/{f.name}": getattr(self, f.name) for f in fields(self)}
 
     @classmethod
     def told(cls, metadata: Mapping[str, dg.MetadataValue]) -> Spent:
-        """Read it from an asset's metadata; what is not there is nothing."""
+        """Read it from an asset's metadata; a missing entry counts as 0."""
         found = {f.name: metadata.get(f"rolesynth/{f.name}") for f in fields(cls)}
         return cls(**{name: entry.value for name, entry in found.items() if entry is not None})  # type: ignore[arg-type]
