@@ -1,4 +1,4 @@
-"""What a person means by `rolesynth trace SUBJECT`."""
+"""Lookup of the row or partition that `rolesynth trace SUBJECT` names."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from rolesynth_assets.lineage.trace.sources import Sources
 
 WHOLE = hashlib.sha256().digest_size * 2
-"""Hex characters of a whole id."""
+"""Number of hex characters of a whole id."""
 LEAST = 6
-"""Characters of an abbreviated id."""
+"""Smallest number of characters of an abbreviated id."""
 TABLES: Mapping[str, str] = {
     "image": "images",
     "caption": "captions",
@@ -30,15 +30,15 @@ TABLES: Mapping[str, str] = {
     "problem": "problems",
     "verdict": "verdicts",
 }
-"""Tables that are searched for an id, by what `KIND:ID` calls their rows, in this order."""
+"""Tables that are searched for an id, in this order, by the name of their rows in `KIND:ID`."""
 ASSETS = ("training_sets", "clip_checkpoints", "benchmark_scores", "r1_checkpoints", "r1_scores")
-"""Assets of which a partition can be traced."""
+"""Assets whose partitions can be traced."""
 _PARTITION = re.compile(r"^(?P<asset>[a-z0-9_]+)\[(?P<key>[^\]]+)\]$")
 _ID = re.compile(rf"^(?:(?P<kind>[a-z]+):)?(?P<key>[0-9a-fA-F]{{{LEAST},{WHOLE}}})$")
 
 
 class SubjectError(ValueError):
-    """Nothing, or more than one thing, is meant; the message says what can be."""
+    """A text names nothing, or more than one thing; the message lists valid subjects."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +50,15 @@ class Subject:
 
 
 def find_subject(sources: Sources, text: str) -> Subject:
-    """Find what `text` names.
+    """Find the row or partition that `text` names.
 
     Args:
-        sources: the tables to look in.
-        text: an id or its first characters, ``KIND:ID``, an image file, the URL that an image was
-            read from, or ``asset[partition]``.
+        sources: the tables to search.
+        text: an id or its first characters, ``KIND:ID``, an image file, the URL from which an image
+            was read, or ``asset[partition]``.
 
     Raises:
-        SubjectError: it names nothing that is stored, or several things.
+        SubjectError: the text names nothing that is stored, or several things.
     """
     if named := _PARTITION.match(text):
         if named["asset"] not in ASSETS:
@@ -75,7 +75,7 @@ def find_subject(sources: Sources, text: str) -> Subject:
     if not found or (found["kind"] and found["kind"] not in TABLES):
         raise SubjectError(
             f"{text!r} is neither a file, nor an id of {LEAST} to {WHOLE} hex digits "
-            f"({', '.join(f'{kind}:' for kind in TABLES)} may stand before it), nor a partition "
+            f"(optionally after {', '.join(f'{kind}:' for kind in TABLES)}), nor a partition "
             f"such as clip_checkpoints[roles5|0] or benchmark_scores[glyphs|roles5]."
         )
     tables = [TABLES[found["kind"]]] if found["kind"] else list(TABLES.values())
