@@ -1,4 +1,4 @@
-"""What a round leaves behind: candidates, verdicts and contexts, and what they took."""
+"""The records of a round: candidates, verdicts and contexts, and the calls and tokens they cost."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ class CandidateRecord:
 
     Attributes:
         candidate_id: see `candidates.candidate_id`.
-        seed_id: the seed it was made from.
-        round_number: of the seed, from 1.
-        index: of the seed over all rounds, from 0.
-        member: who wrote it.
+        seed_id: the seed that it was made from.
+        round_number: number of the seed's round, from 1.
+        index: number of the candidate within its seed over all rounds, from 0.
+        member: the member that wrote it.
         model: the writer's model.
         revision: the model's revision.
-        context_digest: the context it was written with.
-        decision: what the verdicts make of it.
+        context_digest: digest of the context that it was written with.
+        decision: the decision that follows from the verdicts.
         judges: K.
-        spent: what writing it took, without the verdicts; the analysis, which serves the seed's
-            other candidates too, is no part of it.
-        problem: what was written; None when that failed.
+        spent: cost of writing it, without the verdicts and without the analysis, which also serves
+            the seed's other candidates.
+        problem: the written problem; None if writing failed.
         visual_prompt: the drawing instruction.
-        renderer: which renderer drew the image.
+        renderer: name of the renderer that drew the image.
         image_id: sha256 of the image.
         image: the encoded image.
         consensus: C; None unless decided.
-        hard: 1 <= C < K.
+        hard: whether 1 <= C < K.
         reason: ``<step>_<reason>`` of the step that failed, or ``verdicts_missing``.
-        detail: the reason in words, with the raw reply where there is one.
-        text_only_leak: a judge reached the reference without the image; None where that was not
-            asked or nothing was answered.
-        suspect_label: a majority agrees on an answer that is not the reference.
-        copied_numbers: the numbers are the seed's.
-        duplicate_of: the kept candidate that this one repeats.
+        detail: the reason in words, with the raw reply if there is one.
+        text_only_leak: whether a judge reached the reference without the image; None if no judge
+            was asked or the result is not known.
+        suspect_label: whether a majority agrees on an answer that is not the reference.
+        copied_numbers: whether all numbers are the seed's.
+        duplicate_of: id of the kept candidate that this one repeats.
         consensus_without_writer: C without the writer's own verdict.
     """
 
@@ -77,12 +77,12 @@ class VerdictRecord:
 
     Attributes:
         candidate_id: the candidate.
-        verdict: the judge's answer and what became of it.
+        verdict: the judge's answer and its comparison with the reference.
         model: the judge's model.
         revision: the model's revision.
-        with_image: False for the text-only leak check, which has no part in C.
+        with_image: False for the text-only leak check, which does not count towards C.
         is_writer: whether the judge wrote the candidate.
-        spent: judging, transcribing and settling equality; the model's latency is their sum.
+        spent: cost of judging, transcribing and deciding equality; the latency is their sum.
     """
 
     candidate_id: str
@@ -101,20 +101,21 @@ class VerdictRecord:
 
 @dataclass(frozen=True)
 class ContextRecord:
-    """What a round made of one seed's context: a row of the table ``contexts``.
+    """One seed's context before and after a round: a row of the table ``contexts``.
 
     Attributes:
         seed_id: the seed.
-        round_number: rounds that the seed has been through; a round in which it got no candidate
-            does not count.
+        round_number: number of the seed's rounds so far; a round in which it got no candidate does
+            not count.
         before: the context that its writers read.
-        text: the context afterwards.
-        dealt: candidates dealt so far.
-        hard: hard samples of this round.
-        reflection: None when no hard sample gave cause, or `reason` says why there is none.
-        optimiser: who reflected.
-        reason: why the optimisation failed; the text is unchanged then.
-        detail: the reason in words, with the raw reply where there is one.
+        text: the context after the round.
+        dealt: number of candidates dealt so far.
+        hard: number of hard samples in this round.
+        reflection: the optimiser's reflection; None if there was no hard sample, or if the
+            optimisation failed for the reason in `reason`.
+        optimiser: the member that reflected.
+        reason: why the optimisation failed, in which case the text is unchanged.
+        detail: the reason in words, with the raw reply if there is one.
     """
 
     seed_id: str
@@ -131,16 +132,16 @@ class ContextRecord:
 
 @dataclass(frozen=True)
 class MemberUsage:
-    """What one member did in one run.
+    """Calls, images, tokens and cost of one member in one run.
 
     Attributes:
         calls: requests made to its model in this run.
         from_journal: requests that an earlier run, or an equal request, had paid for.
         images: drawings made for its candidates in this run.
-        images_from_journal: drawings that were there already.
+        images_from_journal: drawings that were already in the journal.
         prompt_tokens: tokens read by `calls`.
         completion_tokens: tokens written by `calls`.
-        cost: of `calls` and `images`, by the collective's prices, in their currency.
+        cost: cost of `calls` and `images` by the collective's prices, in their currency.
     """
 
     calls: int = 0
@@ -160,11 +161,12 @@ class RoundOutcome:
         domain: the seeds' domain.
         round_key: the round's partition key.
         run_id: the run that made it.
-        candidates: by seed in the order given, then by index.
-        verdicts: by candidate, in the order of the collective's judges; without the image last.
-        contexts: one for each seed, in the order given.
-        usage: by member name.
-        to_ask_again: calls that failed for a passing reason, such as a server that was down; they
+        candidates: candidates by seed in the given order, then by index.
+        verdicts: verdicts by candidate, in the order of the collective's judges; those given
+            without the image come last.
+        contexts: one context per seed, in the given order.
+        usage: usage by member name.
+        to_ask_again: calls that failed for a transient reason, such as a server that was down; they
             are not in the journal, so the next run makes them again.
     """
 

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Strategy(StrEnum):
-    """A candidate follows exactly one; the names are those of the paper."""
+    """The strategies of the paper, by its names; a candidate follows exactly one."""
 
     NUMERICAL_VARIATION = "Numerical & Parameter Variation"
     """Keep the structure, change the quantities."""

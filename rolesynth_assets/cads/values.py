@@ -1,6 +1,6 @@
-"""The values that CADS passes on: seeds, candidates, verdicts, contexts, and their identities.
+"""The values of CADS: seeds, problems, verdicts and contexts, and their identities.
 
-None of them knows Dagster, a table or an engine.
+None of them depends on Dagster, a table or an engine.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from rolesynth_assets.store.digests import digest
 
 @dataclass(frozen=True)
 class Seed:
-    """A problem that stands at the beginning, or the plain description of a task area.
+    """A problem from which new ones are made, or the plain description of a task area.
 
     Attributes:
         seed_id: digest of domain, problem and images.
-        domain: partition it belongs to.
+        domain: partition that it belongs to.
         problem: the question with one ``<image>`` for each image, or the description.
         answer: archived with the seed; no request to any model ever carries it.
         images: encoded images in order; empty for a description.
-        source: file and line it was read from.
+        source: file and line that it was read from.
     """
 
     seed_id: str
@@ -35,20 +35,20 @@ class Seed:
 
 
 class Decision(StrEnum):
-    """What the collective's verdicts make of a candidate (CADS, judging)."""
+    """The decision on a candidate that follows from the collective's verdicts (CADS, judging)."""
 
     DISCARDED = "discarded"
-    """C = 0: nobody reached the reference answer."""
+    """C = 0: no judge reached the reference answer."""
     KEPT = "kept"
     """1 <= C <= K; hard when C < K."""
     UNDECIDED = "undecided"
     """A verdict is missing, so C is not known; the next run asks again."""
     FAILED = "failed"
-    """There is no candidate to judge; its reason says at which step it failed."""
+    """There is no candidate to judge; its reason names the step that failed."""
 
 
 class DecidedBy(StrEnum):
-    """What found an answer equal to the reference, or not."""
+    """Whether a rule or a model decided if an answer equals the reference."""
 
     RULE = "rule"
     MODEL = "model"
@@ -56,7 +56,7 @@ class DecidedBy(StrEnum):
 
 @dataclass(frozen=True)
 class Problem:
-    """What a writer wrote, parsed from its flat JSON reply."""
+    """A writer's problem, parsed from its flat JSON reply."""
 
     domain: str
     core_concepts: tuple[str, ...]
@@ -70,19 +70,19 @@ class Problem:
 
 @dataclass(frozen=True)
 class Verdict:
-    """One judge's answer to one candidate, held against the reference.
+    """One judge's answer to one candidate, compared with the reference.
 
     Attributes:
         judge: member name.
-        answer: what the judge answered; None when `reason` says why there is none.
-        correct: whether it equals the reference; None exactly when there is no usable answer or
-            the question of equality could not be settled. Never False for a failed call.
-        decided_by: what settled it.
-        reason: why `correct` is None: an engine's `FailureReason` value or ``unparsable`` or
+        answer: the judge's answer; None if there is none, for the reason in `reason`.
+        correct: whether the answer equals the reference; None exactly if there is no usable answer
+            or equality could not be decided. Never False for a failed call.
+        decided_by: whether a rule or a model decided equality.
+        reason: why `correct` is None: an engine's `FailureReason` value, ``unparsable`` or
             ``equality_failed``.
         detail: the reason in words.
         rationale: the judge's own reasoning.
-        raw: the reply as it came.
+        raw: the unchanged reply.
     """
 
     judge: str
@@ -101,9 +101,9 @@ class SeedContext:
 
     Attributes:
         seed_id: the seed.
-        round_number: rounds that this seed has been through, 0 before the first.
-        text: plain text of under 1,500 words; empty until a hard sample has been reflected upon.
-        dealt: candidates dealt so far.
+        round_number: number of rounds of this seed so far, 0 before the first.
+        text: plain text of under 1,500 words; empty until the optimiser has seen a hard sample.
+        dealt: number of candidates dealt so far.
     """
 
     seed_id: str

@@ -1,9 +1,9 @@
-"""Bringing the captions of one (shard, role set) up to date (paper, caption synthesis).
+"""Caption synthesis for one (shard, role set) (paper, caption synthesis).
 
-Wanted captions are joined with the stored ones; only what is missing is asked of the engine. Every
-answer is in the journal when it arrives, and every micro-batch of them is stored in one commit. A
-killed run that is started again therefore ends with the same rows and repeats at most the calls
-that were in flight.
+Wanted captions are joined with the stored ones, and the engine is asked only for the missing ones.
+Every reply is written to the journal when it arrives, and every micro-batch of rows is stored in
+one commit. A killed run that is started again therefore ends with the same rows and repeats at most
+the calls that were in flight.
 """
 
 import time
@@ -45,19 +45,19 @@ async def write_captions(
 ) -> CaptionReport:
     """Make the `captions` partition hold exactly one row per (image, role, length).
 
-    A row has a text or a reason. Rows that are there stay, unless their reason is transient; rows
-    that another partition has are copied; the rest is asked of the engine, image by image. Rows
-    nobody wants any more are deleted at the end. When the engine or the process fails half-way,
-    every answer that came back is kept, in the table or in the journal. An image that is withdrawn
-    meanwhile is neither asked for any more nor written.
+    A row has a text or a reason. Existing rows stay, unless their reason is transient; rows that
+    another partition already has are copied; the engine is asked for the rest, image by image. Rows
+    that are no longer wanted are deleted at the end. If the engine or the process fails half-way,
+    every reply that arrived is kept, in the table or in the journal. If an image is withdrawn
+    during the run, no further captions are requested or written for it.
 
     Args:
-        store: where images are read and captions written.
+        store: the store from which images are read and to which captions are written.
         engine: the captioning model.
         shard: image shard, a partition of `images`.
         role_set: name of the role set.
-        roles: its roles.
-        run_id: recorded with every row made.
+        roles: roles of the role set.
+        run_id: recorded with every new row.
         policy: length kinds, bounds, sampling.
         micro_batch: captions in one commit.
         progress: called with (rows done, rows wanted) at the start and after every reply.

@@ -1,4 +1,4 @@
-"""What a caption is asked for with, and the row that its reply becomes."""
+"""The request for a caption, and the row made from its reply."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ class CaptioningError(RuntimeError):
 def caption_rows(
     partition: Mapping[str, str], identity: ModelIdentity, run_id: str
 ) -> Rows[WantedCaption]:
-    """Say how captions of one partition are asked for and stored.
+    """Return the requests and the rows of one partition's captions.
 
     Args:
         partition: shard and role set.
@@ -54,7 +54,7 @@ def caption_rows(
 
 
 def chat_request(caption: WantedCaption, image: bytes) -> ChatRequest:
-    """Lay one request out: shared system text, the image, the role's text last."""
+    """Build one request: the shared system text, then the image, then the role's text."""
     return ChatRequest(
         key=caption.caption_id,
         system=caption.role.system,

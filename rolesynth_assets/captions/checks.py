@@ -1,6 +1,6 @@
 """Data-quality checks over the captions of one (shard, role set).
 
-All take rows of the `captions` table; which columns they read stands in each docstring.
+All checks take rows of the `captions` table; each docstring lists the columns that it reads.
 """
 
 from collections import Counter
@@ -25,8 +25,8 @@ EXAMPLES = 5
 def every_request_answered(rows: "pa.Table", wanted_ids: Sequence[str]) -> CheckOutcome:
     """Pass when every wanted caption has one row with a text or a reason, and no other row exists.
 
-    The value counts wanted captions without a row, rows nobody wants, and rows with both or neither
-    of text and reason. Reads caption_id, text, reason.
+    The value counts wanted captions without a row, rows that are not wanted, and rows with both or
+    neither of text and reason. Reads caption_id, text, reason.
     """
     stored = rows["caption_id"].to_pylist()
     absent = set(wanted_ids).difference(stored)
@@ -95,8 +95,8 @@ def lengths_in_bounds(rows: "pa.Table", policy: CaptionPolicy) -> CheckOutcome:
 def persona_talk_rare(rows: "pa.Table", max_share: float = MAX_PERSONA_SHARE) -> CheckOutcome:
     """Pass when few rows talk about their writer.
 
-    Counted are rows turned down for it, and stored captions in which it is found now (written under
-    older screens). Reads role, text, reason, detail.
+    The check counts rows rejected for persona talk, and stored captions in which the current
+    patterns find it (they were accepted by older patterns). Reads role, text, reason, detail.
     """
     roles, texts = rows["role"].to_pylist(), rows["text"].to_pylist()
     kept = [
@@ -112,7 +112,7 @@ def refusals_rare(rows: "pa.Table", max_share: float = MAX_REFUSAL_SHARE) -> Che
 
 
 def failures_rare(rows: "pa.Table", max_share: float = MAX_FAILURE_SHARE) -> CheckOutcome:
-    """Pass when few rows have no caption, for whatever reason; no rows fail. Reads reason."""
+    """Pass when few rows have no caption, for any reason; an empty table fails. Reads reason."""
     reasons = count_reasons(rows)
     failed = sum(reasons.values())
     share = failed / rows.num_rows if rows.num_rows else 1.0

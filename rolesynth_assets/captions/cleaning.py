@@ -1,10 +1,10 @@
-"""Taking a caption out of its wrapping: labels, quotes, fences, stray white space."""
+"""Removal of labels, quotes, code fences and stray white space around a caption."""
 
 import re
 import unicodedata
 
 MAX_REPLY_CHARS = 20_000
-"""More than any caption within bounds; keeps the patterns' cost bounded."""
+"""Longer than any caption within bounds; it bounds the cost of the patterns."""
 
 _THOUGHT = re.compile(r"^\s*<think>.*?</think>", re.DOTALL | re.IGNORECASE)
 _FENCE = re.compile(r"^```[\w-]*[ \t]*\n?(.*?)\n?```$", re.DOTALL)
@@ -26,13 +26,13 @@ _INVISIBLE = {"Cc", "Cf", "Co", "Cn", "Cs"}  # Unicode: control, format, private
 def clean(text: str, role: str = "") -> str:
     """Return the bare caption on one line, with single spaces.
 
-    Removed are, as often as they are nested: a thinking block, a code fence, an opening such as
-    "Sure! Here is a caption:", a label ("Caption:", or the role's name and a colon), quotes or
-    emphasis around the whole. Quotes within a caption stay.
+    A thinking block, a code fence, an opening such as "Sure! Here is a caption:", a label
+    ("Caption:", or the role's name and a colon), and quotes or emphasis around the whole text are
+    removed, also when they are nested. Quotes within a caption stay.
 
     Args:
-        text: what the model wrote; only the first `MAX_REPLY_CHARS` characters are read.
-        role: the role's name, as a label to take off.
+        text: the text of the model; only the first `MAX_REPLY_CHARS` characters are read.
+        role: the role's name, which is removed where it is used as a label.
     """
     text = _visible(text[:MAX_REPLY_CHARS])
     text = _THOUGHT.sub("", text).strip()
@@ -42,7 +42,7 @@ def clean(text: str, role: str = "") -> str:
 
 
 def straighten(text: str) -> str:
-    """Return the text with typewriter quotes, so that patterns need to know one kind."""
+    """Return the text with straight quotes, so that patterns need only one kind."""
     return text.translate({0x2018: "'", 0x2019: "'", 0x201C: '"', 0x201D: '"'})
 
 
@@ -74,9 +74,9 @@ def _unwrap(text: str, role: str) -> str:
 
 
 def _is_one_quotation(text: str, close: str) -> bool:
-    """True when the first and the last mark belong together.
+    """Return whether the first and the last quotation mark belong together.
 
-    `"Stop" and "Go"` is two quotations; an apostrophe inside single quotes closes nothing.
+    `"Stop" and "Go"` is two quotations; an apostrophe inside single quotes does not close them.
     """
     inner = text[1:-1]
     if close in "'\u2019":

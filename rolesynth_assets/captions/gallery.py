@@ -1,4 +1,4 @@
-"""What people look at first: a few images beside everything that was written about them."""
+"""Galleries of a few images beside all of their captions."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 def galleries(
     store: StoreReader, partition: Mapping[str, str], author: ModelIdentity | None, count: int = 2
 ) -> list[bytes]:
-    """Draw some images of a partition with their captions, scores and marks of being kept.
+    """Draw some images of a partition with their captions, scores and keep decisions.
 
-    The images are the same on every run: those whose digest comes first.
+    The images are the same on every run: those with the smallest digests.
 
     Args:
         store: reads images, captions and, where they exist, pairs.
         partition: shard and role set.
-        author: who wrote the captions, named below the image; None leaves it out.
-        count: how many images.
+        author: the model that wrote the captions, named below the image; None leaves it out.
+        count: number of images.
 
     Returns:
         PNGs, fewer than `count` for a small partition.

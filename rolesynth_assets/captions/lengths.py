@@ -1,4 +1,4 @@
-"""How long a long and a short caption may be, and how they are sampled."""
+"""Word bounds and sampling settings of long and short captions."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,9 +35,9 @@ class LengthRule:
 
 @dataclass(frozen=True)
 class CaptionPolicy:
-    """The captions every role writes for an image, one per rule, in this order.
+    """The captions that every role writes for an image: one per rule, in this order.
 
-    The bounds are no part of a caption's identity: a changed bound holds for new replies and for
+    The bounds are not part of a caption's identity: a changed bound applies to new replies and to
     the checks, while stored captions stay. Changed sampling makes all captions of a length new.
     """
 
@@ -61,9 +61,9 @@ class CaptionPolicy:
         )
 
 
-# Minimum words: the paper's (long < 10 and short < 4 are dropped). Temperature, top-p and new
-# tokens: ours, the paper gives none. Maximum words: what the tokens allow, and some room for
-# engines that count tokens differently; the paper's means are 92.4 and 17.7 words.
+# Minimum words are the paper's (long < 10 and short < 4 are dropped). Temperature, top-p and new
+# tokens are ours; the paper gives none. Maximum words are what the token limits allow, with some
+# room for engines that count tokens differently; the paper's means are 92.4 and 17.7 words.
 DEFAULT_POLICY = CaptionPolicy(
     rules=(
         LengthRule(LengthKind.LONG, min_words=10, max_words=250, sampling=Sampling(0.7, 0.9, 200)),

@@ -1,8 +1,9 @@
-"""Telling captions from text that acts on its reader: links to follow, orders to a judge.
+"""Detection of links and of orders to the reader in captions.
 
-A caption may say what a sign or a shirt reads, so words in quotation marks and what follows "reads"
-or "says" in a sentence are the picture's, be it an address or an order. Markup that a page would
-load is turned down wherever it is: no photograph shows Markdown. English only, as `screens`.
+A caption may quote a sign or a shirt. Words in quotation marks, and words that follow "reads" or
+"says" in a sentence, therefore count as part of the picture, even if they are an address or an
+order. Markup that a page would load is rejected everywhere: no photograph shows Markdown. The
+patterns are English only, like those in `screening`.
 """
 
 import re
@@ -34,7 +35,7 @@ _SHOWN = re.compile(
     r"website|web|url|link|logo|watermark|slogan|sign|banner|label|sticker|title|caption)\b",
     re.IGNORECASE,
 )
-"""What tells that the words after it are in the picture."""
+"""Words after which the text is in the picture."""
 
 _SHOWN_AFTER = re.compile(
     r"\W*(?:\w+\W+){0,2}?(?:printed|written|painted|stamped|embroidered|engraved|visible|appears?|"
@@ -98,7 +99,7 @@ _ORDERS = [
 
 
 def find_link(text: str) -> str | None:
-    """Return the link, the address or the picture that a page would load, or None."""
+    """Return the first link, address or picture that a page would load, or None."""
     for pattern in _LOADED:
         if match := pattern.search(text):
             return match.group(0).strip()
@@ -106,14 +107,14 @@ def find_link(text: str) -> str | None:
 
 
 def find_order(text: str) -> str | None:
-    """Return the words that order whoever reads the caption about, a judge above all, or None."""
+    """Return the words that give orders to the caption's reader, such as a judge, or None."""
     return _first_own(_ORDERS, text)
 
 
 def _first_own(
     patterns: list[re.Pattern[str]], text: str, shown_after: re.Pattern[str] | None = None
 ) -> str | None:
-    """Return the first match that is the writer's own and is not said to be in the picture."""
+    """Return the first match outside quotations that the text does not place in the picture."""
     own = own_words(text)
     for pattern in patterns:
         for match in pattern.finditer(own):

@@ -1,4 +1,4 @@
-"""From a model's reply to a caption, or to the reason why there is none."""
+"""Parsing of a model's reply into a caption, or into the reason why there is none."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,22 +13,22 @@ MAX_DETAIL_CHARS = 500
 
 
 class CaptionReason(StrEnum):
-    """Why a (image, role, length) has no caption; every member of `FailureReason` is one."""
+    """Why an (image, role, length) has no caption; every `FailureReason` is one of them."""
 
     CALL_FAILED = "call_failed"
     """Transport or server error after all retries; the next run tries again."""
     TIMEOUT = "timeout"
     """No answer in time; the next run tries again."""
     BAD_RESPONSE = "bad_response"
-    """The server answered no chat completion; the next run tries again."""
+    """The server's response is not a chat completion; the next run tries again."""
     TRUNCATED = "truncated"
     """The text hit the token limit."""
     REFUSED = "refused"
-    """The model would not describe the image, by the server's word or in its text."""
+    """The model refused to describe the image, as reported by the server or in its text."""
     EMPTY = "empty"
     """The model answered nothing."""
     REJECTED = "rejected"
-    """The server turned this request down: too large, content policy."""
+    """The server rejected this request, for example for its size or by its content policy."""
     OVERSIZED = "oversized"
     """The answer has more bytes than the limit."""
     TOO_SHORT = "too_short"
@@ -38,11 +38,11 @@ class CaptionReason(StrEnum):
     PERSONA = "persona"
     """The text talks about its writer, its role or its task."""
     NOT_TEXT = "not_text"
-    """JSON, markup, symbols, or one phrase over and over."""
+    """JSON, markup, mostly symbols, or one phrase repeated over and over."""
     LINK = "link"
     """An address, or Markdown that a page would load."""
     ORDER = "order"
-    """The text gives orders to whoever reads it, such as which score to give."""
+    """The text gives orders to its reader, such as which score to give."""
 
     @property
     def transient(self) -> bool:
@@ -60,9 +60,9 @@ class ParsedCaption:
     Attributes:
         text: the caption on one line, without labels or quotes around it.
         reason: why there is no caption.
-        detail: for a person: what was caught, and the text it was caught in (at most 500
-            characters); empty for a caption.
-        words: words of the caption, or of the text that was turned down.
+        detail: explanation for a person: the words that a pattern matched and the text around them
+            (at most 500 characters); empty for a caption.
+        words: number of words of the caption, or of the rejected text.
     """
 
     text: str | None
@@ -74,11 +74,11 @@ class ParsedCaption:
 def parse_caption(reply: ChatReply, rule: LengthRule, role: str = "") -> ParsedCaption:
     """Clean a reply's text and screen it (paper, caption synthesis).
 
-    A refusal is told from persona talk and both from a text that is merely too short, so that the
-    counts by reason say what to do.
+    Refusals, persona talk and texts that are merely too short get different reasons, so that the
+    counts by reason show what to do.
 
     Args:
-        reply: what the engine returned.
+        reply: the engine's reply.
         rule: bounds of the length kind asked for, in words.
         role: the role's name, for labels and persona talk.
     """

@@ -1,4 +1,4 @@
-"""What a captioning run did, and what its partition holds afterwards."""
+"""The report of a captioning run, and the counts of its partition afterwards."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 REPORT_COLUMNS = ("role", "length", "reason", "words")
-"""What `count_by_role_and_length` and `count_reasons` read of the `captions` table."""
+"""Columns of the `captions` table that `count_by_role_and_length` and `count_reasons` read."""
 
 
 @dataclass(frozen=True)
@@ -30,21 +30,21 @@ class CaptionReport:
         shard: image shard.
         role_set: role set.
         images: images of the shard.
-        wanted: captions the partition shall have: images x roles x lengths, without those of
+        wanted: captions the partition should have: images x roles x lengths, without those of
             images that were withdrawn during the run.
         calls: requests that this run sent.
-        recovered: rows made of replies that an earlier run had paid for and not stored.
-        cached: wanted rows that were there already.
+        recovered: rows made from replies that an earlier run had paid for but not stored.
+        cached: wanted rows that already existed (cache hits).
         reused: rows copied from other partitions (a shared role, an image in two shards).
-        removed: rows deleted because nobody wants them any more.
+        removed: rows deleted because they are no longer wanted.
         captions: rows with a text, in the whole partition.
         reasons: rows without a text by reason, in the whole partition.
-        failed_in_passing: those of them that the next run asks for again.
-        call_reasons: rows without a text by reason, of this run's calls only.
+        failed_in_passing: the rows among them that the next run asks for again.
+        call_reasons: rows without a text by reason, from this run's calls only.
         by_role_and_length: rows, captions and mean words, in the whole partition.
         prompt_tokens: tokens read by this run's calls.
         completion_tokens: tokens written by this run's calls.
-        neutralised: control tokens in texts of role files that this run's calls neutralised.
+        neutralised: control tokens in the texts of role files, made harmless in this run's calls.
         seconds: wall time of the run.
     """
 

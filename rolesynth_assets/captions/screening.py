@@ -1,8 +1,8 @@
-"""Telling captions from talk: refusals, persona talk, and text that is no prose.
+"""Detection of refusals, persona talk and text that is not prose in captions.
 
-The patterns go for precision. A caption may speak of observers, experts and assistants; only a
-writer who speaks about itself, its role or its task is caught. Words in quotation marks are not the
-writer's (a sign, a T-shirt), so they are left out first. English only.
+The patterns prefer precision over recall. A caption may mention observers, experts and assistants;
+a pattern matches only a writer that talks about itself, its role or its task. Words in quotation
+marks are quotations (a sign, a T-shirt), so they are removed first. The patterns are English only.
 """
 
 import json
@@ -31,8 +31,8 @@ _CANNOT = (
     r"(?:can(?:'t|not| not)|am (?:unable|not able) to|won't|will not|must decline to|"
     r"(?:do not|don't) have the (?:ability|capability) to)"
 )
-# The letter comes first and what stands before it second: most texts have no "I" to look behind.
-# "World War I", a sign that says I ...: this I is not the writer
+# The letter is matched before the lookbehind, because most texts contain no "I" at all. The "I" in
+# "World War I", or in a sign that says "I ...", is not the writer.
 _I = (
     r"\bI(?<!war I)(?<!type I)(?<!part I)(?<!phase I)(?<!says I)(?<!reads I)(?<!saying I)"
     r"(?<!reading I)(?<!says, I)(?<!reads, I)"
@@ -92,7 +92,7 @@ _REFUSAL = [
 ]
 
 _WORD = re.compile(r"[^\W\d_]+")
-_TAG = re.compile(  # of any length; <info@shop> is none, and neither is <3
+_TAG = re.compile(  # of any length; <info@shop> and <3 are not tags
     r"</?[a-z][\w:-]*(?:[\s/][^<>]*)?>|<!--|<(?:img|script|iframe|svg|style|link|meta|object|embed|"
     r"video|audio|a|form|input|base|body)[\s/]",
     re.IGNORECASE,
@@ -109,8 +109,8 @@ def find_persona(text: str, role: str = "") -> str | None:
 
     Args:
         text: a caption on one line.
-        role: the role's name; "As the <role>, ..." is persona talk, and so is a role name of two or
-            more words, spelt as in its record, anywhere.
+        role: the role's name. "As the <role>, ..." is persona talk; so is a role name of two or
+            more words anywhere in the text, spelt as in its record.
     """
     own = own_words(text)
     if match := _first_match(_PERSONA, own):
@@ -128,7 +128,7 @@ def find_persona(text: str, role: str = "") -> str | None:
 
 
 def find_no_prose(text: str) -> str | None:
-    """Return what makes a text no prose (JSON, markup, symbols, a loop), or None."""
+    """Return why a text is not prose (JSON, markup, symbols, a repeated phrase), or None."""
     if text[:1] in "{[" and _is_json(text):
         return "JSON"
     if _TAG.search(text):
@@ -137,14 +137,15 @@ def find_no_prose(text: str) -> str | None:
     if dense and sum(char.isalpha() for char in dense) / len(dense) < 0.6:
         return "mostly symbols"
     words = [word.casefold() for word in _WORD.findall(text)]
-    # captions within bounds repeat articles and objects; under a fifth of new words is a loop
+    # captions within bounds repeat articles and objects; a share of different words below a fifth
+    # means that the text repeats itself
     if len(words) >= 12 and len(set(words)) / len(words) < 0.2:
         return "one phrase over and over"
     return None
 
 
 def own_words(text: str) -> str:
-    """Return a caption on one line without what it puts into quotation marks."""
+    """Return a caption on one line without the words in quotation marks."""
     return _QUOTED.sub('""', straighten(text))
 
 

@@ -1,4 +1,4 @@
-"""The captions that a shard shall have, and what makes each of them the same caption."""
+"""The captions that a shard should have, and the identity of each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from rolesynth_assets.store.digests import digest, seed_from
 
 @dataclass(frozen=True, slots=True)
 class WantedCaption:
-    """One caption to be had: which image, which role, which length, and its identity.
+    """One wanted caption: its image, its role, its length kind and its identity.
 
     Attributes:
         caption_id: key of the row, 64 hex characters.
         image_id: sha256 of the image's source bytes, hex.
-        role: who writes.
+        role: the role that writes it.
         rule: the length kind with its bounds and sampling.
-        seed: sampling seed, fixed by image, role and length.
+        seed: sampling seed, derived from image, role and length.
     """
 
     caption_id: str
@@ -29,7 +29,7 @@ class WantedCaption:
 
     @property
     def key(self) -> str:
-        """The row's key and its request's."""
+        """The key of the row and of its request."""
         return self.caption_id
 
 
@@ -38,11 +38,11 @@ def wanted(
 ) -> list[WantedCaption]:
     """List one caption per (image, role, length), image by image.
 
-    All captions of an image stand back to back, so that a server can reuse what it computed for the
-    image from one request to the next.
+    All captions of an image are consecutive, so that a server can reuse its computation for the
+    image from one request to the next (prefix caching).
 
     Args:
-        images: image ids, in the order to caption them.
+        images: image ids, in the order in which they are captioned.
         roles: the role set's roles.
         identity: the captioning model; its name and revision are part of a caption's identity.
         policy: length kinds and sampling.

@@ -1,4 +1,4 @@
-"""The Dagster home: the folder with the instance's state, made once for all that come at once."""
+"""The Dagster home folder, created by one process while others wait."""
 
 import os
 import sys
@@ -16,16 +16,17 @@ INSTANCE = "dagster.yaml"
 
 
 def prepare_home() -> Path:
-    """Make the home that DAGSTER_HOME names, `.dagster` here by default, ready to be opened.
+    """Create the home that DAGSTER_HOME names, by default `.dagster` here, with its tables.
 
-    The instance's first opening creates its tables. Where two processes do that at once, both write
-    a version and no process can open it again; here the second one waits.
+    The first process that opens an instance creates its tables. If two processes did that at once,
+    both would write a schema version, and no process could open the instance again; here the second
+    one waits.
 
-    A home without a dagster.yaml gets the one of this folder, or else the shipped one with its
-    limits and its watch over runs. One that is there is the user's and stays as it is.
+    A home without a dagster.yaml gets the one of the current folder, or else the shipped one with
+    its limits and its monitoring of runs. An existing file is the user's and is not changed.
 
     Returns:
-        The home, an absolute path that DAGSTER_HOME is set to.
+        The absolute path of the home, to which DAGSTER_HOME is set.
     """
     home = Path(os.environ.get("DAGSTER_HOME") or HOME).expanduser().resolve()
     os.environ["DAGSTER_HOME"] = str(home)
@@ -46,15 +47,15 @@ def _give_settings(home: Path) -> None:
         write_text(theirs, here.read_text() if here.is_file() else shipped.read_text())
     elif here.is_file() and here.resolve() != theirs.resolve() and not _same(here, theirs):
         print(
-            f"{theirs} is in force, and {here.resolve()} differs from it. To use the latter, copy "
-            "it over the former.",
+            f"{theirs} is used, and {here.resolve()} differs from it. To use the latter, copy it "
+            "over the former.",
             file=sys.stderr,
         )
 
 
 def _same(one: Path, other: Path) -> bool:
-    """Whether two files say the same, comments left out."""
+    """Return whether two YAML files have the same content, apart from comments."""
     try:
         return yaml.safe_load(one.read_text()) == yaml.safe_load(other.read_text())
-    except yaml.YAMLError:  # Dagster says what is wrong with it
+    except yaml.YAMLError:  # Dagster reports the fault when it reads the file
         return False

@@ -1,4 +1,4 @@
-"""`rolesynth demo` and `rolesynth ablation`: everything on the embedded world, offline."""
+"""`rolesynth demo` and `rolesynth ablation`, which run offline on the embedded world."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 EMBEDDED_ROLE_SETS = ("roles5", "generic1")
 EMBEDDED_DOMAINS = ("counting", "bar_charts")
-"""Domains of the demo: one in which each of the specialised judges is at home."""
+"""Domains of the demo: one for each of the specialised judges."""
 EMBEDDED_ROUNDS = 2
 _KEPT = {"ROLESYNTH_DATA", "ROLESYNTH_PROJECT"}
 
@@ -29,8 +29,8 @@ def demo(
 ) -> None:
     """Run everything on a composed world of pictures, offline: captions, problems, models, scores.
 
-    Captions and judgements come from tiny models in this package, stand-ins for Qwen2.5-VL-7B and
-    its like, and problems from a script. A second run finds everything up to date.
+    Captions and judgements come from tiny models in this package, stand-ins for models such as
+    Qwen2.5-VL-7B, and problems come from a script. A second run finds everything up to date.
     """
     from rolesynth_assets.clip.library import load_recipes
 
@@ -70,12 +70,12 @@ def _embedded_settings() -> Settings:
     from rolesynth_assets.settings import Settings
 
     for variable in [v for v in os.environ if v.startswith("ROLESYNTH_") and v not in _KEPT]:
-        del os.environ[variable]  # the demo is offline, whatever is set for other work
+        del os.environ[variable]  # the demo is offline, even if models are set for other work
     return Settings.load()
 
 
 def _write_embedded_world(settings: Settings) -> None:
-    """Write and register the images, and write the seeds before any definition asks for them."""
+    """Write and register the images, and write the seeds before the definitions read them."""
     from rolesynth_assets.embedded.problems.write_seeds import write_seeds
     from rolesynth_assets.embedded.world.write import write_world
     from rolesynth_assets.images.shards.registry import register_path

@@ -1,4 +1,4 @@
-"""How the commands end: by a message where a person can help, by a traceback where not."""
+"""Exit messages and statuses of the commands."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from rolesynth_assets.errors import InputError
 from rolesynth_assets.mllm.engine import EngineError
 
 INTERRUPTED = 130
-"""Exit status of a command ended by Ctrl-C, as shells have it."""
+"""Exit status of a command ended by Ctrl-C, as in shells."""
 
 
 class CommandGroup(TyperGroup):
-    """Commands whose input errors are told in their own words, without a traceback."""
+    """Commands that print an error that a user can fix as one message, without a traceback."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; no process that it starts imports modules of the current folder.
+        """Run the command, with no imports from the current folder in processes that it starts.
 
         Raises:
             typer.Exit: with 2 for unusable input, with 130 for an interruption, with 1 for a disk
@@ -40,7 +40,7 @@ class CommandGroup(TyperGroup):
             )
             raise typer.Exit(INTERRUPTED) from interrupt
         except (typer.Exit, typer.Abort):
-            raise  # told already
+            raise  # its message has been printed
         except Exception as error:
             told = disk_trouble(error, written_places())
             if told is None:

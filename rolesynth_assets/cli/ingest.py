@@ -1,4 +1,4 @@
-"""`rolesynth ingest`: register images as shards and read them in."""
+"""`rolesynth ingest`, which registers images as shards and reads them in."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def ingest(
 ) -> None:
     """Register images as shards and read them in; unusable files are listed with their reason.
 
-    Running it again registers only what is new. A bucket is asked with the usual AWS_* or GOOGLE_*
-    variables, AWS_ENDPOINT_URL included; AWS_SKIP_SIGNATURE=true for a public one.
+    Running it again registers only new images. A bucket is read with the usual AWS_* or GOOGLE_*
+    variables, including AWS_ENDPOINT_URL; set AWS_SKIP_SIGNATURE=true for a public bucket.
     """
     from rolesynth_assets.images.places.buckets import BucketError
     from rolesynth_assets.images.places.place import place_name

@@ -1,4 +1,4 @@
-"""`rolesynth problems`: synthetic problems from a domain's seeds, and policies trained on them."""
+"""`rolesynth problems`, which makes problems from a domain's seeds and trains policies on them."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def problems(
     domain: Annotated[
         list[str],
         typer.Argument(
-            help="Domain whose seeds problems are made from: NAME stands for seeds/NAME.jsonl, "
+            help="Domain from whose seeds problems are made: NAME means seeds/NAME.jsonl, "
             "seeds/NAME.parquet or a folder seeds/NAME of such files."
         ),
     ],
     rounds: Annotated[
         int,
-        typer.Option(min=1, help="Make the first so many weekly rounds of each domain."),
+        typer.Option(min=1, help="Number of weekly rounds to make of each domain, from the first."),
     ] = 1,
     recipe: Annotated[
         list[str] | None,
@@ -39,21 +39,21 @@ def problems(
     seed: Annotated[
         list[int] | None,
         typer.Option(
-            help="Training seed of the recipes that train; by default each one's first; repeatable."
+            help="Training seed of the recipes; by default the first one of each; repeatable."
         ),
     ] = None,
 ) -> None:
     """Have a collective of models write, draw and judge problems of a domain; train R1 on them.
 
-    Each line of `seeds/geometry.jsonl` has a `problem` or a `description`; the collective is the
-    one that ROLESYNTH_COLLECTIVE, or `collective` in rolesynth.yaml, names. What was asked is in a
-    journal and is never paid twice.
+    Each line of `seeds/geometry.jsonl` has a `problem` or a `description`. ROLESYNTH_COLLECTIVE, or
+    `collective` in rolesynth.yaml, names the collective. Replies are kept in a journal, so that no
+    request is paid twice.
 
     For example, two rounds:
 
     **rolesynth problems geometry --rounds 2**
 
-    and GRPO on what came out of them, held against the untrained model:
+    and GRPO on their problems, compared with the untrained model:
 
     **rolesynth problems geometry --rounds 2 --recipe base --recipe synthetic --seed 0**
     """
@@ -92,15 +92,15 @@ def _require_domains(settings: Settings, asked: Sequence[str]) -> None:
     if unknown := sorted(set(asked) - set(known)):
         there = f"there are {', '.join(known)}" if known else "there is none yet"
         raise typer.BadParameter(
-            f"no domain {', '.join(unknown)}; {there}. A file {settings.seeds}/{unknown[0]}.jsonl "
-            "with a `problem` or a `description` in each line makes it one"
+            f"no domain {', '.join(unknown)}; {there}. To add it, write a file "
+            f"{settings.seeds}/{unknown[0]}.jsonl with a `problem` or a `description` in each line"
         )
 
 
 def _training_seeds(
     known: Mapping[str, R1Recipe], asked: Sequence[str], seeds: Sequence[int] | None
 ) -> dict[str, list[int]]:
-    """Return the seeds to train by recipe; a recipe that trains nothing keeps its own first."""
+    """Return the seeds to train by recipe; a recipe without training keeps its first seed."""
     from rolesynth_assets.r1.recipe import Training
 
     if missing := sorted(set(asked) - set(known)):
@@ -123,7 +123,7 @@ def _training_seeds(
 
 
 def _readable(benchmark: R1Benchmark, settings: Settings) -> bool:
-    """Whether a benchmark's files are there; told where they are not."""
+    """Return whether a benchmark's files exist; print a message if they do not."""
     from rolesynth_assets.r1.benchmarks.items import available
 
     there = available(benchmark, settings.data_root)

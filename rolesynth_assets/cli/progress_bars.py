@@ -1,4 +1,4 @@
-"""Progress bars with counts and rates on a terminal, plain lines elsewhere."""
+"""Progress bars with counts and rates on a terminal, and plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rolesynth_assets.progress import Report
 
 PLAIN_EVERY_S = 5.0
-"""Seconds between two lines of one piece of work where there is no terminal."""
+"""Seconds between two lines of one piece of work without a terminal."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Bringing the graph up to date from the command line: bars, the one lock, the summary."""
+"""Refresh of the graph from the command line, with progress bars, a lock and a summary."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CaptionWork:
-    """What a refresh covers from images to CLIP scores; all registered shards are read in.
+    """The part of a refresh from images to CLIP scores; all registered shards are read in.
 
     Attributes:
-        role_sets: role sets to caption all shards with.
-        recipes: seeds to train by recipe.
-        roles_alone: further role sets of which only the roles are made.
+        role_sets: role sets with which all shards are captioned.
+        recipes: training seeds by recipe.
+        roles_alone: further role sets for which only the roles are made.
     """
 
     role_sets: Sequence[str] = ()
@@ -41,14 +41,14 @@ def refresh(
     """Bring the graph up to date for this work, then print the summary.
 
     Args:
-        began: when the command started, seconds of `time.perf_counter`.
-        captions: what to do with images; None leaves them out.
-        problems: tells what to do of CADS and R1 once the graph is loaded, which knows domains and
-            rounds; None leaves them out.
+        began: time at which the command started, in seconds of `time.perf_counter`.
+        captions: the work on images; None leaves them out.
+        problems: returns the work of CADS and R1; it is called once the graph is loaded, because
+            the graph defines domains and rounds. None leaves them out.
 
     Raises:
-        typer.BadParameter: a role set is not known, there are no images, or `problems` says so.
-        typer.Exit: with 1 where a partition failed, or another process is at work.
+        typer.BadParameter: a role set is not known, there are no images, or `problems` raises it.
+        typer.Exit: with 1 if a partition failed or another process is running a refresh.
     """
     from rolesynth_assets import progress
     from rolesynth_assets.cli.dagster_home import prepare_home
@@ -67,7 +67,7 @@ def first_rounds(count: int) -> list[str]:
     """Return the keys of the first weekly rounds.
 
     Raises:
-        typer.BadParameter: not so many have begun.
+        typer.BadParameter: fewer rounds have begun.
     """
     from rolesynth_assets.defs.wiring import partitions
 
@@ -84,7 +84,7 @@ def require_seeds(recipe: str, seeds: Sequence[int], asked: Sequence[int]) -> No
     """Refuse training seeds that a recipe's file does not list.
 
     Raises:
-        typer.BadParameter: there is such a seed.
+        typer.BadParameter: a seed is not in the recipe's file.
     """
     if strange := sorted(set(asked) - set(seeds)):
         raise typer.BadParameter(
@@ -142,7 +142,7 @@ def _shards(settings: Settings, work: CaptionWork) -> list[str]:
     shards = sorted(load_shards(settings.data_root))
     if not shards:
         raise typer.BadParameter(
-            f"no images are registered under {settings.data_root}; `rolesynth ingest PATH` does it"
+            f"no images are registered under {settings.data_root}; run `rolesynth ingest PATH`"
         )
     return shards
 
@@ -160,7 +160,7 @@ def _caption_targets(settings: Settings, shards: Sequence[str], work: CaptionWor
 
 
 def _tasks(settings: Settings) -> list[str]:
-    """Return the benchmarks whose files are there; tell which are left out."""
+    """Return the benchmarks whose files exist; print the names of the others."""
     from rolesynth_assets.defs.wiring import partitions
 
     there = []
@@ -173,5 +173,5 @@ def _tasks(settings: Settings) -> list[str]:
 
 
 def missing_benchmark(name: str, place: object) -> None:
-    """Tell that a benchmark is left out since its files are not there."""
-    typer.secho(f"benchmark {name} is left out: there is no {place}", fg="yellow", err=True)
+    """Print that a benchmark is left out because its files do not exist."""
+    typer.secho(f"benchmark {name} is left out: {place} does not exist", fg="yellow", err=True)

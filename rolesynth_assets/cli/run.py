@@ -1,4 +1,4 @@
-"""`rolesynth run`: captions, scores and pairs of all shards, then models and their scores."""
+"""`rolesynth run`, which makes captions, scores and pairs, and then trains and scores models."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def run(
     ] = None,
     seed: Annotated[
         list[int] | None,
-        typer.Option(help="Training seed of the recipe's; by default its first; repeatable."),
+        typer.Option(help="Training seed of the recipe; by default its first one; repeatable."),
     ] = None,
 ) -> None:
     """Bring captions, scores and pairs of all shards up to date, then train and score recipes.
 
-    Which model writes is set by ROLESYNTH_ENGINE (embedded, openai, vllm), ROLESYNTH_BASE_URL,
-    ROLESYNTH_MODEL and ROLESYNTH_API_KEY.
+    ROLESYNTH_ENGINE (embedded, openai, vllm), ROLESYNTH_BASE_URL, ROLESYNTH_MODEL and
+    ROLESYNTH_API_KEY set the captioning model.
     """
     from rolesynth_assets.clip.library import load_recipes
     from rolesynth_assets.settings import Settings

@@ -1,4 +1,4 @@
-"""`rolesynth stale`: what is missing or out of date, why, and bringing it up to date."""
+"""`rolesynth stale`, which lists missing and stale partitions with causes, and makes them again."""
 
 from __future__ import annotations
 
@@ -21,32 +21,33 @@ if TYPE_CHECKING:
     from rolesynth_assets.lineage.staleness.staleness import Staleness
 
 SHOWN = 20
-"""Stale partitions listed with their causes before the rest is counted."""
+"""Number of stale partitions listed with their causes; the rest is only counted."""
 
 
 def stale(
     asset: Annotated[
-        list[str] | None, typer.Option(help="Look at this asset alone; repeatable.")
+        list[str] | None, typer.Option(help="Show only this asset; repeatable.")
     ] = None,
     why: Annotated[bool, typer.Option("--why", help="List every stale partition's cause.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
     missing: Annotated[
-        bool, typer.Option("--missing", help="With --fix: also make what was never made.")
+        bool, typer.Option("--missing", help="With --fix: also make missing partitions.")
     ] = False,
     to_fix: Annotated[
-        bool, typer.Option("--fix", help="Make exactly what is stale, upstream first.")
+        bool, typer.Option("--fix", help="Make exactly the stale partitions, upstream first.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="With --fix: list what would be made.")
+        bool, typer.Option("--dry-run", help="With --fix: only list the partitions to make.")
     ] = False,
     max_partitions: Annotated[
-        int | None, typer.Option(min=1, help="With --fix: make at most so many.")
+        int | None, typer.Option(min=1, help="With --fix: make at most this many partitions.")
     ] = None,
 ) -> None:
     """Show which partitions are missing, stale or fresh, and bring the stale ones up to date.
 
-    A partition is stale when anything it was made from has changed since, however far upstream:
-    files, models, code, rows. What was never made is missing, and stays so unless asked for.
+    A partition is stale if anything that it was made from has changed since, however far upstream:
+    files, models, code or rows. A partition that was never made is missing, and `--fix` makes it
+    only with `--missing`.
     """
     if not to_fix and (missing or dry_run or max_partitions):
         raise typer.BadParameter("--missing, --dry-run and --max-partitions go with --fix")
@@ -66,7 +67,7 @@ def stale(
 
 @contextmanager
 def _observed() -> Iterator[Refresher]:
-    """Open the instance, once the sources have been looked at anew."""
+    """Open the instance after observing the sources again."""
     import dagster as dg
 
     from rolesynth_assets.definitions import defs
@@ -75,8 +76,8 @@ def _observed() -> Iterator[Refresher]:
     home = Path(os.environ.get("DAGSTER_HOME") or HOME)
     if not home.is_dir():
         raise typer.BadParameter(
-            f"nothing was made yet: there is no {home}; "
-            "`rolesynth demo` or `rolesynth ingest PATH` begins"
+            f"nothing was made yet: {home} does not exist; "
+            "start with `rolesynth demo` or `rolesynth ingest PATH`"
         )
     prepare_home()
     with dg.DagsterInstance.get() as instance:
@@ -90,7 +91,7 @@ def _observed() -> Iterator[Refresher]:
 
 
 def explainers() -> dict[str, Explain]:
-    """Return what can tell a change of a source from the stored tables."""
+    """Return functions that describe a change of a source, by source asset."""
     from rolesynth_assets.defs.wiring import partitions
     from rolesynth_assets.lineage.staleness.explain import changed_roles
     from rolesynth_assets.roles.rows import roles_from_rows
@@ -139,7 +140,7 @@ def show(staleness: Staleness, assets: Sequence[str], words: Words, *, every: bo
     if not every and len(cells) > SHOWN:
         console.print(f"  and {len(cells) - SHOWN:,} more; `--why` lists them all")
     if cells:
-        console.print("`rolesynth stale --fix` makes them anew.")
+        console.print("`rolesynth stale --fix` makes them again.")
 
 
 def as_data(staleness: Staleness, assets: Sequence[str], words: Words) -> dict:
@@ -210,10 +211,10 @@ def _fix(
 
 
 def report(done: Fixed) -> None:
-    """Print what a fix did.
+    """Print the result of a fix.
 
     Raises:
-        typer.Exit: something failed.
+        typer.Exit: with 1 if a partition failed.
     """
     for warning in done.warnings:
         typer.secho(warning, fg="yellow")

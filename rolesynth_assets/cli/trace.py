@@ -1,4 +1,4 @@
-"""`rolesynth trace`: follow one row, checkpoint or score to its causes and its effects."""
+"""`rolesynth trace`, which follows a row, checkpoint or score to its causes and its effects."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
     from rolesynth_assets.lineage.trace.sources import Sources
 
 UI = "http://127.0.0.1:3000"
-"""Where `rolesynth ui` serves the Dagster UI."""
+"""Address at which `rolesynth ui` serves the Dagster UI."""
 
 
 def trace(
     subject: Annotated[
         str,
         typer.Argument(
-            help="An image file; an id or its beginning, of an image, caption, score, seed, "
-            "candidate, problem or verdict (image:, caption: ... may stand before it); or a "
-            "partition such as training_sets[roles5], clip_checkpoints[roles5|0] or "
+            help="An image file; an id, or its beginning, of an image, caption, score, seed, "
+            "candidate, problem or verdict (optionally with a prefix such as image: or caption:); "
+            "or a partition such as training_sets[roles5], clip_checkpoints[roles5|0] or "
             "benchmark_scores[glyphs|roles5]."
         ),
     ],
@@ -34,9 +34,9 @@ def trace(
     ] = None,
     ui: Annotated[str, typer.Option(help="Address of the Dagster UI that run ids link to.")] = UI,
 ) -> None:
-    """Follow a row, a checkpoint or a score to all that it came from and all that it led to.
+    """Follow a row, a checkpoint or a score to everything it came from and everything it led to.
 
-    A checkpoint is traced to the rows it was trained on, whatever has been made since.
+    A checkpoint is traced to the rows that it was trained on, even if they have changed since.
     """
     from rolesynth_assets.cli.trace_tree import print_trace
     from rolesynth_assets.lineage.trace.subject import SubjectError
@@ -65,7 +65,7 @@ def trace(
 
 
 def stored_sources() -> Sources:
-    """Open what the settings name, to read."""
+    """Open the stored tables that the settings name, for reading."""
     from rolesynth_assets.store.lance.fast_import import import_lance_without_pandas
 
     import_lance_without_pandas()

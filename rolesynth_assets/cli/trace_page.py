@@ -1,4 +1,4 @@
-"""A trace as one self-contained HTML page with its pictures and texts."""
+"""Rendering of a trace as one self-contained HTML page with its pictures and texts."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ dt { color: var(--faint); } dd { margin: 0; white-space: pre-wrap; overflow-wrap
 
 
 def trace_page(trace: Trace, ui: str, pictures: Mapping[NodeId, tuple[str, bytes]]) -> str:
-    """Write a trace as HTML that needs no other file, no script and no network.
+    """Return a trace as HTML that needs no other file, no script and no network.
 
-    Every text is data of someone else's making and is escaped.
+    Every text is untrusted data and is escaped.
 
     Args:
-        trace: what to show.
-        ui: address of the Dagster UI, which run ids link to.
-        pictures: media type and encoded bytes, of the nodes that have one.
+        trace: the trace.
+        ui: address of the Dagster UI, to which run ids link.
+        pictures: media type and encoded bytes of the nodes that have a picture.
     """
     subject = trace.nodes[trace.subject]
     seen = {trace.subject}
@@ -115,7 +115,7 @@ def _facts(node: Node) -> str:
 
 
 def _nearest_picture(trace: Trace, pictures: Mapping[NodeId, tuple[str, bytes]]) -> str:
-    """The subject's own picture, or that of a row it comes from directly."""
+    """Return the subject's own picture, or that of a direct cause; empty if there is none."""
     near = [trace.nodes[trace.subject], *trace.causes(trace.subject)]
     node = next((node for node in near if node.id in pictures), None)
     return _image(*pictures[node.id], node.label) if node else ""

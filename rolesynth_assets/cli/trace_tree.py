@@ -1,4 +1,4 @@
-"""A trace as a tree in the terminal."""
+"""Rendering of a trace as a tree in the terminal."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ COLOURS: dict[str, str] = {
 }
 """By kind; all others are bold."""
 LONGEST = 400
-"""Characters of a subject's fact; `--json` and `--html` have all of it."""
+"""Characters shown of a fact of the subject; `--json` and `--html` show all of it."""
 
 
 def run_url(ui: str, run_id: str) -> str:
-    """Where the Dagster UI shows a run."""
+    """Return the address at which the Dagster UI shows a run."""
     return f"{ui.rstrip('/')}/runs/{run_id}"
 
 
 def trace_tree(trace: Trace, ui: str) -> Tree:
-    """Draw a trace: the subject with its facts, what it came from, and what it led to.
+    """Return a tree of the subject with its facts, its causes and its effects.
 
-    A node that several others lead to is written out once and named afterwards.
+    The branches of a node that several others lead to are written only once.
 
     Args:
-        trace: what to draw.
-        ui: address of the Dagster UI, which run ids link to.
+        trace: the trace.
+        ui: address of the Dagster UI, to which run ids link.
     """
     subject = trace.nodes[trace.subject]
     root = Tree(_line(subject, ui), guide_style="dim")

@@ -1,4 +1,4 @@
-"""`rolesynth ui`: the Dagster UI on this machine, behind its guard."""
+"""`rolesynth ui`, which serves the Dagster UI on this machine, behind its guard."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ def ui(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 3000,
     origin: Annotated[
         list[str] | None,
-        typer.Option(help="Address of a proxy that shows the pages, https://...; repeatable."),
+        typer.Option(help="Address of a proxy that serves the pages, https://...; repeatable."),
     ] = None,
 ) -> None:
-    """Open the Dagster UI on 127.0.0.1 with what was made here: lineage, partitions, pictures.
+    """Serve the Dagster UI on 127.0.0.1, with the lineage, partitions and pictures of this project.
 
-    It runs until Ctrl-C, with the daemon that plays schedules and sensors. Nobody but this machine
-    can reach it, and no page of another site can ask it for anything.
+    It runs until Ctrl-C, with the daemon that runs schedules and sensors. Only this machine can
+    reach it, and it refuses requests from pages of other sites.
     """
     from rolesynth_assets.cli.dagster_home import prepare_home
     from rolesynth_assets.ui.services import serve
@@ -34,15 +34,16 @@ def ui(
 
 
 def _require_free(port: int) -> None:
-    """End the command where nobody could listen on the port; the webserver starts much later."""
+    """End the command if the port cannot be used, because the webserver starts much later."""
     with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # closed a moment ago is free
+        # a port that was closed a moment ago counts as free
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
         except OSError as error:
             typer.secho(
-                f"port {port} cannot be used: {error.strerror}. Perhaps a UI is open already at "
-                f"http://{HOST}:{port}; `rolesynth ui --port NUMBER` takes another port",
+                f"port {port} cannot be used: {error.strerror}. A UI may already be open at "
+                f"http://{HOST}:{port}; `rolesynth ui --port NUMBER` uses another port",
                 fg="red",
                 err=True,
             )

@@ -1,4 +1,4 @@
-"""`rolesynth withdraw`: take images out of everything, and keep them out."""
+"""`rolesynth withdraw`, which removes images and all rows made from them, and keeps them out."""
 
 from __future__ import annotations
 
@@ -26,30 +26,33 @@ def withdraw(
     image: Annotated[
         list[str], typer.Argument(help="Image files, or ids of images (or their beginnings).")
     ],
-    reason: Annotated[str, typer.Option(help="Why; whoever offers the image again reads it.")] = "",
+    reason: Annotated[
+        str, typer.Option(help="Reason, which is shown if the image is ingested again.")
+    ] = "",
     purge: Annotated[
         bool,
         typer.Option(
             "--purge",
-            help="Remove earlier table versions too, so that the bytes are really gone.",
+            help="Also remove earlier table versions, so that the bytes are gone from the disk.",
         ),
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would go, and change nothing.")
+        bool, typer.Option("--dry-run", help="Show what would be removed, and change nothing.")
     ] = False,
     lift: Annotated[
         bool,
         typer.Option(
-            "--lift", help="Take the tombstones down; the next ingest may read them again."
+            "--lift", help="Remove the tombstones; the next ingest may read the images again."
         ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
-    """Withdraw images (a licence, personal data): they go, with every row made of them.
+    """Withdraw images (for their licence, or as personal data) with every row made from them.
 
-    Checkpoints trained on them are marked by a failed check, what must be made again is stale, and
-    the same bytes are refused from now on. Source files are listed and left to you. Do not purge
-    while anything else runs: it ends the earlier versions that old checkpoints are traced by.
+    Checkpoints trained on them are marked by a failed check, partitions that must be made again are
+    stale, and the same bytes are refused from now on. Source files are listed, but not deleted. Do
+    not purge while anything else runs: a purge removes the earlier table versions by which old
+    checkpoints are traced.
     """
     from rolesynth_assets.settings import Settings
     from rolesynth_assets.store.lance.store import Store
@@ -65,7 +68,7 @@ def withdraw(
         _lift(warehouse, ids)
         return
     if not reason.strip():
-        raise typer.BadParameter("--reason says why; it is kept with the tombstone.")
+        raise typer.BadParameter("--reason is missing; it is kept with the tombstone.")
     prepare_home()
     report = _withdraw(settings, store, warehouse, ids, reason, purge=purge, dry_run=dry_run)
     if as_json:
@@ -132,7 +135,7 @@ def _withdraw(
 
 
 def _tell_dagster(withdrawal: Withdrawal, store: Store) -> tuple[list[str], list[str]]:
-    """Record the withdrawal; return what was recorded and what became stale by it."""
+    """Record the withdrawal; return the records and the partitions that it made stale."""
     import dagster as dg
 
     from rolesynth_assets.definitions import defs
@@ -148,7 +151,7 @@ def _tell_dagster(withdrawal: Withdrawal, store: Store) -> tuple[list[str], list
 
 
 def _in_event_log(withdrawal: Withdrawal) -> dict[str, list[str]]:
-    """Return the partitions whose pictures Dagster still keeps, by the run that made them."""
+    """Return the partitions whose pictures Dagster's event log keeps, by the run that made them."""
     import dagster as dg
 
     from rolesynth_assets.lineage.withdraw.event_pictures import pictures_in_events
@@ -210,12 +213,12 @@ def _print(report: dict[str, Any]) -> None:
     for image, says in zip(report["images"], report["says"], strict=True):
         typer.echo(f"{image}  {would}{says}")
     rows = ", ".join(f"{table} {count:,}" for table, count in report["removed"].items())
-    typer.echo(f"rows {would}removed: {rows or 'none, the images stand in no table'}")
+    typer.echo(f"rows {would}removed: {rows or 'none: no table holds these images'}")
     for kind, names in report["held_by"].items():
         if names and kind != "table":
             typer.echo(f"{kind}: {', '.join(names)}")
     for source in report["sources"]:
-        typer.echo(f"source, yours to delete: {source}")
+        typer.echo(f"source file, not deleted: {source}")
     for line in report["recorded"]:
         typer.echo(f"recorded in Dagster: {line}")
     if report["stale"]:
@@ -226,13 +229,13 @@ def _print(report: dict[str, Any]) -> None:
     found, left = report["held_before"], report["still_held"]
     typer.echo(f"files with parts of the images: {len(found)} before, {len(left)} after")
     for path in left:
-        typer.secho(f"still holds the images, and is not ours to delete: {path}", fg="red")
+        typer.secho(f"still holds the images; delete it yourself: {path}", fg="red")
     typer.echo(
-        f"journals: {report['journal_drawings']} drawings and {report['journal_replies']} replies "
-        "to requests that showed the images are gone"
+        f"journals: {report['journal_drawings']} drawings, and {report['journal_replies']} replies "
+        "to requests that showed the images, were removed"
     )
     for key in report["references_dropped"]:
-        typer.echo(f"reference pixels dropped from checkpoint {key}")
+        typer.echo(f"reference pixels removed from checkpoint {key}")
     if report["pins_lost"]:
         names = ", ".join(report["pins_lost"])
         typer.echo(f"rows of earlier training sets can no longer be listed: {names}")
@@ -242,13 +245,13 @@ def _print(report: dict[str, Any]) -> None:
 def _print_event_log(runs: dict[str, list[str]]) -> None:
     for run, partitions in runs.items():
         typer.secho(
-            f"run {run}: Dagster's event log keeps its small pictures of {', '.join(partitions)}, "
+            f"run {run}: Dagster's event log keeps small pictures of {', '.join(partitions)}, "
             "which may show the images",
             fg="yellow",
         )
     if runs:
         typer.echo(
-            "To be rid of those: 'rolesynth stale --fix', then 'dagster run delete RUN' for "
-            "each; that takes all else these runs recorded too, so what they alone made has to be "
-            "materialized again. 'dagster asset wipe' hides events and deletes none."
+            "To remove those: run 'rolesynth stale --fix', then 'dagster run delete RUN' for each. "
+            "That also deletes everything else that these runs recorded, so partitions that only "
+            "they made must be materialized again. 'dagster asset wipe' only hides events."
         )

@@ -1,8 +1,8 @@
-"""An encoded picture without what says where, when and by whom it was taken.
+"""Removal of the metadata of an encoded picture, such as place, time and author.
 
-JPEG, PNG and WebP are lists of parts. Parts that decide how a pixel looks stay byte for byte, all
-others go: EXIF with its GPS position, XMP, IPTC, texts, comments, thumbnails, and whatever follows
-the picture's end. So no pixel is encoded anew.
+JPEG, PNG and WebP files are lists of parts. Parts that decide how a pixel looks stay byte for byte;
+all others are removed: EXIF with its GPS position, XMP, IPTC, texts, comments, thumbnails, and
+anything after the end of the picture. No pixel is encoded again.
 """
 
 from __future__ import annotations
@@ -18,18 +18,33 @@ _UPRIGHT = 1
 
 _JFIF = b"JFIF\0"
 _JFIF_BYTES = 14
-"""Of JFIF's part up to its thumbnail."""
+"""Length of JFIF's part up to its thumbnail."""
 _KEPT_APPLICATION_PARTS = {0xE2: b"ICC_PROFILE\0", 0xEE: b"Adobe"}
-"""JPEG markers of applications and how the parts begin that say what a colour is."""
+"""JPEG application markers of the parts that define colours, and how these parts begin."""
 _END_OF_SCAN = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
-"""Within a scan, FF is followed by 00 or by the number of a restart."""
+"""Within a scan, FF is followed by 00 or by a restart number; anything else ends the scan."""
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_KEPT = frozenset(
     (
-        *(b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"bKGD", b"sBIT", b"pHYs"),
-        *(b"cHRM", b"gAMA", b"iCCP", b"sRGB", b"cICP", b"mDCV", b"cLLI"),
-        *(b"acTL", b"fcTL", b"fdAT"),
+        b"IHDR",
+        b"PLTE",
+        b"IDAT",
+        b"IEND",
+        b"tRNS",
+        b"bKGD",
+        b"sBIT",
+        b"pHYs",
+        b"cHRM",
+        b"gAMA",
+        b"iCCP",
+        b"sRGB",
+        b"cICP",
+        b"mDCV",
+        b"cLLI",
+        b"acTL",
+        b"fcTL",
+        b"fdAT",
     )
 )
 _WEBP_KEPT = frozenset((b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ICCP", b"ANIM", b"ANMF"))
@@ -38,14 +53,14 @@ _WEBP_EXIF, _WEBP_XMP = 0x08, 0x04
 
 
 class OddContainerError(ValueError):
-    """The bytes are not laid out as their format asks for."""
+    """The bytes do not have the structure of their format."""
 
 
 def without_metadata(image: bytes) -> bytes:
-    """Return the picture with the same pixels, turn and colour profile and nothing else.
+    """Return the picture with only its pixels, orientation and colour profile.
 
-    A turn that EXIF or XMP asks for (orientation) is kept as the only field of a new EXIF part.
-    A picture that carries nothing to remove comes back as it is.
+    An orientation in EXIF or XMP is kept as the only field of a new EXIF part. A picture without
+    anything to remove is returned unchanged.
 
     Args:
         image: an encoded JPEG, PNG or WebP.
@@ -72,13 +87,13 @@ def without_metadata(image: bytes) -> bytes:
 
 
 def _orientation(image: bytes) -> int:
-    """Return 1 to 8 as EXIF counts them, as a server that turns pictures would read it."""
+    """Return EXIF's orientation, 1 to 8, as a server that rotates pictures would read it."""
     from PIL import Image
 
     try:
         with Image.open(io.BytesIO(image)) as picture:
             value = picture.getexif().get(_ORIENTATION)
-    except Exception:  # EXIF is a stranger's; what cannot be read turns nothing
+    except Exception:  # EXIF is untrusted input; an unreadable orientation has no effect
         return _UPRIGHT
     return value if isinstance(value, int) and 1 <= value <= 8 else _UPRIGHT
 
@@ -110,10 +125,10 @@ def _bare_jpeg(image: bytes, exif: bytes) -> bytes:
 
 
 def _jpeg_parts(image: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield marker and bytes of each part after the start; a scan goes with its header."""
+    """Yield marker and bytes of each part after the start; a scan is part of its header's part."""
     at = 2
     while at < len(image):
-        at = image.find(b"\xff", at)  # decoders skip what lies between two parts
+        at = image.find(b"\xff", at)  # decoders skip bytes between two parts
         if at < 0:
             return
         while image[at] == 0xFF:  # fill bytes are allowed before a marker

@@ -1,12 +1,12 @@
-"""Control tokens in text are text: they are made visible before anybody else tokenizes the text.
+"""Neutralisation of control tokens in texts that a server or a trainer tokenizes.
 
-A server or a trainer puts our texts into a chat template and tokenizes the whole. There
-``<|im_end|>`` in a caption would end a turn and ``<|image_pad|>`` would stand for an image. So each
-control token gets a broken bar after its first character (``<¦|im_end|>``), which no tokenizer
-knows. One that has broken bars already gets one more, so `restore` is the exact inverse.
+A server or a trainer puts texts into a chat template and tokenizes the whole. There ``<|im_end|>``
+in a caption would end a turn, and ``<|image_pad|>`` would mean an image. Each control token
+therefore gets a broken bar after its first character (``<¦|im_end|>``), and no tokenizer knows the
+result. A token that already has broken bars gets one more, so that `restore` is the exact inverse.
 
-Texts that we encode ourselves (the embedded engine, CLIP) need none of this: their tokenizers take
-no control token from a text.
+Texts that this package encodes itself (the embedded engine, CLIP) need no neutralisation: their
+tokenizers do not read control tokens from a text.
 """
 
 from __future__ import annotations
@@ -17,25 +17,82 @@ from dataclasses import replace
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest
 
 MARK = "\N{BROKEN BAR}"
-"""What the neutral form of a control token has after its first character."""
+"""Character that the neutral form of a control token has after its first character."""
 
 _MARKS = rf"(?:{MARK}|\\u00[aA]6)*"  # a reply in JSON may spell the bar as an escape
 _TAGS = (
     # Llama, Mistral, Gemma, T5: text, turns
-    *("s", "bos", "eos", "pad", "unk", "mask", "sop", "eop", "start_of_turn", "end_of_turn"),
-    *("end_of_utterance", "endoftext", "startoftext", "start_of_text", "end_of_text"),
-    *(r"extra_id_\d+", r"unused\d+", r"loc\d{4}", "tool_call", "tool_response"),
+    "s",
+    "bos",
+    "eos",
+    "pad",
+    "unk",
+    "mask",
+    "sop",
+    "eop",
+    "start_of_turn",
+    "end_of_turn",
+    "end_of_utterance",
+    "endoftext",
+    "startoftext",
+    "start_of_text",
+    "end_of_text",
+    r"extra_id_\d+",
+    r"unused\d+",
+    r"loc\d{4}",
+    "tool_call",
+    "tool_response",
     # media: LLaVA, EasyR1, TRL, Gemma, InternVL, Idefics
-    *("image", "video", "audio", "img", "img_context", "im_start", "im_end", "im_patch"),
-    *("vid_start", "vid_end", "vid_patch", "image_soft_token", "audio_soft_token"),
-    *("start_of_image", "end_of_image", "start_of_audio", "end_of_audio", "image_newline"),
-    *("fake_token_around_image", "global-img", r"row_\d+_col_\d+", "box", "ref", "quad"),
+    "image",
+    "video",
+    "audio",
+    "img",
+    "img_context",
+    "im_start",
+    "im_end",
+    "im_patch",
+    "vid_start",
+    "vid_end",
+    "vid_patch",
+    "image_soft_token",
+    "audio_soft_token",
+    "start_of_image",
+    "end_of_image",
+    "start_of_audio",
+    "end_of_audio",
+    "image_newline",
+    "fake_token_around_image",
+    "global-img",
+    r"row_\d+_col_\d+",
+    "box",
+    "ref",
+    "quad",
 )
 _BRACKETS = (
     # Mistral, GLM, BERT
-    *("INST", "SYSTEM_PROMPT", "AVAILABLE_TOOLS", "TOOL_CALLS", "TOOL_RESULTS", "TOOL_CONTENT"),
-    *("IMG", "IMG_BREAK", "IMG_END", "AUDIO", "BEGIN_AUDIO", "PREFIX", "MIDDLE", "SUFFIX"),
-    *("MASK", "gMASK", "sMASK", "CLS", "SEP", "PAD", "UNK", "BOS", "EOS"),
+    "INST",
+    "SYSTEM_PROMPT",
+    "AVAILABLE_TOOLS",
+    "TOOL_CALLS",
+    "TOOL_RESULTS",
+    "TOOL_CONTENT",
+    "IMG",
+    "IMG_BREAK",
+    "IMG_END",
+    "AUDIO",
+    "BEGIN_AUDIO",
+    "PREFIX",
+    "MIDDLE",
+    "SUFFIX",
+    "MASK",
+    "gMASK",
+    "sMASK",
+    "CLS",
+    "SEP",
+    "PAD",
+    "UNK",
+    "BOS",
+    "EOS",
 )
 _CONTROL = re.compile(
     rf"""
@@ -56,19 +113,19 @@ def control_tokens(text: str) -> list[str]:
 
 
 def neutralise(text: str) -> str:
-    """Return the text with every control token in its neutral form; other texts as they are."""
+    """Return the text with every control token in its neutral form."""
     return _CONTROL.sub(lambda match: f"{match[0][0]}{MARK}{match[0][1:]}", text)
 
 
 def restore(text: str) -> str:
-    """Undo `neutralise`, also in what a model has copied from a neutral text."""
+    """Undo `neutralise`, also in text that a model has copied from a neutral text."""
     return _CONTROL.sub(_restored, text)
 
 
 def restored(written: str, *read: str) -> str:
-    """Return what a model wrote that was given the texts `read` in neutral form.
+    """Return the output of a model that was given the texts `read` in neutral form.
 
-    Without a control token in `read` there was nothing to copy, and `written` comes back unchanged.
+    If `read` has no control token, there was nothing to copy, and `written` is returned unchanged.
     """
     return restore(written) if any(map(control_tokens, read)) else written
 
@@ -80,10 +137,10 @@ def _restored(match: re.Match[str]) -> str:
 
 
 def restored_reply(reply: ChatReply, request: ChatRequest) -> ChatReply:
-    """Return the reply to a request that was sent in neutral form, as if it had not been.
+    """Return the reply to a request that was sent in neutral form, with its tokens restored.
 
     `ChatReply.neutralised` records how many control tokens of the request were neutralised. A
-    reply to a request without any comes back unchanged.
+    reply to a request without control tokens is returned unchanged.
     """
     texts = (request.system, *(turn.text for turn in request.history), request.prompt)
     count = sum(len(control_tokens(text)) for text in texts)

@@ -1,7 +1,7 @@
-"""The one interface through which the package talks to a model that reads or writes text.
+"""The interface between the package and a model that reads or writes text.
 
 The message layout is part of the design: one shared system prompt, the image first, the role's
-text last, and all requests of an image back to back, so that a server can reuse the image's
+text last, and all requests of an image one after the other. A server can then reuse the image's
 preprocessing, vision-encoder output and prefix blocks across roles.
 """
 
@@ -17,7 +17,7 @@ from rolesynth_assets.store.digests import digest
 class EngineError(RuntimeError):
     """The engine cannot serve any request: wrong key, unknown model, no server, missing extra.
 
-    Raised at once instead of returning one failed reply per request; the message says the way out.
+    It is raised at once, instead of one failed reply per request; the message gives the way out.
     """
 
 
@@ -29,17 +29,17 @@ class FailureReason(StrEnum):
     TIMEOUT = "timeout"
     """No complete answer within the time limit, after all retries."""
     BAD_RESPONSE = "bad_response"
-    """The server answered something that is no chat completion."""
+    """The server's answer is not a chat completion."""
     TRUNCATED = "truncated"
-    """The text hit the token limit; what was written is in the reply's detail."""
+    """The text hit the token limit; the truncated text is in the reply's detail."""
     REFUSED = "refused"
     """The model or the server's content filter refused to answer."""
     EMPTY = "empty"
     """The model answered nothing but white space."""
     REJECTED = "rejected"
-    """The server rejected this request (400, 413, 422): too large, content policy."""
+    """The server rejected this request (400, 413, 422), for example for its size or content."""
     OVERSIZED = "oversized"
-    """The answer has more bytes than the limit; it was not read further."""
+    """The answer has more bytes than the limit; the rest was not read."""
 
     @property
     def transient(self) -> bool:
@@ -53,7 +53,7 @@ class FailureReason(StrEnum):
 
 @dataclass(frozen=True)
 class Sampling:
-    """How the next token is drawn; `temperature` 0 is greedy decoding."""
+    """Sampling settings of a request; `temperature` 0 is greedy decoding."""
 
     temperature: float
     top_p: float
@@ -76,11 +76,11 @@ class Turn:
 
 @dataclass(frozen=True)
 class ChatRequest:
-    """One question to a model; `key` comes back in the reply.
+    """One request to a model; the reply has the same `key`.
 
     The model reads `system`, then `history`, then one user message: `images` (encoded bytes of
-    PNG, JPEG or WebP) first and `prompt` after them. `json_mode` asks for one JSON object and
-    nothing around it where the model can be held to that; the prompt asks for it in any case.
+    PNG, JPEG or WebP) first and `prompt` after them. `json_mode` restricts the model to exactly one
+    JSON object, if the engine supports that; the prompt asks for one in any case.
     """
 
     key: str
@@ -95,12 +95,12 @@ class ChatRequest:
 
 @dataclass(frozen=True)
 class ChatReply:
-    """One answer: exactly one of `text` and `reason` is set.
+    """One reply: exactly one of `text` and `reason` is set.
 
-    `detail` explains a reason in words; a truncated reply keeps its text there. `latency_s` is the
+    `detail` explains a reason in words; a truncated reply has its text there. `latency_s` is the
     time in seconds of the attempt that gave the answer, without earlier attempts and waits.
-    `neutralised` is the number of control tokens in the request's texts that were made visible
-    text before a server read them (`control_tokens`).
+    `neutralised` is the number of control tokens in the request's texts that were put into neutral
+    form before a server read them (`control_tokens`).
     """
 
     key: str
@@ -123,7 +123,7 @@ class ChatReply:
 
 @dataclass(frozen=True)
 class ModelIdentity:
-    """Which model answers; `stand_in` marks an embedded model that replaces a real one."""
+    """The identity of a model; `stand_in` marks an embedded model that replaces a real one."""
 
     engine: str
     model: str
@@ -133,13 +133,13 @@ class ModelIdentity:
     def fingerprint(self) -> str:
         """Return the sha256 hex digest of model and revision.
 
-        The engine is left out: the same weights behind another door write the same captions.
+        The engine is not part of it: the same weights write the same captions in any engine.
         """
         return digest("model", self.model, self.revision)
 
 
 class ChatEngine(Protocol):
-    """A model behind one door, whichever way it is reached."""
+    """A model that answers chat requests, in process or on a server."""
 
     @property
     def identity(self) -> ModelIdentity:
@@ -149,8 +149,8 @@ class ChatEngine(Protocol):
     def complete(self, requests: Iterable[ChatRequest]) -> AsyncIterator[ChatReply]:
         """Yield one reply per request, in any order.
 
-        `requests` is consumed lazily with a bounded look-ahead, so that images are loaded as they
-        are needed; all requests of an image stand back to back.
+        `requests` is consumed lazily with a bounded look-ahead, so that images are loaded when they
+        are needed; all requests of an image must be consecutive.
 
         Raises:
             EngineError: no request can succeed (wrong key, unknown model, no server).
@@ -158,10 +158,10 @@ class ChatEngine(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Close connections and cancel what is in flight; safe to call twice."""
+        """Close connections and cancel calls in flight; safe to call twice."""
         ...
 
 
 LOADING = Lock()
-"""Held while a model is loaded: transformers imports itself piece by piece and patches torch, so
-that of two threads one finds half a module, or spoils the other one's model."""
+"""Lock held while a model is loaded. transformers imports its modules lazily and patches torch, so
+one of two concurrent threads could find a partly imported module or corrupt the other's model."""

@@ -1,4 +1,4 @@
-"""The one place that chooses an engine."""
+"""The factory of engines."""
 
 from rolesynth_assets.mllm.engine import ChatEngine
 from rolesynth_assets.mllm.settings import EngineSettings
@@ -6,7 +6,7 @@ from rolesynth_assets.store.digests import digest
 
 
 def make_engine(settings: EngineSettings) -> ChatEngine:
-    """Return the engine that the settings name; its heavy imports happen here, not before.
+    """Return the engine that the settings name; its heavy imports happen only here.
 
     Raises:
         EngineError: the settings lack what the engine needs, or its extra is not installed.
@@ -27,10 +27,10 @@ def make_engine(settings: EngineSettings) -> ChatEngine:
 
 
 def declared_model(settings: EngineSettings) -> str:
-    """Return a digest of which model the settings declare, without asking any server.
+    """Return a digest of the model that the settings declare, without asking any server.
 
-    What changes it makes captions or scores stale. A server's own revision is found out later and
-    is part of every row's identity.
+    A change of it makes captions or scores stale. The revision that a server reports is read later
+    and is part of every row's identity.
     """
     if settings.engine == "embedded":
         return make_engine(settings).identity.fingerprint()

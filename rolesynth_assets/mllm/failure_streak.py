@@ -1,16 +1,16 @@
-"""Telling a model that fails for everybody from one that fails for some requests."""
+"""Detection of a model that fails for all requests, not only for some of them."""
 
 from dataclasses import dataclass
 
 from rolesynth_assets.mllm.engine import ChatReply, FailureReason
 
 _LEAST_FAILURES_TO_STOP = 16
-"""So many failures in a row, or two rounds of all slots, and the model fails for everybody."""
+"""A model counts as failing after so many failures in a row, or twice the concurrency if more."""
 
 
 @dataclass
 class Health:
-    """Counts the failures since the last answer; lives as long as its engine."""
+    """Counts an engine's failures since its last answer."""
 
     limit: int
     proven: bool = False
@@ -20,16 +20,16 @@ class Health:
 
     @classmethod
     def of(cls, concurrency: int) -> "Health":
-        """Return the health of an engine that keeps so many requests in flight."""
+        """Return the health of an engine that keeps `concurrency` requests in flight."""
         return cls(limit=max(_LEAST_FAILURES_TO_STOP, 2 * concurrency))
 
     def note(self, reply: ChatReply) -> bool:
-        """Count one reply; False when it must wait until the model has proven itself."""
+        """Count one reply; return False if it must be held back until the model is proven."""
         if reply.latency_s == 0.0:
             return True  # never sent: its image cannot be decoded
         rejected = reply.reason in (FailureReason.REJECTED, FailureReason.OVERSIZED)
         if rejected and self.proven:
-            return True  # some requests are too large or against a policy
+            return True  # some requests are too large or violate a content policy
         if rejected or (reply.reason is not None and reply.reason.transient):
             self.failures_in_a_row += 1
             self.last_failure = f"{reply.reason}, {reply.detail}"
@@ -40,5 +40,5 @@ class Health:
 
     @property
     def failing(self) -> bool:
-        """Whether so many failed in a row that the next ones would fail too."""
+        """Whether so many requests failed in a row that the next ones are expected to fail."""
         return self.failures_in_a_row >= self.limit

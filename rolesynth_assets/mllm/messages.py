@@ -1,7 +1,7 @@
-"""A request as OpenAI chat messages: system, history, then the images and last the text.
+"""Conversion of a request to OpenAI chat messages: system, history, images, and last the text.
 
-Whoever reads the messages puts them into a chat template and tokenizes the whole, so the texts are
-in neutral form (`control_tokens`); `restored_reply` takes it back.
+A server puts the messages into a chat template and tokenizes the whole, so the texts are in neutral
+form (`control_tokens`); `restored_reply` restores them in the reply.
 """
 
 import hashlib
@@ -19,14 +19,14 @@ from rolesynth_assets.mllm.engine import ChatRequest
 from rolesynth_assets.mllm.settings import DEFAULT_PIXEL_BUDGET
 
 ACCEPTED_FORMATS = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
-"""Pillow's names of the formats that servers read, and their media types."""
+"""Media types of the formats that servers read, by Pillow's names."""
 
 _CACHED_IMAGES = 8
-"""An image's requests come back to back, so a few images are enough; each is at most a few MB."""
+"""A few images suffice, because an image's requests are consecutive; each is at most a few MB."""
 
 
 class UnreadableImageError(ValueError):
-    """A request carries bytes that are no image."""
+    """A request contains bytes that cannot be decoded as an image."""
 
 
 class MessageBuilder:
@@ -76,9 +76,9 @@ class MessageBuilder:
 def fit_to_budget(image: bytes, pixel_budget: int) -> tuple[bytes, str]:
     """Return an encoded image of at most `pixel_budget` pixels and its media type.
 
-    A picture that fits in a format that servers read loses its metadata and nothing else. Any other
-    is scaled down with its aspect kept, and encoded again: PNG with transparency, else JPEG. Its
-    colour profile stays.
+    A picture that fits, in a format that servers read, loses only its metadata. Any other picture
+    is scaled down with its aspect ratio if it does not fit, and encoded again: as PNG if it has
+    transparency, otherwise as JPEG. An RGB colour profile is kept.
 
     Raises:
         UnreadableImageError: the bytes cannot be decoded.
@@ -89,13 +89,13 @@ def fit_to_budget(image: bytes, pixel_budget: int) -> tuple[bytes, str]:
         with Image.open(io.BytesIO(image)) as source:
             fits = source.width * source.height <= pixel_budget
             if fits and source.format in ACCEPTED_FORMATS:
-                with suppress(OddContainerError):  # else encoded again, which leaves all behind
+                with suppress(OddContainerError):  # then encoded again, without any metadata
                     return without_metadata(image), ACCEPTED_FORMATS[source.format]
             picture = ImageOps.exif_transpose(source)
             profile = _rgb_profile(picture.info.get("icc_profile"))
             transparent = picture.has_transparency_data
             picture = picture.convert("RGBA" if transparent else "RGB")
-            picture.info = {}  # Pillow would save a comment from here
+            picture.info = {}  # Pillow would save a comment from it
             if not fits:
                 size = _fitted_size(picture.width, picture.height, pixel_budget)
                 picture = picture.resize(size, Image.Resampling.LANCZOS)
@@ -113,7 +113,7 @@ def fit_to_budget(image: bytes, pixel_budget: int) -> tuple[bytes, str]:
 
 
 def _rgb_profile(profile: bytes | None) -> bytes | None:
-    """Return a colour profile that is true of RGB pixels; one for grey or CMYK ones is not."""
+    """Return a colour profile if it is for RGB pixels, and None if it is for grey or CMYK."""
     return profile if profile and profile[16:20] == b"RGB " else None
 
 

@@ -1,9 +1,9 @@
-"""One question at a time for the caller, micro-batches for the engine.
+"""Micro-batching of single requests for an engine.
 
-A pipeline in which every step waits for its own answer asks `Asker.ask`; what is asked at the same
-time goes to the engine together, and what is asked while the engine works is handed to it as soon
-as it has room. So an engine that computes in batches gets batches, and one that keeps requests in
-flight keeps them.
+A pipeline in which every step waits for its own answer calls `Asker.ask`. Requests made at the same
+time go to the engine together, and requests made while the engine works are passed to it as soon as
+it has room. So an engine that computes in batches gets batches, and an engine that keeps requests
+in flight always has some.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from dataclasses import dataclass, replace
 from rolesynth_assets.mllm.engine import ChatEngine, ChatReply, ChatRequest, EngineError
 
 IN_FLIGHT = 32
-"""Requests that the engine holds at once unless told otherwise, as in `EngineSettings`."""
+"""Default number of requests that the engine holds at once, as in `EngineSettings`."""
 PASSES = 4
-"""Iterations over the engine at once. A new one begins for what no running one has taken: one that
-waits for its last, slow answer takes nothing new, and more of them would only make batches small.
+"""Concurrent iterations over the engine. A new one begins for requests that no running one has
+taken, because an iteration that waits for its last, slow answer takes no new ones. More iterations
+would only make batches smaller.
 """
 
 
@@ -30,10 +31,10 @@ class _Waiter:
 
 
 class Asker:
-    """Asks one engine; belongs to one event loop. The engine stays its maker's to close."""
+    """Sends requests to one engine, within one event loop; its owner closes the engine."""
 
     def __init__(self, engine: ChatEngine, in_flight: int = IN_FLIGHT) -> None:
-        """Nothing is asked yet; `in_flight` bounds the requests that the engine holds at once."""
+        """Set up without requests; `in_flight` bounds how many the engine holds at once."""
         if in_flight < 1:
             raise ValueError(f"in_flight is {in_flight}; at least one request must be in flight")
         self._engine = engine
@@ -49,7 +50,7 @@ class Asker:
         """Return the engine's reply, under the request's own key; keys may repeat.
 
         Raises:
-            EngineError: the engine can serve nobody, left this request without a reply, or this
+            EngineError: the engine can serve no request, left this one without a reply, or this
                 asker is closed.
         """
         if self._closed:
@@ -61,7 +62,7 @@ class Asker:
         return await waiter.reply
 
     async def aclose(self) -> None:
-        """Cancel what is asked and everyone who waits for it; safe to call twice."""
+        """Cancel all requests and their waiting callers; safe to call twice."""
         self._closed = True
         passes = list(self._passes)
         for running in passes:
@@ -71,28 +72,28 @@ class Asker:
             self._waiting.popleft().reply.cancel()
 
     def _begin_soon(self) -> None:
-        """Begin when all who are about to ask have done so: once for all of them."""
+        """Begin a pass in the event loop's next turn, once for all requests made until then."""
         if not self._begins:
             self._begins = True
             asyncio.get_running_loop().call_soon(self._begin)
 
     def _begin(self) -> None:
-        """Begin a pass when somebody waits whom no running one has taken."""
+        """Begin a pass if a request waits that no running pass has taken."""
         self._begins = False
         if self._closed or len(self._passes) >= PASSES or self._held >= self._limit:
             return
-        while self._waiting and self._waiting[0].reply.done():  # gave up waiting
+        while self._waiting and self._waiting[0].reply.done():  # its caller was cancelled
             self._waiting.popleft()
         if self._waiting:
             running = asyncio.get_running_loop().create_task(self._serve())
             self._passes.add(running)
 
     async def _serve(self) -> None:
-        """Hand waiting requests to the engine and its replies to who asked."""
+        """Pass waiting requests to the engine, and its replies to the callers."""
         taken: dict[str, _Waiter] = {}
         failure: Exception | None = None
         try:
-            if self._waiting:  # else a running pass has taken them in the meantime
+            if self._waiting:  # otherwise a running pass has taken them in the meantime
                 await self._pass_on(taken)
         except Exception as error:
             failure = error
@@ -101,7 +102,7 @@ class Asker:
             self._passes.discard(asyncio.current_task())  # pyright: ignore[reportArgumentType]
             for waiter in taken.values():
                 self._give_up(waiter, failure)
-        if isinstance(failure, EngineError):  # nobody can be served
+        if isinstance(failure, EngineError):  # no request can be served
             while self._waiting:
                 self._give_up(self._waiting.popleft(), failure)
         if self._waiting:
@@ -140,7 +141,7 @@ class Asker:
             waiter.reply.set_exception(failure)
 
     def _take(self) -> tuple[str, _Waiter] | None:
-        """Return the next request to ask and the key it is asked under, if there is room."""
+        """Return the next request and the key under which it is sent, if there is room."""
         while self._waiting and self._held < self._limit:
             waiter = self._waiting.popleft()
             if not waiter.reply.done():
@@ -151,7 +152,7 @@ class Asker:
 
 
 class _Feed(Iterator[ChatRequest]):
-    """What waits now; an engine that comes back later finds what has been asked since."""
+    """The waiting requests; an engine that iterates again later gets those made since."""
 
     def __init__(self, asker: Asker, taken: dict[str, _Waiter]) -> None:
         self._asker = asker

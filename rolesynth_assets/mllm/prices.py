@@ -1,4 +1,4 @@
-"""What a model's calls cost."""
+"""Prices of a model's calls."""
 
 from typing import Annotated
 
@@ -15,15 +15,15 @@ class Prices(FrozenModel):
     per_million_prompt_tokens: Price = 0.0
     per_million_completion_tokens: Price = 0.0
     per_call: Price = 0.0
-    """What a request costs beside its tokens; captioning and judging send one image with each."""
+    """Price of a request besides its tokens; captioning and judging send one image with each."""
 
     @property
     def known(self) -> bool:
-        """Whether anything costs anything."""
+        """Whether any price is above 0."""
         return any(self.model_dump().values())
 
     def cost(self, calls: int, prompt_tokens: int, completion_tokens: int) -> float:
-        """Return what some calls with so many tokens over all of them cost."""
+        """Return the cost of some calls, given the sums of their tokens."""
         return (
             calls * self.per_call
             + prompt_tokens * self.per_million_prompt_tokens / 1e6

@@ -1,6 +1,6 @@
-"""Text of seeds, images and models inside a prompt, between markers that it cannot close.
+"""Quoting of untrusted text inside a prompt, between markers that the text cannot contain.
 
-A marker carries a digest of the very text it encloses, so no text can hold its own closing marker.
+A marker contains a digest of the enclosed text, so a text cannot contain its own closing marker.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ def quoted(label: str, text: str) -> str:
     """Return `text` between ``<label mark>`` and ``</label mark>``, each on its own line.
 
     Args:
-        label: what the text is, in small letters and underscores.
-        text: any text at all; it is not changed.
+        label: name of the kind of text, in small letters and underscores.
+        text: any text; it is not changed.
     """
     salt = 0
     while (mark := digest("quoted", label, text, salt)[:16]) in text:

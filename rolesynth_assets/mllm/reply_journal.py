@@ -1,8 +1,8 @@
-"""The journal of paid replies: on disk when they arrive, before anybody uses them.
+"""The journal of paid replies, which are written to disk when they arrive and before their use.
 
-A run that is killed and begun again asks the journal first: what is in it has been paid for and is
-not asked twice. Captions and scores are in it until their rows are in the store; CADS keeps its
-replies, since a round that is made again reads all of them.
+A run that continues a killed one reads the journal first: a reply in it has been paid for and is
+not requested again. Replies of captions and scores are kept until their rows are in the store; CADS
+keeps its replies, since a round that is made again reads all of them.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ _SHOWN_WITHOUT_REPLY = "DELETE FROM shown WHERE key NOT IN (SELECT key FROM repl
 
 
 class JournalError(RuntimeError):
-    """The journal file cannot be used; the message says why and the way out."""
+    """The journal file cannot be used; the message gives the cause and the way out."""
 
 
 def journal_path(data_root: str | Path, stage: str) -> Path:
-    """Return where the journal of a stage is: `captions`, `scores` or `cads`.
+    """Return the path of the journal of a stage: `captions`, `scores` or `cads`.
 
     Raises:
         JournalError: the data root is a URL; a journal is a local file.
@@ -56,34 +56,43 @@ def journal_paths(data_root: Path) -> list[Path]:
 
 
 def request_key(model: str, request: ChatRequest) -> str:
-    """Identify a request by everything that the answer depends on; its own key is no part of it.
+    """Return the identity of a request: everything that the answer depends on, without its key.
 
     Args:
         model: `ModelIdentity.fingerprint()` of the model that is asked.
-        request: what it is asked.
+        request: the request.
     """
     return digest(
-        *("request", model, request.system, request.prompt),
-        *("history", len(request.history), *(part for t in request.history for part in _turn(t))),
-        *("images", *(sha256(image).hexdigest() for image in request.images)),
-        *("sampling", request.sampling.fingerprint(), request.seed, int(request.json_mode)),
+        "request",
+        model,
+        request.system,
+        request.prompt,
+        "history",
+        len(request.history),
+        *(part for t in request.history for part in _turn(t)),
+        "images",
+        *(sha256(image).hexdigest() for image in request.images),
+        "sampling",
+        request.sampling.fingerprint(),
+        request.seed,
+        int(request.json_mode),
     )
 
 
 class ReplyJournal:
     """Replies by key, in one SQLite file; several processes may share it.
 
-    Whatever is recorded at one moment shares a commit. A second reply under a key changes nothing:
-    what has been used once stays what it was.
+    Replies that are recorded at the same moment share a commit. A second reply under a key is
+    ignored, so that a reply that has been used never changes.
     """
 
     tables: ClassVar[str] = _TABLES
 
     def __init__(self, path: Path) -> None:
-        """Open the journal at `path`, making it and its folder if need be.
+        """Open the journal at `path`; the file and its folder are made if they are missing.
 
         Raises:
-            JournalError: the file is no journal or cannot be written.
+            JournalError: the file is not a journal or cannot be written.
         """
         self.path = path
         try:
@@ -92,13 +101,13 @@ class ReplyJournal:
                 path, timeout=BUSY_S, isolation_level=None, check_same_thread=False
             )
             self._database.execute("PRAGMA journal_mode=WAL")
-            # with NORMAL a power cut could take back what has been paid for and used
+            # with NORMAL, a power cut could lose replies that have been paid for and used
             self._database.execute("PRAGMA synchronous=FULL")
             self._database.executescript(self.tables)
         except (OSError, sqlite3.Error) as error:
             raise JournalError(
                 f"The journal {path} cannot be opened ({error}). Make its folder writable; if the "
-                "file is damaged, move it away: what it holds would then be asked and paid again."
+                "file is damaged, move it away: its requests would then be sent and paid again."
             ) from error
 
         self._written: dict[str, list[tuple[object, ...]]] = {}
@@ -115,12 +124,12 @@ class ReplyJournal:
         self._database.close()
 
     def get(self, key: str) -> ChatReply | None:
-        """Return the reply recorded under `key`."""
+        """Return the reply recorded under `key`, or None."""
         row = self._database.execute("SELECT reply FROM replies WHERE key = ?", (key,)).fetchone()
         return None if row is None else _reply(row[0])
 
     def begin_with(self, prefix: str) -> Iterator[tuple[str, ChatReply]]:
-        """Yield the replies whose key begins with `prefix` and a slash: key and reply."""
+        """Yield (key, reply) for all replies whose key begins with `prefix` and a slash."""
         between = (f"{prefix}/", f"{prefix}0")  # the character after the slash
         query = "SELECT key, reply FROM replies WHERE key >= ? AND key < ?"
         for key, text in self._database.execute(query, between).fetchall():
@@ -138,19 +147,19 @@ class ReplyJournal:
     def record(
         self, key: str, reply: ChatReply, shown: Iterable[str] = ()
     ) -> asyncio.Future[None] | None:
-        """Record a reply, unless it failed for a reason that may be gone the next time.
+        """Record a reply, unless it failed for a transient reason.
 
-        It is written before the event loop does anything else, together with whatever else is
+        It is written in the next turn of the event loop, together with all replies that are
         recorded until then.
 
         Args:
-            key: the request's.
-            reply: what was answered.
-            shown: ids of the request's images; the reply is forgotten with any of them.
+            key: key of the request.
+            reply: the reply.
+            shown: ids of the request's images; the reply is removed with any of them.
 
         Returns:
-            Done when the reply is durable, or failed with a `JournalError`; None where there is
-            nothing to record.
+            A future that is done when the reply is durable, or fails with a `JournalError`; None
+            if there is nothing to record.
         """
         if reply.reason is not None and reply.reason.transient:
             return None
@@ -160,7 +169,7 @@ class ReplyJournal:
         )
 
     def flush(self) -> None:
-        """Write at once what is recorded; for the end of a run, which may have no loop any more.
+        """Write recorded replies at once, for the end of a run, when the event loop may be closed.
 
         Raises:
             JournalError: it cannot be written.
@@ -172,7 +181,7 @@ class ReplyJournal:
                 raise error
 
     def drop(self, keys: Collection[str]) -> None:
-        """Remove replies, since their rows are in the store.
+        """Remove replies whose rows are in the store.
 
         Raises:
             JournalError: the file cannot be written.
@@ -182,18 +191,18 @@ class ReplyJournal:
             self._transaction({_DELETE: doomed, _SHOWN_WITHOUT_REPLY: [()]})
 
     def forget_replies(self, image_ids: Collection[str]) -> int:
-        """Remove replies to requests that showed one of some images, off the disk too.
+        """Remove replies to requests that showed one of the given images, also from the disk.
 
         Args:
             image_ids: sha256 of the encoded bytes.
 
         Returns:
-            How many.
+            The number of removed replies.
         """
         asked = "SELECT key FROM shown WHERE image_id = ?"
         doomed = {key for i in image_ids for (key,) in self._database.execute(asked, (i,))}
         self.drop(doomed)
-        # what was removed once its row was stored is still in free pages
+        # replies that were removed after their rows were stored are still in free pages
         self._database.execute("VACUUM")
         self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return len(doomed)
@@ -202,7 +211,7 @@ class ReplyJournal:
         if self._commit is None:
             loop = asyncio.get_running_loop()
             self._commit = loop.create_future()
-            loop.call_soon(self._commit_all)  # and what others write until then
+            loop.call_soon(self._commit_all)  # with all rows written until then
         for table, values in rows:
             marks = ", ".join("?" * len(values))
             statement = f"INSERT OR IGNORE INTO {table} VALUES ({marks})"
@@ -218,7 +227,7 @@ class ReplyJournal:
             self._transaction(written)
         except JournalError as error:
             commit.set_exception(error)
-            commit.exception()  # whoever asks gets it; nobody may be left to ask
+            commit.exception()  # marks it as retrieved, because no caller may wait for it
         else:
             commit.set_result(None)
 
@@ -233,7 +242,7 @@ class ReplyJournal:
                 self._database.execute("ROLLBACK")
             raise JournalError(
                 f"The journal {self.path} cannot be written ({error}). Make room on its disk, "
-                "then run again: what is in it is not asked again."
+                "then run again: requests with a reply in it are not sent again."
             ) from error
 
 

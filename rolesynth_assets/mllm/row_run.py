@@ -1,8 +1,8 @@
-"""One run over the rows that a partition lacks: requests out, replies in, rows into the store.
+"""A run that makes the missing rows of a partition from a model's replies.
 
-Every reply is in the journal when it arrives and leaves it when its row is in the store, so a run
-that is killed repeats no more than the calls that were in flight. Images that are withdrawn
-meanwhile are neither asked for nor written.
+Every reply is written to the journal when it arrives, and removed from it when its row is in the
+store, so a run that continues a killed one repeats only the calls that were in flight. For images
+that are withdrawn during the run, nothing more is requested or written.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 IMAGES_AT_ONCE = 32
 """Images whose bytes are held in memory at a time."""
 PASSING = tuple(reason.value for reason in FailureReason if reason.transient)
-"""Reasons of rows that failed for something that may be gone the next time."""
+"""Transient reasons, which the next run tries again."""
 RETRY = "reason IN ({})".format(", ".join(f"'{reason}'" for reason in PASSING))
 """SQL predicate of the stored rows that the next run asks for again."""
 
@@ -42,11 +42,11 @@ class RowRunError(RuntimeError):
 
 
 class Wanted(Protocol):
-    """A row to be had, which a model makes from one image."""
+    """A wanted row, which a model makes from one image."""
 
     @property
     def key(self) -> str:
-        """The row's key, and its request's."""
+        """The key of the row and of its request."""
         ...
 
     @property
@@ -60,12 +60,12 @@ W = TypeVar("W", bound=Wanted)
 
 @dataclass(frozen=True)
 class Rows(Generic[W]):
-    """What kind of rows a run makes.
+    """The kind of rows that a run makes.
 
     Attributes:
-        table: where they are stored; its journal has the same name.
-        request: lays a row's request out, from the row that is wanted and the image's bytes.
-        row: makes the row of a reply.
+        table: table of the rows; its journal has the same name.
+        request: function that builds a request from the wanted row and the image's bytes.
+        row: function that makes the row from the wanted row and the reply.
     """
 
     table: str
@@ -74,16 +74,16 @@ class Rows(Generic[W]):
 
 
 class RowRun(Generic[W]):
-    """Makes missing rows of one partition and counts what that took.
+    """Makes the missing rows of one partition and counts the calls and tokens.
 
     Attributes:
         calls: replies that the engine gave in this run.
-        recovered: rows of replies that an earlier run had paid for and not stored.
-        withdrawn: wanted rows that were left out, since their image was withdrawn.
+        recovered: rows made from replies that an earlier run had paid for but not stored.
+        withdrawn: wanted rows that were left out because their image was withdrawn.
         reasons: replies of this run without a result, by reason.
         prompt_tokens: tokens read by `calls`.
         completion_tokens: tokens written by `calls`.
-        neutralised: control tokens in texts of requests that a server read as visible text.
+        neutralised: control tokens in the texts of requests, made harmless before sending.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class RowRun(Generic[W]):
         rows: Rows[W],
         micro_batch: int,
     ) -> None:
-        """Nothing is asked yet; `micro_batch` rows go into one commit of the table."""
+        """Set up without requests; `micro_batch` rows go into one commit of the table."""
         from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
         if micro_batch < 1:
@@ -111,11 +111,11 @@ class RowRun(Generic[W]):
         self.prompt_tokens = self.completion_tokens = self.neutralised = 0
 
     async def make(self, missing: Sequence[W], total: int, progress: Progress | None) -> None:
-        """Ask for every missing row and store what comes back.
+        """Request every missing row and store the results.
 
         Args:
             missing: rows to make, those of an image one after another.
-            total: rows that the partition shall have.
+            total: number of rows that the partition should have.
             progress: called at the start and after every reply.
 
         Raises:
@@ -132,10 +132,10 @@ class RowRun(Generic[W]):
                 await self._ask(journal, list(self._open.values()), total, told)
 
     def append(self, rows: pa.Table) -> None:
-        """Store rows but those of withdrawn images, whenever they are withdrawn.
+        """Store rows, except those of images that are withdrawn before or during the call.
 
-        Whoever withdraws writes the tombstone first and removes rows then; so either this sees the
-        tombstone, or the rows are there to be removed.
+        A withdrawal writes the tombstone first and then removes rows. So either this method sees
+        the tombstone, or the withdrawal finds the rows.
         """
         import pyarrow as pa
         import pyarrow.compute as pc
@@ -160,7 +160,7 @@ class RowRun(Generic[W]):
             self.withdrawn += self._store.remove(table, doomed)
 
     def _recover(self, journal: ReplyJournal) -> None:
-        """Store what an earlier run has paid for, and forget what nobody wants any more."""
+        """Store rows of replies that an earlier run paid for; drop replies no longer wanted."""
         found = list(journal.begin_with(self._place))
         for key, reply in found:
             wanted = self._open.get(key.partition("/")[2])
@@ -185,7 +185,7 @@ class RowRun(Generic[W]):
                 told(total - len(self._open), total)
         finally:
             try:
-                self._store_pending(journal)  # what has been paid for is kept, whatever happened
+                self._store_pending(journal)  # paid replies are kept, whatever happened
             finally:
                 if isinstance(replies, AsyncGenerator):
                     await replies.aclose()  # calls in flight end now, not when it is collected
@@ -197,7 +197,7 @@ class RowRun(Generic[W]):
             )
 
     def _requests(self, missing: Sequence[W]) -> Iterator[ChatRequest]:
-        """Yield requests image by image, loading some images at a time."""
+        """Yield requests image by image, loading `IMAGES_AT_ONCE` images at a time."""
         by_image = [list(group) for _, group in groupby(missing, key=lambda one: one.image_id)]
         for start in range(0, len(by_image), IMAGES_AT_ONCE):
             chunk = by_image[start : start + IMAGES_AT_ONCE]
@@ -216,7 +216,7 @@ class RowRun(Generic[W]):
         except MissingRowError:
             if not any(image in self._tombstones for image in left):
                 raise
-            return self._load(left)  # it went between the two looks
+            return self._load(left)  # it was withdrawn after the tombstones were read
 
     def _accept(self, reply: ChatReply, journal: ReplyJournal) -> None:
         wanted = self._open.pop(reply.key, None)
@@ -242,7 +242,7 @@ class RowRun(Generic[W]):
     def _record(self, journal: ReplyJournal, wanted: W, reply: ChatReply) -> None:
         """Record a reply; it is durable before the engine sends the next request."""
         if self._commit is not None and self._commit.done():
-            self._commit.result()  # raises what went wrong
+            self._commit.result()  # raises if the commit failed
         key = f"{self._place}/{reply.key}"
         self._commit = journal.record(key, reply, [wanted.image_id]) or self._commit
 
@@ -261,6 +261,6 @@ class RowRun(Generic[W]):
         stored, self._pending = self._pending, []
         try:
             journal.flush()
-        finally:  # the table may have room where the journal has none
+        finally:  # the table may have room on its disk even if the journal has none
             self.append(pa.Table.from_pylist(stored, schema=spec.schema))
         journal.drop([f"{self._place}/{row[spec.key]}" for row in stored])

@@ -1,4 +1,4 @@
-"""What a user chooses about the model that writes and judges, from the environment."""
+"""Settings of the engines that write and judge, read from environment variables."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def _plain_http_url(url: str) -> str:
         raise ValueError("must look like http://127.0.0.1:8000/v1")
     try:
         _ = parts.port
-    except ValueError:  # its message shows what stands there, which may be a password
+    except ValueError:  # its message contains the port's text, which may be a password
         raise ValueError("must have a number of at most 65535 after the last colon") from None
     if "@" in parts.netloc:
         raise ValueError("must not carry a user name or password; put the key into the api key")
@@ -49,7 +49,7 @@ def _plain_http_url(url: str) -> str:
 
 
 def is_openais_own(url: str | None) -> bool:
-    """Whether an address is the one that variables named OPENAI_* are meant for.
+    """Return whether an address is OpenAI's own, for which variables named OPENAI_* are meant.
 
     >>> is_openais_own("https://api.openai.com/v1"), is_openais_own("http://api.openai.com/v1")
     (True, False)
@@ -63,11 +63,11 @@ def is_openais_own(url: str | None) -> bool:
 
 
 BaseUrl = Annotated[str, AfterValidator(_plain_http_url)]
-"""Where an OpenAI-compatible server listens, without a key in it."""
+"""Address of an OpenAI-compatible server, without a key in it."""
 
 
 class SettingNames(BaseModel):
-    """Where a person changes an engine's settings, for the way out that errors name."""
+    """Names of an engine's settings as a user sets them, for the way out in error messages."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -89,28 +89,28 @@ class SettingNames(BaseModel):
 
 
 class EngineSettings(BaseModel):
-    """One engine's settings; the key is a secret and is shown nowhere."""
+    """Settings of one engine; the key is a secret and is never shown."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     engine: Literal["embedded", "openai", "vllm"] = "embedded"
     model: str | None = None
-    """Model name as the server knows it, or a Hugging Face id or folder for `vllm`."""
+    """Model name on the server, or a Hugging Face id or folder for `vllm`."""
     revision: str | None = None
-    """Revision of the weights; part of every caption's identity. Asked from the server if unset."""
+    """Revision of the weights, part of every caption's identity; the server is asked if unset."""
     base_url: BaseUrl | None = None
-    """Where an OpenAI-compatible server listens, usually ending in /v1."""
+    """Address of an OpenAI-compatible server, usually ending in /v1."""
     api_key: SecretStr | None = None
     concurrency: Annotated[int, Field(ge=1, le=1000)] = 32  # the client opens 1,000 connections
-    """Requests in flight at once, 256 of them for vLLM in process; also how far is read ahead."""
+    """Requests in flight at once (256 by default for vLLM in process), and requests read ahead."""
     timeout_s: Annotated[float, Field(gt=0)] = 120
-    """Seconds one attempt may take from sending to the last byte of the answer."""
+    """Seconds that one attempt may take from sending to the last byte of the answer."""
     max_retries: Annotated[int, Field(ge=0, le=100)] = 6
     """Attempts after the first one."""
     max_silence_s: Annotated[float, Field(gt=0)] = 240
-    """Seconds in which no request is answered until the server counts as hanging."""
+    """Seconds without any answer after which the server counts as hanging."""
     max_reply_bytes: Annotated[int, Field(ge=1)] = 16 * 2**20
-    """Bytes of one answer, unpacked; a longer one is refused with a reason."""
+    """Largest number of decompressed bytes of one answer; a longer one is refused with a reason."""
     pixel_budget: Annotated[int, Field(ge=28 * 28)] = DEFAULT_PIXEL_BUDGET
     """Images with more pixels than this are scaled down before they are sent."""
     extra_body: dict[str, Any] = Field(default_factory=dict)
@@ -118,23 +118,26 @@ class EngineSettings(BaseModel):
     vllm_options: dict[str, Any] = Field(default_factory=dict)
     """Keyword arguments of `vllm.LLM`, such as {"max_model_len": 4096}."""
     script: str | None = Field(default=None, exclude=True)
-    """Version of the embedded engine's script, set for members of a collective alone."""
+    """Version of the embedded engine's script, set only for members of a collective."""
     names: SettingNames = Field(default=SettingNames(), exclude=True)
-    """Where these settings were made; no part of any identity."""
+    """Names under which these settings were made; not part of any identity."""
 
     @model_validator(mode="before")
     @classmethod
     def _large_batches_for_vllm(cls, values: Any) -> Any:
-        """In process, a batch runs to the end of its longest answer: small ones starve the GPU."""
+        """Raise the default: in process, a batch runs until its longest answer ends.
+
+        Small batches would leave the GPU idle.
+        """
         if isinstance(values, dict) and values.get("engine") == "vllm":
             return {"concurrency": VLLM_BATCH} | values
         return values
 
     @property
     def revision_suffix(self) -> str:
-        """What to append to the revision; empty while these settings have their defaults.
+        """Suffix of the revision; empty if extra fields and pixel budget have their defaults.
 
-        Extra fields and the pixel budget change what a model answers, so they make other rows.
+        Extra fields and the pixel budget change a model's answers, so they lead to other rows.
         """
         suffix = ""
         if self.extra_body:
@@ -147,10 +150,10 @@ class EngineSettings(BaseModel):
     def from_env(
         cls, prefix: str = "ROLESYNTH_", environ: Mapping[str, str] | None = None
     ) -> "EngineSettings":
-        """Read `<prefix>ENGINE`, `<prefix>MODEL`, `<prefix>BASE_URL` and so on; empty is unset.
+        """Read `<prefix>ENGINE`, `<prefix>MODEL`, `<prefix>BASE_URL` and so on; empty means unset.
 
-        Without a key of its own, https://api.openai.com gets OPENAI_API_KEY, and no other address
-        does. EXTRA_BODY and VLLM_OPTIONS are JSON objects.
+        If `<prefix>API_KEY` is unset, OPENAI_API_KEY is sent to https://api.openai.com and to no
+        other address. EXTRA_BODY and VLLM_OPTIONS are JSON objects.
 
         Raises:
             EngineError: a value is not valid; the message names the variable, never its value.
@@ -158,7 +161,7 @@ class EngineSettings(BaseModel):
         environ = os.environ if environ is None else environ
         values: dict[str, Any] = {"names": SettingNames.of_variables(prefix)}
         for field, info in cls.model_fields.items():
-            if info.exclude:  # no setting of a user's
+            if info.exclude:  # not set by users
                 continue
             text = environ.get(f"{prefix}{field.upper()}", "").strip()
             if not text:
@@ -182,7 +185,7 @@ class EngineSettings(BaseModel):
 
 
 def _json_object(variable: str, text: str, field: str) -> Any:
-    """Parse the fields that are JSON objects, leave all others to pydantic."""
+    """Parse the fields that are JSON objects; pydantic parses all others."""
     if field not in _JSON_FIELDS:
         return text
     try:

@@ -1,4 +1,4 @@
-"""What making a partition took of models, as its metadata tells."""
+"""The model calls, tokens and cost of a partition, as recorded in its metadata."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class Spent:
     latency_s: float = 0.0
 
     def __add__(self, other: Spent) -> Spent:
-        """Return both together."""
+        """Return the sum of both."""
         return Spent(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
     def since(self, earlier: Spent) -> Spent:
-        """Return what was spent beyond `earlier`."""
+        """Return the difference to `earlier`."""
         return Spent(*(a - b for a, b in zip(astuple(self), astuple(earlier), strict=True)))
 
     def most(self, other: Spent) -> Spent:

@@ -1,4 +1,4 @@
-"""The embedded stand-ins' names; they never replace a real model's rows unasked."""
+"""Names of the embedded stand-ins, and the guard of a real model's rows against them."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -7,24 +7,24 @@ from rolesynth_assets.mllm.engine import EngineError
 from rolesynth_assets.mllm.settings import EngineSettings
 
 NANO = "nano-mllm"
-"""The model name that rows of the weights `nano` carry; others carry their folder's name."""
+"""The model name in rows of the weights `nano`; other weights use their folder's name."""
 SCRIPT = "script.1"
-"""Version of what the scripted text member answers in CADS; raise it whenever that changes."""
+"""Version of the scripted text member's answers in CADS; raise it whenever they change."""
 
 
 def keep_paid_rows(writers: Iterable[str], settings: EngineSettings, rows: str) -> None:
-    """Refuse to replace a real model's rows by the embedded stand-in's for want of a setting.
+    """Refuse to replace a real model's rows with the embedded stand-in's if no engine is set.
 
-    A shell, or a daemon, without the variables that name the model would otherwise answer with the
-    stand-in, find all rows out of date and remove what was paid for.
+    A shell or a daemon without the variables that name the model would otherwise use the stand-in,
+    find all rows out of date, and remove rows that were paid for.
 
     Args:
-        writers: the model of each row that is there.
-        settings: of the engine that is about to answer.
-        rows: what the rows are, in words.
+        writers: the model of each existing row.
+        settings: settings of the engine that would answer.
+        rows: name of the rows in the message, such as "captions".
 
     Raises:
-        EngineError: rows are a real model's, and no engine was chosen.
+        EngineError: a real model made some of the rows, and no engine was chosen.
     """
     if settings.engine != "embedded" or "engine" in settings.model_fields_set:
         return
@@ -33,8 +33,8 @@ def keep_paid_rows(writers: Iterable[str], settings: EngineSettings, rows: str) 
         return
     model, _ = real.most_common(1)[0]
     raise EngineError(
-        f"{real.total():,} {rows} are by {model}, and no engine is chosen here, so that the "
-        f"embedded stand-in would replace them. Set {settings.names.engine} and "
-        f"{settings.names.model} as they were, for the Dagster daemon too; "
-        f"{settings.names.engine}=embedded replaces them."
+        f"{real.total():,} {rows} are by {model}, and no engine is set here, so the embedded "
+        f"stand-in would replace them. Set {settings.names.engine} and {settings.names.model} as "
+        f"they were, also for the Dagster daemon; {settings.names.engine}=embedded replaces the "
+        "rows."
     )

@@ -1,4 +1,4 @@
-"""vLLM in process (`vllm.LLM`) as a `ChatEngine`, for a machine whose GPU is ours alone."""
+"""vLLM in process (`vllm.LLM`) as a `ChatEngine`, for a machine whose GPU is not shared."""
 
 import asyncio
 import time
@@ -22,16 +22,16 @@ from rolesynth_assets.mllm.openai.revision import UNKNOWN_REVISION, cached_commi
 from rolesynth_assets.mllm.settings import EngineSettings
 
 _DETAIL_CHARS = 300
-"""vLLM may echo a request in its errors; the start says what is wrong."""
+"""Characters of vLLM's errors that are kept: the start has the cause; the request may follow."""
 
 
 class VllmEngine:
-    """Answers batch by batch; the requests of one image always share a batch.
+    """An engine that answers batch by batch; the requests of one image always share a batch.
 
     The model is loaded by the first call of `complete`, not by `identity`. `concurrency` is the
-    batch size; `extra_body` holds further `SamplingParams`, `vllm_options` arguments of `LLM`.
-    A batch that has begun runs to its end even when its consumer is cancelled. An `LLM` serves one
-    caller at a time, so iterations that run at once take turns.
+    batch size; `extra_body` has further `SamplingParams`, and `vllm_options` arguments of `LLM`.
+    A batch that has begun runs to its end even if its consumer is cancelled. An `LLM` serves one
+    caller at a time, so concurrent iterations take turns.
     """
 
     def __init__(self, settings: EngineSettings) -> None:
@@ -60,7 +60,7 @@ class VllmEngine:
 
     @property
     def identity(self) -> ModelIdentity:
-        """Name and revision from the settings, or the commit in a Hugging Face cache folder."""
+        """Name and revision from the settings, or the commit of a Hugging Face cache folder."""
         return self._identity
 
     async def complete(self, requests: Iterable[ChatRequest]) -> AsyncGenerator[ChatReply, None]:
@@ -71,7 +71,7 @@ class VllmEngine:
                 after request and has answered none, or this engine is closed.
         """
         loop = asyncio.get_running_loop()
-        held: list[ChatReply] = []  # rejections, until an answer proves that it is not the model
+        held: list[ChatReply] = []  # rejections, until an answer proves that the model works
         for batch in image_batches(requests, self._settings.concurrency):
             if self._closed:
                 raise EngineError("This engine is closed; make a new one.")
@@ -89,7 +89,7 @@ class VllmEngine:
             yield reply
 
     async def aclose(self) -> None:
-        """End vLLM's processes, so that the GPU's memory is free; waits for a batch that runs."""
+        """End vLLM's processes to free the GPU's memory; a running batch is awaited first."""
         if self._closed:
             return
         self._closed = True
@@ -107,7 +107,7 @@ class VllmEngine:
                 f"vLLM answered none of {self._health.failures_in_a_row} requests for "
                 f"{self._settings.model!r} (the last: {self._health.last_failure}). See whether "
                 "the model takes images and whether max_model_len is large enough "
-                "(vllm_options), then run again: what was answered is kept."
+                "(vllm_options), then run again: answered requests are kept."
             )
 
     def _model(self) -> Any:
@@ -137,7 +137,7 @@ class VllmEngine:
         return replies + self._chat(readable) if readable else replies
 
     def _chat(self, asked: list[tuple[ChatRequest, list[dict[str, Any]]]]) -> list[ChatReply]:
-        """Queue requests one by one, so that vLLM refuses a bad one alone, and wait for all."""
+        """Queue requests one by one, so that vLLM refuses only bad ones, and wait for all."""
         llm = self._model()
         sampling = [self._sampling_params(request) for request, _ in asked]
         rejected: list[tuple[ChatRequest, Exception]] = []
@@ -150,14 +150,14 @@ class VllmEngine:
                     queued.append(request)
                 except self._vllm.exceptions.VLLMServerError:
                     raise
-                except Exception as error:  # only this request has been looked at
+                except Exception as error:  # only this request is affected
                     rejected.append((request, error))
             outputs = llm.wait_for_completion(use_tqdm=False)
             answered = list(zip(queued, outputs, strict=True))
         except Exception as error:
             raise EngineError(
                 f"vLLM failed on a batch of {len(asked)}: {error!r}. Lower the concurrency or "
-                "change vllm_options, then run again: what was answered is kept."
+                "change vllm_options, then run again: answered requests are kept."
             ) from error
         latency_s = (time.perf_counter() - started) / len(asked)
         return [_refused(request.key, error, latency_s) for request, error in rejected] + [
@@ -182,15 +182,15 @@ class VllmEngine:
             return self._vllm.SamplingParams(**options | self._settings.extra_body)
         except Exception as error:
             raise EngineError(
-                f"vLLM does not take our sampling ({error}). Choose values that it takes, for "
+                f"vLLM does not accept the sampling ({error}). Choose values that it accepts, for "
                 f"{request.sampling} or in extra_body."
             ) from error
 
 
 def image_batches(requests: Iterable[ChatRequest], size: int) -> Iterator[list[ChatRequest]]:
-    """Cut requests into batches of at least `size` that never part the requests of one image.
+    """Split requests into batches of at least `size` that never separate those of one image.
 
-    The requests of an image come back to back; a batch ends at the next change of image.
+    The requests of an image are consecutive; a batch ends at the next change of image.
     """
     batch: list[ChatRequest] = []
     for request in requests:

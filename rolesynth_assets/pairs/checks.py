@@ -1,4 +1,4 @@
-"""Data-quality checks of scores, the cut, and the kept pairs."""
+"""Data-quality checks of the scores, the cut and the kept pairs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rolesynth_assets.pairs.diversity import Diversity
 
 EXAMPLES = 5
 FEWEST_SCORES = 6
-"""With fewer nothing is said: two or three captions of one picture often have the same score."""
+"""A smaller sample passes: two or three captions of one picture often have the same score."""
 SHOWN_OF_ANSWER = 120
 """Characters of a judge's answer that a description shows."""
 
@@ -21,7 +21,7 @@ SHOWN_OF_ANSWER = 120
 def scores_cover_captions(
     captions: pl.DataFrame, scores: pl.DataFrame, *, max_uncovered: int = 0
 ) -> CheckOutcome:
-    """Every caption with text has a row in the scores table, with a score or a reason.
+    """Pass when every caption with text has a row in the scores table, with a score or a reason.
 
     Args:
         captions: ``caption_id``, ``text`` of one partition.
@@ -46,20 +46,21 @@ def scores_cover_captions(
 def scores_not_degenerate(
     scores: pl.DataFrame, *, max_share: float = 0.9, min_std: float = 1.0
 ) -> CheckOutcome:
-    """The judge tells captions apart: no one score dominates, and scores spread.
+    """Pass when the judge distinguishes captions: no score dominates, and the scores vary.
 
-    Fails too when there is no score at all; a handful may be alike by chance and passes.
+    The check also fails when there is no score at all. Fewer than `FEWEST_SCORES` scores may be
+    equal by chance and pass.
 
     Args:
         scores: ``score``, null where the judge gave none; ``reason``, ``detail``.
         max_share: bound on the share of the most frequent score; the check's value.
-        min_std: bound on the standard deviation, points of the scale; in the metadata.
+        min_std: bound on the standard deviation, in points of the scale; given in the metadata.
     """
     given = scores["score"].drop_nulls()
     if given.is_empty():
         return CheckOutcome(False, 1.0, max_share, _no_score(scores), {"scores": 0})
     if len(given) < FEWEST_SCORES:
-        said = f"{len(given)} scores are too few to tell whether the judge tells captions apart."
+        said = f"{len(given)} scores are too few to show whether the judge distinguishes captions."
         return CheckOutcome(True, 0.0, max_share, said, {"scores": len(given)})
     top = given.value_counts(sort=True).row(0)
     share, std = top[1] / len(given), float(given.cast(pl.Float64).std(ddof=0) or 0.0)  # type: ignore[arg-type]
@@ -67,7 +68,9 @@ def scores_not_degenerate(
         passed=share <= max_share and std >= min_std,
         value=share,
         threshold=max_share,
-        description=f"{share:.0%} of {len(given)} scores are {top[0]}; the deviation is {std:.1f}.",
+        description=(
+            f"{share:.0%} of {len(given)} scores are {top[0]}; the standard deviation is {std:.1f}."
+        ),
         metadata={"scores": len(given), "top_score": top[0], "std": std, "min_std": min_std},
     )
 
@@ -80,14 +83,14 @@ def _no_score(scores: pl.DataFrame) -> str:
     told = textwrap.shorten(answer, SHOWN_OF_ANSWER, placeholder=" ...")
     return (
         f"No caption has a score: {count} of {scores.height} are {reason}, such as {told!r}. The "
-        "judge has to begin with a number from 1 to 100: name another one (ROLESYNTH_JUDGE_ENGINE "
-        "and its companions), or put this one right and give it another ROLESYNTH_REVISION, so "
-        "that it is asked again."
+        "judge has to begin with a number from 1 to 100: set another judge (ROLESYNTH_JUDGE_ENGINE "
+        "and the related settings), or fix this one and change its ROLESYNTH_REVISION, so that the "
+        "captions are judged again."
     )
 
 
 def parse_failures_bounded(scores: pl.DataFrame, *, max_share: float = 0.02) -> CheckOutcome:
-    """Few captions are left without a score, whatever the reason.
+    """Pass when few captions have no score, for any reason.
 
     Args:
         scores: ``score``, ``reason`` of one partition.
@@ -106,10 +109,10 @@ def parse_failures_bounded(scores: pl.DataFrame, *, max_share: float = 0.02) -> 
 
 
 def kept_share_as_asked(cutoffs: Cutoffs, *, tolerance: float = 0.005) -> CheckOutcome:
-    """The cut keeps the share that was asked for, in every length kind.
+    """Pass when the cut keeps the requested share of every length kind.
 
-    Rows that the floor per image keeps on top are not part of it; the metadata counts them. Half a
-    caption is always tolerated, since a count is whole.
+    Rows that only the floor per image keeps are not part of the share; the metadata counts them. A
+    difference of half a caption is always tolerated, since counts are whole numbers.
 
     Args:
         cutoffs: the cut of a role set.
@@ -127,7 +130,10 @@ def kept_share_as_asked(cutoffs: Cutoffs, *, tolerance: float = 0.005) -> CheckO
         passed=passed and bool(off),
         value=worst,
         threshold=tolerance,
-        description=f"Kept shares are {worst:.2%} or less off the asked {cutoffs.keep_share:.1%}.",
+        description=(
+            f"Kept shares differ by at most {worst:.2%} from the requested "
+            f"{cutoffs.keep_share:.1%}."
+        ),
         metadata={
             "keep_share": cutoffs.keep_share,
             "kept": {cut.length: cut.kept for cut in cutoffs.cuts},
@@ -138,7 +144,7 @@ def kept_share_as_asked(cutoffs: Cutoffs, *, tolerance: float = 0.005) -> CheckO
 
 
 def no_role_wiped_out(cutoffs: Cutoffs, *, min_share: float = 0.02) -> CheckOutcome:
-    """Every role keeps some of its captions: a global cut can empty the narrative ones.
+    """Pass when every role keeps some captions: a global cut can remove all of a narrative role.
 
     Args:
         cutoffs: the cut of a role set.
@@ -151,7 +157,7 @@ def no_role_wiped_out(cutoffs: Cutoffs, *, min_share: float = 0.02) -> CheckOutc
         candidates[row.role] = candidates.get(row.role, 0) + row.candidates
     shares = {role: kept[role] / candidates[role] if candidates[role] else 0.0 for role in kept}
     if not shares:
-        return CheckOutcome(False, 0.0, min_share, "The cut knows no role.", {})
+        return CheckOutcome(False, 0.0, min_share, "The cut has no role.", {})
     worst = min(shares, key=lambda role: shares[role])
     return CheckOutcome(
         passed=shares[worst] >= min_share,
@@ -165,12 +171,12 @@ def no_role_wiped_out(cutoffs: Cutoffs, *, min_share: float = 0.02) -> CheckOutc
 def diversity_not_collapsed(
     diversity: Diversity | None, *, max_similarity: float = 0.95
 ) -> CheckOutcome:
-    """An image's captions do not all say the same.
+    """Pass when the captions of an image differ in meaning.
 
     Args:
-        diversity: measured on a role set's captions; None when an image has one caption only, which
-            passes, as there is nothing to collapse.
-        max_similarity: bound on the mean pairwise similarity, which unlike the Vendi score does
+        diversity: measured on a role set's captions; None if no image has two captions of one
+            length kind, which passes, as there is nothing to compare.
+        max_similarity: bound on the mean pairwise similarity, which, unlike the Vendi score, does
             not depend on the number of captions.
     """
     if diversity is None:
@@ -189,7 +195,7 @@ def diversity_not_collapsed(
 
 
 def pairs_match_cutoffs(pairs: pl.DataFrame, cutoffs: Cutoffs) -> CheckOutcome:
-    """All shards together keep exactly what the cut says, the floor's rows included.
+    """Pass when all shards together keep exactly as many pairs as the cut and its floor say.
 
     Args:
         pairs: ``length``, ``kept`` of all shards of a role set.

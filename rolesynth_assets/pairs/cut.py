@@ -1,10 +1,10 @@
-"""The global proportional cut: a fixed share of the best-scored captions of a role set is kept.
+"""The global proportional cut, which keeps a fixed share of a role set's best-scored captions.
 
-The paper's filter is a proportion and not a threshold: about 20 % are kept, 1 / number of roles,
-so that there are as many pairs as with one caption an image. The judge's scale has a hundred
-values, so the cut falls among captions of one score. It is therefore a position in a total order
-(score downwards, then caption id, which is a hash, then shard): each shard can apply it alone, and
-the sum over shards is exact.
+The paper's filter is a proportion and not a threshold: it keeps 1 / number of roles (about 20 %),
+so that there are as many pairs as with one caption per image. The judge's scale has only a hundred
+values, so the cut falls among captions with the same score. It is therefore a position in a total
+order (descending score, then caption id, which is a hash, then shard): each shard can apply it
+alone, and the sum over shards is exact.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class PairDropReason(StrEnum):
 
 
 class CutPolicy(Protocol):
-    """What of a role set's filter policy decides the cut."""
+    """The fields of a role set's filter policy that decide the cut."""
 
     @property
     def keep(self) -> float | None:
@@ -41,7 +41,7 @@ class CutPolicy(Protocol):
 
     @property
     def floor_per_image(self) -> int:
-        """Captions of an image and length kind that are kept even below the cut."""
+        """Number of captions per image and length kind that are kept even below the cut."""
         ...
 
     @property
@@ -57,12 +57,12 @@ class LengthCut:
     Attributes:
         length: "long", "short", or "all".
         candidates: captions with a score.
-        unscored: captions that were judged without a score; they are no candidates.
+        unscored: captions for which the judge gave no score; they are not candidates.
         kept: captions at or above the cut, exactly round(share x candidates).
         floor_kept: captions kept in addition, by the floor per image.
-        cutoff: lowest score above the cut, None where nothing is kept.
+        cutoff: lowest score above the cut; None if nothing is kept.
         last_id: caption id of the last kept caption among those of score `cutoff`.
-        last_shard: its shard; the same caption may stand in two.
+        last_shard: its shard; the same caption may be in two shards.
     """
 
     length: str
@@ -77,7 +77,7 @@ class LengthCut:
 
 @dataclass(frozen=True)
 class RoleSurvival:
-    """How one role's captions of one length kind fared; `kept` includes the floor's."""
+    """One role's candidates and kept captions of one length kind; `kept` includes the floor's."""
 
     role: str
     length: str
@@ -91,9 +91,10 @@ class Cutoffs:
 
     Attributes:
         keep_share: the share asked for, of captions with a score.
-        floor_per_image: best captions of an image and length kind kept whatever their score.
+        floor_per_image: number of best captions per image and length kind that are kept whatever
+            their score.
         cuts: one per length kind.
-        roles: survivors by role and length kind.
+        roles: kept captions by role and length kind.
     """
 
     keep_share: float
@@ -121,7 +122,7 @@ def compute_cutoffs(scores: pl.DataFrame, policy: CutPolicy, n_roles: int) -> Cu
     if scores["score"].null_count() == scores.height:
         raise ValueError(
             f"none of the {scores.height} captions has a score: look at the reasons in "
-            "caption_scores, mend the judge and materialize it again"
+            "caption_scores, fix the judge and materialize it again"
         )
     share = policy.keep if policy.keep is not None else 1 / n_roles
     lengths = sorted(scores["length"].unique()) if policy.per_length else [BOTH_LENGTHS]
@@ -141,7 +142,9 @@ def compute_cutoffs(scores: pl.DataFrame, policy: CutPolicy, n_roles: int) -> Cu
 
 
 def apply_cut(captions: pl.DataFrame, scores: pl.DataFrame, cutoffs: Cutoffs) -> pl.DataFrame:
-    """Decide for every caption with text whether it is trained on; any subset of shards will do.
+    """Decide for every caption with text whether it is kept for training.
+
+    The shards may be any subset of the role set's shards.
 
     Args:
         captions: rows of the ``captions`` table: ``shard``, ``role_set``, ``caption_id``,
@@ -185,7 +188,7 @@ def apply_cut(captions: pl.DataFrame, scores: pl.DataFrame, cutoffs: Cutoffs) ->
 def mark_kept(rows: pl.DataFrame, cuts: Sequence[LengthCut], floor_per_image: int) -> pl.DataFrame:
     """Add ``above`` (at or above the cut) and ``kept`` (above, or among an image's best n).
 
-    An image's captions of one length kind stand in one shard, so the floor needs no other shard.
+    An image's captions of one length kind are all in one shard, so the floor needs no other shard.
     """
     above = pl.lit(False)
     for cut in cuts:
@@ -215,7 +218,7 @@ def mark_kept(rows: pl.DataFrame, cuts: Sequence[LengthCut], floor_per_image: in
 
 
 def _cut(scores: pl.DataFrame, length: str, share: float) -> LengthCut:
-    """Find the last kept caption of a length kind: count by score, then sort one score's ties."""
+    """Find the last kept caption of a length kind: count by score, then sort the ties."""
     rows = scores if length == BOTH_LENGTHS else scores.filter(pl.col("length") == length)
     scored = rows.filter(pl.col("score").is_not_null())
     keep = round(share * scored.height)
@@ -260,6 +263,6 @@ def _require_one_score(scores: pl.DataFrame) -> None:
         row = scores.filter(twice).row(0, named=True)
         raise ValueError(
             f"caption {row['caption_id']} of shard {row['shard']!r} has two scores: the scores "
-            "table holds rows of an earlier judge; materialize caption_scores for this shard "
+            "table has rows of an earlier judge; materialize caption_scores for this shard "
             "again, which removes them"
         )

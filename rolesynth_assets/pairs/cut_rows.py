@@ -1,4 +1,4 @@
-"""The cut of a role set as rows of the warehouse, and back."""
+"""Conversion of a role set's cut to rows of the warehouse, and back."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ _ROLE_SCHEMA = {
 
 
 def cut_rows(cutoffs: Cutoffs, role_set: str, scores_digest: str) -> pl.DataFrame:
-    """Return the rows of the warehouse table ``cutoffs``, one a length kind.
+    """Return the rows of the warehouse table ``cutoffs``, one per length kind.
 
     Args:
         cutoffs: the cut.
-        role_set: role set that it is for.
-        scores_digest: digest of all scores that it was made from.
+        role_set: role set of the cut.
+        scores_digest: digest of all scores from which the cut was made.
     """
     rows = [
         {
@@ -53,23 +53,23 @@ def cut_rows(cutoffs: Cutoffs, role_set: str, scores_digest: str) -> pl.DataFram
 
 
 def survivor_rows(cutoffs: Cutoffs, role_set: str) -> pl.DataFrame:
-    """Return the rows of the warehouse table ``cutoff_roles``, one a role and length kind."""
+    """Return the rows of the warehouse table ``cutoff_roles``, one per role and length kind."""
     rows = [{"role_set": role_set, **asdict(row)} for row in cutoffs.roles]
     return pl.DataFrame(rows, schema=_ROLE_SCHEMA)
 
 
 def cutoffs_from_rows(cuts: pl.DataFrame, survivors: pl.DataFrame) -> Cutoffs:
-    """Read back what `cut_rows` and `survivor_rows` made.
+    """Build the cut from the rows that `cut_rows` and `survivor_rows` made.
 
     Raises:
-        ValueError: there is no row, or the rows are of more than one cut.
+        ValueError: there is no row, or the rows belong to more than one cut.
     """
     if cuts.height == 0:
         raise ValueError("no cut in the warehouse: materialize filter_cutoffs for this role set")
     shared = cuts.select("role_set", "keep_share", "floor_per_image", "scores_digest").unique()
     if shared.height != 1:
         raise ValueError(
-            f"rows of {shared.height} cuts together ({shared['role_set'].unique().to_list()}): "
+            f"rows of {shared.height} cuts ({shared['role_set'].unique().to_list()}): "
             "read one role set, or materialize its filter_cutoffs again"
         )
     columns = list(LengthCut.__dataclass_fields__)

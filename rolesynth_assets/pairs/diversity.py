@@ -1,7 +1,7 @@
-"""How much an image's captions differ from each other: words, n-grams and meaning.
+"""Measures of how much an image's captions differ in words, n-grams and meaning.
 
 Captions are compared within one image and one length kind, since a long and a short caption differ
-by construction, and each measure is the mean over these groups.
+by construction. Each measure is the mean over these groups.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 MAX_IMAGES = 40
-"""Images drawn from a shard; a role set is measured on those of all its shards together."""
+"""Images drawn from a shard; a role set is measured on the drawn images of all its shards."""
 
 MEASURE = "1"
-"""Version of the measure; what was measured under another one is measured again."""
+"""Version of the measures; a shard measured under another version is measured again."""
 
 Embed = Callable[[Sequence[str]], np.ndarray]
 """From n texts to float32 embeddings of shape (n, d) with rows of length 1."""
@@ -42,7 +42,7 @@ class Diversity:
         n_images: images measured, those with at least two captions of one length kind.
         n_groups: groups measured.
         n_captions: captions measured.
-        draw_seed: with it the same images are drawn again.
+        draw_seed: seed that draws the same images again.
     """
 
     distinct_1: float
@@ -67,14 +67,13 @@ def measure_diversity(
 
     Args:
         captions: columns ``image_id``, ``length``, ``text``; rows without text are left out.
-        max_images: images to draw; all are measured if there are no more.
+        max_images: images to draw; if there are no more than this, all are measured.
         draw_seed: images are ranked by digest(draw_seed, image id), so that role sets over the
             same images are measured on the same sample.
         embed: sentence embeddings; by default those of the packaged all-MiniLM-L6-v2.
 
     Returns:
-        The measures, or None when no image has two captions of one length kind: one caption
-        has nothing to differ from.
+        The measures, or None if no image has two captions of one length kind to compare.
 
     Raises:
         ValueError: there is no caption with text at all.
@@ -111,7 +110,7 @@ def measure_diversity(
 def distinct_n(texts: Sequence[str], n: int) -> float:
     """Return different / all n-grams of lower-cased words, pooled over `texts` (Li et al. 2016).
 
-    N-grams do not cross from one text to the next; without any n-gram the share is 0.
+    N-grams do not cross from one text to the next. If there is no n-gram, the share is 0.
     """
     grams: list[tuple[str, ...]] = []
     for text in texts:
@@ -136,7 +135,7 @@ def self_bleu(texts: Sequence[str]) -> float:
         bleu.sentence_score(text, [*texts[:i], *texts[i + 1 :]]).score
         for i, text in enumerate(texts)
     ]
-    return min(100.0, _mean(scores))  # floating point ends just above 100
+    return min(100.0, _mean(scores))  # floating point can end just above 100
 
 
 def mean_pairwise_similarity(embeddings: np.ndarray) -> float:
@@ -154,9 +153,9 @@ def mean_pairwise_similarity(embeddings: np.ndarray) -> float:
 def vendi_score(embeddings: np.ndarray) -> float:
     """Return the Vendi score of unit `embeddings`, shape (n, d), between 1 and n.
 
-    The exponential of the Shannon entropy of the eigenvalues of K / n with K the cosine kernel
-    (Friedman and Dieng 2023, equation 2): 1 for equal rows, n for orthogonal ones. Equal to
-    ``vendi_score.vendi.score_K``, which itself calls a name that SciPy 2 removes.
+    It is the exponential of the Shannon entropy of the eigenvalues of K / n, where K is the cosine
+    kernel (Friedman and Dieng 2023, equation 2): 1 for equal rows, n for orthogonal ones. It equals
+    ``vendi_score.vendi.score_K``, which calls a name that SciPy 2 removes.
     """
     exact = embeddings.astype(np.float64)
     eigenvalues = np.linalg.eigvalsh(exact @ exact.T / len(exact))

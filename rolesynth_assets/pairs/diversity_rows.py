@@ -1,4 +1,4 @@
-"""The diversity of a shard's captions as a row of the warehouse, and back for a role set."""
+"""Conversion of a shard's diversity to a row of the warehouse, and back for a role set."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SCHEMA = {
 def diversity_rows(
     found: Diversity | None, role_set: str, shard: str, texts_digest: str
 ) -> pl.DataFrame:
-    """Return the row of the warehouse table ``diversity``; none where nothing could be compared.
+    """Return the row of the warehouse table ``diversity``, or no row if `found` is None.
 
     Args:
         found: the measures of a shard's captions.
@@ -37,12 +37,15 @@ def diversity_rows(
 
 
 def digest_of_texts(captions: pl.DataFrame) -> str:
-    """Digest what diversity is measured on, in any order: ``image_id``, ``length``, ``text``."""
+    """Digest the columns that diversity is measured on (``image_id``, ``length``, ``text``).
+
+    The order of the rows does not matter.
+    """
     return digest(MEASURE, table_digest(captions.select(_TEXTS).to_arrow(), _TEXTS))
 
 
 def diversity_of_texts(rows: pl.DataFrame, texts_digest: str) -> Diversity | None:
-    """Read a shard's measures back, or None where they are not of these captions.
+    """Return a shard's stored measures, or None if they were measured on other captions.
 
     Args:
         rows: rows of the table ``diversity`` of one role set and shard.
@@ -53,14 +56,14 @@ def diversity_of_texts(rows: pl.DataFrame, texts_digest: str) -> Diversity | Non
 
 
 def diversity_of_shards(rows: pl.DataFrame, shards: Collection[str]) -> Diversity | None:
-    """Put the measures of shards together: the mean over the groups of all of them.
+    """Combine the measures of several shards: the mean over all of their groups.
 
     Args:
         rows: rows of the table ``diversity`` of one role set.
-        shards: those to look at.
+        shards: names of the shards to combine.
 
     Returns:
-        The measures, or None where none of the shards has any.
+        The measures, or None if none of the shards has any.
     """
     chosen = rows.filter(pl.col("shard").is_in(list(shards)))
     if chosen.is_empty():

@@ -1,4 +1,4 @@
-"""The ledger of dropped pairs: every caption that is not trained on is counted and can be read."""
+"""The ledger of dropped pairs, with counts by reason and examples."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import polars as pl
 
 @dataclass(frozen=True)
 class PairLedger:
-    """What became of a partition's captions.
+    """Counts of a partition's kept and dropped captions.
 
     Attributes:
         captions: captions with text.
-        kept: pairs that are trained on.
+        kept: pairs that are kept for training.
         images: images with at least one kept pair.
         dropped: count by drop reason.
         examples: some dropped rows: ``reason``, ``role``, ``length``, ``score``, ``text``,
@@ -29,15 +29,15 @@ class PairLedger:
 
 
 def pair_ledger(pairs: pl.DataFrame, scores: pl.DataFrame, *, examples: int = 20) -> PairLedger:
-    """Count what was dropped and why, and pick examples.
+    """Count dropped pairs by reason, and pick examples.
 
-    Examples are spread over reasons, roles and length kinds, and are the same on every run: the
-    first of each group in the order of their caption ids, which are hashes.
+    The examples are spread over reasons, roles and length kinds, and are the same on every run: the
+    first of each group in the order of the caption ids, which are hashes.
 
     Args:
         pairs: rows of the ``pairs`` table.
         scores: rows of the ``scores`` table that hold the judge's ``rationale`` by ``caption_id``.
-        examples: how many dropped rows to pick.
+        examples: number of dropped rows to pick.
 
     Raises:
         ValueError: a dropped row has no reason, or a kept one has.

@@ -1,7 +1,7 @@
-"""The judge's question and its answer: one caption in, an integer of 1-100 and a reason out.
+"""The judge's prompt for one caption, and the parser of its answer: a score of 1-100 and a reason.
 
-The score stands on the first line and the reason after it, as in MLM-Filter, so that a reader of
-the answer needs its first tokens only (paper, role-aware filter).
+The score is on the first line and the reason after it, as in MLM-Filter, so that the first tokens
+of an answer suffice to read the score (paper, role-aware filter).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class ScoreReason(StrEnum):
     OUT_OF_RANGE = "out_of_range"
     """An integer below 1 or above 100."""
     NOT_AN_INTEGER = "not_an_integer"
-    """A decimal such as 87.5: rounding would hide a judge that does not keep to the scale."""
+    """A decimal such as 87.5: rounding would hide that the judge does not follow the scale."""
     AMBIGUOUS = "ambiguous"
     """A number that need not be the score: "8 7", "80-90", "8/10", "3 dogs run"."""
 
@@ -59,21 +59,21 @@ class Judgement(NamedTuple):
 
 
 class JudgePrompt(NamedTuple):
-    """What the judge reads: the system text, and the user text with {name}-style placeholders."""
+    """The judge's system text, and its user text with {name}-style placeholders."""
 
     system: str
     template: str
 
     @property
     def fingerprint(self) -> str:
-        """The wording's identity: system text, template and sampling, 64 hex characters."""
+        """Identity of the prompt: 64 hex characters over system text, template and sampling."""
         return digest("judge", self.system, self.template, JUDGE_SAMPLING.fingerprint())
 
     def render(self, role: Role, caption: str) -> str:
-        """Return the user text that asks for the score of one caption; the image comes before it.
+        """Return the user text that asks for one caption's score; the image comes before it.
 
         The text is one line with single spaces: role name, responsibilities, caption, instruction.
-        A caption that could be read as an order is put between marks that it cannot contain.
+        A caption that could be read as an order is put between two marks that it cannot contain.
         """
         text = self.template.format(
             name=role.name, responsibilities=role.responsibilities, caption=as_data(caption)
@@ -105,22 +105,22 @@ _SCORE = re.compile(
 
 _ENDED = re.compile(r"\s*\.?")
 _REASONED = re.compile(r"(?:\s*[:;,]|\s[-\u2013\u2014])\s+(?P<reason>\D.*)")
-"""A reason on the score's own line needs a separator: "3 dogs run" is a caption and no score of 3,
-and "1. The caption is true" is a numbered list and no score of 1."""
+"""A reason on the score's own line needs a separator: "3 dogs run" is a caption and not a score of
+3, and "1. The caption is true" is a numbered list and not a score of 1."""
 
 _LABEL = re.compile(r"^(?:reason|rationale|explanation)\s*[:=-]\s*", re.IGNORECASE)
 
 
 def parse_score(text: str) -> Judgement | ScoreReason:
-    """Read an answer of the judge.
+    """Parse an answer of the judge.
 
     The score is on the first line that is not blank: "87", "87.", "87/100", "87 out of 100",
     "Score: 87", "**87**", each alone or followed by the reason ("87: names every object"). The
     remaining text is the reason.
 
     Returns:
-        The judgement, or why there is none. A decimal is not rounded, another scale ("8/10") is
-        not converted, and of two numbers ("8 7", "80-90") none is guessed at.
+        The judgement, or the reason why there is none. A decimal is not rounded, another scale
+        ("8/10") is not converted, and two numbers ("8 7", "80-90") are ambiguous.
     """
     lines = [stripped for line in text.splitlines() if (stripped := line.strip())]
     if not lines:
@@ -143,9 +143,9 @@ def parse_score(text: str) -> Judgement | ScoreReason:
 
 
 def judge_reply(reply: ChatReply) -> Judgement | ScoreReason:
-    """Read an engine's reply: its text, or what stands before the cut of a truncated one.
+    """Parse an engine's reply: its text, or the part of a truncated text that arrived.
 
-    A truncated answer counts when its first line is whole: only the reason was cut short then.
+    A truncated answer is valid if its first line is complete: only the reason was cut short.
     """
     if reply.text is not None:
         return parse_score(reply.text)

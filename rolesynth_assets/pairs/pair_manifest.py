@@ -1,4 +1,4 @@
-"""The manifest of a role set: its shards' pairs by digest, pinned to a Lance version."""
+"""The manifest of a role set: the digests of its shards' pairs, pinned to a Lance version."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def manifest_rows(store: StoreReader, role_set: str) -> pl.DataFrame:
-    """Return the rows of the warehouse table ``manifests``, one a shard, sorted by shard.
+    """Return the rows of the warehouse table ``manifests``, one per shard, sorted by shard.
 
     Raises:
         ValueError: the role set has no pairs.
@@ -51,10 +51,10 @@ def manifest_rows(store: StoreReader, role_set: str) -> pl.DataFrame:
 
 
 def pinned_version(manifest: pl.DataFrame, role_set: str) -> int:
-    """Return the Lance version of ``pairs`` that a role set's manifest tells of.
+    """Return the Lance version of ``pairs`` that a role set's manifest is pinned to.
 
     Args:
-        manifest: its rows of the warehouse table ``manifests``.
+        manifest: the role set's rows of the warehouse table ``manifests``.
         role_set: role set, for the message.
 
     Raises:
@@ -69,7 +69,7 @@ def pinned_version(manifest: pl.DataFrame, role_set: str) -> int:
 
 
 def multiplicity(pairs: pl.DataFrame) -> pl.DataFrame:
-    """Count the kept captions by role and length kind, and how many images have one.
+    """Count the kept captions, and the images that have one, by role and length kind.
 
     Args:
         pairs: rows of the ``pairs`` table: image_id, role, length, kept.
@@ -83,11 +83,11 @@ def multiplicity(pairs: pl.DataFrame) -> pl.DataFrame:
 
 
 def manifest_matches(stored: pl.DataFrame, tables: pl.DataFrame) -> CheckOutcome:
-    """Check that a manifest tells what the tables hold now.
+    """Check that a manifest matches the current tables.
 
     Args:
         stored: rows of ``manifests`` that were read for a training set.
-        tables: `manifest_rows` of the same role set, made afresh.
+        tables: newly made `manifest_rows` of the same role set.
     """
     columns = ["shard", "pairs_digest", "kept", "candidates", "images"]
     told = set(stored.select(columns).iter_rows())

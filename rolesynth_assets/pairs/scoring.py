@@ -1,7 +1,7 @@
-"""Scoring: a judge looks at every caption beside its image (paper, role-aware filter).
+"""Scoring of captions by a judge that sees the image (paper, role-aware filter).
 
-A shard and role set are brought up to date by joining wanted score ids against stored ones: missing
-scores are asked for, those of captions that are gone are removed, all others are left alone.
+A shard and role set are brought up to date by joining wanted score ids with the stored ones:
+missing scores are requested, scores of deleted captions are removed, all others are left alone.
 """
 
 from __future__ import annotations
@@ -32,20 +32,22 @@ MAX_DETAIL = 500
 
 @dataclass(frozen=True)
 class ScoreReport:
-    """What one scoring run did; the counts of rows add up to `captions`.
+    """The report of one scoring run; the counts of rows add up to `captions`.
 
     Attributes:
-        captions: captions with text, each of which has one row in the scores table now; those of
+        captions: captions with text, each of which now has one row in the scores table; those of
             images that were withdrawn during the run are left out.
-        made: rows asked of the judge in this run, answered or not.
-        recovered: rows made of replies that an earlier run had paid for and not stored.
-        current: rows that were there already.
-        reused: rows copied from another partition that asked the same.
-        removed: rows deleted, whose caption or judge is no longer wanted.
+        made: rows requested from the judge in this run, answered or not.
+        recovered: rows made from replies that an earlier run had paid for but not stored.
+        current: rows that already existed (cache hits).
+        reused: rows copied from another partition with the same request.
+        removed: deleted rows, whose caption or judge is no longer wanted.
         failed_in_passing: rows of the partition that the next run asks for again.
         reasons: rows of this run without a score, by reason.
-        neutralised: control tokens in captions and roles that this run's calls neutralised.
-        seconds: wall time.
+        prompt_tokens: tokens read by this run's calls.
+        completion_tokens: tokens written by this run's calls.
+        neutralised: control tokens in captions and roles, made harmless in this run's calls.
+        seconds: wall time of the run.
     """
 
     captions: int
@@ -64,7 +66,7 @@ class ScoreReport:
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """One caption to be judged; a shard has hundreds of thousands, so the prompt is not kept."""
+    """One caption to judge; a shard has hundreds of thousands, so the prompt is not kept."""
 
     score_id: str
     caption_id: str
@@ -75,7 +77,7 @@ class _Question:
 
     @property
     def key(self) -> str:
-        """The row's key and its request's."""
+        """The key of the row and of its request."""
         return self.score_id
 
 
@@ -92,23 +94,23 @@ async def write_scores(
 ) -> ScoreReport:
     """Bring the scores of one shard and role set up to date.
 
-    Only captions with text are judged. Every reply is in the journal when it arrives, so a run
-    that is killed repeats at most the calls that were in flight; a transient failure is asked again
-    by the next run. An image's requests go to the engine back to back; an image that is withdrawn
-    meanwhile is neither asked for any more nor written.
+    Only captions with text are judged. Every reply is written to the journal when it arrives, so a
+    run that continues a killed one repeats at most the calls that were in flight; the next run
+    retries transient failures. An image's requests are consecutive. If an image is withdrawn during
+    the run, no further scores are requested or written for it.
 
     Args:
         store: reads ``captions`` and ``images``, writes ``scores``.
         engine: the judge.
         shard: image shard, the first partition key.
         role_set: role set, the second partition key.
-        roles: the role set's roles, as the captions were written for.
+        roles: the role set's roles, for which the captions were written.
         micro_batch: scores in one commit of the table.
         run_id: recorded in every new row.
         progress: called with (scores done, scores wanted) at the start and after each reply.
 
     Raises:
-        ValueError: the partition has no captions, or captions of a role that is not in `roles`.
+        ValueError: the partition has no captions, or has captions of a role not in `roles`.
         RowRunError: the engine breaks its contract of one reply per request.
         EngineError: the engine can serve no request at all.
         JournalError: the journal cannot be written.
@@ -141,9 +143,9 @@ async def write_scores(
 
 
 def score_id(caption_id: str, judge_fingerprint: str, prompt: JudgePrompt, text: str) -> str:
-    """Identify a score by caption, judge, wording, and the very text the judge reads.
+    """Return the identity of a score: caption, judge, prompt, and the text that the judge reads.
 
-    The text is in it because a caption that is written again under the same id may differ: a
+    The text is included because a caption that is generated again under the same id may differ: a
     server's sampling is not bit-exact.
     """
     return digest("score", caption_id, judge_fingerprint, prompt.fingerprint, text)
@@ -156,7 +158,7 @@ def _questions(
     prompt: JudgePrompt,
     engine: ChatEngine,
 ) -> list[_Question]:
-    """What the judge must have answered, an image's captions back to back."""
+    """Return the questions for the judge, an image's captions one after the other."""
     columns = ["caption_id", "image_id", "role", "role_fingerprint", "length", "text"]
     captions = store.read("captions", partition, columns=columns).to_pylist()
     where = f"shard {partition['shard']!r}, role set {partition['role_set']!r}"
@@ -171,8 +173,8 @@ def _questions(
     }
     if strangers:
         raise ValueError(
-            f"{where}: the captions of {sorted(strangers)} were written for other roles than the "
-            "role set has now; materialize raw_captions again, then score"
+            f"{where}: the captions of {sorted(strangers)} were written for other roles than those "
+            "the role set has now; materialize raw_captions again, then score"
         )
     judge = engine.identity.fingerprint()
     questions = []
@@ -194,7 +196,7 @@ def _questions(
 
 
 def _score_rows(partition: Mapping[str, str], engine: ChatEngine, run_id: str) -> Rows[_Question]:
-    """Say how scores of one partition are asked for and stored."""
+    """Return the requests and the rows of one partition's scores."""
     prompt, identity = judge_prompt(), engine.identity
 
     def request(question: _Question, image: bytes) -> ChatRequest:

@@ -1,4 +1,4 @@
-"""Pictures of an R1 training: reward, KL and length by step, and accuracies beside each other."""
+"""Charts of R1: reward, KL and reply length of a training by step, and bars of accuracies."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def training_curves(log: Sequence[StepLog], *, title: str = "") -> bytes:
     """Draw reward with its two parts, KL from the untrained model, and reply length, by step.
 
     Args:
-        log: one row an optimiser step.
-        title: of the picture, such as recipe and seed.
+        log: one row per optimiser step.
+        title: title of the chart, such as recipe and seed.
 
     Returns:
         A PNG.

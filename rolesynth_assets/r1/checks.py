@@ -1,4 +1,4 @@
-"""Data-quality checks of R1 trainings; each can fail and shows value and threshold."""
+"""Data-quality checks of R1 trainings, each with a value and a threshold."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from rolesynth_assets.r1.benchmarks.definition import BenchmarkItem
 from rolesynth_assets.r1.data import TrainingItem
 from rolesynth_assets.r1.training.checkpoint import StepLog
 
-WINDOW_SHARE = 0.2  # of the steps, at each end, whose means are compared
+WINDOW_SHARE = 0.2  # share of the steps at each end whose means are compared
 MAX_EXAMPLES = 5
 
 
 def reward_finite(log: Sequence[StepLog]) -> CheckOutcome:
-    """Count the steps whose reward, loss or KL is NaN or infinite; none may be.
+    """Pass when no step has a reward, loss or KL that is NaN or infinite.
 
-    An untrained model has no step and passes.
+    An untrained model has no steps and passes.
     """
     bad = [
         row.step
@@ -37,14 +37,15 @@ def reward_finite(log: Sequence[StepLog]) -> CheckOutcome:
 
 
 def no_reward_hacking(log: Sequence[StepLog], max_fall: float = 0.02) -> CheckOutcome:
-    """Look for a policy that learns the form of an answer and forgets the answer.
+    """Pass unless the policy learned the form of an answer at the cost of right answers.
 
-    Means of the last fifth of the steps against those of the first fifth. It fails when the share
-    of well-formed replies rose while that of right answers fell by more than `max_fall`.
+    The means of the last fifth of the steps are compared with those of the first fifth. The check
+    fails if the share of well-formed replies rose and that of right answers fell by more than
+    `max_fall`.
 
     Args:
-        log: one row an optimiser step.
-        max_fall: fall of the accuracy that noise explains, 0 to 1.
+        log: one row per optimiser step.
+        max_fall: fall of the accuracy that is taken for noise, 0 to 1.
     """
     window = max(1, round(WINDOW_SHARE * len(log)))
     if len(log) < 2:
@@ -69,15 +70,15 @@ def no_reward_hacking(log: Sequence[StepLog], max_fall: float = 0.02) -> CheckOu
 def reload_reproduces(
     stored: Sequence[str], again: Sequence[str], min_share: float = 1.0
 ) -> CheckOutcome:
-    """Compare the replies a checkpoint was saved with to those it gives after loading.
+    """Pass when a loaded checkpoint gives the replies that were stored with it.
 
     Args:
-        stored: as `train.reload_replies` returns them.
-        again: likewise.
-        min_share: share of replies that must be equal to the last letter.
+        stored: stored replies, as `rollouts.reload_replies` returns them.
+        again: new replies, as `rollouts.reload_replies` returns them.
+        min_share: share of replies that must be exactly equal.
 
     Raises:
-        ValueError: the two differ in number.
+        ValueError: the numbers of replies differ.
     """
     pairs = list(zip(stored, again, strict=True))
     equal = sum(one == other for one, other in pairs)
@@ -95,13 +96,13 @@ def reload_reproduces(
 def no_benchmark_problem(
     items: Sequence[TrainingItem], benchmarks: Mapping[str, Sequence[BenchmarkItem]]
 ) -> CheckOutcome:
-    """Check that no image of a benchmark is trained on, by the sha256 of its decoded pixels.
+    """Pass when no training image is a benchmark's, by the sha256 of the decoded pixels.
 
-    A re-encoded copy is found, a scaled one is not.
+    A losslessly re-encoded copy is found; a scaled one is not.
 
     Args:
         items: the training questions.
-        benchmarks: items of each benchmark at hand, by its name.
+        benchmarks: items of each available benchmark, by its name.
     """
     ours: dict[str, list[str]] = {}
     for item in items:

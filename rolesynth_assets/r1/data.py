@@ -1,4 +1,4 @@
-"""What a policy is trained on: gradable questions with an image, from `problems` or `seeds`."""
+"""The training data of a policy: gradable questions with an image, from `problems` or `seeds`."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ class QuestionDropReason(StrEnum):
     """A seed without an image, or with several."""
     UNREADABLE_IMAGE = "unreadable_image"
     UNGRADABLE = "ungradable"
-    """The reward does not recognise the reference itself."""
+    """The reward does not accept the reference itself."""
 
 
 @dataclass(frozen=True)
 class TrainingItem:
-    """One question that rollouts are drawn for.
+    """One question for which rollouts are sampled.
 
     Attributes:
         item_id: id of the problem or the seed.
-        domain: partition it comes from.
-        question: what the policy reads, options included.
-        answer: the reference, which the reward recognises.
+        domain: partition that it comes from.
+        question: the text that the policy reads, options included.
+        answer: the reference, which the reward accepts.
         task_type: how it is answered.
-        image: encoded, decodes.
+        image: the encoded image, which can be decoded.
     """
 
     item_id: str
@@ -66,7 +66,7 @@ class TrainingItem:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The items of a training, ordered by id, and how many rows were dropped for which reason."""
+    """The items of a training, ordered by id, and the number of dropped rows by reason."""
 
     items: tuple[TrainingItem, ...]
     dropped: Mapping[str, int]
@@ -83,20 +83,21 @@ class TrainingData:
 
     @property
     def domains(self) -> dict[str, int]:
-        """Items by domain."""
+        """Number of items by domain."""
         return dict(sorted(Counter(item.domain for item in self.items).items()))
 
 
 NO_DATA = TrainingData((), {})
-"""What a recipe with ``training: none`` is trained on."""
+"""The training data of a recipe with ``training: none``."""
 
 
 def problem_data(rows: pa.Table) -> TrainingData:
-    """Take the kept synthetic problems.
+    """Return the training data of the kept synthetic problems.
 
     Args:
-        rows: of table `problems`, with the columns problem_id, domain, question, answer, task_type,
-            image and kept; rows that are not kept are passed over, their reason stands there.
+        rows: rows of the table `problems` with the columns problem_id, domain, question, answer,
+            task_type, image and kept. Rows that are not kept are skipped and not counted as
+            dropped, because the table has their reason.
     """
     from pyarrow import compute as pc
 
@@ -109,12 +110,13 @@ def problem_data(rows: pa.Table) -> TrainingData:
 
 
 def seed_data(rows: pa.Table) -> TrainingData:
-    """Take the seeds that have an answer and one image.
+    """Return the training data of the seeds that have an answer and one image.
 
-    A seed is multiple choice when its question lists options and its answer names one of them.
+    A seed is multiple choice if its question lists options and its answer names one of them.
 
     Args:
-        rows: of table `seeds`, with the columns seed_id, domain, problem, answer and images.
+        rows: rows of the table `seeds` with the columns seed_id, domain, problem, answer and
+            images.
     """
     return _selected(
         (row["seed_id"], row["domain"], question, row["answer"], _kind(question, row["answer"]),
@@ -127,12 +129,12 @@ def seed_data(rows: pa.Table) -> TrainingData:
 def to_dataset(items: Sequence[TrainingItem], policy: Policy, batch: int) -> Dataset:
     """Return the items as TRL reads them: prompt (conversation), image, and the reward's columns.
 
-    Fewer items than a step's questions are repeated until they fill one, since TRL leaves an
-    incomplete step out.
+    If there are fewer items than questions in a step, they are repeated until they fill one, since
+    TRL skips an incomplete step.
 
     Args:
-        items: at least one.
-        policy: prepares the images.
+        items: the items, at least one.
+        policy: the policy, which prepares the images.
         batch: questions of one optimiser step.
     """
     from datasets import Dataset, Features, Image, Value
@@ -159,7 +161,7 @@ def to_dataset(items: Sequence[TrainingItem], policy: Policy, batch: int) -> Dat
 
 
 def prompt(question: str) -> list[dict[str, Any]]:
-    """Return the conversation a policy reads; TRL puts the image before the question.
+    """Return the conversation that a policy reads; TRL puts the image before the question.
 
     The trainer tokenizes it, so the question is in neutral form (`control_tokens`).
     """
@@ -214,12 +216,12 @@ def _checked(
 
 @dataclass(frozen=True)
 class StoredData:
-    """What a policy is trained on, and the images behind it.
+    """The training data of a policy, and the ids of its images.
 
     Attributes:
         data: the questions.
-        image_ids: sha256 of the stored bytes of each question's image, in the questions' order; a
-            question's own image is brought to plain RGB and may have other bytes.
+        image_ids: sha256 of the stored bytes of each question's image, in the questions' order; the
+            image in a question is converted to plain RGB and may have other bytes.
     """
 
     data: TrainingData
@@ -227,11 +229,11 @@ class StoredData:
 
 
 def stored_data(store: StoreReader, training: Training) -> StoredData:
-    """Read what a kind of training uses, of all domains.
+    """Read the data of a kind of training from all domains.
 
     Args:
         store: the Lance tables.
-        training: which rows are taken.
+        training: the kind of training, which selects the rows.
     """
     if training is Training.NONE:
         return StoredData(NO_DATA, ())
@@ -245,7 +247,7 @@ def stored_data(store: StoreReader, training: Training) -> StoredData:
 
 
 def _of_empty_contexts(rows: pa.Table, store: StoreReader) -> pa.Table:
-    """Leave out the rounds whose writers had a context of any seed before them."""
+    """Leave out the rounds whose writers read a non-empty context of any seed."""
     contexts = store.read("contexts", columns=["domain", "round", "before"]).to_pylist()
     optimised = {(c["domain"], c["round"]) for c in contexts if c["before"]}
     places = zip(rows["domain"].to_pylist(), rows["round"].to_pylist(), strict=True)

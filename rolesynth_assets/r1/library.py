@@ -1,4 +1,4 @@
-"""YAML files of R1: the shipped recipes and held-out benchmarks, and a user's own."""
+"""Reading of the YAML files of R1: shipped recipes and held-out benchmarks, and a user's own."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _BENCHMARKS = YamlLibrary(
 
 
 def load_r1_recipes(extra_dir: Path | None = None) -> dict[str, R1Recipe]:
-    """Read the shipped recipes, then those of a user's folder, which win by name.
+    """Read the shipped recipes, then those of a user's folder, which replace shipped ones.
 
     Args:
         extra_dir: ``<project>/r1_recipes``; None or a folder that does not exist adds nothing.
@@ -46,8 +46,8 @@ def load_r1_recipes(extra_dir: Path | None = None) -> dict[str, R1Recipe]:
         Recipes by name, in alphabetical order.
 
     Raises:
-        R1FileError: a file is no valid recipe, two files of one folder share a name, or a recipe's
-            baseline does not exist.
+        R1FileError: a file is not a valid recipe, two files of one folder share a name, or a
+            recipe's baseline does not exist.
     """
     return _RECIPES.load(extra_dir)
 
@@ -59,6 +59,6 @@ def load_r1_benchmarks(extra_dir: Path | None = None) -> dict[str, R1Benchmark]:
         Benchmarks by name, in alphabetical order.
 
     Raises:
-        R1FileError: a file is no valid benchmark, or two files of one folder share a name.
+        R1FileError: a file is not a valid benchmark, or two files of one folder share a name.
     """
     return _BENCHMARKS.load(extra_dir)

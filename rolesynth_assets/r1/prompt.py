@@ -1,4 +1,4 @@
-"""The prompt of a policy, as it is trained and as it is scored."""
+"""The system prompt of a policy in training and in evaluation."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from importlib import resources
 
 @cache
 def system_prompt() -> str:
-    """Return what every policy is told before a question; the question alone is the user's text."""
+    """Return the system text of every policy; the user text is the question alone."""
     path = resources.files("rolesynth_assets.r1") / "templates" / "system.txt"
     return path.read_text("utf-8").strip()

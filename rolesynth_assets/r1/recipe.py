@@ -1,4 +1,4 @@
-"""An R1 recipe: everything that turns problems into one policy, as a value read from YAML."""
+"""An R1 recipe: the settings that turn problems into a policy, as a value read from YAML."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from rolesynth_assets.store.digests import digest
 from rolesynth_assets.training_recipes import TrainingRecipe
 
 NANO = "rolesynth-nano"
-"""The model name that stands for the package's nano MLLM, a stand-in for Qwen2.5-VL."""
+"""The model name of the package's nano MLLM, a stand-in for Qwen2.5-VL."""
 
 
 class Training(StrEnum):
-    """What a policy is trained on."""
+    """The training data of a policy."""
 
     NONE = "none"
-    """Nothing: the model as it comes, to compare with."""
+    """None: the untrained model, for comparison."""
     SYNTHETIC = "synthetic"
     """Accepted synthetic problems (MMSynthetic)."""
     SEEDS_ONLY = "seeds_only"
-    """The seeds that the problems were made from, where they have an answer."""
+    """The seeds from which the problems were made, if they have an answer."""
     SYNTHETIC_WITHOUT_CONTEXT_OPTIMISATION = "synthetic_without_context_optimisation"
     """Accepted synthetic problems of rounds that ran with an empty context throughout."""
 
 
 class Rollouts(StrEnum):
-    """What draws the rollouts."""
+    """The engine that samples the rollouts."""
 
     OFF = "off"
-    """The policy itself, through transformers; the only way on a CPU."""
+    """The policy itself, through transformers; the only choice on a CPU."""
     COLOCATE = "colocate"
     """vLLM in the training process, on the same GPUs."""
     SERVER = "server"
@@ -45,16 +45,16 @@ class R1Recipe(TrainingRecipe):
 
     Attributes:
         model: ``rolesynth-nano``, a local folder or a Hugging Face model id.
-        revision: of a Hugging Face model.
-        training: what is trained on.
+        revision: revision of a Hugging Face model.
+        training: the training data.
         generations: rollouts of one question (G of GRPO).
-        batch: questions of one optimiser step; it sees batch x generations rollouts.
+        batch: questions of one optimiser step, which uses batch x generations rollouts.
         micro_batch: rollouts in one forward pass of one device.
-        temperature: of the rollouts.
-        learning_rate: of AdamW, constant.
-        beta: weight of the KL divergence from the untrained model; 0 leaves the model out.
-        max_completion_tokens: longest reply.
-        steps: optimiser steps; give this or ``epochs``.
+        temperature: sampling temperature of the rollouts.
+        learning_rate: constant learning rate of AdamW.
+        beta: weight of the KL divergence from the untrained model; 0 does without that model.
+        max_completion_tokens: largest number of tokens of a reply.
+        steps: number of optimiser steps; give this or ``epochs``.
         epochs: passes over the problems.
         save_every: optimiser steps between two saved states that a killed run goes on from.
         vllm: what draws the rollouts.
@@ -101,7 +101,7 @@ class R1Recipe(TrainingRecipe):
 
     @property
     def rollouts(self) -> int:
-        """Rollouts of one optimiser step."""
+        """Number of rollouts in one optimiser step."""
         return self.batch * self.generations
 
     @property
@@ -113,8 +113,8 @@ class R1Recipe(TrainingRecipe):
     def digest(self) -> str:
         """64 hex characters that change when the training may change.
 
-        The name, the description, the list of seeds, the baseline and how often a state is saved
-        are no part of it; the weights of the rewards are.
+        The name, the description, the list of seeds, the baseline, the interval of saved states and
+        vLLM's share of memory are not part of it; the weights of the rewards are.
         """
         labels = {"name", "description", "seeds", "baseline", "save_every", "vllm_memory"}
         values = json.dumps(self.model_dump(mode="json", exclude=labels), sort_keys=True)

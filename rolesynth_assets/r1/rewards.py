@@ -1,6 +1,6 @@
 r"""The rewards of R1-SyntheticVL: 0.9 for the right answer, 0.1 for the form of the reply.
 
-The form is ``<think>...</think>`` and then one answer in ``\boxed{}``. `accuracy_reward` and
+The form is ``<think>...</think>`` followed by one answer in ``\boxed{}``. `accuracy_reward` and
 `format_reward` have the signature that TRL's `GRPOTrainer` calls.
 """
 
@@ -21,20 +21,20 @@ FORMAT_WEIGHT = 0.1
 _FORM = re.compile(r"\s*<think>(?P<thought>.*?)</think>(?P<rest>.*)", re.DOTALL)
 
 Message = dict[str, Any]
-"""One turn of a conversation, as TRL hands it over: role and content."""
+"""One turn of a conversation, as TRL passes it: role and content."""
 
 
 def is_right(reply: str, solution: str, task_type: TaskType, question: str) -> bool:
-    """Whether the boxed answer of a reply equals the reference, by rules alone.
+    """Return whether the boxed answer of a reply equals the reference, by rules alone.
 
-    What the rules cannot tell counts as wrong: a reward must not be won by vagueness.
+    If the rules cannot decide, the answer counts as wrong: a vague answer must not get a reward.
     """
     answer = boxed_answer(reply)
     return answer is not None and equal_by_rule(solution, answer, task_type, question) is True
 
 
 def is_well_formed(reply: str) -> bool:
-    r"""Whether a reply thinks once, says something while it thinks, and then boxes one answer."""
+    r"""Return whether a reply has one non-empty thinking block and then one boxed answer."""
     if len(reply) > MAX_CHARS:
         return False
     match = _FORM.fullmatch(reply)
@@ -47,7 +47,7 @@ def is_well_formed(reply: str) -> bool:
 
 
 def is_gradable(answer: str, task_type: TaskType, question: str) -> bool:
-    r"""Whether the reward recognises the reference itself when a policy boxes it."""
+    r"""Return whether the reward accepts the reference itself as a boxed answer."""
     return is_right(f"\\boxed{{{answer}}}", answer, task_type, question)
 
 
@@ -62,9 +62,9 @@ def accuracy_reward(
 
     Args:
         completions: conversations of one assistant turn.
-        solution: reference answers, one a completion.
-        task_type: `TaskType` values.
-        question: the questions, which hold the options.
+        solution: reference answers, one per completion.
+        task_type: `TaskType` values, one per completion.
+        question: the questions with their options, one per completion.
     """
     rows = zip(completions, solution, task_type, question, strict=True)
     return [
@@ -74,11 +74,11 @@ def accuracy_reward(
 
 
 def format_reward(completions: Sequence[Sequence[Message]], **_: Any) -> list[float]:
-    """Return 1 for every completion that has the form asked for, 0 for the others."""
+    """Return 1 for every completion of the requested form, 0 for the others."""
     return [float(is_well_formed(turns[-1]["content"])) for turns in completions]
 
 
 def total_reward(reply: str, solution: str, task_type: TaskType, question: str) -> float:
-    """Return the weighted sum that the policy is trained on, 0 to 1."""
+    """Return the weighted sum of both rewards that the policy is trained on, 0 to 1."""
     right = is_right(reply, solution, task_type, question)
     return ACCURACY_WEIGHT * right + FORMAT_WEIGHT * is_well_formed(reply)

@@ -8,9 +8,10 @@ from rolesynth_assets.check_outcome import CheckOutcome
 from rolesynth_assets.roles.role import LengthKind, Role
 
 MAX_OVERLAP = 0.8
-"""Two roles whose duties share more than this of their words are taken for the same role."""
+"""Two roles count as the same role if their responsibilities share more of their words than this.
+"""
 MAX_PROMPT_WORDS = 120
-"""Twice the shipped prompts' length; longer ones crowd small models' contexts."""
+"""Twice the length of the shipped prompts; longer prompts fill the context of small models."""
 
 
 def roles_distinct(roles: Sequence[Role], max_overlap: float = MAX_OVERLAP) -> CheckOutcome:
@@ -42,7 +43,7 @@ def role_count(roles: Sequence[Role], expected: int) -> CheckOutcome:
         passed=len(roles) == expected,
         value=len(roles),
         threshold=expected,
-        description=f"{len(roles)} roles of {expected} asked for",
+        description=f"{len(roles)} roles of {expected} requested",
         metadata={"roles": [role.name for role in roles]},
     )
 

@@ -1,11 +1,11 @@
-"""Roles from a dialogue with a language model (paper, role design).
+"""Generation of roles in a dialogue with a language model (paper, role design).
 
-Phase 1 asks for candidate roles, phase 2 refines them over some rounds (two in the paper) into
+Phase 1 asks for candidate roles; phase 2 refines them over some rounds (two in the paper) into
 records {name, expertise, responsibilities}.
 
 Every step is one text-only `ChatRequest` to the engine, with `system` = `SYSTEM`, no images and all
 earlier steps in `history` as user / assistant turns. For a role set named `generated` with its
-shipped settings (8 candidates, 5 roles, 2 rounds) the requests are, in this order:
+shipped settings (8 candidates, 5 roles, 2 rounds), the requests are, in this order:
 
 | key                        | prompt begins with        | history | answer                        |
 |----------------------------|---------------------------|---------|-------------------------------|
@@ -14,11 +14,11 @@ shipped settings (8 candidates, 5 roles, 2 rounds) the requests are, in this ord
 | `roles/generated/refine-2` | `Phase 2, round 2 of 2.`  | 4 turns | JSON list of 5 records        |
 | `roles/generated/repair`   | `Your answer is unusable` | 6 turns | JSON list of 5 records        |
 
-`repair` is sent only when the last answer is no valid list, and only once. A record is
+`repair` is sent only if the last answer is not a valid list, and only once. A record is
 `{"name": "...", "expertise": "...", "responsibilities": "..."}` with bounds in words: name 6,
 expertise 24, responsibilities 45 (the prompt asks for fewer). Text or a code fence around the list
-is ignored, and so are records beyond the number asked for. Each request's seed is
-`seed_from("roles", role set, step)`, the step being the last part of the key.
+is ignored, and so are records beyond the requested number. Each request's seed is
+`seed_from("roles", role set, step)`, where the step is the last part of the key.
 """
 
 import json
@@ -34,7 +34,7 @@ from rolesynth_assets.store.digests import seed_from
 
 SYSTEM = "You design expert roles for people who describe images."
 MAX_ANSWER_CHARS = 20_000
-MAX_BRACKETS = 50  # places where the list may begin: a bound on parsing hostile answers
+MAX_BRACKETS = 50  # positions where the list may begin; bounds the parsing of hostile answers
 MAX_WORDS = {"name": 6, "expertise": 24, "responsibilities": 45}
 
 _PROPOSE = (
@@ -54,19 +54,19 @@ _REPAIR = "Your answer is unusable: {problem} " + _RECORDS
 
 
 class RoleGenerationError(RuntimeError):
-    """The dialogue ended without usable roles; the message says at which step and why."""
+    """The dialogue ended without usable roles; the message names the step and the cause."""
 
 
 @dataclass(frozen=True)
 class RoleDialogue:
-    """What a role dialogue made, and what it took.
+    """The roles that a dialogue made, and its cost.
 
     Attributes:
         roles: the roles, bound to their set's templates.
-        turns: the whole dialogue, user and assistant in turn.
+        turns: the whole dialogue, user and assistant alternating.
         generator: model and revision, for the `generator` column.
-        rounds: refinement rounds, a repair not counted.
-        repaired: whether the last answer had to be asked for again.
+        rounds: refinement rounds, without a repair.
+        repaired: whether the last answer had to be requested again.
         prompt_tokens: tokens read over all calls.
         completion_tokens: tokens written over all calls.
         seconds: wall time.
@@ -125,7 +125,7 @@ class _Dialogue:
         if len(replies) != 1 or replies[0].key != request.key:
             raise RoleGenerationError(
                 f"role set {self.role_set!r}: the engine answered request {request.key} with the "
-                f"keys {[reply.key for reply in replies]}; one reply with that key was due"
+                f"keys {[reply.key for reply in replies]}; one reply with that key was expected"
             )
         return replies[0]
 
@@ -139,7 +139,7 @@ async def propose_roles(engine: ChatEngine, role_set: RoleSet) -> RoleDialogue:
 
     Raises:
         RoleGenerationError: a step has no text, or the records stay unusable after one repair.
-        ValueError: the set has written roles and needs no dialogue.
+        ValueError: the set has hand-written roles and needs no dialogue.
     """
     spec = role_set.generate
     if spec is None:
@@ -179,7 +179,7 @@ async def _records_or_repair(
         raise RoleGenerationError(
             f"role set {dialogue.role_set!r}: {dialogue.engine.identity.model} gave no usable "
             f"roles, and none after a repair: {error} Its last answer begins: {answer[:200]!r}. "
-            "Take another model, or write the roles by hand"
+            "Use another model, or write the roles by hand"
         ) from error
 
 
@@ -188,11 +188,11 @@ def parse_records(answer: str, count: int) -> list[RoleRecord]:
 
     Args:
         answer: text with a JSON list of records in it.
-        count: how many records are due; further ones are left out.
+        count: number of records wanted; further ones are left out.
 
     Raises:
-        ValueError: no list, too few records, a broken or overlong field, two equal names. The
-            message is one sentence that a model can act on.
+        ValueError: the answer has no list, too few records, a broken or overlong field, or two
+            equal names. The message is one sentence that a model can act on.
     """
     items = _first_list_of_objects(answer)
     if items is None:

@@ -1,4 +1,4 @@
-"""Reading role sets: the shipped YAML files, and a user's own folder beside them."""
+"""Reading of role sets from the shipped YAML files and from a user's own folder."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ _FILES = YamlLibrary(
 
 
 def load_role_sets(extra_dir: Path | None = None) -> dict[str, RoleSet]:
-    """Return all role sets by name: the shipped ones, then those of a user's folder.
+    """Return all role sets by name: the shipped ones, then those in a user's folder.
 
     A user's file replaces a shipped set of the same name.
 
@@ -32,7 +32,7 @@ def load_role_sets(extra_dir: Path | None = None) -> dict[str, RoleSet]:
         extra_dir: folder with `*.yaml` or `*.yml` files; a folder that does not exist adds nothing.
 
     Raises:
-        RoleSetError: a file is no valid role set, or two files of one folder share a name.
+        RoleSetError: a file is not a valid role set, or two files of one folder share a name.
     """
     return _FILES.load(extra_dir)
 
@@ -41,7 +41,7 @@ def load_role_set(path: Path) -> RoleSet:
     """Read one YAML file.
 
     Raises:
-        RoleSetError: the file is missing, is no YAML, or breaks the schema; every broken field is
-            named.
+        RoleSetError: the file is missing, is not YAML, or breaks the schema; the message names
+            every broken field.
     """
     return _FILES.read(path)

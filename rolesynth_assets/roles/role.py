@@ -1,4 +1,4 @@
-"""A role: who looks at an image, and the words that ask for a caption in that role."""
+"""A role that describes images, and the prompts that ask for a caption in that role."""
 
 from enum import StrEnum
 from string import Formatter
@@ -9,7 +9,7 @@ from rolesynth_assets.store.digests import digest
 from rolesynth_assets.yaml_files import FrozenModel
 
 PLACEHOLDERS = ("name", "expertise", "responsibilities")
-"""What a prompt template may mention, in curly brackets."""
+"""Names that a prompt template may use in curly brackets."""
 
 
 class LengthKind(StrEnum):
@@ -70,7 +70,7 @@ class Role(RoleRecord):
 
     @property
     def fingerprint(self) -> str:
-        """The role's identity: a sha256 hex digest over every word the model reads."""
+        """The role's identity: a sha256 hex digest over every word that the model reads."""
         return digest(
             self.name,
             self.expertise,

@@ -1,4 +1,4 @@
-"""A role set: the roles that caption every image, how they are asked, and what is kept."""
+"""A role set: the roles that caption every image, their prompts, and the filter policy."""
 
 import json
 from collections import Counter
@@ -20,7 +20,7 @@ class FilterPolicy(RoleModel):
     keep: float | None = Field(default=None, gt=0, le=1)
     """Share of scored captions to keep; None means 1 / number of roles."""
     floor_per_image: int = Field(default=0, ge=0)
-    """Captions of an image (and length kind) kept even below the cut."""
+    """Number of captions per image and length kind that are kept even below the cut."""
     per_length: bool = True
     """One cut for each length kind, or one for both together."""
 
@@ -32,7 +32,7 @@ class GenerateSpec(RoleModel):
     candidates: int = Field(default=8, ge=1, le=MAX_ROLES)
     """Roles proposed in phase 1."""
     count: int = Field(default=5, ge=1, le=MAX_ROLES)
-    """Roles that phase 2 ends with."""
+    """Roles left after phase 2."""
     rounds: int = Field(default=2, ge=1, le=5)
     """Refinement rounds of phase 2."""
     temperature: float = Field(default=0.7, ge=0, le=2)
@@ -76,7 +76,7 @@ class RoleSet(RoleModel, NamedModel):
 
     @property
     def role_count(self) -> int:
-        """How many roles caption each image."""
+        """Number of roles that caption each image."""
         return self.generate.count if self.generate else len(self.roles)
 
     @property

@@ -1,4 +1,4 @@
-"""Roles as rows of the `roles` table, and back."""
+"""Conversion of roles to rows of the `roles` table, and back."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ def role_rows(role_set: str, roles: Sequence[Role], generator: str = WRITTEN_BY_
     """Return one row per role in the schema of the `roles` table, in the given order.
 
     Args:
-        role_set: the partition the rows belong to.
+        role_set: the partition that the rows belong to.
         roles: the set's roles; `ordinal` counts them from 0.
         generator: the model whose dialogue made them, or `WRITTEN_BY_HAND`.
     """

@@ -1,7 +1,8 @@
-"""What stands before the Dagster webserver: only its own pages may ask it for anything.
+"""The guard in front of the Dagster webserver, which accepts requests from its own pages only.
 
-The webserver has no log-in, runs code by request and takes a mutation in the address of a GET. So a
-picture in a text, or a page of another site in the same browser, could start runs or wipe history.
+The webserver has no log-in, runs code on request and accepts a mutation in the URL of a GET. So a
+picture in a text, or a page of another site in the same browser, could start runs or delete the
+history.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 GRAPHQL = "/graphql"
 REFUSED_PATHS = ("/notebook", "/dagit")
-"""Show any notebook file as HTML; nothing here has one."""
+"""Paths that show any notebook file as HTML; this project has no notebooks."""
 READING = ("GET", "HEAD")
 _SAME = ("same-origin", "none")  # none: typed into the address bar
 POLICY = "; ".join(
@@ -43,12 +44,13 @@ HEADERS = {
 
 
 class Guard:
-    """ASGI middleware that refuses requests of other origins, and sends a strict policy.
+    """ASGI middleware that refuses requests of other origins and sends a strict policy.
 
     Args:
         app: the webserver.
         origins: addresses under which the pages are opened, such as ``http://127.0.0.1:3000``. A
-            request must name one's host and, where a browser names an origin, that very origin.
+            request must name the host of one of them. If the browser sends an origin, it must be
+            one of them, too.
     """
 
     def __init__(self, app: ASGIApp, origins: Iterable[str]) -> None:
@@ -57,7 +59,7 @@ class Guard:
         self._hosts = frozenset(urlsplit(origin).netloc for origin in self._origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or refuse it with one line."""
+        """Pass a request on, or refuse it with a one-line response."""
         if scope["type"] == "websocket":
             if self._foreign(scope):
                 await send({"type": "websocket.close", "code": 1008})
@@ -88,7 +90,7 @@ class Guard:
         return None
 
     def _foreign(self, scope: Scope) -> str:
-        """Return why a request does not come from a page of ours, or nothing."""
+        """Return why a request is not from the UI's own pages; empty if it is."""
         headers = Headers(scope=scope)
         if headers.get("host", "").lower() not in self._hosts:
             return (
@@ -105,7 +107,7 @@ class Guard:
 
 
 def _is_link(scope: Scope, headers: Headers) -> bool:
-    """Tell whether somebody followed a link: a page opens, and nothing is done by that."""
+    """Return whether a request comes from a followed link, which opens a page and does no more."""
     opens = (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest"))
     return scope.get("method") == "GET" and opens == ("navigate", "document")
 
@@ -114,7 +116,8 @@ def _with_headers(send: Send) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            headers.append("Content-Security-Policy", POLICY)  # beside the webserver's: both hold
+            # added to the webserver's own policy: a browser enforces both
+            headers.append("Content-Security-Policy", POLICY)
             headers.update(HEADERS)
         await send(message)
 

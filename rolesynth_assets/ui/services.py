@@ -1,6 +1,6 @@
-"""The processes behind the UI: a code server, the webserver and the daemon, ended together.
+"""The processes of the UI: a code server, the webserver and the daemon, which end together.
 
-Each runs with Python's safe path: no module of the current folder is imported, whatever its name.
+Each runs with Python's safe path, so that no module of the current folder is ever imported.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rolesynth_assets.ui import watchdog
 
 DEFINITIONS = "rolesynth_assets.definitions"
 START_S = 600.0
-"""How long the code server may take to answer; a machine whose cores are all busy is slow."""
+"""Seconds that the code server may take to answer; it is slow if all cores are busy."""
 LOOK_S = 1.0
 _WORKSPACE = """\
 load_from:
@@ -32,7 +32,7 @@ load_from:
 
 
 class Services:
-    """Processes that are started one after the other and end together, this one's end included."""
+    """Processes that are started one by one and end together, also when this process ends."""
 
     def __init__(self) -> None:
         self._stop = threading.Event()
@@ -58,7 +58,11 @@ class Services:
         self._watchdog.stdin.flush()
 
     def wait_for(self, socket: Path) -> bool:
-        """Wait until the code server on a socket answers; False where something ended before."""
+        """Wait until the code server on a socket answers.
+
+        Returns:
+            False if a process ended, a signal arrived, or `START_S` passed before the answer.
+        """
         until = time.monotonic() + START_S
         while time.monotonic() < until and not self._over():
             if socket.exists() and _serves(socket):
@@ -67,12 +71,12 @@ class Services:
         return False
 
     def wait(self) -> None:
-        """Wait until a signal asks for the end, or until one of the processes ends."""
+        """Wait until a signal arrives or one of the processes ends."""
         while not self._over():
             self._stop.wait(LOOK_S)
 
     def end(self) -> str:
-        """End all of them; return which one had ended by itself, or nothing."""
+        """End all processes; return the name of one that had ended by itself, or an empty text."""
         gone = [n for n, process in self._running.items() if process.poll() is not None]
         asked = self._stop.is_set()
         for process in self._running.values():
@@ -90,7 +94,7 @@ def serve(port: int, origins: Sequence[str]) -> str:
     """Run the UI until a signal ends it.
 
     Args:
-        port: on the loopback.
+        port: port on the loopback interface.
         origins: further addresses under which a proxy shows the pages.
 
     Returns:
@@ -115,7 +119,7 @@ def serve(port: int, origins: Sequence[str]) -> str:
 
 
 def _code_server(socket: Path) -> list[str]:
-    # Dagster puts the working directory on the path of modules, by default the current folder
+    # Dagster adds the working directory, by default the current folder, to the module search path
     ours = str(Path(rolesynth_assets.__file__).parents[1])
     start = ["-m", "dagster", "code-server", "start", "--socket", str(socket)]
     pointer = ["-m", DEFINITIONS, "-d", ours, "--location-name", DEFINITIONS]

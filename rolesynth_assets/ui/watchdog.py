@@ -1,7 +1,7 @@
-"""Ends the UI's processes when the one that started them is gone, however it went.
+"""A watchdog that ends the UI's processes when the process that started them is gone.
 
-`python -m` of this module reads ids of process groups from its standard input, a line each. The end
-of that input is the end of the starter: a `kill -9` cannot prevent it.
+`python -m` of this module reads ids of process groups from its standard input, one per line. The
+input ends when the starting process ends, even after a `kill -9`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import time
 from collections.abc import Iterable
 
 GRACE_S = 10.0
-"""How long a group may take to end by itself before it is killed."""
+"""Seconds that a group may take to end by itself before it is killed."""
 
 
 def end_groups(groups: Iterable[int], grace_s: float = GRACE_S) -> None:
-    """End process groups: by SIGTERM, and those that are left after `grace_s` by SIGKILL."""
+    """End process groups by SIGTERM, and those left after `grace_s` seconds by SIGKILL."""
     left = _signal(groups, signal.SIGTERM)
     until = time.monotonic() + grace_s
     while left and time.monotonic() < until:
@@ -27,7 +27,7 @@ def end_groups(groups: Iterable[int], grace_s: float = GRACE_S) -> None:
 
 
 def _signal(groups: Iterable[int], number: int) -> list[int]:
-    """Send a signal to each group; return those that there are."""
+    """Send a signal to each group; return the groups that exist."""
     found = []
     for group in groups:
         try:

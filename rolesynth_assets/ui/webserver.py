@@ -16,9 +16,9 @@ from rolesynth_assets.ui.guard import Guard
 
 HOST = "127.0.0.1"
 POLL_MS = 2000
-"""How often a page asks for news, as in `dagster dev`."""
+"""Milliseconds between two polls of a page, as in `dagster dev`."""
 GRACE_S = 5
-"""How long open web sockets may delay the end."""
+"""Seconds by which open web sockets may delay the shutdown."""
 
 
 def local_origins(port: int) -> list[str]:
@@ -30,9 +30,9 @@ def serve(port: int, workspace: str, origins: Sequence[str]) -> None:
     """Serve the pages until a signal ends it.
 
     Args:
-        port: on the loopback.
+        port: port on the loopback interface.
         workspace: YAML file that names the code server.
-        origins: further addresses, of a proxy.
+        origins: further addresses under which a proxy shows the pages.
     """
     with dg.DagsterInstance.get() as instance:
         instance.optimize_for_webserver(DEFAULT_DB_STATEMENT_TIMEOUT, DEFAULT_POOL_RECYCLE, 20)

@@ -1,4 +1,4 @@
-"""A collective: the members that write problems and judge them, as a value read from YAML."""
+"""The collective of members that write and judge problems, as a value read from YAML."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rolesynth_assets.yaml_files import FrozenModel, NamedModel, YamlLibrary
 
 SHIPPED = Path(__file__).parent / "shipped"
 NOBODY = "none"
-"""Name that switches the equaliser off, so no member may have it."""
+"""Name that switches the equaliser off; no member may have it."""
 MOST_ROUNDS = 10
 """A seed goes through at most ten rounds (CADS, context optimisation)."""
 
@@ -30,10 +30,10 @@ class ExtraChecks(FrozenModel):
     """Checks beyond C, each reported apart from it and off unless asked for.
 
     Attributes:
-        text_only_leak: a judge that is not shown the image reaches the reference all the same.
-        suspect_label: a majority of judges agrees on one answer that is not the reference.
-        copied_numbers: the numbers are those of the seed.
-        duplicates: question, answer and image are nearly those of an earlier problem.
+        text_only_leak: whether a judge reaches the reference without the image.
+        suspect_label: whether a majority of judges agrees on one answer that is not the reference.
+        copied_numbers: whether all numbers are those of the seed.
+        duplicates: whether question, answer and image are nearly those of an earlier problem.
         exclude_writer: C without the writer's own verdict.
     """
 
@@ -53,16 +53,16 @@ class Collective(NamedModel):
 
     Attributes:
         name: key of the collective.
-        members: distinct models.
-        writers: members that write candidates, in the order of the deal.
-        judges: members that answer every candidate; K of them.
+        members: the members, which are distinct models.
+        writers: members that write candidates, in the order in which candidates are dealt.
+        judges: the K members that answer every candidate.
         optimiser: member that reflects on hard samples and rewrites the context.
-        equaliser: member that settles whether two answers are equal where rules cannot; None when
+        equaliser: member that decides whether two answers are equal if the rules cannot; None if
             switched off.
         candidates_per_seed: N, over all rounds.
         rounds: T, at most ten.
         extra_checks: checks beyond C.
-        renderer: what draws the images.
+        renderer: settings of the renderer of the images.
     """
 
     name: MemberName
@@ -108,7 +108,7 @@ class Collective(NamedModel):
         asked += [("optimiser", self.optimiser), ("equaliser", self.equaliser or self.optimiser)]
         for field, name in asked:
             if name not in names:
-                raise ValueError(f"{field}: {name!r} is no member; members are {names}")
+                raise ValueError(f"{field}: {name!r} is not a member; the members are {names}")
         _refuse_twice("writers", self.writers)
         _refuse_twice("judges", self.judges)
         for member in self.members:
@@ -120,8 +120,8 @@ class Collective(NamedModel):
         seeing = [m.name for m in self.members if m.image_mode is ImageMode.NATIVE]
         if transcriber not in seeing:
             raise ValueError(
-                f"member {name!r}: transcriber {transcriber!r} is no member that sees images "
-                f"itself (image_mode native); these do: {seeing}"
+                f"member {name!r}: transcriber {transcriber!r} is not a member that sees images "
+                f"itself (image_mode native); these are: {seeing}"
             )
 
     @property
@@ -133,7 +133,7 @@ class Collective(NamedModel):
         """Return a member by name.
 
         Raises:
-            KeyError: there is none of that name.
+            KeyError: no member has that name.
         """
         for member in self.members:
             if member.name == name:
@@ -144,8 +144,9 @@ class Collective(NamedModel):
     def digest(self) -> str:
         """64 hex characters that change when the rows of a round may change.
 
-        Names and order of members are part of it, for the deal follows them; the collective's own
-        name, addresses, keys, pace and prices are not.
+        Names and order of members are part of it, because candidates are dealt by them. The
+        collective's own name, addresses, keys, concurrency, time limits, retries and prices are
+        not.
 
         Raises:
             EngineError: weights of an embedded member are missing.
@@ -167,16 +168,17 @@ _FILES = YamlLibrary(
 
 
 def load_collectives(folder: Path | None = None) -> dict[str, Collective]:
-    """Read the shipped collectives, then those of a user's folder, which win by name.
+    """Read the shipped collectives, then those of a user's folder, which replace shipped ones.
 
     Args:
-        folder: of ``*.yaml`` or ``*.yml`` files; None or a folder that does not exist adds nothing.
+        folder: folder with ``*.yaml`` or ``*.yml`` files; None or a folder that does not exist adds
+            nothing.
 
     Returns:
         Collectives by name, in alphabetical order.
 
     Raises:
-        CollectiveError: a file is no valid collective, or two of one folder share a name.
+        CollectiveError: a file is not a valid collective, or two of one folder share a name.
     """
     return _FILES.load(folder)
 
@@ -185,12 +187,12 @@ def choose_collective(name: str, folder: Path | None = None) -> Collective:
     """Return the collective that a project has chosen.
 
     Args:
-        name: the choice; empty where none was made.
-        folder: as for `load_collectives`.
+        name: the chosen name; empty if none was chosen.
+        folder: folder of the user's collectives, as for `load_collectives`.
 
     Raises:
-        CollectiveError: nothing is chosen, or there is none of that name; the message lists those
-            there are.
+        CollectiveError: no name is chosen, or no collective has that name; the message lists the
+            existing ones.
     """
     collectives = load_collectives(folder)
     if name in collectives:
@@ -198,7 +200,7 @@ def choose_collective(name: str, folder: Path | None = None) -> Collective:
     fault = (
         f"There is no collective {name!r}."
         if name
-        else "No collective is chosen, so nobody would write or judge problems."
+        else "No collective is chosen, so no model would write or judge problems."
     )
     own = f"; your own go to {folder}/NAME.yaml" if folder else ""
     raise CollectiveError(
@@ -219,4 +221,4 @@ def read_collective(path: Path) -> Collective:
 
 def _refuse_twice(field: str, names: tuple[str, ...] | list[str]) -> None:
     if twice := sorted(name for name, count in Counter(names).items() if count > 1):
-        raise ValueError(f"{field}: {', '.join(twice)} stands there twice")
+        raise ValueError(f"{field}: {', '.join(twice)} is listed twice")

@@ -1,4 +1,4 @@
-"""A member of a collective: one model that writes, judges or both, as a value read from YAML."""
+"""A member of a collective: one model that writes, judges, or both, as a value read from YAML."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _LOOPBACK = ("localhost", "::1")
 _PORTS = {"http": 80, "https": 443}
 
 MemberName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
-# a key pasted where its variable's name belongs is refused, for keys have dashes
+# refuses a key that was pasted in place of its variable's name, because keys contain dashes
 VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=64)]
 
 
 class ImageMode(StrEnum):
-    """How a judge gets to know the image (CADS, judging)."""
+    """How a judge gets the image (CADS, judging)."""
 
     NATIVE = "native"
     """It sees the image."""
     CAPTION = "caption"
-    """It reads what another member transcribed from the image without knowing the question."""
+    """It reads a transcript of the image, made by another member that did not know the question."""
     TEXT_ONLY = "text_only"
-    """It reads the question alone and may answer INSUFFICIENT_INFORMATION, which is wrong."""
+    """It reads only the question, and may answer INSUFFICIENT_INFORMATION, which is incorrect."""
 
 
 _SAMPLING = ConfigDict(extra="forbid", hide_input_in_errors=True)
@@ -45,7 +45,7 @@ _MaxTokens = Annotated[int, Field(ge=1)]
 
 @dataclass(frozen=True, config=_SAMPLING)
 class WriteSampling(Sampling):
-    """How a member samples all that is not a judgement."""
+    """Sampling settings of a member for everything but judging."""
 
     temperature: _Temperature = 1.0
     top_p: _TopP = 1.0
@@ -54,7 +54,7 @@ class WriteSampling(Sampling):
 
 @dataclass(frozen=True, config=_SAMPLING)
 class JudgeSampling(Sampling):
-    """How a member samples when it answers a problem: greedily, unless told otherwise."""
+    """Sampling settings of a member for judging: greedy by default."""
 
     temperature: _Temperature = 0.0
     top_p: _TopP = 1.0
@@ -65,24 +65,24 @@ class Member(FrozenModel):
     """One model and how it is reached; distinct members are distinct models.
 
     Attributes:
-        name: what rows and reports call it.
-        engine: which door it stands behind.
-        model: its name there; for ``embedded`` a folder of the package's weights.
-        base_url: where an OpenAI-compatible server listens.
+        name: name in rows and reports.
+        engine: engine that serves the model.
+        model: name of the model there; for ``embedded``, a folder of the package's weights.
+        base_url: address of an OpenAI-compatible server.
         api_key_env: name of the environment variable that holds the key; without it none is sent.
-        revision: of the weights; asked from the server if unset.
-        concurrency: requests in flight at once.
-        timeout_s: seconds one attempt may take.
+        revision: revision of the weights; the server is asked for it if unset.
+        concurrency: number of requests in flight at once.
+        timeout_s: seconds that one attempt may take.
         max_retries: attempts after the first one.
         pixel_budget: images with more pixels are scaled down before they are sent.
         extra_body: further fields of each request.
         vllm_options: keyword arguments of `vllm.LLM`.
-        image_mode: how it gets to know an image that it judges.
+        image_mode: how it gets an image that it judges.
         transcriber: the member that transcribes images for it in caption mode.
         write: sampling of everything but judging.
         judge: sampling of judging.
-        price_per_million_prompt_tokens: in whatever currency; 0 when unknown.
-        price_per_million_completion_tokens: likewise.
+        price_per_million_prompt_tokens: price in any currency; 0 if unknown.
+        price_per_million_completion_tokens: price in the same currency; 0 if unknown.
     """
 
     name: MemberName
@@ -118,7 +118,7 @@ class Member(FrozenModel):
 
     @property
     def endpoint(self) -> tuple[str, str, str]:
-        """Engine, normalised address and model: equal for two ways to write one model down."""
+        """Engine, normalised address and model: equal for two spellings of the same model."""
         return self.engine, normal_url(self.base_url) if self.base_url else "", self.model
 
     @property
@@ -133,7 +133,7 @@ class Member(FrozenModel):
         """Return the settings of the member's engine, with the key from `environ`.
 
         Raises:
-            EngineError: the variable that shall hold the key is not set.
+            EngineError: the variable that should hold the key is not set.
         """
         return self._settings(key_from(environ, self.api_key_env, f"Member {self.name!r}"))
 
@@ -152,23 +152,27 @@ class Member(FrozenModel):
 
     @property
     def digest(self) -> str:
-        """64 hex characters that change when what the member answers may change.
+        """64 hex characters that change when the member's answers may change.
 
-        Its address, key, pace and prices are not part of it. The content of embedded weights is.
+        Its address, key, concurrency, time limit, retries and prices are not part of it. The
+        content of embedded weights is.
 
         Raises:
             EngineError: embedded weights are missing.
         """
         return digest(
             "member",
-            *(self.name, declared_model(self._settings(None))),
-            *(self.write.fingerprint(), self.judge.fingerprint()),
-            *(self.image_mode, self.transcriber or ""),
+            self.name,
+            declared_model(self._settings(None)),
+            self.write.fingerprint(),
+            self.judge.fingerprint(),
+            self.image_mode,
+            self.transcriber or "",
         )
 
 
 def key_from(environ: Mapping[str, str], variable: str | None, whose: str) -> SecretStr | None:
-    """Return the key that `variable` holds; None where no variable is named.
+    """Return the key that `variable` holds; None if no variable is named.
 
     Raises:
         EngineError: the variable is not set or empty.
@@ -184,7 +188,7 @@ def key_from(environ: Mapping[str, str], variable: str | None, whose: str) -> Se
 
 
 def normal_url(url: str) -> str:
-    """Return one spelling of an address: default port, lower-case host, one name of this machine.
+    """Return one spelling of an address: explicit port, lower-case host, one name for localhost.
 
     >>> normal_url("HTTP://LocalHost:80/v1/")
     'http://127.0.0.1:80/v1'

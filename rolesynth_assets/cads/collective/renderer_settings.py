@@ -1,4 +1,4 @@
-"""Which renderer draws the images of a collective, as a value read from YAML."""
+"""Settings of the renderer of a collective, as a value read from YAML."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ class RendererSettings(FrozenModel):
     """What turns a drawing instruction into an image.
 
     Attributes:
-        kind: ``specification`` draws structured instructions by program, ``images_endpoint`` asks
+        kind: ``specification`` draws structured instructions by program; ``images_endpoint`` asks
             an OpenAI-compatible images API.
         model: text-to-image model.
-        base_url: where the images API listens.
+        base_url: address of the images API.
         api_key_env: name of the environment variable that holds the key; without it none is sent.
-        size: such as 1024x1024; left to the server if unset.
-        concurrency: images asked for at once.
-        timeout_s: seconds one attempt may take.
+        size: image size, such as 1024x1024; the server chooses it if unset.
+        concurrency: number of requests in flight at once.
+        timeout_s: seconds that one attempt may take.
         max_retries: attempts after the first one.
-        max_silence_s: seconds in which nothing is answered until the server counts as hanging.
-        max_reply_bytes: of one answer; base64 takes four bytes for three.
-        price_per_image: in whatever currency; 0 when unknown.
+        max_silence_s: seconds without any answer after which the server counts as hanging.
+        max_reply_bytes: bytes of one answer; base64 takes four bytes for three.
+        price_per_image: price in any currency; 0 if unknown.
     """
 
     kind: Literal["specification", "images_endpoint"] = "specification"

@@ -1,4 +1,4 @@
-"""When a drawing instruction gives the answer away, and when it only draws what is to be found."""
+"""Detection of drawing instructions that give the answer away."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from enum import StrEnum
 from rolesynth_assets.answers.options import options
 
 MIN_QUOTED_WORDS = 4
-"""Words from which on an answer is a statement that no picture needs, and not a thing in it."""
+"""Answers of at least this many words count as statements; an instruction that quotes one leaks it.
+"""
 
 _MARK = r"[\s\"'*_`:=<>(\[{$\\]"
 _FILL = rf"(?:{_MARK}|\s-\s|boxed\b|to\s+(?:the|this)\s+(?:question|problem)\b)*"
@@ -17,7 +18,7 @@ _ANNOUNCED = (
     rf"\b(?i:(?:answers?|correct\s+(?:option|choice|letter|value|result)|solution\s+to\s+the\s+\w+)"
     rf"{_FILL}(?:{_VERB}(?:{_MARK}|the\b|option\b|choice\b|letter\b|boxed\b)*)?)"
 )
-"""An answer is announced, up to the answer itself; "answer options: 3, 4" announces none."""
+"""The words that announce an answer, up to the answer; "answer options: 3, 4" announces none."""
 
 _TOLD = r"(?i:\s*,?\s*(?:(?:is|as|being)\s+(?:the\s+)?correct\b|\(\s*correct\b))"
 _SHOWN = (
@@ -30,26 +31,27 @@ class Leak(StrEnum):
     """How a drawing instruction leaks its problem's answer."""
 
     ANNOUNCED = "announced"
-    """It names the answer as such: "the answer is 3", "correct option: B", {"answer": "red"}."""
+    """It announces the answer: "the answer is 3", "correct option: B", {"answer": "red"}."""
     OPTION_MARKED = "option_marked"
-    """It has the right option marked: "highlight option B", "B. red (correct)", "B is correct"."""
+    """It marks the right option: "highlight option B", "B. red (correct)", "B is correct"."""
     QUOTED = "quoted"
     """It quotes an answer of four or more words."""
 
 
 def leak(visual_prompt: str, question: str, answer: str) -> Leak | None:
-    """Say whether a drawing instruction gives the answer away (CADS, visual prompt).
+    """Return how a drawing instruction gives the answer away, or None (CADS, visual prompt).
 
-    An instruction has to say all that the picture shows, so an answer of a few words in it is no
-    leak: to count three apples, three apples must be drawn, and who asks for the colour of a door
-    needs a red door. It is a leak when the text treats the value as the answer, in one of the ways
-    of `Leak`; even "do not write the answer 3" tells whoever draws. Case (but of an
-    option's letter) and white space do not matter; a number matches whole: 3 is not in 13 or 3.5.
+    An instruction has to name everything that the picture shows, so an answer of a few words in it
+    is not a leak: to count three apples, three apples must be drawn, and a question about the
+    colour of a door needs a red door. It is a leak if the text treats the value as the answer, in
+    one of the ways of `Leak`; even "do not write the answer 3" gives it to the renderer. Case
+    (except that of an option's letter) and white space do not matter. A number matches only as a
+    whole: 3 is not in 13 or 3.5.
 
     Args:
-        visual_prompt: the drawing instruction, text or a specification.
-        question: the problem's question; its options, where it has any, tell what the letter means.
-        answer: the reference: of a multiple-choice question, the letter.
+        visual_prompt: the drawing instruction, a text or a specification.
+        question: the problem's question; its options, if any, give the meaning of the letter.
+        answer: the reference; for a multiple-choice question, the letter.
     """
     text = " ".join(visual_prompt.split())
     answer = " ".join(answer.split()).rstrip(".")
@@ -75,7 +77,7 @@ def _option_marked(text: str, letter: str, meant: str) -> bool:
 
 
 def _whole(value: str) -> str:
-    """Match a value in any case where it is no part of a longer word or number.
+    """Return a pattern for a value in any case that is not part of a longer word or number.
 
     A single letter names an option and keeps its case: "a blank box" does not name option A.
     """

@@ -1,4 +1,4 @@
-"""The renderer that a collective names; the only module that knows the kinds."""
+"""The factory of renderers, and the renderer of specifications."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from rolesynth_assets.cads.drawing.renderer import DrawFailure, Drawing, Drawing
 
 
 class SpecificationRenderer:
-    """Draws a structured scene or chart specification by program; the same text, the same image."""
+    """Draws a structured scene or chart specification by program; equal texts give equal images."""
 
     name = "specification.1"
-    """Raise the number whenever the same text is drawn in another way."""
+    """Raise the number whenever the same text is drawn differently."""
 
     def __init__(self) -> None:
-        self._drawing = asyncio.Lock()  # it is all computing, and plotting libraries share state
+        self._drawing = asyncio.Lock()  # drawing is CPU-bound, and plotting libraries share state
 
     async def draw(self, visual_prompt: str, seed: int) -> Drawing | DrawingFailed:
-        """Draw the specification that the instruction is; `seed` changes nothing."""
+        """Draw the specification in `visual_prompt`; `seed` has no effect."""
         async with self._drawing:
             return await asyncio.to_thread(self._draw, visual_prompt)
 
     async def aclose(self) -> None:
-        """Nothing is open."""
+        """Do nothing: there is no connection to close."""
 
     def _draw(self, visual_prompt: str) -> Drawing | DrawingFailed:
         from rolesynth_assets.embedded.world.specification import (
@@ -43,7 +43,7 @@ def make_renderer(settings: RendererSettings, environ: Mapping[str, str]) -> Ren
     """Return the renderer that the settings name; its key comes from `environ`.
 
     Raises:
-        EngineError: the variable that shall hold the key is not set.
+        EngineError: the variable that should hold the key is not set.
     """
     if settings.kind == "specification":
         return SpecificationRenderer()

@@ -1,4 +1,4 @@
-"""Any OpenAI-compatible images API as a renderer."""
+"""A renderer that asks an OpenAI-compatible images API."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ from rolesynth_assets.mllm.openai.silence import Silence
 from rolesynth_assets.mllm.settings import SettingNames
 
 LIMITS = DecodeLimits(max_bytes=32 * 2**20)
-"""What an image may cost; drawn images have a few MB."""
+"""Limits on decoding an image; drawn images have a few MB."""
 _FAILURES_TO_STOP = 16
-"""So many in a row, and the server fails for everybody; as in `mllm.openai`."""
+"""After so many failures in a row, the server counts as failing for all; as in `mllm.openai`."""
 _NAMES = SettingNames(
     model="`renderer.model` of the collective",
     base_url="`renderer.base_url` of the collective",
@@ -53,15 +53,15 @@ class _Picture(BaseModel):
 
 
 class _Pictures(BaseModel):
-    """The fields that are read; servers add others."""
+    """The fields of an answer that are read; servers add others."""
 
     data: list[_Picture] = Field(min_length=1)
 
 
 class ImagesEndpoint:
-    """Asks one text-to-image model; belongs to one event loop.
+    """A client of one text-to-image model, for one event loop.
 
-    The images API has no seed, so an instruction that is drawn again gives another image.
+    The images API has no seed, so the same instruction gives another image each time.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class ImagesEndpoint:
         self._silence = Silence(settings.max_silence_s, self._faults)
         self._slots = asyncio.Semaphore(settings.concurrency)
         self._client: openai.AsyncOpenAI | None = None
-        self._asks_for_base64 = True  # until the server says that it sends nothing else anyway
+        self._asks_for_base64 = True  # until the server rejects the parameter
         self._reached = self._proven = False
         self._failures_in_a_row = 0
 
@@ -93,7 +93,7 @@ class ImagesEndpoint:
         return f"images_endpoint/{self._model}"
 
     async def draw(self, visual_prompt: str, seed: int) -> Drawing | DrawingFailed:
-        """Draw one image, trying again what may succeed.
+        """Draw one image, with retries of transient faults.
 
         Raises:
             EngineError: wrong key, unknown model, no server, or a server that fails every time.
@@ -147,8 +147,9 @@ class ImagesEndpoint:
         """Send the instruction once and return the body of the answer.
 
         Raises:
-            RetryableFault, RejectedFault, EngineError: raised outside the handler, so that no
-                traceback carries the client's own exception, which may echo the key.
+            RetryableFault, RejectedFault, EngineError: the attempt failed. They are raised outside
+                the handler, so that no traceback contains the client's own exception, which may
+                include the key.
         """
         asks_for_base64 = self._asks_for_base64
         options: dict[str, Any] = {"model": self._model, "n": 1}
@@ -158,7 +159,7 @@ class ImagesEndpoint:
         if asks_for_base64:
             options["response_format"] = "b64_json"
         try:
-            # The client's own limit is per read; a server that drips bytes would pass it for ever.
+            # The client's own limit is per read; a server that sends bytes slowly never exceeds it.
             async with asyncio.timeout(self._settings.timeout_s):
                 raw = await self._open().images.with_raw_response.generate(**options)
             self._reached = True
@@ -187,7 +188,7 @@ class ImagesEndpoint:
         """Take the encoded image out of an answer.
 
         Raises:
-            RetryableFault: the answer is no answer of an images API.
+            RetryableFault: this is not an answer of an images API.
         """
         try:
             picture = _Pictures.model_validate_json(body).data[0]
@@ -202,16 +203,20 @@ class ImagesEndpoint:
         raise RetryableFault(FailureReason.BAD_RESPONSE, "neither b64_json nor url")
 
     def _note(self, drawn: Drawing | DrawingFailed) -> None:
-        """Stop when the server fails for everybody, rather than fail every candidate."""
+        """Count failures in a row, and stop if the server fails for every request.
+
+        Raises:
+            EngineError: `_FAILURES_TO_STOP` drawings in a row failed.
+        """
         if isinstance(drawn, Drawing):
             self._proven, self._failures_in_a_row = True, 0
             return
         if drawn.reason is DrawFailure.REJECTED and self._proven:
-            return  # some instructions are against a policy
+            return  # some instructions violate a content policy
         self._failures_in_a_row += 1
         if self._failures_in_a_row >= _FAILURES_TO_STOP:
             raise EngineError(
                 f"{self._failures_in_a_row} drawings in a row failed at {self._faults.base_url} "
                 f"(the last: {drawn.reason}, {drawn.detail}). Look at the server and its limits, "
-                "then run again: what was drawn is kept."
+                "then run again: finished drawings are kept."
             )

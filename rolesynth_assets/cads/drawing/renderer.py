@@ -1,4 +1,4 @@
-"""From a drawing instruction to an image, whoever draws it (CADS, image synthesis)."""
+"""The protocol of renderers, which draw an image from an instruction (CADS, image synthesis)."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ class DrawFailure(StrEnum):
     """Why an instruction has no image."""
 
     BAD_SPECIFICATION = "bad_specification"
-    """The instruction is no specification that the program can draw."""
+    """The instruction is not a specification that the program can draw."""
     CALL_FAILED = "call_failed"
     """Transport or server error after all retries."""
     TIMEOUT = "timeout"
     """No complete answer within the time limit, after all retries."""
     BAD_RESPONSE = "bad_response"
-    """The server answered something that holds no image."""
+    """The server's answer contains no image."""
     REJECTED = "rejected"
-    """The server rejected this instruction: content policy, too long."""
+    """The server rejected this instruction, for example for its content or length."""
     LINK = "link"
-    """The server answered with a link in place of the image; links are not followed."""
+    """The server answered with a link instead of the image; links are not followed."""
     BAD_IMAGE = "bad_image"
-    """The image is broken, too large or no image at all."""
+    """The image is broken, too large, or not an image at all."""
 
     @property
     def transient(self) -> bool:
@@ -36,9 +36,9 @@ class Drawing:
     """A drawn image.
 
     Attributes:
-        image: encoded, plain 8-bit RGB.
+        image: the encoded image, plain 8-bit RGB.
         media_type: image/png, image/jpeg or image/webp.
-        renderer: name of what drew it.
+        renderer: name of the renderer that drew it.
     """
 
     image: bytes
@@ -48,7 +48,7 @@ class Drawing:
 
 @dataclass(frozen=True)
 class DrawingFailed:
-    """There is no image, and why."""
+    """The reason why there is no image."""
 
     reason: DrawFailure
     detail: str
@@ -59,7 +59,7 @@ class Renderer(Protocol):
 
     @property
     def name(self) -> str:
-        """What drew the image, for its provenance."""
+        """Name of the renderer, for the image's provenance."""
         ...
 
     async def draw(self, visual_prompt: str, seed: int) -> Drawing | DrawingFailed:

@@ -1,7 +1,7 @@
-"""Checks beyond C, because C >= 1 alone lets wrong references through (CADS, known weakness).
+"""Extra checks beyond C, because C >= 1 alone accepts wrong references (CADS, known weakness).
 
-Each is reported apart from C and decides nothing by itself. All are pure functions of what is
-known about a candidate; none of them reads a seed's archived answer.
+Each is reported separately from C and decides nothing by itself. All are pure functions of a
+candidate's facts; none of them reads a seed's archived answer.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     pass
 
 Equal = Callable[[str, str], bool | None]
-"""Whether two answers are equal, or None where that could not be settled."""
+"""Returns whether two answers are equal, or None if that could not be decided."""
 
 
 _WORD = re.compile(r"\w+(?:\.\d+)?")
@@ -27,22 +27,23 @@ _NUMBER = re.compile(r"(?<![\w.])(?P<whole>\d{1,3}(?:,\d{3})+|\d{1,30})(?P<part>
 _NUMBER_WORDS = (
     "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
     "seventeen eighteen nineteen twenty"
-).split()  # "one" is left out: "which one" counts nothing
+).split()  # "one" is left out: in "which one" it is not a number
 _SPELLED = {word: Fraction(value) for value, word in enumerate(_NUMBER_WORDS, start=2)}
 
 
 def text_only_leak(correct: Iterable[bool | None]) -> bool | None:
-    """Say whether somebody solved the problem without its image (extra check a).
+    """Return whether a judge solved the problem without its image (extra check a).
 
-    A lucky guess looks the same: of three judges who guess among four options one is right more
-    often than not, so for multiple-choice problems this check costs good ones too.
+    A lucky guess looks the same: if three judges guess among four options, at least one of them is
+    right more often than not, so for multiple-choice problems this check also drops good ones.
 
     Args:
-        correct: of each judge asked without the image, whether its answer equals the reference;
-            None where that is not known.
+        correct: whether the answer equals the reference, for each judge asked without the image;
+            None if that is not known.
 
     Returns:
-        None when nobody is known to have solved it and one of them is not known, or none was asked.
+        None if no judge is known to have solved it and the result of one is not known, or if no
+        judge was asked.
     """
     known = list(correct)
     if any(known):
@@ -51,17 +52,17 @@ def text_only_leak(correct: Iterable[bool | None]) -> bool | None:
 
 
 def suspect_label(answers: Sequence[str | None], reference: str, equal: Equal) -> bool | None:
-    """Say whether a majority of judges agrees on one answer that is not the reference (check b).
+    """Return whether a majority of judges agrees on one answer that is not the reference (check b).
 
     Args:
-        answers: of all judges, the writer included; None where one gave none. An
+        answers: answers of all judges, the writer included; None for a judge that gave none. An
             INSUFFICIENT_INFORMATION counts as a judge without an opinion.
         reference: the writer's answer.
-        equal: settles equality; what it cannot settle counts as different answers.
+        equal: decides equality; answers for which it returns None count as different.
 
     Returns:
-        None when there is such an answer but whether it equals the reference could not be settled,
-        and when the missing answers could still make a majority.
+        None if there is such an answer but its equality with the reference could not be decided, or
+        if the missing answers could still make a majority.
     """
     groups: list[list[str]] = []
     for answer in answers:
@@ -84,15 +85,16 @@ def suspect_label(answers: Sequence[str | None], reference: str, equal: Equal) -
 
 
 def copied_numbers(question: str, answer: str, seed_problem: str) -> bool:
-    """Say whether the problem brings no number of its own but takes all from the seed (check c).
+    """Return whether all numbers of the problem are taken from the seed (check c).
 
-    Options do not count, for they surround the answer with other numbers. A single number in common
-    proves nothing, so at least two are needed: in the question, or one there and the answer.
+    The numbers of the options do not count, because options surround the answer with other numbers.
+    A single common number proves nothing, so at least two are needed: two in the question, or one
+    in the question and the answer.
 
     Args:
         question: the new question.
         answer: the new answer.
-        seed_problem: the seed's problem; its archived answer plays no part.
+        seed_problem: the seed's problem; its archived answer is not used.
     """
     ours, seeds = _numbers(_stem(question)), _numbers(_stem(seed_problem))
     if not ours or not ours <= seeds:
@@ -104,11 +106,11 @@ def consensus_without_writer(verdicts: Sequence[Verdict], writer: str) -> int | 
     """Return C without the writer's own verdict (check e).
 
     Args:
-        verdicts: of all K judges.
-        writer: member that wrote the candidate; if it is no judge, this is C itself.
+        verdicts: verdicts of all K judges.
+        writer: member that wrote the candidate; if it is not a judge, the result is C itself.
 
     Returns:
-        None when one of the other verdicts is missing its `correct`, or there is no other.
+        None if `correct` of another verdict is None, or if there is no other verdict.
     """
     others = [verdict.correct for verdict in verdicts if verdict.judge != writer]
     return None if None in others or not others else others.count(True)

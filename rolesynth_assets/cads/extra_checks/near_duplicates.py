@@ -1,4 +1,4 @@
-"""Problems that repeat an earlier one: the same question, answer and picture (extra check d)."""
+"""Detection of problems that repeat an earlier question, answer and picture (extra check d)."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ if TYPE_CHECKING:
 
 
 SHINGLE_WORDS = 3
-"""Words in a shingle: a templated question with another object in it then shares few of them."""
+"""Words in a shingle; two questions from one template with different objects then share few."""
 
 TEXT_SIMILARITY = 0.8
-"""Share of common shingles (Jaccard) from which on two questions are the same."""
+"""Two questions count as the same from this share of common shingles (Jaccard)."""
 
 PICTURE_BITS = 4
-"""Bits, of 64, in which the perceptual hashes of two drawings of one scene may differ."""
+"""Bits, out of 64, in which the perceptual hashes of two drawings of one scene may differ."""
 
-_PERMUTATIONS = 128  # of the MinHash; similarity is then estimated to within about 0.05
+_PERMUTATIONS = 128  # of the MinHash, which then estimates the similarity to within about 0.05
 
 
 @dataclass(frozen=True)
 class ProblemPrint:
-    """What two problems are compared by.
+    """The features by which two problems are compared.
 
     Attributes:
         key: candidate id.
-        shingles: of the normalised question, options included.
-        answer: normalised.
+        shingles: shingles of the normalised question, options included.
+        answer: normalised answer.
         picture: perceptual hash of the image, 64 bits.
     """
 
@@ -43,13 +43,13 @@ class ProblemPrint:
 
 
 def problem_print(key: str, question: str, answer: str, image: bytes) -> ProblemPrint:
-    """Take the print of a problem.
+    """Compute the features by which a problem is compared.
 
     Args:
         key: candidate id.
-        question: with its options.
+        question: the question with its options.
         answer: the reference.
-        image: encoded, of a drawing that has been normalised.
+        image: the encoded image, from a drawing that has been normalised.
     """
     import io
 
@@ -71,21 +71,21 @@ def problem_print(key: str, question: str, answer: str, image: bytes) -> Problem
 def duplicates(
     problems: Iterable[ProblemPrint], earlier: Iterable[ProblemPrint] = ()
 ) -> dict[str, str]:
-    """Find problems that are there already (check d): same question, same answer, same picture.
+    """Find problems with the question, answer and picture of an existing one (check d).
 
-    Two questions are the same when they share `TEXT_SIMILARITY` of their shingles, found by MinHash
-    and then counted exactly; two pictures when their perceptual hashes differ in `PICTURE_BITS` at
-    most. Counting three apples and counting four in scenes that otherwise look alike are two
-    problems, hence the answer.
+    Two questions are the same if they share `TEXT_SIMILARITY` of their shingles; candidates are
+    found by MinHash and then counted exactly. Two pictures are the same if their perceptual hashes
+    differ in at most `PICTURE_BITS` bits. The answer is compared because counting three apples and
+    counting four apples in scenes that otherwise look alike are two problems.
 
     Args:
-        problems: of one round of a domain.
-        earlier: of its earlier rounds, which win over later ones.
+        problems: problems of one round of a domain.
+        earlier: problems of its earlier rounds, which are kept in preference to later ones.
 
     Returns:
-        The key of the problem that is kept by the key of each that repeats it. Of several in one
-        round the first by key is kept, so the order in which they come does not matter. A problem
-        is held against those that are kept only.
+        A mapping from the key of each repeated problem to the key of the kept one. Of several in
+        one round, the first by key is kept, so their order does not matter. A problem is compared
+        with kept ones only.
     """
     from datasketch import MinHash, MinHashLSH
 

@@ -1,7 +1,7 @@
-"""How many kept samples have a wrong reference, where a program can tell (embedded world).
+"""Counts of kept samples with a wrong reference, where a program knows the truth (embedded world).
 
-C >= 1 lets wrong references through (CADS, known weakness). Each extra check is held against it:
-what it catches, and what it costs in right ones.
+C >= 1 accepts some wrong references (CADS, known weakness). Each extra check is compared with it:
+how many wrong references it drops, and how many right ones.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 Truth = Callable[[str, str], str | None]
-"""From drawing instruction and question to the true answer; None where it is not known.
+"""From drawing instruction and question to the true answer; None if it is not known.
 
-Where no option of a multiple-choice question is right, it gives the answer in words.
+If no option of a multiple-choice question is right, it gives the answer in words.
 """
 
 BY_CONSENSUS = "C >= 1"
@@ -28,18 +28,18 @@ ALL_CHECKS = "all checks"
 def wrong_references(candidates: pl.DataFrame, truth: Truth) -> pl.DataFrame:
     """Count kept samples whose reference is wrong, by C >= 1 alone and with each extra check on.
 
-    An extra check drops what it objects to; a sample that it has no result for stays. "C >= 1
-    without the writer" drops what only the writer solved.
+    An extra check drops the samples that it objects to; a sample without a result stays. "C >= 1
+    without the writer" drops samples that only the writer solved.
 
     Args:
         candidates: rows of the ``candidates`` table; ``image`` is not read.
-        truth: works the true answer out.
+        truth: computes the true answer.
 
     Returns:
-        One row a rule: `rule`; `kept` samples; `verified`, those whose true answer is known;
-        `wrong`, those of them whose reference is not it; `wrong_share` of the verified, null
-        without any; `caught`, wrong ones that the rule drops and C >= 1 keeps; `lost`, right ones
-        that it drops with them.
+        One row per rule: `rule`; `kept` samples; `verified`, those whose true answer is known;
+        `wrong`, the verified ones whose reference is another answer; `wrong_share` of the verified,
+        null if there are none; `caught`, wrong ones that the rule drops and C >= 1 keeps; `lost`,
+        right ones that the rule drops and C >= 1 keeps.
     """
     import polars as pl
 
@@ -54,7 +54,7 @@ def wrong_references(candidates: pl.DataFrame, truth: Truth) -> pl.DataFrame:
         "C >= 1 without the writer": (pl.col("consensus_without_writer") > 0).fill_null(True),
     }
     survives[ALL_CHECKS] = pl.all_horizontal(*survives.values())
-    # as columns, a rule that drops nothing counts rows also where there are none
+    # as columns, so that a rule that drops nothing also counts the rows of an empty table
     ruled = kept.with_columns(**survives)
     right, wrong = pl.col("right").fill_null(False), (~pl.col("right")).fill_null(False)
     rows = [

@@ -1,9 +1,9 @@
-"""From the answer a writer wrote to the bare one that a trainer's checker can grade.
+"""Reduction of a writer's answer to the bare answer that a trainer's checker can grade.
 
-EasyR1's checker fails on "6.9V" against 6.9 and on "C. text" against "C", so an answer is one
-option letter, or carries no unit. A unit is left out only where the question names it: otherwise
-the bare number would be a guess at what was meant. What an answer means is read by the rules of
-`equality`, by which the judges were held against it.
+EasyR1's checker fails on "6.9V" against 6.9 and on "C. text" against "C", so a bare answer is one
+option letter, or has no unit. A unit is removed only if the question names it: otherwise the bare
+number would be a guess. The meaning of an answer follows the rules of `equality`, by which the
+judges' answers were compared with it.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from rolesynth_assets.answers.task_type import TaskType
 from rolesynth_assets.cads.problems.drops import Dropped, DropReason
 
 LETTERS = "ABCD"
-"""Of the options that a problem of CADS offers."""
+"""Letters of the options that a CADS problem offers."""
 
 _NUMERAL_START = re.compile(r"[-+.\d\\]")
-_MAX_CHARS = 200  # an answer beyond that is refused by `grading` anyway
+_MAX_CHARS = 200  # the trainers' checkers refuse longer answers anyway
 
 
 class Gold(NamedTuple):
-    """The bare answer, and what the writer had written where that was something else."""
+    """The bare answer, and the writer's answer in `detail` if it differs."""
 
     answer: str
     detail: str = ""
@@ -36,12 +36,12 @@ def gold_answer(answer: str, task_type: TaskType, question: str) -> Gold | Dropp
     """Bring a writer's answer into the form that trainers grade (CADS, export).
 
     Args:
-        answer: as the writer gave it.
-        task_type: multiple choice ends in one letter, anything else in a text without a unit.
-        question: names the options and the unit.
+        answer: the answer as the writer gave it.
+        task_type: multiple choice gives one letter, anything else a text without a unit.
+        question: the question, which names the options and the unit.
 
     Returns:
-        The bare answer, or why there is none.
+        The bare answer, or the reason why there is none.
     """
     if len(answer) > _MAX_CHARS:
         return Gold(answer)
@@ -69,7 +69,7 @@ def _without_unit(answer: str, question: str) -> str | Dropped:
     text = plain(answer)
     read = quantity(text)
     if read is None or read.percent:
-        return text  # both checkers look past a percent sign
+        return text  # both checkers ignore a percent sign
     number = _number(text, read)
     if number is None or not read.unit:
         return number or text
@@ -77,7 +77,7 @@ def _without_unit(answer: str, question: str) -> str | Dropped:
     if len(unit) == 1 and not read.measured:
         return text  # "3y" is algebra
     if len(unit) == 1:
-        # a letter that stands alone may be a variable: "in V" and "(V)" name a unit
+        # a single letter may be a variable; only "in V" and "(V)" name a unit
         question = re.sub(rf"(?<!\bin )(?<![(\[])\b{re.escape(unit)}\b", " ", question)
     if equal_by_rule(text, number, TaskType.OPEN_ENDED, question):
         return number
@@ -86,7 +86,7 @@ def _without_unit(answer: str, question: str) -> str | Dropped:
 
 
 def _number(text: str, read: Quantity) -> str | None:
-    """The part of `text` that spells the number itself, in digits; None when there is no such."""
+    """Return the part of `text` that spells the number in digits; None if there is none."""
     start = _NUMERAL_START.search(text)
     if start is None:
         return str(read.value)  # "three"

@@ -13,7 +13,7 @@ _MAX_TEXT = 400  # characters of an example's question or answer
 
 @dataclass(frozen=True)
 class Share:
-    """One strategy, kind or writer: how many accepted candidates, and how many in the set."""
+    """Accepted candidates and problems in the set, for one strategy, kind or writer."""
 
     name: str
     accepted: int
@@ -33,28 +33,28 @@ class Example:
 
 @dataclass(frozen=True)
 class ProblemCard:
-    """Everything the card of a domain's problems says.
+    """The facts on the card of a domain's problems.
 
     Attributes:
         domain: partition.
-        description: what the domain is about.
-        kept: problems of the set.
-        hard: those with 1 <= C < K.
-        rounds: rounds that accepted candidates come from.
-        seeds: seeds that the set's problems come from.
+        description: description of the domain.
+        kept: number of problems in the set.
+        hard: number of problems in the set with 1 <= C < K.
+        rounds: number of rounds that accepted candidates come from.
+        seeds: number of seeds that the set's problems come from.
         decisions: candidates by decision, accepted ones as ``kept``.
-        strategies: one row each.
-        kinds: one row a task type.
-        writers: one row a member.
+        strategies: one row per strategy.
+        kinds: one row per task type.
+        writers: one row per member.
         consensus: problems of the set by (C, K).
         dropped: accepted candidates that are not in the set, by reason.
-        target: what the set was drawn down to; None where nothing was.
-        draw_seed: of that draw.
+        target: target size of the draw; None if nothing was drawn.
+        draw_seed: seed of that draw.
         refused: findings of extra checks that drop a problem.
-        kept_unrefused: problems that the set would have if none were refused.
-        members: model behind each member of the collective.
-        renderers: what drew the images.
-        licence: of the set, seeds and renderer considered; the caller vouches for it.
+        kept_unrefused: problems that the set would have if no finding were refused.
+        members: model of each member of the collective.
+        renderers: names of the renderers of the images.
+        licence: licence of the set, given its seeds and renderer; the caller is responsible for it.
         examples: some problems.
         digest: content digest of the problems.
     """
@@ -136,7 +136,7 @@ def _origin(card: ProblemCard) -> str:
     if any(model.stand_in for model in card.members.values()):
         lines += [
             "",
-            "With stand-ins the set shows the pipeline at work; it is of no use elsewhere.",
+            "With stand-ins, the set only demonstrates the pipeline; it is of no use elsewhere.",
         ]
     return "\n".join(lines)
 
@@ -170,7 +170,7 @@ def _losses(card: ProblemCard) -> str:
         findings = ", ".join(f"`{finding}`" for finding in card.refused)
         parts.append(
             f"A finding of the extra checks drops a problem: {findings} (`problems.refused` in "
-            f"rolesynth.yaml). The set has {card.kept:,} problems so, and would have "
+            f"rolesynth.yaml). The set therefore has {card.kept:,} problems, and would have "
             f"{card.kept_unrefused:,} if no finding were refused."
         )
     if card.target is not None:

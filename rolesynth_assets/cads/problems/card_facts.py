@@ -1,4 +1,4 @@
-"""Collecting what the card of a domain's synthetic problems says (MMSynthetic)."""
+"""Collection of the facts on the card of a domain's synthetic problems (MMSynthetic)."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def problem_card(
     description: str = "",
     content_digest: str = "",
 ) -> ProblemCard:
-    """Gather the facts of a card from what was selected.
+    """Gather the facts of a card from a selection.
 
     Args:
         domain: partition.
-        selection: what `synthetic.select_problems` returned.
-        members: model behind each member.
+        selection: result of `select.select_problems`.
+        members: model of each member.
         renderers: distinct renderers of the images.
         licence: licence text.
-        description: what the domain is about.
+        description: description of the domain.
         content_digest: content digest of the table's partition.
     """
     rows = selection.rows
@@ -76,7 +76,7 @@ def _shares(rows: pl.DataFrame, column: str) -> list[Share]:
 
 
 def _examples(kept: pl.DataFrame) -> list[Example]:
-    """Some problems spread over strategies and kinds, the same ones on every run."""
+    """Return problems spread over strategies and kinds, the same ones on every run."""
     turns: Counter[tuple[str, str]] = Counter()
     ranked = []
     rows = sorted(kept.iter_rows(named=True), key=lambda row: digest("card", row["problem_id"]))

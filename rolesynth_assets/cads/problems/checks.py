@@ -14,10 +14,10 @@ EXAMPLES = 5
 
 
 def problems_found(kept: int) -> CheckOutcome:
-    """The set has a problem.
+    """Pass when the set has a problem.
 
     Args:
-        kept: problems of the set.
+        kept: number of problems in the set.
     """
     return CheckOutcome(
         passed=kept >= 1,
@@ -28,7 +28,7 @@ def problems_found(kept: int) -> CheckOutcome:
 
 
 def only_accepted(problems: pl.DataFrame) -> CheckOutcome:
-    """Every problem of the set was reached by at least one judge: 1 <= C <= K.
+    """Pass when at least one judge reached every problem's answer: 1 <= C <= K.
 
     Args:
         problems: ``problem_id``, ``kept``, ``consensus``, ``judges``.
@@ -41,17 +41,17 @@ def only_accepted(problems: pl.DataFrame) -> CheckOutcome:
         passed=wrong.is_empty(),
         value=wrong.height,
         threshold=0,
-        description=f"{wrong.height} of {problems.height} problems were reached by no judge.",
+        description=f"{wrong.height} of {problems.height} problems were solved by no judge.",
         metadata={"examples": wrong["problem_id"].head(EXAMPLES).to_list()},
     )
 
 
 def exports_whole(kept: int, exported: Mapping[str, int]) -> CheckOutcome:
-    """Every export holds every problem of the set.
+    """Pass when every export holds every problem of the set.
 
     Args:
-        kept: problems of the set.
-        exported: rows by format.
+        kept: number of problems in the set.
+        exported: number of rows by format.
     """
     wrong = {name: rows for name, rows in exported.items() if rows != kept}
     said = ", ".join(f"{name} {rows}" for name, rows in exported.items()) or "none was written"

@@ -1,4 +1,4 @@
-"""Why an accepted candidate is no problem of the synthetic set."""
+"""Reasons why an accepted candidate is not in the synthetic set."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from enum import StrEnum
 
 
 class DropReason(StrEnum):
-    """Each dropped row of the table ``problems`` has one."""
+    """Why a candidate is dropped; each dropped row of the table ``problems`` has one reason."""
 
     TEXT_ONLY_LEAK = "text_only_leak"
     """A judge solved it without the image (extra check a)."""
     SUSPECT_LABEL = "suspect_label"
     """A majority of judges agrees on another answer (extra check b)."""
     COPIED_NUMBERS = "copied_numbers"
-    """Its numbers are the seed's (extra check c)."""
+    """All its numbers are the seed's (extra check c)."""
     WRITER_ALONE = "writer_alone"
-    """Nobody but its writer reached the answer (extra check e)."""
+    """Only its writer reached the answer (extra check e)."""
     COPIES_SEED = "copies_seed"
     """The question is the seed's own, so the triple is not synthetic."""
     NO_OPTION = "no_option"
-    """A multiple-choice answer that names no option of its question, or two at once."""
+    """The multiple-choice answer names no option of its question, or more than one."""
     UNIT_UNNAMED = "unit_unnamed"
-    """A number with a unit that the question does not ask for."""
+    """The answer is a number with a unit that the question does not name."""
     UNGRADABLE_EASYR1 = "ungradable_easyr1"
     """EasyR1's checker, mathruler, does not grade the answer equal to itself."""
     UNGRADABLE_TRL = "ungradable_trl"
@@ -30,12 +30,12 @@ class DropReason(StrEnum):
     DUPLICATE = "duplicate"
     """Question, answer and picture are those of another kept problem."""
     NOT_DRAWN = "not_drawn"
-    """Left out to bring the set down to its target size."""
+    """It was left out to reduce the set to its target size."""
 
 
 @dataclass(frozen=True)
 class Dropped:
-    """A reason and what gave cause to it, in words."""
+    """A reason, and its cause in words."""
 
     reason: DropReason
     detail: str

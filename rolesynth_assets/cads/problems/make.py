@@ -1,4 +1,4 @@
-"""The synthetic set of a domain from the store to the store, with its card and its exports."""
+"""Making of a domain's synthetic set from the store, with its card and its exports."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ProblemSet:
-    """What was selected, the models it comes from, its card, and the rows of each export."""
+    """The selection, the models that made it, its card, and the number of rows by export."""
 
     selection: Selection
     members: Mapping[str, ModelIdentity]
@@ -41,18 +41,18 @@ def make_problems(
 ) -> ProblemSet:
     """Select a domain's problems, store them, and write card and exports (MMSynthetic).
 
-    Without a kept problem the table says why, and exports that are there stay as they were.
+    If no problem is kept, the table has the reasons, and existing exports stay as they were.
 
     Args:
-        store: holds seeds and candidates, and gets the problems.
+        store: store with seeds and candidates, to which the problems are written.
         domain: partition.
-        collective: tells the engines of the members.
+        collective: collective that names the engines of the members.
         grader: the trainers' checkers.
-        rules: target size, draw seed, findings that drop a problem.
-        licence: of the set.
+        rules: target size, draw seed, and findings that drop a problem.
+        licence: licence of the set.
         system: system text of TRL's prompts.
-        card_file: gets the dataset card.
-        exports: gets a folder for each format.
+        card_file: file to which the dataset card is written.
+        exports: folder that gets a folder for each format.
 
     Raises:
         ValueError: an accepted candidate is not complete.

@@ -1,4 +1,4 @@
-"""Between a selection and the table ``problems``, and the images of its candidates."""
+"""Rows of the table ``problems`` from a selection, and the images of its candidates."""
 
 from __future__ import annotations
 
@@ -21,15 +21,25 @@ Images = Callable[[Sequence[str]], Mapping[str, bytes]]
 IMAGES_AT_ONCE = 256  # some tens to hundreds of MB
 
 _COPIED = (
-    *("domain", "round", "seed_id", "member", "question", "solution", "strategy", "task_type"),
-    *("consensus", "judges", "hard", "image_id"),
+    "domain",
+    "round",
+    "seed_id",
+    "member",
+    "question",
+    "solution",
+    "strategy",
+    "task_type",
+    "consensus",
+    "judges",
+    "hard",
+    "image_id",
 )
 
 
 def candidate_images(store: StoreReader, domain: str) -> Images:
     """Return a reader of the drawn images of a domain's candidates.
 
-    It raises `MissingRowError` for a candidate that is not there or has no image.
+    The reader raises `MissingRowError` for a candidate that does not exist or has no image.
     """
     from rolesynth_assets.store.lance.rows import any_key
 
@@ -56,9 +66,9 @@ def problem_rows(accepted: pl.DataFrame, outcomes: Mapping[str, Gold | Dropped])
 
     Args:
         accepted: rows of the table ``candidates``.
-        outcomes: of each, by candidate id. A kept row holds the bare answer, and what the writer
-            had written in ``detail``; a dropped row the writer's own answer. An ``<image>`` that
-            a writer put into its question is taken out: where the image stands is the trainer's.
+        outcomes: outcome of each row, by candidate id. A kept row has the bare answer, and the
+            writer's own one in ``detail`` if it differs; a dropped row has the writer's own answer.
+            An ``<image>`` in the question is removed: the trainer places the image.
     """
     import polars as pl
 
@@ -86,11 +96,11 @@ def problem_rows(accepted: pl.DataFrame, outcomes: Mapping[str, Gold | Dropped])
 
 
 def problem_table(rows: pl.DataFrame, images: Images) -> pa.Table:
-    """Put the images to the rows of a selection, ready for the table ``problems``.
+    """Add the images to the rows of a selection, ready for the table ``problems``.
 
     Args:
         rows: `Selection.rows`, or some of them.
-        images: reads the candidates' images; all are held in memory, in chunks.
+        images: reader of the candidates' images; all of them are held in memory, in chunks.
     """
     import pyarrow as pa
 

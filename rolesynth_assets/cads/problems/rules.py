@@ -1,4 +1,4 @@
-"""What a user can choose about the synthetic set, and what was chosen (MMSynthetic)."""
+"""Selection rules that a user can set for the synthetic set, and the selection (MMSynthetic)."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ FLAG_COLUMNS = {
     DropReason.SUSPECT_LABEL: "suspect_label",
     DropReason.COPIED_NUMBERS: "copied_numbers",
 }
-"""Columns of ``candidates`` that are true where an extra check found something."""
+"""Columns of ``candidates`` that are true if an extra check found something."""
 EXTRA_FINDINGS = frozenset({*FLAG_COLUMNS, DropReason.WRITER_ALONE})
 """All findings of extra checks that can drop a problem; duplicates are dropped in any case."""
 
 
 @dataclass(frozen=True)
 class SelectionRules:
-    """What a user can choose about the set.
+    """The rules that a user can set for the selection.
 
     Attributes:
-        target: problems that the set shall have at most; None takes all.
-        draw_seed: who is drawn when there are more.
-        refused: which of `EXTRA_FINDINGS` drop a problem; a project's settings say which. A check
+        target: largest number of problems in the set; None takes all.
+        draw_seed: seed of the draw if there are more problems than `target`.
+        refused: members of `EXTRA_FINDINGS` that drop a problem, as set by the project. A check
             that was switched off in a round finds nothing.
     """
 
@@ -46,7 +46,7 @@ class SelectionRules:
         )
 
     def __post_init__(self) -> None:
-        """Refuse a target of nothing and reasons that are no finding of an extra check."""
+        """Refuse a target below 1, and reasons that are not a finding of an extra check."""
         if self.target is not None and self.target < 1:
             raise ValueError(f"target is {self.target}: it is at least 1, or None for all problems")
         other = self.refused - EXTRA_FINDINGS
@@ -59,13 +59,13 @@ class SelectionRules:
 
 @dataclass(frozen=True)
 class Selection:
-    """The synthetic set before its images are put to it.
+    """The synthetic set without its images.
 
     Attributes:
         rows: all columns of the table ``problems`` but ``image``, by problem id: every accepted
             candidate, kept or dropped with its reason.
-        rules: what it was selected by, the draw seed among it.
-        not_accepted: candidates that are no row at all, by decision.
+        rules: the rules of the selection, including the draw seed.
+        not_accepted: number of candidates without a row, by decision.
         kept_unrefused: problems that the set would have if no finding were refused.
     """
 
@@ -76,7 +76,7 @@ class Selection:
 
     @property
     def kept(self) -> int:
-        """Problems of the set."""
+        """Number of problems in the set."""
         return int(self.rows["kept"].sum())
 
     @property

@@ -1,4 +1,4 @@
-"""The synthetic set: accepted triples that are new, gradable and no duplicates (MMSynthetic)."""
+"""Selection of the synthetic set: new and gradable triples without duplicates (MMSynthetic)."""
 
 from __future__ import annotations
 
@@ -26,11 +26,27 @@ if TYPE_CHECKING:
     from rolesynth_assets.answers.checker_process import Grader
 
 COLUMNS = (
-    *("candidate_id", "domain", "round", "seed_id", "member", "question", "answer", "solution"),
-    *("strategy", "task_type", "consensus", "judges", "hard", "image_id", "decision"),
-    *("text_only_leak", "suspect_label", "copied_numbers", "consensus_without_writer"),
+    "candidate_id",
+    "domain",
+    "round",
+    "seed_id",
+    "member",
+    "question",
+    "answer",
+    "solution",
+    "strategy",
+    "task_type",
+    "consensus",
+    "judges",
+    "hard",
+    "image_id",
+    "decision",
+    "text_only_leak",
+    "suspect_label",
+    "copied_numbers",
+    "consensus_without_writer",
 )
-"""Columns of the table ``candidates`` that decide; images are read apart."""
+"""Columns of the table ``candidates`` that the selection reads; images are read separately."""
 
 _UNGRADABLE = {
     Checker.MATHRULER: DropReason.UNGRADABLE_EASYR1,
@@ -49,18 +65,19 @@ def select_problems(
 ) -> Selection:
     """Select the problems of the synthetic set (MMSynthetic).
 
-    In this order: findings of extra checks that `rules` refuse; questions that are the seed's own;
-    answers that a trainer cannot grade; duplicates of an earlier round or of a smaller id; the
-    draw. So no duplicate is dropped for a problem that is dropped itself.
+    Candidates are dropped in this order: those with a finding that `rules` refuse; those whose
+    question is the seed's own; those whose answer a trainer cannot grade; duplicates of an earlier
+    round or of a smaller id; those that are not drawn. So no problem is dropped as a duplicate of
+    one that a check before it dropped.
 
     Args:
         candidates: rows of the table ``candidates`` with at least `COLUMNS`, all rounds of one
             domain or several.
-        images: reads the images of accepted candidates, `IMAGES_AT_ONCE` at a time.
+        images: reader of the accepted candidates' images, `IMAGES_AT_ONCE` at a time.
         grader: the trainers' checkers.
-        rules: target size, draw seed, refused findings.
-        seeds: rows of the table ``seeds`` with ``seed_id`` and ``problem``; None leaves the
-            comparison with them out.
+        rules: target size, draw seed and refused findings.
+        seeds: rows of the table ``seeds`` with ``seed_id`` and ``problem``; None skips the
+            comparison with them.
 
     Raises:
         ValueError: an accepted candidate lacks its question, answer, image or C.
@@ -90,7 +107,7 @@ def select_problems(
 def _narrowed(
     accepted: pl.DataFrame, outcomes: _Outcomes, images: Images, rules: SelectionRules
 ) -> _Outcomes:
-    """Drop duplicates and what is not drawn, in place."""
+    """Drop duplicates and problems that are not drawn, in place."""
     _drop_duplicates(accepted, outcomes, images)
     if rules.target is not None:
         _drop_undrawn(accepted, outcomes, rules.target, rules.draw_seed)
@@ -139,7 +156,7 @@ def _gold(row: Mapping[str, Any], grader: Grader) -> Gold | Dropped:
 
 
 def _drop_duplicates(accepted: pl.DataFrame, outcomes: _Outcomes, images: Images) -> None:
-    """Drop what repeats a kept problem; earlier rounds win, so a new round displaces none."""
+    """Drop problems that repeat a kept one; those of earlier rounds are kept."""
     kept: list[ProblemPrint] = []
     for _, of_round in accepted.sort("round", "candidate_id").group_by(
         "round", maintain_order=True

@@ -1,4 +1,4 @@
-"""Drawing a smaller set that keeps the proportions of a larger one (CADS, down-sampling)."""
+"""Stratified draw of a smaller set with the proportions of a larger one (CADS, down-sampling)."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from rolesynth_assets.store.digests import digest
 
 @dataclass(frozen=True)
 class Candidacy:
-    """What a draw knows of a problem.
+    """The facts about a problem that a draw uses.
 
     Attributes:
-        key: its id.
-        stratum: what the draw keeps the proportions of, such as (domain, strategy).
-        hard: hard ones are drawn before the others of their stratum.
+        key: id of the problem.
+        stratum: group whose share the draw keeps, such as (domain, strategy).
+        hard: whether it is hard; hard ones are drawn before the others of their stratum.
     """
 
     key: str
@@ -32,8 +32,9 @@ def shares(sizes: dict[tuple[str, ...], int], target: int) -> dict[tuple[str, ..
         target: rows to draw; not negative.
 
     Returns:
-        Rows to draw from each stratum: their sum is `target`, or all there are if that is less.
-        None is more than the stratum holds; equal remainders go to the stratum that sorts first.
+        Rows to draw from each stratum. Their sum is `target`, or the number of all rows if that is
+        less. No stratum gets more rows than it has; of equal remainders, the stratum that sorts
+        first gets the row.
     """
     total = sum(sizes.values())
     if target >= total:
@@ -47,15 +48,15 @@ def shares(sizes: dict[tuple[str, ...], int], target: int) -> dict[tuple[str, ..
 def draw(rows: Sequence[Candidacy], target: int, seed: int) -> set[str]:
     """Draw `target` keys, stratified, hard ones first, at random among equals.
 
-    Who comes first depends on seed and key alone, so a further row displaces few others.
+    The order among equals depends on seed and key alone, so an additional row displaces few others.
 
     Args:
-        rows: each key once.
-        target: keys to draw.
-        seed: of the draw.
+        rows: the problems, each key once.
+        target: number of keys to draw.
+        seed: seed of the draw.
 
     Returns:
-        The keys drawn: `target` of them, or all if there are no more.
+        The drawn keys: `target` of them, or all if there are not more.
     """
     strata: defaultdict[tuple[str, ...], list[Candidacy]] = defaultdict(list)
     for row in rows:

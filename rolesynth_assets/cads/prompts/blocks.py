@@ -1,4 +1,4 @@
-"""The parts of a prompt that carry text of seeds and models, each between its markers."""
+"""The parts of a prompt that contain text of seeds and models, each between markers."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class HardRecord:
     """A hard candidate as the optimiser reads it.
 
     Attributes:
-        problem: what was written.
+        problem: the written problem.
         verdicts: every judge's answer to it.
-        transcript: its image in words, for an optimiser that cannot see.
+        transcript: its image in words, for an optimiser that cannot see images.
     """
 
     problem: Problem
@@ -43,7 +43,7 @@ class HardRecord:
 
 
 def strategy_lines(strategies: Sequence[Strategy]) -> str:
-    """List strategies with what each asks for; the names are those of the paper."""
+    """List strategies with their instructions; the names are those of the paper."""
     return "\n".join(f"- {strategy}: {_STRATEGIES[strategy]}" for strategy in strategies)
 
 
@@ -58,7 +58,7 @@ def advice_block(context: str) -> str:
 
 
 def own_questions_block(questions: Sequence[str]) -> str:
-    """Quote what a writer wrote for the seed before, or say that there is nothing."""
+    """Quote the writer's earlier questions for the seed, or say that there are none."""
     if not questions:
         return "You have written no problem for this seed before."
     quotes = [quoted("earlier_question", question) for question in questions]
@@ -66,7 +66,7 @@ def own_questions_block(questions: Sequence[str]) -> str:
 
 
 def seed_block(seed: Seed, transcripts: Sequence[str]) -> str:
-    """Quote a seed's problem and what its images show; its answer is not read."""
+    """Quote a seed's problem and the transcripts of its images; its answer is not read."""
     blocks = [quoted("seed", seed.problem)]
     blocks += [quoted("transcript", transcript) for transcript in transcripts]
     return "\n".join(blocks)

@@ -1,4 +1,4 @@
-"""The JSON objects in a model's reply, whatever stands around them."""
+"""Reading of the JSON objects in a model's reply, whatever text surrounds them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import re
 from dataclasses import dataclass
 
 MAX_CHARS = 100_000
-"""Characters of a reply that are looked at; a longer one is refused."""
+"""Largest number of characters of a reply; a longer one is refused."""
 MAX_STARTS = 50
-"""Places where an object may begin: a bound on the work that a hostile reply causes."""
+"""Positions where an object may begin; bounds the work that a hostile reply causes."""
 
-# Models write LaTeX into JSON without doubling the backslash. No reply means a backspace or
-# a form feed; of the commands that begin like a tab, a line break or a return the usual are known.
+# Models write LaTeX into JSON without doubling the backslash. No reply means a backspace or a form
+# feed. Of the commands that begin like a tab, a line break or a return, the common ones are listed.
 _BARE_BACKSLASH = re.compile(
     r"""(\\\\)|\\(?=
         [^"\\/bfnrtu]
@@ -27,20 +27,20 @@ _BARE_BACKSLASH = re.compile(
 
 @dataclass(frozen=True)
 class NumberText:
-    """A JSON number as it was spelled: 1.10 and 1.1 are different answers to print."""
+    """A JSON number in its original spelling: 1.10 and 1.1 are printed differently."""
 
     spelling: str
 
 
 class RepeatedKeyError(ValueError):
-    """An object that gives one key twice: nobody can tell which value is meant."""
+    """An object has the same key twice, so it is not known which value is meant."""
 
 
 def json_objects(reply: str) -> list[dict[str, object]]:
     """Find the outer JSON objects of a reply, in order.
 
-    What a reasoning model writes before ``</think>`` is left out. Code fences and prose around an
-    object do not matter, nor do line breaks inside of texts. Numbers become `NumberText`.
+    Text before ``</think>``, which a reasoning model writes, is left out. Code fences and prose
+    around an object, and line breaks inside strings, are accepted. Numbers become `NumberText`.
 
     Raises:
         ValueError: the reply is too long, or an object repeats a key or holds NaN or Infinity.
@@ -79,5 +79,5 @@ _DECODER = json.JSONDecoder(
     parse_float=NumberText,
     parse_int=NumberText,
     parse_constant=_no_number,
-    strict=False,  # a line break inside a text is what models write
+    strict=False,  # models write line breaks inside strings
 )

@@ -1,4 +1,4 @@
-"""The structured replies of each step of CADS, read strictly out of whatever a model wrote."""
+"""The structured replies of the steps of CADS, parsed strictly from a model's text."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _clean(value: Any) -> Any:
 
 
 def _listed(value: Any) -> Any:
-    """A list that came as one text is cut at its commas or semicolons."""
+    """Split a list that was given as one text at its commas or semicolons."""
     if isinstance(value, str):
         return [part for part in re.split(r"[,;]", value) if part.strip()]
     return value
@@ -47,7 +47,7 @@ def _joined(value: Any) -> Any:
 
 
 def _named(kind: type[Strategy] | type[TaskType]) -> BeforeValidator:
-    """Take a name of `kind` in any case and spacing; nothing else is guessed."""
+    """Accept a name of `kind` in any case and spacing, and nothing else."""
     names = {" ".join(member.split()).casefold(): member for member in kind}
 
     def find(value: Any) -> Any:
@@ -82,7 +82,7 @@ class AnalysisReply(Reply):
 
 
 class ProblemReply(Reply):
-    """The flat JSON object in which a writer hands in a problem (CADS, generation)."""
+    """A writer's problem as a flat JSON object (CADS, generation)."""
 
     domain: Line
     core_concepts: Concepts
@@ -136,7 +136,7 @@ class JudgeReply(Reply):
 
     @property
     def insufficient(self) -> bool:
-        """Whether the judge says that it cannot answer without the image."""
+        """Whether the judge answers that the information is insufficient."""
         return is_insufficient(self.answer)
 
 
@@ -173,7 +173,7 @@ class ContextReply(Reply):
 
 @dataclass(frozen=True)
 class Unparsable:
-    """A reply without one usable JSON object, and why."""
+    """The reason why a reply has no usable JSON object."""
 
     detail: str
 
@@ -184,16 +184,16 @@ AnyReply = TypeVar("AnyReply", bound=Reply)
 def parse(text: str, model: type[AnyReply]) -> AnyReply | Unparsable:
     """Read the one JSON object of a reply as `model`.
 
-    Code fences and text around the object do not matter. Nothing is evaluated. Of several objects
-    the one that fits counts; two that fit and differ are unparsable, since choosing between them
-    would be a guess. Types are not converted, but a number may stand for an answer's text.
+    Code fences and text around the object are accepted. Nothing is evaluated. Of several objects,
+    the one that fits `model` is taken; two different ones that fit are unparsable, since choosing
+    between them would be a guess. Types are not converted, except that an answer may be a number.
 
     Args:
         text: the whole reply, at most 100,000 characters.
-        model: what the reply shall be.
+        model: the expected kind of reply.
 
     Returns:
-        The reply, or `Unparsable` with what is wrong in words that a model can act upon.
+        The reply, or `Unparsable` with a description of the fault that a model can act on.
     """
     try:
         objects = json_objects(text)
@@ -220,9 +220,9 @@ def repair_prompt(original: str, bad: str, problem: str) -> str:
     """Return the prompt of the one retry that an unusable reply gets.
 
     Args:
-        original: the prompt as it was sent; it is repeated, so the retry stands on its own.
+        original: the prompt as it was sent; it is repeated, so that the retry is self-contained.
         bad: the reply, quoted as data and cut at `MAX_QUOTED_REPLY` characters.
-        problem: what is wrong with it, such as `Unparsable.detail`.
+        problem: description of its fault, such as `Unparsable.detail`.
     """
     return (
         f"{original}\n\nAn earlier reply to this was unusable: {problem}. It was:\n"
@@ -232,7 +232,7 @@ def repair_prompt(original: str, bad: str, problem: str) -> str:
 
 
 def _in_words(error: ValidationError) -> str:
-    """Name each faulty field; the values themselves stay out, for they are somebody's text."""
+    """Name each faulty field; the values are left out, because they are a model's text."""
     faults = [
         f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}".removeprefix(": ")
         for fault in error.errors(include_input=False, include_url=False, include_context=False)

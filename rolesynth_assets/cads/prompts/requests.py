@@ -1,8 +1,8 @@
-"""What each step of CADS asks a model, as one `ChatRequest`.
+"""Builders of the `ChatRequest` of each step of CADS.
 
-A seed's own answer has no way in: the builders read a seed's problem and images and nothing else.
-All text of seeds and models stands between markers (`quoted`), except for the question that a judge
-answers, which is the whole of what it reads (CADS, judging: the image and the question alone).
+A seed's own answer never enters a request: the builders read only a seed's problem and images. All
+text of seeds and models is put between markers (`quoted`), except for the question that a judge
+answers, which is all that it reads (CADS, judging: the image and the question alone).
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def analyse_request(
 
     Args:
         seed: the seed; its answer is not read.
-        member: who analyses.
-        key: comes back in the reply.
+        member: the member that analyses.
+        key: key of the request and of its reply.
         transcripts: the seed's images in words, for a member that is not shown them.
     """
     images, said = _seed_images(seed, member)
@@ -65,14 +65,14 @@ def write_request(
 
     Args:
         seed: the seed; its answer is not read.
-        rationale: what this member itself found out about the seed.
-        strategies: what it may choose from.
+        rationale: this member's own rationale about the seed.
+        strategies: strategies to choose from.
         context: generation context of the seed; empty in the first round.
         own_questions: questions that this member wrote for the seed before.
-        member: who writes.
-        index: number of the candidate within its seed, from 0; it sets requests apart that are
-            otherwise equal.
-        key: comes back in the reply.
+        member: the member that writes.
+        index: number of the candidate within its seed, from 0; it makes otherwise equal requests
+            different.
+        key: key of the request and of its reply.
         seed_number: sampling seed.
         transcripts: the seed's images in words, for a member that is not shown them.
     """
@@ -91,15 +91,15 @@ def write_request(
 def visual_request(problem: Problem, member: Member, key: str) -> ChatRequest:
     """Ask the writer of a problem for its drawing instruction (CADS, visual prompt).
 
-    The writer is given answer and solution, for it must draw what the solver has to find and must
-    not give away what it finds.
+    The writer is given answer and solution, because the drawing must show what the solver has to
+    find without giving the answer away.
     """
     text = prompt("visual").render(problem=problem_block(problem))
     return _request("visual", text, member.write, key, (), member.name)
 
 
 def transcribe_request(image: bytes, member: Member, key: str) -> ChatRequest:
-    """Ask for an image in words; the question is not known to this step (CADS, judging)."""
+    """Ask for an image in words; this step does not know the question (CADS, judging)."""
     return _request("transcribe", prompt("transcribe").render(), member.judge, key, (image,))
 
 
@@ -112,8 +112,8 @@ def judge_request(
         question: question of the candidate, with its options.
         evidence: the encoded image; its transcript, for a judge in caption mode; None for a judge
             that is shown neither.
-        member: who judges.
-        key: comes back in the reply.
+        member: the member that judges.
+        key: key of the request and of its reply.
         attempt: another number gives another sampling seed, to ask one judge several times.
     """
     if isinstance(evidence, bytes):
@@ -152,13 +152,13 @@ def reflect_request(
 
     Args:
         context: the old context; may be empty.
-        records: the hard candidates of this seed and round, none of another.
-        images: their images in the same order; empty for an optimiser that cannot see.
-        member: who optimises.
-        key: comes back in the reply.
+        records: the hard candidates of this seed and round only.
+        images: their images in the same order; empty for an optimiser that cannot see images.
+        member: the member that optimises.
+        key: key of the request and of its reply.
 
     Raises:
-        ValueError: there are no records, or images that do not match them in number.
+        ValueError: there are no records, or the number of images differs from theirs.
     """
     if not records or (images and len(images) != len(records)):
         raise ValueError(
@@ -188,7 +188,7 @@ def _request(
     images: tuple[bytes, ...] = (),
     *salt: str | int,
 ) -> ChatRequest:
-    """Build the request of a step; its sampling seed follows from all that the model reads."""
+    """Build the request of a step; its sampling seed is derived from all that the model reads."""
     system = prompt(step).system
     shown = [sha256(image).hexdigest() for image in images]
     return ChatRequest(
@@ -203,7 +203,7 @@ def _request(
 
 
 def _seed_images(seed: Seed, member: Member) -> tuple[tuple[bytes, ...], str]:
-    """Return the images that a member is shown, and how the prompt speaks of them."""
+    """Return the images that a member is shown, and the prompt's words for them."""
     count = len(seed.images)
     if not count:
         return (), "no image"

@@ -10,18 +10,18 @@ from rolesynth_assets.store.digests import digest
 
 
 class Prompt(NamedTuple):
-    """What a step's model reads: the system text, and the user text with {placeholders}."""
+    """A step's system text, and its user text with {placeholders}."""
 
     system: str
     template: str
 
     @property
     def fingerprint(self) -> str:
-        """The wording's identity, 64 hex characters."""
+        """Identity of the prompt, 64 hex characters."""
         return digest("cads prompt", self.system, self.template)
 
     def render(self, **values: str) -> str:
-        """Fill the placeholders in; the values are data and are not read for placeholders."""
+        """Fill in the placeholders; placeholders within the values are not filled in."""
         return self.template.format(**values)
 
 

@@ -1,4 +1,4 @@
-"""What a round of CADS did: how often the judges agreed, who solves, whose problems are kept."""
+"""Counts of a round of CADS: agreement of the judges, solved problems and kept problems."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ if TYPE_CHECKING:
     import polars as pl
 
 EXTRA_CHECKS = ("text_only_leak", "suspect_label", "copied_numbers")
-"""The checks whose column of ``candidates`` is true where they object."""
+"""The checks whose column of ``candidates`` is true if they object."""
 
 
 @dataclass(frozen=True)
 class MemberReport:
-    """One member as judge and as writer.
+    """Counts of one member as judge and as writer.
 
     Attributes:
-        name: member.
-        judged: verdicts on decided candidates, its own ones included.
-        solved: those whose answer equals the reference.
-        missing: verdicts without a result, on any candidate.
+        name: member name.
+        judged: its verdicts on decided candidates, including candidates that it wrote.
+        solved: the verdicts among them whose answer equals the reference.
+        missing: its verdicts without a result, on any candidate.
         written: candidates dealt to it.
-        decided: those of them that K verdicts decided.
-        kept: those with C >= 1.
-        hard: those with 1 <= C < K.
+        decided: the candidates among them that K verdicts decided.
+        kept: the decided ones with C >= 1.
+        hard: the decided ones with 1 <= C < K.
     """
 
     name: str
@@ -47,19 +47,19 @@ class MemberReport:
 
     @property
     def keep_rate(self) -> float | None:
-        """Share of its decided candidates that are kept; None if it wrote none."""
+        """Share of its decided candidates that are kept; None if none is decided."""
         return self.kept / self.decided if self.decided else None
 
 
 @dataclass(frozen=True)
 class RoundReport:
-    """One round of one domain, as its rows stand.
+    """Counts over the rows of one round of one domain.
 
     Attributes:
         judges: K.
-        candidates: rows, failed ones included.
-        consensus: how many decided candidates have C = 0, 1, ..., K.
-        undecided: candidates with a verdict missing.
+        candidates: number of rows, failed ones included.
+        consensus: number of decided candidates with C = 0, 1, ..., K.
+        undecided: candidates with a missing verdict.
         failed: candidates that were never ready to be judged.
         hard: kept candidates with C < K.
         members: each judge and writer, by name.
@@ -68,18 +68,19 @@ class RoundReport:
         task_types: decided candidates by task type.
         flagged: candidates that an extra check objects to, by check; a check without any result,
             because it is off, is left out.
-        duplicates: kept candidates that repeat another.
-        kept_without_writer: kept candidates that are kept without the writer's verdict too; None
-            when that check is off.
-        decided_by: verdicts settled by rule and by a model.
+        duplicates: kept candidates that repeat another one.
+        kept_without_writer: kept candidates that would also be kept without the writer's verdict;
+            None if that check is off.
+        decided_by: verdicts decided by rule and by a model.
         failures: failed and undecided candidates by reason.
-        missing_verdicts: verdicts without a result by reason, on candidates with their image.
-        seeds: context rows.
+        missing_verdicts: verdicts without a result by reason, without those of the text-only check.
+        seeds: number of context rows.
         seeds_at_work: seeds that got candidates in this round.
         reflected: seeds whose context was rewritten.
-        not_reflected: seeds whose rewriting failed, by reason.
-        rows_tokens: tokens read and written for these candidates and verdicts in whichever run.
-        usage: what this run took, over all members; what the journal answered is apart.
+        not_reflected: seeds whose context could not be rewritten, by reason.
+        rows_tokens: tokens read and written for these candidates and verdicts, in any run.
+        usage: usage of this run over all members, in which replies from the journal are counted
+            separately.
     """
 
     judges: int
@@ -107,22 +108,22 @@ class RoundReport:
 
     @property
     def decided(self) -> int:
-        """Candidates with K verdicts."""
+        """Number of candidates with K verdicts."""
         return sum(self.consensus)
 
     @property
     def kept(self) -> int:
-        """Candidates with C >= 1."""
+        """Number of candidates with C >= 1."""
         return sum(self.consensus[1:])
 
     @property
     def keep_rate(self) -> float | None:
-        """Share of the decided candidates that is kept; None when none is decided."""
+        """Share of the decided candidates that is kept; None if none is decided."""
         return self.kept / self.decided if self.decided else None
 
     @property
     def hard_rate(self) -> float | None:
-        """Share of the decided candidates that is hard; None when none is decided."""
+        """Share of the decided candidates that is hard; None if none is decided."""
         return self.hard / self.decided if self.decided else None
 
 
@@ -132,17 +133,17 @@ def round_report(
     contexts: pl.DataFrame,
     usage: Mapping[str, MemberUsage] | None = None,
 ) -> RoundReport:
-    """Count what the rows of one round say (CADS, per-round report).
+    """Count the rows of one round (CADS, per-round report).
 
     Args:
         candidates: rows of the ``candidates`` table, of one domain and round; images may be left
             out.
         verdicts: rows of ``verdicts``, of the same partition.
         contexts: rows of ``contexts``, of the same partition.
-        usage: what the run took, by member, as `run_round` returns it.
+        usage: usage of the run by member, as `run_round` returns it.
 
     Raises:
-        ValueError: rows of several K stand in one round: a part of it is of another collective.
+        ValueError: the rows have several K, so they come from more than one collective.
     """
     import polars as pl
 
@@ -181,7 +182,7 @@ def _judges(candidates: pl.DataFrame) -> int:
     sizes = candidates["judges"].unique().to_list()
     if len(sizes) > 1:
         raise ValueError(
-            f"candidates of one round have K = {sorted(sizes)}: it mixes two collectives; "
+            f"candidates of one round have K = {sorted(sizes)}: they are of several collectives; "
             "materialize cads_rounds for it again"
         )
     return sizes[0] if sizes else 0

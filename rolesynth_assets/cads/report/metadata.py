@@ -1,4 +1,4 @@
-"""What the catalogue shows of a round: numbers, contexts, and the rows of its galleries."""
+"""The metadata of a round in the catalogue: numbers, contexts, and the rows of its galleries."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 MOST_CONTEXTS = 3
 MOST_TEXT = 1_500
-"""Characters of a context that are shown; it has up to 1,500 words."""
+"""Characters of a context that are shown; a context has fewer than 1,500 words."""
 
 
 def round_numbers(report: RoundReport) -> dict[str, int | float]:
-    """Return the numbers of a round by name; a rate of nothing is left out."""
+    """Return the numbers of a round by name; a rate without a denominator is left out."""
     usage = report.usage
     numbers: dict[str, int | float | None] = {
         "candidates": report.candidates,
@@ -56,7 +56,7 @@ def round_numbers(report: RoundReport) -> dict[str, int | float]:
 
 
 def contexts_markdown(contexts: pl.DataFrame) -> str:
-    """Show some seeds' contexts before and after a round, those that were rewritten first.
+    """Show some seeds' contexts before and after a round, rewritten ones first.
 
     Args:
         contexts: rows of the table ``contexts``, of one round.
@@ -82,7 +82,7 @@ def shown_candidates(
     """Read the candidates that a round's galleries show, with their images.
 
     Args:
-        store: holds the table ``candidates``.
+        store: store with the table ``candidates``.
         partition: domain and round.
         candidates: the round's rows; their images may be left out.
     """

@@ -1,4 +1,4 @@
-"""A round's report as a page of Markdown."""
+"""The report of a round as a Markdown page."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from rolesynth_assets.cads.report.counts import RoundReport
 from rolesynth_assets.pictures import markdown
 
 MOST_NAMES = 12
-"""Names of a kind that are listed: writers are free in how they call a domain."""
+"""Largest number of names listed of one kind; writers name domains as they like."""
 
 
 def round_markdown(report: RoundReport) -> str:
-    """Write what a round did (CADS, printed per round).
+    """Return the report of a round as Markdown (CADS, printed per round).
 
     Returns:
-        Tables of C, members, kinds of problems and reasons, and a line on what the run took.
+        Tables of C, members, kinds of problems and reasons, and a line on the cost of the run.
     """
     k = report.judges
     lines = [

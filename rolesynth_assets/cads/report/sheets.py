@@ -1,4 +1,4 @@
-"""What people look at first in a round: some problems with their image and every judge's answer."""
+"""The charts of a round, and sheets of some of its problems with every judge's answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 PROBLEMS = 3
-"""Problems on one sheet: with their images they stay readable and within a picture's bytes."""
+"""Problems on one sheet, so that it stays readable and within the size limit of a picture."""
 
 
 def galleries(
@@ -27,17 +27,17 @@ def galleries(
 ) -> dict[str, bytes]:
     """Draw some kept problems that all judges solve, and some of the hard pool.
 
-    The problems are the same on every run: those whose digest comes first.
+    The problems are the same on every run: those with the smallest digests.
 
     Args:
         candidates: rows of the ``candidates`` table with their images.
         verdicts: rows of ``verdicts``, of the same partition.
         count: problems on a sheet.
-        title: such as the domain and the round.
-        note: such as that the members are stand-ins.
+        title: title of the sheets, such as the domain and the round.
+        note: note below the sheets, such as that the members are stand-ins.
 
     Returns:
-        PNGs by ``kept`` and ``hard``; one that has no problem is left out.
+        PNGs by ``kept`` and ``hard``; a sheet without a problem is left out.
     """
     import polars as pl
 
@@ -65,11 +65,11 @@ def round_charts(report: RoundReport, *, title: str = "") -> dict[str, bytes]:
     """Draw the histogram of C, and the members' solve and keep rates.
 
     Args:
-        report: of the round.
-        title: such as the domain and the round.
+        report: report of the round.
+        title: title of the charts, such as the domain and the round.
 
     Returns:
-        PNGs by ``consensus`` and ``members``; empty where no candidate is decided.
+        PNGs by ``consensus`` and ``members``; empty if no candidate is decided.
     """
     if not report.decided:
         return {}

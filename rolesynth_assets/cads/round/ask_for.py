@@ -1,4 +1,4 @@
-"""A structured reply from a member: one request, at most one repair, and a reason if it fails."""
+"""Requests for a structured reply of a member, with at most one repair."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ R = TypeVar("R", bound=Reply)
 
 
 class StepReason(StrEnum):
-    """Why a step came to nothing, beside an engine's `FailureReason`."""
+    """Why a step failed, in addition to an engine's `FailureReason`."""
 
     UNPARSABLE = "unparsable"
-    """The reply and its repair hold no usable JSON object."""
+    """Neither the reply nor its repair contains a usable JSON object."""
     EQUALITY_FAILED = "equality_failed"
-    """Neither the rules nor the model could settle whether an answer equals the reference."""
+    """Neither the rules nor the model could decide whether an answer equals the reference."""
     VERDICTS_MISSING = "verdicts_missing"
     """At least one judge's verdict is missing, so C is not known."""
 
 
 @dataclass(frozen=True)
 class Answered(Generic[R]):
-    """A reply as a value, the text it was read from, and what it took."""
+    """A reply as a value, its raw text, and its cost."""
 
     value: R
     raw: str
@@ -36,7 +36,7 @@ class Answered(Generic[R]):
 
 @dataclass(frozen=True)
 class Unanswered:
-    """Why there is no value: a `FailureReason` or `StepReason`, in words, and the raw text."""
+    """The reason why there is no value, a `FailureReason` or `StepReason`, with the raw text."""
 
     reason: str
     detail: str
@@ -48,8 +48,8 @@ _REPAIRED = {
     FailureReason.TRUNCATED: "it was cut off at the limit of its length; reply more briefly",
     FailureReason.EMPTY: "it was empty",
 }
-"""What the next attempt may mend; an engine has tried transport faults again by itself, and asking
-a model twice for what it refused changes nothing."""
+"""Failures that a repair may fix. An engine has already retried transport faults, and a model
+refuses the same request again."""
 
 
 async def ask_for(

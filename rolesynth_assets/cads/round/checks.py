@@ -18,14 +18,15 @@ MAX_DUPLICATES = 0.1
 MAX_STRATEGY_SHARE = 0.7
 MAX_UNDECIDED = 0.02
 FEWEST_TO_COLLAPSE = 8
-"""Candidates below which one strategy may prevail by luck: N of one seed in the paper."""
+"""With fewer candidates, one strategy may dominate by chance; N of one seed in the paper."""
 
 
 def exactly_k_verdicts(candidates: pl.DataFrame, verdicts: pl.DataFrame) -> CheckOutcome:
-    """C of every decided candidate is what exactly K verdicts of K judges say.
+    """Pass when every decided candidate has exactly K verdicts, and C counts the correct ones.
 
-    The value counts candidates that are kept or discarded with another number of verdicts, a judge
-    twice, a verdict without a result, or a C that is not their sum; and others that have a C.
+    The value counts two kinds of candidates: decided ones with another number of verdicts, two
+    verdicts of one judge, a verdict without a result, a C that is not the number of correct
+    verdicts, or a decision that does not follow from C; and other candidates that have a C.
 
     Args:
         candidates: ``candidate_id``, ``decision``, ``judges``, ``consensus``.
@@ -59,7 +60,7 @@ def exactly_k_verdicts(candidates: pl.DataFrame, verdicts: pl.DataFrame) -> Chec
 
 
 def hard_pool(candidates: pl.DataFrame) -> CheckOutcome:
-    """The hard pool holds the kept candidates with 1 <= C < K, all of them and no other.
+    """Pass when the hard pool holds exactly the kept candidates with 1 <= C < K.
 
     Args:
         candidates: ``candidate_id``, ``decision``, ``judges``, ``consensus``, ``hard``.
@@ -76,11 +77,11 @@ def hard_pool(candidates: pl.DataFrame) -> CheckOutcome:
 
 
 def no_answer_leaked(candidates: pl.DataFrame, *, max_leaked: int = MAX_LEAKED) -> CheckOutcome:
-    """No drawing instruction gives its problem's answer away; see `leaks.leak` for what that means.
+    """Pass when no drawing instruction gives its problem's answer away; see `answer_leaks.leak`.
 
     Args:
         candidates: ``candidate_id``, ``visual_prompt``, ``question``, ``answer``.
-        max_leaked: instructions that may.
+        max_leaked: number of instructions that may give it away.
     """
     drawn = candidates.drop_nulls(["visual_prompt", "question", "answer"])
     columns = ("candidate_id", "visual_prompt", "question", "answer")
@@ -99,13 +100,13 @@ def no_answer_leaked(candidates: pl.DataFrame, *, max_leaked: int = MAX_LEAKED) 
 
 
 def at_most_ten_rounds(contexts: pl.DataFrame, *, most: int = MOST_ROUNDS) -> CheckOutcome:
-    """No seed went through more rounds than allowed.
+    """Pass when no seed has had more rounds than allowed.
 
-    Fails when there is no row: every seed has a context row in every round.
+    The check fails if there is no row: every seed has a context row in every round.
 
     Args:
         contexts: ``seed_id``, ``round_number``.
-        most: the most rounds of a seed.
+        most: largest number of rounds of a seed.
     """
     import polars as pl
 
@@ -116,8 +117,8 @@ def at_most_ten_rounds(contexts: pl.DataFrame, *, most: int = MOST_ROUNDS) -> Ch
         passed=contexts.height > 0 and over.is_empty(),
         value=highest,
         threshold=most,
-        description=f"{contexts.height} seeds have been through {highest} rounds at most; "
-        f"{over.height} through more than {most}.",
+        description=f"{contexts.height} seeds have had at most {highest} rounds; "
+        f"{over.height} of them more than {most}.",
         metadata={"examples": over["seed_id"].head(EXAMPLES).to_list()},
     )
 
@@ -125,11 +126,11 @@ def at_most_ten_rounds(contexts: pl.DataFrame, *, most: int = MOST_ROUNDS) -> Ch
 def duplicates_bounded(
     candidates: pl.DataFrame, *, max_share: float = MAX_DUPLICATES
 ) -> CheckOutcome:
-    """Few kept candidates repeat an earlier one.
+    """Pass when few kept candidates repeat an earlier one.
 
     Args:
         candidates: ``candidate_id``, ``decision``, ``duplicate_of``.
-        max_share: bound on the share of kept candidates that do.
+        max_share: bound on the share of duplicates among kept candidates.
     """
     import polars as pl
 
@@ -141,11 +142,11 @@ def duplicates_bounded(
 def undecided_bounded(
     candidates: pl.DataFrame, *, max_share: float = MAX_UNDECIDED
 ) -> CheckOutcome:
-    """Few candidates wait for a verdict that failed.
+    """Pass when few candidates wait for a verdict that failed.
 
     Args:
         candidates: ``candidate_id``, ``decision``, ``detail``.
-        max_share: bound on the share of those that could be judged.
+        max_share: bound on the share of undecided ones among candidates that could be judged.
     """
     import polars as pl
 
@@ -157,12 +158,12 @@ def undecided_bounded(
 def strategies_not_collapsed(
     candidates: pl.DataFrame, *, max_share: float = MAX_STRATEGY_SHARE
 ) -> CheckOutcome:
-    """The writers do not all follow one strategy.
+    """Pass when the writers do not all follow one strategy.
 
-    Passes where fewer than `FEWEST_TO_COLLAPSE` candidates were written.
+    The check passes if fewer than `FEWEST_TO_COLLAPSE` candidates were written.
 
     Args:
-        candidates: ``strategy``, null where nothing was written.
+        candidates: ``strategy``, null if nothing was written.
         max_share: bound on the share of the most frequent strategy; the check's value.
     """
     written = candidates.drop_nulls("strategy")
@@ -195,7 +196,7 @@ def _none_of(wrong: pl.DataFrame, rows: pl.DataFrame, what: str) -> CheckOutcome
 
 
 def _share(part: pl.DataFrame, whole: pl.DataFrame, max_share: float, what: str) -> CheckOutcome:
-    """Hold a share against its bound; of nothing, for a round may have no candidates, it is 0."""
+    """Compare a share with its bound; the share is 0 if the round has no candidates."""
     share = part.height / max(whole.height, 1)
     return CheckOutcome(
         passed=share <= max_share,

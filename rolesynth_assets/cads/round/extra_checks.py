@@ -1,4 +1,4 @@
-"""The extra checks that a collective has switched on, as columns of its candidates (CADS, a-e)."""
+"""Running of the extra checks that a collective has switched on (CADS, a-e)."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ async def check_candidate(
 ) -> tuple[CandidateRecord, list[VerdictRecord]]:
     """Fill in checks a, b, c and e of one judged candidate.
 
-    Only a kept candidate is asked about without its image: of one that nobody solves with the
-    image it tells nothing, and it costs as many calls as judging.
+    Only kept candidates are judged without their image: if no judge solves a candidate with the
+    image, the check reveals nothing, and it costs as many calls as judging.
 
     Args:
-        calls: the doors to the members.
+        calls: the round's calls to members.
         seed: the candidate's seed; its answer is not read.
         candidate: a candidate that has been judged.
         verdicts: the K verdicts on it.
 
     Returns:
-        The candidate, and the further verdicts given without the image.
+        The candidate, and the further verdicts that were given without the image.
 
     Raises:
         EngineError: a judge's engine can serve no request.
@@ -71,7 +71,7 @@ async def check_candidate(
 
 
 def kept_prints(candidates: Iterable[CandidateRecord]) -> list[ProblemPrint]:
-    """Take the prints of the kept candidates."""
+    """Return the prints of the kept candidates, by which problems are compared."""
     return [
         problem_print(c.candidate_id, c.problem.question, c.problem.answer, c.image)
         for c in candidates
@@ -82,11 +82,11 @@ def kept_prints(candidates: Iterable[CandidateRecord]) -> list[ProblemPrint]:
 def mark_duplicates(
     candidates: Sequence[CandidateRecord], earlier: Iterable[ProblemPrint]
 ) -> list[CandidateRecord]:
-    """Fill in check d: kept candidates that repeat a kept one, of this round or an earlier one.
+    """Fill in check d: kept candidates that repeat a kept one of this round or an earlier one.
 
     Args:
-        candidates: of one round of a domain.
-        earlier: prints of what the domain's earlier rounds kept.
+        candidates: candidates of one round of a domain.
+        earlier: prints of the problems that the domain's earlier rounds kept.
     """
     copies = duplicates(kept_prints(candidates), earlier)
     return [replace(c, duplicate_of=copies.get(c.candidate_id)) for c in candidates]

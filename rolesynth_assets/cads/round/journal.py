@@ -1,4 +1,4 @@
-"""The journal of CADS: paid replies, and drawings beside them."""
+"""The journal of CADS, which stores paid replies and drawings."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ CREATE TABLE IF NOT EXISTS drawings (
 
 
 class Forgotten(NamedTuple):
-    """How many drawings and replies were removed from a journal."""
+    """Numbers of drawings and replies that were removed from a journal."""
 
     drawings: int
     replies: int
 
 
 def drawing_key(renderer: str, visual_prompt: str, seed: int) -> str:
-    """Identify a drawing by who draws it, from which instruction and with which seed."""
+    """Return the identity of a drawing: its renderer, its instruction and its seed."""
     return digest("drawing", renderer, visual_prompt, seed)
 
 
 class Journal(ReplyJournal):
-    """Replies and drawings by key; what holds of a reply holds of a drawing."""
+    """Replies and drawings by key; drawings have the same guarantees as replies."""
 
     tables: ClassVar[str] = ReplyJournal.tables + _DRAWINGS
 
     def get_drawing(self, key: str) -> Drawing | None:
-        """Return the drawing recorded under `key`."""
+        """Return the drawing recorded under `key`, or None."""
         row = self._database.execute(
             "SELECT image, media_type, renderer FROM drawings WHERE key = ?", (key,)
         ).fetchone()
@@ -52,10 +52,10 @@ class Journal(ReplyJournal):
         await asyncio.shield(self._write(("drawings", row)))
 
     def forget_images(self, image_ids: Collection[str]) -> Forgotten:
-        """Remove images, and replies to requests that showed one, off the disk too.
+        """Remove images, and replies to requests that showed one, also from the disk.
 
         Args:
-            image_ids: sha256 of the encoded bytes, as drawn or as shown.
+            image_ids: sha256 of the encoded bytes, as drawn or as shown to a model.
         """
         drawings = [
             (key,)

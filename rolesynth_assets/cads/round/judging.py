@@ -1,4 +1,4 @@
-"""A judge's answer to a candidate, held against the reference (CADS, judging)."""
+"""Judging of a candidate: the judges' answers, compared with the reference (CADS, judging)."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ async def judge_all(
     """Let every judge, the writer included, answer a candidate.
 
     Args:
-        calls: the doors to the members.
-        candidate: one with an image.
-        with_image: False asks them without the image (text-only leak check).
+        calls: the round's calls to members.
+        candidate: a candidate with an image.
+        with_image: False asks the judges without the image (text-only leak check).
 
     Returns:
-        K records in the order of the collective's judges; a verdict that could not be had stands
-        there with its reason, and its `correct` is None.
+        K records in the order of the collective's judges; a missing verdict has a record with its
+        reason, and its `correct` is None.
 
     Raises:
         EngineError: a judge's engine can serve no request.
@@ -46,7 +46,7 @@ async def _judge(
     problem, image = candidate.problem, candidate.image
     if problem is None or image is None:
         raise ValueError(
-            f"Candidate {candidate.candidate_id} has no image, so nobody can judge it."
+            f"Candidate {candidate.candidate_id} has no image, so it cannot be judged."
         )
     identity = calls.identity(judge)
     key = f"{candidate.candidate_id}/{judge}/{'judge' if with_image else 'leak'}"
@@ -68,7 +68,7 @@ async def _judge(
 async def _answer(
     calls: Calls, judge: str, problem: Problem, image: bytes | None, key: str
 ) -> tuple[Verdict, Spent]:
-    """Ask a judge, in its own image mode; nothing but question and image goes to it."""
+    """Ask a judge, in its own image mode; it gets only the question and the image."""
     member = calls.collective.member(judge)
     evidence: bytes | str | None = None
     spent = Spent()
@@ -96,7 +96,7 @@ async def _answer(
     answer = Verdict(
         judge, reply.value.answer, None, rationale=reply.value.reasoning, raw=reply.raw
     )
-    if reply.value.insufficient:  # even where a writer gives just that as its reference
+    if reply.value.insufficient:  # even if that is also the writer's reference
         answer = replace(answer, correct=False, decided_by=DecidedBy.RULE)
     return answer, spent
 
@@ -104,15 +104,15 @@ async def _answer(
 async def _settle(
     calls: Calls, verdict: Verdict, problem: Problem, key: str
 ) -> tuple[Verdict, Spent]:
-    """Hold an answer against the reference: by rules, then by the equaliser if there is one.
+    """Compare an answer with the reference: by rules, then by the equaliser if there is one.
 
-    Without an equaliser, what the rules cannot tell equal counts as different: then equality is
-    exact match after normalising and nothing else.
+    Without an equaliser, an answer that the rules do not find equal counts as different, so
+    equality is exact match after normalisation and nothing else.
     """
     if verdict.correct is not None:
         return verdict, Spent()
     assert verdict.answer is not None
-    # in a thread: an expression that is hard to compare takes its time
+    # in a thread, because comparing a hard expression takes time
     equal = await asyncio.to_thread(
         equal_by_rule, problem.answer, verdict.answer, problem.task_type, problem.question
     )

@@ -1,4 +1,4 @@
-"""Reflecting on hard samples and rewriting a seed's context (CADS, context optimisation)."""
+"""Optimisation of a seed's context by reflection on hard samples (CADS, context optimisation)."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ async def optimise(
     """Let the optimiser rewrite a context from the hard samples of one seed and one round.
 
     Args:
-        calls: the doors to the members.
-        context: what the round would leave behind without optimisation.
+        calls: the round's calls to members.
+        context: the context record that the round would have without optimisation.
         hard: samples with 1 <= C < K, of this seed and round only.
 
     Returns:
-        `context` itself when there is no hard sample; otherwise with the new text and the
-        reflection, or with the old text and the reason why there is none.
+        `context` itself if there is no hard sample; otherwise `context` with the new text and the
+        reflection, or with the old text and the reason why there is no new one.
 
     Raises:
         EngineError: the optimiser's engine can serve no request.
@@ -59,9 +59,9 @@ async def optimise(
 async def _evidence(
     calls: Calls, optimiser: str, hard: Sequence[HardSample], key: str
 ) -> tuple[list[HardRecord], list[bytes]]:
-    """Return the samples as the optimiser reads them, and the images if it can see.
+    """Return the samples as the optimiser reads them, and the images if it can see images.
 
-    A transcript that cannot be had is left out: verdicts and solution still tell what happened.
+    A transcript that fails is left out: verdicts and solution still show what happened.
     """
     mode = calls.collective.member(optimiser).image_mode
     records: list[HardRecord] = []
@@ -69,7 +69,7 @@ async def _evidence(
     for sample in hard:
         problem, image = sample.candidate.problem, sample.candidate.image
         if problem is None or image is None:
-            raise ValueError(f"Candidate {sample.candidate.candidate_id} is no hard sample.")
+            raise ValueError(f"Candidate {sample.candidate.candidate_id} is not a hard sample.")
         record = HardRecord(problem, sample.verdicts)
         if mode is ImageMode.NATIVE:
             images.append(image)

@@ -1,4 +1,4 @@
-"""Every call of a round, to models and to the renderer: through the journal, and counted."""
+"""The calls of a round to models and to the renderer, which go through the journal."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ T = TypeVar("T")
 
 
 class Calls:
-    """The doors to a collective's members and to its renderer.
+    """Calls to a collective's members and to its renderer, with their usage.
 
-    A call that the journal knows is not made, and two equal ones at the same time are one. Which
-    engine is behind a member is not known here.
+    A call whose reply is in the journal is not made, and two equal calls at the same time are made
+    once. This class does not know which engine serves a member.
     """
 
     def __init__(
@@ -57,23 +57,23 @@ class Calls:
 
     @property
     def usage(self) -> dict[str, MemberUsage]:
-        """What each member has done so far."""
+        """Usage by each member so far."""
         return dict(self._usage)
 
     @property
     def to_ask_again(self) -> int:
-        """Calls that failed for a passing reason, so that the next run makes them again."""
+        """Calls that failed for a transient reason, so that the next run makes them again."""
         return self._to_ask_again
 
     def identity(self, member: str) -> ModelIdentity:
-        """Return which model a member is."""
+        """Return the identity of a member's model."""
         return self._identities[member]
 
     async def ask(self, member: str, request: ChatRequest) -> ChatReply:
         """Return a member's reply, from the journal if it is there.
 
-        A request that shows a withdrawn image is not sent; it is rejected with what the tombstone
-        says.
+        A request that shows a withdrawn image is not sent; it is rejected with the text of the
+        tombstone.
 
         Raises:
             EngineError: the member's engine can serve no request.
@@ -92,7 +92,11 @@ class Calls:
         return replace(recorded, key=request.key)
 
     async def draw(self, member: str, visual_prompt: str, seed: int) -> Drawing | DrawingFailed:
-        """Return the image that a member has asked for, from the journal if it is there."""
+        """Return the drawing that a member has requested, from the journal if it is there.
+
+        Raises:
+            EngineError: the renderer can draw nothing at all.
+        """
         key = drawing_key(self._renderer.name, visual_prompt, seed)
         recorded = self._journal.get_drawing(key)
         if recorded is None and key not in self._running:
@@ -103,7 +107,7 @@ class Calls:
         return recorded
 
     async def aclose(self) -> None:
-        """End what is under way; engines, renderer and journal stay their makers' to close."""
+        """Cancel running calls; the owners of engines, renderer and journal close those."""
         running = list(self._running.values())
         for task in running:
             task.cancel()
@@ -111,7 +115,7 @@ class Calls:
         await asyncio.gather(*(asker.aclose() for asker in self._askers.values()))
 
     async def _once(self, key: str, work: Coroutine[Any, Any, T]) -> T:
-        """Make a call that equal ones may share; whoever gives up does not end it for the others.
+        """Make a call that equal ones may share; a cancelled caller does not cancel it for others.
 
         Raises what the call raises.
         """
@@ -126,7 +130,7 @@ class Calls:
     def _forget(self, key: str, task: asyncio.Task[Any]) -> None:
         del self._running[key]
         if not task.cancelled():
-            task.exception()  # whoever asked has it, or has given up
+            task.exception()  # marks it as retrieved: the callers have it, or were cancelled
 
     async def _pay(
         self, member: str, key: str, request: ChatRequest, shown: Sequence[str]
@@ -168,18 +172,18 @@ async def open_calls(
     journal: Journal,
     withdrawn: Mapping[str, str],
 ) -> Calls:
-    """Open the doors to the members that a collective employs.
+    """Open the calls to the members of a collective that have a task.
 
     Args:
-        collective: who plays.
-        engines: of each member that has a task, by name.
-        renderer: draws the images.
-        journal: knows what has been paid for.
-        withdrawn: by image id, what the tombstone says; looked at before each request.
+        collective: the collective.
+        engines: engine of each member that has a task, by member name.
+        renderer: renderer of the images.
+        journal: journal of paid calls.
+        withdrawn: text of the tombstone by image id; looked up before each request.
 
     Raises:
-        ValueError: a member that is needed has no engine.
-        EngineError: a server does not say which model it serves.
+        ValueError: a member that has a task has no engine.
+        EngineError: a server does not report which model it serves.
     """
     needed = _employed(collective)
     if missing := [name for name in needed if name not in engines]:
@@ -187,7 +191,7 @@ async def open_calls(
             f"Collective {collective.name!r}: there is no engine for {', '.join(missing)}; make "
             "one from each member's settings with make_engine."
         )
-    # an identity may be asked from a server, and that blocks
+    # reading an identity may block, because some engines ask their server for it
     identities = {name: await asyncio.to_thread(_identity, engines[name]) for name in needed}
     engines = {name: engines[name] for name in needed}
     return Calls(collective, engines, identities, renderer, journal, withdrawn)

@@ -1,8 +1,8 @@
 """One round of CADS over the seeds of a domain: write, draw, judge, decide, reflect.
 
-Every candidate goes its own way through the steps, so some are judged while others are written.
-All that is paid for is in the journal before it is used: a round that was killed goes on where it
-was, and a round that is run again makes no call.
+Every candidate passes through the steps independently, so some are judged while others are written.
+Every paid reply is in the journal before it is used: a killed round continues where it was, and a
+finished round that is run again makes no call, except those that failed for a transient reason.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from rolesynth_assets.mllm.engine import ChatEngine
 from rolesynth_assets.progress import Report
 
 SEEDS_AT_ONCE = 128
-"""Seeds under way at a time: enough to fill every engine, and few enough for their images."""
+"""Seeds in progress at a time: enough to fill every engine, few enough to hold their images."""
 
 
 async def run_round(
@@ -59,28 +59,29 @@ async def run_round(
 ) -> RoundOutcome:
     """Take every seed of a domain through its next round (CADS, the loop).
 
-    A seed that has been through all rounds, or whose candidates are all dealt, gets no candidate
-    and keeps its context. A candidate that could not be written or drawn is not replaced.
+    A seed that has had all its rounds, or whose candidates are all dealt, gets no candidate and
+    keeps its context. A candidate that could not be written or drawn is not replaced.
 
     Args:
-        collective: who writes, judges and optimises.
-        engines: of each member that has a task, by name.
-        renderer: draws the images.
-        journal: knows what has been paid for.
+        collective: the collective, whose members write, judge and optimise.
+        engines: engine of each member that has a task, by member name.
+        renderer: renderer of the images.
+        journal: journal of paid calls.
         domain: the seeds' domain.
         round_key: the round's partition key.
         seeds: all seeds of the domain.
-        previous: each seed's context after the round before; a seed without one is new.
-        own_questions: by seed and member what the member wrote for it in earlier rounds.
+        previous: each seed's context after the previous round; a seed without one is new.
+        own_questions: questions that a member wrote for a seed in earlier rounds, by seed and
+            member.
         run_id: recorded with the outcome.
         optimise_context: False leaves all contexts as they are.
-        earlier: prints of what earlier rounds kept, for the duplicates check.
-        withdrawn: by image id, what the tombstone says; looked at before each request, so that no
-            such image is shown to a member.
+        earlier: prints of the problems that earlier rounds kept, for the duplicates check.
+        withdrawn: text of the tombstone by image id; looked up before each request, so that no
+            withdrawn image is shown to a member.
         progress: called with (candidates done, candidates of this round).
 
     Raises:
-        EngineError: a member or the renderer can serve no request. What was answered until then is
+        EngineError: a member or the renderer can serve no request. Replies that arrived before are
             in the journal.
         ValueError: there are no seeds, or a member that has a task has no engine.
     """
@@ -110,7 +111,7 @@ async def run_round(
 
 @dataclass(frozen=True)
 class _Plan:
-    """What a seed gets in this round."""
+    """A seed, its context, and the members to which this round deals its candidates."""
 
     seed: Seed
     before: SeedContext
@@ -134,7 +135,7 @@ def _plan(collective: Collective, seed: Seed, before: SeedContext | None) -> _Pl
 
 
 class _Round:
-    """A round under way."""
+    """A round in progress."""
 
     def __init__(
         self,
@@ -178,7 +179,7 @@ class _Round:
     async def _member(
         self, plan: _Plan, member: str
     ) -> list[tuple[CandidateRecord, list[VerdictRecord]]]:
-        """Let one member write its candidates of a seed, each knowing the questions before it."""
+        """Let one member write its candidates of a seed; each request has its earlier questions."""
         before = plan.before
         own = list(self._own_questions.get((plan.seed.seed_id, member), ()))
         async with asyncio.TaskGroup() as judging:
@@ -243,12 +244,12 @@ def _hard(made: Sequence[tuple[CandidateRecord, list[VerdictRecord]]]) -> list[H
 
 
 def batch_size(candidates: int, members: int, rounds: int) -> int:
-    """Return how many candidates a seed gets in one round.
+    """Return the number of candidates that a seed gets in one round.
 
     Args:
         candidates: N, over all rounds.
-        members: K, the members among whom they are dealt.
-        rounds: T, the rounds that there are.
+        members: K, the number of members to which they are dealt.
+        rounds: T, the number of rounds.
 
     Returns:
         max(1, ceil(N / (K * T))) * K: every member gets the same number, at least one.
@@ -260,9 +261,9 @@ def batch_size(candidates: int, members: int, rounds: int) -> int:
 
 
 def deal(writers: Sequence[str], dealt: int, count: int) -> list[str]:
-    """Deal the next `count` candidates of a seed round-robin, going on where `dealt` stopped.
+    """Deal the next `count` candidates of a seed round-robin, starting after the first `dealt`.
 
-    Over all rounds of a seed no writer has more than one candidate more than another.
+    Over all rounds of a seed, no writer gets more than one candidate more than another.
 
     >>> deal(("ada", "ben", "cleo"), 2, 4)
     ['cleo', 'ada', 'ben', 'cleo']

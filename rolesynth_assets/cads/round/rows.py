@@ -1,4 +1,4 @@
-"""A round's records as rows of the store, and what the next round reads of them."""
+"""Conversion of a round's records to rows of the store, and what the next round reads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class MissingRoundError(RuntimeError):
-    """A round builds on one that is not in the store; the message says which."""
+    """A round builds on one that is not in the store; the message names it."""
 
 
 def candidate_rows(outcome: RoundOutcome) -> pa.Table:
@@ -62,20 +62,20 @@ def context_rows(outcome: RoundOutcome) -> pa.Table:
 def read_previous(
     store: StoreReader, domain: str, previous_round_key: str | None
 ) -> tuple[dict[str, SeedContext], dict[tuple[str, str], list[str]]]:
-    """Read what a round builds on: contexts by seed, and questions by seed and member.
+    """Read the input of a round: contexts by seed, and questions by seed and member.
 
     Args:
-        store: holds the tables ``contexts`` and ``candidates``.
+        store: store with the tables ``contexts`` and ``candidates``.
         domain: the round's domain.
-        previous_round_key: partition key of the round before; None for the first.
+        previous_round_key: partition key of the previous round; None for the first.
 
     Returns:
-        Contexts after the round before, and all questions written until then, the oldest first.
+        Contexts after the previous round, and all questions written until then, the oldest first.
         Both are empty for the first round of a domain.
 
     Raises:
-        MissingRoundError: the round before is not in the store although an earlier one is. Going
-            on without it would begin all seeds anew.
+        MissingRoundError: the previous round is not in the store, although an earlier one is.
+            Without it, all seeds would start again from the beginning.
     """
     if previous_round_key is None:
         return {}, {}
@@ -106,7 +106,7 @@ def read_previous(
 def read_prints(
     store: StoreReader, domain: str, previous_round_key: str | None
 ) -> list[ProblemPrint]:
-    """Take the prints of what a domain's rounds have kept until then, for the duplicates check."""
+    """Return the prints of the problems that a domain's rounds kept until then (check d)."""
     if previous_round_key is None:
         return []
     columns = ["candidate_id", "question", "answer", "image"]

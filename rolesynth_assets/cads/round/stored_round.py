@@ -1,4 +1,4 @@
-"""A round of a domain from the store to the store: engines, what it builds on, its rows."""
+"""Playing of a domain's round from the store, and storing of its rows."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TABLES = ("candidates", "verdicts", "contexts")
 
 @dataclass(frozen=True)
 class Place:
-    """Which round of which domain, the round it builds on, and the run that makes it."""
+    """A round of a domain, the round that it builds on, and the run that makes it."""
 
     domain: str
     round_key: str
@@ -35,7 +35,7 @@ class Place:
 
     @property
     def partition(self) -> dict[str, str]:
-        """The partition of the three tables of a round."""
+        """Partition of the round in its three tables."""
         return {"domain": self.domain, "round": self.round_key}
 
 
@@ -51,21 +51,21 @@ def make_round(
     """Play a round and store its candidates, verdicts and contexts.
 
     Args:
-        store: holds the seeds and the round before, and gets the round.
-        collective: who plays.
-        environ: holds the keys of its members and its renderer.
-        journal: file of what has been paid for.
+        store: store with the seeds and the previous round, to which the round is written.
+        collective: the collective.
+        environ: environment with the keys of its members and its renderer.
+        journal: file of the journal of paid calls.
         place: the round.
-        withdrawn: by image id, what the tombstone says; looked at before each request and after
-            each write, so that nothing of such an image is asked or comes back.
+        withdrawn: text of the tombstone by image id; looked up before each request and after each
+            write, so that no withdrawn image is sent to a model or stored again.
         progress: called with (candidates done, candidates of this round).
 
     Returns:
-        The round, and the model behind each member.
+        The round, and the model of each member.
 
     Raises:
         ValueError: the domain has no seeds.
-        MissingRoundError: the round before is missing although an earlier one is there.
+        MissingRoundError: the previous round is missing, although an earlier one exists.
         EngineError: a member or the renderer can serve no request.
     """
     from rolesynth_assets.cads.seeds.rows import seeds_from_rows
@@ -84,10 +84,10 @@ def _write(
     withdrawn: Mapping[str, str],
     seeds: Sequence[Seed],
 ) -> RoundOutcome:
-    """Store a round without what was withdrawn, and return it so.
+    """Store a round without withdrawn images, and return the stored round.
 
-    Whoever withdraws writes the tombstone first and removes rows then. So the tombstones are looked
-    at once more after the write: a new one is seen here, or the rows are there to be removed.
+    A withdrawal writes the tombstone first and then removes rows. The tombstones are therefore read
+    again after the write: either this function sees a new one, or the withdrawal finds the rows.
     """
     from rolesynth_assets.cads.round import rows as round_rows
     from rolesynth_assets.cads.round.withdrawn import refuse_withdrawn
@@ -100,7 +100,7 @@ def _write(
             "verdicts": round_rows.verdict_rows(outcome),
             "contexts": round_rows.context_rows(outcome),
         }
-        for table in TABLES:  # a round in which all seeds are done has contexts alone
+        for table in TABLES:  # a round in which all seeds are done has only contexts
             empty = table != "contexts" or not outcome.contexts
             store.replace(table, partition, rows[table], allow_empty=empty)
         if known == set(withdrawn):
@@ -108,7 +108,7 @@ def _write(
 
 
 def round_digest(store: StoreReader, partition: Mapping[str, str]) -> str:
-    """Return the content digest of a round: of its candidates, verdicts and contexts."""
+    """Return the content digest of a round's candidates, verdicts and contexts."""
     return digest("round", *(store.digest(table, partition) for table in TABLES))
 
 
@@ -138,8 +138,15 @@ async def _play(
             engines[member.name] = make_engine(member.settings(environ))
             stack.push_async_callback(engines[member.name].aclose)
         outcome = await run_round(
-            *(collective, engines, renderer, kept, place.domain, place.round_key),
-            *(seeds, previous, own_questions),
+            collective,
+            engines,
+            renderer,
+            kept,
+            place.domain,
+            place.round_key,
+            seeds,
+            previous,
+            own_questions,
             run_id=place.run_id,
             earlier=_earlier(store, collective, place),
             withdrawn=withdrawn,

@@ -1,4 +1,4 @@
-"""Several pieces of work at once; the first failure ends them all and is raised as it is."""
+"""Concurrent coroutines that all end with the first failure."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ T = TypeVar("T")
 
 
 async def concurrently(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Run coroutines side by side and return their results in order.
+    """Run coroutines concurrently and return their results in order.
 
     Raises:
-        Exception: the first failure, bare; the others are cancelled and waited for.
+        Exception: the first failure, not in a group; the others are cancelled and awaited.
     """
     try:
         async with asyncio.TaskGroup() as group:

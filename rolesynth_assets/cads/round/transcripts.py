@@ -1,4 +1,4 @@
-"""An image in words, for a member that cannot see (CADS, caption mode)."""
+"""Transcripts of images, for a member that cannot see images (CADS, caption mode)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from rolesynth_assets.cads.round.paid_calls import Calls
 async def transcribe(
     calls: Calls, member: str, image: bytes, key: str
 ) -> Answered[TranscriptReply] | Unanswered:
-    """Let a member's transcriber put an image into words, without the question.
+    """Let a member's transcriber describe an image in words, without the question.
 
-    Whoever else needs the same image from the same transcriber gets the same transcript.
+    Other requests for the same image from the same transcriber get the same transcript.
 
     Raises:
         EngineError: the transcriber's engine can serve no request.
@@ -25,7 +25,7 @@ async def transcribe(
 
 
 def as_text(transcript: TranscriptReply) -> str:
-    """Lay a transcript out for a prompt."""
+    """Return a transcript as text for a prompt."""
     parts = [transcript.description]
     if transcript.visible_text:
         parts.append(f"Text in the image:\n{transcript.visible_text}")

@@ -1,4 +1,4 @@
-"""Keeping withdrawn images out of CADS: no seed shows one, no candidate brings one back."""
+"""Removal of withdrawn images from a round of CADS."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ DRAWING_WITHDRAWN = "draw_withdrawn"
 def refuse_withdrawn(
     outcome: RoundOutcome, withdrawn: Mapping[str, str], seeds: Iterable[Seed] = ()
 ) -> RoundOutcome:
-    """Take what was withdrawn out of a round, also while it was played.
+    """Remove withdrawn images from a round, also those withdrawn while it was played.
 
-    A candidate whose drawing was withdrawn fails and loses its verdicts: a renderer that draws the
-    same instruction with the same seed draws the same bytes again, so a round that is run once more
-    would bring them back. Of a seed that shows a withdrawn image nothing is left.
+    A candidate whose drawing was withdrawn fails and loses its verdicts: a renderer may draw the
+    same bytes again from the same instruction and seed, so a repeated round would restore them. All
+    records of a seed that shows a withdrawn image are removed.
 
     Args:
         outcome: a finished round.
-        withdrawn: by image id, what the tombstone says.
-        seeds: what it was played with.
+        withdrawn: text of the tombstone by image id.
+        seeds: seeds of the round.
     """
     lost = {s.seed_id for s in seeds if any(image_id(image) in withdrawn for image in s.images)}
     if lost:

@@ -1,4 +1,4 @@
-"""A writer's steps from a seed to a drawn candidate (CADS, generation)."""
+"""The steps in which a member makes a drawn candidate from a seed (CADS, generation)."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from rolesynth_assets.mllm.spent import Spent
 from rolesynth_assets.store.digests import seed_from
 
 MAX_DETAIL = 2_000
-"""Characters of a reason's words, and of a raw reply, that are stored."""
+"""Characters of a failure's description, and of a raw reply, that are stored."""
 
 
 class Step(StrEnum):
-    """Where a candidate can fail; a reason is ``<step>_<reason>``."""
+    """The steps at which a candidate can fail; a reason is ``<step>_<reason>``."""
 
     TRANSCRIBE = "transcribe"
     ANALYSE = "analyse"
@@ -36,14 +36,14 @@ class Step(StrEnum):
 
 @dataclass(frozen=True)
 class Order:
-    """One candidate to be made.
+    """One candidate to make.
 
     Attributes:
-        seed: what it grows out of.
-        member: who writes it.
+        seed: the seed that it is made from.
+        member: the member that writes it.
         index: its number within the seed, from 0 over all rounds.
         before: the seed's context and round number before this round.
-        own_questions: what this member wrote for the seed before, the oldest first.
+        own_questions: questions that this member wrote for the seed before, the oldest first.
     """
 
     seed: Seed
@@ -57,7 +57,7 @@ async def make_candidate(calls: Calls, order: Order) -> CandidateRecord:
     """Analyse, write, instruct and draw; stop at the step that fails.
 
     Returns:
-        A record that is undecided when it has an image, and failed with its reason when not.
+        A record that is undecided if it has an image, and otherwise failed with its reason.
 
     Raises:
         EngineError: the member's engine or the renderer can serve no request.
@@ -107,8 +107,8 @@ def _blank(calls: Calls, order: Order) -> CandidateRecord:
 async def _rationale(calls: Calls, order: Order, key: str) -> tuple[str, tuple[str, ...]] | _Failed:
     """Return the member's private rationale and the seed's images in words, if it needs them.
 
-    The request is the same in every round and for every candidate of the seed and member, so the
-    journal answers all but the first.
+    The request is the same in every round and for every candidate of the seed and member, so all
+    but the first are answered from the journal.
     """
     member = calls.collective.member(order.member)
     transcripts: list[str] = []
@@ -184,6 +184,6 @@ def _failed(record: CandidateRecord, failed: _Failed) -> CandidateRecord:
 
 
 def in_words(why: Unanswered) -> str:
-    """Say why there is no value, with the start of the raw reply."""
+    """Return the reason why there is no value, with the start of the raw reply."""
     said = why.detail[:MAX_DETAIL]
     return f"{said}\nThe reply was: {why.raw[:MAX_DETAIL]}" if why.raw else said

@@ -8,14 +8,14 @@ from rolesynth_assets.cads.seeds.read import SeedReason
 from rolesynth_assets.check_outcome import CheckOutcome
 
 _NO_FAULT = frozenset({SeedReason.WITHDRAWN, SeedReason.CONTAMINATED})
-"""Rows that are refused for what they show, not because a file is broken."""
+"""Reasons that refuse a row for its content, not because a file is broken."""
 
 
 def seeds_found(seeds: int) -> CheckOutcome:
-    """The domain has a seed.
+    """Pass when the domain has a seed.
 
     Args:
-        seeds: accepted ones.
+        seeds: number of accepted seeds.
     """
     return CheckOutcome(
         passed=seeds >= 1,
@@ -28,11 +28,13 @@ def seeds_found(seeds: int) -> CheckOutcome:
 def seed_rejects_bounded(
     seeds: int, rejects: Mapping[str, int], *, max_share: float
 ) -> CheckOutcome:
-    """Few rows of the seed files are unusable; withdrawn and benchmark items are no fault of them.
+    """Pass when few rows of the seed files are unusable.
+
+    Rows that were rejected as withdrawn or as benchmark items do not count.
 
     Args:
-        seeds: accepted ones.
-        rejects: rejected rows by reason.
+        seeds: number of accepted seeds.
+        rejects: number of rejected rows by reason.
         max_share: bound on the share of rejects among all rows, 0 to 1.
     """
     rejected = sum(count for reason, count in rejects.items() if reason not in _NO_FAULT)
@@ -41,6 +43,6 @@ def seed_rejects_bounded(
         passed=share <= max_share,
         value=share,
         threshold=max_share,
-        description=f"{rejected} of {seeds + rejected} rows are no usable seed.",
+        description=f"{rejected} of {seeds + rejected} rows are not usable as seeds.",
         metadata={"rejects_by_reason": dict(rejects)},
     )

@@ -1,8 +1,8 @@
-"""Whether a seed is an item of a benchmark's test set.
+"""Detection of seeds that are items of a benchmark's test set.
 
-Two things identify an item: its image, and its text where that is long enough to be its own. A
-short question ("How many are red?") about another image is another problem, and words that many
-items share are a template or an instruction; neither is a hit.
+An item is identified by its image, or by its text if that is long enough to be specific. A short
+question ("How many are red?") about another image is another problem, and words that many items
+share are a template or an instruction; neither is a hit.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ if TYPE_CHECKING:
     import numpy as np
 
 WORDS = 13
-"""Words in a row that identify a text (GPT-3's overlap analysis, Brown et al. 2020, appendix C)."""
+"""Consecutive words that identify a text (GPT-3's overlap analysis, Brown et al. 2020, app. C)."""
 MOST_SHARED = 5
-"""Items that may have such a row in common before it counts as a template."""
+"""Items that may share such a sequence of words; if more do, it counts as a template."""
 MOST_BITS = 8
-"""Bits of 64 in which the perceptual hashes of two copies may differ."""
+"""Bits, out of 64, in which the perceptual hashes of two copies may differ."""
 MOST_MEAN, MOST_CELL = 3.0, 64.0
-"""Difference of two copies at 16 x 16 RGB cells of 0-255: on average, and in one cell.
+"""Largest difference of two copies over 16 x 16 RGB cells of 0-255: on average, and in one cell.
 
-The hash sees no colour: of easy-VQA's training images 59 % have a test image within 8 bits, and
-none within these bounds too, while copies stored as JPEG of quality 50 and scaled by 3/4 stay
-inside.
+The hash ignores colour: 59 % of easy-VQA's training images have a test image within 8 bits, but
+none has one that is also within these bounds. Copies that were stored as JPEG of quality 50 and
+scaled by 3/4 are within them.
 """
 SIDE = 16
 
 
 class HitKind(StrEnum):
-    """What gave a seed away."""
+    """The feature by which a seed matches an item."""
 
     TEXT = "text"
-    """A row of 13 words, or the whole of a shorter text that has no image."""
+    """The same 13 consecutive words, or the same shorter text without an image."""
     IMAGE = "image"
     """The same bytes."""
     NEAR_IMAGE = "near_image"
@@ -59,7 +59,7 @@ class HeldOutItem:
 
 @dataclass(frozen=True)
 class Hit:
-    """Which item a seed matches, and how."""
+    """The item that a seed matches, and the feature by which it matches."""
 
     kind: HitKind
     item: str
@@ -67,17 +67,17 @@ class Hit:
 
 
 class _Look(NamedTuple):
-    """An image as it is compared: perceptual hash, and the colours of its 16 x 16 cells."""
+    """Features by which an image is compared: perceptual hash, and colours of its 16 x 16 cells."""
 
     phash: int
     cells: np.ndarray
 
 
 class Decontaminator:
-    """Knows the items of all benchmarks and finds those that a seed matches."""
+    """An index of the items of all benchmarks that finds those that a seed matches."""
 
     def __init__(self, items: Iterable[HeldOutItem]) -> None:
-        """Index `items`; an image that cannot be decoded is compared by its bytes alone."""
+        """Index `items`; an image that cannot be decoded is compared only by its bytes."""
         import numpy as np
 
         rows: defaultdict[str, list[str]] = defaultdict(list)
@@ -101,8 +101,8 @@ class Decontaminator:
         """Return the first item that a problem matches: by image, then by text.
 
         Args:
-            problem: the seed's text.
-            images: its encoded images.
+            problem: text of the seed.
+            images: encoded images of the seed.
         """
         images = tuple(images)
         for image in images:
@@ -139,7 +139,7 @@ class Decontaminator:
 def decontaminated(
     rows: Iterable[Seed | SeedReject], benchmarks: Decontaminator
 ) -> Iterator[Seed | SeedReject]:
-    """Turn each seed that is a benchmark's item into a `SeedReject`; all else passes through."""
+    """Turn each seed that matches a benchmark's item into a `SeedReject`; yield the rest as is."""
     for row in rows:
         hit = benchmarks.hit(row.problem, row.images) if isinstance(row, Seed) else None
         if hit is None:
@@ -150,7 +150,7 @@ def decontaminated(
 
 
 def _rows(text: str, alone: bool) -> Iterator[str]:
-    """Yield each 13 words in a row; of a shorter text all of it, if it stands without an image."""
+    """Yield every sequence of 13 consecutive words; a shorter text as a whole if `alone`."""
     words = re.findall(r"[^\W_]+", text.replace("<image>", " ").casefold())
     if len(words) < WORDS:
         if words and alone:
@@ -161,7 +161,7 @@ def _rows(text: str, alone: bool) -> Iterator[str]:
 
 
 def _look(image: bytes) -> _Look | None:
-    """Return how an image looks; None when it cannot be decoded."""
+    """Return the features by which an image is compared; None if it cannot be decoded."""
     import io
 
     import imagehash

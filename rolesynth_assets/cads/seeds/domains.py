@@ -1,4 +1,4 @@
-"""The domains of a project: one for each file, or folder of files, that holds seeds."""
+"""The domains of a project: one for each file, or folder of files, with seeds."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from rolesynth_assets.store.digests import digest
 from rolesynth_assets.yaml_files import fit_for_a_key
 
 NO_DOMAIN = "problems"
-"""The key that stands for a project without seeds: a graph has at least one partition."""
+"""The key for a project without seeds, because a graph needs at least one partition."""
 
 _KINDS = (".jsonl", ".parquet")
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # it is part of partition keys and of paths
 
 
 def domain_files(folder: Path) -> dict[str, Path]:
-    """Return where the seeds of each domain are, by domain in alphabetical order.
+    """Return the file or folder of each domain's seeds, by domain in alphabetical order.
 
     Args:
-        folder: holds ``<domain>.jsonl``, ``<domain>.parquet`` or folders of such files; one that
-            is not there has no domain.
+        folder: folder with ``<domain>.jsonl``, ``<domain>.parquet`` or folders of such files; if it
+            does not exist, there are no domains.
 
     Raises:
-        SeedFileError: two files are of one domain, or a name cannot be a partition's key.
+        SeedFileError: two files belong to one domain, or a name cannot be a partition key.
     """
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if path.is_dir():
             if not any(file.suffix in _KINDS for file in path.iterdir()):
-                continue  # a folder of images that a file points to
+                continue  # a folder of images to which a file refers
             name = path.name
         elif path.suffix in _KINDS:
             name = path.stem
@@ -56,9 +56,9 @@ def domain_files(folder: Path) -> dict[str, Path]:
 
 
 def seeds_digest(path: Path) -> str:
-    """Return what changes when a domain's seeds may: the digest of its file, or of its folder.
+    """Return the digest of a domain's file or folder, which changes when its seeds may change.
 
-    Images count where they lie in the domain's folder; those that a single file points to do not.
+    Images in the domain's folder are part of it; images to which a single file refers are not.
     """
     from hashlib import file_digest
 

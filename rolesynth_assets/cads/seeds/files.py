@@ -1,4 +1,4 @@
-"""The rows of seed files, one at a time, whatever their container."""
+"""Reading of the rows of JSONL and Parquet seed files, one at a time."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from rolesynth_assets.errors import InputError
 from rolesynth_assets.images.limits import ContainerLimits
 
 MAX_LINE = 64 * 2**20
-"""Bytes of one JSONL line, its images included."""
+"""Largest number of bytes of one JSONL line, its images included."""
 MAX_VALUES = 100_000
-"""Values of one JSONL line."""
+"""Largest number of JSON values in one JSONL line."""
 ROWS_PER_READ = 1
-"""The size of a row is known only when it is there."""
+"""One at a time, because the size of a row is known only after it has been read."""
 COLUMNS = ("problem", "description", "answer", "images", "image")
 
 
 class SeedFileError(InputError):
-    """A seed file that gives no rows at all; the message names it and the way out."""
+    """A seed file gives no rows at all; the message names it and the way out."""
 
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A row that could not be read, and why."""
+    """The reason why a row could not be read."""
 
     detail: str
 
 
 @dataclass(frozen=True)
 class FileRow:
-    """One row: where it stands, the folder that its paths start from, its fields."""
+    """One row: its file and line, the folder that its paths are relative to, and its fields."""
 
     source: str
     folder: Path
@@ -45,7 +45,7 @@ def seed_files(path: Path) -> Iterator[FileRow]:
     """Yield the rows of a ``*.jsonl`` or ``*.parquet`` file, or of all of them in a folder.
 
     Raises:
-        SeedFileError: there is no such file, nothing to read in the folder, or the file is of
+        SeedFileError: the file does not exist, the folder has nothing to read, or the file is of
             another kind or has none of the columns.
     """
     if path.is_dir():

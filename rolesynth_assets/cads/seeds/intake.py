@@ -1,4 +1,4 @@
-"""From a domain's seed files to its rows: read, decontaminated, without what was withdrawn."""
+"""Intake of a domain's seed files: reading, decontamination, and removal of withdrawn images."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SeedIntake:
-    """What came of the seed files.
+    """Counts of a domain's seeds and rejects.
 
     Attributes:
-        seeds: rows of the table ``seeds``.
-        with_images: those that show an image.
-        rejects: rows of ``seed_rejects`` by reason.
+        seeds: number of rows of the table ``seeds``.
+        with_images: number of those with an image.
+        rejects: number of rows of ``seed_rejects`` by reason.
     """
 
     seeds: int
@@ -37,17 +37,17 @@ def take_seeds(
     benchmarks: Iterable[HeldOutItem],
     withdrawn: Mapping[str, str],
 ) -> SeedIntake:
-    """Make the seeds of a domain, and the rows that are none, what its files say.
+    """Replace a domain's seeds and rejects with the rows of its files.
 
     Args:
-        store: gets the partition of ``seeds`` and ``seed_rejects``.
+        store: store of the partition of ``seeds`` and ``seed_rejects``.
         path: file or folder of the domain.
         domain: partition.
-        benchmarks: items that no seed may be.
-        withdrawn: by image id, what the tombstone says.
+        benchmarks: items of benchmarks, which no seed may match.
+        withdrawn: text of the tombstone by image id.
 
     Raises:
-        SeedFileError: the file is not there or gives no rows at all.
+        SeedFileError: the file does not exist or gives no rows at all.
     """
     from rolesynth_assets.cads.seeds.decontamination import Decontaminator, decontaminated
     from rolesynth_assets.cads.seeds.read import SeedReject, read_seeds

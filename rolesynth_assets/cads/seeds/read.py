@@ -1,4 +1,4 @@
-"""Seeds from files: problems with images, or plain descriptions of a task area.
+"""Reading of seeds from files: problems with images, or plain descriptions of a task area.
 
 A row is ``{"problem": ..., "answer": ..., "images": [...]}``, with one ``<image>`` in the problem
 for each image, or ``{"description": ...}``. In JSONL an image is a path relative to the file, or a
@@ -21,10 +21,10 @@ from rolesynth_assets.store.digests import digest, image_id
 
 PLACEHOLDER = "<image>"
 MAX_PROBLEM = 8_000
-"""Characters; a prompt has to hold it."""
+"""Largest number of characters of a problem, because it is part of a prompt."""
 MAX_ANSWER = 2_000
 MAX_IMAGES = 8
-"""Of one seed; every request about it carries them all."""
+"""Largest number of images of one seed; every request about the seed contains all of them."""
 MAX_DETAIL = 300
 
 
@@ -32,29 +32,29 @@ class SeedReason(StrEnum):
     """Why a row of a seed file did not become a seed."""
 
     UNREADABLE = "unreadable"
-    """The line is no JSON object, is too long, or the row group cannot be read."""
+    """The line is not a JSON object or is too long, or the row group cannot be read."""
     NO_PROBLEM = "no_problem"
-    """Neither `problem` nor `description` is a text with something in it."""
+    """Neither `problem` nor `description` is a non-empty text."""
     TEXT_TOO_LONG = "text_too_long"
     BAD_ANSWER = "bad_answer"
     """The answer is neither text nor a number."""
     IMAGE_COUNT = "image_count"
-    """Not one ``<image>`` for each image, or too many images."""
+    """The numbers of ``<image>`` and of images differ, or there are too many images."""
     UNSAFE_PATH = "unsafe_path"
     """An image's path leads out of the file's folder; nothing was read."""
     BAD_IMAGE = "bad_image"
     """An image is missing or cannot be decoded; the detail has the decoder's reason."""
     DUPLICATE = "duplicate"
-    """The same problem with the same images stood earlier."""
+    """An earlier row has the same problem with the same images."""
     CONTAMINATED = "contaminated"
     """It is an item of a benchmark's test set."""
     WITHDRAWN = "withdrawn"
-    """One of its images was withdrawn, and the tombstone stands."""
+    """One of its images was withdrawn, and its tombstone exists."""
 
 
 @dataclass(frozen=True)
 class SeedReject:
-    """A row that is no seed, where it stands and why."""
+    """A row that is not a seed, with its file and line, and the reason."""
 
     domain: str
     source: str
@@ -62,13 +62,13 @@ class SeedReject:
     detail: str
 
     def __post_init__(self) -> None:
-        """Keep the detail short, on one line and free of half characters."""
+        """Shorten the detail to one line without unpaired surrogates."""
         line = " ".join(self.detail.split()).encode("utf-8", "replace").decode("utf-8")
         object.__setattr__(self, "detail", line[:MAX_DETAIL])
 
     @property
     def reject_id(self) -> str:
-        """Identity of the reject; a source has one row."""
+        """Identity of the reject; each source has one row."""
         return digest("seed reject", self.domain, self.source)
 
 
@@ -86,11 +86,11 @@ def read_seeds(path: Path, domain: str) -> Iterator[Seed | SeedReject]:
         domain: partition that the seeds belong to.
 
     Yields:
-        A seed or a reject for each row. Images are decoded once and come out as plain RGB.
+        A seed or a reject for each row. Images are decoded once and re-encoded as plain RGB.
 
     Raises:
-        SeedFileError: the file or folder is not there, is of another kind, or has no usable
-            column: then there would be no seeds without anybody knowing why.
+        SeedFileError: the file or folder does not exist, is of another kind, or has no usable
+            column; otherwise a project would have no seeds without a visible cause.
     """
     seen: dict[str, str] = {}
     for row in seed_files(path):
@@ -158,7 +158,7 @@ def _bounded(text: str, longest: int, unusable: SeedReason) -> str:
 
 
 def _cells(fields: Mapping[str, Any]) -> list[Any]:
-    """The images of a row; one that stands alone is a list of one."""
+    """Return the images of a row as a list, also if it has a single image."""
     value = fields.get("images")
     if value is None:
         value = fields.get("image")
@@ -177,7 +177,7 @@ def _image(cell: Any, folder: Path) -> bytes:
 
 
 def _encoded(cell: Any, folder: Path) -> bytes:
-    """Return the bytes that a cell holds or points to."""
+    """Return the bytes that a cell holds or refers to."""
     if isinstance(cell, Mapping):
         cell = cell.get("bytes") or cell.get("path")
     if isinstance(cell, bytes):

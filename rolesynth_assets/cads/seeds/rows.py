@@ -1,4 +1,4 @@
-"""Seeds and their rejects as rows of the tables `seeds` and `seed_rejects`, and back."""
+"""Conversion of seeds and rejects to rows of `seeds` and `seed_rejects`, and of seeds back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Withdrawn images stay out of CADS: no seed shows one."""
+"""Rejection of seeds that show a withdrawn image."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from rolesynth_assets.store.digests import image_id
 def without_withdrawn(
     rows: Iterable[Seed | SeedReject], withdrawn: Mapping[str, str]
 ) -> Iterator[Seed | SeedReject]:
-    """Turn each seed that shows a withdrawn image into a `SeedReject`; all else passes through.
+    """Turn each seed that shows a withdrawn image into a `SeedReject`; yield the rest as is.
 
     Args:
         rows: seeds and rejects.
-        withdrawn: by image id, what the tombstone says.
+        withdrawn: text of the tombstone by image id.
     """
     for row in rows:
         images = row.images if isinstance(row, Seed) else ()

@@ -1,4 +1,4 @@
-"""What came out of a refresh, read back from the stored tables."""
+"""Counts and measures of captions, filter and scores, read from the stored tables."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RoleSetSummary:
-    """One role set's rows per stage, and what the filter and the diversity came to."""
+    """One role set's rows per stage, and its measures of filter quality and diversity."""
 
     role_set: str
     captions: int
@@ -35,13 +35,13 @@ class RoleSetSummary:
 def summarise_role_set(
     store: StoreReader, warehouse: Warehouse, role_set: str, shards: Sequence[str]
 ) -> RoleSetSummary:
-    """Count a role set's rows; read what was measured of filter and diversity.
+    """Count a role set's rows, and read its measures of filter quality and diversity.
 
     Args:
         store: the tables of rows.
         warehouse: the tables of measures.
-        role_set: its name.
-        shards: shards to count; the filter was measured over all.
+        role_set: name of the role set.
+        shards: shards to count; the filter was measured over all shards.
     """
     import polars as pl
 

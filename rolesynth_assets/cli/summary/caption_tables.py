@@ -1,4 +1,4 @@
-"""The summary at the end of a refresh, for the terminal."""
+"""The summary at the end of a refresh, printed on the terminal."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def print_summary(
     began: float,
     problems: ProblemWork | None = None,
 ) -> None:
-    """Print what ran, rows per stage, filter, diversity, scores, wall time and the next command."""
+    """Print partitions made, rows per stage, filter, diversity, scores and wall time."""
     from rolesynth_assets.store.lance.store import Store
     from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
@@ -93,14 +93,14 @@ def _stages(report: RefreshReport, store: StoreReader, shards: Sequence[str]) ->
         table.add_column(column, justify=side)  # type: ignore[arg-type]
     for asset, made in report.ran.items():
         if not made and not report.fresh[asset]:
-            continue  # nothing of it was asked for
+            continue  # no partition of it was requested
         stored = f"{rows[asset]:,}" if asset in rows else ""
         table.add_row(asset, str(made), str(report.fresh[asset]), stored)
     return table
 
 
 def by_stand_ins(settings: Settings) -> str:
-    """Say in brackets what the embedded model did; nothing where real models did it all."""
+    """Return in brackets what the embedded model did; empty if real models did everything."""
     engines = {"written": settings.captioner, "judged": settings.judge}
     done = [what for what, model in engines.items() if model.engine == "embedded"]
     return f" ({' and '.join(done)} by the embedded nano MLLM, a stand-in)" if done else ""

@@ -1,4 +1,4 @@
-"""What came out of CADS and R1, read back from the stored tables."""
+"""Counts and scores of CADS and R1, read from the stored tables."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RoundSummary:
-    """One round of one domain.
+    """Counts of one round of one domain.
 
     Attributes:
-        domain: partition.
-        round_key: partition.
-        candidates: all of them.
-        decided: those with exactly K verdicts.
-        kept: decided ones with C >= 1.
-        hard: kept ones with C < K.
-        wrong: kept ones whose reference a program finds wrong; None where none can be verified.
-        wrong_checked: those of them that pass all extra checks.
-        kept_checked: kept ones that pass all extra checks.
+        domain: partition key of the domain.
+        round_key: partition key of the round.
+        candidates: all candidates.
+        decided: candidates with exactly K verdicts.
+        kept: decided candidates with C >= 1.
+        hard: kept candidates with C < K.
+        wrong: kept candidates whose reference a program finds wrong; None if no reference can be
+            verified.
+        wrong_checked: the wrong ones that pass all extra checks; None if `wrong` is None.
+        kept_checked: kept candidates that pass all extra checks.
     """
 
     domain: str
@@ -44,10 +45,10 @@ class RoundSummary:
 def summarise_rounds(
     store: StoreReader, domains: Sequence[str], rounds: Sequence[str]
 ) -> list[RoundSummary]:
-    """Count candidates by what became of them, and hold the references against the pictures.
+    """Count candidates by decision, and verify the references with the drawing instructions.
 
-    References can be verified where a drawing instruction holds a specification, as in the
-    embedded world.
+    References can be verified if the drawing instruction is a specification, as in the embedded
+    world.
 
     Args:
         store: the tables.
@@ -91,12 +92,12 @@ def summarise_rounds(
 
 @dataclass(frozen=True)
 class SetSummary:
-    """The set of one domain.
+    """Counts of the synthetic set of one domain.
 
     Attributes:
-        domain: partition.
-        kept: its problems.
-        refused: problems dropped for a finding of an extra check, by finding.
+        domain: partition key of the domain.
+        kept: number of problems in the set.
+        refused: number of problems dropped for a finding of an extra check, by finding.
     """
 
     domain: str
@@ -105,7 +106,7 @@ class SetSummary:
 
 
 def summarise_sets(store: StoreReader, domains: Sequence[str]) -> list[SetSummary]:
-    """Count the problems of each domain's set, and what a finding keeps out of it."""
+    """Count the problems of each domain's set, and those dropped for a finding."""
     from rolesynth_assets.cads.problems.rules import EXTRA_FINDINGS
 
     found = []

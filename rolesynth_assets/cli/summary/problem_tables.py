@@ -35,14 +35,14 @@ def problem_tables(
     collective: Collective,
     recipes: Mapping[str, R1Recipe],
 ) -> Iterator[Table]:
-    """Yield a table of the rounds, one of the sets, and one of the policies if any were asked for.
+    """Yield a table of the rounds, one of the sets, and one of the policies if any were requested.
 
     Args:
         store: the tables of CADS.
         warehouse: the scores of R1.
-        work: what the refresh covered.
-        collective: who made the problems; the title says where members are stand-ins.
-        recipes: R1 recipes there are, by name; the title says where policies are stand-ins.
+        work: the work that the refresh covered.
+        collective: collective that made the problems; the title marks stand-ins.
+        recipes: all R1 recipes by name; the title marks stand-ins.
     """
     yield _rounds(store, work, _note(m.engine == "embedded" for m in collective.members))
     yield _sets(store, work)

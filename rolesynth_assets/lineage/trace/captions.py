@@ -1,4 +1,4 @@
-"""The rows from an image to its pairs, as nodes of a trace."""
+"""Nodes of a trace for the rows from an image to its pairs."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from rolesynth_assets.roles.role import PromptTemplates, Role
 from rolesynth_assets.store.errors import MissingVersionError
 from rolesynth_assets.store.tombstones import Tombstone
 
-_SEPARATOR = re.compile(r"/|::")  # of a source's path and tar member
+_SEPARATOR = re.compile(r"/|::")  # separates the parts of a source's path, and the tar member
 
 
 def add_images(
     sources: Sources, trace: TraceBuilder, ids: Sequence[str], version: int | None = None
 ) -> None:
-    """Add images as they stand; one that is gone is taken from `version`, or named alone."""
+    """Add images; one that is no longer stored is read from `version`, or added by its id alone."""
     by_id = _by(sources.keyed("images", "image_id", ids), "image_id")
     gone = [i for i in ids if i not in by_id]
     earlier = _by(_at(sources, trace, "images", "image_id", gone, version), "image_id")
@@ -38,7 +38,7 @@ def add_images(
 def add_captions(
     sources: Sources, trace: TraceBuilder, rows: Sequence[Row], roles_version: int | None = None
 ) -> None:
-    """Add captions with the roles that wrote them; the images are expected to be there."""
+    """Add captions with the roles that wrote them; the images must have been added before."""
     fingerprints = {row["role_fingerprint"] for row in rows}
     roles = _by(sources.keyed("roles", "role_fingerprint", fingerprints), "role_fingerprint")
     gone = fingerprints - set(roles)
@@ -54,7 +54,7 @@ def add_captions(
 
 
 def add_scores(sources: Sources, trace: TraceBuilder, rows: Sequence[Row]) -> None:
-    """Add scores; the captions are expected to be there."""
+    """Add scores; the captions must have been added before."""
     for score, same in _by(rows, "score_id").items():
         row = same[0]
         given = f"{row['score']} of 100" if row["score"] is not None else f"none: {row['reason']}"
@@ -82,10 +82,10 @@ def add_pairs(
     """Add the filter's decisions, caused by caption and score.
 
     Args:
-        sources: where to read.
-        trace: what to add to.
-        rows: of the ``pairs`` table.
-        version: the version they were read from, when it is not the latest.
+        sources: the stored state.
+        trace: the trace to extend.
+        rows: rows of the ``pairs`` table.
+        version: version from which they were read, if it is not the latest.
     """
     made = []
     for row in rows:
@@ -127,7 +127,7 @@ def _image_node(image: str, rows: Sequence[Row], tombstone: Tombstone | None) ->
 
 
 def _cut(sources: Sources, row: Row) -> str:
-    """The cut that a pair was held against, as it stands."""
+    """Return a description of the current cut for a pair; empty if there is none."""
     for cut in sources.cutoffs:
         mine = cut["role_set"] == row["role_set"] and cut["length"] in (row["length"], "all")
         if mine and cut["cutoff"] is not None:
@@ -193,7 +193,7 @@ def _at(
     values: Sequence[str] | set[str],
     version: int | None,
 ) -> list[Row]:
-    """Read rows of a pinned version; one that was purged is noted, not raised."""
+    """Read rows of a pinned version; a purged version adds a note and gives no rows."""
     if not values or version is None:
         return []
     try:

@@ -1,4 +1,4 @@
-"""What a trace is made of: rows and artefacts as nodes, causes and effects as edges."""
+"""The graph of a trace: rows and artefacts as nodes, and edges from causes to effects."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ class Kind(StrEnum):
     R1_CHECKPOINT = "r1 checkpoint"
     R1_SCORE = "r1 score"
     MORE = "more"
-    """Rows that were counted and not listed."""
+    """Rows that were counted but not listed."""
 
 
 @dataclass(frozen=True)
 class NodeId:
-    """A node's place in the graph; unique within its kind."""
+    """The identity of a node; the key is unique within its kind."""
 
     kind: str
     key: str
 
     def __str__(self) -> str:
-        """The notation of edges in JSON."""
+        """Return the id as it is written in JSON."""
         return f"{self.kind}:{self.key}"
 
 
@@ -47,11 +47,11 @@ class Node:
     """A row or an artefact.
 
     Attributes:
-        id: its identity.
-        label: one line.
-        facts: what is known of it, in the order shown; a text may have several lines.
-        run_id: the Dagster run that made it; empty where none is known.
-        warning: something a reader must not miss, such as a withdrawal.
+        id: identity of the node.
+        label: description in one line.
+        facts: facts by name, in the order shown; a text may have several lines.
+        run_id: the Dagster run that made it; empty if none is known.
+        warning: important notice, such as a withdrawal.
     """
 
     id: NodeId
@@ -63,13 +63,13 @@ class Node:
 
 @dataclass(frozen=True)
 class Trace:
-    """A subject with all that it came from and all that it led to.
+    """A subject with everything it came from and everything it led to.
 
     Attributes:
-        subject: whose trace it is.
-        nodes: by identity, in the order found.
-        edges: from cause to effect.
-        notes: what could not be followed, and why.
+        subject: the node that was traced.
+        nodes: nodes by identity, in the order found.
+        edges: pairs of cause and effect.
+        notes: links that could not be followed, with the cause.
     """
 
     subject: NodeId
@@ -78,15 +78,15 @@ class Trace:
     notes: tuple[str, ...] = ()
 
     def causes(self, node: NodeId) -> list[Node]:
-        """What a node came from, one step up."""
+        """Return the direct causes of a node."""
         return [self.nodes[cause] for cause, effect in self.edges if effect == node]
 
     def effects(self, node: NodeId) -> list[Node]:
-        """What a node led to, one step down."""
+        """Return the direct effects of a node."""
         return [self.nodes[effect] for cause, effect in self.edges if cause == node]
 
     def to_json(self) -> dict[str, Any]:
-        """The trace as JSON values."""
+        """Return the trace as JSON values."""
         return {
             "subject": str(self.subject),
             "nodes": [
@@ -107,7 +107,7 @@ class Trace:
 
 
 class TraceBuilder:
-    """Collects nodes and edges; adding one again changes nothing."""
+    """Collects nodes and edges; adding one again has no effect."""
 
     def __init__(self) -> None:
         self._nodes: dict[NodeId, Node] = {}
@@ -118,14 +118,14 @@ class TraceBuilder:
         return node in self._nodes
 
     def add(self, node: Node, *, causes: tuple[NodeId, ...] = ()) -> NodeId:
-        """Add a node, and edges from those of its causes that are there."""
+        """Add a node, and edges from those of its causes that are in the graph."""
         self._nodes.setdefault(node.id, node)
         for cause in causes:
             self.link(cause, node.id)
         return node.id
 
     def link(self, cause: NodeId, effect: NodeId) -> None:
-        """Add an edge between two nodes that are there."""
+        """Add an edge if both nodes are in the graph."""
         if cause in self._nodes and effect in self._nodes:
             self._edges[cause, effect] = None
 
@@ -150,9 +150,9 @@ class TraceBuilder:
         return found
 
     def note(self, text: str) -> None:
-        """Say what could not be followed."""
+        """Add a note on a link that could not be followed."""
         self._notes[text] = None
 
     def build(self, subject: NodeId) -> Trace:
-        """Finish the trace of a node that is there."""
+        """Return the trace of a node that has been added."""
         return Trace(subject, dict(self._nodes), tuple(self._edges), tuple(self._notes))

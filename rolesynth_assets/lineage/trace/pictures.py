@@ -1,4 +1,4 @@
-"""The pictures of a trace, for its page."""
+"""Loading of the pictures for the page of a trace."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from rolesynth_assets.lineage.trace.sources import Sources
 from rolesynth_assets.store.lance.rows import any_key
 
 MOST = 24
-"""Pictures on one page."""
+"""Largest number of pictures on one page."""
 _PNG = "image/png"
 _MEDIA_TYPES = {b"\xff\xd8": "image/jpeg", b"RI": "image/webp", b"\x89P": _PNG}
 
 
 def trace_pictures(sources: Sources, trace: Trace) -> dict[NodeId, tuple[str, bytes]]:
-    """Load what the images, candidates and seeds of a trace look like, at most `MOST` of them.
+    """Load the pictures of a trace's images, candidates and seeds, at most `MOST` of them.
 
     Returns:
         Media type and encoded bytes by node; images that are no longer stored are left out.

@@ -1,4 +1,4 @@
-"""From seeds over candidates, verdicts and contexts to problems, as nodes of a trace (CADS)."""
+"""Nodes of a trace for seeds, candidates, verdicts, contexts and problems (CADS)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FINDINGS = (*EXTRA_CHECKS, "duplicate_of")
 
 
 def add_seeds(sources: Sources, trace: TraceBuilder, ids: Sequence[str]) -> list[Row]:
-    """Add seeds; one that is no longer stored is named alone."""
+    """Add seeds and return their rows; one that is no longer stored is added by its id alone."""
     rows = {row["seed_id"]: row for row in sources.keyed("seeds", "seed_id", ids)}
     for seed in dict.fromkeys(ids):
         row = rows.get(seed, {})
@@ -40,7 +40,7 @@ def add_seeds(sources: Sources, trace: TraceBuilder, ids: Sequence[str]) -> list
 
 
 def add_candidates(sources: Sources, trace: TraceBuilder, rows: Sequence[Row]) -> None:
-    """Add candidates with their seeds, the context they were written with, and their verdicts."""
+    """Add candidates with their seeds, the contexts of their prompts, and their verdicts."""
     add_seeds(sources, trace, [row["seed_id"] for row in rows])
     contexts = _contexts(sources, [row["seed_id"] for row in rows])
     verdicts = sources.keyed("verdicts", "candidate_id", [row["candidate_id"] for row in rows])
@@ -62,7 +62,7 @@ def add_candidates(sources: Sources, trace: TraceBuilder, rows: Sequence[Row]) -
 
 
 def add_problems(sources: Sources, trace: TraceBuilder, ids: Sequence[str]) -> list[Row]:
-    """Add what the synthetic set made of candidates."""
+    """Add the decisions of the synthetic set on candidates, and return their rows."""
     rows = sources.keyed("problems", "problem_id", ids)
     for row in rows:
         decision = "kept" if row["kept"] else f"dropped: {row['reason']}"
@@ -97,7 +97,7 @@ def follow_seed(sources: Sources, trace: TraceBuilder, seed: str, limit: int) ->
 
 
 def lead_up_to_candidate(sources: Sources, trace: TraceBuilder, row: Row) -> None:
-    """Add a candidate and the chain of contexts behind it, each with its hard candidates."""
+    """Add a candidate and the chain of contexts before it, each with its hard candidates."""
     add_candidates(sources, trace, [row])
     before = [c for c in _contexts(sources, [row["seed_id"]]) if c["round"] < row["round"]]
     for context in before:
@@ -122,7 +122,7 @@ def lead_up_to_candidate(sources: Sources, trace: TraceBuilder, row: Row) -> Non
 
 
 def candidates_of(sources: Sources, column: str, values: Sequence[str]) -> list[Row]:
-    """Read candidates by one of their columns, without the pictures."""
+    """Read candidates by one of their columns, without their pictures."""
     return sources.rows("candidates", any_key(column, values)) if values else []
 
 

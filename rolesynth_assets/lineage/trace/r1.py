@@ -1,4 +1,4 @@
-"""From problems and seeds to R1 checkpoints and their scores, as nodes of a trace."""
+"""Nodes of a trace for R1 checkpoints and their scores."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def follow_items(sources: Sources, trace: TraceBuilder) -> None:
 
 
 def lead_up_to(sources: Sources, trace: TraceBuilder, key: str, limit: int) -> NodeId:
-    """Add an R1 checkpoint with the questions it was trained on, at most `limit` of them.
+    """Add an R1 checkpoint with at most `limit` of its training questions; 0 adds all.
 
     Raises:
         SubjectError: no such training is recorded.
@@ -36,7 +36,7 @@ def lead_up_to(sources: Sources, trace: TraceBuilder, key: str, limit: int) -> N
 
 
 def lead_up_to_score(sources: Sources, trace: TraceBuilder, key: str, limit: int) -> NodeId:
-    """Add one benchmark's scores of an R1 recipe, with the checkpoints and questions behind them.
+    """Add one benchmark's scores of an R1 recipe, with their checkpoints and training questions.
 
     Raises:
         SubjectError: there is no such score.
@@ -70,7 +70,7 @@ def _add_checkpoint(
     )
     for item in read_r1_items(sources.warehouse, training["data_digest"]):
         for kind in (Kind.PROBLEM, Kind.SEED):
-            trace.link(NodeId(kind, item), node)  # of those in the trace
+            trace.link(NodeId(kind, item), node)  # only if the item is in the trace
     trace.link(NodeId(Kind.MORE, training["data_digest"]), node)
     by_benchmark: dict[str, list[Row]] = {}
     for row in sources.r1_scores if scores else ():
@@ -83,7 +83,7 @@ def _add_checkpoint(
 
 
 def _add_items(sources: Sources, trace: TraceBuilder, training: Row, limit: int) -> None:
-    """Add the questions of a training with what they came from; the others are counted."""
+    """Add at most `limit` questions of a training with their causes; the others are counted."""
     items = read_r1_items(sources.warehouse, training["data_digest"])
     shown = items[: limit or None]
     add_candidates(sources, trace, sources.keyed("candidates", "candidate_id", shown))

@@ -1,4 +1,4 @@
-"""Where a trace reads: tables at any version, and the small tables read once."""
+"""The stored tables that a trace reads, at any version; small tables are read once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TRACED_TABLES = (
 )
 """Tables of the warehouse that a trace reads."""
 SHORT = 12
-"""Characters of an id that people read; enough to name it to `rolesynth trace`."""
+"""Characters of a shortened id, which `rolesynth trace` accepts."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Sources:
     """The stored state that a trace follows.
 
     Attributes:
-        store: Lance tables.
-        warehouse: DuckDB tables; of `TRACED_TABLES` a snapshot will do, and is faster.
+        store: the Lance tables.
+        warehouse: the DuckDB tables; a snapshot of `TRACED_TABLES` suffices and is faster.
         data_root: folder of the checkpoints.
     """
 
@@ -47,7 +47,7 @@ class Sources:
         """Read rows without their image bytes, sorted by key and partition.
 
         Raises:
-            MissingVersionError: that version is gone.
+            MissingVersionError: that version no longer exists.
         """
         spec = table_spec(table)
         columns = [f.name for f in spec.schema if not holds_bytes(f.type)]
@@ -69,12 +69,12 @@ class Sources:
 
     @cached_property
     def cutoffs(self) -> list[Row]:
-        """The cuts of all role sets, as they stand."""
+        """The current cuts of all role sets."""
         return self.warehouse.read("cutoffs").to_dicts()
 
     @cached_property
     def marked(self) -> dict[str, list[str]]:
-        """Digests of training sets and checkpoints that hold withdrawn images, with those."""
+        """Withdrawn images by the digest of the training set or checkpoint that holds them."""
         marks: dict[str, list[str]] = {}
         for row in self.warehouse.read("tombstone_artefacts").iter_rows(named=True):
             marks.setdefault(row["digest"], []).append(row["image_id"])
@@ -93,7 +93,7 @@ class Sources:
 
     @cached_property
     def pins(self) -> list[Pin]:
-        """Training sets that still matter: the recipe's own, a checkpoint's, a score's."""
+        """Pins of training sets in use: a recipe's current one, a checkpoint's or a score's."""
         current = {
             (row["recipe"], row["digest"])
             for row in self.warehouse.read("training_sets").iter_rows(named=True)
@@ -118,7 +118,7 @@ class Sources:
         return frame.sort("benchmark", "recipe", "seed", "metric").to_dicts()
 
     def withdrawal(self, digest: str) -> str:
-        """Say that an artefact holds withdrawn images; empty when it holds none."""
+        """Return a warning that an artefact holds withdrawn images; empty if it holds none."""
         images = self.marked.get(digest, [])
         if not images:
             return ""
@@ -127,33 +127,33 @@ class Sources:
 
 
 def short(key: str) -> str:
-    """The beginning of an id."""
+    """Return the beginning of an id."""
     return key[:SHORT]
 
 
 def excerpt(text: str | None, width: int = 90) -> str:
-    """A text on one line of at most `width` characters."""
+    """Return a text on one line of at most `width` characters."""
     line = " ".join((text or "").split())
     return line if len(line) <= width else f"{line[: width - 1].rstrip()}…"
 
 
 def facts(*pairs: tuple[str, object]) -> dict[str, str]:
-    """Facts in the order given, without those that are empty."""
+    """Return facts in the given order, without empty ones."""
     return {name: str(value) for name, value in pairs if value not in (None, "", (), [])}
 
 
 def counted(number: int, noun: str) -> str:
-    """A number with its noun, such as 2,973 pairs."""
+    """Return a number with its noun, such as 2,973 pairs."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def listed(values: Iterable[object]) -> str:
-    """Distinct values in order, joined by commas."""
+    """Return the distinct values in order, joined by commas."""
     return ", ".join(dict.fromkeys(str(value) for value in values))
 
 
 def sampling(row: Row) -> str:
-    """How a caption was drawn, on one line."""
+    """Return the sampling settings of a caption on one line."""
     return (
         f"temperature {row['temperature']:g}, top-p {row['top_p']:g}, "
         f"{row['max_tokens']} tokens at most, seed {row['seed']}"

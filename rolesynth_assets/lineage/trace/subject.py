@@ -1,4 +1,4 @@
-"""What a person means by `rolesynth trace SUBJECT`."""
+"""Lookup of the row or partition that `rolesynth trace SUBJECT` names."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from rolesynth_assets.lineage.trace.sources import Sources
 
 WHOLE = hashlib.sha256().digest_size * 2
-"""Hex characters of a whole id."""
+"""Number of hex characters of a whole id."""
 LEAST = 6
 """Characters of an abbreviated id."""
 _SHOWN_WITH_OTHERS = ("pairs", "contexts")
 """Tables whose rows stand in the traces of captions and candidates, not under ids of their own."""
 ASSETS = ("training_sets", "clip_checkpoints", "benchmark_scores", "r1_checkpoints", "r1_scores")
-"""Assets of which a partition can be traced."""
+"""Assets whose partitions can be traced."""
 _PARTITION = re.compile(r"^(?P<asset>[a-z0-9_]+)\[(?P<key>[^\]]+)\]$")
 _ID = re.compile(rf"^(?:(?P<kind>[a-z_]+):)?(?P<key>[0-9a-fA-F]{{{LEAST},{WHOLE}}})$")
 
 
 class SubjectError(ValueError):
-    """Nothing, or more than one thing, is meant; the message says what can be."""
+    """A text names nothing, or more than one thing; the message lists valid subjects."""
 
 
 @dataclass(frozen=True)
@@ -53,15 +53,15 @@ def tables_by_kind() -> dict[str, str]:
 
 
 def find_subject(sources: Sources, text: str) -> Subject:
-    """Find what `text` names.
+    """Find the row or partition that `text` names.
 
     Args:
-        sources: the tables to look in.
-        text: an id or its first characters, ``KIND:ID``, an image file, the URL that an image was
-            read from, or ``asset[partition]``.
+        sources: the tables to search.
+        text: an id or its first characters, ``KIND:ID``, an image file, the URL from which an image
+            was read, or ``asset[partition]``.
 
     Raises:
-        SubjectError: it names nothing that is stored, or several things.
+        SubjectError: the text names nothing that is stored, or several things.
     """
     if named := _PARTITION.match(text):
         if named["asset"] not in ASSETS:

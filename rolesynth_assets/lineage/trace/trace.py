@@ -1,4 +1,4 @@
-"""Row trace: from any row, checkpoint or score to all that it came from and all it led to."""
+"""Tracing of a row, checkpoint or score to everything it came from and everything it led to."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ from rolesynth_assets.lineage.trace.subject import Subject, SubjectError, find_s
 from rolesynth_assets.store.lance.schemas import TABLES, table_spec
 
 LIMIT = 10
-"""Rows listed where an artefact has thousands; the rest is counted."""
+"""Number of rows listed of an artefact that may have thousands; the rest is counted."""
 
 
 def trace(sources: Sources, text: str, *, limit: int = LIMIT) -> Trace:
-    """Trace a row or an artefact, up and down.
+    """Trace a row or an artefact to its causes and its effects.
 
-    Old checkpoints are traced to the rows that they were trained on, whatever has been made since:
-    a pin names the Lance versions behind each training set (`rolesynth_assets.training_sets.pins`).
+    Old checkpoints are traced to the rows that they were trained on, even if these have changed
+    since: a pin names the Lance versions of each training set
+    (`rolesynth_assets.training_sets.pins`).
 
     Args:
         sources: the stored state.
-        text: what to trace; see `trace_subject.find_subject`.
+        text: name of the subject; see `subject.find_subject`.
         limit: rows listed of a training set or a seed; 0 lists all.
 
     Raises:
-        SubjectError: nothing stored is meant, or several things are.
+        SubjectError: the text names nothing that is stored, or several things.
     """
     subject = find_subject(sources, text)
     builder = TraceBuilder()

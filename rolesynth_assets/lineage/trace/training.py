@@ -1,4 +1,4 @@
-"""From pairs to training sets, checkpoints and benchmark scores, as nodes of a trace."""
+"""Nodes of a trace for training sets, checkpoints and benchmark scores."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ Group = tuple[str, str]  # role and length kind
 def follow_pairs(
     sources: Sources, trace: TraceBuilder, column: str, values: Sequence[str], now: Sequence[Row]
 ) -> None:
-    """Add every training set that has one of some captions, and all that came of it.
+    """Add every training set that has one of the captions, with its checkpoints and scores.
 
     Args:
-        sources: where to read.
-        trace: what to add to.
+        sources: the stored state.
+        trace: the trace to extend.
         column: ``caption_id`` or ``image_id``.
-        values: whose captions.
-        now: rows of ``pairs`` at the latest version that are in the trace already.
+        values: ids that select the captions.
+        now: rows of ``pairs`` at the latest version that are already in the trace.
     """
     latest = sources.store.version("pairs")
     stored: dict[int, list[Row]] = {latest: list(now)}
@@ -90,7 +90,7 @@ def add_training_set(sources: Sources, trace: TraceBuilder, pin: Pin) -> NodeId:
 
 
 def follow_training(sources: Sources, trace: TraceBuilder, pin: Pin) -> None:
-    """Add the checkpoints made of a training set, and their benchmark scores."""
+    """Add the checkpoints trained on a training set, and their benchmark scores."""
     training_set = NodeId(Kind.TRAINING_SET, f"{pin.recipe}@{pin.digest}")
     scored = {row["checkpoint_digest"] for row in sources.scores}
     for training in sources.trainings:
@@ -144,7 +144,7 @@ def follow_checkpoint(sources: Sources, trace: TraceBuilder, training: RecordedT
 def score_node(
     key: str, label: str, rows: Sequence[Row], kind: Kind = Kind.BENCHMARK_SCORE
 ) -> Node:
-    """A node for one benchmark's numbers."""
+    """Return a node for the scores of one benchmark."""
     seeds = {row["seed"] for row in rows}
     told = [
         (
@@ -165,14 +165,14 @@ def score_node(
 
 
 def lead_up_to(sources: Sources, trace: TraceBuilder, training_set_digest: str, limit: int) -> None:
-    """Add a training set that a checkpoint names, and the rows in it.
+    """Add a training set that a checkpoint names, and its rows.
 
-    At most `limit` rows are listed, those of the smallest caption ids; the others are counted.
+    At most `limit` rows are listed, those with the smallest caption ids; the others are counted.
     """
     pin = next((p for p in sources.pins if p.digest == training_set_digest), None)
     if pin is None:
         trace.note(
-            f"training set {short(training_set_digest)}: no pin tells which rows it had; it was "
+            f"training set {short(training_set_digest)}: its rows are not known, because it was "
             "made before pins were kept. Materialize training_sets for the recipe again."
         )
         return
@@ -199,7 +199,7 @@ def _listed(sources: Sources, pin: Pin, limit: int) -> tuple[pl.DataFrame, Mappi
 def _add_rows(
     sources: Sources, trace: TraceBuilder, pin: Pin, captions: Sequence[str], node: NodeId
 ) -> None:
-    """Add listed rows of a training set with all that they came from, as of its versions."""
+    """Add listed rows of a training set with their causes, at its pinned versions."""
     version = pin.versions["pairs"]
     rows = sources.keyed("pairs", "caption_id", captions, version)
     mine = [row for row in rows if row["role_set"] == pin.role_set]
@@ -212,14 +212,14 @@ def _add_rows(
 def _add_earlier_rows(
     sources: Sources, trace: TraceBuilder, pairs: Sequence[Row], pin: Pin
 ) -> None:
-    """Add images, captions and scores of pairs, as they stood when the training set was made."""
+    """Add images, captions and scores of pairs, at the versions of the training set's pin."""
     if not pairs:
         return
     ids = [row["caption_id"] for row in pairs]
     add_images(sources, trace, [row["image_id"] for row in pairs], pin.versions["images"])
     try:
         captions, scores = (
-            # the few rows are narrowed here: as a predicate it would read one more whole column
+            # the few rows are filtered here, because a predicate would read one more whole column
             [row for row in found if row["role_set"] == pin.role_set]
             for found in (
                 sources.keyed(table, "caption_id", ids, pin.versions[table])
@@ -238,7 +238,7 @@ def _has(pin: Pin, rows: Sequence[Row], caption: str) -> bool:
 
 
 def _more(listed: pl.DataFrame, sizes: Mapping[Group, int], pin: Pin) -> Node:
-    """A node that counts the rows that are not listed."""
+    """Return a node with the number of rows that are not listed."""
     shown = sizes_of(listed)
     left = {group: n - shown.get(group, 0) for group, n in sizes.items()}
     return Node(

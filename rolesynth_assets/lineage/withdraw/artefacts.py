@@ -1,4 +1,4 @@
-"""What holds withdrawn images: training sets, checkpoints, pages, benchmarks."""
+"""Artefacts that hold withdrawn images: training sets, checkpoints, pages and benchmarks."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ PairRow = dict[str, str]
 
 
 class ArtefactKind(StrEnum):
-    """What can hold a withdrawn image."""
+    """The kinds of artefacts that can hold a withdrawn image."""
 
     TABLE = "table"
-    """Rows of a Lance table; gone now, but its earlier versions hold them until a purge."""
+    """Rows of a Lance table; they are removed, but earlier versions hold them until a purge."""
     TRAINING_SET = "training set"
     CHECKPOINT = "checkpoint"
     R1_CHECKPOINT = "r1 checkpoint"
     REPORT = "report"
-    """A page that quotes a caption of the image; the next materialization writes it anew."""
+    """A page that quotes a caption of the image; the next materialization writes it again."""
     BENCHMARK = "benchmark"
-    """A benchmark's own files, which are not ours to change."""
+    """A benchmark's own files, which are not changed."""
     DOMAIN = "domain"
     """Seeds of a CADS domain."""
     ROUND = "round"
-    """Candidates of a CADS round: domain and round."""
+    """Candidates of a CADS round; the name is domain and round."""
 
 
 @dataclass(frozen=True, order=True)
 class Artefact:
-    """Something that holds withdrawn images.
+    """An artefact that holds a withdrawn image.
 
     Attributes:
         image_id: the image.
-        kind: what it is.
+        kind: kind of the artefact.
         name: its partition key, table or file.
-        digest: of its content where it has one.
+        digest: digest of its content, if it has one.
     """
 
     image_id: str
@@ -65,14 +65,14 @@ def find_artefacts(
     doomed: Mapping[str, str],
     benchmarks: Mapping[str, Set[str]],
 ) -> set[Artefact]:
-    """Find what holds some images, and add what was written down before.
+    """Find the artefacts that hold some images, including those recorded before.
 
     Args:
         store: the Lance tables, before anything is removed from them.
         warehouse: the DuckDB tables.
         data_root: folder of checkpoints and reports.
         ids: the images.
-        doomed: predicates of the rows made of them, by table.
+        doomed: predicates of the rows made from them, by table.
         benchmarks: image ids by benchmark.
     """
     in_benchmarks = {
@@ -93,7 +93,7 @@ def find_artefacts(
 
 
 def _recorded(warehouse: Warehouse, ids: Sequence[str]) -> set[Artefact]:
-    """What earlier attempts wrote down."""
+    """Return the artefacts that earlier attempts recorded."""
     rows = warehouse.read("tombstone_artefacts").to_dicts()
     return {
         Artefact(row["image_id"], ArtefactKind(row["kind"]), row["artefact"], row["digest"])
@@ -103,7 +103,7 @@ def _recorded(warehouse: Warehouse, ids: Sequence[str]) -> set[Artefact]:
 
 
 def record_artefacts(warehouse: Warehouse, image: str, artefacts: Set[Artefact]) -> None:
-    """Write down what holds an image."""
+    """Record the artefacts that hold an image."""
     import polars as pl
 
     rows = [
@@ -119,7 +119,7 @@ def record_artefacts(warehouse: Warehouse, image: str, artefacts: Set[Artefact])
 def _trained(
     store: StoreReader, warehouse: Warehouse, data_root: Path, ids: Sequence[str]
 ) -> set[Artefact]:
-    """Training sets with one of the images, and the checkpoints made of them."""
+    """Return training sets with one of the images, and the checkpoints trained on them."""
     found = set()
     trainings = read_trainings(warehouse, data_root)
     for pin in read_pins(warehouse):
@@ -136,7 +136,7 @@ def _trained(
 def _trained_policies(
     store: StoreReader, warehouse: Warehouse, doomed: Mapping[str, str], ids: Sequence[str]
 ) -> set[Artefact]:
-    """R1 checkpoints trained on a problem or seed that goes; each image is named for all."""
+    """Return R1 checkpoints trained on a removed problem or seed, each for every image."""
     items = [
         key
         for table, column in (("problems", "problem_id"), ("seeds", "seed_id"))
@@ -158,7 +158,7 @@ def _trained_policies(
 
 
 def _images_in(store: StoreReader, pin: Pin, ids: Sequence[str]) -> set[str]:
-    """Which of some images a training set has; none where its version was purged before."""
+    """Return the images of `ids` in a training set; none if its version was purged before."""
     columns = ["caption_id", "image_id", "length", "score", "kept"]
     try:
         rows = store.read(
@@ -177,7 +177,7 @@ def _images_in(store: StoreReader, pin: Pin, ids: Sequence[str]) -> set[str]:
 
 
 def _reports(store: StoreReader, data_root: Path, ids: Sequence[str]) -> set[Artefact]:
-    """Pages that quote a caption of the images."""
+    """Return pages that quote a caption of the images."""
     rows = store.read("captions", None, ["image_id", "text"], any_key("image_id", ids)).to_pylist()
     found = set()
     for path in sorted(DataPaths(data_root).reports.glob("**/*.md")):
@@ -191,7 +191,7 @@ def _reports(store: StoreReader, data_root: Path, ids: Sequence[str]) -> set[Art
 
 
 def _places(store: StoreReader, doomed: Mapping[str, str]) -> Iterator[tuple[ArtefactKind, str]]:
-    """Tables, domains and rounds that lose rows."""
+    """Yield tables, domains and rounds that lose rows."""
     for table in doomed:
         yield ArtefactKind.TABLE, table
     if "seeds" in doomed:

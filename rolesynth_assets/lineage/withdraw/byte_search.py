@@ -1,4 +1,4 @@
-"""Which files below the data root still hold a part of an image."""
+"""Search for files below the data root that still hold a part of an image."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
 
 NEEDLE = 48
-"""Bytes searched for at a time; no two images share so many but by their headers."""
+"""Bytes of a searched piece; outside their headers, no two images share so many."""
 
 NEEDLES = 9
-"""Places of an image that are searched for: a file may hold parts of it, pages apart."""
+"""Pieces of an image that are searched for, because a file may hold only some parts of it."""
 
 HEADER = 0.1
-"""Share of an image's beginning and end that is not searched for, as other images have the like."""
+"""Share of an image at its beginning and end that is not searched, because others share it."""
 
 COMPARED = 64 << 20
-"""Bytes of images that stay, in which no searched part may occur: tables and plain areas of one
-encoder are the same in all its images."""
+"""Bytes of staying images with which the searched pieces are compared. A piece that occurs in one
+is not searched: tables and plain areas of one encoder are the same in all its images."""
 
 
 def image_needles(store: StoreReader, image_ids: Sequence[str]) -> list[bytes]:
-    """Cut what is searched for out of images that any version of the tables still has.
+    """Return the pieces to search for, from images that any version of the tables still has.
 
     Call it before the rows are removed, or at least before a purge.
     """
@@ -80,7 +80,7 @@ def _add_images(
 
 
 def _staying(store: StoreReader, image_ids: Sequence[str]) -> list[bytes]:
-    """Images of the latest version that are not among some, `COMPARED` bytes of them at most."""
+    """Return images of the latest version except the given ones, at most `COMPARED` bytes."""
     others, size, gone = [], 0, set(image_ids)
     for batch in store.batches("images", None, ["image_id", "data"], batch_rows=256):
         for row in batch.to_pylist():
@@ -94,12 +94,12 @@ def _staying(store: StoreReader, image_ids: Sequence[str]) -> list[bytes]:
 
 
 def needles_of(data: bytes, others: Sequence[bytes] = ()) -> list[bytes]:
-    """Cut pieces out of an image that show wherever a part of it is stored.
+    """Return pieces of an image, by which stored parts of it are found.
 
     Args:
         data: the encoded image.
-        others: images that may hold none of the pieces; where that leaves none, the image as a
-            whole is searched for.
+        others: images that must not contain a piece; if that leaves no piece, the whole image is
+            searched for.
     """
     first, last = int(len(data) * HEADER), int(len(data) * (1 - HEADER)) - NEEDLE
     if last <= first:
@@ -109,13 +109,13 @@ def needles_of(data: bytes, others: Sequence[bytes] = ()) -> list[bytes]:
     pieces = [piece for piece in cut if not any(piece in other for other in others)]
     if not pieces:
         return [data]
-    # as text in base64, where a piece may begin at any of three places of a group
+    # also as base64 text, in which a piece may begin at any of the three bytes of a group
     texts = [b64encode(piece[skip : skip + NEEDLE - 6]) for piece in pieces for skip in range(3)]
     return [*pieces, *(text.rstrip(b"=")[:-1] for text in texts)]
 
 
 def files_with(root: Path, needles: Sequence[bytes]) -> list[Path]:
-    """Search all files under a folder for any of some bytes; links are not followed."""
+    """Return all files under a folder that contain any of the needles; links are not followed."""
     found = []
     for path in sorted(root.rglob("*")):
         if path.is_symlink() or not path.is_file() or not path.stat().st_size:

@@ -1,4 +1,4 @@
-"""Telling Dagster of a withdrawal: partitions with other content, checks that turn red."""
+"""Dagster events of a withdrawal: partitions with changed content, and failed checks."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -29,20 +29,20 @@ def report_withdrawal(
     withdrawal: Withdrawal,
     store: "StoreReader",
 ) -> list[str]:
-    """Record what a withdrawal changed as a run, so that staleness and the UI tell of it.
+    """Record the changes of a withdrawal as a run, so that staleness and the UI show them.
 
-    A shard whose rows went gets a materialization event with the digest of what is left: all that
-    hangs on it is stale, and nothing else. A training set or checkpoint gets a failed check if it
-    is still the one that holds the images. Doing it again repeats the failed checks alone.
+    A shard that lost rows gets a materialization event with the digest of the remaining rows, which
+    makes exactly its downstream partitions stale. A training set or checkpoint gets a failed check
+    if it is still the one that holds the images. Calling it again repeats only the failed checks.
 
     Args:
-        instance: where runs are recorded.
+        instance: instance that records the run.
         definitions: the code location.
-        withdrawal: what was withdrawn.
-        store: the tables after it.
+        withdrawal: the withdrawal.
+        store: the tables after the withdrawal.
 
     Returns:
-        What was recorded, such as ``image_shards[photos-0000] changed``.
+        The recorded events, such as ``image_shards[photos-0000] changed``.
     """
     events: dict[str, _Event] = {}
     for asset, partition, version in _changed(withdrawal, store):
@@ -67,8 +67,8 @@ def report_withdrawal(
 def _run(instance: dg.DagsterInstance, events: Sequence[_Event]) -> None:
     """Record events in a run of their own.
 
-    Without a run there could be no second failure of a check: Dagster keeps one evaluation for
-    each check, partition and run.
+    Without a run, a check could not fail a second time: Dagster keeps one evaluation for each
+    check, partition and run.
     """
 
     @dg.op
@@ -84,7 +84,7 @@ def _run(instance: dg.DagsterInstance, events: Sequence[_Event]) -> None:
 
 
 def _changed(withdrawal: Withdrawal, store: "StoreReader") -> Iterator[tuple[str, str, str]]:
-    """Assets that nothing upstream tells of the change: partition and new data version."""
+    """Yield asset, partition and new data version where no upstream asset shows the change."""
     for shard in withdrawal.shards:
         yield "image_shards", shard, store.digest("images", {"shard": shard})
     domains = withdrawal.named(ArtefactKind.DOMAIN)
@@ -92,7 +92,7 @@ def _changed(withdrawal: Withdrawal, store: "StoreReader") -> Iterator[tuple[str
         yield "cads_seeds", domain, store.digest("seeds", {"domain": domain})
     for name in withdrawal.named(ArtefactKind.ROUND):
         domain, round_key = name.split("|", 1)
-        if domain not in domains:  # else it is stale by its seeds
+        if domain not in domains:  # otherwise its seeds make it stale
             where = {"domain": domain, "round": round_key}
             tables = ("candidates", "verdicts", "contexts")
             left = digest("withdrawn", *(store.digest(table, where) for table in tables))
@@ -100,7 +100,7 @@ def _changed(withdrawal: Withdrawal, store: "StoreReader") -> Iterator[tuple[str
 
 
 def _marked(withdrawal: Withdrawal) -> Iterator[tuple[Artefact, list[str]]]:
-    """Each training set and checkpoint once, upstream first, with the images it holds."""
+    """Yield each training set and checkpoint once, upstream first, with the images it holds."""
     for kind in _MARKED:
         held: dict[tuple[str, str], list[Artefact]] = {}
         for artefact in withdrawal.artefacts:
@@ -126,7 +126,7 @@ def _version(stored: dg.AssetMaterialization | None) -> str:
 def _content(
     stored: dg.AssetMaterialization, version: str, withdrawal: Withdrawal
 ) -> dg.AssetMaterialization:
-    """The event of a partition with fewer rows; code and inputs are those that made it."""
+    """Return the event of a partition with fewer rows; its code and input tags are unchanged."""
     reasons = sorted({stone.reason for stone in withdrawal.tombstones})
     return dg.AssetMaterialization(
         asset_key=stored.asset_key,

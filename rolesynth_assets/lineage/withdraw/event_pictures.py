@@ -1,8 +1,8 @@
-"""Pictures in Dagster's event log that may show a withdrawn image.
+"""Search for pictures in Dagster's event log that may show a withdrawn image.
 
-Dagster has no way to change an event, and wiping an asset hides its events without deleting them.
-What does delete them is `dagster run delete`, which takes all that the run recorded; so the runs
-are named, and the deletion is left to a person.
+Dagster cannot change an event, and wiping an asset hides its events without deleting them. Only
+`dagster run delete` deletes them, together with everything else that the run recorded. The runs are
+therefore named, and the deletion is left to a person.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from rolesynth_assets.pictures.markdown import holds_image
 if TYPE_CHECKING:
     from rolesynth_assets.lineage.withdraw.withdrawal import Withdrawal
 
-PAGE = 100  # events read at a time: one with pictures takes some hundred kB
+PAGE = 100  # events read at a time: one with pictures has some hundred kB
 
 
 @dataclass(frozen=True, order=True)
@@ -41,13 +41,14 @@ class EventPictures:
 def pictures_in_events(
     instance: dg.DagsterInstance, withdrawal: Withdrawal
 ) -> tuple[EventPictures, ...]:
-    """Find the events with pictures of what held withdrawn images, from before the withdrawal.
+    """Find events before the withdrawal with pictures of partitions that held withdrawn images.
 
-    A picture shows some images of a partition; which ones is not recorded, so all are named.
+    A picture shows some images of a partition. Which ones is not recorded, so all events are
+    returned.
     """
     if not withdrawal.tombstones:
         return ()
-    # the time of a tombstone is cut to the second
+    # the time of a tombstone has a resolution of one second
     until = max(_timestamp(stone.withdrawn_at) for stone in withdrawal.tombstones) + 1
     return tuple(
         sorted(

@@ -1,7 +1,7 @@
-"""Purging withdrawn images: earlier Lance versions go, so that their bytes are gone from the disk.
+"""Purge of withdrawn images, which removes earlier Lance versions and so their bytes on disk.
 
-Pins to versions of the purged tables are moved to the one that is left wherever it has the same
-rows. No refresh may run meanwhile.
+Pins to versions of the purged tables are moved to the remaining version if it has the same rows. No
+refresh may run at the same time.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Purge:
-    """What a purge did.
+    """The result of a purge.
 
     Attributes:
-        freed: bytes taken off the disk, by table.
-        moved: recipes whose training sets are pinned to the version that is left.
-        lost: recipes whose pinned rows cannot be listed any more.
-        references: checkpoints that lost their stored reference pixels.
-        forgotten: drawings and replies that the journals lost.
+        freed: bytes removed from the disk, by table.
+        moved: recipes whose training sets are now pinned to the remaining version.
+        lost: recipes whose pinned rows can no longer be listed.
+        references: checkpoints whose stored reference pixels were deleted.
+        forgotten: numbers of drawings and replies removed from the journals.
         before: files that held a part of the images' bytes.
-        after: files that still do; ours to name, not to delete.
+        after: files that still hold a part; they are reported, not deleted.
     """
 
     freed: Mapping[str, int]
@@ -58,14 +58,14 @@ def purge(
     needles: Sequence[bytes],
     journals: Sequence[Path] = (),
 ) -> Purge:
-    """Take withdrawn images off the disk, as far as it is ours.
+    """Remove withdrawn images from the disk: from tables, journals and checkpoints.
 
     Args:
         store: the Lance tables.
         warehouse: the DuckDB tables.
-        data_root: folder that is searched for what is left.
-        withdrawal: what was withdrawn; its rows are gone from the latest versions.
-        needles: from `image_needles`, to prove it.
+        data_root: folder that is searched for remaining parts of the images.
+        withdrawal: the withdrawal; its rows are no longer in the latest versions.
+        needles: pieces of the images from `image_needles`, for the search.
         journals: files of journals, which keep replies and drawings.
     """
     tables = withdrawal.named(ArtefactKind.TABLE)
@@ -98,7 +98,7 @@ def _forget(path: Path, image_ids: Sequence[str]) -> Forgotten:
 def _move_pins(
     store: StoreReader, warehouse: Warehouse, left: Mapping[str, int]
 ) -> tuple[list[str], list[str]]:
-    """Pin training sets to the versions that are left; return recipes moved and lost."""
+    """Pin training sets to the remaining versions; return recipes moved and lost."""
     moved, lost = set(), set()
     for pin in read_pins(warehouse):
         if "pairs" in left and not _same_rows(store, pin, left["pairs"]):
@@ -147,7 +147,7 @@ def _drop_references(
 ) -> Iterable[str]:
     """Delete the reference pixels of checkpoints that show a withdrawn image.
 
-    They are the decoded images that the reload check repeats; the checkpoint loads without them.
+    They are decoded images for the reload check; the checkpoint can be loaded without them.
     """
     from rolesynth_assets.clip.checkpoint.files import REFERENCE
 

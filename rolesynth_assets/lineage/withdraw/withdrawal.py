@@ -1,7 +1,8 @@
-"""Withdrawing an image: it must go, and every row that was made of it.
+"""Withdrawal of images, which removes them and every row that was made from them.
 
-The tombstone comes first, then what holds the image is written down, then the rows go. Each step
-can be repeated, so a withdrawal that was cut short is completed by the same command.
+First the tombstone is written, then the artefacts that hold the image are recorded, and then the
+rows are removed. Each step can be repeated, so running the same command again completes an
+interrupted withdrawal.
 """
 
 from __future__ import annotations
@@ -36,12 +37,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Withdrawal:
-    """What was withdrawn and what that touched.
+    """The withdrawn images, the removed rows, and the artefacts that hold the images.
 
     Attributes:
-        tombstones: one for each image.
-        removed: rows by table; of a dry run those that would be removed.
-        artefacts: what holds the images.
+        tombstones: one tombstone for each image.
+        removed: number of removed rows by table; for a dry run, of those that would be removed.
+        artefacts: artefacts that hold the images.
     """
 
     tombstones: tuple[Tombstone, ...]
@@ -68,24 +69,24 @@ def withdraw(
     benchmarks: Mapping[str, Set[str]] | None = None,
     dry_run: bool = False,
 ) -> Withdrawal:
-    """Put tombstones up, write down what holds the images, and remove their rows everywhere.
+    """Write tombstones, record the artefacts that hold the images, and remove their rows.
 
     Args:
         store: the Lance tables.
         warehouse: the DuckDB tables.
         data_root: folder of checkpoints and reports.
-        image_ids: sha256 of the images' source bytes; images never ingested are refused from now.
-            An image that was normalised is withdrawn in both forms.
-        reason: why, for whoever asks later.
+        image_ids: sha256 of the images' source bytes; images that were never ingested are refused
+            from now on. An image that was normalised is withdrawn in both forms.
+        reason: reason, kept with the tombstone.
         benchmarks: image ids by benchmark (`benchmarks.contamination.benchmark_images`).
-        dry_run: find everything and change nothing.
+        dry_run: whether to find everything and change nothing.
 
     Raises:
         ValueError: no image or no reason is given.
     """
     ids = sorted({*image_ids, *_stored_forms(store, image_ids)})
     if not ids or not reason.strip():
-        raise ValueError("a withdrawal names at least one image and says why")
+        raise ValueError("a withdrawal needs at least one image and a reason")
     doomed = doomed_rows(store, ids)
     stones = tuple(_tombstone(store, warehouse, image, reason) for image in ids)
     found = find_artefacts(store, warehouse, data_root, ids, doomed, benchmarks or {})
@@ -104,9 +105,9 @@ def withdraw(
 
 
 def _stored_forms(store: StoreReader, image_ids: Sequence[str]) -> Iterator[str]:
-    """Hashes of images as they are stored, where that is not as they came.
+    """Yield hashes of the stored bytes of images, if these differ from the source bytes.
 
-    A seed or an export made of such an image knows it by that hash.
+    Seeds and exports made from such an image use that hash.
     """
     for image in image_ids:
         rows = store.read("images", None, ["data"], any_key("image_id", [image]))
@@ -116,14 +117,14 @@ def _stored_forms(store: StoreReader, image_ids: Sequence[str]) -> Iterator[str]
 
 
 def doomed_rows(store: StoreReader, image_ids: Sequence[str]) -> dict[str, str]:
-    """Say as SQL predicates which rows of which tables were made of some images.
+    """Return SQL predicates of the rows that were made from some images.
 
     The foreign keys of the tables lead there: an image's captions, scores and pairs; a seed that
     shows it with all that grew out of the seed; a candidate that it was drawn for, with its
     verdicts and its problem.
 
     Returns:
-        Predicate by table, rows that depend on others first; tables without such rows are absent.
+        Predicates by table, dependent tables first; tables without such rows are absent.
     """
     gone = {"images": list(image_ids)}
     doomed: dict[str, str] = {}
@@ -146,7 +147,7 @@ def doomed_rows(store: StoreReader, image_ids: Sequence[str]) -> dict[str, str]:
 
 
 def _tombstone(store: StoreReader, warehouse: Warehouse, image: str, reason: str) -> Tombstone:
-    """A tombstone with all places known, those of an earlier attempt included."""
+    """Return a tombstone with all known places, including those of an earlier attempt."""
     earlier = read_tombstones(warehouse).get(image)
     rows = store.read("images", None, ["shard", "source"], any_key("image_id", [image])).to_pylist()
     shards = {row["shard"] for row in rows} | set(earlier.shards if earlier else ())

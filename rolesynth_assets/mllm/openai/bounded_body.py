@@ -1,8 +1,8 @@
-"""Answers of a server that end at a bound in bytes and in seconds, packed ones included.
+"""Limits on the bytes and seconds of a server's answers, including compressed ones.
 
-The client reads an answer whole, the page of an error too, and unpacks it as it comes: one of 1 MB
-may be 1 GB of text. Here the bytes are counted, and unpacked piece by piece, before the client sees
-them.
+The client reads a whole answer, also that of an error, and decompresses it as it arrives: 1 MB may
+become 1 GB of text. This module counts the bytes, and decompresses them piece by piece, before the
+client sees them.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from typing import Any, cast
 import httpx2
 
 ACCEPTED = "gzip"
-"""What the client asks for; an answer in another encoding is refused."""
+"""The content encoding that the client accepts; an answer in another one is refused."""
 _PIECE = 64 * 2**10
 
 
 class BodyTooLargeError(httpx2.RequestError):
-    """An answer has more bytes than the bound; a kind that the client wraps as its own."""
+    """An answer has more bytes than the limit; the client wraps this error in its own."""
 
 
 class _Bound:
-    """Counts and unpacks the bytes of one answer."""
+    """Counts and decompresses the bytes of one answer."""
 
     def __init__(self, encoding: str, max_bytes: int) -> None:
         self._left = self._max_bytes = max_bytes
@@ -35,11 +35,11 @@ class _Bound:
         self._packed = zlib.decompressobj(wbits=31) if names else None
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
-        """Yield what `data` unpacks to.
+        """Yield `data` decompressed, in pieces.
 
         Raises:
-            BodyTooLargeError: it is too much.
-            httpx2.DecodingError: it is not packed as it says.
+            BodyTooLargeError: the answer exceeds the limit.
+            httpx2.DecodingError: the answer is not compressed as its header says.
         """
         if self._packed is None:
             yield self._counted(data)
@@ -109,5 +109,6 @@ def bounded(max_bytes: int, timeout_s: float) -> dict[str, list[Callable[..., An
 
 
 def _bound_of(response: httpx2.Response, max_bytes: int) -> _Bound:
-    encoding = response.headers.pop("content-encoding", "")  # unpacked here, not by the client
+    # removed, because the answer is decompressed here and not by the client
+    encoding = response.headers.pop("content-encoding", "")
     return _Bound(encoding, max_bytes)

@@ -1,4 +1,4 @@
-"""One request to an OpenAI-compatible server: sent, tried again, and always answered."""
+"""One request to an OpenAI-compatible server, with retries, that always ends in a reply."""
 
 import asyncio
 import time
@@ -23,7 +23,7 @@ from rolesynth_assets.mllm.settings import EngineSettings
 
 
 class ChatCaller:
-    """Knows how to ask one model on one server; holds no connection."""
+    """Sends requests to one model on one server; holds no connection."""
 
     def __init__(
         self, settings: EngineSettings, model: str, faults: FaultReader, wait: BackoffWait
@@ -34,14 +34,14 @@ class ChatCaller:
         self._wait = wait
         self._silence = Silence(settings.max_silence_s, faults)
         self._limit_field = "max_tokens"
-        self._json_mode = True  # until the server says that it has none
+        self._json_mode = True  # until the server rejects the parameter
         self.reached = False
-        """The server has answered something, be it an error."""
+        """Whether the server has answered anything, even an error."""
 
     async def answer(
         self, client: openai.AsyncOpenAI, request: ChatRequest, messages: list[dict[str, Any]]
     ) -> ChatReply:
-        """Try until there is an answer or no hope left.
+        """Send a request until it is answered or its retries are used up.
 
         Raises:
             EngineError: no request can succeed.
@@ -67,7 +67,7 @@ class ChatCaller:
             reply = read_completion(request.key, body, time.perf_counter() - started)
             if reply is None:
                 raise self._faults.senseless("chat completion", body)
-            if reply.reason is FailureReason.CALL_FAILED:  # said in an answer with status 200
+            if reply.reason is FailureReason.CALL_FAILED:  # reported with status 200
                 raise RetryableFault(reply.reason, self._faults.redact(reply.detail))
             return reply
 
@@ -86,8 +86,9 @@ class ChatCaller:
         """Send one request once and return the body of the answer.
 
         Raises:
-            RetryableFault, RejectedFault, EngineError: raised outside the handler, so that no
-                traceback carries the client's own exception, which may echo the key.
+            RetryableFault, RejectedFault, EngineError: the attempt failed. They are raised outside
+                the handler, so that no traceback contains the client's own exception, which may
+                include the key.
         """
         limit_field, json_mode = self._limit_field, request.json_mode and self._json_mode
         body: dict[str, Any] = {
@@ -101,7 +102,7 @@ class ChatCaller:
         if json_mode:
             body["response_format"] = {"type": "json_object"}
         try:
-            # The client's own limit is per read; a server that drips bytes would pass it for ever.
+            # The client's own limit is per read; a server that sends bytes slowly never exceeds it.
             async with asyncio.timeout(self._settings.timeout_s):
                 raw = await client.chat.completions.with_raw_response.create(
                     **body, extra_body=self._settings.extra_body or None
@@ -125,7 +126,7 @@ class ChatCaller:
 
 
 def _wants_max_completion_tokens(error: Exception) -> bool:
-    """Whether a hosted model knows the token limit only by its newer name."""
+    """Return whether a hosted model accepts the token limit only under its newer name."""
     return (
         isinstance(error, openai.BadRequestError)
         and error.code == "unsupported_parameter"

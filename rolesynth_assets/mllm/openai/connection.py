@@ -1,8 +1,8 @@
-"""A client of one OpenAI-compatible server that sends what was meant for it, and to nobody else.
+"""A client of one OpenAI-compatible server that sends keys and requests to no other server.
 
-The client of the package `openai` follows a redirect to any host and takes its key, organisation
-and headers from variables that are named for OpenAI. Here a redirect is an answer like any other,
-and those variables count at OpenAI's own address alone.
+The client of the package `openai` follows a redirect to any host, and takes its key, organisation
+and headers from variables that are named after OpenAI. Here a redirect is an answer like any other,
+and those variables are used only for OpenAI's own address.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from rolesynth_assets.mllm.openai.bounded_body import ACCEPTED, bounded, bounded
 from rolesynth_assets.mllm.settings import is_openais_own
 
 _NO_KEY = "none"
-"""The client insists on a key, a local server does not."""
+"""Placeholder key: the client requires a key, even if a local server needs none."""
 _CONNECT_TIMEOUT_S = 10.0
 
 
@@ -26,10 +26,11 @@ def connect(
     """Return a client for one event loop; connections cannot move to another one.
 
     Args:
-        base_url: of the server.
-        secret: the key; None where the server asks for none.
-        timeout_s: seconds until a read or a write gives up.
-        max_bytes: of an answer, unpacked; a longer one is `BodyTooLargeError`.
+        base_url: address of the server.
+        secret: the key; None if the server needs none.
+        timeout_s: seconds after which a read or a write times out.
+        max_bytes: largest number of decompressed bytes of an answer; a longer one raises
+            `BodyTooLargeError`.
     """
     timeout = openai.Timeout(timeout_s, connect=min(timeout_s, _CONNECT_TIMEOUT_S))
     http = openai.DefaultAsyncHttpxClient(
@@ -41,9 +42,10 @@ def connect(
 def connect_blocking(
     base_url: str, secret: str | None, timeout_s: float, max_bytes: int
 ) -> openai.OpenAI:
-    """Return a client that blocks; arguments as for `connect`.
+    """Return a blocking client; its arguments are those of `connect`.
 
-    An answer that does not end within `timeout_s` of its begin is a timeout, however it drips.
+    An answer that does not end within `timeout_s` of its beginning is a timeout, even if it keeps
+    sending bytes.
     """
     http = openai.DefaultHttpxClient(
         timeout=timeout_s, follow_redirects=False, event_hooks=bounded(max_bytes, timeout_s)
@@ -55,14 +57,14 @@ def _options(base_url: str, secret: str | None) -> dict[str, Any]:
     return {
         "base_url": base_url,
         "api_key": secret or _NO_KEY,
-        "max_retries": 0,  # ours are counted and end as a reason code
+        "max_retries": 0,  # the engine retries itself, counts attempts and gives a reason
         "default_headers": {"Accept-Encoding": ACCEPTED}
         | ({} if is_openais_own(base_url) else _without_openais(secret)),
     }
 
 
 def _without_openais(secret: str | None) -> dict[str, Any]:
-    """Return headers that undo what the client takes from OPENAI_* variables by itself."""
+    """Return headers that override those that the client takes from OPENAI_* variables."""
     lines = os.environ.get("OPENAI_CUSTOM_HEADERS", "").splitlines()
     named = [line.partition(":")[0].strip() for line in lines if ":" in line]
     undone: dict[str, Any] = dict.fromkeys(named, openai.Omit())

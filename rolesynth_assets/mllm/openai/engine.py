@@ -1,4 +1,4 @@
-"""Any OpenAI-compatible server as a `ChatEngine`: a vLLM server or a hosted API."""
+"""A `ChatEngine` for any OpenAI-compatible server, such as a vLLM server or a hosted API."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Iterator
@@ -24,10 +24,10 @@ _MODELS_TIMEOUT_S = 30.0
 
 
 class OpenAIEngine:
-    """Sends requests to one server, several at a time, and tries again what may succeed.
+    """An engine that sends several requests at a time to one server, with retries.
 
-    A request never raises: it ends as a reply with text or with a `FailureReason`. What would fail
-    for every request raises one `EngineError` instead.
+    A request never raises: it ends as a reply with text or with a `FailureReason`. A fault that
+    would make every request fail raises one `EngineError` instead.
     """
 
     def __init__(self, settings: EngineSettings, backoff: Backoff | None = None) -> None:
@@ -57,10 +57,10 @@ class OpenAIEngine:
     def identity(self) -> ModelIdentity:
         """Name and revision; asks the server once unless the settings name the revision.
 
-        The first access blocks for that question, so take it before an event loop is busy.
+        The first access may block for that request, so read it before an event loop is busy.
 
         Raises:
-            EngineError: wrong key, no server, or no clean answer about its models.
+            EngineError: wrong key, no server, or no usable answer about its models.
         """
         if self._identity is None:
             revision = self._settings.revision or self._ask_revision()
@@ -71,9 +71,9 @@ class OpenAIEngine:
     async def complete(self, requests: Iterable[ChatRequest]) -> AsyncGenerator[ChatReply, None]:
         """Yield one reply per request as they arrive, at most `concurrency` in flight.
 
-        A reply is handed over before its place is filled again, so the consumer lacks the replies
+        A reply is yielded before another request takes its place, so the consumer lacks the replies
         of at most `concurrency` requests. Leaving the iteration (closing the generator, cancelling
-        its task) cancels what is in flight.
+        its task) cancels the calls in flight.
 
         Raises:
             EngineError: wrong key, unknown model, no server, or a server that stopped answering.
@@ -82,7 +82,7 @@ class OpenAIEngine:
             raise EngineError("This engine is closed; make a new one.")
         source = iter(requests)
         running: set[asyncio.Task[ChatReply]] = set()
-        held: list[ChatReply] = []  # rejections, until another reply proves that it is not us
+        held: list[ChatReply] = []  # rejections, until another reply proves that the model works
         async with self._client() as client:
             try:
                 await self._fill(running, source, client)
@@ -97,7 +97,7 @@ class OpenAIEngine:
                         else:
                             held.append(reply)
                     self._stop_if(error)
-                    # not before the replies are out: a kill would lose them and what is sent now
+                    # after the replies are yielded: otherwise a kill would lose more calls
                     await self._fill(running, source, client)
                     if self._health.proven or not running:
                         for reply in held:
@@ -108,7 +108,7 @@ class OpenAIEngine:
                 await _cancel(running)
 
     async def aclose(self) -> None:
-        """Cancel what is in flight; further calls of `complete` raise."""
+        """Cancel calls in flight; further calls of `complete` raise."""
         self._closed = True
         await _cancel(self._running)
         self._running.clear()
@@ -144,7 +144,7 @@ class OpenAIEngine:
             self._running.add(task)
 
     def _stop_if(self, error: BaseException | None) -> None:
-        """Raise what no request can survive."""
+        """Raise an error after which no request can succeed."""
         if error is not None:
             raise error
         if self._health.failing:

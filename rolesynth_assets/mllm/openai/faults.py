@@ -1,4 +1,4 @@
-"""What goes wrong between us and an OpenAI-compatible server, and what is tried again."""
+"""Faults of calls to an OpenAI-compatible server, and the rules of retries."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -15,10 +15,10 @@ from rolesynth_assets.mllm.openai.bounded_body import BodyTooLargeError
 from rolesynth_assets.mllm.settings import SettingNames
 
 _DETAIL_CHARS = 300
-"""Servers echo the request in their errors, images included; the start says what is wrong."""
+"""Characters of errors that are kept: the start has the cause; servers echo whole requests."""
 
 _BAD_RESPONSE_ATTEMPTS = 3
-"""A server that talks nonsense is rarely healed by waiting, a broken proxy sometimes is."""
+"""Waiting rarely fixes a server with invalid answers, but sometimes fixes a broken proxy."""
 
 _RETRIED_STATUS = frozenset({408, 409, 425, 429})
 _REJECTED_STATUS = frozenset({400, 413, 422})
@@ -26,7 +26,7 @@ _MODERATION = re.compile(r"moderation|flagged|content.?(policy|filter)", re.IGNO
 
 
 class RetryableFault(Exception):
-    """An attempt failed in a way that another attempt may heal."""
+    """An attempt failed in a way that another attempt may fix."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class RetryableFault(Exception):
 
 
 class RejectedFault(Exception):
-    """The server will not answer this request, however often it is asked."""
+    """The server will not answer this request, however often it is sent."""
 
     reason = FailureReason.REJECTED
 
@@ -58,14 +58,14 @@ class OversizedFault(RejectedFault):
 
 
 class UnansweredFault(RejectedFault):
-    """No answer came for so long that this request is not sent again for now."""
+    """There was no answer for so long that this request is not sent again in this run."""
 
     reason = FailureReason.TIMEOUT
 
 
 @dataclass(frozen=True)
 class Backoff:
-    """How long to wait between attempts, in seconds; jitter of up to `initial_s` is added."""
+    """Seconds to wait between attempts; jitter of up to `initial_s` is added."""
 
     initial_s: float = 0.5
     ceiling_s: float = 30.0
@@ -73,7 +73,7 @@ class Backoff:
 
 
 class BackoffWait(wait_base):
-    """Waits as the server asks, else exponentially longer; always with jitter."""
+    """Waits as long as the server asks, or else exponentially longer; always with jitter."""
 
     def __init__(self, backoff: Backoff) -> None:
         self._cap_s = backoff.retry_after_cap_s
@@ -87,13 +87,13 @@ class BackoffWait(wait_base):
         error = outcome.exception() if outcome is not None else None
         computed = self._exponential(retry_state)
         if isinstance(error, RetryableFault) and error.retry_after_s is not None:
-            # Never earlier than asked, and later by the jitter, so that not all come back at once.
+            # Never earlier than the server asks, with jitter so that not all retry at once.
             return min(error.retry_after_s, self._cap_s) + min(computed, 0.1 * self._cap_s)
         return computed
 
 
 def stop_after(max_retries: int) -> Callable[[RetryCallState], bool]:
-    """Return tenacity's stop rule: `max_retries` + 1 attempts, fewer for senseless answers."""
+    """Return tenacity's stop rule: `max_retries` + 1 attempts, fewer for invalid answers."""
 
     def stop(retry_state: RetryCallState) -> bool:
         error = retry_state.outcome.exception() if retry_state.outcome is not None else None
@@ -125,7 +125,7 @@ class FaultReader:
         return text if len(text) <= _DETAIL_CHARS else text[:_DETAIL_CHARS] + "..."
 
     def read(self, error: Exception) -> RetryableFault | RejectedFault | EngineError:
-        """Classify what an attempt raised: try again, give this request up, or stop everything."""
+        """Classify an attempt's exception: retry, give up this request, or stop everything."""
         if isinstance(error, openai.APIStatusError):
             return self._read_status(error)
         cause = error.__cause__
@@ -150,12 +150,12 @@ class FaultReader:
                 FailureReason.CALL_FAILED,
                 said,
                 retry_after_s=retry_after_s(error.response.headers),
-                answered=status < 500,  # of a hanging server, a proxy says 502 or 504
+                answered=status < 500,  # a proxy answers 502 or 504 for a server that hangs
             )
         if 300 <= status < 400:
             return self._sent_elsewhere(status, error.response.headers.get("location") or "nowhere")
         if status == 403 and _MODERATION.search(error.message):
-            return RejectedFault(said)  # hosted gateways answer so for one image
+            return RejectedFault(said)  # hosted gateways answer this for a single image
         if status in (401, 403):
             return EngineError(
                 f"{self.base_url} refuses the key for model {self.model!r} ({said}). "
@@ -169,15 +169,15 @@ class FaultReader:
             )
         if error.code in ("unsupported_parameter", "unsupported_value"):
             return EngineError(
-                f"Model {self.model!r} at {self.base_url} does not take our sampling ({said}). "
-                f"Choose sampling values that it takes, or another {self.names.model}."
+                f"Model {self.model!r} at {self.base_url} does not accept the sampling ({said}). "
+                f"Choose sampling values that it accepts, or another {self.names.model}."
             )
         if status in _REJECTED_STATUS:
             return RejectedFault(said)
         return RetryableFault(FailureReason.BAD_RESPONSE, said)
 
     def _sent_elsewhere(self, status: int, location: str) -> EngineError:
-        """Return the error for a redirect: pictures and key go where the settings say alone."""
+        """Return the error for a redirect: pictures and key are sent only to the set address."""
         bare = location.partition("?")[0].partition("#")[0].rpartition("@")[2]
         return EngineError(
             f"{self.base_url} redirects to {self.redact(bare)!r} (HTTP {status}), and nothing was "
@@ -186,11 +186,11 @@ class FaultReader:
         )
 
     def senseless(self, wanted: str, body: bytes) -> RetryableFault:
-        """Return the fault of an answer with status 200 that is not what was asked for.
+        """Return the fault of an answer with status 200 that is not of the expected kind.
 
         Args:
-            wanted: what the answer is not, such as "chat completion".
-            body: the answer; a page of HTML tells of an address that is not the API's.
+            wanted: name of the expected kind, such as "chat completion".
+            body: the answer; an HTML page means that the address is not the API's.
         """
         said = self.redact(body.decode("utf-8", "replace"))
         way_out = ""
@@ -202,7 +202,7 @@ class FaultReader:
         return RetryableFault(FailureReason.BAD_RESPONSE, f"no {wanted}: {said}{way_out}")
 
     def silent(self, silence_s: float, detail: str) -> EngineError:
-        """Return the error for a server that takes requests and answers none."""
+        """Return the error for a server that accepts requests and answers none."""
         return EngineError(
             f"{self.base_url} has not answered any request of model {self.model!r} for "
             f"{silence_s:.0f} s (the last: {detail}). If it hangs, start it again; if it is slow, "
@@ -219,14 +219,17 @@ class FaultReader:
 
 
 def names_parameter(error: Exception, name: str) -> bool:
-    """Whether the server refused a request because it does not know one parameter of it."""
+    """Return whether the server refused a request because of one of its parameters."""
     if not isinstance(error, openai.BadRequestError | openai.UnprocessableEntityError):
         return False
     return name in (error.param or "") or name in error.message
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Read Retry-After (seconds or a date) or retry-after-ms; None when absent or senseless."""
+    """Return the seconds of Retry-After (seconds or a date) or retry-after-ms, or None.
+
+    A header that is missing or cannot be parsed gives None.
+    """
     try:
         if milliseconds := headers.get("retry-after-ms"):
             return max(0.0, float(milliseconds) / 1000)

@@ -1,4 +1,4 @@
-"""From the body of a chat completion to a reply: text, or the reason why there is none."""
+"""Parsing of a chat completion into a reply with text, or with the reason why there is none."""
 
 from pydantic import BaseModel, Field, ValidationError
 
@@ -21,14 +21,14 @@ class _Usage(BaseModel):
 
 
 class _Completion(BaseModel):
-    """The fields that are read; servers add and leave out others."""
+    """The fields that are read; servers add or omit others."""
 
     choices: list[_Choice] = Field(min_length=1)
     usage: _Usage | None = None
 
 
 def read_completion(key: str, body: bytes, latency_s: float) -> ChatReply | None:
-    """Read the body of a chat completion; None when it is no chat completion at all."""
+    """Parse the body of a chat completion; return None if it is not a chat completion."""
     try:
         completion = _Completion.model_validate_json(body)
     except ValidationError:
@@ -53,14 +53,14 @@ def read_completion(key: str, body: bytes, latency_s: float) -> ChatReply | None
 def why_no_text(
     text: str, finish_reason: str, refusal: str | None = None
 ) -> tuple[FailureReason | None, str]:
-    """Return the reason why `text` is no whole answer, and a detail; (None, "") when it is one."""
+    """Return why `text` is not a complete answer, and a detail; (None, "") if it is complete."""
     if refusal:
         return FailureReason.REFUSED, refusal
     if finish_reason == "content_filter":
         return FailureReason.REFUSED, text or "stopped by the server's content filter"
     if finish_reason in ("length", "repetition"):  # the latter is vLLM's, if asked for
         return FailureReason.TRUNCATED, text
-    if finish_reason in ("abort", "error"):  # vLLM's, with what it wrote until then
+    if finish_reason in ("abort", "error"):  # vLLM's, with the text written until then
         return FailureReason.CALL_FAILED, f"the server gave up ({finish_reason}) after: {text}"
     if not text:
         return FailureReason.EMPTY, ""

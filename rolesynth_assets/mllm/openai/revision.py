@@ -1,4 +1,4 @@
-"""Which weights a server serves: its answer to GET /models, reduced to what stays the same."""
+"""The revision of the weights that a server serves, from its answer to GET /models."""
 
 import re
 
@@ -30,17 +30,18 @@ class _Cards(BaseModel):
 
 
 def cached_commit(path: str) -> str | None:
-    """Return the commit that a folder of the Hugging Face cache names, else None."""
+    """Return the commit in the path of a Hugging Face cache folder, or None."""
     snapshot = _SNAPSHOT.search(path)
     return snapshot.group(1) if snapshot else None
 
 
 def revision_of(model: str, root: str | None) -> str:
-    """Reduce what a server says about a model to a revision that survives its restarts.
+    """Reduce a server's description of a model to a revision that survives its restarts.
 
-    vLLM's `root` is the model's id or folder, which tells what stands behind an alias. A folder of
-    the Hugging Face cache names the commit, and that is the same on every machine. `created` is
-    left out: vLLM sets it to the time of its start. A `root` equal to the name tells nothing new.
+    vLLM's `root` is the model's id or folder, which identifies the model of an alias. The path of a
+    Hugging Face cache folder contains the commit, which is the same on every machine. `created` is
+    not used, because vLLM sets it to the time of its start. A `root` equal to the name adds
+    nothing.
     """
     if not root or root == model:
         return UNKNOWN_REVISION
@@ -50,13 +51,13 @@ def revision_of(model: str, root: str | None) -> str:
 def ask_revision(
     client: openai.OpenAI, model: str, faults: FaultReader, wait: BackoffWait, max_retries: int
 ) -> str:
-    """Ask the server for the model's revision; "unknown" when it has nothing useful to say.
+    """Ask the server for the model's revision; "unknown" if its answer does not contain one.
 
-    A passing fault is no "unknown": the revision is part of every row's identity and must not
-    depend on the weather.
+    A transient fault does not give "unknown": the revision is part of every row's identity and must
+    not depend on a momentary state of the server.
 
     Raises:
-        EngineError: wrong key, no server, or no clean answer after all retries.
+        EngineError: wrong key, no server, or no usable answer after all retries.
     """
     retrying = Retrying(
         stop=stop_after(max_retries),
@@ -69,7 +70,7 @@ def ask_revision(
     except RetryableFault as fault:
         detail = fault.detail
     raise EngineError(
-        f"{faults.base_url} does not say which models it serves ({detail}). Try again when it "
+        f"{faults.base_url} does not report which models it serves ({detail}). Try again when it "
         f"does, or set {faults.names.revision} yourself: it is part of every caption's identity."
     )
 
@@ -89,7 +90,7 @@ def _ask_once(client: openai.OpenAI, model: str, faults: FaultReader) -> str:
         if fault.unreachable:
             raise faults.unreachable(fault.detail)
         if fault.reason is FailureReason.BAD_RESPONSE:
-            return UNKNOWN_REVISION  # 405 and the like: the server has no such page
+            return UNKNOWN_REVISION  # such as 405: the server has no such endpoint
     if fault is not None:
         raise fault
     try:

@@ -1,4 +1,4 @@
-"""Telling a server that hangs from a request that is too much for it."""
+"""Detection of a server that hangs, as opposed to a single request that is too hard for it."""
 
 import time
 
@@ -6,15 +6,15 @@ from rolesynth_assets.mllm.openai.faults import FaultReader, RetryableFault, Una
 
 
 class Silence:
-    """How long a server has left every request without an answer.
+    """Measures how long a server has answered no request at all.
 
-    Requests that time out are tried again one by one, which takes a quarter of an hour; a server
-    that answers none of them in the meantime hangs. One request alone may be too much for it: the
-    first that gets no answer, after others did, is given up, and the next one tells.
+    Each request that times out is retried, which takes a quarter of an hour; a server that answers
+    none of them in the meantime hangs. A single request may be too hard for the server: the first
+    request without an answer, after others had one, is given up, and the next one decides.
     """
 
     def __init__(self, limit_s: float, faults: FaultReader) -> None:
-        """Nothing is answered yet; `limit_s` seconds without an answer are too many."""
+        """Start the measurement; after `limit_s` seconds without an answer the server hangs."""
         self._limit_s, self._faults = limit_s, faults
         self._heard_at = time.monotonic()
         self._may_give_up = False
@@ -25,12 +25,12 @@ class Silence:
         self._may_give_up = True
 
     def check(self, fault: RetryableFault, since: float) -> None:
-        """Judge a failed attempt.
+        """Decide whether a failed attempt means that the server hangs.
 
         Args:
-            fault: what was read of it.
-            since: when its request was first sent, in seconds of `time.monotonic`. Before it, the
-                server may have had nothing to answer.
+            fault: fault of the attempt.
+            since: time at which its request was first sent, in seconds of `time.monotonic`; before
+                it, the server may have had nothing to answer.
 
         Raises:
             UnansweredFault: the request is given up.

@@ -1,4 +1,4 @@
-"""What a policy is measured on: a benchmark's definition, and its items."""
+"""The definition of an R1 benchmark, and its items."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from rolesynth_assets.yaml_files import NamedModel, PartitionName
 
 
 class R1BenchmarkError(ValueError):
-    """A benchmark cannot be read; the message says which, why, and the way out."""
+    """A benchmark cannot be read; the message names it, the cause, and the way out."""
 
 
 class BenchmarkLayout(StrEnum):
     """How a benchmark's files are laid out: as their publisher lays them out."""
 
     EMBEDDED = "embedded"
-    """Drawn by `rolesynth_assets.embedded.problems.pose`; no files."""
+    """Problems drawn by `rolesynth_assets.embedded.problems.pose`, without files."""
     EASY_VQA = "easy_vqa"
     """The test split inside the easy-vqa package."""
     MATHVISTA = "mathvista"
@@ -47,12 +47,12 @@ class R1Benchmark(NamedModel):
     Attributes:
         name: the key of the benchmark, and of its Dagster partition.
         description: one sentence for people.
-        layout: how its files are laid out.
-        path: folder of the files; ``{data}`` stands for the data root, ``~`` for the home folder.
-        split: such as ``testmini`` or ``validation``; the publisher's usual one by default.
-        domain: of the embedded problems.
-        count: items; a fixed sample where a benchmark has more, all of them when None.
-        seed: of the sample, or of the embedded problems.
+        layout: layout of its files.
+        path: folder of the files; ``{data}`` means the data root, ``~`` the home folder.
+        split: split, such as ``testmini`` or ``validation``; by default the publisher's usual one.
+        domain: domain of the embedded problems.
+        count: number of items, a fixed sample if the benchmark has more; None takes all of them.
+        seed: seed of the sample, or of the embedded problems.
     """
 
     name: PartitionName
@@ -72,7 +72,7 @@ class R1Benchmark(NamedModel):
         if drawn != (self.domain is not None):
             raise ValueError(f"layout {self.layout} {_needs(drawn)} a domain")
         if drawn and self.count is None:
-            raise ValueError("layout embedded needs a count: it has no end of problems")
+            raise ValueError("layout embedded needs a count: its problems are unlimited")
         return self
 
     @property
@@ -92,12 +92,13 @@ class BenchmarkItem:
     Attributes:
         item_id: unique within the benchmark.
         images: encoded images in order, at least one.
-        question: what the policy reads, options included.
+        question: the text that the policy reads, options included.
         answer: the reference; the letter of a multiple-choice question.
         task_type: how it is answered.
         accepted: further answers that count as right.
-        decimals: places that a number is rounded to before it is compared; None compares as is.
-        graded_question: the question with its options where the policy sees them in the image only.
+        decimals: decimal places to which a number is rounded before comparison; None compares the
+            number as it is.
+        graded_question: the question with its options, if the policy sees them only in the image.
     """
 
     item_id: str
@@ -111,22 +112,22 @@ class BenchmarkItem:
 
     @property
     def full_question(self) -> str:
-        """The question that an answer is compared under."""
+        """The question with which an answer is compared."""
         return self.graded_question or self.question
 
 
 def chance_level(items: Sequence[BenchmarkItem]) -> float:
-    """Return the accuracy of answering without looking, 0 to 1.
+    """Return the accuracy of answering without the image, 0 to 1.
 
-    One in the number of options where there are options. Of the other items, the share of the
-    commonest reference among those whose question begins with the same two words: what a policy
-    reaches that knows the kinds of questions and their answers, and is blind.
+    For a multiple-choice item it is 1 / number of options. For the other items it is the share of
+    the most frequent reference among those whose question begins with the same two words. This is
+    the accuracy of a policy that knows the kinds of questions and their answers, but sees no image.
 
     Raises:
         ValueError: there is no item.
     """
     if not items:
-        raise ValueError("no item has no chance level")
+        raise ValueError("there is no item, so there is no chance level")
     expected = 0.0
     open_items: dict[str, Counter[str]] = {}
     for item in items:
@@ -141,4 +142,4 @@ def chance_level(items: Sequence[BenchmarkItem]) -> float:
 
 
 def _needs(needed: bool) -> str:
-    return "needs" if needed else "has no use for"
+    return "needs" if needed else "does not take"

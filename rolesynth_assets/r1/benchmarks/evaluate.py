@@ -1,4 +1,4 @@
-"""Measuring a policy on a benchmark: greedy answers, accuracy with its interval, chance."""
+"""Evaluation of a policy on a benchmark: greedy answers, accuracy with its interval, and chance."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ if TYPE_CHECKING:
     import polars as pl
 
 Progress = Callable[[int, int], None]
-"""Called with the answers there are and all that are wanted."""
+"""Called with (items answered, all items)."""
 
 BATCH = 256
-"""Items handed over at once, so that progress can be told."""
+"""Items answered at once, so that progress can be reported in between."""
 
 
 class R1Metric(StrEnum):
-    """What is measured of a policy on a benchmark."""
+    """The metrics of a policy on a benchmark."""
 
     ACCURACY = "accuracy"
     """Share of right answers."""
     WELL_FORMED = "well_formed"
-    """Share of replies of the form that the format reward asks for."""
+    """Share of replies with the form that the format reward requires."""
 
 
 @dataclass(frozen=True)
 class Answered:
-    """One benchmark item as a policy answered it; `answer` is None where none can be read off."""
+    """A policy's reply to one benchmark item; `answer` is None if the reply contains none."""
 
     item_id: str
     reply: str
@@ -62,10 +62,10 @@ class Evaluation:
     """A policy's result on a benchmark.
 
     Attributes:
-        answered: one an item, in the order of the items.
+        answered: one entry per item, in the order of the items.
         accuracy: share of right answers, with a bootstrap interval over items.
-        well_formed: share of well-formed replies, likewise.
-        chance: see `benchmark.chance_level`.
+        well_formed: share of well-formed replies, with a bootstrap interval over items.
+        chance: accuracy without the image, see `definition.chance_level`.
     """
 
     answered: tuple[Answered, ...]
@@ -79,13 +79,13 @@ def evaluate(
 ) -> Evaluation:
     """Answer a benchmark greedily with a finished checkpoint and grade the answers by rules.
 
-    A nano policy answers through the embedded engine, one whose recipe uses vLLM through vLLM, any
-    other through transformers.
+    A nano policy answers through the embedded engine, a policy whose recipe uses vLLM through vLLM,
+    and any other through transformers.
 
     Args:
         folder: the checkpoint.
-        items: at least one.
-        progress: called now and then.
+        items: the items, at least one.
+        progress: called after every `BATCH` items.
 
     Raises:
         CheckpointError: the checkpoint is unfinished or altered.
@@ -97,7 +97,7 @@ def evaluate(
 
 
 def graded(items: Sequence[BenchmarkItem], replies: Sequence[str]) -> Evaluation:
-    """Grade one reply an item; what the rules cannot tell counts as wrong.
+    """Grade one reply per item; if the rules cannot decide, the answer counts as wrong.
 
     Raises:
         ValueError: there is no item, or items and replies differ in number.
@@ -122,7 +122,7 @@ def scores_frame(
     checkpoint_digest: str = "",
     run_id: str = "",
 ) -> pl.DataFrame:
-    """Return an evaluation as rows of the warehouse's `r1_scores` table, one a metric."""
+    """Return an evaluation as rows of the warehouse's `r1_scores` table, one per metric."""
     measured: list[tuple[R1Metric, Interval, float | None]] = [
         (R1Metric.ACCURACY, evaluation.accuracy, evaluation.chance),
         (R1Metric.WELL_FORMED, evaluation.well_formed, None),
@@ -153,7 +153,7 @@ def _equal(item: BenchmarkItem, reference: str, answer: str) -> bool:
         try:
             answer = f"{round(float(answer.replace(',', '')), item.decimals):.{item.decimals}f}"
         except (ValueError, OverflowError):
-            pass  # no plain number: compared as it stands
+            pass  # not a plain number: compared unchanged
     return equal_by_rule(reference, answer, item.task_type, item.full_question) is True
 
 
@@ -183,7 +183,7 @@ def _replies(folder: Path, items: Sequence[BenchmarkItem], progress: Progress) -
 
 
 def _engine(folder: Path, source: str) -> ChatEngine | None:
-    """The engine that answers for a policy; None where transformers does."""
+    """Return the engine that answers for a policy; None if transformers does."""
     if is_nano(Path(source)):
         from rolesynth_assets.embedded.nano.engine import EmbeddedEngine
 
@@ -215,5 +215,5 @@ async def _asked(engine: ChatEngine, items: Sequence[BenchmarkItem], max_tokens:
 
 
 def _text(reply: ChatReply) -> str:
-    """The text of a reply; one that was cut short keeps it in its detail."""
+    """Return the text of a reply; a truncated reply has it in its detail."""
     return reply.text or (reply.detail if reply.reason is FailureReason.TRUNCATED else "")

@@ -1,4 +1,4 @@
-"""Rows and images of a benchmark's files: Parquet, JSON or JSON lines, images inside or beside."""
+"""Reading of a benchmark's rows from Parquet, JSON or JSON lines, and of its images."""
 
 from __future__ import annotations
 
@@ -12,28 +12,29 @@ from rolesynth_assets.r1.benchmarks.definition import R1BenchmarkError
 FileRow = Mapping[str, Any]
 
 MAX_JSON_BYTES = 128 * 2**20
-"""The largest JSON file of the known benchmarks, MathVision's test split, has a few MB."""
+"""The largest JSON file of the supported benchmarks, MathVision's test split, has a few MB."""
 IMAGE_FOLDERS = ("", "images", "data", "data/images")
 
 
 def read_rows(root: Path, split: str, names: tuple[str, ...] = ("{split}",)) -> Iterator[FileRow]:
     """Yield the rows of a split, in the order of the files and of their rows.
 
-    Looked for, in this order: ``<name>-*.parquet`` and ``<name>.parquet`` at any depth, then
-    ``<name>.json`` and ``<name>.jsonl`` in `root` and its folder ``data``. A JSON file holds a list
-    of rows, or an object of rows by id.
+    The files are searched in this order: ``<name>-*.parquet`` and ``<name>.parquet`` at any depth,
+    then ``<name>.json`` and ``<name>.jsonl`` in `root` and its folder ``data``. A JSON file holds a
+    list of rows, or an object of rows by id.
 
     Args:
         root: folder of the benchmark.
-        split: such as ``testmini``.
-        names: file names without extension; ``{split}`` stands for the split.
+        split: split, such as ``testmini``.
+        names: file names without extension; ``{split}`` is replaced by the split.
 
     Raises:
-        R1BenchmarkError: the folder or the split is not there, or a file cannot be read.
+        R1BenchmarkError: the folder or the split does not exist, or a file cannot be read.
     """
     if not root.is_dir():
         raise R1BenchmarkError(
-            f"{root} is no folder: set `path` in the benchmark's YAML file to where its files lie."
+            f"{root} is not a folder: set `path` in the benchmark's YAML file to the folder of its "
+            "files."
         )
     stems = [name.format(split=split) for name in names]
     tables = [p for s in stems for q in (f"{s}-*.parquet", f"{s}.parquet") for p in root.rglob(q)]
@@ -52,18 +53,18 @@ def read_rows(root: Path, split: str, names: tuple[str, ...] = ("{split}",)) -> 
     else:
         looked = ", ".join(f"{stem}.parquet, {stem}.json" for stem in stems)
         raise R1BenchmarkError(
-            f"{root} holds no split {split!r} (looked for {looked}): complete the download, or "
-            "name another split in the benchmark's YAML file."
+            f"{root} has no split {split!r} (searched for {looked}): complete the download, or set "
+            "another split in the benchmark's YAML file."
         )
 
 
 def read_image(root: Path, value: Any, where: str) -> bytes:
-    """Return an image of a row as bytes that decode: {bytes, path} of Parquet, or a relative path.
+    """Return the image of a row's cell as encoded bytes that can be decoded.
 
     Args:
         root: folder of the benchmark; a path that leads out of it is refused.
-        value: the row's cell.
-        where: names the row in messages.
+        value: the row's cell: Parquet's {bytes, path}, or a path relative to the folder.
+        where: name of the row, for messages.
 
     Raises:
         R1BenchmarkError: there is no image, or it cannot be decoded.
@@ -80,7 +81,7 @@ def read_image(root: Path, value: Any, where: str) -> bytes:
         raise R1BenchmarkError(f"{where}: no image in {str(value)[:80]!r}.")
     image = normalise(data, DecodeLimits(min_side=1))
     if isinstance(image, Reject):
-        raise R1BenchmarkError(f"{where}: its image is no use: {image.reason}: {image.detail}")
+        raise R1BenchmarkError(f"{where}: its image is unusable: {image.reason}: {image.detail}")
     return image.data
 
 
@@ -129,7 +130,9 @@ def _parquet(path: Path) -> Iterator[FileRow]:
 
 def _json(path: Path) -> Iterator[FileRow]:
     if path.stat().st_size > MAX_JSON_BYTES:
-        raise R1BenchmarkError(f"{path} has more than {MAX_JSON_BYTES} bytes; it is no benchmark.")
+        raise R1BenchmarkError(
+            f"{path} has more than {MAX_JSON_BYTES} bytes, so it is not a benchmark's file."
+        )
     try:
         text = path.read_text(encoding="utf-8")
         if path.suffix == ".jsonl":
@@ -140,5 +143,5 @@ def _json(path: Path) -> Iterator[FileRow]:
         raise R1BenchmarkError(f"{path} cannot be read as JSON: {error}") from error
     rows = list(content.values()) if isinstance(content, dict) else content
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise R1BenchmarkError(f"{path} holds no rows: expected a list or an object of objects.")
+        raise R1BenchmarkError(f"{path} has no rows: expected a list or an object of objects.")
     yield from rows

@@ -1,4 +1,4 @@
-"""The items of a benchmark, whichever way it comes."""
+"""Reading of the items of a benchmark of any layout."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ _READERS: dict[BenchmarkLayout, tuple[Callable[[Path, str], Iterator[BenchmarkIt
     BenchmarkLayout.CHARXIV_REASONING: (layouts.charxiv_reasoning, "val"),
     BenchmarkLayout.CHARXIV_DESCRIPTIVE: (layouts.charxiv_descriptive, "val"),
 }
-"""Reader and usual split of the layouts with files."""
+"""Reader and default split of each layout with files."""
 
 
 def benchmark_items(benchmark: R1Benchmark, data_root: Path) -> list[BenchmarkItem]:
-    """Read a benchmark whole, or the fixed sample that its `count` and `seed` ask for.
+    """Read a whole benchmark, or the fixed sample that its `count` and `seed` define.
 
     Args:
         benchmark: its definition.
-        data_root: what ``{data}`` in its path stands for.
+        data_root: folder that replaces ``{data}`` in its path.
 
     Raises:
-        R1BenchmarkError: the files are missing or cannot be read, or hold no item with an image.
+        R1BenchmarkError: the files are missing, cannot be read, or have no item with an image.
     """
     if benchmark.layout is BenchmarkLayout.EMBEDDED:
         assert benchmark.domain is not None and benchmark.count is not None  # of this layout
@@ -61,11 +61,11 @@ def benchmark_items(benchmark: R1Benchmark, data_root: Path) -> list[BenchmarkIt
 
 
 def available(benchmark: R1Benchmark, data_root: Path) -> bool:
-    """Whether a benchmark can be read: it needs no files, or its folder is there."""
+    """Return whether a benchmark can be read: it needs no files, or its folder exists."""
     return not benchmark.layout.has_files or benchmark.folder(data_root).is_dir()
 
 
-@lru_cache(maxsize=8)  # drawn for the seeds of every domain, and for every training and score
+@lru_cache(maxsize=8)  # used for the seeds of every domain, and for every training and score
 def _embedded(domain: str, count: int, seed: int) -> tuple[BenchmarkItem, ...]:
     from rolesynth_assets.embedded.problems.pose import held_out
 
@@ -101,7 +101,7 @@ def _easy_vqa(benchmark: R1Benchmark) -> list[BenchmarkItem]:
 
 
 def _sample(items: list[T], benchmark: R1Benchmark) -> list[T]:
-    """Return `count` items drawn by the benchmark's seed, in their order; all when it is None."""
+    """Return `count` items drawn with the benchmark's seed, in their order; all if it is None."""
     if benchmark.count is None or benchmark.count >= len(items):
         return items
     drawn = random.Random(f"r1 benchmark {benchmark.seed}").sample(
@@ -111,14 +111,14 @@ def _sample(items: list[T], benchmark: R1Benchmark) -> list[T]:
 
 
 def items_of_tests(benchmarks: Mapping[str, R1Benchmark], data_root: Path) -> Iterator[HeldOutItem]:
-    """Yield the items of all benchmarks whose files are there, named ``benchmark/item``.
+    """Yield the items of all benchmarks whose files exist, named ``benchmark/item``.
 
     Args:
-        benchmarks: by name.
-        data_root: what ``{data}`` in their paths stands for.
+        benchmarks: benchmarks by name.
+        data_root: folder that replaces ``{data}`` in their paths.
 
     Raises:
-        R1BenchmarkError: a benchmark's files are not as its publisher lays them out.
+        R1BenchmarkError: a benchmark's files do not have its publisher's layout.
     """
     for name, benchmark in benchmarks.items():
         if available(benchmark, data_root):

@@ -1,7 +1,8 @@
-"""From a benchmark's rows to its items, one reader for each publisher's layout.
+"""Readers of benchmark items, one for each publisher's layout.
 
-Graded by rules. Where the publisher grades with a model (MathVista's extraction, CharXiv), free
-text counts as wrong unless the rules see that it is right, so numbers come out lower, never higher.
+Answers are graded by rules. If the publisher grades with a model (MathVista's extraction, CharXiv),
+free text counts as wrong unless the rules find it right, so scores can only be lower than the
+publisher's, never higher.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def mathvista(root: Path, split: str) -> Iterator[BenchmarkItem]:
 def mathverse(root: Path, split: str) -> Iterator[BenchmarkItem]:
     """Read MathVerse: ``testmini.parquet``, or ``testmini.json`` with the images unpacked.
 
-    The versions that show the question in the image only come with an instruction to read it there.
+    If a version has the question only in the image, an instruction to read it there replaces it.
     """
     for row in read_rows(root, split):
         where = f"MathVerse {row.get('sample_index')}"
@@ -65,7 +66,8 @@ def mathverse(root: Path, split: str) -> Iterator[BenchmarkItem]:
 def mathvision(root: Path, split: str) -> Iterator[BenchmarkItem]:
     """Read MATH-Vision: ``data/testmini-*.parquet``, or ``data/testmini.jsonl`` with ``images/``.
 
-    All pictures of a question are one image; the marks ``<image1>`` say where its parts belong.
+    All pictures of a question are one image; marks such as ``<image1>`` give the places of its
+    parts.
     """
     for row in read_rows(root, split):
         where = f"MATH-Vision {row.get('id')}"
@@ -111,7 +113,7 @@ def charxiv_reasoning(root: Path, split: str) -> Iterator[BenchmarkItem]:
 
 
 def charxiv_descriptive(root: Path, split: str) -> Iterator[BenchmarkItem]:
-    """Read CharXiv's descriptive questions, four a figure: ``data/descriptive_val.json``.
+    """Read CharXiv's descriptive questions, four per figure: ``data/descriptive_val.json``.
 
     The wording of the nineteen questions is read as data from the publisher's own
     ``src/constants.py``; nothing in it is run.
@@ -132,7 +134,7 @@ def charxiv_descriptive(root: Path, split: str) -> Iterator[BenchmarkItem]:
 
 
 def with_options(question: str, choices: Sequence[str]) -> str:
-    """Append the options to a question, a line each, as "A. text"."""
+    """Append the options to a question, one per line, as "A. text"."""
     lines = [f"{letter}. {text}" for letter, text in zip(LETTERS, choices, strict=False)]
     return "\n".join([question.strip(), *lines])
 
@@ -146,14 +148,14 @@ def _answer(row: FileRow, where: str, *names: str) -> str:
     text = "" if value is None else str(value).strip()
     if not text or text == "?":  # MMMU's hidden test answers are question marks
         raise R1BenchmarkError(
-            f"{where} has no answer: the publisher keeps those of this split; set `split` to the "
-            "one with answers (testmini, validation, val)."
+            f"{where} has no answer: the publisher keeps the answers of this split secret; set "
+            "`split` to one with answers (testmini, validation, val)."
         )
     return text
 
 
 def _listed(value: Any) -> list[str]:
-    """Read a list, or a list spelled as text ("['a', 'b']"); anything else is none."""
+    """Return a list, or a list spelled as text ("['a', 'b']"); empty for anything else."""
     if isinstance(value, str) and value.strip().startswith("["):
         try:
             value = ast.literal_eval(value.strip())
@@ -166,14 +168,14 @@ def _charxiv_wording(root: Path) -> dict[int, str]:
     paths = [p for p in (root / "src" / "constants.py", root / "constants.py") if p.is_file()]
     if not paths:
         raise R1BenchmarkError(
-            f"{root} lacks src/constants.py, which words CharXiv's descriptive questions: clone "
-            "the publisher's repository there."
+            f"{root} lacks src/constants.py, which has the wording of CharXiv's descriptive "
+            "questions: clone the publisher's repository there."
         )
     for node in ast.parse(paths[0].read_text(encoding="utf-8")).body:
         names = [t.id for t in getattr(node, "targets", ()) if isinstance(t, ast.Name)]
         if isinstance(node, ast.Assign) and "DESCRIPTIVE_RESP_INST" in names:
             return {int(number): str(text) for number, text in ast.literal_eval(node.value).items()}
-    raise R1BenchmarkError(f"{paths[0]} words no descriptive questions; fetch it again.")
+    raise R1BenchmarkError(f"{paths[0]} has no descriptive questions; fetch it again.")
 
 
 def _charxiv_place(place: Any) -> str:

@@ -1,8 +1,8 @@
-"""What a finished R1 checkpoint says about itself; reads no weights, needs no torch.
+"""Reading of a finished R1 checkpoint's records, without loading weights or torch.
 
 The folder holds the policy as transformers loads it (safetensors, processor), `recipe.json`,
-`log.jsonl`, `rollouts.jsonl` and, written last, `provenance.json`. A recipe that trains nothing
-leaves no weights: its policy is the model it names.
+`log.jsonl`, `rollouts.jsonl` and, written last, `provenance.json`. The checkpoint of a recipe
+without training has no weights: its policy is the model that the recipe names.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ PROVENANCE = "provenance.json"
 
 
 class _Record(BaseModel):
-    # a reward that is not a number must survive being written: a check looks for it
+    # a reward that is NaN or infinite must be kept when written, because a check looks for it
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
 
 class StepLog(_Record):
-    """One optimiser step; means over its rollouts.
+    """One optimiser step, with means over its rollouts.
 
     Attributes:
-        step: from 1.
+        step: number of the step, from 1.
         reward: 0.9 accuracy + 0.1 format.
         accuracy: share of rollouts with the right boxed answer.
-        format: share of rollouts of the form asked for.
-        kl: divergence from the untrained model, nats a token; None where the recipe's beta is 0.
+        format: share of rollouts with the requested form.
+        kl: divergence from the untrained model in nats per token; None if the recipe's beta is 0.
         length: tokens of a reply.
         clipped: share of replies that hit the token limit.
-        entropy: nats a token.
-        loss: of the step.
-        gradient_norm: before clipping.
+        entropy: entropy in nats per token.
+        loss: loss of the step.
+        gradient_norm: gradient norm before clipping.
     """
 
     step: int
@@ -74,8 +74,8 @@ class Rollout(_Record):
 
     Attributes:
         item_id: id of the problem or seed.
-        question: as the policy read it.
-        image: encoded.
+        question: the question as the policy read it.
+        image: the encoded image.
         solution: the reference.
         task_type: `TaskType` value.
         before: reply of the untrained policy.
@@ -96,24 +96,24 @@ class Rollout(_Record):
 
 
 class Provenance(_Record):
-    """Where a checkpoint comes from.
+    """The provenance of a checkpoint.
 
     Attributes:
         recipe: name of the recipe.
         recipe_digest: `R1Recipe.digest`.
         seed: the training seed.
-        training: what it was trained on.
-        model: the model it started from, as the recipe names it.
+        training: kind of the training data.
+        model: the model that the training started from, as the recipe names it.
         model_digest: identity of that model's weights.
         data_digest: `TrainingData.digest`.
-        items: questions trained on.
-        domains: questions by domain.
-        dropped: rows that were not trained on, by reason.
-        steps: optimiser steps made.
-        device: kind of device trained on.
-        weights_digest: sha256 of the weights; of an untrained model, `model_digest`.
-        stand_in: whether the model stands in for a real one.
-        versions: of the libraries that decide the weights.
+        items: number of training questions.
+        domains: number of questions by domain.
+        dropped: number of rows that were not used for training, by reason.
+        steps: number of optimiser steps.
+        device: kind of the training device.
+        weights_digest: sha256 of the weights; for an untrained model, `model_digest`.
+        stand_in: whether the model is a stand-in for a real one.
+        versions: versions of the libraries that decide the weights.
     """
 
     recipe: str
@@ -140,7 +140,7 @@ def read_provenance(folder: Path) -> Provenance:
     """Read the provenance of a finished checkpoint.
 
     Raises:
-        CheckpointError: there is none, which means the training has not finished, or it is damaged.
+        CheckpointError: the provenance is missing, so the training has not finished, or is damaged.
     """
     return read_finished(Provenance, folder / PROVENANCE, "r1_checkpoints")
 
@@ -158,20 +158,21 @@ def read_recipe(folder: Path) -> R1Recipe:
 
 
 def read_log(folder: Path) -> list[StepLog]:
-    """Read ``log.jsonl``, a row an optimiser step; none of an untrained model."""
+    """Read ``log.jsonl``, one row per optimiser step; an untrained model has none."""
     return _read_lines(StepLog, folder / LOG)
 
 
 def read_rollouts(folder: Path) -> list[Rollout]:
-    """Read ``rollouts.jsonl``; none of an untrained model."""
+    """Read ``rollouts.jsonl``; an untrained model has no rows."""
     return _read_lines(Rollout, folder / ROLLOUTS)
 
 
 def policy_source(folder: Path) -> str:
-    """Return what to load as the policy of a finished checkpoint: the folder, or its base model.
+    """Return the source of a finished checkpoint's policy: the folder, or its base model.
 
     Raises:
-        CheckpointError: the checkpoint is unfinished, or its weights are not those it describes.
+        CheckpointError: the checkpoint is unfinished, or its weights are not those that its
+            provenance describes.
     """
     provenance, recipe = read_provenance(folder), read_recipe(folder)
     if provenance.training is not Training.NONE:
@@ -192,13 +193,13 @@ def list_weights(folder: Path) -> list[Path]:
 
 
 def weights_digest(folder: Path) -> str:
-    """Return the sha256 of a policy's weights; of several files, of their digests in order."""
+    """Return the sha256 of a policy's weights; for several files, that of their ordered digests."""
     digests = [file_digest(path) for path in list_weights(folder)]
     return digests[0] if len(digests) == 1 else digest("weights", *digests)
 
 
 def write_lines(path: Path, rows: list[StepLog] | list[Rollout]) -> None:
-    """Write a row a line, atomically."""
+    """Write one row per line, atomically."""
     text = "".join(row.model_dump_json() + "\n" for row in rows)
     write_text(path, text)
 

@@ -20,7 +20,7 @@ _VISION_SHAPE = ("depth", "hidden_size", "out_hidden_size", "patch_size", "windo
 
 
 class PolicyError(RuntimeError):
-    """A model cannot be loaded as a policy; the message says which, why, and the way out."""
+    """A model cannot be loaded as a policy; the message names it, the cause, and the way out."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ class Policy:
     """A model that answers questions about an image.
 
     Attributes:
-        model: from transformers, float32.
+        model: model of transformers, in float32.
         processor: its tokenizer, image processor and chat template.
-        side: pixels of the square that every image is stretched to before the processor sees it;
-            None leaves the size to the processor.
+        side: side in pixels of the square to which every image is stretched before the processor
+            sees it; None leaves the size to the processor.
     """
 
     model: Any
@@ -39,17 +39,17 @@ class Policy:
     side: int | None
 
     def prepare(self, image: bytes) -> bytes:
-        """Return an encoded image as this policy wants it; unchanged where it takes any size."""
+        """Return an encoded image in this policy's size; unchanged if it takes any size."""
         return image if self.side is None else square(image, self.side)
 
 
 def model_source(name: str) -> str:
-    """Return where a recipe's model is loaded from: a folder, or a Hugging Face model id."""
+    """Return the source of a recipe's model: a folder, or a Hugging Face model id."""
     return str(NANO_WEIGHTS) if name == NANO else name
 
 
 def source_digest(name: str, revision: str | None) -> str:
-    """Identify the weights a training starts from: their sha256, or model id and revision."""
+    """Return the digest of a training's initial weights, or of the model's id and revision."""
     from rolesynth_assets.clip.checkpoint.files import file_digest
 
     weights = Path(model_source(name)) / WEIGHTS
@@ -61,10 +61,10 @@ def load_policy(name: str, revision: str | None = None) -> Policy:
 
     Args:
         name: ``rolesynth-nano``, a checkpoint's folder, or a Hugging Face model id.
-        revision: of a Hugging Face model.
+        revision: revision of a Hugging Face model.
 
     Raises:
-        PolicyError: there is no such model, or it does not look at images.
+        PolicyError: the model does not exist, or takes no images.
     """
     import torch
     from transformers import AutoModelForImageTextToText
@@ -82,10 +82,10 @@ def load_policy(name: str, revision: str | None = None) -> Policy:
 
 
 def load_processor(name: str, revision: str | None = None) -> Any:
-    """Load the processor of a policy, which pads on the left as generation needs it.
+    """Load the processor of a policy, which pads on the left, as generation requires.
 
     Raises:
-        PolicyError: there is none, or it does not look at images.
+        PolicyError: the processor does not exist, or takes no images.
     """
     from transformers import AutoProcessor
 
@@ -96,14 +96,14 @@ def load_processor(name: str, revision: str | None = None) -> Any:
     except (OSError, ValueError) as error:
         raise PolicyError(_way_out(name, error)) from error
     if not hasattr(processor, "image_processor"):
-        raise PolicyError(f"{name!r} has no image processor; a policy must look at images.")
+        raise PolicyError(f"{name!r} has no image processor; a policy must accept images.")
     if processor.chat_template is None:  # folders such as the nano's keep it with the tokenizer
         processor.chat_template = processor.tokenizer.chat_template
     return processor
 
 
 def is_nano(folder: Path) -> bool:
-    """Whether a folder holds a model of the nano's architecture, as the embedded engine reads."""
+    """Return whether a folder's model has the nano's architecture, for the embedded engine."""
     try:
         found, nano = (
             json.loads((place / "config.json").read_text("utf-8"))["vision_config"]
@@ -118,8 +118,8 @@ def square(image: bytes, side: int) -> bytes:
     """Shrink an image by the box mean and stretch it to a square, as the embedded engine does.
 
     Args:
-        image: encoded.
-        side: px of the result.
+        image: the encoded image.
+        side: side of the result in pixels.
 
     Returns:
         A PNG.
@@ -144,11 +144,11 @@ def greedy_replies(
     """Answer questions by greedy decoding, through transformers, on the device of the model.
 
     Args:
-        policy: model and processor; the model is left in the mode it was in.
-        questions: one an item.
+        policy: model and processor; the model's training mode is restored.
+        questions: one question per item.
         images: encoded images of each item, at least one.
-        max_tokens: longest reply.
-        batch: items decoded at once.
+        max_tokens: largest number of tokens of a reply.
+        batch: number of items decoded at once.
     """
     import torch
 
@@ -195,7 +195,7 @@ def _inputs(policy: Policy, questions: Sequence[str], images: Sequence[Sequence[
 
 
 def _fixed_side(image_processor: Any) -> int | None:
-    """The side of the square, of a processor that allows for one number of pixels only."""
+    """Return the side of the square of a processor that allows only one number of pixels."""
     size = image_processor.size
     low, high = size.get("shortest_edge"), size.get("longest_edge")
     return round(low**0.5) if low is not None and low == high else None
@@ -203,6 +203,6 @@ def _fixed_side(image_processor: Any) -> int | None:
 
 def _way_out(name: str, error: Exception) -> str:
     return (
-        f"{name!r} cannot be loaded as a vision-language model: {error}. Name {NANO}, a local "
-        "folder or a Hugging Face model id as the recipe's model."
+        f"{name!r} cannot be loaded as a vision-language model: {error}. Set the recipe's model to "
+        f"{NANO}, a local folder or a Hugging Face model id."
     )

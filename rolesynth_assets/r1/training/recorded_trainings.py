@@ -1,4 +1,4 @@
-"""Which questions each R1 checkpoint was trained on, those since overwritten included."""
+"""Records of the training questions of each R1 checkpoint, including overwritten ones."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 def record_r1_training(
     warehouse: Warehouse, provenance: Provenance, item_ids: Sequence[str], run_id: str
 ) -> None:
-    """Remember a finished training and its questions.
+    """Record a finished training and its questions.
 
     Args:
-        warehouse: where it is kept.
-        provenance: of the checkpoint.
-        item_ids: ids of the problems or seeds it was trained on.
+        warehouse: warehouse that keeps the record.
+        provenance: provenance of the checkpoint.
+        item_ids: ids of the problems or seeds that it was trained on.
         run_id: the run that trained it.
     """
     import polars as pl
@@ -37,12 +37,12 @@ def record_r1_training(
 
 
 def read_r1_items(warehouse: TableReader, data_digest: str) -> list[str]:
-    """Return the ids of the questions behind a digest, sorted."""
+    """Return the ids of the questions with a data digest, sorted."""
     return sorted(warehouse.read("r1_items", {"data_digest": data_digest})["item_id"])
 
 
 def data_with(warehouse: TableReader, item_ids: Sequence[str]) -> set[str]:
-    """Return the digests of training data with any of some problems or seeds."""
+    """Return the digests of training data that contain any of the given problems or seeds."""
     import polars as pl
 
     items = warehouse.read("r1_items").filter(pl.col("item_id").is_in(list(item_ids)))

@@ -1,4 +1,4 @@
-"""Sample questions answered before and after a training, and again from the saved checkpoint."""
+"""Replies to sample questions before and after a training, and from the saved checkpoint."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ def reload_replies(folder: Path) -> tuple[list[str], list[str]]:
 
 
 def sample_items(data: TrainingData) -> list[TrainingItem]:
-    """Return the questions shown before and after: the same for every seed of a recipe."""
+    """Return the sample questions, which are the same for every seed of a recipe."""
     return random.Random("r1 samples").sample(data.items, min(SAMPLES, len(data.items)))
 
 
 def sample_replies(recipe: R1Recipe, policy: Policy, items: Sequence[TrainingItem]) -> list[str]:
-    """Answer the sample questions greedily, one reply an item."""
+    """Answer the sample questions greedily, one reply per item."""
     return _replies(recipe, policy, [(item.question, item.image) for item in items])
 
 
 def compared(
     items: Sequence[TrainingItem], before: Sequence[str], after: Sequence[str]
 ) -> list[Rollout]:
-    """Put the replies of the untrained and the trained policy side by side, with their rewards."""
+    """Pair the replies of the untrained and the trained policy, with their rewards."""
     return [
         Rollout(
             item_id=item.item_id,

@@ -1,4 +1,4 @@
-"""GRPO on problems (R1-SyntheticVL): from a recipe and its questions to a finished checkpoint.
+"""Training of a policy with GRPO from a recipe and its questions (R1-SyntheticVL).
 
 The same code trains the nano MLLM on a CPU and Qwen2.5-VL-7B on GPUs.
 """
@@ -43,22 +43,22 @@ if TYPE_CHECKING:
     from rolesynth_assets.r1.training.trl_trainer import Progress
 
 UNFINISHED = "unfinished"
-"""Folder of the saved states of a training that has not ended."""
+"""Folder of the saved states of an unfinished training."""
 _LIBRARIES = ("torch", "transformers", "trl", "accelerate")
 
 
 @dataclass(frozen=True)
 class R1Report:
-    """What a training did.
+    """The report of a training.
 
     Attributes:
-        folder: the checkpoint.
-        provenance: where it comes from.
-        log: one row an optimiser step, earlier runs of the same training included.
-        rollouts: sample answers before and after.
-        resumed_from: steps found done when this call began.
+        folder: folder of the checkpoint.
+        provenance: provenance of the checkpoint.
+        log: one row per optimiser step, including earlier runs of the same training.
+        rollouts: sample replies before and after the training.
+        resumed_from: steps that were already done when this call began.
         seconds: wall time of the steps of this call.
-        seconds_per_step: of this call; 0 when it made none.
+        seconds_per_step: seconds per step of this call; 0 if it made none.
     """
 
     folder: Path
@@ -78,18 +78,18 @@ def train(
     *,
     progress: Progress | None = None,
 ) -> R1Report:
-    """Train one policy and leave a finished checkpoint in `out_dir`.
+    """Train one policy and write a finished checkpoint to `out_dir`.
 
-    On a CPU the same recipe, data, seed, library versions and number of threads give the same
+    On a CPU, the same recipe, data, seed, library versions and number of threads give the same
     weights, whether or not the run was interrupted: the state is saved every `recipe.save_every`
-    steps and a run that was killed goes on from there when it is called again. The process's random
-    state is left as it was. A recipe that trains nothing leaves a checkpoint without weights.
+    steps, and a killed run resumes from there when the function is called again. The random state
+    of the process is restored. A recipe without training writes a checkpoint without weights.
 
     Args:
-        recipe: model, reward's numbers and length.
+        recipe: settings of the training.
         data: questions, see `data.problem_data` and `data.seed_data`; `NO_DATA` for no training.
         out_dir: the checkpoint folder, made if missing; one per recipe and seed.
-        seed: of the order of questions and of the rollouts.
+        seed: seed of the order of questions and of the rollouts.
         progress: called after every step with steps done, all steps and the reward.
 
     Raises:
@@ -144,7 +144,7 @@ def _save(policy: Policy, recipe: R1Recipe, out_dir: Path) -> None:
     for stale in list_weights(out_dir):
         stale.unlink()
     policy.model.save_pretrained(out_dir)
-    # a fresh processor: one that has padded would save its padding with the tokenizer
+    # a fresh processor, because a used one would save its padding with the tokenizer
     load_processor(recipe.model, recipe.revision).save_pretrained(out_dir)
 
 
@@ -199,7 +199,7 @@ def _fingerprint(recipe: R1Recipe, data: TrainingData, seed: int) -> str:
 
 
 def _last_state(working: Path, fingerprint: str) -> Path | None:
-    """Return the last saved state of this very training; clear away what another one left."""
+    """Return the last saved state of this same training; remove the states of another one."""
     mark = working / "fingerprint"
     if mark.is_file() and mark.read_text(encoding="utf-8") == fingerprint:
         states = [p for p in working.glob("checkpoint-*") if (p / "trainer_state.json").is_file()]
@@ -212,7 +212,7 @@ def _last_state(working: Path, fingerprint: str) -> Path | None:
 
 @contextmanager
 def _random_state_kept() -> Iterator[None]:
-    """Give Python, numpy and torch their random states back: the trainer seeds all of them."""
+    """Restore the random states of Python, numpy and torch, all of which the trainer seeds."""
     import numpy as np
     import torch
 

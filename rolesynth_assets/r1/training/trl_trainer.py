@@ -1,4 +1,4 @@
-"""TRL's GRPO trainer, set up by a recipe."""
+"""TRL's GRPO trainer, configured by a recipe."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ Progress = Callable[[int, int, float], None]
 
 
 class Trainer(GRPOTrainer):
-    """GRPO that resumes where it was, and reports to nobody."""
+    """A GRPO trainer that resumes with its saved weights and sends no telemetry."""
 
     def _send_telemetry(self) -> None:
-        """Send nothing; TRL would tell its makers of every start."""
+        """Send nothing; TRL would report every start to its makers."""
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        """Load saved weights by their names on disk, which for Qwen2.5-VL are not the model's.
+        """Load saved weights by their names on disk, which differ from the model's for Qwen2.5-VL.
 
-        transformers 5.19 takes them for the model's own, loads none of them, warns, and goes on
-        with the untrained weights (huggingface/transformers#43701). Drop this when that is closed.
+        transformers 5.19 expects the model's own names, loads no weight, warns, and continues with
+        the untrained weights (huggingface/transformers#43701). Drop this when that is closed.
         """
         model = self.model if model is None else model
         if is_peft_model(model):
@@ -54,7 +54,7 @@ class _AfterEachStep(TrainerCallback):
         self._progress = progress
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-        """Pass on how far the training is; the trainer's last log has no reward."""
+        """Report the progress of the training; the trainer's last log has no reward."""
         if logs and "reward" in logs:
             self._progress(state.global_step, state.max_steps, float(logs["reward"]))
 
@@ -70,11 +70,11 @@ def make_trainer(
     """Return a trainer that has made no step.
 
     Args:
-        recipe: the numbers of the training.
-        policy: the untrained policy; the divergence is measured from it.
-        dataset: as `data.to_dataset` makes it.
-        folder: for the trainer's own saved states.
-        seed: of the order of questions and of the rollouts.
+        recipe: settings of the training.
+        policy: the untrained policy, from which the KL divergence is measured.
+        dataset: data set made by `data.to_dataset`.
+        folder: folder of the trainer's own saved states.
+        seed: seed of the order of questions and of the rollouts.
         progress: called after every step.
     """
     rewards: list[Any] = [accuracy_reward, format_reward]
@@ -94,12 +94,12 @@ def make_trainer(
 def grpo_config(recipe: R1Recipe, folder: Path, seed: int, image_token: str) -> GRPOConfig:
     """Translate a recipe into TRL's configuration, for one process on one device.
 
-    No rollout may contain `image_token`, the placeholder of images: the trainer would look for an
-    image behind each.
+    No rollout may contain `image_token`, the placeholder of images, because the trainer would
+    expect an image for each.
 
-    One set of rollouts is drawn for each optimiser step, so every step is on-policy. The loss is
-    averaged over the tokens of the batch (TRL calls that dapo), as EasyR1 averages it, with which
-    the authors trained. On a CPU everything is float32.
+    One set of rollouts is sampled for each optimiser step, so every step is on-policy. The loss is
+    averaged over the tokens of the batch (dapo in TRL), as in EasyR1, which the authors used. On a
+    CPU everything is float32.
     """
     import torch
 
@@ -126,7 +126,7 @@ def grpo_config(recipe: R1Recipe, folder: Path, seed: int, image_token: str) -> 
         save_steps=recipe.save_every,
         save_total_limit=1,
         logging_steps=1,
-        logging_nan_inf_filter=False,  # a loss that is not finite must show
+        logging_nan_inf_filter=False,  # a loss that is not finite must be visible
         report_to=[],
         disable_tqdm=True,
         **_vllm(recipe, image_token),
@@ -145,7 +145,7 @@ def _lora(recipe: R1Recipe) -> Any:
 
 def _vllm(recipe: R1Recipe, image_token: str) -> dict[str, Any]:
     if recipe.vllm is Rollouts.OFF:
-        return {}  # where transformers writes the rollouts, TRL itself forbids the image token
+        return {}  # TRL itself forbids the image token if transformers samples the rollouts
     mode: dict[str, Any] = {
         "use_vllm": True,
         "vllm_mode": str(recipe.vllm),
@@ -157,9 +157,9 @@ def _vllm(recipe: R1Recipe, image_token: str) -> dict[str, Any]:
 
 
 def step_logs(history: list[dict[str, Any]]) -> list[StepLog]:
-    """Read one row per optimiser step out of a trainer's log.
+    """Return one row per optimiser step from a trainer's log.
 
-    A number that TRL leaves out because none of its values was finite comes back as NaN.
+    A number that TRL leaves out because none of its values was finite is NaN.
     """
     return [_step_log(entry) for entry in history if "rewards/accuracy_reward/mean" in entry]
 

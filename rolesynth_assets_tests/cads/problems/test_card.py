@@ -54,8 +54,8 @@ def test_the_card_says_what_was_counted() -> None:
         "| `duplicate` | 2 |",
         "| `not_drawn` | 1 |",
         "A finding of the extra checks drops a problem: `suspect_label`, `writer_alone` "
-        "(`problems.refused` in rolesynth.yaml). The set has 12 problems so, and would have 19 if "
-        "no finding were refused.",
+        "(`problems.refused` in rolesynth.yaml). The set therefore has 12 problems, and would "
+        "have 19 if no finding were refused.",
         "The set was to have at most 12 problems: drawn in proportion to domain and strategy, hard "
         "ones first, with draw seed 7.",
         "CC BY-SA 4.0",

@@ -139,7 +139,7 @@ def test_3_a_second_or_a_strangers_verdict_is_an_error():
     verdict = Verdict("ada", "7", True)
     with pytest.raises(ValueError, match="two verdicts of judge 'ada'"):
         decide([verdict, verdict], ["ada", "ben"])
-    with pytest.raises(ValueError, match="'ada' is no judge"):
+    with pytest.raises(ValueError, match="'ada' is not a judge"):
         decide([verdict], ["ben"])
 
 

@@ -135,7 +135,7 @@ def test_an_image_never_seen_is_refused_from_now_on(world: StoredWorld) -> None:
     done = take_out(world, "e" * 64)
     assert (done.removed, done.artefacts) == ({}, ())
     assert "e" * 64 in read_tombstones(world.warehouse)
-    with pytest.raises(ValueError, match="says why"):
+    with pytest.raises(ValueError, match="and a reason"):
         withdraw(world.store, world.warehouse, world.root, ["e" * 64], "  ")
 
 

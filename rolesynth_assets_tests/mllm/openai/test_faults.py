@@ -337,7 +337,7 @@ def test_unsupported_sampling_stops_at_once():
         '"code": "unsupported_value"}}'
     )
     with StubServer(faults=every_time(Fault("status", 400, body=error))) as server:
-        with pytest.raises(EngineError, match=r"does not take our sampling.*must be 1"):
+        with pytest.raises(EngineError, match=r"does not accept the sampling.*must be 1"):
             ask(make(server))
 
 

@@ -179,7 +179,7 @@ def test_a_sample_is_fixed_by_its_seed(tmp_path):
         ({"image": "/etc/hostname"}, "leads out of"),
         ({"image": "images/none.png"}, "missing"),
         ({"image": ""}, "no image"),
-        ({"image": "broken.png"}, "no use"),
+        ({"image": "broken.png"}, "unusable"),
         ({"answer": None}, "has no answer"),
         ({"question": ...}, "lacks what the layout"),
     ],

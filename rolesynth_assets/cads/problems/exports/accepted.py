@@ -1,4 +1,4 @@
-"""The rows that an export may hold: problems that the selection kept, and nothing else."""
+"""The problems that an export may contain, which are those that the selection kept."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ class AcceptedProblem:
     Attributes:
         problem_id: the candidate's id, by which it can be traced.
         domain: partition.
-        round: round it was accepted in.
-        seed_id: seed it was made from.
-        member: who wrote it.
-        question: without any placeholder for the image.
-        answer: bare.
+        round: round in which it was accepted.
+        seed_id: seed from which it was made.
+        member: the member that wrote it.
+        question: the question, without any placeholder for the image.
+        answer: the bare answer.
         solution: the writer's worked solution.
-        strategy: of the four.
+        strategy: one of the four strategies.
         task_type: how it is answered.
         consensus: C.
         judges: K.
-        hard: 1 <= C < K.
+        hard: whether 1 <= C < K.
         image_id: sha256 of the image.
-        image: encoded.
+        image: the encoded image.
     """
 
     problem_id: str
@@ -58,7 +58,7 @@ class AcceptedProblem:
     image: bytes
 
     def __post_init__(self) -> None:
-        """Refuse what no accepted triple can be (CADS, judging: 1 <= C <= K)."""
+        """Refuse values that no accepted triple has (CADS, judging: 1 <= C <= K)."""
         broken = [
             name
             for name in ("question", "answer", "image", "problem_id")
@@ -68,8 +68,8 @@ class AcceptedProblem:
             broken.append(f"1 <= C <= K (C = {self.consensus}, K = {self.judges})")
         if broken:
             raise ExportError(
-                f"problem {self.problem_id!r} of domain {self.domain!r} is no accepted triple: it "
-                f"lacks {', '.join(broken)}; materialize synthetic_problems again"
+                f"problem {self.problem_id!r} of domain {self.domain!r} is not an accepted triple: "
+                f"it lacks {', '.join(broken)}; materialize synthetic_problems again"
             )
 
 
@@ -79,7 +79,7 @@ def accepted_problems(
     """Stream the kept problems of a domain by problem id, so that a rerun writes the same files.
 
     Args:
-        store: holds the table ``problems``.
+        store: store with the table ``problems``.
         domain: partition.
         version: Lance version to read; None is the latest at the time of the first problem.
 
@@ -95,7 +95,7 @@ def accepted_problems(
     if not ids:
         raise ExportError(
             f"domain {domain!r} has no kept problem: materialize cads_rounds and then "
-            "synthetic_problems; if all were dropped, its reasons are in the table problems"
+            "synthetic_problems; if all were dropped, the reasons are in the table problems"
         )
     names = [field.name for field in fields(AcceptedProblem)]
     for start in range(0, len(ids), PROBLEMS_AT_ONCE):

@@ -21,9 +21,9 @@ def export_all(
     """Write a domain's problems for EasyR1, TRL and `datasets`; return the rows by format.
 
     Args:
-        store: holds the table ``problems``.
+        store: store with the table ``problems``.
         domain: partition.
-        folder: gets ``easyr1``, ``trl`` and ``hf``, each replaced as a whole.
+        folder: folder that gets ``easyr1``, ``trl`` and ``hf``, each replaced as a whole.
         grader: the trainers' checkers.
         system: system text of TRL's prompts.
         card: the dataset card, Markdown.
@@ -51,12 +51,13 @@ def recorded_members(
     """Return the models that wrote and judged a domain's candidates, as their rows record them.
 
     Args:
-        store: holds ``candidates`` and ``verdicts``.
+        store: store with ``candidates`` and ``verdicts``.
         domain: partition.
-        collective: tells the engines, which rows do not record; None leaves them unknown.
+        collective: collective that names the engines, which rows do not record; None leaves them
+            unknown.
 
     Returns:
-        Models by member; a member that was several models has one entry for each.
+        Models by member; a member that has had several models has one entry for each.
     """
     said: set[tuple[str, str, str]] = set()
     for table, name in (("candidates", "member"), ("verdicts", "judge")):

@@ -1,6 +1,6 @@
-"""Problems as EasyR1 reads them: ``problem``, ``answer`` and ``images`` in Parquet.
+"""Export of problems for EasyR1: ``problem``, ``answer`` and ``images`` in Parquet.
 
-Parquet is what every version of EasyR1 takes, and it needs no path to the images beside it:
+Every version of EasyR1 reads Parquet, which needs no separate path to the images:
 ``data.train_files=FOLDER/train.parquet data.prompt_key=problem data.answer_key=answer
 data.image_key=images``. Its checker is mathruler.
 """
@@ -18,7 +18,7 @@ from rolesynth_assets.mllm.control_tokens import neutralise
 from rolesynth_assets.store.atomic_files import replaced_folder
 
 IMAGE = "<image>"
-"""EasyR1 puts an image wherever it reads this."""
+"""Placeholder that EasyR1 replaces with an image."""
 
 
 def export_easyr1(problems: Iterable[AcceptedProblem], folder: Path, grader: Grader) -> int:
@@ -26,8 +26,9 @@ def export_easyr1(problems: Iterable[AcceptedProblem], folder: Path, grader: Gra
 
     Args:
         problems: kept problems.
-        folder: will hold ``train.parquet`` alone, for EasyR1 reads a folder as data.
-        grader: every answer is graded against itself once more.
+        folder: folder for ``train.parquet`` and nothing else, because EasyR1 reads a folder as
+            data.
+        grader: the trainers' checkers; every answer is graded against itself once more.
 
     Raises:
         ExportError: there is no problem, or one that EasyR1 could not grade.
@@ -43,10 +44,10 @@ def export_easyr1(problems: Iterable[AcceptedProblem], folder: Path, grader: Gra
 
 
 def easyr1_row(problem: AcceptedProblem, grader: Grader) -> dict[str, object]:
-    """Return one row; its problem has as many ``<image>`` as it has images, which is one.
+    """Return one row, whose problem has one ``<image>`` for its one image.
 
-    EasyR1 tokenizes the problem, so the question is in neutral form (`control_tokens`), an
-    ``<image>`` within it too.
+    EasyR1 tokenizes the problem, so control tokens in the question, and an ``<image>`` in it, are
+    in neutral form (`control_tokens`).
 
     Raises:
         ExportError: EasyR1 could not grade its answer.

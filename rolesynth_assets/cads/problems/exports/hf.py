@@ -1,4 +1,4 @@
-"""Problems with all that is known of them, as a data set of the `datasets` library on disk."""
+"""Export of problems with all their columns as a data set of the `datasets` library on disk."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ NEUTRALISED = "neutralised"
 def export_hf(problems: Iterable[AcceptedProblem], folder: Path, card: str) -> int:
     """Write the export, replacing an older one as a whole, and return its rows.
 
-    Read it with ``datasets.load_from_disk(FOLDER)``: the columns of `AcceptedProblem`, ``image``
-    decoded. Question, answer and solution are in neutral form, for who trains on them tokenizes
-    them; the column ``neutralised`` lists the control tokens that they held (`control_tokens`,
-    whose `restore` is the way back).
+    Read it with ``datasets.load_from_disk(FOLDER)``: it has the columns of `AcceptedProblem`, with
+    ``image`` decoded. Question, answer and solution are in neutral form, because a trainer
+    tokenizes them; the column ``neutralised`` lists the control tokens that they contained
+    (`control_tokens.restore` restores them).
 
     Args:
         problems: kept problems.
-        folder: will hold the data set, and the card as ``README.md``.
+        folder: folder for the data set, and for the card as ``README.md``.
         card: the dataset card, Markdown.
 
     Raises:
@@ -42,7 +42,7 @@ def export_hf(problems: Iterable[AcceptedProblem], folder: Path, card: str) -> i
         raise ExportError(
             f"{folder}: a data set on disk comes with its card, and this one is empty"
         )
-    disable_progress_bars()  # they would end up in the log of the step
+    disable_progress_bars()  # they would be written to the log of the step
     with replaced_folder(folder) as draft:
         work = draft / "work"
         work.mkdir()

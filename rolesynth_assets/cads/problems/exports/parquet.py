@@ -1,4 +1,4 @@
-"""One Parquet file that the `datasets` library reads with its images decoded."""
+"""Writing of one Parquet file from which the `datasets` library decodes the images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datasets import Features
 
 FILE = "train.parquet"
-ROWS_PER_GROUP = 100  # what `datasets` itself takes for tables of images
+ROWS_PER_GROUP = 100  # the value that `datasets` itself uses for tables of images
 
 _EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
 
@@ -23,19 +23,19 @@ def image_cell(problem: AcceptedProblem) -> dict[str, bytes | str]:
     """Return a problem's image as the cell of an `Image` column: its bytes and a file name.
 
     Raises:
-        ExportError: it is neither JPEG, PNG nor WebP, so it has not been through `images.decode`.
+        ExportError: it is neither JPEG, PNG nor WebP, so `images.decoding` has not normalised it.
     """
     kind = sniff(problem.image[:HEAD_BYTES])
     if kind not in _EXTENSIONS:
         raise ExportError(
             f"the image of problem {problem.problem_id} is {kind or 'no image at all'}, not JPEG, "
-            "PNG or WebP: the renderer that drew it has to normalise what it returns"
+            "PNG or WebP: the renderer that drew it has to normalise its images"
         )
     return {"bytes": problem.image, "path": f"{problem.image_id}.{_EXTENSIONS[kind]}"}
 
 
 def write_parquet(path: Path, features: Features, rows: Iterable[Mapping[str, object]]) -> int:
-    """Write rows as they come, `ROWS_PER_GROUP` in memory at a time, and return how many.
+    """Write rows as they arrive, `ROWS_PER_GROUP` in memory at a time, and return their number.
 
     The same rows give the same bytes.
 
@@ -45,7 +45,7 @@ def write_parquet(path: Path, features: Features, rows: Iterable[Mapping[str, ob
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = features.arrow_schema  # its metadata says which columns are images
+    schema = features.arrow_schema  # its metadata names the columns that are images
     remaining = iter(rows)
     count = 0
     with pq.ParquetWriter(path, schema) as writer:

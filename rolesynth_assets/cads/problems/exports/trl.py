@@ -1,4 +1,4 @@
-"""Problems as TRL's trainers read them: ``prompt`` (conversational), ``image``, ``solution``.
+"""Export of problems for TRL's trainers: ``prompt`` (conversational), ``image``, ``solution``.
 
 ``datasets.load_dataset("parquet", data_files="FOLDER/train.parquet")`` gives a data set for
 `GRPOTrainer` with ``trl.rewards.accuracy_reward``, whose checker is math-verify.
@@ -24,10 +24,10 @@ def export_trl(
 
     Args:
         problems: kept problems.
-        folder: will hold ``train.parquet``.
-        grader: spells each answer so that math-verify reads it.
-        system: system text of every prompt; it has to ask for the answer in a box, which is where
-            the reward looks for it. The user text is the question alone.
+        folder: folder for ``train.parquet``.
+        grader: the trainers' checkers, which spell each answer so that math-verify reads it.
+        system: system text of every prompt; it has to ask for the answer in a box, where the reward
+            looks for it. The user text is the question alone.
 
     Raises:
         ExportError: there is no problem, one that TRL could not grade, or no box is asked for.

@@ -71,7 +71,7 @@ def test_exports_hold_accepted_synthetic_triples_only(tmp_path: Path) -> None:
 @pytest.mark.parametrize("field", ["question", "answer", "image", "consensus"])
 def test_no_other_triple_can_be_made_into_an_export(field: str) -> None:
     empty = {"question": "", "answer": "", "image": b"", "consensus": 0}[field]
-    with pytest.raises(ExportError, match=r"p001.* is no accepted triple"):
+    with pytest.raises(ExportError, match=r"p001.* is not an accepted triple"):
         problem(1, **{field: empty})
 
 
