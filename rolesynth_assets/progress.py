@@ -7,13 +7,16 @@ import time
 from collections.abc import Callable
 from contextvars import ContextVar
 
-Report = Callable[[int, int], None]
-"""A callback with (done, total); a total of 0 means that the total is not known."""
+Progress = Callable[[int, int], None]
+"""Called with (done, total); a total of 0 means that it is not known."""
+
+StepProgress = Callable[[int, int, float], None]
+"""Called with (step, steps, loss or reward) of a training."""
 
 LOG_EVERY_S = 10.0
 
 
-def log_reporter(label: str) -> Report:
+def log_reporter(label: str) -> Progress:
     """Return a reporter that logs count, share and rate every ten seconds and at the end."""
     logger = logging.getLogger("rolesynth")
     began = last = time.monotonic()
@@ -33,10 +36,10 @@ def log_reporter(label: str) -> Report:
     return report
 
 
-reporter: ContextVar[Callable[[str], Report]] = ContextVar("reporter", default=log_reporter)
-"""Creates the callback for a piece of work from its label; the command line shows bars."""
+reporter: ContextVar[Callable[[str], Progress]] = ContextVar("reporter", default=log_reporter)
+"""Makes the reporter of a piece of work from its label; the command line puts bars here."""
 
 
-def reporting(label: str) -> Report:
-    """Return the callback for one piece of work, as the caller has chosen in `reporter`."""
+def reporting(label: str) -> Progress:
+    """Return a callback for one piece of work, as whoever runs it wants to see it."""
     return reporter.get()(label)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +20,8 @@ from rolesynth_assets.benchmarks.ranking import chance_of_hit
 from rolesynth_assets.benchmarks.retrieval import retrieval_hits
 from rolesynth_assets.benchmarks.score import Measurement, Metric, Score
 from rolesynth_assets.benchmarks.tasks import BenchmarkError, Task, TaskKind
+from rolesynth_assets.progress import Progress
 
-Progress = Callable[[int, int], None]
 BATCH = 64  # images or texts per call of the encoder
 RECALL_AT = (1, 5, 10)
 TOP = (1, 5)

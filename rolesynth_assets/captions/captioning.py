@@ -20,7 +20,8 @@ from rolesynth_assets.captions.report import (
 )
 from rolesynth_assets.captions.wanted_captions import WantedCaption, wanted
 from rolesynth_assets.mllm.engine import ChatEngine
-from rolesynth_assets.mllm.row_run import PASSING, RETRY, Progress, RowRun
+from rolesynth_assets.mllm.row_run import PASSING, RETRY, RowRun
+from rolesynth_assets.progress import Progress
 from rolesynth_assets.roles.role import Role
 
 if TYPE_CHECKING:

@@ -6,17 +6,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import rich.progress
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 
-from rolesynth_assets.progress import Report
+from rolesynth_assets.progress import Progress
 
 PLAIN_EVERY_S = 5.0
 """Seconds between two lines of one piece of work without a terminal."""
 
 
 @contextmanager
-def bars() -> Iterator[Callable[[str], Report]]:
+def bars() -> Iterator[Callable[[str], Progress]]:
     """Yield a maker of progress callbacks; each label is one bar, or one series of lines."""
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -29,10 +30,10 @@ def bars() -> Iterator[Callable[[str], Report]]:
         TextColumn("{task.fields[rate]}"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console) as progress:
+    with rich.progress.Progress(*columns, console=console) as progress:
         shown: dict[str, tuple[int, float]] = {}
 
-        def make(label: str) -> Report:
+        def make(label: str) -> Progress:
             if label not in shown:
                 task = progress.add_task(label, total=None, rate="")
                 shown[label] = (int(task), time.monotonic())
@@ -55,7 +56,7 @@ def bars() -> Iterator[Callable[[str], Report]]:
         yield make
 
 
-def _plain(label: str) -> Report:
+def _plain(label: str) -> Progress:
     began = time.monotonic()
     last = 0.0
     first: int | None = None

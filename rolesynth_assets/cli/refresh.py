@@ -14,7 +14,7 @@ from rolesynth_assets.cli.progress_bars import bars
 if TYPE_CHECKING:
     from rolesynth_assets.lineage.refresh.runner import Target
     from rolesynth_assets.lineage.refresh.targets import ProblemWork
-    from rolesynth_assets.progress import Report
+    from rolesynth_assets.progress import Progress
     from rolesynth_assets.settings import Settings
 
 
@@ -97,7 +97,7 @@ def _run(
     began: float,
     captions: CaptionWork | None,
     problems: Callable[[], ProblemWork] | None,
-    reporting: Callable[[str], Report],
+    reporting: Callable[[str], Progress],
 ) -> None:
     import dagster as dg
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,9 +34,7 @@ from rolesynth_assets.clip.optim import learning_rate, make_optimizer
 from rolesynth_assets.clip.recipe import Loss, Precision, Recipe
 from rolesynth_assets.clip.trimmed_text import MIXED_LENGTH_PARTS, encode_text
 from rolesynth_assets.lookahead import in_order
-
-Progress = Callable[[int, int, float], None]
-"""Called after every step with the number of finished steps, the total, and the loss."""
+from rolesynth_assets.progress import StepProgress
 
 REFERENCE_IMAGES = 8  # images whose logits are stored for the reload check
 
@@ -92,7 +90,7 @@ def train(
     out_dir: Path,
     seed: int,
     *,
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
     save_every: int = 100,
     device: str | None = None,
 ) -> TrainReport:
@@ -158,7 +156,7 @@ def _prepare(recipe: Recipe, training_set: TrainingSet, seed: int, device: str |
     )
 
 
-def _run(run: _Run, out_dir: Path, progress: Progress | None, save_every: int) -> TrainReport:
+def _run(run: _Run, out_dir: Path, progress: StepProgress | None, save_every: int) -> TrainReport:
     fingerprint = run_fingerprint(run.recipe, run.plan.training_set, run.plan.seed)
     state = load_state(out_dir, fingerprint, run.model.module, run.optimizer)
     resumed_from, total = state.step, run.plan.total_steps

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -18,6 +18,7 @@ from rolesynth_assets.images.ingest_rows import BATCH_BYTES, IngestBatch, RowBui
 from rolesynth_assets.images.limits import ContainerLimits, DecodeLimits
 from rolesynth_assets.images.readers.member import Member
 from rolesynth_assets.images.readers.members import iter_members
+from rolesynth_assets.progress import Progress
 from rolesynth_assets.store.digests import image_id
 from rolesynth_assets.store.lance.schemas import IMAGE_REJECTS, IMAGES
 
@@ -28,8 +29,6 @@ _SIDE_LABELS = (
     *(f"{low + 1}-{high}" for low, high in pairwise(SIDE_EDGES)),
     f">{SIDE_EDGES[-1]}",
 )
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.mllm.engine import ChatEngine, ChatReply, ChatRequest, FailureReason
 from rolesynth_assets.mllm.reply_journal import ReplyJournal, journal_path
+from rolesynth_assets.progress import Progress
 from rolesynth_assets.store.digests import digest
 from rolesynth_assets.store.errors import MissingRowError
 from rolesynth_assets.store.tombstones import Withdrawn
@@ -32,9 +33,6 @@ PASSING = tuple(reason.value for reason in FailureReason if reason.transient)
 """Transient reasons, which the next run tries again."""
 RETRY = "reason IN ({})".format(", ".join(f"'{reason}'" for reason in PASSING))
 """SQL predicate of the stored rows that the next run asks for again."""
-
-Progress = Callable[[int, int], None]
-"""Called with (rows done, rows wanted)."""
 
 
 class RowRunError(RuntimeError):

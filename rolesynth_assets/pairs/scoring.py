@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.mllm.engine import ChatEngine, ChatReply, ChatRequest
-from rolesynth_assets.mllm.row_run import RETRY, Progress, RowRun, Rows
+from rolesynth_assets.mllm.row_run import RETRY, RowRun, Rows
 from rolesynth_assets.pairs.judge import (
     JUDGE_SAMPLING,
     Judgement,
@@ -20,6 +20,7 @@ from rolesynth_assets.pairs.judge import (
     judge_prompt,
     judge_reply,
 )
+from rolesynth_assets.progress import Progress
 from rolesynth_assets.roles.role import Role
 from rolesynth_assets.store.digests import digest
 

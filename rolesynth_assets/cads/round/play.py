@@ -34,7 +34,7 @@ from rolesynth_assets.cads.round.task_group import concurrently
 from rolesynth_assets.cads.round.write_candidate import Order, make_candidate
 from rolesynth_assets.cads.values import Decision, Seed, SeedContext
 from rolesynth_assets.mllm.engine import ChatEngine
-from rolesynth_assets.progress import Report
+from rolesynth_assets.progress import Progress
 
 SEEDS_AT_ONCE = 128
 """Seeds in progress at a time: enough to fill every engine, few enough to hold their images."""
@@ -55,7 +55,7 @@ async def run_round(
     optimise_context: bool = True,
     earlier: Iterable[ProblemPrint] = (),
     withdrawn: Mapping[str, str] = MappingProxyType({}),
-    progress: Report | None = None,
+    progress: Progress | None = None,
 ) -> RoundOutcome:
     """Take every seed of a domain through its next round (CADS, the loop).
 
@@ -143,7 +143,7 @@ class _Round:
         own_questions: Mapping[tuple[str, str], Sequence[str]],
         optimise_context: bool,
         plans: Sequence[_Plan],
-        progress: Report | None,
+        progress: Progress | None,
     ) -> None:
         self._calls = calls
         self._own_questions = own_questions

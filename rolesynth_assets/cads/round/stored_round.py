@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rolesynth_assets.cads.extra_checks.near_duplicates import ProblemPrint
     from rolesynth_assets.cads.values import Seed
     from rolesynth_assets.mllm.engine import ModelIdentity
-    from rolesynth_assets.progress import Report
+    from rolesynth_assets.progress import Progress
     from rolesynth_assets.store.lance.reader import StoreReader
     from rolesynth_assets.store.lance.store import Store
 
@@ -46,7 +46,7 @@ def make_round(
     journal: Path,
     place: Place,
     withdrawn: Mapping[str, str],
-    progress: Report | None = None,
+    progress: Progress | None = None,
 ) -> tuple[RoundOutcome, dict[str, ModelIdentity]]:
     """Play a round and store its candidates, verdicts and contexts.
 
@@ -120,7 +120,7 @@ async def _play(
     place: Place,
     seeds: Sequence[Seed],
     withdrawn: Mapping[str, str],
-    progress: Report | None,
+    progress: Progress | None,
 ) -> tuple[RoundOutcome, dict[str, ModelIdentity]]:
     from rolesynth_assets.cads.drawing.factory import make_renderer
     from rolesynth_assets.cads.round.journal import Journal

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -20,6 +20,7 @@ from rolesynth_assets.mllm.engine import (
     FailureReason,
     Sampling,
 )
+from rolesynth_assets.progress import Progress
 from rolesynth_assets.r1.benchmarks.definition import BenchmarkItem, chance_level
 from rolesynth_assets.r1.prompt import system_prompt
 from rolesynth_assets.r1.recipe import Rollouts
@@ -30,8 +31,6 @@ from rolesynth_assets.r1.training.policy import greedy_replies, is_nano, load_po
 if TYPE_CHECKING:
     import polars as pl
 
-Progress = Callable[[int, int], None]
-"""Called with (items answered, all items)."""
 
 BATCH = 256
 """Items answered at once, so that progress can be reported in between."""

@@ -40,7 +40,7 @@ from rolesynth_assets.store.atomic_files import write_text
 from rolesynth_assets.store.digests import digest
 
 if TYPE_CHECKING:
-    from rolesynth_assets.r1.training.trl_trainer import Progress
+    from rolesynth_assets.progress import StepProgress
 
 UNFINISHED = "unfinished"
 """Folder of the saved states of an unfinished training."""
@@ -76,7 +76,7 @@ def train(
     out_dir: Path,
     seed: int,
     *,
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
 ) -> R1Report:
     """Train one policy and write a finished checkpoint to `out_dir`.
 
@@ -112,7 +112,7 @@ def train(
 
 
 def _train(
-    recipe: R1Recipe, data: TrainingData, out_dir: Path, seed: int, progress: Progress | None
+    recipe: R1Recipe, data: TrainingData, out_dir: Path, seed: int, progress: StepProgress | None
 ) -> R1Report:
     from rolesynth_assets.r1.training.trl_trainer import make_trainer, step_logs
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from transformers import PrinterCallback, TrainerCallback
 from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
 
+from rolesynth_assets.progress import StepProgress
 from rolesynth_assets.r1.recipe import R1Recipe, Rollouts
 from rolesynth_assets.r1.rewards import (
     ACCURACY_WEIGHT,
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from rolesynth_assets.r1.training.policy import Policy
-
-Progress = Callable[[int, int, float], None]
-"""Called after every step with the steps done, all steps, and the reward."""
 
 
 class Trainer(GRPOTrainer):
@@ -50,7 +48,7 @@ class Trainer(GRPOTrainer):
 
 
 class _AfterEachStep(TrainerCallback):
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: StepProgress) -> None:
         self._progress = progress
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
@@ -65,7 +63,7 @@ def make_trainer(
     dataset: Dataset,
     folder: Path,
     seed: int,
-    progress: Progress | None,
+    progress: StepProgress | None,
 ) -> Trainer:
     """Return a trainer that has made no step.
 
