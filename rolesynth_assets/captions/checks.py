@@ -92,7 +92,7 @@ def lengths_in_bounds(rows: "pa.Table", policy: CaptionPolicy) -> CheckOutcome:
     )
 
 
-def persona_talk_rare(rows: "pa.Table", max_share: float = MAX_PERSONA_SHARE) -> CheckOutcome:
+def persona_talk_bounded(rows: "pa.Table", max_share: float = MAX_PERSONA_SHARE) -> CheckOutcome:
     """Pass when few rows talk about their writer.
 
     Counted are rows turned down for it, and stored captions in which it is found now (written under
@@ -105,13 +105,13 @@ def persona_talk_rare(rows: "pa.Table", max_share: float = MAX_PERSONA_SHARE) ->
     return _share(rows, CaptionReason.PERSONA, kept, max_share, "talk about their writer or role")
 
 
-def refusals_rare(rows: "pa.Table", max_share: float = MAX_REFUSAL_SHARE) -> CheckOutcome:
+def refusals_bounded(rows: "pa.Table", max_share: float = MAX_REFUSAL_SHARE) -> CheckOutcome:
     """Pass when few rows refuse to describe the image; reads text, reason, detail."""
     kept = [text for text in rows["text"].to_pylist() if text and find_refusal(text)]
     return _share(rows, CaptionReason.REFUSED, kept, max_share, "refuse to describe the image")
 
 
-def failures_rare(rows: "pa.Table", max_share: float = MAX_FAILURE_SHARE) -> CheckOutcome:
+def failures_bounded(rows: "pa.Table", max_share: float = MAX_FAILURE_SHARE) -> CheckOutcome:
     """Pass when few rows have no caption, for whatever reason; no rows fail. Reads reason."""
     reasons = count_reasons(rows)
     failed = sum(reasons.values())

@@ -10,7 +10,7 @@ from rolesynth_assets.check_outcome import CheckOutcome
 WINDOW_SHARE = 0.1  # the first and last tenth of the steps are compared
 
 
-def loss_is_finite(losses: Sequence[float]) -> CheckOutcome:
+def loss_finite(losses: Sequence[float]) -> CheckOutcome:
     """Count the losses that are NaN or infinite; none may be, and there must be some.
 
     Args:
@@ -55,7 +55,7 @@ def loss_falls(losses: Sequence[float], min_drop: float = 0.05) -> CheckOutcome:
     )
 
 
-def logits_are_reproduced(error: float, tolerance: float = 1e-3) -> CheckOutcome:
+def reload_reproduces(error: float, tolerance: float = 1e-3) -> CheckOutcome:
     """Hold the deviation of a reloaded checkpoint's logits against a tolerance.
 
     Args:

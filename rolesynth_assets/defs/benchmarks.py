@@ -110,7 +110,7 @@ def benchmark_scores(context: dg.AssetExecutionContext, platform: Platform) -> d
             check_result("above_chance", checks.above_chance(frame)),
             check_result(
                 "not_worse_than_baseline",
-                checks.against_baseline(frame, baseline, recipe.baseline),
+                checks.not_worse_than_baseline(frame, baseline, recipe.baseline),
                 warn=True,
             ),
         ],

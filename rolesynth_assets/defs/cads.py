@@ -95,9 +95,7 @@ def cads_seeds(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mate
     bound = settings.thresholds.max_reject_share
     outcomes = {
         "seeds_found": seed_checks.seeds_found(taken.seeds),
-        "rejects_bounded": seed_checks.seed_rejects_bounded(
-            taken.seeds, taken.rejects, max_share=bound
-        ),
+        "rejects_bounded": seed_checks.rejects_bounded(taken.seeds, taken.rejects, max_share=bound),
     }
     return dg.MaterializeResult(
         metadata=page_order(

@@ -91,15 +91,15 @@ def raw_captions(context: dg.AssetExecutionContext, platform: Platform) -> dg.Ma
         "every_request_answered": checks.every_request_answered(rows, ids),
         "keys_unique": checks.keys_unique(rows),
         "lengths_in_bounds": checks.lengths_in_bounds(rows, DEFAULT_POLICY),
-        "failures_bounded": checks.failures_rare(rows, bounds.max_failure_share),
-        "persona_talk_bounded": checks.persona_talk_rare(rows, bounds.max_persona_share),
-        "refusals_bounded": checks.refusals_rare(rows, bounds.max_refusal_share),
+        "failures_bounded": checks.failures_bounded(rows, bounds.max_failure_share),
+        "persona_talk_bounded": checks.persona_talk_bounded(rows, bounds.max_persona_share),
+        "refusals_bounded": checks.refusals_bounded(rows, bounds.max_refusal_share),
     }
     metadata = {
         "rolesynth/captions": report.captions,
         **spent_metadata(
             platform.settings.prices.captioner,
-            *(report.calls, report.prompt_tokens, report.completion_tokens),
+            report,
         ),
         "rolesynth/neutralised": report.neutralised,
         "rolesynth/recovered": report.recovered,

@@ -197,13 +197,11 @@ def clip_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> d
             }
         ),
         check_results=[
-            check_result("loss_finite", checks.loss_is_finite(losses)),
+            check_result("loss_finite", checks.loss_finite(losses)),
             check_result("loss_falls", checks.loss_falls(losses, bounds.min_loss_drop), warn=True),
             check_result(
                 "reload_reproduces",
-                checks.logits_are_reproduced(
-                    reference_error(report.folder), bounds.max_logit_error
-                ),
+                checks.reload_reproduces(reference_error(report.folder), bounds.max_logit_error),
             ),
             check_result(
                 "no_withdrawn_image",

@@ -60,12 +60,10 @@ def image_shards(context: dg.AssetExecutionContext, platform: Platform) -> dg.Ma
     ids = rows.sort_by("ordinal")["image_id"].to_pylist()
     bounds = settings.thresholds
     results = [
-        check_result("shard_not_empty", checks.shard_is_not_empty(shard, report.images)),
+        check_result("shard_not_empty", checks.shard_not_empty(shard, report.images)),
         check_result(
             "rejects_bounded",
-            checks.rejects_within_bound(
-                shard, report.images, report.rejects, bounds.max_reject_share
-            ),
+            checks.rejects_bounded(shard, report.images, report.rejects, bounds.max_reject_share),
         ),
         check_result(
             "no_benchmark_image",

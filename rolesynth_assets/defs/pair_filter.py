@@ -106,7 +106,7 @@ def caption_scores(context: dg.AssetExecutionContext, platform: Platform) -> dg.
         "rolesynth/scored": given.height,
         **spent_metadata(
             platform.settings.prices.judge,
-            *(report.made, report.prompt_tokens, report.completion_tokens),
+            report,
         ),
         "rolesynth/neutralised": report.neutralised,
         "rolesynth/recovered": report.recovered,

@@ -171,7 +171,7 @@ def r1_scores(context: dg.AssetExecutionContext, platform: Platform) -> dg.Mater
             check_result("above_chance", checks.above_chance(frame, metrics=ACCURACY), warn=True),
             check_result(
                 "not_worse_than_baseline",
-                checks.against_baseline(frame, baseline, recipe.baseline, metrics=ACCURACY),
+                checks.not_worse_than_baseline(frame, baseline, recipe.baseline, metrics=ACCURACY),
                 warn=True,
             ),
         ],

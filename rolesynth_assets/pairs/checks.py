@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import asdict
-
-import polars as pl
+from typing import TYPE_CHECKING
 
 from rolesynth_assets.check_outcome import CheckOutcome
-from rolesynth_assets.pairs.cut import Cutoffs
-from rolesynth_assets.pairs.diversity import Diversity
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from rolesynth_assets.pairs.cut import Cutoffs
+    from rolesynth_assets.pairs.diversity import Diversity
 
 EXAMPLES = 5
 FEWEST_SCORES = 6
@@ -28,6 +31,8 @@ def scores_cover_captions(
         scores: ``caption_id``, ``score``, ``reason`` of the same partition.
         max_uncovered: captions that may lack a row.
     """
+    import polars as pl
+
     spoken = captions.filter(pl.col("text").is_not_null())
     answered = scores.filter(pl.col("score").is_not_null() | pl.col("reason").is_not_null())
     bare = spoken.join(answered, on="caption_id", how="anti")
@@ -55,6 +60,8 @@ def scores_not_degenerate(
         max_share: bound on the share of the most frequent score; the check's value.
         min_std: bound on the standard deviation, points of the scale; in the metadata.
     """
+    import polars as pl
+
     given = scores["score"].drop_nulls()
     if given.is_empty():
         return CheckOutcome(False, 1.0, max_share, _no_score(scores), {"scores": 0})
@@ -73,6 +80,8 @@ def scores_not_degenerate(
 
 
 def _no_score(scores: pl.DataFrame) -> str:
+    import polars as pl
+
     if scores.is_empty():
         return "No caption has a score: there is no caption."
     reason, count = scores["reason"].value_counts(sort=True).row(0)
@@ -93,6 +102,8 @@ def parse_failures_bounded(scores: pl.DataFrame, *, max_share: float = 0.02) -> 
         scores: ``score``, ``reason`` of one partition.
         max_share: bound on the share of rows without a score.
     """
+    import polars as pl
+
     failed = scores.filter(pl.col("score").is_null())
     share = failed.height / scores.height if scores.height else 1.0
     reasons = failed.group_by("reason").len().sort("len", descending=True)

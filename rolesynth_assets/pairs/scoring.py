@@ -37,7 +37,7 @@ class ScoreReport:
     Attributes:
         captions: captions with text, each of which has one row in the scores table now; those of
             images that were withdrawn during the run are left out.
-        made: rows asked of the judge in this run, answered or not.
+        calls: rows asked of the judge in this run, answered or not.
         recovered: rows made of replies that an earlier run had paid for and not stored.
         current: rows that were there already.
         reused: rows copied from another partition that asked the same.
@@ -49,7 +49,7 @@ class ScoreReport:
     """
 
     captions: int
-    made: int
+    calls: int
     recovered: int
     current: int
     reused: int
@@ -126,7 +126,7 @@ async def write_scores(
     removed = store.prune("scores", partition, wanted)
     return ScoreReport(
         captions=len(questions) - run.withdrawn,
-        made=run.calls,
+        calls=run.calls,
         recovered=run.recovered,
         current=plan.present,
         reused=plan.reuse.num_rows,

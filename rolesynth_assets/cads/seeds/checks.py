@@ -25,9 +25,7 @@ def seeds_found(seeds: int) -> CheckOutcome:
     )
 
 
-def seed_rejects_bounded(
-    seeds: int, rejects: Mapping[str, int], *, max_share: float
-) -> CheckOutcome:
+def rejects_bounded(seeds: int, rejects: Mapping[str, int], *, max_share: float) -> CheckOutcome:
     """Few rows of the seed files are unusable; withdrawn and benchmark items are no fault of them.
 
     Args:
