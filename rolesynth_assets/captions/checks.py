@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from rolesynth_assets.captions.lengths import CaptionPolicy
+from rolesynth_assets.captions.lengths import DEFAULT_POLICY, CaptionPolicy
 from rolesynth_assets.captions.parse import CaptionReason
 from rolesynth_assets.captions.report import count_reasons
 from rolesynth_assets.captions.screening import find_persona, find_refusal
@@ -67,7 +67,7 @@ def keys_unique(rows: "pa.Table") -> CheckOutcome:
     )
 
 
-def lengths_in_bounds(rows: "pa.Table", policy: CaptionPolicy) -> CheckOutcome:
+def lengths_in_bounds(rows: "pa.Table", policy: CaptionPolicy = DEFAULT_POLICY) -> CheckOutcome:
     """Pass when every caption's words lie within its length kind's bounds.
 
     Words are counted from the text. Reads caption_id, length, text.
