@@ -78,12 +78,6 @@ def trained_seeds(recipe: Recipe, folder: Callable[[str, int], Path]) -> list[in
     Raises:
         CheckpointError: there is none.
     """
-    from rolesynth_assets.clip.checkpoint.files import MANIFEST, CheckpointError
+    from rolesynth_assets.clip.checkpoint.files import MANIFEST, finished_seeds
 
-    seeds = [s for s in recipe.seeds if (folder(recipe.name, s) / MANIFEST).is_file()]
-    if not seeds:
-        raise CheckpointError(
-            f"Recipe {recipe.name!r} has no finished checkpoint: materialize clip_checkpoints for "
-            f"one of its seeds {list(recipe.seeds)} first."
-        )
-    return seeds
+    return finished_seeds(recipe.name, recipe.seeds, folder, MANIFEST, "clip_checkpoints")

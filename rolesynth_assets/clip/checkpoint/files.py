@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -101,6 +102,30 @@ def read_finished(kind: type[Record], path: Path, asset: str) -> Record:
         return kind.model_validate_json(path.read_text(encoding="utf-8"))
     except ValidationError as error:
         raise CheckpointError(f"{path} is damaged: {error}. Train again.") from error
+
+
+def finished_seeds(
+    recipe: str, seeds: Sequence[int], folder: Callable[[str, int], Path], record: str, asset: str
+) -> list[int]:
+    """Return the seeds of a recipe whose training has finished.
+
+    Args:
+        recipe: its name.
+        seeds: those it asks for.
+        folder: where the checkpoint of a recipe name and seed lies.
+        record: file that a training writes last.
+        asset: what makes checkpoints, for the message.
+
+    Raises:
+        CheckpointError: none has.
+    """
+    finished = [seed for seed in seeds if (folder(recipe, seed) / record).is_file()]
+    if not finished:
+        raise CheckpointError(
+            f"Recipe {recipe!r} has no finished checkpoint: materialize {asset} for one of its "
+            f"seeds {list(seeds)} first."
+        )
+    return finished
 
 
 def read_losses(folder: Path) -> list[LossPoint]:

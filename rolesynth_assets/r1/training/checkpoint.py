@@ -8,6 +8,7 @@ leaves no weights: its policy is the model it names.
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -16,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, Val
 from rolesynth_assets.clip.checkpoint.files import (
     CheckpointError,
     file_digest,
+    finished_seeds,
     read_finished,
     write_atomically,
 )
@@ -134,6 +136,19 @@ class Provenance(_Record):
 
 
 Line = TypeVar("Line", StepLog, Rollout)
+
+
+def trained_seeds(recipe: R1Recipe, folder: Callable[[str, int], Path]) -> list[int]:
+    """Return the seeds of a recipe that have a finished checkpoint.
+
+    Args:
+        recipe: the recipe.
+        folder: where the checkpoint of a recipe name and seed lies.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    return finished_seeds(recipe.name, recipe.seeds, folder, PROVENANCE, "r1_checkpoints")
 
 
 def read_provenance(folder: Path) -> Provenance:
