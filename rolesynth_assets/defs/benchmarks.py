@@ -14,10 +14,10 @@ from rolesynth_assets.progress import reporting
     "benchmarks",
     {"pytorch", "duckdb"},
     partitions.recipe_by_benchmark,
-    deps=[
-        dg.AssetDep("clip_checkpoints", partition_mapping=partitions.all_seeds_of_recipe),
-        dg.AssetDep("benchmark_files", partition_mapping=partitions.by_benchmark),
-    ],
+    deps={
+        "clip_checkpoints": partitions.all_seeds_of_recipe,
+        "benchmark_files": partitions.by_benchmark,
+    },
     freshness_policy=freshness.MODELS,
     pool="gpu",
     checks=[
@@ -68,7 +68,7 @@ def benchmark_scores(context: dg.AssetExecutionContext, platform: Platform) -> M
 @stage(
     "benchmarks",
     {"markdown"},
-    deps=[dg.AssetDep("benchmark_scores", partition_mapping=dg.AllPartitionMapping())],
+    deps={"benchmark_scores": dg.AllPartitionMapping()},
     freshness_policy=freshness.MODELS,
     automation_condition=conditions.FAN_IN,
 )
@@ -99,7 +99,7 @@ def ablation_report(context: dg.AssetExecutionContext, platform: Platform) -> Ma
     "benchmarks",
     {"markdown"},
     partitions.role_set,
-    deps=["pair_manifests", "role_lists"],
+    deps={"pair_manifests": None, "role_lists": None},
     freshness_policy=freshness.DATA,
     automation_condition=conditions.PAGE,
 )

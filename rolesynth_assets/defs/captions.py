@@ -59,11 +59,11 @@ _LINEAGE = {
     "captions",
     {"lance", "vllm"},
     partitions.shard_by_role_set,
-    deps=[
-        dg.AssetDep("image_shards", partition_mapping=partitions.by_shard),
-        dg.AssetDep("role_lists", partition_mapping=partitions.by_role_set),
-        "captioner",
-    ],
+    deps={
+        "image_shards": partitions.by_shard,
+        "role_lists": partitions.by_role_set,
+        "captioner": None,
+    },
     freshness_policy=freshness.DATA,
     pool="mllm",
     checks=_CHECKS,

@@ -29,10 +29,7 @@ _MANIFEST_LINEAGE = {
     "filter",
     {"duckdb", "polars"},
     partitions.role_set,
-    deps=[
-        dg.AssetDep("caption_scores", partition_mapping=partitions.by_role_set),
-        "role_set_files",
-    ],
+    deps={"caption_scores": partitions.by_role_set, "role_set_files": None},
     freshness_policy=freshness.DATA,
     automation_condition=conditions.FAN_IN,
     checks=[
@@ -79,11 +76,7 @@ def filter_cutoffs(context: dg.AssetExecutionContext, platform: Platform) -> Mad
     "filter",
     {"lance", "polars"},
     partitions.shard_by_role_set,
-    deps=[
-        "raw_captions",
-        "caption_scores",
-        dg.AssetDep("filter_cutoffs", partition_mapping=partitions.by_role_set),
-    ],
+    deps={"raw_captions": None, "caption_scores": None, "filter_cutoffs": partitions.by_role_set},
     freshness_policy=freshness.DATA,
     automation_condition=conditions.RECUT,
     code_version="2",
@@ -131,7 +124,7 @@ def filtered_pairs(context: dg.AssetExecutionContext, platform: Platform) -> Mad
     "filter",
     {"duckdb"},
     partitions.role_set,
-    deps=[dg.AssetDep("filtered_pairs", partition_mapping=partitions.by_role_set)],
+    deps={"filtered_pairs": partitions.by_role_set},
     freshness_policy=freshness.DATA,
     automation_condition=conditions.FAN_IN,
     code_version="2",

@@ -19,11 +19,11 @@ ACCURACY = ["accuracy"]
     "r1",
     {"pytorch", "safetensors"},
     r1_partitions.recipe_by_seed,
-    deps=[
-        dg.AssetDep("synthetic_problems", partition_mapping=dg.AllPartitionMapping()),
-        dg.AssetDep("cads_seeds", partition_mapping=dg.AllPartitionMapping()),
-        dg.AssetDep("r1_recipe_files", partition_mapping=r1_partitions.by_recipe),
-    ],
+    deps={
+        "synthetic_problems": dg.AllPartitionMapping(),
+        "cads_seeds": dg.AllPartitionMapping(),
+        "r1_recipe_files": r1_partitions.by_recipe,
+    },
     freshness_policy=freshness.MODELS,
     pool="gpu",
     checks=[
@@ -99,10 +99,10 @@ def r1_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> Mad
     "r1",
     {"pytorch", "duckdb"},
     r1_partitions.recipe_by_benchmark,
-    deps=[
-        dg.AssetDep("r1_checkpoints", partition_mapping=r1_partitions.all_seeds_of_recipe),
-        dg.AssetDep("r1_benchmark_files", partition_mapping=r1_partitions.by_benchmark),
-    ],
+    deps={
+        "r1_checkpoints": r1_partitions.all_seeds_of_recipe,
+        "r1_benchmark_files": r1_partitions.by_benchmark,
+    },
     freshness_policy=freshness.MODELS,
     pool="gpu",
     checks=[
@@ -160,7 +160,7 @@ def r1_scores(context: dg.AssetExecutionContext, platform: Platform) -> Made:
 @stage(
     "r1",
     {"markdown"},
-    deps=[dg.AssetDep("r1_scores", partition_mapping=dg.AllPartitionMapping())],
+    deps={"r1_scores": dg.AllPartitionMapping()},
     freshness_policy=freshness.MODELS,
     automation_condition=conditions.FAN_IN,
 )

@@ -13,7 +13,7 @@ from rolesynth_assets.roles import checks
     "roles",
     {"lance", "yaml"},
     partitions.role_set,
-    deps=["role_set_files"],
+    deps={"role_set_files": None},
     pool="lance_roles",
     checks=[
         Check(

@@ -22,11 +22,7 @@ _LINEAGE = {**CAPTION_LINEAGE, "score": [("raw_captions", "text"), ("image_shard
     "filter",
     {"lance", "vllm"},
     partitions.shard_by_role_set,
-    deps=[
-        "raw_captions",
-        dg.AssetDep("role_lists", partition_mapping=partitions.by_role_set),
-        "judge",
-    ],
+    deps={"raw_captions": None, "role_lists": partitions.by_role_set, "judge": None},
     freshness_policy=freshness.DATA,
     pool="mllm",
     checks=[

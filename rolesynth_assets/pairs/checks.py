@@ -215,3 +215,24 @@ def pairs_match_cutoffs(pairs: pl.DataFrame, cutoffs: Cutoffs) -> CheckOutcome:
         description=f"{found} pairs are kept over all shards; the cut says {expected}.",
         metadata={"expected": expected, "pairs": pairs.height},
     )
+
+
+def manifest_matches_tables(stored: pl.DataFrame, tables: pl.DataFrame) -> CheckOutcome:
+    """Check that a manifest tells what the tables hold now.
+
+    Args:
+        stored: rows of ``manifests`` that were read for a training set.
+        tables: `manifest_rows` of the same role set, made afresh.
+    """
+    columns = ["shard", "pairs_digest", "kept", "candidates", "images"]
+    told = set(stored.select(columns).iter_rows())
+    found = set(tables.select(columns).iter_rows())
+    shards = sorted({row[0] for row in told ^ found})
+    everywhere = {row[0] for row in told | found}
+    return CheckOutcome(
+        passed=not shards,
+        value=len(shards),
+        threshold=0,
+        description=f"{len(shards)} of {len(everywhere)} shards differ from the manifest.",
+        metadata={"shards": shards[:20]},
+    )

@@ -36,4 +36,4 @@ def test_counts_of_every_asset_are_numbers_that_can_be_drawn() -> None:
         "rolesynth/down_stale": 1,
         "rolesynth/down_missing": 1,
     }
-    assert "| down[b] | up[b] changed |" in str(metadata["rolesynth/causes"])
+    assert r"| down\[b\] | up\[b\] changed |" in str(metadata["rolesynth/causes"])

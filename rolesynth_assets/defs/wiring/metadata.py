@@ -15,7 +15,6 @@ from rolesynth_assets.pictures import markdown
 if TYPE_CHECKING:
     import polars as pl
 
-OWNERS = ["team:rolesynth"]
 DIGITS = 6
 """Significant digits of the numbers of a check."""
 
@@ -37,20 +36,6 @@ class Asked(Protocol):
     def completion_tokens(self) -> int:
         """Tokens written."""
         ...
-
-
-def check_spec(
-    asset: str,
-    name: str,
-    description: str,
-    partitions_def: dg.PartitionsDefinition | None,
-    *,
-    blocking: bool = False,
-) -> dg.AssetCheckSpec:
-    """Declare a check that the asset's own step evaluates, for each partition apart."""
-    return dg.AssetCheckSpec(
-        name, asset=asset, description=description, blocking=blocking, partitions_def=partitions_def
-    )
 
 
 def check_result(name: str, outcome: CheckOutcome, *, warn: bool = False) -> dg.AssetCheckResult:
@@ -108,6 +93,14 @@ def model_metadata(kind: str, identity: ModelIdentity) -> dict[str, Any]:
     """Name a model, and say so where it is a stand-in."""
     name = f"{identity.model}@{identity.revision} ({identity.engine})"
     return {f"rolesynth/{kind}": name + (" - embedded stand-in" if identity.stand_in else "")}
+
+
+def members_metadata(members: Mapping[str, ModelIdentity]) -> dict[str, Any]:
+    """Name the model behind each member of a collective."""
+    named: dict[str, Any] = {}
+    for name, identity in members.items():
+        named |= model_metadata(f"member_{name}", identity)
+    return named
 
 
 def spent_metadata(prices: Prices, asked: Asked) -> dict[str, Any]:

@@ -115,6 +115,7 @@ def stage(
     kinds: set[str],
     partitions_def: dg.PartitionsDefinition | None = None,
     *,
+    deps: Mapping[str, dg.PartitionMapping | None] | None = None,
     checks: Sequence[Check] = (),
     **settings: Any,
 ) -> Callable[[Callable[..., Made]], dg.AssetsDefinition]:
@@ -124,6 +125,7 @@ def stage(
         group: group of the asset.
         kinds: what it is made with and kept in.
         partitions_def: its partitions, which are those of its checks too.
+        deps: what it is made from, with the partition mapping where it is not Dagster's default.
         checks: its checks; an asset with one asks for the resource `platform`, for the thresholds.
         settings: other arguments of `dg.asset`; the code version is "1" if it is not given.
     """
@@ -140,6 +142,7 @@ def stage(
         run.__annotations__ = {**make.__annotations__, "return": result}
         return dg.asset(
             partitions_def=partitions_def,
+            deps=[dg.AssetDep(up, partition_mapping=how) for up, how in (deps or {}).items()],
             group_name=group,
             kinds=kinds,
             owners=OWNERS,
