@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rolesynth_assets.cads.drawing import renderer
+from rolesynth_assets.cads.drawing import factory
 from rolesynth_assets_tests.cads.simulated import (
     PlainRenderer,
     SimulatedMember,
@@ -38,7 +38,7 @@ def choose(monkeypatch: pytest.MonkeyPatch, project: Path, server: StubServer) -
     (project / "collectives" / "served.yaml").write_text(YAML.format(url=server.url))
     monkeypatch.setenv("ROLESYNTH_COLLECTIVE", "served")
     monkeypatch.setenv("STUB_KEY", KEY)
-    monkeypatch.setattr(renderer, "make_renderer", lambda settings, environ: PlainRenderer())
+    monkeypatch.setattr(factory, "make_renderer", lambda settings, environ: PlainRenderer())
 
 
 def answer(asked: StubRequest) -> str:

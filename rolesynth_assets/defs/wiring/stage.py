@@ -140,14 +140,15 @@ def stage(
         run.__name__, run.__doc__ = make.__name__, make.__doc__
         run.__signature__ = inspect.signature(make).replace(return_annotation=result)  # type: ignore[attr-defined]
         run.__annotations__ = {**make.__annotations__, "return": result}
-        return dg.asset(
-            partitions_def=partitions_def,
-            deps=[dg.AssetDep(up, partition_mapping=how) for up, how in (deps or {}).items()],
-            group_name=group,
-            kinds=kinds,
-            owners=OWNERS,
-            check_specs=[check.spec(make.__name__, partitions_def) for check in checks],
-            **{"code_version": "1"} | settings,
-        )(run)
+        arguments: dict[str, Any] = {
+            "partitions_def": partitions_def,
+            "deps": [dg.AssetDep(up, partition_mapping=how) for up, how in (deps or {}).items()],
+            "group_name": group,
+            "kinds": kinds,
+            "owners": OWNERS,
+            "check_specs": [check.spec(make.__name__, partitions_def) for check in checks],
+            "code_version": "1",
+        }
+        return dg.asset(**arguments | settings)(run)
 
     return asset
