@@ -13,6 +13,7 @@ from rolesynth_assets.defs import (
     problems,
     r1,
     roles,
+    scores,
     sources,
 )
 from rolesynth_assets.defs.automation import new_shards, stale_sensor
@@ -27,6 +28,7 @@ defs = dg.Definitions(
             images,
             roles,
             captions,
+            scores,
             pair_filter,
             clip,
             benchmarks,

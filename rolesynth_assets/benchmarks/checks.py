@@ -50,7 +50,7 @@ def above_chance(
     )
 
 
-def not_worse_than_baseline(
+def compared_with_baseline(
     scores: pl.DataFrame,
     baseline: pl.DataFrame,
     *,
@@ -115,7 +115,7 @@ def not_worse_than_baseline(
     )
 
 
-def against_baseline(
+def not_worse_than_baseline(
     scores: pl.DataFrame,
     baseline: pl.DataFrame,
     name: str | None,
@@ -132,7 +132,7 @@ def against_baseline(
     """
     if name is None or baseline.is_empty():
         return no_baseline(name)
-    return not_worse_than_baseline(scores, baseline, metrics=metrics)
+    return compared_with_baseline(scores, baseline, metrics=metrics)
 
 
 def no_baseline(baseline: str | None) -> CheckOutcome:

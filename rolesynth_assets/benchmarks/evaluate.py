@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,9 +19,13 @@ from rolesynth_assets.benchmarks.datasets import read_classification, read_retri
 from rolesynth_assets.benchmarks.encoder import Encoder, UndecodableImage, load_encoder
 from rolesynth_assets.benchmarks.ranking import chance_of_hit
 from rolesynth_assets.benchmarks.retrieval import retrieval_hits
-from rolesynth_assets.benchmarks.score import Measurement, Metric, Score
+from rolesynth_assets.benchmarks.score import Measurement, Metric, Score, scores_frame
 from rolesynth_assets.benchmarks.tasks import BenchmarkError, Task, TaskKind
+from rolesynth_assets.clip.checkpoint.files import read_manifest
 from rolesynth_assets.progress import Progress
+
+if TYPE_CHECKING:
+    import polars as pl
 
 BATCH = 64  # images or texts per call of the encoder
 RECALL_AT = (1, 5, 10)
@@ -38,6 +43,34 @@ def evaluate_checkpoint(
     """Load a checkpoint and score it on a task; see `evaluate`."""
     encoder = load_encoder(checkpoint_dir)
     return evaluate(encoder, task, data_root, seed=seed, progress=progress)
+
+
+def evaluate_seed(
+    checkpoint_dir: Path,
+    task: Task,
+    data_root: Path | str | None = None,
+    *,
+    run_id: str = "",
+    progress: Progress | None = None,
+) -> pl.DataFrame:
+    """Score a finished checkpoint; return rows of the warehouse's `benchmark_scores` table.
+
+    Args:
+        checkpoint_dir: the checkpoint, which names its recipe and seed.
+        task: what to measure.
+        data_root: stands for `{data}` in the task's path.
+        run_id: the run that measures.
+        progress: called with (done, total) embedded images and texts.
+    """
+    manifest = read_manifest(checkpoint_dir)
+    return scores_frame(
+        evaluate_checkpoint(checkpoint_dir, task, data_root, progress=progress),
+        recipe=manifest.recipe,
+        seed=manifest.seed,
+        benchmark=task.name,
+        checkpoint_digest=manifest.weights_digest,
+        run_id=run_id,
+    )
 
 
 def evaluate(

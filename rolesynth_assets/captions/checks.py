@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from rolesynth_assets.captions.lengths import CaptionPolicy
+from rolesynth_assets.captions.lengths import DEFAULT_POLICY, CaptionPolicy
 from rolesynth_assets.captions.parse import CaptionReason
 from rolesynth_assets.captions.report import count_reasons
 from rolesynth_assets.captions.screening import find_persona, find_refusal
@@ -67,7 +67,7 @@ def keys_unique(rows: "pa.Table") -> CheckOutcome:
     )
 
 
-def lengths_in_bounds(rows: "pa.Table", policy: CaptionPolicy) -> CheckOutcome:
+def lengths_in_bounds(rows: "pa.Table", policy: CaptionPolicy = DEFAULT_POLICY) -> CheckOutcome:
     """Pass when every caption's words lie within its length kind's bounds.
 
     Words are counted from the text. Reads caption_id, length, text.
@@ -92,7 +92,7 @@ def lengths_in_bounds(rows: "pa.Table", policy: CaptionPolicy) -> CheckOutcome:
     )
 
 
-def persona_talk_rare(rows: "pa.Table", max_share: float = MAX_PERSONA_SHARE) -> CheckOutcome:
+def persona_talk_bounded(rows: "pa.Table", max_share: float = MAX_PERSONA_SHARE) -> CheckOutcome:
     """Pass when few rows talk about their writer.
 
     The check counts rows rejected for persona talk, and stored captions in which the current
@@ -105,14 +105,14 @@ def persona_talk_rare(rows: "pa.Table", max_share: float = MAX_PERSONA_SHARE) ->
     return _share(rows, CaptionReason.PERSONA, kept, max_share, "talk about their writer or role")
 
 
-def refusals_rare(rows: "pa.Table", max_share: float = MAX_REFUSAL_SHARE) -> CheckOutcome:
+def refusals_bounded(rows: "pa.Table", max_share: float = MAX_REFUSAL_SHARE) -> CheckOutcome:
     """Pass when few rows refuse to describe the image; reads text, reason, detail."""
     kept = [text for text in rows["text"].to_pylist() if text and find_refusal(text)]
     return _share(rows, CaptionReason.REFUSED, kept, max_share, "refuse to describe the image")
 
 
-def failures_rare(rows: "pa.Table", max_share: float = MAX_FAILURE_SHARE) -> CheckOutcome:
-    """Pass when few rows have no caption, for any reason; an empty table fails. Reads reason."""
+def failures_bounded(rows: "pa.Table", max_share: float = MAX_FAILURE_SHARE) -> CheckOutcome:
+    """Pass when few rows have no caption, for whatever reason; no rows fail. Reads reason."""
     reasons = count_reasons(rows)
     failed = sum(reasons.values())
     share = failed / rows.num_rows if rows.num_rows else 1.0

@@ -4,7 +4,10 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rolesynth_assets.captions.parse import CaptionReason
+
 if TYPE_CHECKING:
+    import polars as pl
     import pyarrow as pa
 
 REPORT_COLUMNS = ("role", "length", "reason", "words")
@@ -71,6 +74,28 @@ class CaptionReport:
     def calls_per_second(self) -> float:
         """Calls of this run over its wall time; 0.0 for a run without calls."""
         return self.calls / self.seconds if self.calls and self.seconds else 0.0
+
+    @property
+    def numbers(self) -> dict[str, int | float]:
+        """What the catalogue shows of the run as numbers, by name."""
+        return {
+            "captions": self.captions,
+            "neutralised": self.neutralised,
+            "recovered": self.recovered,
+            "cached": self.cached,
+            "reused": self.reused,
+            "removed": self.removed,
+            "refusals": self.reasons.get(CaptionReason.REFUSED, 0),
+            "calls_per_second": self.calls_per_second,
+            "seconds": self.seconds,
+        }
+
+    @property
+    def by_role_frame(self) -> "pl.DataFrame":
+        """Rows, captions and mean words by role and length kind, a row each."""
+        import polars as pl
+
+        return pl.DataFrame(self.by_role_and_length)
 
 
 def count_reasons(rows: "pa.Table") -> dict[str, int]:

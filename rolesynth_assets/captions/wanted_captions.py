@@ -1,12 +1,16 @@
 """The captions that a shard should have, and the identity of each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from rolesynth_assets.captions.lengths import CaptionPolicy, LengthRule
+from rolesynth_assets.captions.lengths import DEFAULT_POLICY, CaptionPolicy, LengthRule
 from rolesynth_assets.mllm.engine import ModelIdentity
 from rolesynth_assets.roles.role import Role
 from rolesynth_assets.store.digests import digest, seed_from
+
+if TYPE_CHECKING:
+    from rolesynth_assets.store.lance.reader import StoreReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +69,21 @@ def wanted(
             )
             captions.append(WantedCaption(caption_id, image_id, role, rule, seed))
     return captions
+
+
+def wanted_ids(
+    store: "StoreReader", partition: Mapping[str, str], identity: ModelIdentity
+) -> list[str]:
+    """Return the ids of the captions that a partition shall hold, by what is stored now.
+
+    Args:
+        store: holds the images and the roles.
+        partition: shard and role set.
+        identity: the captioning model.
+    """
+    from rolesynth_assets.roles.rows import roles_from_rows
+
+    images = store.read("images", {"shard": partition["shard"]}, ["image_id"])["image_id"]
+    roles = roles_from_rows(store.read("roles", {"role_set": partition["role_set"]}))
+    captions = wanted(images.to_pylist(), roles, identity, DEFAULT_POLICY)
+    return [caption.caption_id for caption in captions]

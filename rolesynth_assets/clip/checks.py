@@ -10,8 +10,8 @@ from rolesynth_assets.check_outcome import CheckOutcome
 WINDOW_SHARE = 0.1  # the first and last tenth of the steps are compared
 
 
-def loss_is_finite(losses: Sequence[float]) -> CheckOutcome:
-    """Check that there are losses and that all of them are finite.
+def loss_finite(losses: Sequence[float]) -> CheckOutcome:
+    """Count the losses that are NaN or infinite; none may be, and there must be some.
 
     Args:
         losses: one per optimiser step, nats.
@@ -55,8 +55,8 @@ def loss_falls(losses: Sequence[float], min_drop: float = 0.05) -> CheckOutcome:
     )
 
 
-def logits_are_reproduced(error: float, tolerance: float = 1e-3) -> CheckOutcome:
-    """Compare the deviation of a reloaded checkpoint's logits with a tolerance.
+def reload_reproduces(error: float, tolerance: float = 1e-3) -> CheckOutcome:
+    """Hold the deviation of a reloaded checkpoint's logits against a tolerance.
 
     Args:
         error: largest absolute deviation, from `clip.checkpoint.save_load.reference_error`.

@@ -4,20 +4,18 @@ import dagster as dg
 
 from rolesynth_assets.defs.wiring import conditions, freshness
 from rolesynth_assets.defs.wiring.code_location import CodeLocation
-from rolesynth_assets.defs.wiring.metadata import OWNERS, markdown_table
+from rolesynth_assets.defs.wiring.stage import Made, stage
 
 
-@dg.asset(
-    group_name="health",
-    kinds={"dagster"},
-    owners=OWNERS,
-    code_version="1",
+@stage(
+    "health",
+    {"dagster"},
     freshness_policy=freshness.WATCH,
     automation_condition=conditions.DAILY,
 )
 def partition_health(
     context: dg.AssetExecutionContext, code_location: dg.ResourceParam[CodeLocation]
-) -> dg.MaterializeResult:
+) -> Made:
     """Counts of fresh, stale and missing partitions of every asset, and why they are stale.
 
     In: Dagster's event log. Out: metadata alone. Stale when: its code changes; make it as often as
@@ -44,18 +42,13 @@ def partition_health(
         schema={"partition": pl.String, "why": pl.String},
     )
     metadata: dict[str, int] = {
-        f"rolesynth/{status.value}": sum(of[status] for of in counts.values()) for status in Status
+        status.value: sum(of[status] for of in counts.values()) for status in Status
     }
     metadata |= {
-        f"rolesynth/{asset}_{status.value}": of[status]
+        f"{asset}_{status.value}": of[status]
         for asset, of in counts.items()
         for status in (Status.STALE, Status.MISSING)
     }
-    return dg.MaterializeResult(
-        metadata={
-            **metadata,
-            "rolesynth/counts": markdown_table(table),
-            "rolesynth/causes": markdown_table(causes),
-        },
-        data_version=dg.DataVersion(digest("health", repr(table.rows()))),
+    return Made(
+        {**metadata, "counts": table, "causes": causes}, digest("health", repr(table.rows()))
     )

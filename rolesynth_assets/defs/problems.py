@@ -2,51 +2,43 @@
 
 import dagster as dg
 
+from rolesynth_assets.cads.problems import checks
 from rolesynth_assets.defs.cads import chosen_collective, withdrawn_images
 from rolesynth_assets.defs.wiring import conditions, freshness, partitions
-from rolesynth_assets.defs.wiring.metadata import (
-    OWNERS,
-    check_result,
-    check_spec,
-    lance_metadata,
-    model_metadata,
-)
-from rolesynth_assets.defs.wiring.page_order import page_order
+from rolesynth_assets.defs.wiring.metadata import lance_metadata, members_metadata
 from rolesynth_assets.defs.wiring.resources import Platform
+from rolesynth_assets.defs.wiring.stage import Check, Made, stage
+from rolesynth_assets.images.checks import no_withdrawn_image
 
-_CHECKS = {
-    "problems_found": "The set has a problem.",
-    "only_accepted": "Every problem of the set was reached by at least one judge.",
-    "exports_whole": "Every export holds every problem of the set.",
-    "no_withdrawn_image": "No image of the set was withdrawn.",
-}
 _COPIED = (
     *("seed_id", "member", "question", "answer", "solution", "strategy", "task_type"),
     *("consensus", "judges", "hard", "image_id", "image"),
 )
+_LINEAGE = {
+    "problem_id": [("cads_rounds", "candidate_id")],
+    **{name: [("cads_rounds", name)] for name in _COPIED},
+}
 
 
-@dg.asset(
-    partitions_def=partitions.domain,
-    deps=[
-        dg.AssetDep("cads_rounds", partition_mapping=partitions.by_domain),
-        "cads_seeds",
-        "problem_rules",
-    ],
-    group_name="cads",
-    kinds={"lance", "huggingface"},
-    owners=OWNERS,
+@stage(
+    "cads",
+    {"lance", "huggingface"},
+    partitions.domain,
+    deps={"cads_rounds": partitions.by_domain, "cads_seeds": None, "problem_rules": None},
     freshness_policy=freshness.ROUNDS,
     automation_condition=conditions.FAN_IN,
-    code_version="1",
-    check_specs=[
-        check_spec("synthetic_problems", name, text, partitions.domain, blocking=True)
-        for name, text in _CHECKS.items()
+    checks=[
+        Check(checks.problems_found, "The set has a problem.", blocking=True),
+        Check(
+            checks.only_accepted,
+            "Every problem of the set was reached by at least one judge.",
+            blocking=True,
+        ),
+        Check(checks.exports_whole, "Every export holds every problem of the set.", blocking=True),
+        Check(no_withdrawn_image, "No image of the set was withdrawn.", blocking=True),
     ],
 )
-def synthetic_problems(
-    context: dg.AssetExecutionContext, platform: Platform
-) -> dg.MaterializeResult:
+def synthetic_problems(context: dg.AssetExecutionContext, platform: Platform) -> Made:
     """The accepted problems of all rounds that are new and gradable, with a card and exports.
 
     In: `candidates`, `seeds`. Out: Lance table `problems`, with the reason of each drop, and the
@@ -54,9 +46,7 @@ def synthetic_problems(
     or the code change.
     """
     from rolesynth_assets.answers.checker_process import AnswerGrader
-    from rolesynth_assets.cads.problems import checks as problem_checks
     from rolesynth_assets.cads.problems.make import make_problems
-    from rolesynth_assets.images.checks import no_withdrawn_image
     from rolesynth_assets.r1.prompt import system_prompt
 
     store, settings, domain = platform.store, platform.settings, context.partition_key
@@ -74,40 +64,30 @@ def synthetic_problems(
             card_file=card,
             exports=folder,
         )
-    rows = made.selection.rows
-    kept = made.selection.kept
-    ids = rows.filter("kept")["image_id"].to_list()
-    outcomes = {
-        "problems_found": problem_checks.problems_found(kept),
-        "only_accepted": problem_checks.only_accepted(rows),
-        "exports_whole": problem_checks.exports_whole(kept, made.exported),
-        "no_withdrawn_image": no_withdrawn_image(domain, ids, withdrawn_images(platform)),
-    }
-    metadata = {
-        "rolesynth/problems": kept,
-        "rolesynth/hard": int(rows.filter("kept")["hard"].sum()),
-        "rolesynth/problems_if_none_refused": made.selection.kept_unrefused,
-        "rolesynth/refused": ", ".join(sorted(made.selection.rules.refused)) or "nothing",
-        "rolesynth/dropped": rows.height - kept,
-        "rolesynth/drop_reasons": dg.MetadataValue.json(made.selection.dropped),
-        "rolesynth/not_accepted": dg.MetadataValue.json(dict(made.selection.not_accepted)),
-        "rolesynth/card": dg.MetadataValue.md(made.card),
-        "rolesynth/card_path": dg.MetadataValue.path(str(card)),
-        "dagster/uri": str(folder),
-        **lance_metadata(
-            "problems",
-            rows.height,
-            store.version("problems"),
-            {
-                "problem_id": [("cads_rounds", "candidate_id")],
-                **{name: [("cads_rounds", name)] for name in _COPIED},
-            },
-        ),
-    }
-    for name, identity in made.members.items():
-        metadata |= model_metadata(f"member_{name}", identity)
-    return dg.MaterializeResult(
-        metadata=page_order(metadata),
-        check_results=[check_result(name, outcome) for name, outcome in outcomes.items()],
-        data_version=dg.DataVersion(store.digest("problems", {"domain": domain})),
+    selection = made.selection
+    rows, kept = selection.rows, selection.kept
+    return Made(
+        {
+            "problems": kept,
+            "hard": int(rows.filter("kept")["hard"].sum()),
+            "problems_if_none_refused": selection.kept_unrefused,
+            "refused": ", ".join(sorted(selection.rules.refused)) or "nothing",
+            "dropped": rows.height - kept,
+            "drop_reasons": selection.dropped,
+            "not_accepted": selection.not_accepted,
+            "card": dg.MetadataValue.md(made.card),
+            "card_path": dg.MetadataValue.path(str(card)),
+            "dagster/uri": str(folder),
+            **lance_metadata("problems", rows.height, store.version("problems"), _LINEAGE),
+            **members_metadata(made.members),
+        },
+        store.digest("problems", {"domain": domain}),
+        facts={
+            "kept": kept,
+            "problems": rows,
+            "exported": made.exported,
+            "name": domain,
+            "image_ids": rows.filter("kept")["image_id"].to_list(),
+            "withdrawn": withdrawn_images(platform),
+        },
     )

@@ -10,8 +10,8 @@ from rolesynth_assets.images.decoding.rejects import RejectReason
 MAX_EXAMPLES = 5
 
 
-def shard_is_not_empty(shard: str, images: int) -> CheckOutcome:
-    """Check that a shard has at least one image.
+def shard_not_empty(shard: str, images: int) -> CheckOutcome:
+    """Check that a shard has an image.
 
     Args:
         shard: key of the shard.
@@ -25,7 +25,7 @@ def shard_is_not_empty(shard: str, images: int) -> CheckOutcome:
     )
 
 
-def rejects_within_bound(
+def rejects_bounded(
     shard: str, images: int, rejects: Mapping[str, int], max_share: float = 0.2
 ) -> CheckOutcome:
     """Check that few members of a shard were rejected, not counting withdrawn images.

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import asdict
-
-import polars as pl
+from typing import TYPE_CHECKING
 
 from rolesynth_assets.check_outcome import CheckOutcome
-from rolesynth_assets.pairs.cut import Cutoffs
-from rolesynth_assets.pairs.diversity import Diversity
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from rolesynth_assets.pairs.cut import Cutoffs
+    from rolesynth_assets.pairs.diversity import Diversity
 
 EXAMPLES = 5
 FEWEST_SCORES = 6
@@ -28,6 +31,8 @@ def scores_cover_captions(
         scores: ``caption_id``, ``score``, ``reason`` of the same partition.
         max_uncovered: captions that may lack a row.
     """
+    import polars as pl
+
     spoken = captions.filter(pl.col("text").is_not_null())
     answered = scores.filter(pl.col("score").is_not_null() | pl.col("reason").is_not_null())
     bare = spoken.join(answered, on="caption_id", how="anti")
@@ -56,6 +61,8 @@ def scores_not_degenerate(
         max_share: bound on the share of the most frequent score; the check's value.
         min_std: bound on the standard deviation, in points of the scale; given in the metadata.
     """
+    import polars as pl
+
     given = scores["score"].drop_nulls()
     if given.is_empty():
         return CheckOutcome(False, 1.0, max_share, _no_score(scores), {"scores": 0})
@@ -76,6 +83,8 @@ def scores_not_degenerate(
 
 
 def _no_score(scores: pl.DataFrame) -> str:
+    import polars as pl
+
     if scores.is_empty():
         return "No caption has a score: there is no caption."
     reason, count = scores["reason"].value_counts(sort=True).row(0)
@@ -96,6 +105,8 @@ def parse_failures_bounded(scores: pl.DataFrame, *, max_share: float = 0.02) -> 
         scores: ``score``, ``reason`` of one partition.
         max_share: bound on the share of rows without a score.
     """
+    import polars as pl
+
     failed = scores.filter(pl.col("score").is_null())
     share = failed.height / scores.height if scores.height else 1.0
     reasons = failed.group_by("reason").len().sort("len", descending=True)
@@ -209,4 +220,25 @@ def pairs_match_cutoffs(pairs: pl.DataFrame, cutoffs: Cutoffs) -> CheckOutcome:
         threshold=expected,
         description=f"{found} pairs are kept over all shards; the cut says {expected}.",
         metadata={"expected": expected, "pairs": pairs.height},
+    )
+
+
+def manifest_matches_tables(stored: pl.DataFrame, tables: pl.DataFrame) -> CheckOutcome:
+    """Check that a manifest tells what the tables hold now.
+
+    Args:
+        stored: rows of ``manifests`` that were read for a training set.
+        tables: `manifest_rows` of the same role set, made afresh.
+    """
+    columns = ["shard", "pairs_digest", "kept", "candidates", "images"]
+    told = set(stored.select(columns).iter_rows())
+    found = set(tables.select(columns).iter_rows())
+    shards = sorted({row[0] for row in told ^ found})
+    everywhere = {row[0] for row in told | found}
+    return CheckOutcome(
+        passed=not shards,
+        value=len(shards),
+        threshold=0,
+        description=f"{len(shards)} of {len(everywhere)} shards differ from the manifest.",
+        metadata={"shards": shards[:20]},
     )

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from rolesynth_assets.pairs.cut import Cutoffs, LengthCut, RoleSurvival
+
+if TYPE_CHECKING:
+    from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
 _CUT_SCHEMA = {
     "role_set": pl.String,
@@ -84,4 +88,33 @@ def cutoffs_from_rows(cuts: pl.DataFrame, survivors: pl.DataFrame) -> Cutoffs:
             RoleSurvival(**row)
             for row in survivors.select(names).sort("role", "length").iter_rows(named=True)
         ),
+    )
+
+
+def write_cut(
+    warehouse: Warehouse, cutoffs: Cutoffs, role_set: str, scores_digest: str
+) -> pl.DataFrame:
+    """Replace a role set's cut in the warehouse; return its rows of the table ``cutoffs``.
+
+    Args:
+        warehouse: holds ``cutoffs`` and ``cutoff_roles``.
+        cutoffs: the cut.
+        role_set: role set that it is for.
+        scores_digest: digest of all scores that it was made from.
+    """
+    rows = cut_rows(cutoffs, role_set, scores_digest)
+    warehouse.replace("cutoffs", {"role_set": role_set}, rows)
+    warehouse.replace("cutoff_roles", {"role_set": role_set}, survivor_rows(cutoffs, role_set))
+    return rows
+
+
+def read_cut(warehouse: Warehouse, role_set: str) -> Cutoffs:
+    """Return a role set's cut, as `write_cut` stored it.
+
+    Raises:
+        ValueError: there is none.
+    """
+    where = {"role_set": role_set}
+    return cutoffs_from_rows(
+        warehouse.read("cutoffs", where), warehouse.read("cutoff_roles", where)
     )

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import asdict, fields
+from typing import TYPE_CHECKING
 
 import polars as pl
 
-from rolesynth_assets.pairs.diversity import MEASURE, Diversity
+from rolesynth_assets.pairs.diversity import MEASURE, Diversity, measure_diversity
 from rolesynth_assets.store.digests import digest, table_digest
+
+if TYPE_CHECKING:
+    from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
 _FIELDS = {f.name: pl.Int64 if f.type == "int" else pl.Float64 for f in fields(Diversity)}
 _COUNTS = ("n_images", "n_groups", "n_captions")
@@ -75,3 +79,23 @@ def diversity_of_shards(rows: pl.DataFrame, shards: Collection[str]) -> Diversit
         pl.col("draw_seed").first(),
     )
     return Diversity(**values.row(0, named=True))
+
+
+def keep_diversity(
+    warehouse: Warehouse, pairs: pl.DataFrame, shard: str, role_set: str
+) -> Diversity | None:
+    """Store the diversity of a shard's captions; they are measured only if their texts changed.
+
+    A new cut keeps other captions and changes none.
+
+    Args:
+        warehouse: holds ``diversity``.
+        pairs: the shard's rows of the table ``pairs``.
+        shard: image shard of the captions.
+        role_set: role set of the captions.
+    """
+    where, texts = {"shard": shard, "role_set": role_set}, digest_of_texts(pairs)
+    stored = diversity_of_texts(warehouse.read("diversity", where), texts)
+    found = stored or measure_diversity(pairs)
+    warehouse.replace("diversity", where, diversity_rows(found, role_set, shard, texts))
+    return found

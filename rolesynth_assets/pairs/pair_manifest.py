@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from rolesynth_assets.check_outcome import CheckOutcome
-
 if TYPE_CHECKING:
     from rolesynth_assets.store.lance.reader import StoreReader
 
@@ -79,25 +77,4 @@ def multiplicity(pairs: pl.DataFrame) -> pl.DataFrame:
         .group_by("role", "length")
         .agg(pl.len().alias("captions"), pl.col("image_id").n_unique().alias("images"))
         .sort("role", "length")
-    )
-
-
-def manifest_matches(stored: pl.DataFrame, tables: pl.DataFrame) -> CheckOutcome:
-    """Check that a manifest matches the current tables.
-
-    Args:
-        stored: rows of ``manifests`` that were read for a training set.
-        tables: newly made `manifest_rows` of the same role set.
-    """
-    columns = ["shard", "pairs_digest", "kept", "candidates", "images"]
-    told = set(stored.select(columns).iter_rows())
-    found = set(tables.select(columns).iter_rows())
-    shards = sorted({row[0] for row in told ^ found})
-    everywhere = {row[0] for row in told | found}
-    return CheckOutcome(
-        passed=not shards,
-        value=len(shards),
-        threshold=0,
-        description=f"{len(shards)} of {len(everywhere)} shards differ from the manifest.",
-        metadata={"shards": shards[:20]},
     )

@@ -38,11 +38,11 @@ class ScoreReport:
     Attributes:
         captions: captions with text, each of which now has one row in the scores table; those of
             images that were withdrawn during the run are left out.
-        made: rows requested from the judge in this run, answered or not.
-        recovered: rows made from replies that an earlier run had paid for but not stored.
-        current: rows that already existed (cache hits).
-        reused: rows copied from another partition with the same request.
-        removed: deleted rows, whose caption or judge is no longer wanted.
+        calls: rows asked of the judge in this run, answered or not.
+        recovered: rows made of replies that an earlier run had paid for and not stored.
+        current: rows that were there already.
+        reused: rows copied from another partition that asked the same.
+        removed: rows deleted, whose caption or judge is no longer wanted.
         failed_in_passing: rows of the partition that the next run asks for again.
         reasons: rows of this run without a score, by reason.
         prompt_tokens: tokens read by this run's calls.
@@ -52,7 +52,7 @@ class ScoreReport:
     """
 
     captions: int
-    made: int
+    calls: int
     recovered: int
     current: int
     reused: int
@@ -129,7 +129,7 @@ async def write_scores(
     removed = store.prune("scores", partition, wanted)
     return ScoreReport(
         captions=len(questions) - run.withdrawn,
-        made=run.calls,
+        calls=run.calls,
         recovered=run.recovered,
         current=plan.present,
         reused=plan.reuse.num_rows,

@@ -15,13 +15,14 @@ from rolesynth_assets.benchmarks.seed_intervals import (
     summarise,
 )
 from rolesynth_assets.clip.recipe import Recipe
-from rolesynth_assets.pictures.charts import ScoreBar
+from rolesynth_assets.pictures.charts import ScoreBar, retrieval_bars
 from rolesynth_assets.pictures.markdown import (
     Markdown,
     bold,
     code,
     emphasis,
     heading,
+    image,
     quote,
     table,
     text,
@@ -175,6 +176,19 @@ def score_bars(scores: pl.DataFrame) -> list[ScoreBar]:
         pl.col("value", "low", "high").mean(), pl.col("chance").first()
     )
     return [ScoreBar(**row) for row in means.iter_rows(named=True)]
+
+
+def ablation_pictures(scores: pl.DataFrame) -> dict[str, Markdown]:
+    """Return a picture of all recipes' scores for each benchmark, by its name.
+
+    Args:
+        scores: rows of `benchmark_scores`.
+    """
+    by_benchmark = scores.sort("benchmark").group_by("benchmark", maintain_order=True)
+    return {
+        str(name): image(retrieval_bars(score_bars(rows), title=str(name)), f"scores on {name}")
+        for (name,), rows in by_benchmark
+    }
 
 
 def write_ablation_report(

@@ -119,7 +119,7 @@ def write_r1_report(path: Path, scores: pl.DataFrame, recipes: Mapping[str, R1Re
     return page
 
 
-def rollouts_markdown(rollouts: Sequence[Rollout]) -> str:
+def rollouts_markdown(rollouts: Sequence[Rollout]) -> Markdown:
     """Return a Markdown table of sample replies before and after the training."""
     rows = [
         [

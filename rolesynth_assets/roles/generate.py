@@ -23,11 +23,13 @@ is ignored, and so are records beyond the requested number. Each request's seed 
 
 import json
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
 from rolesynth_assets.mllm.engine import ChatEngine, ChatReply, ChatRequest, Sampling, Turn
+from rolesynth_assets.pictures.markdown import Markdown, bold, quote
 from rolesynth_assets.roles.role import Role, RoleRecord
 from rolesynth_assets.roles.role_set import GenerateSpec, RoleSet
 from rolesynth_assets.store.digests import seed_from
@@ -85,6 +87,12 @@ class RoleDialogue:
     def calls(self) -> int:
         """Requests to the model, each of which is two turns."""
         return len(self.turns) // 2
+
+
+def dialogue_markdown(turns: Iterable[Turn]) -> Markdown:
+    """Show who said what."""
+    said = (f"{bold(turn.speaker)}:\n\n{quote(turn.text)}" for turn in turns)
+    return Markdown("\n\n".join(said))
 
 
 class _Dialogue:

@@ -3,7 +3,7 @@ import math
 import polars as pl
 import pytest
 
-from rolesynth_assets.benchmarks.checks import above_chance, not_worse_than_baseline
+from rolesynth_assets.benchmarks.checks import above_chance, compared_with_baseline
 from rolesynth_assets.benchmarks.score import Metric, Score, scores_frame
 
 
@@ -41,7 +41,7 @@ def test_margin_and_choice_of_metrics_are_configuration() -> None:
 
 
 def test_a_loss_beyond_both_intervals_fails() -> None:
-    outcome = not_worse_than_baseline(_scores({R1: 0.5, R5: 0.6}), _scores({R1: 0.6, R5: 0.6}))
+    outcome = compared_with_baseline(_scores({R1: 0.5, R5: 0.6}), _scores({R1: 0.6, R5: 0.6}))
     assert not outcome.passed
     assert outcome.value == pytest.approx(-0.1)
     assert outcome.threshold == pytest.approx(-math.hypot(0.05, 0.05))
@@ -50,25 +50,25 @@ def test_a_loss_beyond_both_intervals_fails() -> None:
 
 
 def test_a_loss_within_the_intervals_passes_and_a_tolerance_widens_them() -> None:
-    assert not_worse_than_baseline(_scores({R1: 0.54}), _scores({R1: 0.6})).passed
-    assert not not_worse_than_baseline(_scores({R1: 0.5}), _scores({R1: 0.6})).passed
-    assert not_worse_than_baseline(_scores({R1: 0.5}), _scores({R1: 0.6}), tolerance=0.05).passed
-    assert not_worse_than_baseline(_scores({R1: 0.9}), _scores({R1: 0.6})).passed
+    assert compared_with_baseline(_scores({R1: 0.54}), _scores({R1: 0.6})).passed
+    assert not compared_with_baseline(_scores({R1: 0.5}), _scores({R1: 0.6})).passed
+    assert compared_with_baseline(_scores({R1: 0.5}), _scores({R1: 0.6}), tolerance=0.05).passed
+    assert compared_with_baseline(_scores({R1: 0.9}), _scores({R1: 0.6})).passed
 
 
 def test_the_sides_of_the_intervals_that_face_each_other_count() -> None:
     ours = _scores({R1: 0.5}).with_columns(low=pl.lit(0.1), high=pl.lit(0.51))
     theirs = _scores({R1: 0.6}).with_columns(low=pl.lit(0.59), high=pl.lit(0.99))
-    assert not not_worse_than_baseline(ours, theirs).passed
+    assert not compared_with_baseline(ours, theirs).passed
     wide = ours.with_columns(high=pl.lit(0.62))
-    assert not_worse_than_baseline(wide, theirs).passed
+    assert compared_with_baseline(wide, theirs).passed
 
 
 def test_the_mean_over_seeds_is_compared() -> None:
     ours = pl.concat(
         [_scores({R1: 0.3}), _scores({R1: 0.9}).with_columns(seed=pl.lit(1, pl.Int64))]
     )
-    outcome = not_worse_than_baseline(ours, _scores({R1: 0.6}, seeds=3))
+    outcome = compared_with_baseline(ours, _scores({R1: 0.6}, seeds=3))
     assert outcome.passed
     assert outcome.value == pytest.approx(0.0)
 
@@ -80,7 +80,7 @@ def test_nothing_to_compare_is_an_error_and_not_a_pass() -> None:
     with pytest.raises(ValueError, match="no score"):
         above_chance(scores, metrics=["top1"])
     with pytest.raises(ValueError, match="different benchmarks or metrics"):
-        not_worse_than_baseline(scores, _scores({R5: 0.5}))
+        compared_with_baseline(scores, _scores({R5: 0.5}))
     for broken in (math.nan, None):
         with pytest.raises(ValueError, match="not a finite number"):
             above_chance(scores.with_columns(low=pl.lit(broken, pl.Float64)))

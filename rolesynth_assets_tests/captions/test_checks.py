@@ -3,11 +3,11 @@ import pytest
 
 from rolesynth_assets.captions.checks import (
     every_request_answered,
-    failures_rare,
+    failures_bounded,
     keys_unique,
     lengths_in_bounds,
-    persona_talk_rare,
-    refusals_rare,
+    persona_talk_bounded,
+    refusals_bounded,
 )
 from rolesynth_assets.captions.lengths import DEFAULT_POLICY
 
@@ -79,28 +79,28 @@ def test_persona_talk_counts_rows_turned_down_and_stored_texts() -> None:
     rows = table(
         ("a", SHORT, None), ("b", SHORT, None), ("c", None, "persona"), ("d", "I see red.", None)
     )
-    outcome = persona_talk_rare(rows, max_share=0.4)
+    outcome = persona_talk_bounded(rows, max_share=0.4)
     assert (outcome.passed, outcome.value, outcome.threshold) == (False, 0.5, 0.4)
     assert outcome.metadata == {"turned_down": ["detail of c"], "stored": ["I see red."]}
-    assert persona_talk_rare(rows, max_share=0.5).passed
-    assert persona_talk_rare(GOOD).passed
+    assert persona_talk_bounded(rows, max_share=0.5).passed
+    assert persona_talk_bounded(GOOD).passed
 
 
 def test_refusals_count_both_ways() -> None:
     rows = table(("a", SHORT, None), ("b", None, "refused"), ("c", "I cannot help.", None))
-    outcome = refusals_rare(rows, max_share=0.5)
+    outcome = refusals_bounded(rows, max_share=0.5)
     assert (outcome.passed, outcome.value) == (False, round(2 / 3, 6))
-    assert refusals_rare(GOOD).passed
+    assert refusals_bounded(GOOD).passed
 
 
 def test_failures_count_whatever_their_reason() -> None:
-    outcome = failures_rare(GOOD, max_share=0.3)
+    outcome = failures_bounded(GOOD, max_share=0.3)
     assert (outcome.passed, outcome.value) == (False, round(1 / 3, 6))
     assert outcome.metadata["reasons"] == {"timeout": 1}
-    assert failures_rare(GOOD, max_share=0.34).passed
+    assert failures_bounded(GOOD, max_share=0.34).passed
 
 
-@pytest.mark.parametrize("check", [persona_talk_rare, refusals_rare, failures_rare])
+@pytest.mark.parametrize("check", [persona_talk_bounded, refusals_bounded, failures_bounded])
 def test_no_rows_at_all_fail(check) -> None:
     outcome = check(table())
     assert (outcome.passed, outcome.value) == (False, 1.0)

@@ -2,16 +2,16 @@ import math
 
 import pytest
 
-from rolesynth_assets.clip.checks import logits_are_reproduced, loss_falls, loss_is_finite
+from rolesynth_assets.clip.checks import loss_falls, loss_finite, reload_reproduces
 
 
 def test_finite_losses_pass_and_any_other_fails():
-    assert loss_is_finite([3.0, 2.0]).passed
-    bad = loss_is_finite([3.0, math.nan, 2.0, math.inf])
+    assert loss_finite([3.0, 2.0]).passed
+    bad = loss_finite([3.0, math.nan, 2.0, math.inf])
     assert not bad.passed
     assert (bad.value, bad.threshold) == (2, 0)
     assert bad.metadata["first_bad_steps"] == [1, 3]
-    assert not loss_is_finite([]).passed
+    assert not loss_finite([]).passed
 
 
 def test_a_falling_loss_passes_and_a_flat_one_fails():
@@ -33,7 +33,7 @@ def test_the_wanted_fall_is_a_threshold():
 
 
 def test_reproduced_logits_pass_and_others_fail():
-    assert logits_are_reproduced(1e-6).passed
-    assert not logits_are_reproduced(0.5).passed
-    assert not logits_are_reproduced(math.nan).passed
-    assert logits_are_reproduced(0.5, tolerance=1.0).passed
+    assert reload_reproduces(1e-6).passed
+    assert not reload_reproduces(0.5).passed
+    assert not reload_reproduces(math.nan).passed
+    assert reload_reproduces(0.5, tolerance=1.0).passed

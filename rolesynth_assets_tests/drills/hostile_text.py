@@ -11,10 +11,9 @@ from rolesynth_assets.cads.report.counts import MemberReport, RoundReport
 from rolesynth_assets.cads.report.metadata import contexts_markdown
 from rolesynth_assets.cads.report.page import round_markdown
 from rolesynth_assets.cli.trace_page import trace_page
-from rolesynth_assets.defs.roles import dialogue_markdown
 from rolesynth_assets.defs.wiring.metadata import markdown_table, picture
 from rolesynth_assets.lineage.trace.graph import Kind, Node, NodeId, Trace
-from rolesynth_assets.mllm.engine import ModelIdentity
+from rolesynth_assets.mllm.engine import ModelIdentity, Turn
 from rolesynth_assets.r1.training.checkpoint import Rollout
 from rolesynth_assets.reports.ablation import ablation_markdown
 from rolesynth_assets.reports.dataset_card import (
@@ -25,6 +24,7 @@ from rolesynth_assets.reports.dataset_card import (
     dataset_card_markdown,
 )
 from rolesynth_assets.reports.r1 import rollouts_markdown
+from rolesynth_assets.roles.generate import dialogue_markdown
 from rolesynth_assets_tests.drills.outcome import Outcome, Size
 from rolesynth_assets_tests.hostile import hostile_texts
 from rolesynth_assets_tests.pictures.rendered import markup, pictures
@@ -65,7 +65,7 @@ def markdown_pages(said: str) -> dict[str, str]:
     return {
         "rejects": markdown_table(frame).md_str or "",
         "picture": picture(PNG, said).md_str or "",
-        "dialogue": dialogue_markdown([(said, said)]),
+        "dialogue": dialogue_markdown([Turn("user", said)]),
         "round": round_markdown(_report(said)),
         "contexts": contexts_markdown(
             pl.DataFrame({"seed_id": [said], "hard": [1], "before": [said], "text": [said + "x"]})

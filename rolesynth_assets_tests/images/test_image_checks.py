@@ -2,26 +2,26 @@ from __future__ import annotations
 
 from rolesynth_assets.images.checks import (
     no_benchmark_image,
-    rejects_within_bound,
-    shard_is_not_empty,
+    rejects_bounded,
+    shard_not_empty,
 )
 
 
 def test_empty_shard():
-    assert shard_is_not_empty("s", 1).passed
-    outcome = shard_is_not_empty("s", 0)
+    assert shard_not_empty("s", 1).passed
+    outcome = shard_not_empty("s", 0)
     assert (outcome.passed, outcome.value, outcome.threshold) == (False, 0, 1)
 
 
 def test_reject_share_is_held_against_its_bound():
-    at_bound = rejects_within_bound("s", 8, {"corrupt": 1, "empty": 1}, max_share=0.2)
+    at_bound = rejects_bounded("s", 8, {"corrupt": 1, "empty": 1}, max_share=0.2)
     assert (at_bound.passed, at_bound.value, at_bound.threshold) == (True, 0.2, 0.2)
-    over = rejects_within_bound("s", 7, {"corrupt": 2, "empty": 1}, max_share=0.2)
+    over = rejects_bounded("s", 7, {"corrupt": 2, "empty": 1}, max_share=0.2)
     assert (over.passed, over.value) == (False, 0.3)
     assert "corrupt 2, empty 1" in over.description
     assert over.metadata["rejects_by_reason"] == {"corrupt": 2, "empty": 1}
-    assert rejects_within_bound("s", 0, {"empty": 3}).value == 1.0
-    assert rejects_within_bound("s", 0, {}).value == 0.0  # the other check fails
+    assert rejects_bounded("s", 0, {"empty": 3}).value == 1.0
+    assert rejects_bounded("s", 0, {}).value == 0.0  # the other check fails
 
 
 def test_benchmark_images_are_found_by_id():

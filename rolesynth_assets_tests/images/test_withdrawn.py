@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rolesynth_assets.images import ingest
-from rolesynth_assets.images.checks import no_withdrawn_image, rejects_within_bound
+from rolesynth_assets.images.checks import no_withdrawn_image, rejects_bounded
 from rolesynth_assets.images.shards.registry import register_path
 from rolesynth_assets.images.sync import sync_shard
 from rolesynth_assets.store.digests import image_id
@@ -72,10 +72,10 @@ def test_a_lifted_tombstone_lets_the_image_back_in(folder: Path) -> None:
 
 
 def test_withdrawn_images_are_no_fault_of_a_shard() -> None:
-    assert rejects_within_bound("s", 1, {"withdrawn": 9}, max_share=0.2).passed
-    outcome = rejects_within_bound("s", 8, {"withdrawn": 9, "corrupt": 2}, max_share=0.2)
+    assert rejects_bounded("s", 1, {"withdrawn": 9}, max_share=0.2).passed
+    outcome = rejects_bounded("s", 8, {"withdrawn": 9, "corrupt": 2}, max_share=0.2)
     assert outcome.passed and outcome.value == pytest.approx(0.2)
-    assert not rejects_within_bound("s", 7, {"withdrawn": 9, "corrupt": 2}, max_share=0.2).passed
+    assert not rejects_bounded("s", 7, {"withdrawn": 9, "corrupt": 2}, max_share=0.2).passed
 
 
 def test_a_training_set_with_a_withdrawn_image_fails() -> None:

@@ -6,8 +6,8 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+from rolesynth_assets.pairs.checks import manifest_matches_tables
 from rolesynth_assets.pairs.pair_manifest import (
-    manifest_matches,
     manifest_rows,
     multiplicity,
     pinned_version,
@@ -71,7 +71,7 @@ def test_the_warehouse_takes_the_rows(store: Store, tmp_path: Path) -> None:
     warehouse.replace("manifests", {"role_set": "r5"}, rows)
     stored = warehouse.read("manifests", {"role_set": "r5"})
     assert stored.sort("shard").equals(rows)
-    assert manifest_matches(stored, manifest_rows(store, "r5")).passed
+    assert manifest_matches_tables(stored, manifest_rows(store, "r5")).passed
 
 
 def test_no_pairs_are_an_error(store: Store) -> None:
@@ -82,10 +82,10 @@ def test_no_pairs_are_an_error(store: Store) -> None:
 def test_only_the_shard_that_changed_differs(store: Store) -> None:
     told = manifest_rows(store, "r5")
     write(store, "s0", FIRST[::-1])  # the same rows in another order, a new version
-    same = manifest_matches(told, manifest_rows(store, "r5"))
+    same = manifest_matches_tables(told, manifest_rows(store, "r5"))
     assert (same.passed, same.value, same.metadata) == (True, 0, {"shards": []})
     write(store, "s1", [SECOND[0], ("d2l", "i4", "A", False)])
-    changed = manifest_matches(told, manifest_rows(store, "r5"))
+    changed = manifest_matches_tables(told, manifest_rows(store, "r5"))
     assert (changed.passed, changed.value, changed.threshold) == (False, 1, 0)
     assert changed.metadata == {"shards": ["s1"]}
 
@@ -94,8 +94,8 @@ def test_a_new_or_lost_shard_differs(store: Store) -> None:
     told = manifest_rows(store, "r5")
     write(store, "s2", [("f1", "i9", "A", True)])
     more = manifest_rows(store, "r5")
-    assert manifest_matches(told, more).metadata == {"shards": ["s2"]}
-    assert manifest_matches(more, told).metadata == {"shards": ["s2"]}
+    assert manifest_matches_tables(told, more).metadata == {"shards": ["s2"]}
+    assert manifest_matches_tables(more, told).metadata == {"shards": ["s2"]}
 
 
 def test_multiplicity_counts_kept_captions_and_their_images() -> None:

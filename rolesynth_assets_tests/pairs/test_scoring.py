@@ -141,7 +141,7 @@ def test_scores_every_caption_with_text_and_joins_replies_by_key(store: Store) -
     }
     assert len(rows) == 11
     assert {row["rationale"] for row in rows} == {"Because."}
-    assert (report.captions, report.made, report.current, report.reused) == (11, 11, 0, 0)
+    assert (report.captions, report.calls, report.current, report.reused) == (11, 11, 0, 0)
     assert (report.prompt_tokens, report.completion_tokens) == (77, 22)
     assert seen == [(done, 11) for done in range(12)]
 
@@ -161,7 +161,7 @@ def test_a_second_run_asks_nothing_and_changes_nothing(store: Store) -> None:
     again = text_judge("99")
     report = run(store, again)
     assert again.asked == []
-    assert (report.made, report.current, report.removed) == (0, 11, 0)
+    assert (report.calls, report.current, report.removed) == (0, 11, 0)
     assert store.digest("scores", HERE) == before
 
 
@@ -174,7 +174,7 @@ def test_only_what_changed_is_judged_again(store: Store) -> None:
     judge = text_judge("60")
     report = run(store, judge)
     assert ["A blue dog." in request.prompt for request in judge.asked] == [True]
-    assert (report.made, report.removed, report.current) == (1, 2, 9)
+    assert (report.calls, report.removed, report.current) == (1, 2, 9)
     scores = store.read("scores", HERE).to_pylist()
     assert {row["caption_id"]: row["score"] for row in scores}["i2-Art-long"] == 60
     assert "i1-Art-long" not in {row["caption_id"] for row in scores}
@@ -184,7 +184,7 @@ def test_another_judge_scores_everything_and_replaces_the_old_scores(store: Stor
     run(store, text_judge("50"))
     report = run(store, FakeJudge(lambda r: answered(r, "70"), model="other"))
     rows = store.read("scores", HERE).to_pylist()
-    assert (report.made, report.removed) == (11, 11)
+    assert (report.calls, report.removed) == (11, 11)
     assert {(row["judge"], row["score"]) for row in rows} == {("other", 70)}
 
 
@@ -201,7 +201,7 @@ def test_failures_are_rows_with_a_reason_and_transient_ones_are_asked_again(stor
     assert {row["detail"] for row in rows} == {"87.5", "120 s"}
     mended = text_judge("50")
     report = run(store, mended)
-    assert report.made == len(mended.asked) == 6
+    assert report.calls == len(mended.asked) == 6
     assert all("Zeal" in request.prompt for request in mended.asked)
     assert len(store.read("scores", HERE)) == 11
 
@@ -227,7 +227,7 @@ def test_the_same_caption_in_another_role_set_reuses_its_score(store: Store) -> 
     judge = text_judge("99")
     report = run(store, judge, role_set="copy")
     assert judge.asked == []
-    assert (report.made, report.reused) == (0, 11)
+    assert (report.calls, report.reused) == (0, 11)
     copied = store.read("scores", {"shard": SHARD, "role_set": "copy"}).to_pylist()
     assert {(row["role_set"], row["score"]) for row in copied} == {("copy", 50)}
 

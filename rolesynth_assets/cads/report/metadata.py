@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.cads.report.counts import RoundReport
-from rolesynth_assets.cads.report.sheets import PROBLEMS
+from rolesynth_assets.cads.report.page import round_markdown
+from rolesynth_assets.cads.report.sheets import PROBLEMS, galleries, round_charts
 from rolesynth_assets.cads.values import Decision
 from rolesynth_assets.pictures import markdown
 from rolesynth_assets.store.digests import digest
@@ -14,6 +15,7 @@ from rolesynth_assets.store.digests import digest
 if TYPE_CHECKING:
     import polars as pl
 
+    from rolesynth_assets.mllm.engine import ModelIdentity
     from rolesynth_assets.store.lance.reader import StoreReader
 
 MOST_CONTEXTS = 3
@@ -53,6 +55,45 @@ def round_numbers(report: RoundReport) -> dict[str, int | float]:
         numbers[f"solve_rate_{member.name}"] = member.solve_rate
         numbers[f"keep_rate_{member.name}"] = member.keep_rate
     return {name: number for name, number in numbers.items() if number is not None}
+
+
+def round_metadata(report: RoundReport, contexts: pl.DataFrame) -> dict[str, object]:
+    """Return the numbers of a round, its page, and some contexts before and after it.
+
+    Args:
+        report: of the round.
+        contexts: its rows of the table ``contexts``.
+    """
+    return {
+        **round_numbers(report),
+        "report": markdown.Markdown(round_markdown(report)),
+        "contexts": markdown.Markdown(contexts_markdown(contexts)),
+    }
+
+
+def round_pictures(
+    store: StoreReader,
+    partition: Mapping[str, str],
+    report: RoundReport,
+    rows: Mapping[str, pl.DataFrame],
+    members: Iterable[ModelIdentity],
+    title: str,
+) -> dict[str, bytes]:
+    """Draw a round's galleries and charts; return PNGs by name.
+
+    Args:
+        store: holds the images of the candidates.
+        partition: domain and round.
+        report: of the round.
+        rows: of the round, by table.
+        members: the models that made it; a stand-in is named below the galleries.
+        title: of the pictures.
+    """
+    stand_ins = any(model.stand_in for model in members)
+    note = "the members are embedded stand-ins" if stand_ins else ""
+    shown = shown_candidates(store, partition, rows["candidates"])
+    drawn = galleries(shown, rows["verdicts"], title=title, note=note)
+    return drawn | round_charts(report, title=title)
 
 
 def contexts_markdown(contexts: pl.DataFrame) -> str:

@@ -13,6 +13,8 @@ from rolesynth_assets.cads.records import RoundOutcome
 from rolesynth_assets.store.digests import digest
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from rolesynth_assets.cads.collective.collective import Collective
     from rolesynth_assets.cads.extra_checks.near_duplicates import ProblemPrint
     from rolesynth_assets.cads.values import Seed
@@ -105,6 +107,24 @@ def _write(
             store.replace(table, partition, rows[table], allow_empty=empty)
         if known == set(withdrawn):
             return outcome
+
+
+def read_round(store: StoreReader, partition: Mapping[str, str]) -> dict[str, pl.DataFrame]:
+    """Return the rows of a round by table, the candidates without their images.
+
+    Args:
+        store: holds the three tables.
+        partition: domain and round.
+    """
+    import polars as pl
+
+    from rolesynth_assets.store.lance.schemas import CANDIDATES
+
+    plain = [name for name in CANDIDATES.schema.names if name != "image"]
+    columns = {"candidates": plain}
+    return {
+        table: pl.DataFrame(store.read(table, partition, columns.get(table))) for table in TABLES
+    }
 
 
 def round_digest(store: StoreReader, partition: Mapping[str, str]) -> str:

@@ -25,12 +25,8 @@ def seeds_found(seeds: int) -> CheckOutcome:
     )
 
 
-def seed_rejects_bounded(
-    seeds: int, rejects: Mapping[str, int], *, max_share: float
-) -> CheckOutcome:
-    """Pass when few rows of the seed files are unusable.
-
-    Rows that were rejected as withdrawn or as benchmark items do not count.
+def rejects_bounded(seeds: int, rejects: Mapping[str, int], *, max_share: float) -> CheckOutcome:
+    """Few rows of the seed files are unusable; withdrawn and benchmark items are no fault of them.
 
     Args:
         seeds: number of accepted seeds.

@@ -1,11 +1,12 @@
 """Turning domain values into Dagster's metadata: schemas, lineage, pictures, check results."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import dagster as dg
 
 from rolesynth_assets.check_outcome import CheckOutcome
+from rolesynth_assets.lineage.staleness.check_sentence import SENTENCE
 from rolesynth_assets.mllm.engine import ModelIdentity
 from rolesynth_assets.mllm.prices import Prices
 from rolesynth_assets.mllm.spent import Spent
@@ -14,27 +15,35 @@ from rolesynth_assets.pictures import markdown
 if TYPE_CHECKING:
     import polars as pl
 
-OWNERS = ["team:rolesynth"]
 DIGITS = 6
 """Significant digits of the numbers of a check."""
 
 
-def check_spec(
-    asset: str,
-    name: str,
-    description: str,
-    partitions_def: dg.PartitionsDefinition | None,
-    *,
-    blocking: bool = False,
-) -> dg.AssetCheckSpec:
-    """Declare a check that the asset's own step evaluates, for each partition apart."""
-    return dg.AssetCheckSpec(
-        name, asset=asset, description=description, blocking=blocking, partitions_def=partitions_def
-    )
+class Asked(Protocol):
+    """What a model was asked: the part that the reports of all stages with a model share."""
+
+    @property
+    def calls(self) -> int:
+        """Requests sent."""
+        ...
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Tokens read."""
+        ...
+
+    @property
+    def completion_tokens(self) -> int:
+        """Tokens written."""
+        ...
 
 
 def check_result(name: str, outcome: CheckOutcome, *, warn: bool = False) -> dg.AssetCheckResult:
-    """Report a check with the measured value beside its threshold, numbers as people read them."""
+    """Report a check with the measured value beside its threshold, numbers as people read them.
+
+    The UI renders the description as Markdown, so it is escaped; the metadata has the sentence as
+    it is, for commands.
+    """
     measured: dict[str, object] = {"value": outcome.value}
     if outcome.threshold is not None:
         measured["threshold"] = outcome.threshold
@@ -43,9 +52,9 @@ def check_result(name: str, outcome: CheckOutcome, *, warn: bool = False) -> dg.
     return dg.AssetCheckResult(
         passed=bool(outcome.passed),
         check_name=name,
-        description=markdown.text(outcome.description),  # the UI renders it as Markdown
+        description=markdown.text(outcome.description),
         severity=severity,
-        metadata=metadata,
+        metadata={**metadata, SENTENCE: outcome.description},
     )
 
 
@@ -64,6 +73,17 @@ def _plain(value: object) -> Any:
     return value if isinstance(value, str | int | float | bool) else dg.MetadataValue.json(value)  # type: ignore[arg-type]
 
 
+def shown(value: object) -> Any:
+    """Return a value as a page shows it: Markdown rendered, data frames as tables, JSON."""
+    import polars as pl
+
+    if isinstance(value, markdown.Markdown):
+        return dg.MetadataValue.md(value)
+    if isinstance(value, pl.DataFrame):
+        return markdown_table(value)
+    return dg.MetadataValue.json(dict(value)) if isinstance(value, Mapping) else value
+
+
 def picture(png: bytes, alt: str) -> dg.MarkdownMetadataValue:
     """Show a PNG in the asset's metadata."""
     return dg.MetadataValue.md(markdown.image(png, alt))
@@ -75,12 +95,18 @@ def model_metadata(kind: str, identity: ModelIdentity) -> dict[str, Any]:
     return {f"rolesynth/{kind}": name + (" - embedded stand-in" if identity.stand_in else "")}
 
 
-def spent_metadata(
-    prices: Prices, calls: int, prompt_tokens: int, completion_tokens: int
-) -> dict[str, Any]:
-    """Tell what a model was asked and what that cost; a refresh's caps add these up."""
-    cost = prices.cost(calls, prompt_tokens, completion_tokens)
-    return {**Spent(calls, prompt_tokens, completion_tokens, cost).metadata}
+def members_metadata(members: Mapping[str, ModelIdentity]) -> dict[str, Any]:
+    """Name the model behind each member of a collective."""
+    named: dict[str, Any] = {}
+    for name, identity in members.items():
+        named |= model_metadata(f"member_{name}", identity)
+    return named
+
+
+def spent_metadata(prices: Prices, asked: Asked) -> dict[str, Any]:
+    """Report what a model was asked and what that cost; a refresh's caps add these up."""
+    tokens = asked.prompt_tokens, asked.completion_tokens
+    return {**Spent(asked.calls, *tokens, prices.cost(asked.calls, *tokens)).metadata}
 
 
 def lance_metadata(

@@ -14,6 +14,7 @@ from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGra
 
 from rolesynth_assets.disk_trouble import disk_trouble_in, written_places
 from rolesynth_assets.lineage.staleness.causes import Cell
+from rolesynth_assets.lineage.staleness.check_sentence import check_sentence
 from rolesynth_assets.lineage.staleness.staleness import Staleness, examine
 from rolesynth_assets.mllm.spent import Spent
 
@@ -146,7 +147,7 @@ class Refresher:
         for check in failed:
             if check.blocking:
                 raise RefreshError(
-                    f"{cell}: blocking check {check.check_name} failed: {check.description} "
+                    f"{cell}: blocking check {check.check_name} failed: {check_sentence(check)} "
                     f"(run {outcome.run_id}; nothing downstream was started)",
                     _spent(outcome),
                 )
@@ -159,7 +160,7 @@ class Refresher:
             )
         return Made(
             _spent(outcome),
-            tuple(f"{cell}: {check.check_name}: {check.description}" for check in failed),
+            tuple(f"{cell}: {check.check_name}: {check_sentence(check)}" for check in failed),
         )
 
 

@@ -25,7 +25,7 @@ from rolesynth_assets.r1.benchmarks.definition import BenchmarkItem, chance_leve
 from rolesynth_assets.r1.prompt import system_prompt
 from rolesynth_assets.r1.recipe import Rollouts
 from rolesynth_assets.r1.rewards import is_well_formed
-from rolesynth_assets.r1.training.checkpoint import policy_source, read_recipe
+from rolesynth_assets.r1.training.checkpoint import policy_source, read_provenance, read_recipe
 from rolesynth_assets.r1.training.policy import greedy_replies, is_nano, load_policy
 
 if TYPE_CHECKING:
@@ -93,6 +93,34 @@ def evaluate(
     """
     replies = _replies(folder, items, progress or (lambda done, total: None))
     return graded(items, replies)
+
+
+def evaluate_seed(
+    folder: Path,
+    items: Sequence[BenchmarkItem],
+    benchmark: str,
+    *,
+    run_id: str = "",
+    progress: Progress | None = None,
+) -> pl.DataFrame:
+    """Measure a finished checkpoint; return rows of the warehouse's `r1_scores` table.
+
+    Args:
+        folder: the checkpoint, which names its recipe and seed.
+        items: of the benchmark, at least one.
+        benchmark: its name.
+        run_id: the run that measures.
+        progress: called now and then.
+    """
+    made = read_provenance(folder)
+    return scores_frame(
+        evaluate(folder, items, progress=progress),
+        recipe=made.recipe,
+        seed=made.seed,
+        benchmark=benchmark,
+        checkpoint_digest=made.weights_digest,
+        run_id=run_id,
+    )
 
 
 def graded(items: Sequence[BenchmarkItem], replies: Sequence[str]) -> Evaluation:

@@ -65,7 +65,26 @@ def available(benchmark: R1Benchmark, data_root: Path) -> bool:
     return not benchmark.layout.has_files or benchmark.folder(data_root).is_dir()
 
 
-@lru_cache(maxsize=8)  # used for the seeds of every domain, and for every training and score
+def items_at_hand(
+    benchmarks: Mapping[str, R1Benchmark], data_root: Path
+) -> dict[str, list[BenchmarkItem]]:
+    """Read all benchmarks whose files are there, by name.
+
+    Args:
+        benchmarks: by name.
+        data_root: what ``{data}`` in their paths stands for.
+
+    Raises:
+        R1BenchmarkError: a benchmark's files are not as its publisher lays them out.
+    """
+    return {
+        name: benchmark_items(benchmark, data_root)
+        for name, benchmark in benchmarks.items()
+        if available(benchmark, data_root)
+    }
+
+
+@lru_cache(maxsize=8)  # drawn for the seeds of every domain, and for every training and score
 def _embedded(domain: str, count: int, seed: int) -> tuple[BenchmarkItem, ...]:
     from rolesynth_assets.embedded.problems.pose import held_out
 

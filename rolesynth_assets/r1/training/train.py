@@ -97,9 +97,12 @@ def train(
         ValueError: there is nothing to train on.
     """
     if recipe.training is not Training.NONE and not data.items:
+        seeds_only = recipe.training is Training.SEEDS_ONLY
+        source = "cads_seeds" if seeds_only else "synthetic_problems"
         raise ValueError(
-            f"R1 recipe {recipe.name!r} has no question to train on (dropped: "
-            f"{dict(data.dropped)}): materialize synthetic_problems or cads_seeds first."
+            f"R1 recipe {recipe.name!r} (training: {recipe.training}) has no question to train on; "
+            f"dropped, by reason: {dict(data.dropped)}. Materialize {source} for a domain that "
+            "gives some first."
         )
     out_dir.mkdir(parents=True, exist_ok=True)
     (out_dir / PROVENANCE).unlink(missing_ok=True)  # from here on the folder is unfinished

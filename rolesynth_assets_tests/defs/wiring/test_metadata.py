@@ -4,7 +4,7 @@ from rolesynth_assets.defs.wiring.metadata import check_result
 
 def test_numbers_of_a_check_are_rounded_wherever_they_stand() -> None:
     facts = {"share": 0.1 + 0.2, "by_role": {"a": 1 / 3, "b": [2 / 3, 1]}, "n": 3, "name": "x"}
-    result = check_result("c", CheckOutcome(True, 1.1 * 3, 1e-3, "", facts))
+    result = check_result("c", CheckOutcome(True, 1.1 * 3, 1e-3, "3 of *4*", facts))
     told = {name: value.value for name, value in result.metadata.items()}
     assert told == {
         "value": 3.3,
@@ -13,6 +13,7 @@ def test_numbers_of_a_check_are_rounded_wherever_they_stand() -> None:
         "by_role": {"a": 0.333333, "b": [0.666667, 1]},
         "n": 3,
         "name": "x",
+        "rolesynth/sentence": "3 of *4*",
     }
 
 

@@ -250,7 +250,8 @@ def test_drawn_image_takes_its_candidate_and_the_journal_forgets_it(world: Store
 
 
 def test_manifests_are_pinned_anew_where_they_stand(world: StoredWorld) -> None:
-    from rolesynth_assets.pairs.pair_manifest import manifest_matches, manifest_rows
+    from rolesynth_assets.pairs.checks import manifest_matches_tables
+    from rolesynth_assets.pairs.pair_manifest import manifest_rows
 
     where = {"role_set": ROLE_SET}
     world.warehouse.replace("manifests", where, manifest_rows(world.store, ROLE_SET))
@@ -258,7 +259,7 @@ def test_manifests_are_pinned_anew_where_they_stand(world: StoredWorld) -> None:
     needles = image_needles(world.store, [stranger])
     purge(world.store, world.warehouse, world.root, take_out(world, stranger), needles)
     stored = world.warehouse.read("manifests", where)
-    assert manifest_matches(stored, manifest_rows(world.store, ROLE_SET)).passed
+    assert manifest_matches_tables(stored, manifest_rows(world.store, ROLE_SET)).passed
     for version in stored["pairs_version"]:
         world.store.read("pairs", version=version)
 

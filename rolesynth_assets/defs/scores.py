@@ -1,0 +1,76 @@
+"""Stage 4a: a judge's score of every caption."""
+
+import dagster as dg
+
+from rolesynth_assets.defs.wiring import freshness, partitions
+from rolesynth_assets.defs.wiring.metadata import lance_metadata, model_metadata, spent_metadata
+from rolesynth_assets.defs.wiring.resources import Platform
+from rolesynth_assets.defs.wiring.rows_by_model import rows_by_model
+from rolesynth_assets.defs.wiring.stage import Check, Made, stage
+from rolesynth_assets.lineage.staleness.passing_failures import passing_tags
+from rolesynth_assets.pairs import checks
+from rolesynth_assets.pictures.markdown import quote
+
+CAPTION_LINEAGE = {
+    column: [("raw_captions", column)] for column in ("caption_id", "image_id", "role", "length")
+}
+"""Columns of a row about a caption that are the caption's own."""
+_LINEAGE = {**CAPTION_LINEAGE, "score": [("raw_captions", "text"), ("image_shards", "data")]}
+
+
+@stage(
+    "filter",
+    {"lance", "vllm"},
+    partitions.shard_by_role_set,
+    deps={"raw_captions": None, "role_lists": partitions.by_role_set, "judge": None},
+    freshness_policy=freshness.DATA,
+    pool="mllm",
+    checks=[
+        Check(
+            checks.scores_cover_captions,
+            "Every caption with a text has a score or a reason.",
+            blocking=True,
+        ),
+        Check(
+            checks.scores_not_degenerate,
+            "The judge tells captions apart.",
+            blocking=True,
+            bounds={"max_share": "max_one_score_share", "min_std": "min_score_std"},
+        ),
+        Check(
+            checks.parse_failures_bounded,
+            "Few answers of the judge are no score.",
+            bounds={"max_share": "max_score_failure_share"},
+        ),
+    ],
+)
+def caption_scores(context: dg.AssetExecutionContext, platform: Platform) -> Made:
+    """A judge's score of 1-100 for each caption: true to the image and fit for its role.
+
+    In: `captions`, `roles`, `images`, a multimodal judge. Out: Lance table `scores` with the reason
+    behind each score. Stale when: captions, role set, judge or code change, or rows failed for a
+    passing reason.
+    """
+    import polars as pl
+
+    from rolesynth_assets.pairs.judge import judge_prompt
+    from rolesynth_assets.pairs.metadata import scoring_metadata
+    from rolesynth_assets.pairs.scoring import write_scores
+
+    store, where = platform.store, partitions.lance_partition(context)
+    engine = platform.settings.judge
+    report, judge = rows_by_model(context, platform, engine, write_scores, "scores", "judge")
+    scores = pl.DataFrame(store.read("scores", where))
+    captions = pl.DataFrame(store.read("captions", where, ["caption_id", "text"]))
+    return Made(
+        {
+            **scoring_metadata(report, scores),
+            **spent_metadata(platform.settings.prices.judge, report),
+            "judge_prompt": quote(judge_prompt().template),
+            **model_metadata("judge", judge),
+            **lance_metadata("scores", scores.height, store.version("scores"), _LINEAGE),
+        },
+        store.digest("scores", where),
+        facts={"captions": captions, "scores": scores},
+        tags=passing_tags(report.failed_in_passing),
+    )

@@ -1,0 +1,56 @@
+"""Rows of one shard and role set that a model writes: its captions, or a judge's scores."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import dagster as dg
+
+from rolesynth_assets.defs.wiring import partitions
+from rolesynth_assets.defs.wiring.resources import Platform
+from rolesynth_assets.mllm.engine import ModelIdentity
+from rolesynth_assets.mllm.settings import EngineSettings
+from rolesynth_assets.progress import reporting
+
+R = TypeVar("R")
+
+
+def rows_by_model(
+    context: dg.AssetExecutionContext,
+    platform: Platform,
+    engine: EngineSettings,
+    write: Callable[..., Awaitable[R]],
+    table: str,
+    author: str,
+) -> tuple[R, ModelIdentity]:
+    """Bring a run's partition of a table up to date with a model.
+
+    Args:
+        context: of a run over a shard and a role set.
+        platform: where the rows and the roles are.
+        engine: the model.
+        write: `write_captions`, `write_scores`.
+        table: Lance table that it writes.
+        author: the table's column that names the model of a row.
+
+    Returns:
+        The report of `write`, and the model that answered.
+
+    Raises:
+        EngineError: rows are a real model's, and no engine was chosen; see `keep_paid_rows`.
+        ValueError: the role set has no roles.
+    """
+    from rolesynth_assets.mllm.stand_in import keep_paid_rows
+    from rolesynth_assets.roles.rows import roles_from_rows
+
+    store, where = platform.store, partitions.lance_partition(context)
+    shard, role_set = where["shard"], where["role_set"]
+    roles = roles_from_rows(store.read("roles", {"role_set": role_set}))
+    authors = store.read(table, where, [author])[author].to_pylist()
+    keep_paid_rows(authors, engine, f"{table} of {shard}, {role_set}")
+    progress = reporting(f"{table} {shard} {role_set}")
+    return platform.ask(
+        engine,
+        lambda model: write(
+            store, model, shard, role_set, roles, run_id=context.run_id, progress=progress
+        ),
+    )
