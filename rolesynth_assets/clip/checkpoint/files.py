@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+from rolesynth_assets.training_recipes import TrainingRecipe
 
 WEIGHTS = "model.safetensors"
 CONFIG = "open_clip_config.json"
@@ -104,28 +106,30 @@ def read_finished(kind: type[Record], path: Path, asset: str) -> Record:
         raise CheckpointError(f"{path} is damaged: {error}. Train again.") from error
 
 
-def finished_seeds(
-    recipe: str, seeds: Sequence[int], folder: Callable[[str, int], Path], record: str, asset: str
+def trained_seeds(
+    recipe: TrainingRecipe,
+    folder: Callable[[str, int], Path],
+    record: str = MANIFEST,
+    asset: str = "clip_checkpoints",
 ) -> list[int]:
-    """Return the seeds of a recipe whose training has finished.
+    """Return the seeds of a recipe that have a finished checkpoint.
 
     Args:
-        recipe: its name.
-        seeds: those it asks for.
+        recipe: the recipe.
         folder: where the checkpoint of a recipe name and seed lies.
-        record: file that a training writes last.
-        asset: what makes checkpoints, for the message.
+        record: name of the file that a training writes last.
+        asset: what makes the checkpoints, for the message.
 
     Raises:
-        CheckpointError: none has.
+        CheckpointError: there is none.
     """
-    finished = [seed for seed in seeds if (folder(recipe, seed) / record).is_file()]
-    if not finished:
+    seeds = [s for s in recipe.seeds if (folder(recipe.name, s) / record).is_file()]
+    if not seeds:
         raise CheckpointError(
-            f"Recipe {recipe!r} has no finished checkpoint: materialize {asset} for one of its "
-            f"seeds {list(seeds)} first."
+            f"Recipe {recipe.name!r} has no finished checkpoint: materialize {asset} for "
+            f"one of its seeds {list(recipe.seeds)} first."
         )
-    return finished
+    return seeds
 
 
 def read_losses(folder: Path) -> list[LossPoint]:
