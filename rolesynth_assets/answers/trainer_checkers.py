@@ -33,17 +33,11 @@ class Checker(StrEnum):
     """Of TRL's accuracy reward."""
 
 
-def gradable(answer: str, task_type: TaskType, checker: Checker) -> bool:
-    """Say whether `checker` grades the answer equal to itself and different from others.
-
-    Bounded in length only: symbolic algebra can run for ever on a short answer. Use
-    `grading_process.AnswerGrader` on answers that nobody has looked at.
-    """
-    return trainer_gold(answer, task_type, checker) is not None
-
-
 def trainer_gold(answer: str, task_type: TaskType, checker: Checker) -> str | None:
     """Spell an answer so that `checker` accepts it, and accepts nothing that it should not.
+
+    Bounded in length only: symbolic algebra can run for ever on a short answer. Use
+    `checker_process.AnswerGrader` on answers that nobody has looked at.
 
     Args:
         answer: bare, as `gold.gold_answer` returns it.

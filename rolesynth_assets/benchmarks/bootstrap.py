@@ -97,37 +97,6 @@ def bootstrap_mean_per_class(
     return _percentiles(float(value), draws, level)
 
 
-def bootstrap_difference(
-    hits: np.ndarray,
-    baseline_hits: np.ndarray,
-    clusters: np.ndarray | None = None,
-    *,
-    seed: int = 0,
-    resamples: int = RESAMPLES,
-    level: float = LEVEL,
-) -> Interval:
-    """Return the difference of two models' hit rates on the same queries, paired by query.
-
-    Both models see the same drawn images, so what makes an image hard for both cancels out and the
-    interval is tighter than that of two intervals compared.
-
-    Args:
-        hits: (queries,) of one model.
-        baseline_hits: (queries,) of the other, in the same order.
-        clusters: as in `bootstrap_mean`.
-        seed: of the draw.
-        resamples: how many times all images are drawn.
-        level: the share of resamples inside the interval.
-
-    Raises:
-        ValueError: there is no query, or the shapes differ.
-    """
-    if np.shape(hits) != np.shape(baseline_hits):
-        raise ValueError(f"hits have shapes {np.shape(hits)} and {np.shape(baseline_hits)}")
-    difference = np.asarray(hits, dtype=np.float64) - baseline_hits
-    return bootstrap_mean(difference, clusters, seed=seed, resamples=resamples, level=level)
-
-
 def _draw(images: int, resamples: int, seed: int):
     """Yield (slice of resamples, (resamples in it, images) drawn indices), memory bounded."""
     rng = np.random.default_rng(seed)

@@ -63,8 +63,7 @@ def not_worse_than_baseline(
     joins the two intervals as those of independent scores: difference + sqrt(a^2 + b^2), with a
     the upper half width of the recipe and b the lower one of the baseline (Zou and Donner, 2008,
     MOVER). Both recipes are measured on the same images, so the true interval is narrower: the
-    check would rather miss a small loss than warn of none. `bootstrap.bootstrap_difference` is the
-    paired test, from hits.
+    check would rather miss a small loss than warn of none.
 
     Args:
         scores: rows of one recipe on one benchmark.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import os
 from pathlib import Path
@@ -101,19 +100,6 @@ def read_finished(kind: type[Record], path: Path, asset: str) -> Record:
         return kind.model_validate_json(path.read_text(encoding="utf-8"))
     except ValidationError as error:
         raise CheckpointError(f"{path} is damaged: {error}. Train again.") from error
-
-
-def read_losses(folder: Path) -> list[LossPoint]:
-    """Read ``loss.csv``, one point per optimiser step.
-
-    Raises:
-        CheckpointError: the file is missing.
-    """
-    path = folder / LOSSES
-    if not path.is_file():
-        raise CheckpointError(f"{folder} holds no {LOSSES}: no training has finished there.")
-    with path.open(newline="", encoding="utf-8") as file:
-        return [LossPoint.model_validate(row) for row in csv.DictReader(file)]
 
 
 def file_digest(path: Path) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 class LanceFiles:
     """The files of the LanceDB database `<root>/lance`, one folder a table."""
 
-    def __init__(self, root: str, storage_options: Mapping[str, str] | None) -> None:
+    def __init__(self, root: str) -> None:
         self._root = root
-        self._options = dict(storage_options) if storage_options else None
 
     def uri(self, spec: TableSpec) -> str:
         """Where LanceDB keeps a table."""
@@ -31,13 +30,13 @@ class LanceFiles:
         import lance
 
         # no auto clean-up: pinned versions must stay readable
-        lance.write_dataset(rows, self.uri(spec), mode="create", storage_options=self._options)
+        lance.write_dataset(rows, self.uri(spec), mode="create")
 
     def extend(self, dataset: lance.LanceDataset, rows: pa.Table) -> lance.LanceDataset:
         """Add rows whose keys are known to be new."""
         import lance
 
-        return lance.write_dataset(rows, dataset, mode="append", storage_options=self._options)
+        return lance.write_dataset(rows, dataset, mode="append")
 
     def open(self, spec: TableSpec, version: int | None = None) -> lance.LanceDataset | None:
         """Open a table at `version` or at its latest, or None when there was nothing yet.
@@ -62,7 +61,7 @@ class LanceFiles:
         import lance
 
         try:
-            dataset = lance.dataset(self.uri(spec), storage_options=self._options)
+            dataset = lance.dataset(self.uri(spec))
         except ValueError as error:
             # Lance has no error of its own for this; any other trouble must not look like "empty"
             if "_versions" in str(error) and "Not found" in str(error):

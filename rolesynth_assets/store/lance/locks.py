@@ -19,21 +19,16 @@ PATIENCE_S = 600.0  # seconds; compacting a large table is the longest that a wr
 def writer_lock(root: str, table: str, patience_s: float = PATIENCE_S) -> Iterator[None]:
     """Hold the write lock of `table` under `root`.
 
-    The kernel gives the lock back when its process dies, so a killed writer blocks nobody. An
-    object store has no file locks: there the writers of a table must share a Dagster pool of size
-    one.
+    The kernel gives the lock back when its process dies, so a killed writer blocks nobody.
 
     Args:
-        root: Data root, a folder or a URL.
+        root: Data root, a folder.
         table: Table name.
         patience_s: Seconds to wait for another writer.
 
     Raises:
         StoreError: Another writer held the lock for all that time.
     """
-    if "://" in root:
-        yield
-        return
     from filelock import FileLock, Timeout
 
     path = Path(root) / "locks" / f"{table}.lock"
