@@ -40,7 +40,6 @@ class CaptionReport:
         captions: rows with a text, in the whole partition.
         reasons: rows without a text by reason, in the whole partition.
         failed_in_passing: those of them that the next run asks for again.
-        call_reasons: rows without a text by reason, of this run's calls only.
         by_role_and_length: rows, captions and mean words, in the whole partition.
         prompt_tokens: tokens read by this run's calls.
         completion_tokens: tokens written by this run's calls.
@@ -60,7 +59,6 @@ class CaptionReport:
     captions: int
     reasons: dict[str, int]
     failed_in_passing: int
-    call_reasons: dict[str, int]
     by_role_and_length: tuple[RoleLengthCount, ...]
     prompt_tokens: int
     completion_tokens: int

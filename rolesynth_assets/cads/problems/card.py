@@ -37,7 +37,6 @@ class ProblemCard:
 
     Attributes:
         domain: partition.
-        description: what the domain is about.
         kept: problems of the set.
         hard: those with 1 <= C < K.
         rounds: rounds that accepted candidates come from.
@@ -60,7 +59,6 @@ class ProblemCard:
     """
 
     domain: str
-    description: str
     kept: int
     hard: int
     rounds: int
@@ -115,8 +113,7 @@ def _head(card: ProblemCard) -> str:
     ]
     if card.digest:
         facts.append(f"- Content digest: {code(card.digest)}")
-    about = [text(card.description), ""] if card.description.strip() else []
-    return "\n".join([heading(1, f"Dataset card: {card.domain}"), "", *about, *facts])
+    return "\n".join([heading(1, f"Dataset card: {card.domain}"), "", *facts])
 
 
 def _origin(card: ProblemCard) -> str:

@@ -104,7 +104,7 @@ def transcribe_request(image: bytes, member: Member, key: str) -> ChatRequest:
 
 
 def judge_request(
-    question: str, evidence: bytes | str | None, member: Member, key: str, *, attempt: int = 0
+    question: str, evidence: bytes | str | None, member: Member, key: str
 ) -> ChatRequest:
     """Ask a judge to solve a problem from the image and the question alone (CADS, judging).
 
@@ -114,7 +114,6 @@ def judge_request(
             that is shown neither.
         member: who judges.
         key: comes back in the reply.
-        attempt: another number gives another sampling seed, to ask one judge several times.
     """
     if isinstance(evidence, bytes):
         step, images, text = "judge", (evidence,), prompt("judge").render(question=question)
@@ -126,7 +125,7 @@ def judge_request(
     else:
         step, images = "judge_text_only", ()
         text = prompt(step).render(question=question)
-    return _request(step, text, member.judge, key, images, attempt)
+    return _request(step, text, member.judge, key, images, 0)  # 0: as in replies paid for so far
 
 
 def equality_request(
