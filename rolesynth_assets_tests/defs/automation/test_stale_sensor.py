@@ -52,13 +52,13 @@ class Daemon:
             self.world.instance.delete_run(run.run_id)
         worked, self.requested = self.requested, []
         for request in worked:
-            (key,) = request.asset_selection or ()
+            (key,) = list(request.asset_selection or [])
             self.world.make(assets, key.to_user_string(), request.partition_key)
         return list(map(named, worked))
 
 
 def named(request: dg.RunRequest) -> str:
-    (key,) = request.asset_selection or ()
+    (key,) = list(request.asset_selection or [])
     return f"{key.to_user_string()}[{request.partition_key}]"
 
 
