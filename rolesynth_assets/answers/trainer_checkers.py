@@ -34,17 +34,11 @@ class Checker(StrEnum):
     """The checker of TRL's accuracy reward."""
 
 
-def gradable(answer: str, task_type: TaskType, checker: Checker) -> bool:
-    """Return whether `checker` grades the answer equal to itself and different from others.
+def trainer_gold(answer: str, task_type: TaskType, checker: Checker) -> str | None:
+    """Spell an answer so that `checker` accepts it and rejects wrong replies.
 
     Bounded in length only: symbolic algebra can run for ever on a short answer. Use
     `checker_process.AnswerGrader` on answers that nobody has looked at.
-    """
-    return trainer_gold(answer, task_type, checker) is not None
-
-
-def trainer_gold(answer: str, task_type: TaskType, checker: Checker) -> str | None:
-    """Spell an answer so that `checker` accepts it and rejects wrong replies.
 
     Args:
         answer: the bare answer, as `bare_answer.gold_answer` returns it.

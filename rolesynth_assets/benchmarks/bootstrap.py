@@ -97,37 +97,6 @@ def bootstrap_mean_per_class(
     return _percentiles(float(value), draws, level)
 
 
-def bootstrap_difference(
-    hits: np.ndarray,
-    baseline_hits: np.ndarray,
-    clusters: np.ndarray | None = None,
-    *,
-    seed: int = 0,
-    resamples: int = RESAMPLES,
-    level: float = LEVEL,
-) -> Interval:
-    """Return the difference of two models' hit rates on the same queries, paired by query.
-
-    Both models are resampled on the same images, so difficulty that they share cancels out. The
-    interval is therefore tighter than one derived from two separate intervals.
-
-    Args:
-        hits: (queries,) hits of one model.
-        baseline_hits: (queries,) hits of the other model, in the same order.
-        clusters: as in `bootstrap_mean`.
-        seed: seed of the draw.
-        resamples: number of resamples.
-        level: share of resamples inside the interval.
-
-    Raises:
-        ValueError: there is no query, or the shapes differ.
-    """
-    if np.shape(hits) != np.shape(baseline_hits):
-        raise ValueError(f"hits have shapes {np.shape(hits)} and {np.shape(baseline_hits)}")
-    difference = np.asarray(hits, dtype=np.float64) - baseline_hits
-    return bootstrap_mean(difference, clusters, seed=seed, resamples=resamples, level=level)
-
-
 def _draw(images: int, resamples: int, seed: int):
     """Yield slices of the resamples with their drawn indices (resamples, images)."""
     rng = np.random.default_rng(seed)

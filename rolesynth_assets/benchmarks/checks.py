@@ -63,8 +63,7 @@ def compared_with_baseline(
     the two intervals as if the scores were independent: difference + sqrt(a^2 + b^2), where a is
     the upper half width of the recipe and b the lower one of the baseline (Zou and Donner, 2008,
     MOVER). Both recipes are measured on the same images, so the true interval is narrower: the
-    check may miss a small loss, but seldom warns without one. `bootstrap.bootstrap_difference` is
-    the paired test, which needs the hits.
+    check would rather miss a small loss than warn of none.
 
     Args:
         scores: rows of one recipe on one benchmark.

@@ -99,7 +99,6 @@ async def write_captions(
         captions=rows.num_rows - sum(reasons.values()),
         reasons=reasons,
         failed_in_passing=sum(reasons.get(reason, 0) for reason in PASSING),
-        call_reasons=dict(sorted(run.reasons.items())),
         by_role_and_length=count_by_role_and_length(rows),
         prompt_tokens=run.prompt_tokens,
         completion_tokens=run.completion_tokens,

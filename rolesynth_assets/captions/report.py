@@ -42,8 +42,7 @@ class CaptionReport:
         removed: rows deleted because they are no longer wanted.
         captions: rows with a text, in the whole partition.
         reasons: rows without a text by reason, in the whole partition.
-        failed_in_passing: the rows among them that the next run asks for again.
-        call_reasons: rows without a text by reason, from this run's calls only.
+        failed_in_passing: those of them that the next run asks for again.
         by_role_and_length: rows, captions and mean words, in the whole partition.
         prompt_tokens: tokens read by this run's calls.
         completion_tokens: tokens written by this run's calls.
@@ -63,7 +62,6 @@ class CaptionReport:
     captions: int
     reasons: dict[str, int]
     failed_in_passing: int
-    call_reasons: dict[str, int]
     by_role_and_length: tuple[RoleLengthCount, ...]
     prompt_tokens: int
     completion_tokens: int

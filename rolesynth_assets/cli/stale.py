@@ -184,6 +184,7 @@ def _fix(
     from rolesynth_assets.cli.progress_bars import bars
     from rolesynth_assets.lineage.refresh.one_at_a_time import BusyError, alone
     from rolesynth_assets.lineage.refresh.rematerialize import Limits, fix, planned
+    from rolesynth_assets.lineage.refresh.tagged_runs import common_tag
 
     wanted = _wanted(assets, missing)
     plan = planned(staleness, wanted, limit)
@@ -196,14 +197,19 @@ def _fix(
             typer.echo(f"{name}: {len(partitions)}" + (f": {keys}" if keys else ""))
         typer.echo(f"{sum(map(len, plan.values()))} partitions at most; nothing was started")
         return
+    tags = common_tag("fix")
     try:
-        with alone(refresher.instance), bars() as reporting:
-            done = fix(
-                refresher,
-                wanted,
-                Limits(partitions=limit),
-                lambda cell, place, total: reporting(cell.asset)(place, total),
-            )
+        with alone(refresher.instance):
+            for name, value in tags.items():
+                typer.echo(f"The runs have the tag {name}={value} in `rolesynth ui`.")
+            with bars() as reporting:
+                done = fix(
+                    refresher,
+                    wanted,
+                    Limits(partitions=limit),
+                    lambda cell, place, total: reporting(cell.asset)(place, total),
+                    tags,
+                )
     except BusyError as error:
         typer.secho(str(error), fg="red", err=True)
         raise typer.Exit(1) from error

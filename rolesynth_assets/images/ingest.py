@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import pairwise
-
-import pyarrow as pa
 
 from rolesynth_assets.images.decoding.decode import NormalisedImage, normalise
 from rolesynth_assets.images.decoding.rejects import Reject, RejectReason
@@ -20,15 +16,8 @@ from rolesynth_assets.images.readers.member import Member
 from rolesynth_assets.images.readers.members import iter_members
 from rolesynth_assets.progress import Progress
 from rolesynth_assets.store.digests import image_id
-from rolesynth_assets.store.lance.schemas import IMAGE_REJECTS, IMAGES
 
-THREADS = 2  # decoders release the interpreter lock, so two threads use two cores
-SIDE_EDGES = (64, 128, 224, 336, 512, 768, 1024, 2048, 4096)  # pixels of the longer side
-_SIDE_LABELS = (
-    f"<={SIDE_EDGES[0]}",
-    *(f"{low + 1}-{high}" for low, high in pairwise(SIDE_EDGES)),
-    f">{SIDE_EDGES[-1]}",
-)
+THREADS = 2  # decoders leave the interpreter lock alone, so two threads use two cores
 
 
 @dataclass
@@ -36,21 +25,16 @@ class IngestReport:
     """Counts of a shard's accepted and rejected members; `add` counts a batch.
 
     Attributes:
-        shard: key of the shard.
-        images: number of accepted images.
-        bytes: size of the accepted images as stored.
-        rejects: number of rejected members by reason.
-        sides: number of accepted images by their longer side in pixels; keys like "129-224", in
-            order.
-        examples: up to three sources with detail for each reason.
+        shard: Its key.
+        images: Accepted images.
+        bytes: Of the accepted images as stored.
+        rejects: Rejected members by reason.
     """
 
     shard: str
     images: int = 0
     bytes: int = 0
     rejects: Counter[str] = field(default_factory=Counter)
-    sides: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_SIDE_LABELS, 0))
-    examples: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def members(self) -> int:
@@ -61,54 +45,7 @@ class IngestReport:
         """Add a batch to the counts."""
         self.images += batch.images.num_rows
         self.bytes += sum(batch.images["bytes"].to_pylist())
-        widths, heights = batch.images["width"].to_pylist(), batch.images["height"].to_pylist()
-        for width, height in zip(widths, heights, strict=True):
-            self.sides[_side_label(max(width, height))] += 1
-        for row in batch.rejects.to_pylist():
-            self.rejects[row["reason"]] += 1
-            examples = self.examples.setdefault(row["reason"], [])
-            if len(examples) < 3:
-                examples.append(f"{row['source']}: {row['detail']}")
-
-
-@dataclass(frozen=True)
-class IngestedShard:
-    """A whole shard in memory: its rows and its report."""
-
-    images: pa.Table
-    rejects: pa.Table
-    report: IngestReport
-
-
-def ingest_shard(
-    descriptor: ShardDescriptor,
-    limits: DecodeLimits | None = None,
-    ordinal_start: int = 0,
-    progress: Progress | None = None,
-) -> IngestedShard:
-    """Ingest a shard that fits in memory; see `ingest_batches` for one that may not.
-
-    Args:
-        descriptor: the shard.
-        limits: bounds on one image.
-        ordinal_start: ordinal of the first accepted image.
-        progress: see `ingest_batches`.
-
-    Returns:
-        All rows, in member order, and the report.
-    """
-    report = IngestReport(descriptor.key)
-    batches = []
-    for batch in ingest_batches(descriptor, limits, ordinal_start, progress):
-        report.add(batch)
-        batches.append(batch)
-    return IngestedShard(
-        images=pa.concat_tables([IMAGES.schema.empty_table(), *(b.images for b in batches)]),
-        rejects=pa.concat_tables(
-            [IMAGE_REJECTS.schema.empty_table(), *(b.rejects for b in batches)]
-        ),
-        report=report,
-    )
+        self.rejects.update(batch.rejects["reason"].to_pylist())
 
 
 def ingest_batches(
@@ -194,7 +131,3 @@ def _finished(
 
 def _size(member: Member) -> int:
     return 0 if isinstance(member.data, Reject) else len(member.data)
-
-
-def _side_label(side: int) -> str:
-    return _SIDE_LABELS[bisect_left(SIDE_EDGES, side)]

@@ -29,14 +29,11 @@ class ScoreBar:
     chance: float
 
 
-def score_histogram(
-    scores: Mapping[str, Sequence[int]], *, cutoffs: Mapping[str, int] | None = None
-) -> bytes:
-    """Draw the distribution of the judge's scores, one panel a role, all with the same scales.
+def score_histogram(scores: Mapping[str, Sequence[int]]) -> bytes:
+    """Draw how the judge's scores are spread, one panel a role on one pair of axes' scales.
 
     Args:
         scores: scores of 1-100 by role name, without nulls.
-        cutoffs: lowest kept score by length kind, drawn as lines; None before the cut.
 
     Raises:
         ValueError: there is no score.
@@ -59,10 +56,7 @@ def score_histogram(
         mean = f", mean {np.mean(values):.0f}" if len(values) else ""
         panel.set_title(f"{_label(role)}\n{_count(len(values))} scores{mean}", **TITLE)
         panel.set_xlim(0, 101)
-        for length, cut in (cutoffs or {}).items():
-            style = "--" if length == "short" else "-"
-            panel.axvline(cut - 0.5, color=INK, linewidth=1.2, linestyle=style)
-    figure.supxlabel(_cut_note(cutoffs), fontsize=11, color=FAINT)
+    figure.supxlabel("score of 1-100", fontsize=11, color=FAINT)
     figure.supylabel("captions", fontsize=11, color=FAINT)
     return figure_png(figure)
 
@@ -254,16 +248,6 @@ def _draw_bars(
         )
     panel.set_yticks(range(len(recipes)), [*map(_label, recipes)], fontsize=10.5, color=INK)
     panel.set_ylim(len(recipes) - 0.4, -0.6)
-
-
-def _cut_note(cutoffs: Mapping[str, int] | None) -> str:
-    if not cutoffs:
-        return "score of 1-100"
-    lines = ", ".join(
-        f"{length} from {cut} ({'dashed' if length == 'short' else 'solid'} line)"
-        for length, cut in cutoffs.items()
-    )
-    return f"score of 1-100; kept: {lines}"
 
 
 def _count(number: int) -> str:

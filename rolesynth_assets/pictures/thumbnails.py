@@ -12,21 +12,18 @@ from rolesynth_assets.pictures.style import FAINT, PAPER, RULE, font
 if TYPE_CHECKING:
     from PIL import Image
 
+COLUMNS, ROWS = 8, 4
+"""Cells across, and down at most."""
 _GAP = 8
 _CAPTION = 26
 
 
-def thumbnail_grid(
-    images: Sequence[bytes], *, total: int | None = None, columns: int = 8, rows: int = 4
-) -> bytes:
-    """Draw a shard's first images as a grid, each scaled to fit its cell.
+def thumbnail_grid(images: Sequence[bytes], *, total: int | None = None) -> bytes:
+    """Draw a shard's first images as a grid, each as a whole inside its cell.
 
     Args:
-        images: encoded images; those beyond columns x rows are not drawn.
-        total: number of images in the shard, for the line below the grid; by default the number of
-            `images`.
-        columns: cells in a row.
-        rows: most rows; rows without an image are not drawn.
+        images: encoded images; those beyond `COLUMNS` x `ROWS` are not drawn.
+        total: images in the shard, for the line below the grid; by default those given.
 
     Returns:
         A PNG of at most `pictures.png.MAX_BYTES`.
@@ -38,14 +35,14 @@ def thumbnail_grid(
 
     if not images:
         raise ValueError("no images for a thumbnail grid: an empty shard has no picture")
-    shown = images[: columns * rows]
-    cell = (WIDTH - _GAP) // columns - _GAP
-    used = -(-len(shown) // columns)
+    shown = images[: COLUMNS * ROWS]
+    cell = (WIDTH - _GAP) // COLUMNS - _GAP
+    used = -(-len(shown) // COLUMNS)
     sheet = Image.new("RGB", (WIDTH, _GAP + used * (cell + _GAP) + _CAPTION), PAPER)
     pen = ImageDraw.Draw(sheet)
     for index, encoded in enumerate(shown):
-        left = _GAP + (index % columns) * (cell + _GAP)
-        top = _GAP + (index // columns) * (cell + _GAP)
+        left = _GAP + (index % COLUMNS) * (cell + _GAP)
+        top = _GAP + (index // COLUMNS) * (cell + _GAP)
         image = fitted(encoded, cell, cell)
         corner = left + (cell - image.width) // 2, top + (cell - image.height) // 2
         sheet.paste(image, corner)

@@ -7,11 +7,8 @@ from collections.abc import Sequence
 
 import dagster as dg
 import uvicorn
-from dagster._core.workspace.context import WorkspaceProcessContext
-from dagster._core.workspace.load_target import WorkspaceFileTarget  # both of dagster 1.13.27
-from dagster_webserver.app import create_app_from_workspace_process_context
-from dagster_webserver.cli import DEFAULT_DB_STATEMENT_TIMEOUT, DEFAULT_POOL_RECYCLE
 
+from rolesynth_assets.lineage.dagster_internals import webserver_app
 from rolesynth_assets.ui.guard import Guard
 
 HOST = "127.0.0.1"
@@ -34,19 +31,18 @@ def serve(port: int, workspace: str, origins: Sequence[str]) -> None:
         workspace: YAML file that names the code server.
         origins: further addresses under which a proxy shows the pages.
     """
-    with dg.DagsterInstance.get() as instance:
-        instance.optimize_for_webserver(DEFAULT_DB_STATEMENT_TIMEOUT, DEFAULT_POOL_RECYCLE, 20)
-        target = WorkspaceFileTarget([workspace])
-        with WorkspaceProcessContext(instance, target, version=dg.__version__) as context:
-            app = create_app_from_workspace_process_context(context, live_data_poll_rate=POLL_MS)
-            guarded = Guard(app, [*local_origins(port), *origins])
-            uvicorn.run(
-                guarded,
-                host=HOST,
-                port=port,
-                log_level="warning",
-                timeout_graceful_shutdown=GRACE_S,
-            )
+    with (
+        dg.DagsterInstance.get() as instance,
+        webserver_app(instance, workspace, POLL_MS) as app,
+    ):
+        guarded = Guard(app, [*local_origins(port), *origins])
+        uvicorn.run(
+            guarded,
+            host=HOST,
+            port=port,
+            log_level="warning",
+            timeout_graceful_shutdown=GRACE_S,
+        )
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ from rolesynth_assets.answers.task_type import TaskType
 from rolesynth_assets.answers.trainer_checkers import (
     MAX_CHARS,
     Checker,
-    gradable,
     is_right,
     trainer_gold,
 )
@@ -25,7 +24,7 @@ BOTH = list(Checker)
     ],
 )
 def test_short_answers_are_gradable(answer: str, checker: Checker) -> None:
-    assert gradable(answer, OPEN, checker)
+    assert trainer_gold(answer, OPEN, checker) is not None
 
 
 @pytest.mark.parametrize("checker", BOTH)
@@ -53,7 +52,7 @@ def test_a_letter_is_gradable_and_no_other_letter_passes_for_it(
     ],
 )
 def test_what_a_checker_cannot_grade_is_refused(answer: str, checker: Checker) -> None:
-    assert not gradable(answer, OPEN, checker)
+    assert trainer_gold(answer, OPEN, checker) is None
 
 
 def test_the_known_traps_of_both_checkers_are_real() -> None:

@@ -1,6 +1,7 @@
 """`rolesynth stale` on a small graph in the place of the platform's."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,7 +55,7 @@ def project(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     home = tmp_path / ".dagster"
     shutil.copytree(made, home)
     monkeypatch.setenv("DAGSTER_HOME", str(home))
-    monkeypatch.chdir(tmp_path)  # the clone's own dagster.yaml differs from this home's
+    monkeypatch.chdir(tmp_path)  # no other dagster.yaml is at hand to be mentioned
     with dg.DagsterInstance.get() as instance:
         project = Project(instance)
         project.world.contents |= {("up", "b"): "1", ("down", "b"): "1"}
@@ -127,6 +128,10 @@ def test_fix_makes_exactly_what_is_stale(project: Project) -> None:
     assert result.exit_code == 0, result.output
     assert [str(cell) for cell in project.world.ran] == ["down[b]", "last"]
     assert "2 partitions made, 0 model calls" in words(result)
+    (tag,) = re.findall(r"rolesynth/rematerialize=(fix-\w+)", result.output)
+    with dg.DagsterInstance.get() as instance:
+        tagged = dg.RunsFilter(tags={"rolesynth/rematerialize": tag})
+        assert len(instance.get_runs(tagged)) == 2
     assert "Nothing is stale." in words(invoke())
     assert words(invoke("--fix")) == "Nothing is stale."
 

@@ -5,8 +5,9 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from rolesynth_assets.clip.data.batches import TrainingSet, in_memory
+from rolesynth_assets.clip.data.batches import TrainingSet
 from rolesynth_assets.clip.recipe import Recipe
+from rolesynth_assets_tests.clip.image_readers import in_memory
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 30), "blue": (40, 40, 230)}
 

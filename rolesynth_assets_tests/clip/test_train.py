@@ -1,3 +1,4 @@
+import csv
 import json
 import os
 import subprocess
@@ -10,10 +11,11 @@ import torch
 from safetensors.torch import load_file
 
 from rolesynth_assets.clip import train as training
-from rolesynth_assets.clip.checkpoint.files import read_losses, read_manifest
-from rolesynth_assets.clip.data.batches import TrainingSet, TrainingSetError, in_memory
+from rolesynth_assets.clip.checkpoint.files import LOSSES, LossPoint, read_manifest
+from rolesynth_assets.clip.data.batches import TrainingSet, TrainingSetError
 from rolesynth_assets.clip.model import ModelError, build_model
 from rolesynth_assets.clip.train import NonFiniteLossError, train
+from rolesynth_assets_tests.clip.image_readers import in_memory
 
 HERE = Path(__file__).parent
 
@@ -61,7 +63,8 @@ def test_a_finished_run_leaves_a_complete_record(uninterrupted, training_set, ma
     assert manifest.recipe_digest == make_recipe().digest
     assert (manifest.seed, manifest.steps, manifest.images) == (3, 6, 24)
     assert manifest.pairs == training_set.pairs
-    losses = read_losses(folder)
+    with (folder / LOSSES).open(newline="", encoding="utf-8") as file:
+        losses = [LossPoint.model_validate(row) for row in csv.DictReader(file)]
     assert losses == list(report.losses)
     assert [p.step for p in losses] == list(range(6))
     assert [p.epoch for p in losses] == [0, 0, 0, 1, 1, 1]
@@ -123,11 +126,12 @@ def test_a_killed_process_ends_with_the_same_bits(
 ):
     script = f"""
 import os, signal, sys
-sys.path.insert(0, {str(HERE)!r})
+sys.path[:0] = [{str(HERE)!r}, {str(HERE.parents[1])!r}]
 import torch
 from conftest import make_world
+from rolesynth_assets_tests.clip.image_readers import in_memory
 from pathlib import Path
-from rolesynth_assets.clip.data.batches import TrainingSet, in_memory
+from rolesynth_assets.clip.data.batches import TrainingSet
 from rolesynth_assets.clip.train import train
 from rolesynth_assets.clip.library import read_recipe
 torch.set_num_threads({torch.get_num_threads()})

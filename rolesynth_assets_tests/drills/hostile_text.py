@@ -72,12 +72,11 @@ def markdown_pages(said: str) -> dict[str, str]:
         ),
         "problems": problem_card_markdown(
             ProblemCard(
-                domain=said, description=said, kept=1, hard=0, rounds=1, seeds=1,
+                domain=said, kept=1, hard=0, rounds=1, seeds=1,
                 decisions={"kept": 1, said: 1}, strategies=[share], kinds=[share], writers=[share],
-                consensus={(1, 3): 1}, dropped={}, refused=[said], kept_unrefused=1,
-                target=1, draw_seed=0, members={said: model},
-                renderers=[said], licence=said, examples=[Example(said, said, said, 1, 3)],
-                digest=said,
+                consensus={(1, 3): 1}, dropped={}, target=1, draw_seed=0, refused=["suspect_label"],
+                kept_unrefused=1, members={said: model}, renderers=[said], licence=said,
+                examples=[Example(said, said, said, 1, 3)], digest=said,
             )
         ),
         "dataset": dataset_card_markdown(

@@ -4,16 +4,16 @@ import hashlib
 import io
 import tarfile
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from rolesynth_assets.images import ingest, ingest_rows
 from rolesynth_assets.images.decoding.decode import DecodeLimits
 from rolesynth_assets.images.decoding.rejects import RejectReason
-from rolesynth_assets.images.ingest import IngestReport, ingest_batches, ingest_shard
+from rolesynth_assets.images.ingest import ingest_batches
 from rolesynth_assets.images.shards.registry import plan_shards
 from rolesynth_assets.store.lance.schemas import IMAGE_REJECTS, IMAGES
+from rolesynth_assets_tests.images.whole_shard import ingest_shard
 
 
 @pytest.fixture
@@ -65,12 +65,11 @@ def test_rows_reasons_and_report(folder):
         "fake.png": "not_an_image",
     }
     assert rejects["2.png"]["detail"].endswith("2-again.jpg")
+    assert rejects["empty.png"]["detail"] == "zero bytes"
     report = done.report
     assert (report.images, report.members) == (6, 10)
     assert report.bytes == sum(row["bytes"] for row in images)
     assert report.rejects == {"duplicate": 1, "truncated": 1, "empty": 1, "not_an_image": 1}
-    assert {label: count for label, count in report.sides.items() if count} == {"<=64": 6}
-    assert report.examples["empty"] == [f"{folder}/empty.png: zero bytes"]
 
 
 def test_the_same_shard_gives_the_same_rows_whatever_the_batches(folder, monkeypatch):
@@ -140,21 +139,3 @@ def test_limits_reach_the_decoder_and_the_reader(folder):
     assert small.rejects[RejectReason.SIDE_TOO_SHORT] == 6 + 1 + 1  # the copy and the cut file too
     tiny = ingest_shard(shard, DecodeLimits(max_bytes=10)).report
     assert tiny.rejects[RejectReason.TOO_MANY_BYTES] == 8
-
-
-def test_size_histogram_covers_every_side(tmp_path, encode):
-    sides = [28, 64, 65, 128, 129, 224, 225, 4096, 4097]
-    for side in sides:
-        image = Image.fromarray(np.zeros((28, side, 3), dtype=np.uint8))
-        (tmp_path / f"{side:05d}.png").write_bytes(encode(image))
-    [shard] = plan_shards(tmp_path, "x", [])
-    report: IngestReport = ingest_shard(shard).report
-    assert {label: count for label, count in report.sides.items() if count} == {
-        "<=64": 2,
-        "65-128": 2,
-        "129-224": 2,
-        "225-336": 1,
-        "2049-4096": 1,
-        ">4096": 1,
-    }
-    assert list(report.sides)[:3] == ["<=64", "65-128", "129-224"]

@@ -17,10 +17,11 @@ import pyarrow as pa
 import torch
 from PIL import Image
 
-from rolesynth_assets.clip.data.batches import TrainingSet, in_memory
+from rolesynth_assets.clip.data.batches import TrainingSet
 from rolesynth_assets.clip.library import load_recipes
 from rolesynth_assets.clip.recipe import Recipe
 from rolesynth_assets.clip.train import BatchMemoryError, train
+from rolesynth_assets_tests.clip.image_readers import in_memory
 
 SIDE = 224
 LONG = "A photograph of a quiet harbour in the evening. " * 12

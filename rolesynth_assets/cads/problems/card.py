@@ -37,11 +37,10 @@ class ProblemCard:
 
     Attributes:
         domain: partition.
-        description: description of the domain.
-        kept: number of problems in the set.
-        hard: number of problems in the set with 1 <= C < K.
-        rounds: number of rounds that accepted candidates come from.
-        seeds: number of seeds that the set's problems come from.
+        kept: problems of the set.
+        hard: those with 1 <= C < K.
+        rounds: rounds that accepted candidates come from.
+        seeds: seeds that the set's problems come from.
         decisions: candidates by decision, accepted ones as ``kept``.
         strategies: one row per strategy.
         kinds: one row per task type.
@@ -60,7 +59,6 @@ class ProblemCard:
     """
 
     domain: str
-    description: str
     kept: int
     hard: int
     rounds: int
@@ -115,8 +113,7 @@ def _head(card: ProblemCard) -> str:
     ]
     if card.digest:
         facts.append(f"- Content digest: {code(card.digest)}")
-    about = [text(card.description), ""] if card.description.strip() else []
-    return "\n".join([heading(1, f"Dataset card: {card.domain}"), "", *about, *facts])
+    return "\n".join([heading(1, f"Dataset card: {card.domain}"), "", *facts])
 
 
 def _origin(card: ProblemCard) -> str:

@@ -25,7 +25,6 @@ def problem_card(
     members: Mapping[str, ModelIdentity],
     renderers: Sequence[str],
     licence: str,
-    description: str = "",
     content_digest: str = "",
 ) -> ProblemCard:
     """Gather the facts of a card from a selection.
@@ -36,7 +35,6 @@ def problem_card(
         members: model of each member.
         renderers: distinct renderers of the images.
         licence: licence text.
-        description: description of the domain.
         content_digest: content digest of the table's partition.
     """
     rows = selection.rows
@@ -45,7 +43,6 @@ def problem_card(
     accepted = {"kept": rows.height} if rows.height else {}
     return ProblemCard(
         domain=domain,
-        description=description,
         kept=kept.height,
         hard=int(kept["hard"].sum()),
         rounds=rows["round"].n_unique(),

@@ -104,7 +104,7 @@ def transcribe_request(image: bytes, member: Member, key: str) -> ChatRequest:
 
 
 def judge_request(
-    question: str, evidence: bytes | str | None, member: Member, key: str, *, attempt: int = 0
+    question: str, evidence: bytes | str | None, member: Member, key: str
 ) -> ChatRequest:
     """Ask a judge to solve a problem from the image and the question alone (CADS, judging).
 
@@ -112,9 +112,8 @@ def judge_request(
         question: question of the candidate, with its options.
         evidence: the encoded image; its transcript, for a judge in caption mode; None for a judge
             that is shown neither.
-        member: the member that judges.
-        key: key of the request and of its reply.
-        attempt: another number gives another sampling seed, to ask one judge several times.
+        member: who judges.
+        key: comes back in the reply.
     """
     if isinstance(evidence, bytes):
         step, images, text = "judge", (evidence,), prompt("judge").render(question=question)
@@ -126,7 +125,7 @@ def judge_request(
     else:
         step, images = "judge_text_only", ()
         text = prompt(step).render(question=question)
-    return _request(step, text, member.judge, key, images, attempt)
+    return _request(step, text, member.judge, key, images, 0)  # 0: as in replies paid for so far
 
 
 def equality_request(

@@ -99,26 +99,25 @@ def no_answer_leaked(candidates: pl.DataFrame, *, max_leaked: int = MAX_LEAKED) 
     )
 
 
-def at_most_ten_rounds(contexts: pl.DataFrame, *, most: int = MOST_ROUNDS) -> CheckOutcome:
-    """Pass when no seed has had more rounds than allowed.
+def at_most_ten_rounds(contexts: pl.DataFrame) -> CheckOutcome:
+    """No seed went through more rounds than allowed.
 
     The check fails if there is no row: every seed has a context row in every round.
 
     Args:
         contexts: ``seed_id``, ``round_number``.
-        most: largest number of rounds of a seed.
     """
     import polars as pl
 
     highest = contexts["round_number"].max()
     highest = highest if isinstance(highest, int) else 0
-    over = contexts.filter(pl.col("round_number") > most)
+    over = contexts.filter(pl.col("round_number") > MOST_ROUNDS)
     return CheckOutcome(
         passed=contexts.height > 0 and over.is_empty(),
         value=highest,
-        threshold=most,
-        description=f"{contexts.height} seeds have had at most {highest} rounds; "
-        f"{over.height} of them more than {most}.",
+        threshold=MOST_ROUNDS,
+        description=f"{contexts.height} seeds have been through {highest} rounds at most; "
+        f"{over.height} through more than {MOST_ROUNDS}.",
         metadata={"examples": over["seed_id"].head(EXAMPLES).to_list()},
     )
 

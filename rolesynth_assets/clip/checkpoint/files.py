@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -130,19 +129,6 @@ def trained_seeds(
             f"one of its seeds {list(recipe.seeds)} first."
         )
     return seeds
-
-
-def read_losses(folder: Path) -> list[LossPoint]:
-    """Read ``loss.csv``, one point per optimiser step.
-
-    Raises:
-        CheckpointError: the file is missing.
-    """
-    path = folder / LOSSES
-    if not path.is_file():
-        raise CheckpointError(f"{folder} holds no {LOSSES}: no training has finished there.")
-    with path.open(newline="", encoding="utf-8") as file:
-        return [LossPoint.model_validate(row) for row in csv.DictReader(file)]
 
 
 def file_digest(path: Path) -> str:

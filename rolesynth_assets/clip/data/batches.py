@@ -21,11 +21,6 @@ class TrainingSetError(ValueError):
     """A training set cannot be trained on."""
 
 
-def in_memory(images: Mapping[str, bytes]) -> ImageReader:
-    """Return a reader of images that are already in memory, keyed by image id."""
-    return lambda ids: {i: images[i] for i in ids if i in images}
-
-
 @dataclass(frozen=True, eq=False)
 class TrainingSet:
     """Flat (image, caption) rows, grouped by image.

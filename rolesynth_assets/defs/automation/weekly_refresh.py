@@ -1,9 +1,8 @@
 """Once a week: new images in, and everything in use brought up to date."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
-from dagster._time import get_current_datetime
 from pydantic import Field
 
 from rolesynth_assets.defs.automation import new_shards
@@ -27,6 +26,11 @@ class RefreshLimits(dg.Config):
     attempts: int = Field(2, description="Runs of a partition that fails.")
 
 
+def now() -> datetime:
+    """Return the present, UTC; tests set it."""
+    return datetime.now(UTC)
+
+
 @dg.op
 def refresh_everything(
     context: dg.OpExecutionContext,
@@ -44,6 +48,7 @@ def refresh_everything(
     from rolesynth_assets.lineage.refresh.one_at_a_time import alone
     from rolesynth_assets.lineage.refresh.rematerialize import Limits, fix
     from rolesynth_assets.lineage.refresh.runner import Refresher
+    from rolesynth_assets.lineage.refresh.tagged_runs import common_tag
     from rolesynth_assets.lineage.refresh.weekly import due_this_week
     from rolesynth_assets.lineage.staleness.causes import Cell
 
@@ -60,9 +65,11 @@ def refresh_everything(
         wanted = due_this_week(refresher.examine(), shards, partitions.RECIPES, tasks)
         cap = platform.settings.max_refresh_cost if config.max_cost is None else config.max_cost
         limits = Limits(config.max_partitions, config.max_model_calls, cap, config.attempts)
-        done = fix(refresher, wanted, limits, lambda cell, *_: context.log.info(f"{cell}"))
+        tags = common_tag("refresh")
+        done = fix(refresher, wanted, limits, lambda cell, *_: context.log.info(f"{cell}"), tags)
         refresher.make(Cell("partition_health"))
     metadata = {
+        **tags,
         "rolesynth/made": len(done.made),
         **done.spent.metadata,
         "rolesynth/failed": dg.MetadataValue.json({str(c): why for c, why in done.failed.items()}),
@@ -95,6 +102,6 @@ def weekly_refresh(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.
     Ticks that were missed are caught up by the latest of them, since each looks at what is stale.
     """
     due = context.scheduled_execution_time
-    if get_current_datetime() - due >= WEEK:
+    if now() - due >= WEEK:
         return dg.SkipReason("It was missed; a later tick does its work.")
     return dg.RunRequest(run_key=f"weekly_refresh/{due:%G-W%V}")

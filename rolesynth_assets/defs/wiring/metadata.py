@@ -175,10 +175,10 @@ def _constraints(nullable: bool) -> dg.TableColumnConstraints:
     return dg.TableColumnConstraints(nullable=nullable)
 
 
-def markdown_table(frame: "pl.DataFrame", digits: int = 3) -> dg.MarkdownMetadataValue:
-    """Show a small data frame as a Markdown table; texts are kept on one line."""
+def markdown_table(frame: "pl.DataFrame") -> dg.MarkdownMetadataValue:
+    """Show a small data frame as a Markdown table: texts on one line, floats with three digits."""
     rows = [
-        [f"{value:.{digits}f}" if isinstance(value, float) else value for value in row]
+        [f"{value:.3f}" if isinstance(value, float) else value for value in row]
         for row in frame.iter_rows()
     ]
     return dg.MetadataValue.md(markdown.table(frame.columns, rows))

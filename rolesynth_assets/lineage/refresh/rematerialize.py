@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from rolesynth_assets.lineage.refresh.backfills import OwnBackfill
 from rolesynth_assets.lineage.refresh.runner import Refresher, RefreshError
 from rolesynth_assets.lineage.staleness.causes import Cell, Status
 from rolesynth_assets.lineage.staleness.partition_groups import Key
@@ -114,8 +113,9 @@ def fix(
     wanted: Wanted = stale_only,
     limits: Limits | None = None,
     started: Callable[[Cell, int, int], None] = lambda cell, done, total: None,
+    tags: Mapping[str, str] | None = None,
 ) -> Fixed:
-    """Make what is wanted and due, one recorded backfill an asset, until nothing is left.
+    """Make what is wanted and due, one run a partition, until nothing is left.
 
     A partition that fails does not hold up others: only what is made from it alone waits, and
     whatever is made from content that did not pass a blocking check.
@@ -125,6 +125,7 @@ def fix(
         wanted: which stale and missing cells to make.
         limits: when to stop.
         started: called before each run with its cell and its place among the asset's partitions.
+        tags: tags of all the runs, by which the UI lists them.
     """
     limits, done = limits or Limits(), Fixed()
     staleness = refresher.examine()
@@ -139,7 +140,7 @@ def fix(
             and _chosen(staleness, Cell(asset, partition), state.status, wanted)
         ]
         if due:
-            _make(refresher, asset, due, limits, done, started)
+            _make(refresher, asset, due, limits, done, started, tags or {})
             staleness = refresher.examine()
     plan = planned(staleness, wanted)
     done.left = [
@@ -158,16 +159,12 @@ def _make(
     limits: Limits,
     done: Fixed,
     started: Callable[[Cell, int, int], None],
+    tags: Mapping[str, str],
 ) -> None:
     room = None if limits.partitions is None else limits.partitions - len(done.made)
     cells = [Cell(asset, partition) for partition in due[:room]]
     if len(cells) < len(due):
         done.ended = f"at most {limits.partitions} partitions were to be made"
-    if not cells:
-        return
-    backfill = OwnBackfill(
-        refresher.graph, refresher.instance, asset, [c.partition for c in cells], "fix"
-    )
     dearest = Spent()
     for place, cell in enumerate(cells):
         if reached := limits.reached(done.spent, dearest):
@@ -175,12 +172,8 @@ def _make(
             break
         started(cell, place, len(cells))
         before = done.spent
-        _attempt(refresher, cell, backfill.tags, limits.attempts, done)
+        _attempt(refresher, cell, tags, limits.attempts, done)
         dearest = dearest.most(done.spent.since(before))
-    backfill.close(
-        [cell.partition for cell in done.made if cell in cells],
-        [cell.partition for cell in done.failed if cell in cells],
-    )
 
 
 def _attempt(

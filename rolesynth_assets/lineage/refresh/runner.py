@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import dagster as dg
-from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 
 from rolesynth_assets.disk_trouble import disk_trouble_in, written_places
+from rolesynth_assets.lineage.dagster_internals import BaseAssetGraph
 from rolesynth_assets.lineage.staleness.causes import Cell
 from rolesynth_assets.lineage.staleness.check_sentence import check_sentence
 from rolesynth_assets.lineage.staleness.staleness import Staleness, examine

@@ -14,24 +14,21 @@ from datetime import UTC, datetime
 
 import dagster as dg
 import sqlalchemy as sql
-from dagster._core.assets import AssetDetails
-from dagster._core.definitions.data_version import (
+
+from rolesynth_assets.lineage.dagster_internals import (
     CODE_VERSION_TAG,
     DATA_VERSION_IS_USER_PROVIDED_TAG,
     DATA_VERSION_TAG,
     INPUT_DATA_VERSION_TAG_PREFIX,
     INPUT_EVENT_POINTER_TAG_PREFIX,
     NULL_EVENT_POINTER,
-)
-from dagster._core.storage.event_log.schema import (
     AssetEventTagsTable,
     AssetKeyTable,
     DynamicPartitionsTable,
+    SqlEventLogStorage,
     SqlEventLogStorageTable,
+    last_wipe,
 )
-from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
-from dagster._serdes import deserialize_value
-
 from rolesynth_assets.lineage.staleness.history import History, Input, Provenance, Version
 from rolesynth_assets.lineage.staleness.passing_failures import to_ask_again
 
@@ -130,7 +127,7 @@ class _Connected:
         table = AssetKeyTable.c
         query = sql.select(table.asset_details).where(table.asset_key == key.to_string())
         for (details,) in self.rows(query):
-            wiped = details and deserialize_value(details, AssetDetails).last_wipe_timestamp
+            wiped = details and last_wipe(details)
             if not wiped:
                 return None
             noted = sql.select(sql.func.max(_EVENTS.id)).where(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 import dagster as dg
-from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 
+from rolesynth_assets.lineage.dagster_internals import BaseAssetGraph
 from rolesynth_assets.lineage.staleness.causes import Cause, Cell, CellState, Reason, Status
 from rolesynth_assets.lineage.staleness.event_log import EventLog
 from rolesynth_assets.lineage.staleness.failed_checks import barred

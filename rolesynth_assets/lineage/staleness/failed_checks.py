@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 
 import dagster as dg
-from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
-from dagster._core.storage.asset_check_execution_record import (
-    AssetCheckExecutionRecordStatus as CheckStatus,
+
+from rolesynth_assets.lineage.dagster_internals import (
+    AssetCheckExecutionRecordStatus,
+    AssetCheckPartitionInfo,
+    BaseAssetGraph,
 )
-from dagster._core.storage.asset_check_execution_record import AssetCheckPartitionInfo
 
 
 def barred(
@@ -42,7 +43,7 @@ def barred(
 
 def unmet(check: AssetCheckPartitionInfo) -> bool:
     """Tell whether a check's latest record speaks against the content stored now."""
-    if check.latest_execution_status is CheckStatus.PLANNED:
+    if check.latest_execution_status is AssetCheckExecutionRecordStatus.PLANNED:
         # the run ended early: it matters only if it had stored new content by then
         return (check.latest_materialization_storage_id or 0) > check.latest_check_event_storage_id
-    return check.latest_execution_status is CheckStatus.FAILED
+    return check.latest_execution_status is AssetCheckExecutionRecordStatus.FAILED

@@ -12,8 +12,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
-from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
-from dagster._core.definitions.partitions.mapping.multi.base import (
+
+from rolesynth_assets.lineage.dagster_internals import (
+    BaseAssetGraph,
     BaseMultiPartitionMapping,
     DimensionDependency,
 )

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import dagster as dg
-from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
-from dagster._core.instance.types import CachingDynamicPartitionsLoader
 
+from rolesynth_assets.lineage.dagster_internals import (
+    BaseAssetGraph,
+    CachingDynamicPartitionsLoader,
+)
 from rolesynth_assets.lineage.staleness.causes import Cause, Cell, CellState, Status
 from rolesynth_assets.lineage.staleness.examine_assets import Examination
 from rolesynth_assets.lineage.staleness.partition_groups import Key

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import dagster as dg
-from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
+from rolesynth_assets.lineage.dagster_internals import DATA_VERSION_TAG
 from rolesynth_assets.lineage.withdraw.artefacts import Artefact, ArtefactKind
 from rolesynth_assets.lineage.withdraw.withdrawal import Withdrawal
 from rolesynth_assets.store.digests import digest

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, ValidationError
 
@@ -133,9 +133,6 @@ class Provenance(_Record):
     versions: dict[str, str]
 
 
-Line = TypeVar("Line", StepLog, Rollout)
-
-
 def read_provenance(folder: Path) -> Provenance:
     """Read the provenance of a finished checkpoint.
 
@@ -157,14 +154,20 @@ def read_recipe(folder: Path) -> R1Recipe:
         raise CheckpointError(f"{folder / RECIPE} cannot be read: {error}. Train again.") from error
 
 
-def read_log(folder: Path) -> list[StepLog]:
-    """Read ``log.jsonl``, one row per optimiser step; an untrained model has none."""
-    return _read_lines(StepLog, folder / LOG)
-
-
 def read_rollouts(folder: Path) -> list[Rollout]:
-    """Read ``rollouts.jsonl``; an untrained model has no rows."""
-    return _read_lines(Rollout, folder / ROLLOUTS)
+    """Read ``rollouts.jsonl``; an untrained model has no rows.
+
+    Raises:
+        CheckpointError: it is missing or damaged.
+    """
+    path = folder / ROLLOUTS
+    if not path.is_file():
+        raise CheckpointError(f"{path} is missing: no training has finished there.")
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return [Rollout.model_validate_json(line) for line in lines]
+    except ValidationError as error:
+        raise CheckpointError(f"{path} is damaged: {error}. Train again.") from error
 
 
 def policy_source(folder: Path) -> str:
@@ -202,13 +205,3 @@ def write_lines(path: Path, rows: list[StepLog] | list[Rollout]) -> None:
     """Write one row per line, atomically."""
     text = "".join(row.model_dump_json() + "\n" for row in rows)
     write_text(path, text)
-
-
-def _read_lines(kind: type[Line], path: Path) -> list[Line]:
-    if not path.is_file():
-        raise CheckpointError(f"{path} is missing: no training has finished there.")
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        return [kind.model_validate_json(line) for line in lines]
-    except ValidationError as error:
-        raise CheckpointError(f"{path} is damaged: {error}. Train again.") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 class LanceFiles:
     """The files of the LanceDB database `<root>/lance`, one folder a table."""
 
-    def __init__(self, root: str, storage_options: Mapping[str, str] | None) -> None:
+    def __init__(self, root: str) -> None:
         self._root = root
-        self._options = dict(storage_options) if storage_options else None
 
     def uri(self, spec: TableSpec) -> str:
         """Where LanceDB keeps a table."""
@@ -31,14 +30,14 @@ class LanceFiles:
         """Write the first version of a table."""
         import lance
 
-        # no automatic clean-up, since pinned versions must stay readable
-        lance.write_dataset(rows, self.uri(spec), mode="create", storage_options=self._options)
+        # no auto clean-up: pinned versions must stay readable
+        lance.write_dataset(rows, self.uri(spec), mode="create")
 
     def extend(self, dataset: lance.LanceDataset, rows: pa.Table) -> lance.LanceDataset:
         """Add rows whose keys are known to be new."""
         import lance
 
-        return lance.write_dataset(rows, dataset, mode="append", storage_options=self._options)
+        return lance.write_dataset(rows, dataset, mode="append")
 
     def open(self, spec: TableSpec, version: int | None = None) -> lance.LanceDataset | None:
         """Open a table at `version` or at its latest; None if it was never written to.
@@ -63,7 +62,7 @@ class LanceFiles:
         import lance
 
         try:
-            dataset = lance.dataset(self.uri(spec), storage_options=self._options)
+            dataset = lance.dataset(self.uri(spec))
         except ValueError as error:
             # Lance has no error class for this; any other error must not look like an empty table
             if "_versions" in str(error) and "Not found" in str(error):

@@ -19,20 +19,16 @@ PATIENCE_S = 600.0  # a writer holds its lock longest when it compacts a large t
 def writer_lock(root: str, table: str, patience_s: float = PATIENCE_S) -> Iterator[None]:
     """Hold the write lock of `table` under `root`.
 
-    The kernel releases the lock when its process ends, so a killed writer blocks nobody. An object
-    store has no file locks, so the writers of its tables must share a Dagster pool of size one.
+    The kernel gives the lock back when its process dies, so a killed writer blocks nobody.
 
     Args:
-        root: data root, a folder or a URL.
-        table: table name.
-        patience_s: longest time to wait for another writer, s.
+        root: Data root, a folder.
+        table: Table name.
+        patience_s: Seconds to wait for another writer.
 
     Raises:
         StoreError: another writer held the lock during that time.
     """
-    if "://" in root:
-        yield
-        return
     from filelock import FileLock, Timeout
 
     path = DataPaths(root).lock(table)

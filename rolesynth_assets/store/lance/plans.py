@@ -35,11 +35,6 @@ class Plan:
     unwanted: tuple[str, ...]
     present: int
 
-    @property
-    def up_to_date(self) -> bool:
-        """Whether there is nothing to make, to copy or to remove."""
-        return not (self.missing or self.reuse.num_rows or self.unwanted)
-
 
 def make_plan(
     spec: TableSpec,

@@ -27,19 +27,15 @@ BATCH_ROWS = 256  # rows of image bytes held at once while streaming, some tens 
 class StoreReader:
     """The Lance tables under one data root, as listed in `schemas.TABLES`, to read."""
 
-    def __init__(
-        self, root: str | Path, *, storage_options: Mapping[str, str] | None = None
-    ) -> None:
-        """Open the store without reading or creating anything.
+    def __init__(self, root: str | Path) -> None:
+        """Open the store; nothing is read or created yet.
 
         Args:
-            root: data root. The platform uses a local folder, since the data root holds more than
-                these tables. Lance accepts a URL too, but there no lock separates two writers.
-            storage_options: options of Lance for an object store; by default the usual environment
-                variables apply.
+            root: Data root, a local folder: it holds more than these tables, and nothing keeps two
+                writers apart at a URL, which Lance itself would take.
         """
         self.root = str(root).rstrip("/")
-        self._files = LanceFiles(self.root, storage_options)
+        self._files = LanceFiles(self.root)
 
     def read(
         self,

@@ -7,7 +7,7 @@ training set records the version that it read, and can read it again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -37,11 +37,9 @@ from rolesynth_assets.store.lance.specification import TableSpec
 class Store(StoreReader):
     """The Lance tables under one data root, as listed in `schemas.TABLES`, to read and write."""
 
-    def __init__(
-        self, root: str | Path, *, storage_options: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, root: str | Path) -> None:
         """Open the store; see `StoreReader`."""
-        super().__init__(root, storage_options=storage_options)
+        super().__init__(root)
         self._known: dict[str, tuple[int, dict[str, str], set[str]]] = {}
 
     def plan(

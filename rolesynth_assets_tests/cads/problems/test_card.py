@@ -29,7 +29,6 @@ def card(**fields) -> ProblemCard:
         members=MEMBERS,
         renderers=["specification"],
         licence="CC BY-SA 4.0",
-        description="Counting\nthings.",
         content_digest="abc",
     )
     return replace(made, **fields)
@@ -39,7 +38,6 @@ def test_the_card_says_what_was_counted() -> None:
     lines = problem_card_markdown(card()).splitlines()
     for line in (
         "# Dataset card: counting",
-        "Counting things.",
         "- Problems: 12, each one image, one question, one answer, one solution",
         "- Hard, which some judge failed: 8 (66.7%)",
         "- From 2 seeds in 1 rounds; no seed is part of the set",

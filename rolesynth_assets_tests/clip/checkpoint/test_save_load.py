@@ -12,7 +12,6 @@ from rolesynth_assets.clip.checkpoint.files import (
     MANIFEST,
     CheckpointError,
     file_digest,
-    read_losses,
     read_manifest,
     trained_seeds,
 )
@@ -68,7 +67,7 @@ def test_the_recipe_beside_the_weights_is_the_recipe(trained):
 
 
 def test_an_unfinished_folder_is_no_checkpoint(tmp_path):
-    for read in (load_checkpoint, read_manifest, read_losses, reference_error):
+    for read in (load_checkpoint, read_manifest, reference_error):
         with pytest.raises(CheckpointError, match="no training has finished there"):
             read(tmp_path)
 

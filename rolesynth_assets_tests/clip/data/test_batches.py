@@ -2,8 +2,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from rolesynth_assets.clip.data.batches import BatchPlan, TrainingSet, TrainingSetError, in_memory
+from rolesynth_assets.clip.data.batches import BatchPlan, TrainingSet, TrainingSetError
 from rolesynth_assets.store.digests import table_digest
+from rolesynth_assets_tests.clip.image_readers import in_memory
 
 NO_IMAGES = in_memory({})
 

@@ -7,8 +7,9 @@ import torch
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 
-from rolesynth_assets.clip.data.batches import TrainingSet, TrainingSetError, in_memory
+from rolesynth_assets.clip.data.batches import TrainingSet, TrainingSetError
 from rolesynth_assets.clip.data.pixels import PixelSource, split_preprocess
+from rolesynth_assets_tests.clip.image_readers import in_memory
 
 PREPROCESS: Any = image_transform_v2(PreprocessCfg(size=24), is_train=False)
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import dagster as dg
 import pytest
-from dagster._core.execution.backfill import BulkActionStatus
 
 from rolesynth_assets.defs.automation import stale_sensor
 from rolesynth_assets.lineage.refresh.one_at_a_time import alone
@@ -14,40 +13,53 @@ LETTERS = dg.StaticPartitionsDefinition(["a", "b", "c"])
 
 
 class Daemon:
-    """Ticks the sensor, and works off the backfills that it requests."""
+    """Ticks the sensor, and starts the runs that it requests."""
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.cursor: str | None = None
+        self.requested: list[dg.RunRequest] = []
 
     def tick(self, assets: list) -> str:
-        definitions = dg.Definitions(assets=assets, sensors=[stale_sensor.rematerialize_stale])
+        """Evaluate the sensor as the daemon does; return what it says, or what it requests."""
+        sensor = stale_sensor.rematerialize_stale
+        repository = dg.Definitions(assets=assets, sensors=[sensor]).get_repository_def()
         context = dg.build_sensor_context(
-            instance=self.world.instance,
-            repository_def=definitions.get_repository_def(),
-            cursor=self.cursor,
+            instance=self.world.instance, repository_def=repository, cursor=self.cursor
         )
-        found = stale_sensor.rematerialize_stale(context)
-        assert isinstance(found, dg.SkipReason)
-        self.cursor = context.cursor
-        return found.skip_message or ""
+        found = sensor.evaluate_tick(context)
+        self.cursor = found.cursor
+        self.requested += found.run_requests or []
+        return found.skip_message or ", ".join(map(named, found.run_requests or []))
+
+    def queue(self, assets: list) -> None:
+        """Store the requested runs as the daemon does, before any of them is begun."""
+        repository = dg.Definitions(assets=assets).get_repository_def()
+        for request in self.requested:
+            self.world.instance.create_run_for_job(
+                repository.get_job(str(request.job_name)),
+                run_id=request.run_key,
+                tags=dict(request.tags),
+                asset_selection=frozenset(request.asset_selection or ()),
+                status=dg.DagsterRunStatus.NOT_STARTED,
+            )
 
     def work(self, assets: list) -> list[str]:
         """Run what was requested; return it."""
-        worked = []
-        for backfill in self.world.instance.get_backfills():
-            if backfill.status is not BulkActionStatus.REQUESTED:
-                continue
-            assert backfill.asset_backfill_data
-            for key, partition in sorted(
-                backfill.asset_backfill_data.target_subset.iterate_asset_partitions()
-            ):
-                worked.append(f"{key.to_user_string()}[{partition}]")
-                self.world.make(assets, key.to_user_string(), partition)
-            self.world.instance.update_backfill(
-                backfill.with_status(BulkActionStatus.COMPLETED_SUCCESS)
-            )
-        return worked
+        for run in self.world.instance.get_runs(
+            dg.RunsFilter(statuses=[dg.DagsterRunStatus.NOT_STARTED])
+        ):
+            self.world.instance.delete_run(run.run_id)
+        worked, self.requested = self.requested, []
+        for request in worked:
+            (key,) = list(request.asset_selection or [])
+            self.world.make(assets, key.to_user_string(), request.partition_key)
+        return list(map(named, worked))
+
+
+def named(request: dg.RunRequest) -> str:
+    (key,) = list(request.asset_selection or [])
+    return f"{key.to_user_string()}[{request.partition_key}]"
 
 
 @pytest.fixture
@@ -74,13 +86,31 @@ def test_stale_partitions_are_made_wave_by_wave(world: World, daemon: Daemon) ->
     assert daemon.tick(assets) == "Nothing is due."
     assets[0] = world.asset("up", LETTERS, code_version="2")
     world.contents["up", "b"] = "1"
-    assert daemon.tick(assets) == "Backfills for stale partitions: 3 of up."
+    assert daemon.tick(assets) == "up[a], up[b], up[c]"
+    daemon.queue(assets)
+    daemon.cursor = None  # the daemon may lose it
     assert daemon.tick(assets) == "Nothing is due."  # it is under way
     assert daemon.work(assets) == ["up[a]", "up[b]", "up[c]"]
-    assert daemon.tick(assets) == "Backfills for stale partitions: 1 of down."
+    assert daemon.tick(assets) == "down[b]"
     assert daemon.work(assets) == ["down[b]"]
     assert daemon.tick(assets) == "Nothing is due."
     assert daemon.work(assets) == []
+
+
+def test_runs_of_one_tick_share_a_tag_and_take_any_partitioning(
+    world: World, daemon: Daemon
+) -> None:
+    fan_in = dg.AssetDep("down", partition_mapping=dg.AllPartitionMapping())
+    assets = [*two_assets(world), world.asset("all", deps=[fan_in])]
+    world.make(assets, "all")
+    assets[0] = world.asset("up", LETTERS, code_version="2")
+    assets[2] = world.asset("all", deps=[fan_in], code_version="2")
+    assert daemon.tick(assets) == "up[a], up[b], up[c]"
+    (value,) = {request.tags["rolesynth/rematerialize"] for request in daemon.requested}
+    assert value.startswith("sensor-")
+    daemon.work(assets)
+    assert daemon.tick(assets) == "all[None]"
+    assert daemon.requested[0].tags["rolesynth/rematerialize"] != value
 
 
 def test_what_fails_is_started_once_until_something_changes(world: World, daemon: Daemon) -> None:
@@ -111,8 +141,7 @@ def test_a_tick_starts_no_more_than_the_cap(
     monkeypatch.setattr(stale_sensor, "CAP", 2)
     assets = two_assets(world)
     assets[0] = world.asset("up", LETTERS, code_version="2")
-    told = daemon.tick(assets)
-    assert told == "Backfills for stale partitions: 2 of up. 1 put off to the next tick."
+    assert daemon.tick(assets) == "up[a], up[b]"
     assert daemon.work(assets) == ["up[a]", "up[b]"]
     daemon.tick(assets)
     assert daemon.work(assets) == ["up[c]"]
@@ -123,7 +152,7 @@ def test_it_waits_for_whoever_is_at_work(world: World, daemon: Daemon) -> None:
     assets[0] = world.asset("up", LETTERS, code_version="2")
     with alone(world.instance):
         assert "another process" in daemon.tick(assets)
-    assert daemon.tick(assets) == "Backfills for stale partitions: 3 of up."
+    assert daemon.tick(assets) == "up[a], up[b], up[c]"
 
 
 def test_changed_sources_are_noticed(world: World, daemon: Daemon) -> None:

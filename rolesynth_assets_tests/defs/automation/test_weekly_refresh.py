@@ -1,9 +1,9 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from unittest.mock import patch
 
 import dagster as dg
 import pytest
-from dagster._core.test_utils import freeze_time
 
 from rolesynth_assets import definitions
 from rolesynth_assets.defs.automation import new_shards
@@ -17,7 +17,7 @@ MONDAY = datetime(2026, 3, 2, 3, tzinfo=UTC)
 
 
 def tick(due: datetime, now: datetime) -> dg.RunRequest | dg.SkipReason:
-    with freeze_time(now):
+    with patch.object(weekly_refresh_module, "now", lambda: now):
         found = weekly_refresh(dg.build_schedule_context(scheduled_execution_time=due))
     assert isinstance(found, dg.RunRequest | dg.SkipReason)
     return found

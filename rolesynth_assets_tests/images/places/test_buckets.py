@@ -13,7 +13,6 @@ import pytest
 
 from rolesynth_assets.images.decoding.decode import DecodeLimits
 from rolesynth_assets.images.descriptor import ShardDescriptor
-from rolesynth_assets.images.ingest import ingest_shard
 from rolesynth_assets.images.places import buckets
 from rolesynth_assets.images.places.buckets import (
     AccessRefusedError,
@@ -25,6 +24,7 @@ from rolesynth_assets.images.places.place import place_name
 from rolesynth_assets.images.shards.registry import plan_shards, register_path
 from rolesynth_assets.images.sync import sync_shard
 from rolesynth_assets.store.lance.store import Store
+from rolesynth_assets_tests.images.whole_shard import ingest_shard
 from rolesynth_assets_tests.loopback_s3 import KEY, SECRET, LoopbackS3, loopback_s3
 
 BUCKET = "pictures"

@@ -2,12 +2,12 @@
 
 import dagster as dg
 import pytest
-from dagster._core.execution.backfill import BulkActionStatus
+from dagster._core.execution.backfill import PartitionBackfill
 
-from rolesynth_assets.lineage.refresh.backfills import in_progress, request
 from rolesynth_assets.lineage.refresh.one_at_a_time import BusyError, alone
 from rolesynth_assets.lineage.refresh.rematerialize import Limits, fix, planned
 from rolesynth_assets.lineage.refresh.runner import Refresher, RefreshError, Target
+from rolesynth_assets.lineage.refresh.tagged_runs import common_tag, in_progress
 from rolesynth_assets.lineage.staleness.causes import Cell, Status
 from rolesynth_assets.mllm.spent import Spent
 from rolesynth_assets_tests.lineage.little_graphs import World
@@ -66,23 +66,20 @@ def test_what_comes_out_as_before_ends_the_work_downstream(world: World) -> None
     assert not list(running.examine().stale())
 
 
-def test_backfills_are_recorded_one_an_asset_with_exactly_their_partitions(world: World) -> None:
+def test_runs_of_one_fix_share_a_tag_one_for_each_partition(world: World) -> None:
     assets = chain(world)
     assets[0] = world.asset("first", LETTERS, code_version="2")
     world.contents |= {("first", "a"): "1", ("second", "a"): "1"}
-    fix(refresher(world, assets))
-    found = {}
-    for backfill in world.instance.get_backfills():
-        assert backfill.status is BulkActionStatus.COMPLETED_SUCCESS
-        assert backfill.asset_backfill_data
-        made = backfill.asset_backfill_data.materialized_subset
-        (key,) = list(backfill.asset_selection or [])
-        found[key.to_user_string()] = {p for _, p in made.iterate_asset_partitions()}
-        runs = world.instance.get_runs(
-            dg.RunsFilter(tags={"dagster/backfill": backfill.backfill_id})
-        )
-        assert len(runs) == len(found[key.to_user_string()])
-    assert found == {"first": {"a", "b", "c"}, "second": {"a"}, "all": {None}}
+    tags = common_tag("fix")
+    assert tags != common_tag("fix")
+    fix(refresher(world, assets), tags=tags)
+    runs = world.instance.get_runs(dg.RunsFilter(tags=tags))
+    assert sorted(
+        f"{key.to_user_string()}[{run.tags.get('dagster/partition')}]"
+        for run in runs
+        for key in run.asset_selection or ()
+    ) == ["all[None]", "first[a]", "first[b]", "first[c]", "second[a]"]
+    assert all(run.is_success for run in runs)
 
 
 def test_missing_is_made_only_where_it_is_wanted(world: World) -> None:
@@ -130,14 +127,16 @@ def test_failing_partition_holds_up_nothing_else_and_is_tried_a_few_times(world:
         world.make(assets, "first", key)
     world.ran.clear()
     running = refresher(world, assets)
-    done = fix(running, limits=Limits(attempts=3))
+    tags = common_tag("fix")
+    done = fix(running, limits=Limits(attempts=3), tags=tags)
     assert world.ran.count(Cell("second", "a")) == 3
     assert names(done.made) == ["second[b]", "second[c]", "all"]
     assert list(map(str, done.failed)) == ["second[a]"]
     assert "no space left" in done.failed[Cell("second", "a")]
     assert names(done.left) == ["all"]  # it lacks what failed
-    statuses = {b.status for b in world.instance.get_backfills()}
-    assert statuses == {BulkActionStatus.COMPLETED_SUCCESS, BulkActionStatus.COMPLETED_FAILED}
+    runs = world.instance.get_runs(dg.RunsFilter(tags=tags))
+    assert [run.is_success for run in runs].count(False) == 3
+    assert len(runs) == 6
 
 
 def test_nothing_is_made_from_content_that_failed_a_blocking_check(world: World) -> None:
@@ -210,17 +209,51 @@ def test_refresher_stops_at_the_first_failure(world: World) -> None:
         refresher(world, assets).run([Target("second", ["a"])], lambda asset, key: None)
 
 
-def test_what_is_requested_is_in_progress(world: World) -> None:
+def test_runs_and_backfills_that_have_not_ended_are_in_progress(world: World) -> None:
     assets = chain(world)
-    graph = refresher(world, assets).graph
-    assert in_progress(graph, world.instance) == set()
-    request(graph, world.instance, "second", ["a", "c"])
-    request(graph, world.instance, "all", [None])
-    assert in_progress(graph, world.instance) == {
+    running = refresher(world, assets)
+    graph, instance = running.graph, world.instance
+    assert in_progress(graph, instance) == set()
+    asset_job = dg.Definitions(assets=assets).resolve_implicit_global_asset_job_def()
+    for key, tags in (
+        ("second", {"dagster/partition": "a"}),
+        ("all", {}),
+        ("gone", {}),  # of an asset that is no longer there
+    ):
+        instance.create_run_for_job(
+            asset_job,
+            tags=tags,
+            asset_selection=frozenset([dg.AssetKey(key)]) if key != "gone" else None,
+            status=dg.DagsterRunStatus.NOT_STARTED,
+        )
+    backfill_in_the_ui(running, "first", {"b", "c"})
+    assert in_progress(graph, instance) == {
         Cell("second", "a"),
-        Cell("second", "c"),
         Cell("all"),
+        Cell("first", "b"),
+        Cell("first", "c"),
     }
+
+
+def backfill_in_the_ui(running: Refresher, asset: str, partitions: set[str]) -> None:
+    """What the UI's button writes for Dagster's daemon."""
+    key = dg.AssetKey(asset)
+    with dg.partition_loading_context(dynamic_partitions_store=running.instance):
+        running.instance.add_backfill(
+            PartitionBackfill.from_asset_partitions(
+                asset_graph=running.graph,
+                backfill_id="by-hand",
+                tags={},
+                backfill_timestamp=0.0,
+                asset_selection=[key],
+                partition_names=sorted(partitions),
+                dynamic_partitions_store=running.instance,
+                all_partitions=False,
+                title=None,
+                description=None,
+                run_config=None,
+            )
+        )
 
 
 def test_two_do_not_work_at_once(world: World) -> None:

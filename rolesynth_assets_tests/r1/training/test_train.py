@@ -12,8 +12,8 @@ from rolesynth_assets.r1.checks import reload_reproduces, reward_finite
 from rolesynth_assets.r1.data import NO_DATA
 from rolesynth_assets.r1.recipe import Rollouts
 from rolesynth_assets.r1.training.checkpoint import (
+    StepLog,
     policy_source,
-    read_log,
     read_provenance,
     read_recipe,
     read_rollouts,
@@ -72,7 +72,8 @@ def test_a_finished_run_leaves_a_complete_record(whole, data, make_recipe):
     assert provenance.weights_digest == file_digest(report.folder / "model.safetensors")
     assert provenance.stand_in
     assert read_recipe(report.folder) == make_recipe()
-    assert read_log(report.folder) == list(report.log)
+    logged = (report.folder / "log.jsonl").read_text().splitlines()
+    assert [StepLog.model_validate_json(line) for line in logged] == list(report.log)
     assert [row.step for row in report.log] == [1, 2, 3]
     assert [(done, total) for done, total, _ in seen] == [(1, 3), (2, 3), (3, 3)]
     assert [reward for *_, reward in seen] == [row.reward for row in report.log]
@@ -173,7 +174,8 @@ def test_the_base_is_the_model_as_it_comes(tmp_path, make_recipe):
     assert policy_source(tmp_path) == str(NANO_WEIGHTS)
     assert report.provenance.weights_digest == file_digest(NANO_WEIGHTS / "model.safetensors")
     assert not list(tmp_path.glob("*.safetensors"))
-    assert (report.log, read_log(tmp_path), read_rollouts(tmp_path)) == ((), [], [])
+    assert (report.log, read_rollouts(tmp_path)) == ((), [])
+    assert (tmp_path / "log.jsonl").read_text() == ""
     assert reload_replies(tmp_path) == ([], [])
 
 

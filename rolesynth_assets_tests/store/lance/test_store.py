@@ -146,7 +146,8 @@ def test_plan_keeps_what_is_there_copies_what_is_elsewhere_and_makes_the_rest(
     store.append("pairs", A, plan.reuse)
     store.append("pairs", A, pair_rows(plan.missing))
     store.prune("pairs", A, ["k5", "k4", "k1", "k3"])
-    assert store.plan("pairs", A, ["k5", "k4", "k1", "k3"]).up_to_date
+    done = store.plan("pairs", A, ["k5", "k4", "k1", "k3"])
+    assert (done.missing, done.reuse.num_rows, done.unwanted) == ((), 0, ())
     assert texts(store, B) == {"k2": "B k2", "k3": "B k3", "k1": "B k1"}
 
 

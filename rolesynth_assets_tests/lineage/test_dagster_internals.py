@@ -1,0 +1,69 @@
+"""Private modules of Dagster are imported by one file, which says from which version."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+import rolesynth_assets
+from rolesynth_assets.lineage import dagster_internals
+
+PACKAGE = Path(rolesynth_assets.__file__).parent
+INTERNALS = Path(dagster_internals.__file__)
+
+
+def private(module: str) -> bool:
+    """Whether a module belongs to the Dagster family and is not a public one."""
+    family = module.split(".")[0]
+    # `dagster` alone is the public API: what lies below it has no promise of staying
+    return (family == "dagster" and module != family) or family.startswith("dagster_")
+
+
+def private_imports(text: str) -> Iterator[str]:
+    """The private modules that a file imports, inside functions too."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if private(alias.name))
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            if private(node.module):
+                yield node.module
+            elif node.module == "dagster":
+                yield from (name for name in names[1:] if name.startswith("dagster._"))
+
+
+def test_private_modules_are_imported_in_one_file_alone() -> None:
+    found = {
+        str(path.relative_to(PACKAGE)): modules
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if (modules := list(private_imports(path.read_text())))
+    }
+    assert list(found) == [str(INTERNALS.relative_to(PACKAGE))], found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import dagster._core.assets",
+        "from dagster._core.assets import AssetDetails",
+        "from dagster import _core",
+        "def f():\n    from dagster_shared.error import SerializableErrorInfo",
+        "from dagster_webserver.app import create_app_from_workspace_process_context",
+    ],
+)
+def test_every_way_to_import_one_is_noticed(text: str) -> None:
+    assert list(private_imports(text))
+
+
+def test_public_imports_are_free() -> None:
+    assert not list(private_imports("import dagster as dg\nfrom dagster import AssetKey"))
+
+
+def test_they_were_read_from_the_version_that_is_installed() -> None:
+    """At an upgrade: read each name again, and change the version beside it."""
+    assert dagster_internals.READ_FROM == dg.__version__
+    beside = re.findall(r"# (\d+\.\d+\.\d+): ", INTERNALS.read_text())
+    assert set(beside) == {dg.__version__}
