@@ -3,6 +3,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import pytest
 
@@ -22,6 +23,13 @@ def pytest_configure(config: pytest.Config) -> None:
     of_little_graphs = ("BetaWarning", "Parameter `backfill_policy` of function `asset`")
     for category, message in (*DAGSTER_NOTICES, of_little_graphs):
         config.addinivalue_line("filterwarnings", f"ignore:{message}:dagster.{category}")
+
+
+@pytest.fixture(autouse=True)
+def environment_as_before() -> Iterator[None]:
+    """A command that runs in this process sets variables; no other test sees them."""
+    with mock.patch.dict(os.environ):
+        yield
 
 
 @pytest.fixture

@@ -152,7 +152,7 @@ def test_the_embedded_judge_reads_the_caption_as_text():
 
     async def replies() -> list[ChatReply]:
         engine = EmbeddedEngine()
-        return [r async for r in engine.complete([judged("A sign reads END"), judged(SIGN)])]
+        return [r async for r in engine.complete([judged("A sign reads [END]"), judged(SIGN)])]
 
     plain, sign = asyncio.run(replies())
     assert sign.text or sign.reason is FailureReason.TRUNCATED

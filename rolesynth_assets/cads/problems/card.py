@@ -164,7 +164,7 @@ def _losses(card: ProblemCard) -> str:
         rows = [[code(reason), f"{count:,}"] for reason, count in card.dropped.items()]
         parts.append(_table(["accepted, but dropped because", "number"], rows))
     if card.refused:
-        findings = ", ".join(f"`{finding}`" for finding in card.refused)
+        findings = ", ".join(code(finding) for finding in card.refused)
         parts.append(
             f"A finding of the extra checks drops a problem: {findings} (`problems.refused` in "
             f"rolesynth.yaml). The set therefore has {card.kept:,} problems, and would have "

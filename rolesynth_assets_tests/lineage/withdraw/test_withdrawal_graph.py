@@ -91,7 +91,7 @@ def test_withdrawal_from_command_line_to_clean_graph(made: SmallGraph, tmp_path:
     untouched = made.store.digest("captions", {"shard": "second-0000", "role_set": "generic1"})
     done = invoke(withdraw, str(offered), "--reason", "the licence ended", "--json")
     assert done.exit_code == 0, done.output
-    told = json.loads(done.output)
+    told = json.loads(done.stdout)
     assert told["removed"] == {"pairs": 2, "scores": 2, "captions": 2, "images": 1}
     assert told["recorded"] == [
         "image_shards[first-0000] changed",
@@ -131,9 +131,9 @@ def test_reading_the_shard_again_refuses_the_bytes_and_changes_nothing(made: Sma
 
 def test_trace_of_the_withdrawn_image_and_of_the_new_checkpoint(made: SmallGraph) -> None:
     gone = invoke(trace, image_id(GONE), "--json")
-    subject = json.loads(gone.output)["nodes"][0]
+    subject = json.loads(gone.stdout)["nodes"][0]
     assert subject["warning"].endswith("the licence ended")
-    told = json.loads(invoke(trace, "clip_checkpoints[generic1|0]", "--json").output)
+    told = json.loads(invoke(trace, "clip_checkpoints[generic1|0]", "--json").stdout)
     kinds = {node["kind"] for node in told["nodes"]}
     assert kinds >= {"image", "role", "caption", "score", "pair", "training set", "checkpoint"}
     runs = {node["run_id"] for node in told["nodes"] if node["run_id"]}
@@ -150,7 +150,7 @@ def test_purge_leaves_the_bytes_nowhere_under_the_data_root(
     assert files_with(made.root, needles)  # in earlier versions
     done = invoke(withdraw, image_id(GONE), "--reason", "the licence ended", "--purge", "--json")
     assert done.exit_code == 0, done.output
-    told = json.loads(done.output)
+    told = json.loads(done.stdout)
     assert told["held_before"] and told["still_held"] == []
     assert not files_with(made.root, needles)
     shown = {name for names in told["in_event_log"].values() for name in names}
@@ -166,7 +166,7 @@ def test_purge_leaves_the_bytes_nowhere_under_the_data_root(
     assert "data:image/png;base64," in page.read_text()
     shown = invoke(trace, "clip_checkpoints[generic1|0]", "--limit", "1").output
     assert "comes from" in shown and "more pair" in shown
-    seen = json.loads(invoke(trace, "clip_checkpoints[generic1|0]", "--json").output)
+    seen = json.loads(invoke(trace, "clip_checkpoints[generic1|0]", "--json").stdout)
     assert seen["notes"] == [] and len(seen["nodes"]) > 10
 
 
