@@ -103,7 +103,7 @@ def test_withdrawal_from_command_line_to_clean_graph(made: SmallGraph, tmp_path:
         check = made.checks(asset, key)["no_withdrawn_image"]
         assert not check.passed and check.metadata["value"].value == 1
     again = json.loads(
-        invoke(withdraw, str(offered), "--reason", "the licence ended", "--json").output
+        invoke(withdraw, str(offered), "--reason", "the licence ended", "--json").stdout
     )
     assert "image_shards[first-0000] changed" not in again["recorded"]  # said once
     assert again["held_by"] == told["held_by"]
