@@ -35,7 +35,7 @@ def candidate_rows(outcome: RoundOutcome) -> pa.Table:
             problem and json.dumps(problem.core_concepts, ensure_ascii=False)
             for problem in problems
         ],
-        without=["latency_s"],
+        without=["cost", "latency_s"],
     )
 
 
@@ -44,7 +44,7 @@ def verdict_rows(outcome: RoundOutcome) -> pa.Table:
     from rolesynth_assets.store.lance.records import rows_of
     from rolesynth_assets.store.lance.schemas import VERDICTS
 
-    return rows_of(VERDICTS, outcome.verdicts, **_place(outcome), without=["calls"])
+    return rows_of(VERDICTS, outcome.verdicts, **_place(outcome), without=["calls", "cost"])
 
 
 def context_rows(outcome: RoundOutcome) -> pa.Table:

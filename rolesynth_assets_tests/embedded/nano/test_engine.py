@@ -112,7 +112,7 @@ def test_the_factory_chooses_weights_by_name(shelf: Path) -> None:
 
 @pytest.mark.parametrize("name", ["nano-empty", "nano-mega", "..", "../nano", "/nano"])
 def test_an_unknown_name_lists_those_that_there_are(shelf: Path, name: str) -> None:
-    with pytest.raises(EngineError, match="there are nano, nano-scenes in"):
+    with pytest.raises(EngineError, match="holds nano, nano-scenes"):
         make_engine(EngineSettings(model=name))
 
 
