@@ -75,7 +75,7 @@ def test_problems_are_made_once_and_no_caption_is_spoken_of(
             "There is no collective 'crowd'. Set `collective` in rolesynth.yaml, or "
             "ROLESYNTH_COLLECTIVE, to one of: embedded, paper",
         ),
-        (("chess",), {}, f"no domain chess; there are {DOMAIN}. A file"),
+        (("chess",), {}, f"no domain chess; there are {DOMAIN}. To add it, write a file"),
         ((DOMAIN, "--recipe", "best"), {}, "no R1 recipe best; there are base, "),
         (
             (DOMAIN, "--recipe", "synthetic"),

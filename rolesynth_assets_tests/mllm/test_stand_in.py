@@ -16,7 +16,7 @@ def test_a_real_models_rows_are_not_replaced_for_want_of_a_setting() -> None:
         keep_paid_rows([QWEN] * 1200 + [NANO] * 3, settings(), "captions of photos-0000, roles5")
     message = str(told.value)
     assert f"1,200 captions of photos-0000, roles5 are by {QWEN}" in message
-    assert "ROLESYNTH_ENGINE=embedded replaces them" in message
+    assert "ROLESYNTH_ENGINE=embedded replaces the rows" in message
 
 
 @pytest.mark.parametrize(
