@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     import numpy as np
 
 WORDS = 13
-"""Consecutive words that identify a text (GPT-3's overlap analysis, Brown et al. 2020, app. C)."""
+"""Consecutive words that identify a text (GPT-3's overlap analysis, Brown et al. 2020, app. C).
+
+In scripts that write no spaces between words, such as Chinese and Thai, a character is a word.
+"""
 MOST_SHARED = 5
 """Items that may share such a sequence of words; if more do, it counts as a template."""
 MOST_BITS = 8
@@ -35,6 +38,11 @@ none has one that is also within these bounds. Copies that were stored as JPEG o
 scaled by 3/4 are within them.
 """
 SIDE = 16
+
+# Thai, Lao, Burmese, Khmer; Japanese; Chinese characters and their extensions
+_NO_SPACES = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+_NO_SPACES += r"\U00020000-\U0003ffff"
+_WORD = re.compile(rf"[{_NO_SPACES}]|(?:(?![{_NO_SPACES}])[^\W_])+")
 
 
 class HitKind(StrEnum):
@@ -151,7 +159,7 @@ def decontaminated(
 
 def _rows(text: str, alone: bool) -> Iterator[str]:
     """Yield every sequence of 13 consecutive words; a shorter text as a whole if `alone`."""
-    words = re.findall(r"[^\W_]+", text.replace("<image>", " ").casefold())
+    words = _WORD.findall(text.replace("<image>", " ").casefold())
     if len(words) < WORDS:
         if words and alone:
             yield " ".join(words)
