@@ -9,13 +9,17 @@ from hashlib import sha256
 
 from rolesynth_assets.cads.collective.member import ImageMode
 from rolesynth_assets.cads.drawing.renderer import DrawingFailed
-from rolesynth_assets.cads.prompts.replies import AnalysisReply, ProblemReply, VisualReply
+from rolesynth_assets.cads.prompts.replies import (
+    AnalysisReply,
+    ProblemReply,
+    VisualReply,
+    problem_reply,
+)
 from rolesynth_assets.cads.prompts.requests import analyse_request, visual_request, write_request
 from rolesynth_assets.cads.records import CandidateRecord
 from rolesynth_assets.cads.round.ask_for import Answered, Unanswered, ask_for
 from rolesynth_assets.cads.round.paid_calls import Calls
 from rolesynth_assets.cads.round.transcripts import as_text, transcribe
-from rolesynth_assets.cads.strategies import Strategy
 from rolesynth_assets.cads.values import Decision, Problem, Seed, SeedContext, candidate_id
 from rolesynth_assets.mllm.spent import Spent
 from rolesynth_assets.store.digests import seed_from
@@ -128,10 +132,11 @@ async def _rationale(calls: Calls, order: Order, key: str) -> tuple[str, tuple[s
 async def _write(
     calls: Calls, order: Order, key: str, rationale: str, transcripts: Sequence[str]
 ) -> Answered[ProblemReply] | Unanswered:
+    strategies = calls.collective.strategies
     request = write_request(
         order.seed,
         rationale,
-        tuple(Strategy),
+        strategies,
         order.before.text,
         order.own_questions,
         calls.collective.member(order.member),
@@ -140,7 +145,9 @@ async def _write(
         seed_from("cads write", order.seed.seed_id, order.member, order.index),
         transcripts=transcripts,
     )
-    return await ask_for(calls, order.member, request, ProblemReply)
+    return await ask_for(
+        calls, order.member, request, problem_reply(tuple(s.name for s in strategies))
+    )
 
 
 async def _draw(
