@@ -81,7 +81,7 @@ def test_a_users_recipe_wins_by_name(tmp_path):
 def test_a_file_that_is_no_recipe_is_named(tmp_path, text, said):
     (tmp_path / "mine.yaml").write_text(text)
     with pytest.raises(R1FileError, match=said):
-        load_r1_recipes(tmp_path)
+        load_r1_recipes(tmp_path).whole()
 
 
 def test_two_files_of_one_name_are_refused(tmp_path):
@@ -89,7 +89,7 @@ def test_two_files_of_one_name_are_refused(tmp_path):
         text = "name: x\nmodel: m\ndescription: d\ntraining: none\n"
         (tmp_path / f"{file}.yaml").write_text(text)
     with pytest.raises(R1FileError, match=r"b\.yaml: .* already the name of a\.yaml"):
-        load_r1_recipes(tmp_path)
+        load_r1_recipes(tmp_path).whole()
 
 
 def test_a_users_benchmark_joins_the_shipped_ones(tmp_path):
@@ -108,4 +108,4 @@ def test_a_users_benchmark_joins_the_shipped_ones(tmp_path):
 def test_a_benchmark_has_the_fields_of_its_layout(tmp_path, text):
     (tmp_path / "b.yaml").write_text(f"name: b\n{text}\n")
     with pytest.raises(R1FileError, match=r"b\.yaml"):
-        load_r1_benchmarks(tmp_path)
+        load_r1_benchmarks(tmp_path).whole()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
@@ -19,6 +20,7 @@ from rolesynth_assets.r1.benchmarks.definition import (
 )
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 _READERS: dict[BenchmarkLayout, tuple[Callable[[Path, str], Iterator[BenchmarkItem]], str]] = {
     BenchmarkLayout.MATHVISTA: (layouts.mathvista, "testmini"),
@@ -70,18 +72,20 @@ def items_at_hand(
 ) -> dict[str, list[BenchmarkItem]]:
     """Read all benchmarks whose files are there, by name.
 
+    A benchmark that cannot be read is logged with its reason; only its own scores fail.
+
     Args:
         benchmarks: by name.
         data_root: what ``{data}`` in their paths stands for.
-
-    Raises:
-        R1BenchmarkError: a benchmark's files are not as its publisher lays them out.
     """
-    return {
-        name: benchmark_items(benchmark, data_root)
-        for name, benchmark in benchmarks.items()
-        if available(benchmark, data_root)
-    }
+    found = {}
+    for name, benchmark in benchmarks.items():
+        try:
+            if available(benchmark, data_root):
+                found[name] = benchmark_items(benchmark, data_root)
+        except (R1BenchmarkError, OSError) as error:
+            _log.warning("Skipped: benchmark %s: %s", name, error)
+    return found
 
 
 @lru_cache(maxsize=8)  # drawn for the seeds of every domain, and for every training and score
@@ -130,16 +134,7 @@ def _sample(items: list[T], benchmark: R1Benchmark) -> list[T]:
 
 
 def items_of_tests(benchmarks: Mapping[str, R1Benchmark], data_root: Path) -> Iterator[HeldOutItem]:
-    """Yield the items of all benchmarks whose files exist, named ``benchmark/item``.
-
-    Args:
-        benchmarks: benchmarks by name.
-        data_root: folder that replaces ``{data}`` in their paths.
-
-    Raises:
-        R1BenchmarkError: a benchmark's files do not have its publisher's layout.
-    """
-    for name, benchmark in benchmarks.items():
-        if available(benchmark, data_root):
-            for item in benchmark_items(benchmark, data_root):
-                yield HeldOutItem(f"{name}/{item.item_id}", item.question, item.images)
+    """Yield the items of the benchmarks of `items_at_hand`, named ``benchmark/item``."""
+    for name, items in items_at_hand(benchmarks, data_root).items():
+        for item in items:
+            yield HeldOutItem(f"{name}/{item.item_id}", item.question, item.images)
