@@ -40,10 +40,16 @@ class Task(NamedModel):
     kind: TaskKind
     path: str = Field(min_length=1)
     """Folder or one `.tar`; `{data}` is the data root, `~` the home folder."""
+    layout: str | None = None
+    """Layout of the files; None finds out. `rolesynth benchmarks check` prints what was found."""
+    annotations: str | None = None
+    """File of captions below `path`, where the layout has several."""
     split: str = Field(default="test", pattern=r"^[^/\\]*$")
-    """Sub-folder with the samples; if it does not exist, they are read from `path` itself."""
+    """Split; a task that does not set it has the split that papers report for its layout. It is a
+    sub-folder in CLIP_benchmark's layout; if that does not exist, `path` itself is read."""
     captions_per_image: int | None = Field(default=None, ge=1)
-    """Retrieval: the first n captions of each image count; None counts all of them."""
+    """Retrieval: the first n captions of each image count, null counts all. A task that does not
+    set it counts what papers count for its layout: five of COCO and Flickr30k, one of Urban1k."""
     text_prefix: str = ""
     """Retrieval: prefix of every caption, including its space; some published numbers use
     "A photo of "."""

@@ -18,6 +18,7 @@ from rolesynth_assets.r1.benchmarks.definition import (
     R1Benchmark,
     R1BenchmarkError,
 )
+from rolesynth_assets.store.digests import digest, image_id
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -60,6 +61,22 @@ def benchmark_items(benchmark: R1Benchmark, data_root: Path) -> list[BenchmarkIt
     if not items:
         raise R1BenchmarkError(f"Benchmark {benchmark.name}: no question with an image.")
     return _sample(items, benchmark)
+
+
+def found_in(benchmark: R1Benchmark, data_root: Path) -> str:
+    """Say in one line what a benchmark's files are: layout, questions, images, digest.
+
+    Raises:
+        R1BenchmarkError: the files cannot be read.
+    """
+    items = benchmark_items(benchmark, data_root)
+    images = {image_id(image) for item in items for image in item.images}
+    choices = sum(item.task_type is TaskType.MCQ for item in items)
+    content = digest(*(f"{i.item_id}|{i.question}|{i.answer}" for i in items), *sorted(images))
+    return (
+        f"questions, layout {benchmark.layout}, {len(items):,} questions ({choices:,} multiple "
+        f"choice), {len(images):,} images, digest {content[:16]}"
+    )
 
 
 def available(benchmark: R1Benchmark, data_root: Path) -> bool:
