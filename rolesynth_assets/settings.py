@@ -61,6 +61,8 @@ class Thresholds(FrozenModel):
     """Relative fall of the training loss."""
     max_logit_error: float = Field(default=1e-3, ge=0)
     """Largest deviation of a reloaded checkpoint's logits."""
+    max_cut_caption_share: float = Field(default=0.05, ge=0, le=1)
+    """Share of training captions whose end is cut off at the context length."""
 
 
 class ModelPrices(FrozenModel):

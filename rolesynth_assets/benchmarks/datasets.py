@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rolesynth_assets.benchmarks.classify import class_texts
 from rolesynth_assets.benchmarks.layouts.files import Sample
 from rolesynth_assets.benchmarks.layouts.library import captions_of, files_of, layout_of
 from rolesynth_assets.benchmarks.tasks import BenchmarkError, Task, TaskKind
@@ -114,6 +115,14 @@ def task_digest(task: Task, data_root: Path | str | None = None) -> str:
     for sample in data.images:
         hasher.update(digest(sample.image.read()).encode())
     return hasher.hexdigest()
+
+
+def texts_of(task: Task, data_root: Path | str | None = None) -> list[str]:
+    """Return what a model reads on a task: captions, or class names in their templates."""
+    if task.kind is TaskKind.RETRIEVAL:
+        return list(read_retrieval(task, data_root).captions)
+    data = read_classification(task, data_root)
+    return class_texts(data.class_names, data.templates)
 
 
 def found_in(task: Task, data_root: Path | str | None = None) -> str:

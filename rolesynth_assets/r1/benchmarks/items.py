@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,8 +15,9 @@ from rolesynth_assets.answers.task_type import TaskType
 from rolesynth_assets.cads.seeds.decontamination import HeldOutItem
 from rolesynth_assets.r1.benchmarks import layouts
 from rolesynth_assets.r1.benchmarks.definition import (
+    EASY_VQA,
+    EMBEDDED,
     BenchmarkItem,
-    BenchmarkLayout,
     R1Benchmark,
     R1BenchmarkError,
 )
@@ -22,16 +25,6 @@ from rolesynth_assets.store.digests import digest, image_id
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
-
-_READERS: dict[BenchmarkLayout, tuple[Callable[[Path, str], Iterator[BenchmarkItem]], str]] = {
-    BenchmarkLayout.MATHVISTA: (layouts.mathvista, "testmini"),
-    BenchmarkLayout.MATHVERSE: (layouts.mathverse, "testmini"),
-    BenchmarkLayout.MATHVISION: (layouts.mathvision, "testmini"),
-    BenchmarkLayout.MMMU: (layouts.mmmu, "validation"),
-    BenchmarkLayout.CHARXIV_REASONING: (layouts.charxiv_reasoning, "val"),
-    BenchmarkLayout.CHARXIV_DESCRIPTIVE: (layouts.charxiv_descriptive, "val"),
-}
-"""Reader and default split of each layout with files."""
 
 
 def benchmark_items(benchmark: R1Benchmark, data_root: Path) -> list[BenchmarkItem]:
@@ -42,16 +35,19 @@ def benchmark_items(benchmark: R1Benchmark, data_root: Path) -> list[BenchmarkIt
         data_root: folder that replaces ``{data}`` in its path.
 
     Raises:
-        R1BenchmarkError: the files are missing, cannot be read, or have no item with an image.
+        R1BenchmarkError: the files are missing, cannot be read, have no item with an image, or two
+            of one id.
     """
-    if benchmark.layout is BenchmarkLayout.EMBEDDED:
+    if benchmark.layout == EMBEDDED:
         assert benchmark.domain is not None and benchmark.count is not None  # of this layout
         return list(_embedded(benchmark.domain, benchmark.count, benchmark.seed))
-    if benchmark.layout is BenchmarkLayout.EASY_VQA:
+    if benchmark.layout == EASY_VQA:
         return _easy_vqa(benchmark)
-    reader, usual = _READERS[benchmark.layout]
+    layout = import_module(f"{layouts.__name__}.{benchmark.layout}")
     try:
-        items = list(reader(benchmark.folder(data_root), benchmark.split or usual))
+        items = list(
+            layout.read(benchmark.folder(data_root), benchmark.split or layout.USUAL_SPLIT)
+        )
     except (KeyError, TypeError) as error:
         raise R1BenchmarkError(
             f"Benchmark {benchmark.name}: a row of {benchmark.folder(data_root)} lacks what the "
@@ -60,6 +56,11 @@ def benchmark_items(benchmark: R1Benchmark, data_root: Path) -> list[BenchmarkIt
     items = [item for item in items if item.images]
     if not items:
         raise R1BenchmarkError(f"Benchmark {benchmark.name}: no question with an image.")
+    if twice := [item_id for item_id, n in Counter(i.item_id for i in items).items() if n > 1]:
+        raise R1BenchmarkError(
+            f"Benchmark {benchmark.name}: {len(twice)} ids occur twice, such as {twice[0]!r}: "
+            f"{benchmark.folder(data_root)} has several sets or copies; set `path` to one of them."
+        )
     return _sample(items, benchmark)
 
 
@@ -81,7 +82,7 @@ def found_in(benchmark: R1Benchmark, data_root: Path) -> str:
 
 def available(benchmark: R1Benchmark, data_root: Path) -> bool:
     """Return whether a benchmark can be read: it needs no files, or its folder exists."""
-    return not benchmark.layout.has_files or benchmark.folder(data_root).is_dir()
+    return not benchmark.has_files or benchmark.folder(data_root).is_dir()
 
 
 def items_at_hand(
