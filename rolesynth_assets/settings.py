@@ -55,6 +55,8 @@ class Thresholds(FrozenModel):
     """Difference between the kept share and the configured share."""
     min_role_survival: float = Field(default=0.02, ge=0, le=1)
     """Kept share of each role's captions."""
+    min_images_covered: float = Field(default=0.5, ge=0, le=1)
+    """Share of the images with a kept caption."""
     max_self_similarity: float = Field(default=0.97, ge=-1, le=1)
     """Mean cosine similarity between captions of one image."""
     min_loss_drop: float = Field(default=0.05, ge=0, le=1)

@@ -21,8 +21,9 @@ from rolesynth_assets.cads.round.ask_for import Answered, Unanswered, ask_for
 from rolesynth_assets.cads.round.paid_calls import Calls
 from rolesynth_assets.cads.round.transcripts import as_text, transcribe
 from rolesynth_assets.cads.values import Decision, Problem, Seed, SeedContext, candidate_id
+from rolesynth_assets.mllm.engine import FailureReason
 from rolesynth_assets.mllm.spent import Spent
-from rolesynth_assets.store.digests import seed_from
+from rolesynth_assets.store.digests import image_id, seed_from
 
 MAX_DETAIL = 2_000
 """Characters of a failure's description, and of a raw reply, that are stored."""
@@ -155,12 +156,16 @@ async def _draw(
 ) -> CandidateRecord:
     key = record.candidate_id
     member = calls.collective.member(order.member)
+    if gone := _withdrawn(calls, order, Step.VISUAL):
+        return _failed(record, gone)
     request = visual_request(problem, member, f"{key}/visual")
     visual = await ask_for(calls, order.member, request, VisualReply)
     record = _with(record, visual.spent)
     if isinstance(visual, Unanswered):
         return _failed(record, _Failed(Step.VISUAL, visual))
     record = replace(record, visual_prompt=visual.value.visual_prompt)
+    if gone := _withdrawn(calls, order, Step.DRAW):
+        return _failed(record, gone)
     drawing = await calls.draw(
         order.member,
         visual.value.visual_prompt,
@@ -174,6 +179,14 @@ async def _draw(
         renderer=drawing.renderer,
         image=drawing.image,
         image_id=sha256(drawing.image).hexdigest(),
+    )
+
+
+def _withdrawn(calls: Calls, order: Order, step: Step) -> _Failed | None:
+    """Stop before a step that shows no image of the seed, if one was withdrawn meanwhile."""
+    detail = calls.withdrawn([image_id(image) for image in order.seed.images])
+    return (
+        _Failed(step, Unanswered(FailureReason.REJECTED, detail, "", Spent())) if detail else None
     )
 
 
