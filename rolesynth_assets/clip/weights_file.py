@@ -28,6 +28,7 @@ FILES = (
 )
 """Names of a folder's weights, in the order in which they are searched."""
 LFS_POINTER = b"version https://git-lfs"
+PICKLE, ZIP = b"\x80", b"PK"
 LONG_CLIP_REST = "positional_embedding_res"
 """Long-CLIP's second table of positions, which is trained, beside the first 20 of the other."""
 
@@ -147,27 +148,38 @@ def _tensors(path: Path) -> Any:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
+        _refuse_what_is_no_tensor_file(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except SafetensorError as error:
         raise WeightsFileError(f"{path} is no whole safetensors file ({error})") from error
+    except WeightsFileError:
+        raise
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
         raise WeightsFileError(_unreadable(path, str(error))) from error
 
 
-def _unreadable(path: Path, said: str) -> str:
+def _refuse_what_is_no_tensor_file(path: Path) -> None:
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             if any(name.endswith("constants.pkl") for name in archive.namelist()):
-                return (
+                raise WeightsFileError(
                     f"{path} is a TorchScript program, such as OpenAI's own files; use the "
                     "pretrained tag `openai`, or save its state_dict as safetensors"
                 )
-    if "weights_only" in said or "Unsupported" in said:
+        return
+    with path.open("rb") as file:
+        head = file.read(4)
+    if not head.startswith((PICKLE, ZIP)):
+        raise WeightsFileError(f"{path} is no weights file (it begins with {head!r})")
+
+
+def _unreadable(path: Path, said: str) -> str:
+    first = said.strip().splitlines()[0] if said.strip() else "it ends too early"
+    if path.stat().st_size and "weights_only" in said and not first.startswith("PytorchStream"):
         return (
             f"{path} is a pickle with more than tensors in it, which could run code when it is "
             "read; save the model's state_dict as safetensors"
         )
-    first = said.strip().splitlines()[0] if said.strip() else "it ends too early"
     return f"{path} is no whole weights file ({first[:200]}); fetch it again"
 
 
