@@ -58,9 +58,9 @@ class TokenSource:
         """Return int64 tokens of shape (M, context) for caption row indices of shape (M,)."""
         new = [i for i in dict.fromkeys(texts.tolist()) if i not in self._known]
         if new:
-            texts = self._set.captions(np.array(new))
-            tokenized = self._tokenizer(texts)
-            self.cut += count_cut(self._tokenizer, texts, tokenized)
+            captions = self._set.captions(np.array(new))
+            tokenized = self._tokenizer(captions)
+            self.cut += count_cut(self._tokenizer, captions, tokenized)
             for index, row in zip(new, tokenized.numpy().astype(np.int32), strict=True):
                 self._known[index] = np.trim_zeros(row, "b")  # padding is zeros at the end
         tokens = torch.zeros((len(texts), self._context), dtype=torch.int64)
