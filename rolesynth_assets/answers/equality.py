@@ -38,6 +38,7 @@ _ROUNDING = re.compile(
     re.IGNORECASE,
 )
 """Words of a question by which its answer may be a rounded number."""
+_ANOTHER = re.compile(r"[(\[]?[A-Ja-j](?:[)\].:,]+.*)?")
 _LOOSE = re.compile(r"\(?(?P<letter>[A-Ja-j])\)? ?[-=,:] ?(?P<text>.+)")
 _ORDINARY = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 
@@ -100,6 +101,8 @@ def _letter(answer: str, offered: dict[str, str], question: str) -> str | None:
     if named and (not offered or named[0] in offered):
         letter, text = named
         other = _option_with_text(text, offered, question) if text else None
+        if other is None and _ANOTHER.fullmatch(text):
+            return None  # "A. B" names two options
         return letter if other in (None, letter) else None  # "C. 5" where 5 is option A
     loose = _LOOSE.fullmatch(answer)
     if loose and _option_with_text(loose["text"], offered, question) == loose["letter"].upper():

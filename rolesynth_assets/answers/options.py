@@ -52,7 +52,7 @@ _LETTER = re.compile(
     (?:
         \ is\ (?:the\ )?(?:correct|right|best)(?:\ (?:answer|option|choice))?
       | [)\]]+[.:]?(?:\s*(?P<closed>\S.*))?
-      | [.:,]+(?:\s+(?P<text>\S.*)|(?P<tight>\S.*))?
+      | [.:]+(?:\s+(?P<text>\S.*)|(?P<tight>\S.*))?
     )?
     """,
     re.IGNORECASE | re.VERBOSE | re.DOTALL,

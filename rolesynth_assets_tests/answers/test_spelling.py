@@ -27,7 +27,22 @@ def test_an_option_in_any_spelling(answer: str) -> None:
     assert equal_by_rule("C", answer, TaskType.MCQ, FORCES) is False
 
 
-@pytest.mark.parametrize("answer", ["B. 5 kN", "A and B", "A.M.", "e.g.", "either", "B or C"])
+TWO = [
+    "B, C",
+    "B,C",
+    "B\u3001C",
+    "(B)(C)",
+    "(B) (C)",
+    "B. C",
+    "B.C",
+    "B: C",
+    "B. C. D",
+    "B/C",
+    "BC",
+]
+
+
+@pytest.mark.parametrize("answer", ["B. 5 kN", "A and B", "A.M.", "e.g.", "either", "B or C", *TWO])
 def test_what_is_no_single_option_is_not_right(answer: str) -> None:
     assert equal_by_rule("B", answer, TaskType.MCQ, FORCES) is not True
 
@@ -87,6 +102,13 @@ def test_options_of_a_question_in_any_spelling(question: str) -> None:
 def test_an_open_answer_in_any_spelling(one: str, other: str) -> None:
     assert equal_by_rule(one, other, TaskType.OPEN_ENDED, "") is True
     assert equal_by_rule(other, one, TaskType.OPEN_ENDED, "") is True
+
+
+def test_an_option_may_be_the_letter_of_a_point():
+    points = "Which point?\nA. D\nB. C\nC. P\nD. Q"
+    assert equal_by_rule("B", "B. C", TaskType.MCQ, points) is True
+    assert equal_by_rule("A", "(A) D", TaskType.MCQ, points) is True
+    assert equal_by_rule("B", "B. D", TaskType.MCQ, points) is None
 
 
 def test_what_looks_like_markup_and_is_not():
