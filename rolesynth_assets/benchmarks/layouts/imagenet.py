@@ -97,7 +97,7 @@ def _wnids() -> list[str]:
 
 
 def _folder(place: Place) -> Path | None:
-    splits = USUAL_SPLITS if place.split is None else (place.split,)
+    splits = USUAL_SPLITS if place.split is None else (place.split, "")
     return next((place.root / name for name in splits if _classes(place.root / name)), None)
 
 

@@ -7,13 +7,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from pkgutil import iter_modules
 
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from rolesynth_assets.answers.options import options
 from rolesynth_assets.answers.task_type import TaskType
-from rolesynth_assets.r1.benchmarks import layouts
 from rolesynth_assets.store.digests import digest
 from rolesynth_assets.yaml_files import NamedModel, PartitionName
 
@@ -22,6 +20,7 @@ class R1BenchmarkError(ValueError):
     """A benchmark cannot be read; the message names it, the cause, and the way out."""
 
 
+_LAYOUTS = Path(__file__).parent / "layouts"
 EMBEDDED = "embedded"
 """Layout of problems that `rolesynth_assets.embedded.problems.pose` draws, without files."""
 EASY_VQA = "easy_vqa"
@@ -30,7 +29,8 @@ EASY_VQA = "easy_vqa"
 
 def known_layouts() -> list[str]:
     """Return all layouts: the two without files, and the modules of the folder ``layouts``."""
-    return [EMBEDDED, EASY_VQA, *sorted(m.name for m in iter_modules(layouts.__path__))]
+    modules = (path.stem for path in _LAYOUTS.glob("*.py") if path.stem != "__init__")
+    return [EMBEDDED, EASY_VQA, *sorted(modules)]
 
 
 class R1Benchmark(NamedModel):
