@@ -27,9 +27,11 @@ def test_a_text_that_just_fits_is_not_cut():
 
 def test_a_caption_counts_once_however_often_it_is_trained_on():
     rows = pa.table({"image_id": list("aabb"), "text": TEXTS})
-    source = TokenSource(TrainingSet.from_rows(rows, lambda ids: {}), tokenizer(8))
+    data = TrainingSet.from_rows(rows, lambda ids: {})
+    source, order = TokenSource(data, tokenizer(8)), data.captions(np.arange(4))
+    places = [order.index(text) for text in TEXTS]
     for _ in range(2):
-        source.batch(np.array([0, 1]))
+        source.batch(np.array(places[:2]))
     assert (source.cut, source.tokenized) == (1, 2)
-    source.batch(np.array([3, 1]))
+    source.batch(np.array([places[3], places[1]]))
     assert (source.cut, source.tokenized) == (2, 3)
