@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -96,7 +96,6 @@ def _decoded(
 ) -> Iterator[tuple[Member, NormalisedImage | Reject]]:
     """Decode a few members ahead, and yield them in order."""
     window: deque[tuple[Member, Future[NormalisedImage | Reject] | Reject]] = deque()
-    waiting = 0  # encoded bytes in the window
     with ThreadPoolExecutor(THREADS, thread_name_prefix="decode") as pool:
         try:
             for member in members:
@@ -104,9 +103,7 @@ def _decoded(
                     window.append((member, member.data))
                 else:
                     window.append((member, pool.submit(normalise, member.data, limits)))
-                waiting += _size(member)
-                while len(window) > 8 * THREADS or (waiting > BATCH_BYTES and window):
-                    waiting -= _size(window[0][0])
+                while len(window) > 8 * THREADS or (window and _held(window) > BATCH_BYTES):
                     yield _finished(*window.popleft())
             while window:
                 yield _finished(*window.popleft())
@@ -129,5 +126,12 @@ def _finished(
     return member, result if isinstance(result, Reject) else result.result()
 
 
-def _size(member: Member) -> int:
-    return 0 if isinstance(member.data, Reject) else len(member.data)
+def _held(window: Iterable[tuple[Member, Future[NormalisedImage | Reject] | Reject]]) -> int:
+    """Return the bytes of a window's members and of what was made from them, as far as it is."""
+    held = 0
+    for member, result in window:
+        held += 0 if isinstance(member.data, Reject) else len(member.data)
+        if isinstance(result, Future) and result.done() and not result.exception():
+            made = result.result()
+            held += len(made.data) if isinstance(made, NormalisedImage) else 0
+    return held

@@ -162,18 +162,17 @@ def _rows(text: str, alone: bool) -> Iterator[str]:
 
 def _look(image: bytes) -> _Look | None:
     """Return the features by which an image is compared; None if it cannot be decoded."""
-    import io
-
     import imagehash
     import numpy as np
     from PIL import Image
 
     from rolesynth_assets.images.decoding.decode import NormalisedImage, normalise
+    from rolesynth_assets.pictures.opened import open_picture
 
     normal = normalise(image)
     if not isinstance(normal, NormalisedImage):
         return None
-    with Image.open(io.BytesIO(normal.data)) as opened:
+    with open_picture(normal.data) as opened:
         picture = opened.convert("RGB")
     cells = picture.resize((SIDE, SIDE), Image.Resampling.BOX)
     return _Look(

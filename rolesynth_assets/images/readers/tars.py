@@ -23,7 +23,7 @@ MAX_HEADER_BYTES = 2**20  # of a long name or of extended attributes; real ones 
 MAX_NESTED = 8  # headers before one member; real tars have a long name and a long link
 MAX_SPARSE_BLOCKS = 2**14  # of the map of a sparse member
 # after damage the next valid header is searched in at most this much, two of the largest members
-MAX_RESYNC_BLOCKS = 128 * 2**20 // tarfile.BLOCKSIZE
+MAX_RESYNC_BLOCKS = 256 * 2**20 // tarfile.BLOCKSIZE
 READ_ERRORS = (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError, ValueError)
 _EXTENDED = {
     tarfile.XHDTYPE,
