@@ -10,8 +10,8 @@ from pillow_heif.as_plugin import HeifImageFile
 from pillow_jxl import Decoder
 
 from rolesynth_assets.images.decoding.bounds import Refused, check_memory, check_size
-from rolesynth_assets.images.decoding.decode import explain
 from rolesynth_assets.images.decoding.decode_memory import decode_bytes, jxl_bytes
+from rolesynth_assets.images.decoding.explain import explain
 from rolesynth_assets.images.decoding.jxl import codestream, read_header
 from rolesynth_assets.images.decoding.rejects import RejectReason
 from rolesynth_assets.images.decoding.rgb import as_png, orientation, plain_rgb, turn_upright

@@ -18,7 +18,6 @@ from PIL import (  # each plugin registers itself when imported, once, before an
     MpoImagePlugin,
     PngImagePlugin,
     TiffImagePlugin,
-    UnidentifiedImageError,
     WebPImagePlugin,
 )
 
@@ -30,6 +29,7 @@ from rolesynth_assets.images.decoding.deep_samples import (
     in_own_range,
     uses_high_bits,
 )
+from rolesynth_assets.images.decoding.explain import explain
 from rolesynth_assets.images.decoding.formats import (
     HEAD_BYTES,
     ends_early,
@@ -203,19 +203,3 @@ def _plain(
         detail = f"pixels of mode {image.mode}, which have no agreed brightness range"
         raise Refused(RejectReason.UNSUPPORTED_PIXELS, detail)
     return turn_upright(plain, turn), profile
-
-
-def explain(error: Exception, data: bytes, image_format: str) -> Reject:
-    """Return the reject for what a decoder raised on a file."""
-    said = str(error)
-    if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
-        return Reject(RejectReason.TOO_MANY_PIXELS, said)
-    if isinstance(error, MemoryError) or "memory" in said.lower():
-        return Reject(RejectReason.TOO_MUCH_MEMORY, f"the decoder ran out of memory: {said}")
-    if isinstance(error, ValueError) and ("MAX_TEXT" in said or "text chunks" in said):
-        return Reject(RejectReason.METADATA_BOMB, said)
-    if ends_early(data, image_format) or "truncated" in said.lower():
-        return Reject(RejectReason.TRUNCATED, f"the {image_format} ends after {len(data)} bytes")
-    if isinstance(error, UnidentifiedImageError):
-        return Reject(RejectReason.CORRUPT, f"{image_format} signature, unreadable header")
-    return Reject(RejectReason.CORRUPT, f"{image_format}: {type(error).__name__}: {said}")

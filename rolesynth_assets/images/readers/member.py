@@ -31,6 +31,8 @@ def read_file(path: str, max_bytes: int) -> bytes | Reject:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 return Reject(RejectReason.UNSAFE_PATH, "not a regular file")
             data = file.read(max_bytes + 1)
+    except FileNotFoundError as error:
+        return Reject(RejectReason.SOURCE_MISSING, error.strerror or "gone")
     except OSError as error:
         return Reject(RejectReason.UNREADABLE, error.strerror or type(error).__name__)
     if len(data) > max_bytes:
