@@ -21,6 +21,7 @@ class ShardKind(StrEnum):
 
     FOLDER = "folder"
     TAR = "tar"
+    ZIP = "zip"
     PARQUET = "parquet"
     LANCE = "lance"
 

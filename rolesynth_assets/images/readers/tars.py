@@ -16,7 +16,7 @@ from rolesynth_assets.images.decoding.rejects import Reject, RejectReason
 from rolesynth_assets.images.limits import EXPANSION_FLOOR, ContainerLimits
 from rolesynth_assets.images.places.buckets import open_source
 from rolesynth_assets.images.places.paths import is_hidden, unsafe_path
-from rolesynth_assets.images.readers.member import Member
+from rolesynth_assets.images.readers.member import Member, archive_within
 from rolesynth_assets.images.readers.unpacking import ExpansionError, Unpacked, decompressor_of
 
 MAX_HEADER_BYTES = 2**20  # of a long name or of extended attributes; real ones are below 10 kB
@@ -255,6 +255,8 @@ def _read_member(
         return None
     if getattr(info, "is_sparse", False):
         return Member(source, Reject(RejectReason.SPARSE_MEMBER, "written with `tar --sparse`"))
+    if within := archive_within(info.name):
+        return Member(source, within)
     file = tar.extractfile(info)
     assert file is not None  # it is a regular member
     data = _read_image(file, info, max_bytes)

@@ -64,6 +64,7 @@ def register_path(
     column: str | None = None,
     min_age_s: float = 0.0,
     container: ContainerLimits | None = None,
+    left_out: list[str] | None = None,
 ) -> list[ShardDescriptor]:
     """Plan and register a source in one step, while other processes wait.
 
@@ -75,6 +76,7 @@ def register_path(
         column: see `plan_shards`.
         min_age_s: see `plan_shards`.
         container: see `plan_shards`.
+        left_out: see `plan_shards`.
 
     Returns:
         The new shards; empty if all of `path` is already registered.
@@ -94,6 +96,7 @@ def register_path(
             column=column,
             min_age_s=min_age_s,
             container=container,
+            left_out=left_out,
         )
         _write_new(folder, planned, base_of(data_root))
     return planned

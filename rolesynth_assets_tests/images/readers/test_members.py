@@ -15,8 +15,8 @@ from rolesynth_assets.images.descriptor import (
     decode_path,
     encode_path,
 )
+from rolesynth_assets.images.readers.columns import NoImageColumnError, pick_column
 from rolesynth_assets.images.readers.members import iter_members
-from rolesynth_assets.images.readers.tables import NoImageColumnError, pick_column
 
 
 def shard(kind: ShardKind, uri: object, **fields: object) -> ShardDescriptor:
