@@ -8,7 +8,7 @@ from rolesynth_assets.check_outcome import CheckOutcome
 from rolesynth_assets.images.decoding.rejects import RejectReason
 
 MAX_EXAMPLES = 5
-_NO_FAULTS = {RejectReason.WITHDRAWN, RejectReason.DUPLICATE}
+_NO_FAULTS = {RejectReason.WITHDRAWN, RejectReason.DUPLICATE, RejectReason.SOURCE_MISSING}
 
 
 def shard_not_empty(shard: str, images: int, rejects: Mapping[str, int]) -> CheckOutcome:
@@ -50,7 +50,9 @@ def images_once(shard: str, image_ids: Collection[str], elsewhere: int) -> Check
 def rejects_bounded(
     shard: str, images: int, rejects: Mapping[str, int], max_share: float = 0.2
 ) -> CheckOutcome:
-    """Check that few members of a shard were rejected, not counting duplicates and withdrawn ones.
+    """Check that few members of a shard were rejected, not counting those without a fault.
+
+    Duplicates, withdrawn images and missing files are no faults.
 
     Args:
         shard: key of the shard.
