@@ -16,6 +16,7 @@ from pydantic import (
 from rolesynth_assets.bounded_yaml import YamlFileError, read_yaml
 from rolesynth_assets.cads.problems.drops import DropReason
 from rolesynth_assets.cads.problems.rules import SelectionRules
+from rolesynth_assets.captions.settings import CaptionSettings
 from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.errors import InputError
 from rolesynth_assets.images.descriptor import is_url
@@ -107,6 +108,7 @@ class Settings(FrozenModel):
         judge: the engine that scores captions.
         collective: name of the collective that makes problems. The default is the embedded one with
             an embedded captioner, and none with any other.
+        captions: lengths, sampling and cleaning of captions.
         problems: rules by which accepted candidates become problems.
         thresholds: bounds of the checks.
         limits: bounds on the cost of one image, archive, table or folder.
@@ -122,6 +124,7 @@ class Settings(FrozenModel):
     captioner: EngineSettings = EngineSettings()
     judge: EngineSettings = EngineSettings()
     collective: str = ""
+    captions: CaptionSettings = CaptionSettings()
     problems: ProblemRules = ProblemRules()
     thresholds: Thresholds = Thresholds()
     limits: InputLimits = InputLimits()

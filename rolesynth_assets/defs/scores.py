@@ -9,6 +9,7 @@ from rolesynth_assets.defs.wiring.rows_by_model import rows_by_model
 from rolesynth_assets.defs.wiring.stage import Check, Made, stage
 from rolesynth_assets.lineage.staleness.passing_failures import passing_tags
 from rolesynth_assets.pairs import checks
+from rolesynth_assets.pairs.score_reply import RULES_VERSION
 from rolesynth_assets.pictures.markdown import quote
 
 CAPTION_LINEAGE = {
@@ -25,6 +26,7 @@ _LINEAGE = {**CAPTION_LINEAGE, "score": [("raw_captions", "text"), ("image_shard
     deps={"raw_captions": None, "role_lists": partitions.by_role_set, "judge": None},
     freshness_policy=freshness.DATA,
     pool="mllm",
+    code_version=RULES_VERSION,
     checks=[
         Check(
             checks.scores_cover_captions,

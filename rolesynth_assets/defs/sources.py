@@ -35,6 +35,18 @@ def captioner(platform: Platform) -> dg.DataVersion:
     return dg.DataVersion(declared_model(platform.settings.captioner))
 
 
+@observed(partitions_def=partitions.role_set, group_name="captions")
+def caption_rules(platform: Platform) -> dg.DataVersionsByPartition:
+    """`captions` in rolesynth.yaml, and each role set's language; observed before a refresh."""
+    policy = platform.settings.captions.policy.digest
+    return dg.DataVersionsByPartition(
+        {
+            name: dg.DataVersion(f"{policy[:16]} {s.language}")
+            for name, s in partitions.ROLE_SETS.items()
+        }
+    )
+
+
 @observed(group_name="filter")
 def judge(platform: Platform) -> dg.DataVersion:
     """The model that scores captions, by name and revision; observed before a refresh."""

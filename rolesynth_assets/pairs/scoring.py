@@ -13,22 +13,15 @@ from typing import TYPE_CHECKING
 
 from rolesynth_assets.mllm.engine import ChatEngine, ChatReply, ChatRequest
 from rolesynth_assets.mllm.row_run import RETRY, RowRun, Rows
-from rolesynth_assets.pairs.judge import (
-    JUDGE_SAMPLING,
-    Judgement,
-    JudgePrompt,
-    judge_prompt,
-    judge_reply,
-)
+from rolesynth_assets.pairs.judge import JUDGE_SAMPLING, JudgePrompt, judge_prompt
+from rolesynth_assets.pairs.rereading import read_again
+from rolesynth_assets.pairs.score_reply import MAX_DETAIL, Judgement, judge_reply
 from rolesynth_assets.progress import Progress
 from rolesynth_assets.roles.role import Role
 from rolesynth_assets.store.digests import digest
 
 if TYPE_CHECKING:
     from rolesynth_assets.store.lance.store import Store
-
-MAX_DETAIL = 500
-"""Characters of an unreadable answer or an error that are stored."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +35,7 @@ class ScoreReport:
         recovered: rows made of replies that an earlier run had paid for and not stored.
         current: rows that were there already.
         reused: rows copied from another partition that asked the same.
+        reread: rows without a score that have one now, because the parser changed.
         removed: rows deleted, whose caption or judge is no longer wanted.
         failed_in_passing: rows of the partition that the next run asks for again.
         reasons: rows of this run without a score, by reason.
@@ -57,6 +51,7 @@ class ScoreReport:
     current: int
     reused: int
     removed: int
+    reread: int
     failed_in_passing: int
     reasons: Mapping[str, int] = field(default_factory=dict)
     prompt_tokens: int = 0
@@ -127,6 +122,7 @@ async def write_scores(
     asked = [question for question in questions if question.score_id in missing]
     await run.make(asked, len(questions), progress)
     removed = store.prune("scores", partition, wanted)
+    reread = read_again(store, partition, run.append)
     return ScoreReport(
         captions=len(questions) - run.withdrawn,
         calls=run.calls,
@@ -134,6 +130,7 @@ async def write_scores(
         current=plan.present,
         reused=plan.reuse.num_rows,
         removed=removed,
+        reread=reread,
         failed_in_passing=store.count("scores", partition, RETRY),
         reasons=dict(run.reasons),
         prompt_tokens=run.prompt_tokens,

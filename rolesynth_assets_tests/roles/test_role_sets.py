@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from rolesynth_assets.roles.library import SHIPPED_SETS, RoleSetError, load_role_set, load_role_sets
 from rolesynth_assets.roles.role import LengthKind, PromptTemplates, Role
@@ -184,3 +185,11 @@ def test_a_set_needs_roles_or_a_way_to_make_them() -> None:
 def test_a_generated_set_has_no_written_roles() -> None:
     with pytest.raises(ValueError, match="generated through an engine"):
         SHIPPED["generated"].written_roles()
+
+
+def test_a_language_changes_no_request_and_must_be_known() -> None:
+    role_set = load_role_sets()["roles5"]
+    german = role_set.model_copy(update={"language": "de"})
+    assert (role_set.language, german.digest) == ("en", role_set.digest)
+    with pytest.raises(ValidationError, match="'english' is no language code"):
+        RoleSet.model_validate(role_set.model_dump() | {"language": "english"})
