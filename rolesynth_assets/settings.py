@@ -14,7 +14,6 @@ from pydantic import (
 )
 
 from rolesynth_assets.bounded_yaml import YamlFileError, read_yaml
-from rolesynth_assets.cads.problems.drops import DropReason
 from rolesynth_assets.cads.problems.rules import SelectionRules
 from rolesynth_assets.captions.settings import CaptionSettings
 from rolesynth_assets.data_paths import DataPaths
@@ -57,6 +56,8 @@ class Thresholds(FrozenModel):
     """Difference between the kept share and the configured share."""
     min_role_survival: float = Field(default=0.02, ge=0, le=1)
     """Kept share of each role's captions."""
+    min_images_covered: float = Field(default=0.5, ge=0, le=1)
+    """Share of the images with a kept caption."""
     max_self_similarity: float = Field(default=0.97, ge=-1, le=1)
     """Mean cosine similarity between captions of one image."""
     min_loss_drop: float = Field(default=0.05, ge=0, le=1)
@@ -79,12 +80,12 @@ class ProblemRules(FrozenModel):
     """Most problems in the set of a domain; all if unset."""
     draw_seed: int = 0
     """Seed of the draw if there are more candidates than `target`."""
-    refused: tuple[DropReason, ...] = (DropReason.SUSPECT_LABEL, DropReason.WRITER_ALONE)
+    refused: tuple[str, ...] = ("suspect_label", "writer_alone")
     """Findings of extra checks that drop a problem: by default signs of a wrong reference."""
 
     @field_validator("refused")
     @classmethod
-    def _are_findings(cls, refused: tuple[DropReason, ...]) -> tuple[DropReason, ...]:
+    def _are_findings(cls, refused: tuple[str, ...]) -> tuple[str, ...]:
         SelectionRules(refused=frozenset(refused))
         return refused
 

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ from pydantic import ValidationError
 from rolesynth_assets.roles.library import SHIPPED_SETS, RoleSetError, load_role_set, load_role_sets
 from rolesynth_assets.roles.role import LengthKind, PromptTemplates, Role
 from rolesynth_assets.roles.role_set import RoleSet
+from rolesynth_assets.store.digests import digest
 
 SHIPPED = load_role_sets()
 WRITTEN = [name for name, role_set in SHIPPED.items() if role_set.roles]
@@ -153,6 +155,7 @@ def test_a_folder_that_is_not_there_adds_nothing(tmp_path: Path) -> None:
         (ROLE_SET, "- a\n- b\n", "expected a mapping"),
         (ROLE_SET, "", "expected a mapping"),
         ("roles:", "filter: {keep: 1.5}\nroles:", r"field filter\.keep"),
+        ("roles:", "filter: {keep: 0.5, per_image: 1}\nroles:", "field filter: .*leave keep null"),
     ],
 )
 def test_a_bad_file_is_named_with_its_field(
@@ -193,3 +196,14 @@ def test_a_language_changes_no_request_and_must_be_known() -> None:
     assert (role_set.language, german.digest) == ("en", role_set.digest)
     with pytest.raises(ValidationError, match="'english' is no language code"):
         RoleSet.model_validate(role_set.model_dump() | {"language": "english"})
+
+
+def test_a_policy_per_image_changes_the_digest_and_its_absence_does_not(tmp_path: Path) -> None:
+    plain = load_role_set(write(tmp_path, ROLE_SET))
+    best = load_role_set(
+        write(tmp_path, ROLE_SET.replace("roles:", "filter: {per_image: 2}\nroles:"))
+    )
+    assert best.digest != plain.digest and (best.keep_share, best.filter.floor) == (0, 2)
+    values = plain.model_dump(mode="json", exclude={"name", "description", "language"})
+    del values["filter"]["per_image"]
+    assert plain.digest == digest("role set", json.dumps(values, sort_keys=True))
