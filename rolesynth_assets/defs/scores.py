@@ -1,5 +1,7 @@
 """Stage 4a: a judge's score of every caption."""
 
+from functools import partial
+
 import dagster as dg
 
 from rolesynth_assets.defs.wiring import freshness, partitions
@@ -32,6 +34,7 @@ _LINEAGE = {**CAPTION_LINEAGE, "score": [("raw_captions", "text"), ("image_shard
             checks.scores_cover_captions,
             "Every caption with a text has a score or a reason.",
             blocking=True,
+            bounds={"max_uncovered": "max_unscored_captions"},
         ),
         Check(
             checks.scores_not_degenerate,
@@ -61,14 +64,16 @@ def caption_scores(context: dg.AssetExecutionContext, platform: Platform) -> Mad
 
     store, where = platform.store, partitions.lance_partition(context)
     engine = platform.settings.judge
-    report, judge = rows_by_model(context, platform, engine, write_scores, "scores", "judge")
+    prompt = judge_prompt(platform.settings.scores.sampling)
+    write = partial(write_scores, prompt=prompt)
+    report, judge = rows_by_model(context, platform, engine, write, "scores", "judge")
     scores = pl.DataFrame(store.read("scores", where))
     captions = pl.DataFrame(store.read("captions", where, ["caption_id", "text"]))
     return Made(
         {
             **scoring_metadata(report, scores),
             **spent_metadata(platform.settings.prices.judge, report),
-            "judge_prompt": quote(judge_prompt().template),
+            "judge_prompt": quote(prompt.template),
             **model_metadata("judge", judge),
             **lance_metadata("scores", scores.height, store.version("scores"), _LINEAGE),
         },

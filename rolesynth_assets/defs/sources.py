@@ -49,8 +49,10 @@ def caption_rules(platform: Platform) -> dg.DataVersionsByPartition:
 
 @observed(group_name="filter")
 def judge(platform: Platform) -> dg.DataVersion:
-    """The model that scores captions, by name and revision; observed before a refresh."""
-    return dg.DataVersion(declared_model(platform.settings.judge))
+    """The model that scores captions, by name, revision and sampling; observed before a refresh."""
+    scores = platform.settings.scores
+    changed = f" {scores.sampling.fingerprint()[:12]}" if scores != type(scores)() else ""
+    return dg.DataVersion(declared_model(platform.settings.judge) + changed)
 
 
 @observed(partitions_def=partitions.recipe, group_name="clip")

@@ -20,15 +20,16 @@ JUDGE_SAMPLING = Sampling(temperature=0.0, top_p=1.0, max_tokens=48)
 
 
 class JudgePrompt(NamedTuple):
-    """The judge's system text, and its user text with {name}-style placeholders."""
+    """The judge's system text, its user text with {name}-style placeholders, and its sampling."""
 
     system: str
     template: str
+    sampling: Sampling = JUDGE_SAMPLING
 
     @property
     def fingerprint(self) -> str:
         """Identity of the prompt: 64 hex characters over system text, template and sampling."""
-        return digest("judge", self.system, self.template, JUDGE_SAMPLING.fingerprint())
+        return digest("judge", self.system, self.template, self.sampling.fingerprint())
 
     def render(self, role: Role, caption: str) -> str:
         """Return the user text that asks for one caption's score; the image comes before it.
@@ -43,8 +44,12 @@ class JudgePrompt(NamedTuple):
 
 
 @cache
-def judge_prompt() -> JudgePrompt:
-    """Read the shipped prompt from `templates/judge_system.txt` and `templates/judge.txt`."""
+def judge_prompt(sampling: Sampling = JUDGE_SAMPLING) -> JudgePrompt:
+    """Read the shipped prompt from `templates/judge_system.txt` and `templates/judge.txt`.
+
+    Args:
+        sampling: how the answers are drawn; part of a score's identity.
+    """
     folder = resources.files("rolesynth_assets.pairs") / "templates"
     return JudgePrompt(
         system=(folder / "judge_system.txt").read_text("utf-8").strip(),
