@@ -8,7 +8,7 @@ import dagster as dg
 
 from rolesynth_assets.cads.round import checks
 from rolesynth_assets.cads.seeds import checks as seed_checks
-from rolesynth_assets.defs.wiring import freshness, partitions
+from rolesynth_assets.defs.wiring import engine_kinds, freshness, partitions
 from rolesynth_assets.defs.wiring.metadata import lance_metadata, members_metadata, picture
 from rolesynth_assets.defs.wiring.resources import Platform
 from rolesynth_assets.defs.wiring.stage import Check, Made, stage
@@ -96,7 +96,7 @@ def cads_seeds(context: dg.AssetExecutionContext, platform: Platform) -> Made:
 
 @stage(
     "cads",
-    {"lance", "vllm"},
+    {"lance", *engine_kinds.MEMBERS},
     partitions.domain_by_round,
     deps={
         "cads_rounds": partitions.round_before,

@@ -6,7 +6,7 @@ import dagster as dg
 
 from rolesynth_assets.captions import checks
 from rolesynth_assets.captions.parse import RULES_VERSION
-from rolesynth_assets.defs.wiring import freshness, partitions
+from rolesynth_assets.defs.wiring import engine_kinds, freshness, partitions
 from rolesynth_assets.defs.wiring.metadata import (
     lance_metadata,
     model_metadata,
@@ -60,7 +60,7 @@ _LINEAGE = {
 
 @stage(
     "captions",
-    {"lance", "vllm"},
+    {"lance", engine_kinds.CAPTIONER},
     partitions.shard_by_role_set,
     deps={
         "image_shards": partitions.by_shard,

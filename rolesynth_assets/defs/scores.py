@@ -4,7 +4,7 @@ from functools import partial
 
 import dagster as dg
 
-from rolesynth_assets.defs.wiring import freshness, partitions
+from rolesynth_assets.defs.wiring import engine_kinds, freshness, partitions
 from rolesynth_assets.defs.wiring.metadata import lance_metadata, model_metadata, spent_metadata
 from rolesynth_assets.defs.wiring.resources import Platform
 from rolesynth_assets.defs.wiring.rows_by_model import rows_by_model
@@ -23,7 +23,7 @@ _LINEAGE = {**CAPTION_LINEAGE, "score": [("raw_captions", "text"), ("image_shard
 
 @stage(
     "filter",
-    {"lance", "vllm"},
+    {"lance", engine_kinds.JUDGE},
     partitions.shard_by_role_set,
     deps={"raw_captions": None, "role_lists": partitions.by_role_set, "judge": None},
     freshness_policy=freshness.DATA,
