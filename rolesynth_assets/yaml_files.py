@@ -6,8 +6,9 @@ import logging
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Generic, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -96,24 +97,40 @@ class Named(dict[str, ModelT]):
         return self
 
 
-def faults(error: ValidationError, whole: str) -> list[str]:
+def faults(error: ValidationError, whole: str, model: type[BaseModel] | None = None) -> list[str]:
     """Return the fault of each field as ``field: fault``, without the values.
 
     Args:
         error: error of a pydantic model.
         whole: name for a fault that belongs to no field.
+        model: the model; with it, an unknown field suggests the nearest known one.
     """
     return [
-        f"{'.'.join(map(str, fault['loc'])) or whole}: {_told(fault)}"
+        f"{'.'.join(map(str, fault['loc'])) or whole}: {_told(fault, model)}"
         for fault in error.errors(include_input=False, include_url=False)
         if fault["type"] != "default_factory_not_called"  # follows from another field's fault
     ]
 
 
-def _told(fault: ErrorDetails) -> str:
+def _told(fault: ErrorDetails, model: type[BaseModel] | None) -> str:
     if fault["type"] == "extra_forbidden":
-        return "there is no such field"
+        near = _nearest(fault["loc"], model)
+        return "there is no such field" + (f"; did you mean {near}?" if near else "")
     return fault["msg"].removeprefix("Value error, ")
+
+
+def _nearest(loc: tuple[int | str, ...], model: type[BaseModel] | None) -> str | None:
+    """Return the name of the known field that is most like the unknown field at `loc`."""
+    for name in loc[:-1]:
+        field = model.model_fields.get(str(name)) if model else None
+        kinds = (field.annotation, *get_args(field.annotation)) if field else ()
+        models = [k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)]
+        if models:
+            model = models[0]
+        elif not isinstance(name, int):  # an item of a list is a value of the list's model
+            return None
+    known = list(model.model_fields) if model else []
+    return next(iter(get_close_matches(str(loc[-1]), known, n=1)), None)
 
 
 @dataclass(frozen=True)
@@ -173,7 +190,8 @@ class YamlLibrary(Generic[ModelT]):
         try:
             return self.kind.model_validate(content)
         except ValidationError as cause:
-            broken = "\n".join(f"  field {fault}" for fault in faults(cause, "(whole file)"))
+            found = faults(cause, "(whole file)", self.kind)
+            broken = "\n".join(f"  field {fault}" for fault in found)
         raise self.error(f"{path} is no valid {self.what}:\n{broken}")
 
     def _read_folder(self, folder: Path) -> tuple[dict[str, ModelT], dict[str, Exception]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -12,6 +11,7 @@ import numpy as np
 from rolesynth_assets.benchmarks.tasks import BenchmarkError
 from rolesynth_assets.images.decoding.decode import DecodeLimits, normalise
 from rolesynth_assets.images.decoding.rejects import Reject
+from rolesynth_assets.pictures.opened import open_picture
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -115,10 +115,8 @@ def load_encoder(checkpoint_dir: Path) -> ClipEncoder:
 
 
 def _decode(index: int, encoded: bytes) -> Image.Image:
-    from PIL import Image
-
     normal = normalise(encoded, LIMITS)
     if isinstance(normal, Reject):
         raise UndecodableImage(index, normal)
-    with Image.open(io.BytesIO(normal.data)) as image:
+    with open_picture(normal.data) as image:
         return image.convert("RGB")

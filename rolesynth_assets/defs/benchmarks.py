@@ -21,11 +21,16 @@ from rolesynth_assets.progress import reporting
     freshness_policy=freshness.MODELS,
     pool="gpu",
     checks=[
-        Check(checks.above_chance, "Every metric is above chance by more than its interval."),
+        Check(
+            checks.above_chance,
+            "Every metric is above chance by more than its interval.",
+            bounds={"margin": "min_above_chance"},
+        ),
         Check(
             checks.not_worse_than_baseline,
             "No metric is below the baseline recipe's by more than both intervals allow.",
             warn=True,
+            bounds={"tolerance": "max_below_baseline"},
         ),
     ],
 )

@@ -39,10 +39,24 @@ def captioner(platform: Platform) -> dg.DataVersion:
     return dg.DataVersion(declared_model(platform.settings.captioner))
 
 
+@observed(partitions_def=partitions.role_set, group_name="captions")
+def caption_rules(platform: Platform) -> dg.DataVersionsByPartition:
+    """`captions` in rolesynth.yaml, and each role set's language; observed before a refresh."""
+    policy = platform.settings.captions.policy.digest
+    return dg.DataVersionsByPartition(
+        {
+            name: dg.DataVersion(f"{policy[:16]} {s.language}")
+            for name, s in partitions.ROLE_SETS.items()
+        }
+    )
+
+
 @observed(group_name="filter")
 def judge(platform: Platform) -> dg.DataVersion:
-    """The model that scores captions, by name and revision; observed before a refresh."""
-    return dg.DataVersion(declared_model(platform.settings.judge))
+    """The model that scores captions, by name, revision and sampling; observed before a refresh."""
+    scores = platform.settings.scores
+    changed = f" {scores.sampling.fingerprint()[:12]}" if scores != type(scores)() else ""
+    return dg.DataVersion(declared_model(platform.settings.judge) + changed)
 
 
 @observed(partitions_def=partitions.recipe, group_name="clip")

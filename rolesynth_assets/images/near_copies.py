@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from rolesynth_assets.images.decoding.decode import NormalisedImage, normalise
 from rolesynth_assets.images.limits import DecodeLimits
+from rolesynth_assets.pictures.opened import open_picture
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,7 +73,7 @@ def look_of(image: bytes) -> Look | None:
     normal = normalise(image, _LIMITS)
     if not isinstance(normal, NormalisedImage):
         return None
-    with Image.open(io.BytesIO(normal.data)) as opened:
+    with open_picture(normal.data) as opened:
         picture = opened.convert("RGB")
     cells = picture.resize((SIDE, SIDE), Image.Resampling.BOX)
     return Look(int(str(imagehash.phash(picture)), 16), np.asarray(cells, dtype=np.uint8).ravel())

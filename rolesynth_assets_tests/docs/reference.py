@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from rolesynth_assets_tests.docs.field_docs import field_docs
+from rolesynth_assets.field_docs import field_docs
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "reference"

@@ -9,8 +9,10 @@ from rolesynth_assets.images.checks import (
 
 
 def test_empty_shard():
-    assert shard_not_empty("s", 1).passed
-    outcome = shard_not_empty("s", 0)
+    assert shard_not_empty("s", 1, {}).passed
+    assert shard_not_empty("s", 0, {"duplicate": 3}).passed
+    assert not shard_not_empty("s", 0, {"duplicate": 3, "corrupt": 1}).passed
+    outcome = shard_not_empty("s", 0, {})
     assert (outcome.passed, outcome.value, outcome.threshold) == (False, 0, 1)
 
 
