@@ -16,6 +16,7 @@ from rolesynth_assets_tests.docs.markdown_pages import PACKAGE, PAGES, ROOT, Pag
 NUMBERS = ("N", "NUMBER")
 """Placeholders of a number in a command."""
 OF_A_PROJECT = (
+    "benchmark_looks/",
     *("rolesynth.yaml", "role_sets/", "recipes/", "benchmarks/", "seeds/"),
     *("collectives/", "r1_recipes/", "r1_benchmarks/", ".rolesynth", ".dagster", "$DAGSTER_HOME"),
     *("lance/", "shards/", "journals/", "checkpoints/", "r1_checkpoints/", "reports/", "exports/"),
@@ -23,7 +24,10 @@ OF_A_PROJECT = (
 )
 """Beginnings of paths in a user's project or data root, which no checkout has."""
 OF_OTHERS = ("generation_config.json", "classnames.txt", "truth.jsonl", "dagster.py", "yaml.py")
-OF_OTHERS += ("zeroshot_classification_templates.txt", ".env")
+OF_OTHERS += ("zeroshot_classification_templates.txt", ".env", "test.txt", "vision/")
+# the files of benchmarks, as their publishers lay them out
+OF_OTHERS += ("annotations/captions_val2017.json", "dataset_coco.json", "dataset_flickr30k.json")
+OF_OTHERS += ("caption/1.txt", "test/KEY.txt")
 _ASSIGNMENT = re.compile(r"^[A-Z_]+=")
 _PATH = re.compile(r"^[\w./$-]+(/|\.(py|md|yaml|yml|json|jsonl|txt|toml|lock|png))$")
 
