@@ -20,6 +20,7 @@ from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.errors import InputError
 from rolesynth_assets.images.descriptor import is_url
 from rolesynth_assets.images.limits import InputLimits
+from rolesynth_assets.images.rules import IngestRules
 from rolesynth_assets.mllm.prices import Price, Prices
 from rolesynth_assets.mllm.settings import EngineSettings
 from rolesynth_assets.pairs.settings import ScoreSettings
@@ -85,6 +86,7 @@ class Settings(FrozenModel):
         problems: rules by which accepted candidates become problems.
         thresholds: bounds of the checks.
         limits: bounds on the cost of one image, archive, table or folder.
+        ingest: what happens to duplicates and to missing files.
         prices: prices of captioner and judge; an unset price counts as 0.
         max_refresh_cost: most that one scheduled refresh may cost, in the currency of the prices.
     """
@@ -102,6 +104,7 @@ class Settings(FrozenModel):
     problems: ProblemRules = ProblemRules()
     thresholds: Thresholds = Thresholds()
     limits: InputLimits = InputLimits()
+    ingest: IngestRules = IngestRules()
     prices: ModelPrices = ModelPrices()
     max_refresh_cost: Price | None = None
 

@@ -46,6 +46,8 @@ class Thresholds(FrozenModel):
     """Relative fall of the training loss."""
     max_logit_error: float = Field(default=1e-3, ge=0)
     """Largest deviation of a reloaded checkpoint's logits."""
+    max_cut_caption_share: float = Field(default=0.05, ge=0, le=1)
+    """Share of training captions whose end is cut off at the context length."""
     max_leaked_answers: int = Field(default=0, ge=0)
     """Drawing instructions of a CADS round that give their problem's answer away."""
     max_duplicate_share: float = Field(default=0.1, ge=0, le=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from rolesynth_assets.cli.benchmarks import benchmarks
 from rolesynth_assets.cli.demo import ablation, demo
 from rolesynth_assets.cli.exit_messages import CommandGroup
 from rolesynth_assets.cli.ingest import ingest
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 for command in (demo, ablation, ingest, run, ui, problems, stale, trace, withdraw, settings):
     app.command()(command)
+app.add_typer(benchmarks, name="benchmarks")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@
 
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +107,7 @@ def commands_page() -> str:
     from rolesynth_assets.cli.app import app
 
     parts = []
-    for name, command in vars(get_command(app))["commands"].items():
+    for name, command in _commands(vars(get_command(app))["commands"]):
         rows = [
             (
                 "`"
@@ -131,6 +131,16 @@ def commands_page() -> str:
         "arguments or unusable input, 130 after Ctrl-C.",
         *parts,
     )
+
+
+def _commands(commands: dict[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield commands by name; those of a group have its name before theirs."""
+    for name, command in commands.items():
+        inner = getattr(command, "commands", None)
+        if inner is None:
+            yield before + name, command
+        else:
+            yield from _commands(inner, f"{before}{name} ")
 
 
 def assets_page() -> str:

@@ -163,7 +163,7 @@ def test_a_bad_file_is_named_with_its_field(
 ) -> None:
     path = write(tmp_path, ROLE_SET.replace(old, new))
     with pytest.raises(RoleSetError, match=message) as error:
-        load_role_sets(tmp_path)
+        load_role_sets(tmp_path).whole()
     assert str(path) in str(error.value)
 
 
@@ -171,7 +171,7 @@ def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
     write(tmp_path, ROLE_SET, "a.yaml")
     write(tmp_path, ROLE_SET, "b.yaml")
     with pytest.raises(RoleSetError, match=r"b\.yaml: field name: 'mine' is already .* a\.yaml"):
-        load_role_sets(tmp_path)
+        load_role_sets(tmp_path).whole()
 
 
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
