@@ -30,7 +30,8 @@ _WORD_COUNT = re.compile(
 )
 _OFFER = re.compile(
     rf"{_BEFORE}(?:please |also,? )?(?:feel free to|let me know|(?:don't|do not) hesitate|"
-    r"(?:i )?hope (?:this|that|it|these)(?: \w+)? (?:helps?|works?|meets?|fits?|suits?|is what|is (?:helpful|useful))|"
+    r"(?:i )?hope (?:this|that|it|these)(?: \w+)? "
+    r"(?:helps?|works?|meets?|fits?|suits?|is what|is (?:helpful|useful))|"
     r"would you like|do you (?:want|need) (?:me|any|a|another)|is there anything|"
     r"enjoy\b[!. ]*$|how(?:'s| is) (?:this|that)\b|i(?:'d| would) be (?:happy|glad) to|"
     r"i can (?:also|provide|adjust)|happy to (?:adjust|help|revise|provide)|"
