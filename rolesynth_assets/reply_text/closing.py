@@ -9,12 +9,12 @@ from rolesynth_assets.reply_text.opening import TEXT
 from rolesynth_assets.reply_text.rule import Rule
 from rolesynth_assets.reply_text.sentences import inside_quotation, sentences
 
-_BEFORE = r"(?:(?<=[.!?\"'\u201d)*_\]\u3002])\s+|\n+\s*)[(\[*_]{0,4}"
+_BEFORE = r"(?:(?<=[.!?\"'\u201d)*_\]\u3002])\s+|\n+\s*)[(\[*_]{0,4}(?:#+\s)?"
 """The end of a sentence or a line, where a tail begins."""
 
 _NOTE = re.compile(
     rf"{_BEFORE}(?:(?:please )?note|n\.?b\.?|p\.?s\.?|disclaimer|\u6ce8|explanation|rationale|"
-    r"reasoning|keywords|tags|hashtags|confidence)\b[*_]{0,2}\s*(?:[:\uff1a]|that\b).*$",
+    r"reasoning|keywords|tags|hashtags|confidence)\b[*_]{0,2}[ \t]*(?:[:\uff1a]|\n|that\b).*$",
     re.IGNORECASE | re.DOTALL,
 )
 _NUMBER_OF_WORDS = (
@@ -30,9 +30,10 @@ _WORD_COUNT = re.compile(
 )
 _OFFER = re.compile(
     rf"{_BEFORE}(?:please |also,? )?(?:feel free to|let me know|(?:don't|do not) hesitate|"
-    r"(?:i )?hope (?:this|that|it|these)(?: \w+)? (?:helps?|works?|meets?|is |fits?|suits?)|"
+    r"(?:i )?hope (?:this|that|it|these)(?: \w+)? "
+    r"(?:helps?|works?|meets?|fits?|suits?|is what|is (?:helpful|useful))|"
     r"would you like|do you (?:want|need) (?:me|any|a|another)|is there anything|"
-    r"how(?:'s| is) (?:this|that)\b|i(?:'d| would) be (?:happy|glad) to|"
+    r"enjoy\b[!. ]*$|how(?:'s| is) (?:this|that)\b|i(?:'d| would) be (?:happy|glad) to|"
     r"i can (?:also|provide|adjust)|happy to (?:adjust|help|revise|provide)|"
     r"if you(?:'d| would)? (?:need|want|like|prefer|have)\b[^.!?\n]{0,80}\b"
     rf"(?:{TEXT}|me|let|adjust\w*|chang\w+|details?|edits?|questions?|modif\w+)\b|"
@@ -40,10 +41,13 @@ _OFFER = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _COMMENT = re.compile(
-    rf"{_BEFORE}(?:this|the|these|above) (?:above |short |long )?(?:{TEXT}|text) "
+    rf"{_BEFORE}(?:(?:(?:this|the) )?(?:(?:caption|description|text) )?(?:is |was )?"
+    r"(?:generated|written|created) (?:by|with|using) (?:an? )?(?:ai|model|language model|"
+    r"assistant)|"
+    rf"(?:this|the|these|above) (?:above |short |long )?(?:{TEXT}|text) "
     r"(?:captures?|aims?|highlights?|focus\w*|emphasi[sz]es?|reflects?|conveys?|provides?|uses?|"
     r"is (?:written|about|designed|meant|intended)|was (?:written|generated|created)|describes?|"
-    r"summari[sz]es?|includes?|contains?|stays?|meets?|has (?:about |exactly )?\d+)\b.*$",
+    r"summari[sz]es?|includes?|contains?|stays?|meets?|has (?:about |exactly )?\d+))\b.*$",
     re.IGNORECASE | re.DOTALL,
 )
 TAGS_CHARS = 1000
@@ -74,6 +78,9 @@ def _without_hashtags(text: str) -> str:
 
 
 def _repeated_end(text: str) -> str:
+    first, second = text[: len(text) // 2].strip(), text[len(text) // 2 :].strip()
+    if first == second and first.endswith((".", "!", "?", "\u3002")):
+        return first
     said = sentences(text)
     plain = [" ".join(re.findall(r"\w+", sentence.casefold())) for sentence in said]
     last = len(said)
@@ -91,7 +98,10 @@ def _long(plain: str) -> bool:
 
 
 NOTE = Rule(
-    "note", "a note, keywords or an explanation after the caption", _tail(_NOTE), needs=":\uff1atT"
+    "note",
+    "a note, keywords or an explanation after the caption",
+    _tail(_NOTE),
+    needs=":\uff1atT\n",
 )
 WORD_COUNT = Rule(
     "word_count", "a count of its words", lambda text: _WORD_COUNT.sub("", text), needs="0123456789"

@@ -32,9 +32,10 @@ _HEADING_MARK = re.compile(r"^[ \t]*#{1,6}[ \t]+(?!(?:instruction|system|respons
 _RULE_LINE = re.compile(r"^[ \t]*(?:[-*_=][ \t]*){3,}$", re.MULTILINE)
 _QUOTE_MARK = re.compile(r"^[ \t]*>[ \t]+", re.MULTILINE)
 _BULLET = re.compile(
-    r"^[ \t]*(?:[-*+\u2022\u25cf\u25aa\u2023\u00b7\u2013\u2014]|\d{1,2}[.)])[ \t]+(?=\S)", re.M
+    r"^[ \t]*(?:[-*+\u2022\u25cf\u25aa\u2023\u00b7\u2013\u2014]|\d{1,2}[.)]|[a-e]\))[ \t]+(?=\S)",
+    re.M,
 )
-_NUMBERED = re.compile(r"^[ \t]*(?:\*\*)?\d{1,2}[.)][ \t]+(?=\S)", re.MULTILINE)
+_NUMBERED = re.compile(r"^[ \t]*(?:\*\*)?(?:\d{1,2}[.)]|[a-e]\))[ \t]+(?=\S)", re.MULTILINE)
 _TABLE = re.compile(r"^[ \t]*\|.*\|[ \t]*$", re.MULTILINE)
 _EMPHASIS = [
     re.compile(pattern, re.DOTALL)

@@ -24,7 +24,7 @@ BOLD = r"(?:\*\*|__|\*|_)?"
 SIGNATURE_CHARS = 120
 """Longer than a role's name with its marks."""
 
-_GLAD = r"i(?:'d|\u2019d| would) be (?:happy|glad|delighted) to"
+_GLAD = r"i(?:(?:'d|\u2019d| would) be|'m|\u2019m| am) (?:happy|glad|delighted) to"
 _ACKNOWLEDGES = re.compile(
     r"^(?:(?:(?:sure|certainly|of course|absolutely|definitely|understood|got it|no problem|"
     r"happy to help|with pleasure|great question)(?: thing)?[!.,:\u2014-]+|(?:great|yes)!+|"
@@ -40,15 +40,19 @@ _BASED_ON = (
     r"(?: (?:provided|given|shown|above|you(?:'ve| have)? (?:shared|provided|uploaded|sent)))?"
 )
 _HERE_IS = (
-    r"(?:(?:(?:and |so |now )?here(?:'s|\u2019s| is| are| you go,?)|below (?:is|are)|"
+    r"(?:(?:(?:and |so |now )?here(?:'s|\u2019s| is| are| you go,?)|"
+    r"below (?:is|are|you(?:'ll| will) find)|"
     rf"(?:the )?following (?:is|are))\s[^:.\n]{{0,100}}?\b{TEXT}\b[^:.\n]{{0,100}}|"
-    r"here(?:'s|\u2019s| is) (?:one|it|mine|my (?:try|attempt|take)))"
+    r"here(?:'s|\u2019s| is) (?:one|it|mine|my (?:try|attempt|take))|"
+    r"here (?:you go|you are|it is))"
 )
 _I_WROTE = (
     rf"(?:(?:this is (?:an?|the|my|your)\s(?:[\w-]+\s){{0,3}}?|"
     r"i(?:'ve|\u2019ve| have| would| will|'ll|'d)? (?:suggest|propose|offer|write|written|generate|"
     rf"create|crafted|compose)d?\s[^:.\n]{{0,60}}?)\b{TEXT}\b[^:.\n]{{0,100}}|"
-    rf"i(?: would| will|'ll|'d)? (?:caption|describe) (?:this|the) {IMAGE}[^:.\n]{{0,60}})"
+    rf"i(?: would| will|'ll|'d)? (?:caption|describe) (?:this|the) {IMAGE}[^:.\n]{{0,60}}|"
+    r"i(?: would|'d| will|'ll) (?:write|say|caption it|describe it)(?: as)?|"
+    rf"(?:the|this) {IMAGE} (?:can|could|may|might) be (?:captioned|described)[^:.\n]{{0,40}})"
 )
 _IT_IS = (
     rf"(?:an?|the|my|one|your)\s(?:[\w-]+\s){{0,5}}?{TEXT}"
@@ -58,7 +62,8 @@ _IT_IS = (
 )
 _MARK = r"[*_\"'\u201c]{0,3}"
 _PREAMBLE = re.compile(
-    rf"^{_MARK}(?:(?:{_BASED_ON}|as (?:you )?(?:requested|asked|instructed))\s*[,:]\s+)?"
+    rf"^{_MARK}(?:(?:{_BASED_ON}|as (?:you )?(?:requested|asked|instructed)|"
+    rf"(?:in|as) (?:the|this|my|an?) [^,:.\n]{{1,60}})\s*[,:]\s+)?"
     rf"(?:{_HERE_IS}|{_I_WROTE}|{_IT_IS}){_MARK}"
     rf"(?:[:\uff1a]{_MARK}\s+|\.?[*_]{{0,2}}\s*\n+)",
     re.IGNORECASE,
@@ -69,7 +74,7 @@ _FOREIGN_PREAMBLE = re.compile(
     r"^(?:\u4ee5\u4e0b\u662f|\u8fd9\u662f|\u4e0b\u9762\u662f)[^\uff1a:\n]{0,40}[\uff1a:]\s*",
     re.IGNORECASE,
 )
-_ON_THE_IMAGE = re.compile(rf"^{_BASED_ON},\s+(?=\S)", re.IGNORECASE)
+_ON_THE_IMAGE = re.compile(rf"^{_BASED_ON}[,:]\s+(?=\S)", re.IGNORECASE)
 _SEVERAL = re.compile(
     r"\b(?:two|three|four|five|several|some|a few|[2-9]|10)\s+(?:[\w-]+\s+){0,3}?"
     r"(?:captions|options|descriptions|versions|alternatives|variants|variations)\b",
@@ -81,10 +86,11 @@ _QUALIFIER = (
     r"final|revised|improved|suggested|proposed|generated|possible|full|simple|single|alt)"
 )
 _LABEL = re.compile(
-    rf"^(?:#+\s*)?{BOLD}(?:(?:{_QUALIFIER}[\s-]+){{0,4}}{NOUN}(?:\s*#?\d{{1,2}})?|"
+    rf"^(?:#+\s*)?{BOLD}[\"']?(?:(?:{_QUALIFIER}[\s-]+){{0,4}}{NOUN}(?:\s*#?\d{{1,2}})?"
+    rf"(?:\s(?:of|for) (?:the|this) {IMAGE})?|"
     r"(?:long|short)(?:[ -](?:version|form))?|(?:image|picture|photo)(?:\s*#?\d{1,2})?|"
     rf"(?:option|version)\s*#?(?:\d{{1,2}}|[a-e]\b)){ASIDE}{BOLD}"
-    rf"(?:\s*[:\uff1a]{BOLD}\s*|(?<=[*_])[ \t]*\n\s*)|"
+    rf"[\"']?(?:\s*(?:[:\uff1a=\u2192]|->){BOLD}\s*|(?<=[*_])[ \t]*\n\s*)|"
     rf"^(?:#+\s*)?(?:{_QUALIFIER}[ ]+){{0,3}}(?:caption|description){ASIDE}[ \t]*\n+\s*|"
     rf"^(?:[\[\u3010]|<<)(?:{_QUALIFIER}\s+){{0,3}}{NOUN}(?:[\]\u3011]|>>)\s*[:\uff1a]?\s*",
     re.IGNORECASE,
@@ -93,7 +99,8 @@ _END_ASIDE = re.compile(
     rf"\s*[(\[](?:long|short)(?:er)?(?:[\s-](?:{NOUN}|version))?[)\]]\s*$", re.IGNORECASE
 )
 _FINAL = re.compile(
-    r"^.*\n[ \t]*(?:#+\s*)?(?:\*\*|__)?final (?:answer|caption|description|version|response)"
+    r"^.*\n[ \t]*(?:#+\s*)?(?:\*\*|__)?"
+    r"(?:final (?:answer|caption|description|version|response)|caption)"
     r"(?:\*\*|__)?\s*[:\uff1a](?:\*\*|__)?\s*(?=\S)",
     re.IGNORECASE | re.DOTALL,
 )

@@ -10,12 +10,12 @@ from rolesynth_assets.reply_text.sentences import inside_quotation
 
 _NUMBER = r"(?:#?\d{1,2}|[a-e])"
 _LINE = re.compile(
-    rf"^[ \t]*(?:#+\s*)?(?:[-*\u2022]\s+)?(?:\d{{1,2}}[.)]\s*)?{BOLD}"
+    rf"^[ \t(]*(?:#+\s*)?(?:[-*\u2022]\s+)?(?:\d{{1,2}}[.)]\s*)?{BOLD}"
     rf"(?:(?P<kind>long|short)(?:[\s-](?:version|form))?(?:[\s-]+{NOUN})?|"
     rf"(?:option|version|caption|description|alternative|variant|choice)s?\s*{_NUMBER}|"
     r"another (?:option|caption|version|description)|"
     rf"alternative(?:ly)?(?:\s+{NOUN})?)"
-    rf"{ASIDE}{BOLD}\s*(?:[:\uff1a,]|(?<=[*_])[ \t]*$){BOLD}",
+    rf"{ASIDE}{BOLD}\s*(?:[:\uff1a,]|[ \t]*$){BOLD}",
     re.IGNORECASE | re.MULTILINE,
 )
 _INLINE = re.compile(
@@ -46,7 +46,12 @@ def sections_rule(length: str) -> Rule:
             raise CannotCleanError("an alternative after the caption")
         found = list(_LINE.finditer(text))
         if len(found) < 2:
-            found = [m for m in _INLINE.finditer(text) if not inside_quotation(text, m.start())]
+            inline = [m for m in _INLINE.finditer(text) if not inside_quotation(text, m.start())]
+            found = inline if len(inline) > 1 else found
+        if len(found) == 1 and found[0]["kind"] and found[0].start():
+            named = found[0]["kind"].casefold() == length
+            inner = text[found[0].end() :].removesuffix(")" if "(" in found[0][0] else "")
+            return inner if named else text[: found[0].start()]
         if len(found) < 2:
             return text
         ends = [match.start() for match in found[1:]] + [len(text)]

@@ -118,6 +118,7 @@ def _only(answers: Sequence[str]) -> str:
 
 
 def _parsed(text: str) -> object | None:
+    text = text.removeprefix("json").lstrip()  # of a fence whose marks are lost
     if text[:1] not in ("{", "["):
         return None
     try:
