@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -79,6 +79,23 @@ class ClipEncoder:
         with torch.inference_mode():
             features = encode_text(self.model, self.tokenizer(texts).to(self.device)).float()
             return torch.nn.functional.normalize(features, dim=-1).cpu().numpy()
+
+
+def count_cut_texts(checkpoint_dir: Path, texts: Sequence[str]) -> int:
+    """Return how many texts are longer than the context of a checkpoint, whose end it never reads.
+
+    Args:
+        checkpoint_dir: the checkpoint, of which only the tokenizer is loaded.
+        texts: captions, or class names in their templates.
+    """
+    import open_clip
+
+    from rolesynth_assets.clip.data.tokens import count_cut
+    from rolesynth_assets.clip.plain_text import of_plain_text
+
+    tokenizer = of_plain_text(open_clip.get_tokenizer(f"local-dir:{checkpoint_dir}"))
+    distinct = sorted(set(texts))
+    return count_cut(tokenizer, distinct, tokenizer(distinct)) if distinct else 0
 
 
 def load_encoder(checkpoint_dir: Path) -> ClipEncoder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Set
 
 from rolesynth_assets.check_outcome import CheckOutcome
@@ -100,6 +101,31 @@ def no_benchmark_image(
             "benchmarks": sorted(benchmark_ids),
             "examples": {name: common[:MAX_EXAMPLES] for name, common in found.items()},
         },
+    )
+
+
+def no_benchmark_copy(
+    name: str, image_ids: Collection[str], copies: Mapping[str, str]
+) -> CheckOutcome:
+    """Check that no image shows the picture of a benchmark in other bytes.
+
+    Pictures are compared by perceptual hash and coarse colours, which may take two shots of one
+    scene for one picture; look at the examples.
+
+    Args:
+        name: name of the training set.
+        image_ids: its images.
+        copies: its images that show a benchmark's picture, with the benchmark's name.
+    """
+    of = Counter(copies.values())
+    where = ", ".join(f"{benchmark} {count}" for benchmark, count in sorted(of.items()))
+    return CheckOutcome(
+        passed=not copies,
+        value=len(copies),
+        threshold=0,
+        description=f"{name}: {len(copies)} of {len(set(image_ids))} images show the picture of a "
+        f"benchmark{' (' + where + ')' if where else ''}; none should.",
+        metadata={"examples": dict(sorted(copies.items())[:MAX_EXAMPLES])},
     )
 
 

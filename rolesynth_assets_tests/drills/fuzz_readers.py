@@ -262,11 +262,7 @@ def _benchmarks(folder: Path) -> list[bytes]:
 
 def _read_benchmark(data: bytes, folder: Path) -> None:
     """Read a split of MathVista in the form that the data has: parquet, or JSON with images."""
-    from rolesynth_assets.r1.benchmarks.definition import (
-        BenchmarkLayout,
-        R1Benchmark,
-        R1BenchmarkError,
-    )
+    from rolesynth_assets.r1.benchmarks.definition import R1Benchmark, R1BenchmarkError
     from rolesynth_assets.r1.benchmarks.items import benchmark_items
 
     root = folder / "benchmark"
@@ -275,7 +271,7 @@ def _read_benchmark(data: bytes, folder: Path) -> None:
     (root / "images" / "1.png").write_bytes(_png(1))
     name = "testmini.parquet" if b"PAR1" in data else "testmini.json"
     (root / name).write_bytes(data)
-    benchmark = R1Benchmark(name="x", layout=BenchmarkLayout.MATHVISTA, path=str(root))
+    benchmark = R1Benchmark(name="x", layout="mathvista", path=str(root))
     try:
         benchmark_items(benchmark, folder)
     except R1BenchmarkError:

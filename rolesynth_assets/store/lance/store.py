@@ -84,7 +84,7 @@ class Store(StoreReader):
         if not rows.num_rows:
             return
         with writer_lock(self.root, table):
-            dataset = self._files.open(spec)
+            dataset = self._files.open_to_write(spec)
             if dataset is None:
                 self._files.create(spec, rows)
                 return
@@ -127,7 +127,7 @@ class Store(StoreReader):
                 "otherwise check the source."
             )
         with writer_lock(self.root, table):
-            dataset = self._files.open(spec)
+            dataset = self._files.open_to_write(spec)
             if dataset is None:
                 self._files.create(spec, rows)
                 return
