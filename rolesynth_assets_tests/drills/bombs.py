@@ -14,6 +14,7 @@ import sys
 import tarfile
 import tempfile
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,14 @@ def _xz(folder: Path, size: Size) -> Path:
     return path
 
 
+def _zip(folder: Path, size: Size) -> Path:
+    path = folder / "x.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(24 if size == "long" else 3):
+            archive.writestr(f"{number}.png", bytes(40 * 2**20))
+    return path
+
+
 def _parquet(folder: Path, size: Size, **options: Any) -> Path:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -145,6 +154,7 @@ _FILES: dict[str, tuple[Build, ...]] = {
     ),
     "tar members with holes": (_sparse_members,),
     "tar.bz2 and tar.xz of 1 GB of zeros": (_bz2, _xz),
+    "a zip of 1 GB of zeros": (_zip,),
     "parquet cells of 60 MB in some kB": (_plain_cells, _dictionary_cells),
     "pictures that unpack to far more than their size": (_webp, _tiff_tile),
 }

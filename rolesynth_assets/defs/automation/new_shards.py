@@ -57,14 +57,14 @@ def new_image_shards(
         shards = registered_shards(settings, left_out)
     except NoImagesError as nothing_yet:
         return dg.SkipReason(str(nothing_yet))
-    for said in left_out:
-        context.log.warning(said)
     known = set(
         partitions.image_shard.get_partition_keys(dynamic_partitions_store=context.instance)
     )
     new = sorted(set(shards) - known)
     if not new:
         return dg.SkipReason(f"Nothing new in {settings.images}.")
+    for said in left_out:  # with new shards alone, so that an idle tick logs nothing
+        context.log.warning(said)
     return dg.SensorResult(
         run_requests=[
             dg.RunRequest(run_key=f"image_shards/{key}", partition_key=key) for key in new
