@@ -8,7 +8,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 3000
 
-export DAGSTER_HOME := $(CURDIR)/.dagster
 # two spinning OpenMP threads on two busy cores are slower than one
 export OMP_WAIT_POLICY := passive
 export HF_HUB_OFFLINE ?= 1
@@ -36,8 +35,8 @@ demo: install ## images to benchmark scores, in under ten minutes on two cores
 ablation: install ## every embedded recipe with three seeds, and the report
 	$(BIN)/rolesynth ablation
 
-ui: install ## the Dagster UI on 127.0.0.1:$(PORT)
-	$(BIN)/rolesynth ui --port $(PORT)
+ui: install ## the Dagster UI of the demo on 127.0.0.1:$(PORT)
+	$(BIN)/rolesynth ui --demo --port $(PORT)
 
 lint: install ## ruff, pyright, the floors of the package, its dependencies
 	$(BIN)/ruff check .
@@ -63,5 +62,5 @@ drills: install ## kill, break and flood the program at full size; writes the ta
 reference: install ## write docs/reference from the code
 	$(BIN)/python -m rolesynth_assets_tests.docs.reference
 
-clean: ## remove the demo's state and data
-	rm -rf .dagster .rolesynth
+clean: ## remove the demo's project folder, with its state and data
+	rm -rf rolesynth-demo

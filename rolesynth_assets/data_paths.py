@@ -38,6 +38,11 @@ class DataPaths:
         return self / "shards"
 
     @property
+    def forgotten_shards(self) -> Path:
+        """Folder of the shards that were forgotten, one JSON file a shard."""
+        return self.shards / "forgotten"
+
+    @property
     def journals(self) -> Path:
         """Folder of the paid replies, one SQLite file a stage."""
         return self / "journals"

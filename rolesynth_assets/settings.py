@@ -113,8 +113,7 @@ class Settings(FrozenModel):
         if self.max_refresh_cost is None:
             return self
         for name in ("captioner", "judge"):
-            paid = getattr(self, name).engine == "openai"
-            if paid and not getattr(self.prices, name).known:
+            if getattr(self, name).paid and not getattr(self.prices, name).known:
                 raise ValueError(
                     f"max_refresh_cost has no effect while no price of the {name} is set; set "
                     f"prices.{name}.per_million_prompt_tokens and the prices beside it"

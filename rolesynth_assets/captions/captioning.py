@@ -22,6 +22,7 @@ from rolesynth_assets.captions.report import (
 )
 from rolesynth_assets.captions.rereading import read_again
 from rolesynth_assets.captions.wanted_captions import WantedCaption, wanted
+from rolesynth_assets.mllm.asked_again import note, rows_to_ask
 from rolesynth_assets.mllm.engine import ChatEngine
 from rolesynth_assets.mllm.row_run import PASSING, RETRY, RowRun
 from rolesynth_assets.progress import Progress
@@ -47,6 +48,7 @@ async def write_captions(
     language: str = ENGLISH,
     micro_batch: int = MICRO_BATCH,
     progress: Progress | None = None,
+    again: Sequence[str] = (),
 ) -> CaptionReport:
     """Make the `captions` partition hold exactly one row per (image, role, length).
 
@@ -68,6 +70,8 @@ async def write_captions(
         language: language of the role set's captions.
         micro_batch: captions in one commit.
         progress: called with (rows done, rows wanted) at the start and after every reply.
+        again: reasons of rows that are asked again, and of no others that have a reason; by default
+            the transient ones.
 
     Raises:
         CaptioningError: the shard has no images, or there are no roles.
@@ -82,7 +86,9 @@ async def write_captions(
         raise CaptioningError(f"role set {role_set!r} has no roles: materialize role_lists first")
     captions = wanted(images, roles, engine.identity, policy)
     keys = [caption.caption_id for caption in captions]
-    plan = store.plan("captions", partition, keys, retry=RETRY)
+    retry = rows_to_ask("caption_id", keys, again) if again else RETRY
+    plan = store.plan("captions", partition, keys, retry=retry)
+    note(plan.missing)
 
     reading = Reading(language, policy.uncut)
     rows = caption_rows(partition, engine.identity, run_id, reading)

@@ -12,6 +12,7 @@ from rolesynth_assets.captions.parse import CaptionReason
 from rolesynth_assets.captions.report import count_reasons
 from rolesynth_assets.captions.screening import find_persona, find_refusal
 from rolesynth_assets.check_outcome import CheckOutcome
+from rolesynth_assets.mllm.asked_again import told_reasons, way_out
 from rolesynth_assets.reply_text.sentences import count_words
 
 if TYPE_CHECKING:
@@ -114,17 +115,36 @@ def refusals_bounded(rows: "pa.Table", max_share: float = MAX_REFUSAL_SHARE) -> 
 
 
 def failures_bounded(rows: "pa.Table", max_share: float = MAX_FAILURE_SHARE) -> CheckOutcome:
-    """Pass when few rows have no caption, for whatever reason; no rows fail. Reads reason."""
+    """Pass when few rows have no caption, for whatever reason; no rows fail.
+
+    Reads reason; a failure also names examples and the way out by detail and role_set.
+    """
     reasons = count_reasons(rows)
     failed = sum(reasons.values())
     share = failed / rows.num_rows if rows.num_rows else 1.0
+    passed = share <= max_share
+    description = f"{failed} of {rows.num_rows} rows have no caption"
+    if reasons and not passed:
+        named = "role_set" in rows.column_names
+        role_set = rows["role_set"][0].as_py() if named else "ROLE_SET"
+        told = told_reasons(reasons, _details(rows))
+        description += f": {told}. {way_out(reasons, role_set)}"
     return CheckOutcome(
-        passed=share <= max_share,
+        passed=passed,
         value=round(share, 6),
         threshold=max_share,
-        description=f"{failed} of {rows.num_rows} rows have no caption",
+        description=description,
         metadata={"reasons": reasons},
     )
+
+
+def _details(rows: "pa.Table") -> dict[str, str]:
+    """Return the detail of one row by reason."""
+    found: dict[str, str] = {}
+    for reason, detail in zip(rows["reason"].to_pylist(), rows["detail"].to_pylist(), strict=True):
+        if reason is not None and detail:
+            found.setdefault(reason, detail)
+    return found
 
 
 def _share(

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rolesynth_assets.cli.demo_project import enter_demo, tell_earlier_demo
 from rolesynth_assets.cli.progress_bars import bars
-from rolesynth_assets.cli.refresh import CaptionWork, first_rounds, refresh, require_seeds
+from rolesynth_assets.cli.refresh import first_rounds, refresh, require_seeds
+from rolesynth_assets.cli.work.caption_work import CaptionWork
+from rolesynth_assets.errors import InputError
+from rolesynth_assets.mllm.engine import EngineError
 
 if TYPE_CHECKING:
     from rolesynth_assets.lineage.refresh.targets import ProblemWork
@@ -21,13 +25,16 @@ EMBEDDED_ROLE_SETS = ("roles5", "generic1")
 EMBEDDED_DOMAINS = ("counting", "bar_charts")
 """Domains of the demo: one for each of the specialised judges."""
 EMBEDDED_ROUNDS = 2
-_KEPT = {"ROLESYNTH_DATA", "ROLESYNTH_PROJECT"}
 
 
 def demo(
     seed: Annotated[int, typer.Option(help="Training seed of both recipes.")] = 0,
 ) -> None:
     """Run everything on a composed world of pictures, offline: captions, problems, models, scores.
+
+    It works in the folder `rolesynth-demo`, a project of its own with its own data and Dagster
+    home, and never mixes with yours. **rolesynth ui --demo** shows it; for any other command on it,
+    change into that folder.
 
     Captions and judgements come from tiny models in this package, stand-ins for models such as
     Qwen2.5-VL-7B, and problems come from a script. A second run finds everything up to date.
@@ -47,7 +54,10 @@ def demo(
 
 
 def ablation() -> None:
-    """Train and score every embedded recipe, CLIP and R1, with all its seeds; write reports."""
+    """Train and score every embedded recipe, CLIP and R1, with all its seeds; write reports.
+
+    It works in the demo's project folder, `rolesynth-demo`.
+    """
     from rolesynth_assets.clip.library import load_recipes
     from rolesynth_assets.r1.library import load_r1_recipes
 
@@ -67,10 +77,13 @@ def ablation() -> None:
 
 
 def _embedded_settings() -> Settings:
+    """Enter the demo's project, which is offline, even if models are set for other work."""
     from rolesynth_assets.settings import Settings
 
-    for variable in [v for v in os.environ if v.startswith("ROLESYNTH_") and v not in _KEPT]:
-        del os.environ[variable]  # the demo is offline, even if models are set for other work
+    with suppress(InputError, EngineError):  # the user's settings are not the demo's
+        own = Settings.load()
+        tell_earlier_demo(own.project, own.data_root)
+    print(f"The demo's project: {enter_demo()}")
     return Settings.load()
 
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rolesynth_assets.cli.refresh import first_rounds, missing_benchmark, refresh, require_seeds
+from rolesynth_assets.cli.refresh import first_rounds, refresh, require_seeds
+from rolesynth_assets.cli.spending.question import Yes
+from rolesynth_assets.cli.work.failures import missing_benchmark
 
 if TYPE_CHECKING:
     from rolesynth_assets.lineage.refresh.targets import ProblemWork
@@ -42,12 +44,20 @@ def problems(
             help="Training seed of the recipes; by default the first one of each; repeatable."
         ),
     ] = None,
+    again: Annotated[
+        str,
+        typer.Option(
+            help="Make the calls again that failed for these reasons, such as truncated,refused, "
+            "and play the rounds on with what they answer."
+        ),
+    ] = "",
+    yes: Yes = False,
 ) -> None:
     """Have a collective of models write, draw and judge problems of a domain; train R1 on them.
 
     Each line of `seeds/geometry.jsonl` has a `problem` or a `description`. ROLESYNTH_COLLECTIVE, or
     `collective` in rolesynth.yaml, names the collective. Replies are kept in a journal, so that no
-    request is paid twice.
+    request is paid twice. What the members will be asked is printed first, and begins after a yes.
 
     For example, two rounds:
 
@@ -66,7 +76,20 @@ def problems(
     choose_collective(settings.collective, settings.collectives)
     recipes = load_r1_recipes(settings.project / "r1_recipes")
     seeds = _training_seeds(recipes, recipe or (), seed)
-    refresh(began, problems=lambda: _work(settings, domain, rounds, seeds))
+    refresh(
+        began,
+        problems=lambda: _work(settings, domain, rounds, seeds),
+        problems_again=_failures(again),
+        yes=yes,
+    )
+
+
+def _failures(again: str) -> list[str]:
+    if not again.strip():
+        return []
+    from rolesynth_assets.cli.work.problems_again import known_failures
+
+    return known_failures(again)
 
 
 def _work(

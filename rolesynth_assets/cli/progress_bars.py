@@ -56,6 +56,19 @@ def bars() -> Iterator[Callable[[str], Progress]]:
         yield make
 
 
+@contextmanager
+def reported_bars() -> Iterator[Callable[[str], Progress]]:
+    """Yield what `bars` yields, and let all work inside report there."""
+    from rolesynth_assets import progress
+
+    with bars() as reporting:
+        token = progress.reporter.set(reporting)
+        try:
+            yield reporting
+        finally:
+            progress.reporter.reset(token)
+
+
 def _plain(label: str) -> Progress:
     began = time.monotonic()
     last = 0.0

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-from rolesynth_assets.cli.refresh import CaptionWork, refresh, require_seeds
+from rolesynth_assets.cli.refresh import refresh, require_seeds
+from rolesynth_assets.cli.spending.question import Yes
+from rolesynth_assets.cli.work.caption_work import CaptionWork
 
 
 def run(
@@ -28,15 +30,33 @@ def run(
         list[int] | None,
         typer.Option(help="Training seed of the recipe; by default its first one; repeatable."),
     ] = None,
+    shard: Annotated[
+        list[str] | None,
+        typer.Option(help="Shard to read in and caption; by default all; repeatable."),
+    ] = None,
+    again: Annotated[
+        str,
+        typer.Option(
+            help="Ask again the rows that ended for these reasons, such as truncated,refused, and "
+            "no others."
+        ),
+    ] = "",
+    yes: Yes = False,
 ) -> None:
     """Bring captions, scores and pairs of all shards up to date, then train and score recipes.
 
     ROLESYNTH_ENGINE (embedded, openai, vllm), ROLESYNTH_BASE_URL, ROLESYNTH_MODEL and
-    ROLESYNTH_API_KEY set the captioning model.
+    ROLESYNTH_API_KEY set the captioning model. What a server will be asked is printed first, with
+    calls, tokens and, where `prices` are set, the cost; it begins after a yes, or with --yes.
+
+    A row that was truncated, refused or turned down is final. After the server was put right,
+    **rolesynth run --role-set roles5 --again truncated,refused** asks such rows once more.
     """
     from rolesynth_assets.clip.library import load_recipes
     from rolesynth_assets.settings import Settings
 
+    began = time.perf_counter()
+    reasons = _reasons(again)
     known = load_recipes(Settings.load().recipes)
     missing = sorted(set(recipe or ()) - set(known))
     if missing:
@@ -50,4 +70,13 @@ def run(
                 f"{wanted.role_set}"
             )
         require_seeds(name, wanted.seeds, asked)
-    refresh(time.perf_counter(), CaptionWork(role_set, seeds))
+    work = CaptionWork(role_set, seeds, shards=shard or (), again=reasons)
+    refresh(began, work, yes=yes)
+
+
+def _reasons(again: str) -> list[str]:
+    if not again.strip():
+        return []
+    from rolesynth_assets.cli.work.asked_again import known_reasons
+
+    return known_reasons(again)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rolesynth_assets.cli.dagster_home import HOME, prepare_home
+from rolesynth_assets.cli.spending.question import Yes
 
 if TYPE_CHECKING:
+    from rolesynth_assets.cli.spending.expected import Plan
     from rolesynth_assets.lineage.refresh.rematerialize import Fixed
     from rolesynth_assets.lineage.refresh.runner import Refresher
     from rolesynth_assets.lineage.staleness.causes import Cell, Status
@@ -42,12 +44,13 @@ def stale(
     max_partitions: Annotated[
         int | None, typer.Option(min=1, help="With --fix: make at most this many partitions.")
     ] = None,
+    yes: Yes = False,
 ) -> None:
     """Show which partitions are missing, stale or fresh, and bring the stale ones up to date.
 
     A partition is stale if anything that it was made from has changed since, however far upstream:
     files, models, code or rows. A partition that was never made is missing, and `--fix` makes it
-    only with `--missing`.
+    only with `--missing`. What a server will be asked is printed first, and begins after a yes.
     """
     if not to_fix and (missing or dry_run or max_partitions):
         raise typer.BadParameter("--missing, --dry-run and --max-partitions go with --fix")
@@ -58,7 +61,7 @@ def stale(
         chosen = _known(found, asset)
         words = Words(refresher.instance, explainers())
         if to_fix:
-            _fix(refresher, found, chosen, missing, max_partitions, dry_run)
+            _fix(refresher, found, chosen, missing, max_partitions, dry_run, yes)
         elif as_json:
             typer.echo(json.dumps(as_data(found, chosen, words), indent=1))
         else:
@@ -82,12 +85,25 @@ def _observed() -> Iterator[Refresher]:
     prepare_home()
     with dg.DagsterInstance.get() as instance:
         refresher = Refresher(defs, instance)
+        forget_deleted_shards(refresher)
         try:
             refresher.observe_sources()
         except RefreshError as error:
             typer.secho(str(error), fg="red", err=True)
             raise typer.Exit(1) from error
         yield refresher
+
+
+def forget_deleted_shards(refresher: Refresher) -> None:
+    """Forget the shards whose partition was deleted in Dagster, and say so."""
+    from rolesynth_assets.cli.work.caption_targets import tell_forgotten
+    from rolesynth_assets.lineage.shards import agree_on_shards
+    from rolesynth_assets.settings import Settings
+    from rolesynth_assets.store.lance.store import Store
+
+    store = Store(str(Settings.load().data_root))
+    _, forgotten = agree_on_shards(refresher.instance, refresher.graph, store)
+    tell_forgotten(forgotten)
 
 
 def explainers() -> dict[str, Explain]:
@@ -180,23 +196,27 @@ def _fix(
     missing: bool,
     limit: int | None,
     dry_run: bool,
+    yes: bool,
 ) -> None:
     from rolesynth_assets.cli.progress_bars import bars
+    from rolesynth_assets.cli.spending.plan import plan_spending
+    from rolesynth_assets.cli.spending.question import ask_before_paying, compare
     from rolesynth_assets.lineage.refresh.one_at_a_time import BusyError, alone
     from rolesynth_assets.lineage.refresh.rematerialize import Limits, fix, planned
     from rolesynth_assets.lineage.refresh.tagged_runs import common_tag
+    from rolesynth_assets.settings import Settings
 
     wanted = _wanted(assets, missing)
     plan = planned(staleness, wanted, limit)
     if not plan:
         typer.echo("Nothing is stale." if not missing else "Nothing is stale or missing.")
         return
+    work = {name: [str(p) for p in keys if p is not None] for name, keys in plan.items()}
+    expected = plan_spending(Settings.load(), refresher.instance, work)
     if dry_run:
-        for name, partitions in plan.items():
-            keys = ", ".join(str(p) for p in partitions if p is not None)
-            typer.echo(f"{name}: {len(partitions)}" + (f": {keys}" if keys else ""))
-        typer.echo(f"{sum(map(len, plan.values()))} partitions at most; nothing was started")
+        _list(plan, expected)
         return
+    ask_before_paying(expected, yes)
     tags = common_tag("fix")
     try:
         with alone(refresher.instance):
@@ -213,7 +233,21 @@ def _fix(
     except BusyError as error:
         typer.secho(str(error), fg="red", err=True)
         raise typer.Exit(1) from error
+    if told := compare(expected, done.spent):
+        typer.echo(told)
     report(done)
+
+
+def _list(plan: Mapping[str, Sequence[str | None]], expected: Plan) -> None:
+    """Print the partitions that a fix would make, and what it would ask models."""
+    from rolesynth_assets.cli.spending.question import plan_lines
+
+    for name, partitions in plan.items():
+        keys = ", ".join(str(p) for p in partitions if p is not None)
+        typer.echo(f"{name}: {len(partitions)}" + (f": {keys}" if keys else ""))
+    typer.echo(f"{sum(map(len, plan.values()))} partitions at most; nothing was started")
+    for line in plan_lines(expected) if expected.asked else ():
+        typer.echo(line)
 
 
 def report(done: Fixed) -> None:

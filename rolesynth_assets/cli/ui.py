@@ -16,6 +16,9 @@ def ui(
         list[str] | None,
         typer.Option(help="Address of a proxy that serves the pages, https://...; repeatable."),
     ] = None,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Show the demo's project, not the current one.")
+    ] = False,
 ) -> None:
     """Serve the Dagster UI on 127.0.0.1, with the lineage, partitions and pictures of this project.
 
@@ -26,11 +29,24 @@ def ui(
     from rolesynth_assets.ui.services import serve
 
     _require_free(port)
+    if demo:
+        _enter_demo()
     prepare_home()
     typer.echo(f"Dagster UI on http://{HOST}:{port} (Ctrl-C ends it)")
     if ended := serve(port, [address.lower().rstrip("/") for address in origin or ()]):
         typer.secho(f"the {ended} ended by itself; what it printed is above", fg="red", err=True)
         raise typer.Exit(1)
+
+
+def _enter_demo() -> None:
+    from rolesynth_assets.cli.demo_project import demo_folder, enter_demo
+
+    if not demo_folder().is_dir():
+        raise typer.BadParameter(
+            f"there is no demo here: {demo_folder()} does not exist. `rolesynth demo` makes it; "
+            "`rolesynth ui` shows your own project"
+        )
+    enter_demo()
 
 
 def _require_free(port: int) -> None:

@@ -10,9 +10,10 @@ from rolesynth_assets.cads.round import checks
 from rolesynth_assets.cads.seeds import checks as seed_checks
 from rolesynth_assets.defs.wiring import engine_kinds, freshness, partitions
 from rolesynth_assets.defs.wiring.metadata import lance_metadata, members_metadata, picture
-from rolesynth_assets.defs.wiring.resources import Platform
+from rolesynth_assets.defs.wiring.resources import Platform, paid_although_failed
 from rolesynth_assets.defs.wiring.stage import Check, Made, stage
 from rolesynth_assets.lineage.staleness.passing_failures import passing_tags
+from rolesynth_assets.mllm.metered import Meter
 from rolesynth_assets.progress import reporting
 
 if TYPE_CHECKING:
@@ -161,15 +162,18 @@ def cads_rounds(context: dg.AssetExecutionContext, platform: Platform) -> Made:
 
     store, where = platform.store, partitions.keys(context)
     domain, week = where["domain"], where["round"]
-    outcome, members = stored_round.make_round(
-        store,
-        chosen_collective(platform),
-        os.environ,
-        journal_path(platform.settings.data_root, "cads"),
-        stored_round.Place(domain, week, partitions.key_of_round_before(week), context.run_id),
-        withdrawn_images(platform),
-        reporting(f"round {domain} {week}"),
-    )
+    meter = Meter()
+    with paid_although_failed(meter):
+        outcome, members = stored_round.make_round(
+            store,
+            chosen_collective(platform),
+            os.environ,
+            journal_path(platform.settings.data_root, "cads"),
+            stored_round.Place(domain, week, partitions.key_of_round_before(week), context.run_id),
+            withdrawn_images(platform),
+            reporting(f"round {domain} {week}"),
+            meter,
+        )
     rows = stored_round.read_round(store, where)
     report = round_report(**rows, usage=outcome.usage)
     title = f"{domain}, round of {week}"

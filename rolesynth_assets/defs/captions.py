@@ -14,7 +14,7 @@ from rolesynth_assets.defs.wiring.metadata import (
     spent_metadata,
 )
 from rolesynth_assets.defs.wiring.resources import Platform
-from rolesynth_assets.defs.wiring.rows_by_model import rows_by_model
+from rolesynth_assets.defs.wiring.rows_by_model import AskAgain, rows_by_model
 from rolesynth_assets.defs.wiring.stage import Check, Made, stage
 from rolesynth_assets.lineage.staleness.passing_failures import passing_tags
 
@@ -73,7 +73,7 @@ _LINEAGE = {
     checks=_CHECKS,
     code_version=RULES_VERSION,
 )
-def raw_captions(context: dg.AssetExecutionContext, platform: Platform) -> Made:
+def raw_captions(context: dg.AssetExecutionContext, config: AskAgain, platform: Platform) -> Made:
     """Long and short captions of a shard's images, one for each role, with every failure's reason.
 
     In: `images`, `roles`, a multimodal LLM. Out: Lance table `captions`; only what is missing is
@@ -86,10 +86,13 @@ def raw_captions(context: dg.AssetExecutionContext, platform: Platform) -> Made:
     from rolesynth_assets.captions.wanted_captions import wanted_ids
 
     store, where = platform.store, partitions.lance_partition(context)
-    captioner, policy = platform.settings.captioner, platform.settings.captions.policy
+    settings = platform.settings
+    prices, policy = settings.prices.captioner, settings.captions.policy
     language = partitions.ROLE_SETS[where["role_set"]].language
-    write = partial(write_captions, policy=policy, language=language)
-    report, model = rows_by_model(context, platform, captioner, write, "captions", "model")
+    write = partial(write_captions, policy=policy, language=language, again=config.again)
+    report, model = rows_by_model(
+        context, platform, settings.captioner, prices, write, "captions", "model"
+    )
     rows = store.read("captions", where)
     pictures = {
         f"gallery_{number}": picture(png, "an image and its captions")
@@ -98,7 +101,7 @@ def raw_captions(context: dg.AssetExecutionContext, platform: Platform) -> Made:
     return Made(
         {
             **report.numbers,
-            **spent_metadata(platform.settings.prices.captioner, report),
+            **spent_metadata(prices, report),
             "reasons": report.reasons,
             "cuts": report.cuts,
             "by_role": report.by_role_frame,

@@ -87,7 +87,7 @@ def training_sets(context: dg.AssetExecutionContext, platform: Platform) -> Made
         f"{digest}-{recipe.digest[:16]}",
         facts={
             "stored": manifest,
-            "tables": manifest_rows(store, recipe.role_set),
+            "tables": manifest_rows(store, recipe.role_set, partitions.live_shards(context)),
             "shard": recipe.name,
             "name": recipe.name,
             "image_ids": pairs["image_id"].to_list(),

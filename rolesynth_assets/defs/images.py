@@ -39,7 +39,7 @@ def image_shards(context: dg.AssetExecutionContext, platform: Platform) -> Made:
     `images` and `image_rejects`. Stale when: its code changes, or the shard is registered anew.
     """
     from rolesynth_assets.benchmarks.contamination import benchmark_images
-    from rolesynth_assets.images.metadata import rejects_shown, shard_pictures
+    from rolesynth_assets.images.metadata import rejected_files, rejects_shown, shard_pictures
     from rolesynth_assets.images.sync import sync_shard
 
     shard, store, settings = context.partition_key, platform.store, platform.settings
@@ -67,6 +67,7 @@ def image_shards(context: dg.AssetExecutionContext, platform: Platform) -> Made:
             "shard": shard,
             "images": report.images,
             "rejects": report.rejects,
+            "rejected_files": rejected_files(store, shard, checks.MAX_EXAMPLES),
             "image_ids": ids,
             "elsewhere": report.elsewhere,
             "benchmark_ids": benchmark_images(partitions.TASKS, settings.data_root),

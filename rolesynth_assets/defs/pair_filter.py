@@ -55,8 +55,9 @@ _MANIFEST_LINEAGE = {
 def filter_cutoffs(context: dg.AssetExecutionContext, platform: Platform) -> Made:
     """The global proportional cut of a role set: the lowest scores go, whatever their value.
 
-    In: `scores` of all shards, the role set's filter policy. Out: DuckDB tables `cutoffs` and
-    `cutoff_roles`. Stale when: any shard's scores, the policy or the code change.
+    In: `scores` of all shards, forgotten ones left out, the role set's filter policy. Out: DuckDB
+    tables `cutoffs` and `cutoff_roles`. Stale when: any shard's scores, the policy or the code
+    change.
     """
     import polars as pl
 
@@ -64,12 +65,14 @@ def filter_cutoffs(context: dg.AssetExecutionContext, platform: Platform) -> Mad
     from rolesynth_assets.pairs.cut_rows import write_cut
     from rolesynth_assets.pairs.metadata import cut_metadata
     from rolesynth_assets.store.digests import digest
+    from rolesynth_assets.store.lance.rows import any_key
 
     name, store = context.partition_key, platform.store
-    scores = pl.DataFrame(store.read("scores", {"role_set": name}, list(SCORE_COLUMNS)))
+    here = any_key("shard", partitions.live_shards(context) or [""])  # SQL takes no empty list
+    scores = pl.DataFrame(store.read("scores", {"role_set": name}, list(SCORE_COLUMNS), here))
     role_set = partitions.ROLE_SETS[name]
     cut = compute_cutoffs(scores, role_set.filter, role_set.role_count)
-    scores_digest = store.digest("scores", {"role_set": name})
+    scores_digest = store.digest("scores", {"role_set": name}, where=here)
     rows = write_cut(platform.warehouse, cut, name, scores_digest)
     coverage = images_covered(scores, cut)
     return Made(
@@ -161,9 +164,10 @@ def pair_manifests(context: dg.AssetExecutionContext, platform: Platform) -> Mad
     from rolesynth_assets.store.digests import digest
 
     name, store, warehouse = context.partition_key, platform.store, platform.warehouse
-    rows = manifest_rows(store, name)
+    rows = manifest_rows(store, name, partitions.live_shards(context))
     warehouse.replace("manifests", {"role_set": name}, rows)
     pairs = pl.DataFrame(store.read("pairs", {"role_set": name}))
+    pairs = pairs.filter(pl.col("shard").is_in(rows["shard"].to_list()))
     quality = filter_quality(pairs, read_truth(platform.settings.data_root))
     warehouse.replace("filter_quality", {"role_set": name}, quality_rows(quality, name))
     known = vars(quality) if quality else {}  # the embedded world alone knows the truth

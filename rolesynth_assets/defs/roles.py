@@ -46,8 +46,11 @@ def role_lists(context: dg.AssetExecutionContext, platform: Platform) -> Made:
     role_set = partitions.ROLE_SETS[name]
     generator, dialogue = WRITTEN_BY_HAND, None
     if role_set.generate:
+        settings = platform.settings
         dialogue, _ = platform.ask(
-            platform.settings.captioner, lambda engine: propose_roles(engine, role_set)
+            settings.captioner,
+            settings.prices.captioner,
+            lambda engine: propose_roles(engine, role_set),
         )
         generator = dialogue.generator
     roles = list(dialogue.roles) if dialogue else role_set.written_roles()

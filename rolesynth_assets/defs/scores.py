@@ -7,7 +7,7 @@ import dagster as dg
 from rolesynth_assets.defs.wiring import engine_kinds, freshness, partitions
 from rolesynth_assets.defs.wiring.metadata import lance_metadata, model_metadata, spent_metadata
 from rolesynth_assets.defs.wiring.resources import Platform
-from rolesynth_assets.defs.wiring.rows_by_model import rows_by_model
+from rolesynth_assets.defs.wiring.rows_by_model import AskAgain, rows_by_model
 from rolesynth_assets.defs.wiring.stage import Check, Made, stage
 from rolesynth_assets.lineage.staleness.passing_failures import passing_tags
 from rolesynth_assets.pairs import checks
@@ -49,7 +49,7 @@ _LINEAGE = {**CAPTION_LINEAGE, "score": [("raw_captions", "text"), ("image_shard
         ),
     ],
 )
-def caption_scores(context: dg.AssetExecutionContext, platform: Platform) -> Made:
+def caption_scores(context: dg.AssetExecutionContext, config: AskAgain, platform: Platform) -> Made:
     """A judge's score of 1-100 for each caption: true to the image and fit for its role.
 
     In: `captions`, `roles`, `images`, a multimodal judge. Out: Lance table `scores` with the reason
@@ -63,16 +63,19 @@ def caption_scores(context: dg.AssetExecutionContext, platform: Platform) -> Mad
     from rolesynth_assets.pairs.scoring import write_scores
 
     store, where = platform.store, partitions.lance_partition(context)
-    engine = platform.settings.judge
-    prompt = judge_prompt(platform.settings.scores.sampling)
-    write = partial(write_scores, prompt=prompt)
-    report, judge = rows_by_model(context, platform, engine, write, "scores", "judge")
+    settings = platform.settings
+    prices = settings.prices.judge
+    prompt = judge_prompt(settings.scores.sampling)
+    write = partial(write_scores, prompt=prompt, again=config.again)
+    report, judge = rows_by_model(
+        context, platform, settings.judge, prices, write, "scores", "judge"
+    )
     scores = pl.DataFrame(store.read("scores", where))
     captions = pl.DataFrame(store.read("captions", where, ["caption_id", "text"]))
     return Made(
         {
             **scoring_metadata(report, scores),
-            **spent_metadata(platform.settings.prices.judge, report),
+            **spent_metadata(prices, report),
             "judge_prompt": quote(prompt.template),
             **model_metadata("judge", judge),
             **lance_metadata("scores", scores.height, store.version("scores"), _LINEAGE),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 
 from rolesynth_assets.check_outcome import CheckOutcome
 from rolesynth_assets.images.decoding.rejects import RejectReason
 
 MAX_EXAMPLES = 5
-_NO_FAULTS = {RejectReason.WITHDRAWN, RejectReason.DUPLICATE, RejectReason.SOURCE_MISSING}
+NO_FAULT = frozenset({RejectReason.WITHDRAWN, RejectReason.DUPLICATE, RejectReason.SOURCE_MISSING})
+"""Reasons that refuse a file for what it holds or for its absence, not as no usable image."""
 
 
 def shard_not_empty(shard: str, images: int, rejects: Mapping[str, int]) -> CheckOutcome:
@@ -26,7 +27,8 @@ def shard_not_empty(shard: str, images: int, rejects: Mapping[str, int]) -> Chec
         passed=images >= 1 or only_duplicates,
         value=images,
         threshold=1,
-        description=f"Shard {shard} holds {images} images{known}; at least 1 is needed.",
+        description=f"Shard {shard} holds {images} images{known}; at least 1 is needed."
+        + ("" if images or only_duplicates else f" `rolesynth rejects {shard}` says why."),
     )
 
 
@@ -49,7 +51,11 @@ def images_once(shard: str, image_ids: Collection[str], elsewhere: int) -> Check
 
 
 def rejects_bounded(
-    shard: str, images: int, rejects: Mapping[str, int], max_share: float = 0.2
+    shard: str,
+    images: int,
+    rejects: Mapping[str, int],
+    max_share: float = 0.2,
+    rejected_files: Sequence[str] = (),
 ) -> CheckOutcome:
     """Check that few members of a shard were rejected, not counting those without a fault.
 
@@ -60,16 +66,25 @@ def rejects_bounded(
         images: number of accepted images.
         rejects: number of rejected members by reason.
         max_share: largest share of rejects among all members, 0 to 1.
+        rejected_files: some of the rejected files, each with its reason.
     """
-    rejected = sum(n for reason, n in rejects.items() if reason not in _NO_FAULTS)
+    faults = {reason: n for reason, n in rejects.items() if reason not in NO_FAULT}
+    rejected = sum(faults.values())
     share = rejected / (images + rejected) if rejected else 0.0
     reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(rejects.items()))
+    files = f" Files: {', '.join(rejected_files)}." if rejected_files and rejected else ""
+    ways_out = (
+        f" `rolesynth rejects {shard}` lists all. Mend the files and run `rolesynth ingest PATH "
+        f"--again`, drop the shard with `rolesynth forget {shard}`, or raise the bound."
+    )
+    passed = share <= max_share
     return CheckOutcome(
-        passed=share <= max_share,
+        passed=passed,
         value=share,
         threshold=max_share,
         description=f"Shard {shard}: {rejected} of {images + rejected} members rejected, "
-        f"{share:.1%}; at most {max_share:.1%} may be. By reason: {reasons or 'none'}.",
+        f"{share:.1%}; at most {max_share:.1%} may be. By reason: {reasons or 'none'}.{files}"
+        f"{'' if passed else ways_out}",
         metadata={"rejected": rejected, "images": images, "rejects_by_reason": dict(rejects)},
     )
 

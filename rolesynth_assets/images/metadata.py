@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rolesynth_assets.images.checks import NO_FAULT
 from rolesynth_assets.pictures.markdown import Markdown, image
 
 if TYPE_CHECKING:
@@ -46,10 +47,27 @@ def rejects_shown(store: StoreReader, shard: str) -> dict[str, pl.DataFrame]:
         store: holds the table ``image_rejects``.
         shard: the shard.
     """
+    rows = stored_rejects(store, shard)
+    if rows.is_empty():
+        return {}
+    return {"rejects": rows.head(SHOWN_REJECTS).select("file", "reason", "detail")}
+
+
+def rejected_files(store: StoreReader, shard: str, count: int) -> list[str]:
+    """Return some rejected files, each with its reason: those first that are no usable images."""
+    rows = stored_rejects(store, shard).head(count)
+    return [f"{file} ({reason})" for file, reason in rows.select("file", "reason").iter_rows()]
+
+
+def stored_rejects(store: StoreReader, shard: str) -> pl.DataFrame:
+    """Return the rejected files of a shard: source, file, reason, detail, shard.
+
+    Withdrawn and repeated files come last, otherwise the files are sorted by their source.
+    """
     import polars as pl
 
-    rows = store.read("image_rejects", {"shard": shard}, ["source", "reason", "detail"])
-    if not rows.num_rows:
-        return {}
+    columns = ["shard", "source", "reason", "detail"]
+    rows = pl.DataFrame(store.read("image_rejects", {"shard": shard}, columns))
     file = pl.col("source").str.split("/").list.last().alias("file")
-    return {"rejects": pl.DataFrame(rows).head(SHOWN_REJECTS).select(file, "reason", "detail")}
+    usable = pl.col("reason").is_in([str(reason) for reason in NO_FAULT])
+    return rows.with_columns(file).sort(usable, "source", "reason")

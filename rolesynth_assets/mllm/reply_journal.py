@@ -28,6 +28,7 @@ CREATE TABLE IF NOT EXISTS shown (
     image_id TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (image_id, key)
 ) WITHOUT ROWID;
 """
+_REASON = "json_extract(reply, '$.reason')"
 _DELETE = "DELETE FROM replies WHERE key = ?"
 _SHOWN_WITHOUT_REPLY = "DELETE FROM shown WHERE key NOT IN (SELECT key FROM replies)"
 
@@ -189,6 +190,27 @@ class ReplyJournal:
         if keys:
             doomed = [(key,) for key in keys]
             self._transaction({_DELETE: doomed, _SHOWN_WITHOUT_REPLY: [()]})
+
+    def failed(self, reasons: Collection[str]) -> int:
+        """Return the number of replies that failed for one of some reasons."""
+        marks = ", ".join("?" * len(reasons))
+        query = f"SELECT count(*) FROM replies WHERE {_REASON} IN ({marks})"
+        return self._database.execute(query, tuple(reasons)).fetchone()[0]
+
+    def forget_failed(self, reasons: Collection[str]) -> int:
+        """Remove replies that failed for one of some reasons, so that they are asked for again.
+
+        Returns:
+            The number of removed replies.
+
+        Raises:
+            JournalError: the file cannot be written.
+        """
+        count = self.failed(reasons)
+        marks = ", ".join("?" * len(reasons))
+        doomed = f"DELETE FROM replies WHERE {_REASON} IN ({marks})"
+        self._transaction({doomed: [tuple(reasons)], _SHOWN_WITHOUT_REPLY: [()]})
+        return count
 
     def forget_replies(self, image_ids: Collection[str]) -> int:
         """Remove replies to requests that showed one of the given images, also from the disk.

@@ -136,6 +136,11 @@ class EngineSettings(BaseModel):
         return values
 
     @property
+    def paid(self) -> bool:
+        """Whether a call may cost money: a server's may, a model in this process does not."""
+        return self.engine == "openai"
+
+    @property
     def revision_suffix(self) -> str:
         """Suffix of the revision; empty if extra fields and pixel budget have their defaults.
 

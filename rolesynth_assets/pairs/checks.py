@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.check_outcome import CheckOutcome
+from rolesynth_assets.mllm.asked_again import told_reasons, way_out
 
 if TYPE_CHECKING:
     import polars as pl
@@ -102,7 +103,8 @@ def parse_failures_bounded(scores: pl.DataFrame, *, max_share: float = 0.02) -> 
     """Pass when few captions have no score, for any reason.
 
     Args:
-        scores: ``score``, ``reason`` of one partition.
+        scores: ``score``, ``reason`` of one partition; a failure also names examples and the way
+            out by ``detail`` and ``role_set``.
         max_share: bound on the share of rows without a score.
     """
     import polars as pl
@@ -110,12 +112,20 @@ def parse_failures_bounded(scores: pl.DataFrame, *, max_share: float = 0.02) -> 
     failed = scores.filter(pl.col("score").is_null())
     share = failed.height / scores.height if scores.height else 1.0
     reasons = failed.group_by("reason").len().sort("len", descending=True)
+    counts = dict(reasons.iter_rows())
+    passed = share <= max_share
+    description = f"{failed.height} of {scores.height} captions were judged without a score"
+    if counts and not passed:
+        told = [name for name in ("reason", "detail") if name in failed.columns]
+        examples = dict(failed.select(told).unique("reason").iter_rows()) if told[1:] else {}
+        role_set = scores["role_set"][0] if "role_set" in scores.columns else "ROLE_SET"
+        description += f": {told_reasons(counts, examples)}. {way_out(counts, role_set)}"
     return CheckOutcome(
-        passed=share <= max_share,
+        passed=passed,
         value=share,
         threshold=max_share,
-        description=f"{failed.height} of {scores.height} captions were judged without a score.",
-        metadata={"reasons": dict(reasons.iter_rows())},
+        description=f"{description.rstrip('.')}.",
+        metadata={"reasons": counts},
     )
 
 

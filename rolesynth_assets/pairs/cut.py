@@ -16,6 +16,8 @@ from typing import Protocol
 
 import polars as pl
 
+from rolesynth_assets.store.lance import schemas
+
 BOTH_LENGTHS = "all"
 """Length of a cut that holds for long and short captions together (`per_length: false`)."""
 
@@ -29,6 +31,8 @@ class PairDropReason(StrEnum):
     BELOW_CUT = "below_cut"
     UNSCORED = "unscored"
     """The judge gave no score; such a row is never treated as a low score."""
+    FORGOTTEN = schemas.FORGOTTEN
+    """Its shard was forgotten, so it counts neither for the cut nor for a training set."""
 
 
 class CutPolicy(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -10,8 +11,15 @@ if TYPE_CHECKING:
     from rolesynth_assets.store.lance.reader import StoreReader
 
 
-def manifest_rows(store: StoreReader, role_set: str) -> pl.DataFrame:
+def manifest_rows(
+    store: StoreReader, role_set: str, shards: Collection[str] | None = None
+) -> pl.DataFrame:
     """Return the rows of the warehouse table ``manifests``, one per shard, sorted by shard.
+
+    Args:
+        store: holds the pairs.
+        role_set: role set of the pairs.
+        shards: the shards there are, so that pairs of forgotten ones are left out; all if None.
 
     Raises:
         ValueError: the role set has no pairs.
@@ -19,6 +27,8 @@ def manifest_rows(store: StoreReader, role_set: str) -> pl.DataFrame:
     version = store.version("pairs")
     columns = ["shard", "image_id", "kept"]
     pairs = pl.DataFrame(store.read("pairs", {"role_set": role_set}, columns, version=version))
+    if shards is not None:
+        pairs = pairs.filter(pl.col("shard").is_in(list(shards)))
     if pairs.is_empty():
         raise ValueError(
             f"role set {role_set!r} has no pairs: materialize filtered_pairs for its shards first"

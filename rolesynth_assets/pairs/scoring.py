@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from rolesynth_assets.mllm.engine import ChatEngine, ChatReply, ChatRequest
+from rolesynth_assets.mllm.asked_again import note, rows_to_ask
+from rolesynth_assets.mllm.engine import ChatEngine, ChatReply, ChatRequest, ModelIdentity
 from rolesynth_assets.mllm.row_run import RETRY, RowRun, Rows
 from rolesynth_assets.pairs.judge import JudgePrompt, judge_prompt
 from rolesynth_assets.pairs.rereading import read_again
@@ -88,6 +89,7 @@ async def write_scores(
     micro_batch: int = 512,
     run_id: str,
     progress: Progress | None = None,
+    again: Sequence[str] = (),
 ) -> ScoreReport:
     """Bring the scores of one shard and role set up to date.
 
@@ -106,6 +108,8 @@ async def write_scores(
         micro_batch: scores in one commit of the table.
         run_id: recorded in every new row.
         progress: called with (scores done, scores wanted) at the start and after each reply.
+        again: reasons of rows that are asked again, and of no others that have a reason; by default
+            the transient ones.
 
     Raises:
         ValueError: the partition has no captions, or has captions of a role not in `roles`.
@@ -116,9 +120,11 @@ async def write_scores(
     began = time.monotonic()
     partition = {"shard": shard, "role_set": role_set}
     prompt = prompt or judge_prompt()
-    questions = _questions(store, partition, roles, prompt, engine)
+    questions = _questions(store, partition, roles, prompt, engine.identity)
     wanted = [question.score_id for question in questions]
-    plan = store.plan("scores", partition, wanted, retry=RETRY)
+    retry = rows_to_ask("score_id", wanted, again) if again else RETRY
+    plan = store.plan("scores", partition, wanted, retry=retry)
+    note(plan.missing)
     rows = _score_rows(partition, prompt, engine, run_id)
     run = RowRun(store, engine, partition, rows, micro_batch)
     run.append(plan.reuse)
@@ -144,6 +150,33 @@ async def write_scores(
     )
 
 
+def wanted_scores(
+    store: Store,
+    partition: Mapping[str, str],
+    roles: Sequence[Role],
+    judge: ModelIdentity,
+    prompt: JudgePrompt,
+) -> dict[str, tuple[str, str]]:
+    """Return image and length of the scores that a partition's stored captions want, by score id.
+
+    It is empty if some captions are of other roles than these: they are about to be made again.
+
+    Args:
+        store: reads ``captions``.
+        partition: shard and role set.
+        roles: the role set's roles.
+        judge: the judge's model.
+        prompt: the judge's prompt.
+    """
+    known = {role.name: role.fingerprint for role in roles}
+    columns = ["role", "role_fingerprint"]
+    rows = store.read("captions", partition, columns).to_pylist()
+    if not rows or any(known.get(r["role"]) != r["role_fingerprint"] for r in rows):
+        return {}
+    questions = _questions(store, partition, roles, prompt, judge)
+    return {q.score_id: (q.image_id, q.length) for q in questions}
+
+
 def score_id(caption_id: str, judge_fingerprint: str, prompt: JudgePrompt, text: str) -> str:
     """Return the identity of a score: caption, judge, prompt, and the text that the judge reads.
 
@@ -158,7 +191,7 @@ def _questions(
     partition: Mapping[str, str],
     roles: Sequence[Role],
     prompt: JudgePrompt,
-    engine: ChatEngine,
+    identity: ModelIdentity,
 ) -> list[_Question]:
     """Return the questions for the judge, an image's captions one after the other."""
     columns = ["caption_id", "image_id", "role", "role_fingerprint", "length", "text"]
@@ -178,7 +211,7 @@ def _questions(
             f"{where}: the captions of {sorted(strangers)} were written for other roles than those "
             "the role set has now; materialize raw_captions again, then score"
         )
-    judge = engine.identity.fingerprint()
+    judge = identity.fingerprint()
     questions = []
     spoken = [row for row in captions if row["text"] is not None]
     for row in sorted(spoken, key=lambda r: (r["image_id"], by_name[r["role"]][0], r["length"])):

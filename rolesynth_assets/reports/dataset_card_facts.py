@@ -11,6 +11,7 @@ from rolesynth_assets.embedded.world.filter_quality import FilterQuality, qualit
 from rolesynth_assets.embedded.world.write import LICENCE, read_truth
 from rolesynth_assets.mllm.engine import ModelIdentity
 from rolesynth_assets.mllm.stand_in import NANO
+from rolesynth_assets.pairs.cut import PairDropReason
 from rolesynth_assets.pairs.diversity import Diversity
 from rolesynth_assets.pairs.diversity_rows import diversity_of_shards
 from rolesynth_assets.reports.dataset_card import DatasetCard, LengthRow, RoleRow, Source
@@ -33,12 +34,14 @@ def gather_card(
         ValueError: the role set has no pairs.
     """
     where = {"role_set": role_set.name}
-    pairs = pl.DataFrame(store.read("pairs", where))
+    ledger = pl.DataFrame(store.read("pairs", where))
+    pairs = ledger.filter(pl.col("reason").ne_missing(PairDropReason.FORGOTTEN.value))
     if pairs.is_empty():
         raise ValueError(f"role set {role_set.name!r} has no pairs: materialize filtered_pairs")
-    captions = pl.DataFrame(
-        store.read("captions", where, ["image_id", "reason", "model", "revision"])
-    )
+    columns = ["shard", "image_id", "reason", "model", "revision"]
+    gone = set(ledger["shard"]) - set(pairs["shard"])
+    captions = pl.DataFrame(store.read("captions", where, columns))
+    captions = captions.filter(~pl.col("shard").is_in(list(gone)))
     judges = pl.DataFrame(store.read("scores", where, ["judge", "judge_revision"])).unique()
     expertise = dict(pl.DataFrame(store.read("roles", where, ["name", "expertise"])).iter_rows())
     cuts = warehouse.read("cutoffs", where)
@@ -46,7 +49,7 @@ def gather_card(
     quality = quality_from_rows(warehouse.read("filter_quality", where))
     diversity = diversity_of_shards(warehouse.read("diversity", where), set(pairs["shard"]))
     failed = captions.filter(pl.col("reason").is_not_null())
-    dropped = pl.concat([failed.select("reason"), pairs.select("reason").drop_nulls()])
+    dropped = pl.concat([failed.select("reason"), ledger.select("reason").drop_nulls()])
     return DatasetCard(
         role_set=role_set.name,
         description=role_set.description,

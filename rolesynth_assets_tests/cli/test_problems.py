@@ -10,10 +10,12 @@ from rolesynth_assets.cli import problems as problems_command
 from rolesynth_assets.cli.app import app
 from rolesynth_assets.defs.wiring import partitions
 from rolesynth_assets.lineage.refresh.targets import ProblemWork
+from rolesynth_assets.mllm.reply_journal import ReplyJournal, journal_path
 from rolesynth_assets.r1 import library
 from rolesynth_assets.store.lance.store import Store
 from rolesynth_assets_tests.defs.served_collective import choose, serve
 from rolesynth_assets_tests.defs.small_graph import clear_environment
+from rolesynth_assets_tests.mllm.stub_server import Fault
 
 DOMAIN = "problems"
 FIRST, SECOND = "2026-01-04", "2026-01-11"
@@ -48,8 +50,13 @@ def test_problems_are_made_once_and_no_caption_is_spoken_of(
     monkeypatch.setattr(library, "load_r1_benchmarks", lambda folder: {})
     with serve() as server:
         choose(monkeypatch, project, server)
-        first = invoke(DOMAIN)
+        refused = invoke(DOMAIN)
+        assert refused.exit_code == 2
+        assert "calls for problems about" in words(refused) and "--yes" in words(refused)
+        assert not server.requests
+        first = invoke(DOMAIN, "--yes")
         assert first.exit_code == 0, first.output
+        assert f"Models were asked: {len(server.requests):,} calls" in words(first)
         asked = len(server.requests)
         again = invoke(DOMAIN)
         assert len(server.requests) == asked > 0
@@ -63,6 +70,27 @@ def test_problems_are_made_once_and_no_caption_is_spoken_of(
     assert "everything was up to date, no model was called" in words(again)
     rows = Store(str(project / "data")).read("problems", {"domain": DOMAIN})
     assert rows.num_rows > 0
+
+
+def test_calls_that_failed_are_made_again_where_that_is_wanted(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(library, "load_r1_benchmarks", lambda folder: {})
+    with serve() as server:
+        choose(monkeypatch, project, server)
+        server.faults = lambda request: Fault("refusal") if request.ordinal == 0 else None
+        assert invoke(DOMAIN, "--yes").exit_code == 0
+        before, first = len(server.requests), server.requests[0].payload
+        server.faults = lambda request: None
+        again = invoke(DOMAIN, "--again", "refused", "--yes")
+        assert again.exit_code == 0, again.output
+        assert "1 calls that failed" in words(again)
+        assert [r.payload for r in server.requests[before:]].count(first) == 1
+        assert "no reason timeout; calls that are final" in words(
+            invoke(DOMAIN, "--again", "timeout")
+        )
+        with ReplyJournal(journal_path(project / "data", "cads")) as journal:
+            assert journal.failed(["refused"]) == 0
 
 
 @pytest.mark.parametrize(
@@ -111,7 +139,7 @@ def test_recipes_train_with_the_seeds_asked_for_and_the_untrained_one_with_its_o
 ) -> None:
     asked: list[ProblemWork] = []
     monkeypatch.setattr(
-        problems_command, "refresh", lambda began, problems: asked.append(problems())
+        problems_command, "refresh", lambda began, problems, **_: asked.append(problems())
     )
     recipes = ("--recipe", "base", "--recipe", "synthetic")
     assert invoke(DOMAIN, DOMAIN, "--rounds", "2", *recipes).exit_code == 0
@@ -135,7 +163,7 @@ def test_a_benchmark_without_its_files_is_left_out_and_told(
     monkeypatch.setitem(r1_partitions.R1_BENCHMARKS, "vista", absent)
     asked: list[ProblemWork] = []
     monkeypatch.setattr(
-        problems_command, "refresh", lambda began, problems: asked.append(problems())
+        problems_command, "refresh", lambda began, problems, **_: asked.append(problems())
     )
     result = invoke(DOMAIN, "--recipe", "base")
     assert "benchmark vista is left out" in words(result)

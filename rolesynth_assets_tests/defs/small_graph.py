@@ -14,7 +14,7 @@ from rolesynth_assets.clip.recipe import Schedule
 from rolesynth_assets.definitions import defs
 from rolesynth_assets.defs.wiring import partitions, resources
 from rolesynth_assets.images.shards.registry import load_shards, register_path
-from rolesynth_assets.lineage.refresh.runner import Refresher, RefreshReport
+from rolesynth_assets.lineage.refresh.runner import Refresher, RefreshError, RefreshReport
 from rolesynth_assets.lineage.refresh.targets import targets
 from rolesynth_assets.pairs import diversity
 from rolesynth_assets.store.digests import digest
@@ -106,7 +106,10 @@ class SmallGraph:
         )
         refresher = Refresher(defs, self.instance)
         refresher.observe_sources()
-        return refresher.run(plan, lambda asset, key: self.started.append((asset, key)))
+        report = refresher.run(plan, lambda asset, key: self.started.append((asset, key)))
+        if report.failed:
+            raise RefreshError("\n".join(report.failed.values()))
+        return report
 
     def materialize(
         self, asset: str, partition: str | None, *, raise_on_error: bool = True

@@ -27,6 +27,21 @@ def test_reject_share_is_held_against_its_bound():
     assert rejects_bounded("s", 0, {}).value == 0.0  # the other check fails
 
 
+def test_a_failure_names_files_and_ways_out():
+    over = rejects_bounded("s", 3, {"corrupt": 1}, 0.2, ["a.heic (corrupt)"])
+    assert "Files: a.heic (corrupt)." in over.description
+    assert "`rolesynth rejects s`" in over.description
+    assert "`rolesynth forget s`" in over.description
+    assert "forget" not in rejects_bounded("s", 9, {"corrupt": 1}, 0.2).description
+
+
+def test_repeated_and_withdrawn_files_are_no_rejects_for_the_bound():
+    outcome = rejects_bounded("s", 1, {"duplicate": 9, "withdrawn": 2}, max_share=0.2)
+    assert (outcome.passed, outcome.value) == (True, 0.0)
+    assert "duplicate 9" in outcome.description  # they are counted all the same
+    assert not rejects_bounded("s", 1, {"duplicate": 9, "empty": 1}, max_share=0.2).passed
+
+
 def test_benchmark_images_are_found_by_id():
     clean = no_benchmark_image("s", ["a", "b"], {"coco": {"c"}, "flickr": set()})
     assert (clean.passed, clean.value, clean.threshold) == (True, 0, 0)

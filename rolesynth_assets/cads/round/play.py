@@ -21,6 +21,7 @@ from rolesynth_assets.cads.extra_checks.near_duplicates import ProblemPrint
 from rolesynth_assets.cads.records import (
     CandidateRecord,
     ContextRecord,
+    MemberUsage,
     RoundOutcome,
     VerdictRecord,
 )
@@ -35,6 +36,8 @@ from rolesynth_assets.cads.round.task_group import concurrently
 from rolesynth_assets.cads.round.write_candidate import Order, make_candidate
 from rolesynth_assets.cads.values import Decision, Seed, SeedContext
 from rolesynth_assets.mllm.engine import ChatEngine
+from rolesynth_assets.mllm.metered import Meter
+from rolesynth_assets.mllm.spent import Spent
 from rolesynth_assets.progress import Progress
 
 SEEDS_AT_ONCE = 128
@@ -57,6 +60,7 @@ async def run_round(
     earlier: Iterable[ProblemPrint] = (),
     withdrawn: Mapping[str, str] = MappingProxyType({}),
     progress: Progress | None = None,
+    meter: Meter | None = None,
 ) -> RoundOutcome:
     """Take every seed of a domain through its next round (CADS, the loop).
 
@@ -80,6 +84,7 @@ async def run_round(
         withdrawn: text of the tombstone by image id; looked up before each request, so that no
             withdrawn image is shown to a member.
         progress: called with (candidates done, candidates of this round).
+        meter: counts the calls, also those of a round that fails.
 
     Raises:
         EngineError: a member or the renderer can serve no request. Replies that arrived before are
@@ -95,6 +100,8 @@ async def run_round(
         made = await concurrently(work.take(plan) for plan in plans)
     finally:
         await calls.aclose()
+        if meter:
+            meter.spent += paid(calls.usage.values())
     candidates = [candidate for seed in made for candidate in seed.candidates]
     if DUPLICATES in collective.extra_checks:
         candidates = await asyncio.to_thread(mark_duplicates, candidates, earlier)
@@ -219,6 +226,13 @@ class _Round:
         self._done += more
         if self._progress:
             self._progress(self._done, self._total)
+
+
+def paid(usage: Iterable[MemberUsage]) -> Spent:
+    """Return what members and renderer took in one run, without what the journal had."""
+    return sum(
+        (Spent(u.calls, u.prompt_tokens, u.completion_tokens, u.cost) for u in usage), Spent()
+    )
 
 
 def _decided(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rolesynth_assets.cads.extra_checks.near_duplicates import ProblemPrint
     from rolesynth_assets.cads.values import Seed
     from rolesynth_assets.mllm.engine import ModelIdentity
+    from rolesynth_assets.mllm.metered import Meter
     from rolesynth_assets.progress import Progress
     from rolesynth_assets.store.lance.reader import StoreReader
     from rolesynth_assets.store.lance.store import Store
@@ -50,6 +51,7 @@ def make_round(
     place: Place,
     withdrawn: Mapping[str, str],
     progress: Progress | None = None,
+    meter: Meter | None = None,
 ) -> tuple[RoundOutcome, dict[str, ModelIdentity]]:
     """Play a round and store its candidates, verdicts and contexts.
 
@@ -62,6 +64,7 @@ def make_round(
         withdrawn: text of the tombstone by image id; looked up before each request and after each
             write, so that no withdrawn image is sent to a model or stored again.
         progress: called with (candidates done, candidates of this round).
+        meter: counts the calls, also those of a round that fails.
 
     Returns:
         The round, and the model of each member.
@@ -75,7 +78,7 @@ def make_round(
 
     seeds = seeds_from_rows(store.read("seeds", {"domain": place.domain}))
     outcome, members = asyncio.run(
-        _play(store, collective, environ, journal, place, seeds, withdrawn, progress)
+        _play(store, collective, environ, journal, place, seeds, withdrawn, progress, meter)
     )
     return _write(store, place.partition, outcome, withdrawn, seeds), members
 
@@ -142,6 +145,7 @@ async def _play(
     seeds: Sequence[Seed],
     withdrawn: Mapping[str, str],
     progress: Progress | None,
+    meter: Meter | None,
 ) -> tuple[RoundOutcome, dict[str, ModelIdentity]]:
     from rolesynth_assets.cads.drawing.factory import make_renderer
     from rolesynth_assets.cads.round.journal import Journal
@@ -172,6 +176,7 @@ async def _play(
             earlier=_earlier(store, collective, place),
             withdrawn=withdrawn,
             progress=progress,
+            meter=meter,
         )
         members = {
             name: await asyncio.to_thread(lambda engine=engine: engine.identity)

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rolesynth_assets.cads.collective.collective import choose_collective
+from rolesynth_assets.cli.demo_project import ui_command
 from rolesynth_assets.cli.summary.caption_counts import summarise_role_set, summarise_scores
 from rolesynth_assets.cli.summary.problem_tables import LEGEND, problem_tables
 from rolesynth_assets.r1.library import load_r1_recipes
@@ -48,10 +49,9 @@ def print_summary(
     store = Store(str(settings.data_root))
     console.print()
     console.print(_stages(report, store, shards))
-    rejects = store.read("image_rejects", None, ["reason"])["reason"].to_pylist() if shards else ()
-    if rejects:
+    if rejects := _rejects(store, shards):
         counts = ", ".join(f"{n} {reason}" for reason, n in sorted(Counter(rejects).items()))
-        console.print(f"Files that are no usable images: {counts} (listed in image_shards)")
+        console.print(f"Files that are no usable images: {counts} (`rolesynth rejects` lists them)")
     warehouse = Warehouse(settings.paths.warehouse)
     if role_sets:
         table = _role_sets(store, warehouse, role_sets, shards)
@@ -70,10 +70,20 @@ def print_summary(
         console.print(f"check: {warning}", style="yellow", markup=False, highlight=False)
     ran = sum(report.ran.values())
     state = f"{ran} partitions made" if ran else "everything was up to date, no model was called"
+    if report.failed:
+        state = f"{ran} partitions made, {len(report.failed)} failed"
     seconds = time.perf_counter() - began
     console.print(
-        f"\n{state}, {seconds:.0f} s. See lineage, checks and pictures: [bold]rolesynth ui[/]"
+        f"\n{state}, {seconds:.0f} s. See lineage, checks and pictures: "
+        f"[bold]{ui_command(settings.project)}[/]"
     )
+
+
+def _rejects(store: StoreReader, shards: Sequence[str]) -> list[str]:
+    """Return the reasons of all rejected files of some shards."""
+    rows = store.read("image_rejects", None, ["shard", "reason"]) if shards else None
+    known = set(shards)
+    return [r["reason"] for r in rows.to_pylist() if r["shard"] in known] if rows else []
 
 
 def _stages(report: RefreshReport, store: StoreReader, shards: Sequence[str]) -> Table:

@@ -48,6 +48,7 @@ def new_image_shards(
     not started from here.
     """
     from rolesynth_assets.images.shards.planning import NoImagesError
+    from rolesynth_assets.lineage.shards import deleted_in_dagster
 
     settings = platform.settings
     if settings.images is None:
@@ -60,7 +61,8 @@ def new_image_shards(
     known = set(
         partitions.image_shard.get_partition_keys(dynamic_partitions_store=context.instance)
     )
-    new = sorted(set(shards) - known)
+    # a deleted partition is a shard that somebody wants forgotten, not a new one
+    new = sorted(set(shards) - known - set(deleted_in_dagster(context.instance, shards)))
     if not new:
         return dg.SkipReason(f"Nothing new in {settings.images}.")
     for said in left_out:  # with new shards alone, so that an idle tick logs nothing

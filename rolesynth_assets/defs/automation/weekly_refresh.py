@@ -1,5 +1,6 @@
 """Once a week: new images in, and everything in use brought up to date."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -44,22 +45,22 @@ def refresh_everything(
     week; training waits for blocking checks.
     """
     from rolesynth_assets.images.shards.planning import NoImagesError
-    from rolesynth_assets.images.shards.registry import load_shards
     from rolesynth_assets.lineage.refresh.one_at_a_time import alone
     from rolesynth_assets.lineage.refresh.rematerialize import Limits, fix
     from rolesynth_assets.lineage.refresh.runner import Refresher
     from rolesynth_assets.lineage.refresh.tagged_runs import common_tag
     from rolesynth_assets.lineage.refresh.weekly import due_this_week
+    from rolesynth_assets.lineage.shards import agree_on_shards
     from rolesynth_assets.lineage.staleness.causes import Cell
 
     root = platform.settings.data_root
     with alone(context.instance, WAIT_S):
-        try:
-            shards = new_shards.registered_shards(platform.settings)
-        except NoImagesError:
-            shards = sorted(load_shards(root))
-        context.instance.add_dynamic_partitions(str(partitions.image_shard.name), shards)
+        with suppress(NoImagesError):
+            new_shards.registered_shards(platform.settings)
         refresher = Refresher(code_location.definitions, context.instance)
+        shards, forgotten = agree_on_shards(context.instance, refresher.graph, platform.store)
+        for shard in forgotten:
+            context.log.warning(f"{shard} is forgotten: its partition was deleted.")
         refresher.observe_sources()
         tasks = [name for name, task in partitions.TASKS.items() if task.at_hand(root)]
         wanted = due_this_week(refresher.examine(), shards, partitions.RECIPES, tasks)

@@ -55,6 +55,11 @@ round_before = dg.MultiPartitionMapping(
 )
 
 
+def live_shards(context: dg.AssetExecutionContext) -> list[str]:
+    """Return the image shards that Dagster has; rows of any other belong to a forgotten shard."""
+    return list(context.instance.get_dynamic_partitions(str(image_shard.name)))
+
+
 def key_of_round_before(round_key: str) -> str | None:
     """Return the key of the round that a round builds on; None for the first."""
     rounds = round.get_partition_keys()

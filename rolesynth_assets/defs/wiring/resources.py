@@ -2,14 +2,18 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 import dagster as dg
 
 from rolesynth_assets.mllm.engine import ChatEngine, ModelIdentity
 from rolesynth_assets.mllm.factory import make_engine
+from rolesynth_assets.mllm.metered import Meter, MeteredEngine
+from rolesynth_assets.mllm.prices import Prices
 from rolesynth_assets.mllm.settings import EngineSettings
+from rolesynth_assets.mllm.spent import Spent
 from rolesynth_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -46,10 +50,15 @@ class Platform(dg.ConfigurableResource):
         return Warehouse(self.settings.paths.warehouse)
 
     def ask(
-        self, engine: EngineSettings, work: Callable[[ChatEngine], Awaitable[T]]
+        self, engine: EngineSettings, prices: Prices, work: Callable[[ChatEngine], Awaitable[T]]
     ) -> tuple[T, ModelIdentity]:
-        """Run `work` with an engine, close it, and return the result with the model's identity."""
-        model = make_engine(engine)
+        """Run `work` with an engine, close it, and return the result with the model's identity.
+
+        Raises:
+            Failure: `work` failed after calls; its metadata says what they took.
+        """
+        meter = Meter(prices)
+        model = MeteredEngine(make_engine(engine), meter)
         identity = model.identity  # may ask the server once, so before the event loop
 
         async def run() -> T:
@@ -58,4 +67,20 @@ class Platform(dg.ConfigurableResource):
             finally:
                 await model.aclose()
 
-        return asyncio.run(run()), identity
+        with paid_although_failed(meter):
+            return asyncio.run(run()), identity
+
+
+@contextmanager
+def paid_although_failed(meter: Meter) -> Iterator[None]:
+    """Record the calls of work that fails with its failure, so that caps and pages count them.
+
+    Raises:
+        Failure: the work failed after calls.
+    """
+    try:
+        yield
+    except Exception as error:
+        if meter.spent == Spent():
+            raise
+        raise dg.Failure(str(error), metadata=meter.spent.metadata) from error

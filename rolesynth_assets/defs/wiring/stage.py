@@ -7,7 +7,8 @@ an asset takes its resources.
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import ceil
 from typing import Any
 
 import dagster as dg
@@ -77,7 +78,20 @@ class Check:
         """
         known = {name: facts[name] for name in self._parameters if name in facts}
         held = {name: getattr(thresholds, bound) for name, bound in self.bounds.items()}
-        return check_result(self.name, self.function(**known, **held), warn=self.warn)
+        outcome = self.function(**known, **held)
+        if held and not outcome.passed:
+            said = f"{outcome.description.rstrip('. ')}. {self._settings(held, outcome)}"
+            outcome = replace(outcome, description=said)
+        return check_result(self.name, outcome, warn=self.warn)
+
+    def _settings(self, held: Mapping[str, float], outcome: CheckOutcome) -> str:
+        """Say which settings the bounds are, and where it helps which value would pass."""
+        names = {f"thresholds.{self.bounds[name]}": value for name, value in held.items()}
+        listed = " and ".join(f"{name} (now {value:g})" for name, value in names.items())
+        said = f"rolesynth.yaml sets the bound: {listed}"
+        if len(names) == 1 and outcome.threshold is not None and outcome.value > outcome.threshold:
+            said += f"; {ceil(100 * outcome.value) / 100:g} would accept this"
+        return f"{said}."
 
     @property
     def _parameters(self) -> Mapping[str, inspect.Parameter]:

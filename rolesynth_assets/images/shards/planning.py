@@ -117,7 +117,7 @@ def plan_shards(
             f"{''.join(f' {said}' for said in found.left_out)}"
         )
     sources = found.new_sources(registered, known, shard_size)
-    first = _next_number(name, registered)
+    first = next_number(name, registered)
     return [
         ShardDescriptor(key=f"{name}-{first + number:04d}", name=name, **vars(source))
         for number, source in enumerate(sources)
@@ -246,6 +246,7 @@ def _columns(registered: Sequence[ShardDescriptor]) -> dict[str, set[str]]:
     return columns
 
 
-def _next_number(name: str, registered: Sequence[ShardDescriptor]) -> int:
+def next_number(name: str, registered: Sequence[ShardDescriptor]) -> int:
+    """Return the number of the next shard of a name."""
     numbers = [int(shard.key.rsplit("-", 1)[1]) for shard in registered if shard.name == name]
     return max(numbers, default=-1) + 1

@@ -1,9 +1,15 @@
-"""The shard registry: one JSON file a shard in `<data root>/shards`, which is written once."""
+"""The shard registry: one JSON file a shard in `<data root>/shards`.
+
+A file changes only when its path is planned again. A shard that is forgotten keeps its file, in
+`shards/forgotten`, so that its files are not registered a second time by themselves.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock
@@ -12,11 +18,22 @@ from pydantic import ValidationError
 from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.images.descriptor import ShardDescriptor
 from rolesynth_assets.images.limits import ContainerLimits
+from rolesynth_assets.images.shards.planned_again import lies_in, number_shards, plan_again
 from rolesynth_assets.images.shards.planning import DEFAULT_SHARD_SIZE, plan_shards
 from rolesynth_assets.images.shards.portable import base_of, located, stored
 from rolesynth_assets.store.atomic_files import write_text
 
-__all__ = ["ShardDescriptor", "load_shards", "plan_shards", "register", "register_path"]
+__all__ = [
+    "Registered",
+    "ShardDescriptor",
+    "forget_shards",
+    "load_forgotten",
+    "load_shards",
+    "plan_shards",
+    "register",
+    "register_path",
+    "register_path_again",
+]
 LOCK_TIMEOUT_S = 120.0
 
 
@@ -49,10 +66,31 @@ def load_shards(data_root: str | Path) -> dict[str, ShardDescriptor]:
     Raises:
         ValueError: a file is not a shard description; the message names it.
     """
-    folder = DataPaths(data_root).shards
-    base = base_of(data_root)
+    return load_shards_of(DataPaths(data_root).shards, base_of(data_root))
+
+
+def load_shards_of(folder: Path, base: str) -> dict[str, ShardDescriptor]:
+    """Read the shards whose files lie in one folder; see `load_shards`."""
     shards = [_read(path, base) for path in sorted(folder.glob("*.json"))]
     return {shard.key: shard for shard in sorted(shards, key=lambda shard: shard.key)}
+
+
+def load_forgotten(data_root: str | Path) -> dict[str, ShardDescriptor]:
+    """Read all shards that were forgotten, by key."""
+    return load_shards_of(DataPaths(data_root).forgotten_shards, base_of(data_root))
+
+
+def forget_shards(data_root: str | Path, keys: Iterable[str]) -> None:
+    """Take shards out of the registry; their files stay known, so that no sensor registers them.
+
+    A key that is not registered is passed over.
+    """
+    forgotten = DataPaths(data_root).forgotten_shards
+    with _locked(data_root) as folder:
+        forgotten.mkdir(exist_ok=True)
+        for key in keys:
+            if (file := folder / f"{key}.json").exists():
+                os.replace(file, forgotten / file.name)
 
 
 def register_path(
@@ -86,8 +124,9 @@ def register_path(
         ValueError: the path holds no image, or `name` cannot be part of a partition key.
     """
     with _locked(data_root) as folder:
-        registered = list(load_shards(data_root).values())
-        _make_portable(folder, registered, base_of(data_root))
+        live = list(load_shards(data_root).values())
+        _make_portable(folder, live, base_of(data_root))
+        registered = [*live, *load_forgotten(data_root).values()]
         planned = plan_shards(
             path,
             name,
@@ -100,6 +139,72 @@ def register_path(
         )
         _write_new(folder, planned, base_of(data_root))
     return planned
+
+
+@dataclass(frozen=True)
+class Registered:
+    """What planning a path again did, by shard key.
+
+    Attributes:
+        new: shards that did not exist.
+        changed: shards whose members are others now, or that had been forgotten.
+        same: shards of the path that are as they were.
+        emptied: shards of which no member is left; they are registered until they are forgotten.
+    """
+
+    new: tuple[str, ...]
+    changed: tuple[str, ...]
+    same: tuple[str, ...]
+    emptied: tuple[str, ...]
+
+
+def register_path_again(
+    data_root: str | Path,
+    path: str | Path,
+    name: str,
+    *,
+    shard_size: int = DEFAULT_SHARD_SIZE,
+    column: str | None = None,
+    container: ContainerLimits | None = None,
+) -> Registered:
+    """Plan all that a path holds again, shards that were forgotten included.
+
+    A file stays in its shard, a file that is gone leaves it, and new files fill the shards that
+    have lost some before they become new shards.
+
+    Args:
+        data_root: a local folder.
+        path: see `plan_shards`.
+        name: see `plan_shards`.
+        shard_size: see `plan_shards`.
+        column: see `plan_shards`.
+        container: see `plan_shards`.
+
+    Raises:
+        FileNotFoundError: the path does not exist.
+        ValueError: the path holds no image, or `name` cannot be part of a partition key.
+    """
+    with _locked(data_root) as folder:
+        live, forgotten = load_shards(data_root), load_forgotten(data_root)
+        known = forgotten | live
+        others = [shard for shard in known.values() if not lies_in(shard, path)]
+        found = plan_shards(
+            path, name, others, shard_size=shard_size, column=column, container=container
+        )
+        plan = plan_again(found, [s for s in known.values() if s not in others], shard_size)
+        new = number_shards(plan.new, name, known.values())
+        for shard in (*plan.kept, *new):
+            portable = stored(shard, base_of(data_root))
+            write_text(folder / f"{shard.key}.json", portable.model_dump_json(indent=1))
+            (DataPaths(data_root).forgotten_shards / f"{shard.key}.json").unlink(missing_ok=True)
+    emptied = tuple(key for key in plan.emptied if key in live)
+    changed = {s.key for s in plan.kept if live.get(s.key) != s}
+    return Registered(
+        tuple(shard.key for shard in new),
+        tuple(sorted(changed)),
+        tuple(sorted({shard.key for shard in plan.kept} - changed)),
+        emptied,
+    )
 
 
 @contextmanager

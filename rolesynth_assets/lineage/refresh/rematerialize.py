@@ -172,25 +172,32 @@ def _make(
             break
         started(cell, place, len(cells))
         before = done.spent
-        _attempt(refresher, cell, tags, limits.attempts, done)
+        if not _attempt(refresher, cell, tags, limits, done):
+            break  # the asset's other partitions would fail for the same cause
         dearest = dearest.most(done.spent.since(before))
 
 
 def _attempt(
-    refresher: Refresher, cell: Cell, tags: Mapping[str, str], attempts: int, done: Fixed
-) -> None:
-    for _ in range(attempts):
+    refresher: Refresher, cell: Cell, tags: Mapping[str, str], limits: Limits, done: Fixed
+) -> bool:
+    """Make a cell; return False if it failed for a cause that all of its asset's cells share."""
+    shared = False
+    for attempt in range(limits.attempts):
+        if attempt and limits.reached(done.spent, Spent()):
+            break
         try:
             made = refresher.make(cell, tags)
         except RefreshError as error:
             done.failed[cell] = str(error)
             done.spent += error.spent
+            shared = error.for_all
             continue
         done.failed.pop(cell, None)
         done.made.append(cell)
         done.spent += made.spent
         done.warnings += made.warnings
-        return
+        return True
+    return not shared
 
 
 def _chosen(staleness: Staleness, cell: Cell, status: Status, wanted: Wanted) -> bool:

@@ -13,13 +13,19 @@ import dagster as dg
 
 from rolesynth_assets.disk_trouble import disk_trouble_in, written_places
 from rolesynth_assets.lineage.dagster_internals import BaseAssetGraph
-from rolesynth_assets.lineage.staleness.causes import Cell
+from rolesynth_assets.lineage.staleness.causes import Cause, Cell, Reason
 from rolesynth_assets.lineage.staleness.check_sentence import check_sentence
 from rolesynth_assets.lineage.staleness.staleness import Staleness, examine
+from rolesynth_assets.mllm.engine import EngineError
+from rolesynth_assets.mllm.reply_journal import JournalError
 from rolesynth_assets.mllm.spent import Spent
 
 _INTERRUPTIONS = (KeyboardInterrupt.__name__, dg.DagsterExecutionInterruptedError.__name__)
 _OWN_CLASS = re.compile(r"^(rolesynth_assets(\.\w+)+|dagster[\w.]+\.Failure): ")
+_FOR_ALL = (EngineError.__name__, JournalError.__name__)
+"""Errors of an engine or a journal that can serve nothing, whichever partition asks."""
+OBSERVES = {"rolesynth/observes": "sources"}
+"""Tag of a run that only looks at the sources, so that lists of runs can leave it out."""
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -27,29 +33,60 @@ class RefreshError(RuntimeError):
     """A partition failed, or a blocking check did; the message says which, and what was found.
 
     Attributes:
-        spent: what models were asked all the same, as far as the run came to tell.
+        spent: what models were asked all the same.
+        for_all: whether the asset's other partitions would fail for the same cause, such as a
+            server that serves no request or a full disk.
     """
 
-    def __init__(self, message: str, spent: Spent | None = None) -> None:
+    def __init__(self, message: str, spent: Spent | None = None, *, for_all: bool = False) -> None:
         super().__init__(message)
         self.spent = spent or Spent()
+        self.for_all = for_all
 
 
 @dataclass(frozen=True)
 class Target:
-    """Partitions of one asset to bring up to date; None stands for an asset without partitions."""
+    """Partitions of one asset to bring up to date.
+
+    Attributes:
+        asset: the asset.
+        partitions: its partitions; None stands for an asset without partitions.
+        forced: whether to make them even if they are up to date.
+        config: run configuration of the asset.
+    """
 
     asset: str
     partitions: Sequence[str | None] = (None,)
+    forced: bool = False
+    config: Mapping[str, object] | None = None
 
 
 @dataclass
 class RefreshReport:
-    """What a refresh did: partitions run and left alone by asset, and failed checks that warn."""
+    """What a refresh did.
+
+    Attributes:
+        ran: partitions made, by asset.
+        fresh: partitions that were up to date, by asset.
+        warnings: failed checks that only warn.
+        failed: why partitions failed.
+        waiting: partitions that were not begun, because of what failed or is missing upstream.
+        spent: what models were asked, for what failed as well.
+    """
 
     ran: dict[str, int] = field(default_factory=dict)
     fresh: dict[str, int] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    failed: dict[Cell, str] = field(default_factory=dict)
+    waiting: list[Cell] = field(default_factory=list)
+    spent: Spent = field(default_factory=Spent)
+
+    def held_up(self, cause: Cause) -> bool:
+        """Whether what a cause names is not right, and will not become so in this refresh."""
+        if cause.reason in (Reason.BLOCKED, Reason.ABSENT):
+            return True
+        stopped = {cell.asset for cell in (*self.failed, *self.waiting)}
+        return cause.waits and cause.upstream is not None and cause.upstream.asset in stopped
 
 
 @dataclass(frozen=True)
@@ -93,43 +130,80 @@ class Refresher:
             asset_selection=sources,
             run_config=QUIET,
             raise_on_error=False,
+            tags=OBSERVES,
         )
         if not outcome.success:
-            raise RefreshError(_first_error(outcome) or "the observation of the sources failed")
+            _, said = _first_error(outcome)
+            raise RefreshError(said or "the observation of the sources failed")
 
     def run(
-        self, targets: Sequence[Target], started: Callable[[str, str | None], None]
+        self,
+        targets: Sequence[Target],
+        started: Callable[[str, str | None], None],
+        report: RefreshReport | None = None,
     ) -> RefreshReport:
         """Bring the targets up to date, in the order given.
+
+        A partition that fails holds up only what is made from it.
 
         Args:
             targets: assets with their partitions, upstream first.
             started: called with asset and partition before each run.
-
-        Raises:
-            RefreshError: a run failed, or a blocking check; later targets were not started.
+            report: of the targets before these, which is continued.
         """
-        report = RefreshReport()
-        staleness = None
+        report = RefreshReport() if report is None else report
+        staleness: Staleness | None = None
         for target in targets:
             staleness = staleness or self.examine()
-            due = [p for p in target.partitions if staleness.state(Cell(target.asset, p)).due]
-            fresh = len(target.partitions) - len(due)
-            report.fresh[target.asset] = report.fresh.get(target.asset, 0) + fresh
-            report.ran[target.asset] = report.ran.get(target.asset, 0) + len(due)
-            if due:
-                staleness = None  # what is made changes what hangs on it
-            for partition in due:
-                started(target.asset, partition)
-                report.warnings += self.make(Cell(target.asset, partition)).warnings
+            if self._bring_up_to_date(target, staleness, report, started):
+                staleness = None  # what was made changes what hangs on it
         return report
 
-    def make(self, cell: Cell, tags: Mapping[str, str] | None = None) -> Made:
+    def _bring_up_to_date(
+        self,
+        target: Target,
+        staleness: Staleness,
+        report: RefreshReport,
+        started: Callable[[str, str | None], None],
+    ) -> bool:
+        """Make what is due of a target; return whether something was begun."""
+        asset = target.asset
+        states = {p: staleness.state(Cell(asset, p)) for p in dict.fromkeys(target.partitions)}
+        held = {p for p, s in states.items() if any(map(report.held_up, s.causes))}
+        due = [p for p, state in states.items() if p not in held and (state.due or target.forced)]
+        fresh = len(states) - len(due) - len(held)
+        report.fresh[asset] = report.fresh.get(asset, 0) + fresh
+        report.ran.setdefault(asset, 0)
+        report.waiting += [Cell(asset, p) for p in states if p in held]
+        for place, partition in enumerate(due):
+            cell = Cell(asset, partition)
+            started(asset, partition)
+            try:
+                made = self.make(cell, config=target.config)
+            except RefreshError as error:
+                report.failed[cell] = str(error)
+                report.spent += error.spent
+                if error.for_all:
+                    report.waiting += [Cell(asset, p) for p in due[place + 1 :]]
+                    break
+                continue
+            report.ran[asset] += 1
+            report.spent += made.spent
+            report.warnings += made.warnings
+        return bool(due)
+
+    def make(
+        self,
+        cell: Cell,
+        tags: Mapping[str, str] | None = None,
+        config: Mapping[str, object] | None = None,
+    ) -> Made:
         """Run one cell.
 
         Args:
             cell: what to make.
             tags: tags of the run.
+            config: run configuration of the asset.
 
         Raises:
             RefreshError: the run failed, or a blocking check did.
@@ -139,7 +213,9 @@ class Refresher:
             instance=self.instance,
             asset_selection=[dg.AssetKey.from_user_string(cell.asset)],
             partition_key=cell.partition,
-            run_config=QUIET,
+            run_config={**QUIET, "ops": {cell.asset: {"config": dict(config)}}}
+            if config
+            else QUIET,
             raise_on_error=False,
             tags=dict(tags or {}),
         )
@@ -152,11 +228,12 @@ class Refresher:
                     _spent(outcome),
                 )
         if not outcome.success:
-            first = _first_error(outcome)
-            first = disk_trouble_in(first, written_places()) or first
+            name, said = _first_error(outcome)
+            trouble = disk_trouble_in(said, written_places())
             raise RefreshError(
-                f"{cell} failed: {first} (run {outcome.run_id}; see `rolesynth ui`)",
+                f"{cell} failed: {trouble or said} (run {outcome.run_id}; see `rolesynth ui`)",
                 _spent(outcome),
+                for_all=bool(trouble) or name in _FOR_ALL,
             )
         return Made(
             _spent(outcome),
@@ -165,12 +242,18 @@ class Refresher:
 
 
 def _spent(outcome: dg.ExecuteInProcessResult) -> Spent:
-    events = outcome.get_asset_materialization_events()
-    return sum((Spent.told(event.materialization.metadata) for event in events), Spent())
+    """Add up what a run's materializations and its failures say that models were asked."""
+    told = [event.materialization.metadata for event in outcome.get_asset_materialization_events()]
+    told += [
+        failure.metadata
+        for event in outcome.all_events
+        if event.is_step_failure and (failure := event.step_failure_data.user_failure_data)
+    ]
+    return sum(map(Spent.told, told), Spent())
 
 
-def _first_error(outcome: dg.ExecuteInProcessResult) -> str:
-    """Tell what failed first; errors of this package without their class.
+def _first_error(outcome: dg.ExecuteInProcessResult) -> tuple[str, str]:
+    """Return the class and the message of what failed first; our own errors are named by no class.
 
     Raises:
         KeyboardInterrupt: it was no failure but an interruption.
@@ -182,5 +265,6 @@ def _first_error(outcome: dg.ExecuteInProcessResult) -> str:
                 cause = error.cause or error
                 if cause.cls_name in _INTERRUPTIONS:
                     raise KeyboardInterrupt
-                return _OWN_CLASS.sub("", " ".join(cause.message.split()))
-    return ""
+                said = _OWN_CLASS.sub("", " ".join(cause.message.split()))
+                return cause.cls_name or "", said
+    return "", ""

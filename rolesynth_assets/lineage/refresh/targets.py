@@ -35,6 +35,7 @@ def targets(
     role_sets: Sequence[str],
     recipes: Sequence[tuple[Recipe, Sequence[int]]],
     benchmarks: Sequence[str],
+    scored: Sequence[str] = (),
 ) -> list[Target]:
     """List everything from images to pages, upstream first.
 
@@ -43,23 +44,25 @@ def targets(
         role_sets: role sets to caption them with.
         recipes: recipes with the seeds to train; a baseline comes before what is compared with it.
         benchmarks: tasks to score on.
+        scored: further partitions with scores; a cut of their role sets is for them too.
     """
     cells = [f"{shard}|{role_set}" for role_set in role_sets for shard in shards]
+    cut = [*cells, *(cell for cell in scored if cell.split("|")[1] in role_sets)]
     named = [(recipe.name, seeds) for recipe, seeds in _baselines_first(recipes)]
-    scored = [f"{task}|{name}" for name, _ in named for task in benchmarks]
-    pages = [Target("ablation_report")] if scored else []
+    tasks = [f"{task}|{name}" for name, _ in named for task in benchmarks]
+    pages = [Target("ablation_report")] if tasks else []
     return [
         Target("image_shards", shards),
         Target("role_lists", role_sets),
         Target("raw_captions", cells),
         Target("caption_scores", cells),
         Target("filter_cutoffs", role_sets),
-        Target("filtered_pairs", cells),
+        Target("filtered_pairs", list(dict.fromkeys(cut))),
         Target("pair_manifests", role_sets),
         Target("dataset_card", role_sets),
         Target("training_sets", [name for name, _ in named]),
         Target("clip_checkpoints", [f"{name}|{seed}" for name, seeds in named for seed in seeds]),
-        Target("benchmark_scores", scored),
+        Target("benchmark_scores", tasks),
         *pages,
     ]
 

@@ -123,7 +123,7 @@ class Examination:
                 yield Cause(Reason.NEW_DEPENDENCY, Cell(name))
                 continue
             event = noted.event if noted else provenance.read_at
-            change = above.changed(partition, Reading(present.run_id, event, noted))
+            change = above.changed(partition, Reading(present.run_id, event, noted, present.event))
             if change:
                 yield change
                 if change.reason is Reason.WIPED:

@@ -9,6 +9,7 @@ from hashlib import sha256
 from rolesynth_assets.lineage.staleness.causes import Cause, Cell, Reason
 from rolesynth_assets.lineage.staleness.history import History, Input
 from rolesynth_assets.lineage.staleness.partition_groups import Dependency, Group, Key
+from rolesynth_assets.store.lance.schemas import FORGOTTEN
 
 Causes = tuple[Cause, ...]
 
@@ -21,11 +22,13 @@ class Reading:
         run_id: the run that made it; what the same run made upstream counts as read.
         event: storage id up to which upstream content was visible.
         noted: what Dagster noted of the upstream asset; None for events logged by hand.
+        made: storage id of the event that recorded what was made.
     """
 
     run_id: str
     event: int
     noted: Input | None
+    made: int
 
 
 class Inputs:
@@ -56,6 +59,7 @@ class Inputs:
         self._recent: dict[Group, list[tuple[int, Key]]] = {}
         self._waiting: dict[Group, Causes] = {}
         self._doubtful: dict[Group, bool] = {}
+        self._forgotten: dict[Group, int] = {}
         self._answers: dict[tuple[Group, int, str], Cause | None] = {}
         self._read_alike: dict[tuple[str, int], bool] = {}
 
@@ -69,7 +73,10 @@ class Inputs:
         asked = (group, reading.event, reading.run_id)
         if asked not in self._answers:
             self._answers[asked] = self._changed(group, reading)
-        return self._answers[asked]
+        change = self._answers[asked]
+        if change is None and group.gone and self._forgotten_at(group) > reading.made:
+            return Cause(Reason.INPUTS, Cell(self._asset))
+        return change
 
     def waiting(
         self,
@@ -137,6 +144,19 @@ class Inputs:
         if reading.noted and self._is_doubtful(group) and not self._matches(reading, now=False):
             return Cause(Reason.INPUTS, Cell(self._asset))
         return None
+
+    def _forgotten_at(self, group: Group) -> int:
+        """Return the last event that says that a partition of a group was forgotten; 0 if none.
+
+        It shows what Dagster does not note where 100 or more partitions are read.
+        """
+        if group not in self._forgotten:
+            last = (self._history.latest(key) for key in group.gone)
+            self._forgotten[group] = max(
+                (version.event for version in last if version and version.value == FORGOTTEN),
+                default=0,
+            )
+        return self._forgotten[group]
 
     def _latest_first(self, group: Group) -> list[tuple[int, Key]]:
         if group not in self._recent:

@@ -110,7 +110,11 @@ class StoreReader:
         return dataset.count_rows(all_of(partition_predicate(spec, partition), where))
 
     def digest(
-        self, table: str, partition: Partition | None = None, version: int | None = None
+        self,
+        table: str,
+        partition: Partition | None = None,
+        version: int | None = None,
+        where: str | None = None,
     ) -> str:
         """Return the digest of a partition's content, which is its data version in Dagster.
 
@@ -118,9 +122,7 @@ class StoreReader:
         written, or on columns outside `content`.
         """
         spec = table_spec(table)
-        return table_digest(
-            self.read(table, partition, spec.content, version=version), spec.content
-        )
+        return table_digest(self.read(table, partition, spec.content, where, version), spec.content)
 
     def version(self, table: str) -> int:
         """Return the latest version of a table; 0 before the first write."""

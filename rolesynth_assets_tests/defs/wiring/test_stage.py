@@ -5,6 +5,7 @@ import pytest
 from rolesynth_assets.check_outcome import CheckOutcome
 from rolesynth_assets.defs.wiring.resources import Platform
 from rolesynth_assets.defs.wiring.stage import Check, Made, stage
+from rolesynth_assets.lineage.staleness.check_sentence import check_sentence
 
 LETTERS = dg.StaticPartitionsDefinition(["a", "b"])
 
@@ -61,7 +62,11 @@ def test_a_check_takes_facts_by_name_and_its_bound_from_the_settings(tmp_path) -
     few = found["few_apples"]
     assert (few.passed, few.blocking, few.partition) == (False, True, "a")
     assert (few.metadata["value"].value, few.metadata["threshold"].value) == (0.4, 0.2)
-    assert few.description == "4 of 9"
+    assert check_sentence(few) == (
+        "4 of 9. rolesynth.yaml sets the bound: thresholds.max_reject_share (now 0.2); "
+        "0.4 would accept this."
+    )
+    assert found["no_pears"].description == "1 pears"  # it has no bound
     assert found["no_pears"].severity is dg.AssetCheckSeverity.WARN
     mild = made(tmp_path, max_reject_share=0.4)
     assert mild.success

@@ -1,14 +1,20 @@
 """Bringing stale partitions up to date through real runs."""
 
+import re
+
 import dagster as dg
 import pytest
 from dagster._core.execution.backfill import PartitionBackfill
 
+from rolesynth_assets.defs.wiring.resources import paid_although_failed
 from rolesynth_assets.lineage.refresh.one_at_a_time import BusyError, alone
 from rolesynth_assets.lineage.refresh.rematerialize import Limits, fix, planned
-from rolesynth_assets.lineage.refresh.runner import Refresher, RefreshError, Target
+from rolesynth_assets.lineage.refresh.runner import Refresher, Target
 from rolesynth_assets.lineage.refresh.tagged_runs import common_tag, in_progress
 from rolesynth_assets.lineage.staleness.causes import Cell, Status
+from rolesynth_assets.mllm.engine import ChatReply, EngineError
+from rolesynth_assets.mllm.metered import Meter
+from rolesynth_assets.mllm.prices import Prices
 from rolesynth_assets.mllm.spent import Spent
 from rolesynth_assets_tests.lineage.little_graphs import World
 
@@ -200,13 +206,56 @@ def test_refresher_makes_what_is_due_of_its_targets_and_no_more(world: World) ->
     assert report.ran == {"first": 2, "all": 0}
 
 
-def test_refresher_stops_at_the_first_failure(world: World) -> None:
+def test_a_failing_partition_holds_up_only_what_is_made_from_it(world: World) -> None:
     assets = chain(world)
     assets[1] = failing(world, {"a"})
-    world.contents["first", "a"] = "1"
-    world.make(assets, "first", "a")
-    with pytest.raises(RefreshError, match=r"^second\[a\] failed: .*no space left"):
-        refresher(world, assets).run([Target("second", ["a"])], lambda asset, key: None)
+    for key in LETTERS.get_partition_keys():
+        world.contents["first", key] = "1"
+        world.make(assets, "first", key)
+    world.ran.clear()
+    targets = [Target("second", ["a", "b"]), Target("all")]
+    report = refresher(world, assets).run(targets, lambda asset, key: None)
+    assert names(world.ran) == ["second[a]", "second[b]", "all"]
+    assert report.ran == {"second": 1, "all": 1}
+    (said,) = report.failed.values()
+    assert re.match(r"second\[a\] failed: .*no space left", said)
+    assert report.spent.calls == 10
+
+
+def test_what_would_fail_everywhere_is_tried_once(world: World) -> None:
+    tried: list[str] = []
+
+    @dg.asset(partitions_def=LETTERS)
+    def asked(context: dg.AssetExecutionContext) -> None:
+        tried.append(context.partition_key)
+        raise EngineError("no server answers")
+
+    running = refresher(world, [asked, world.asset("down", LETTERS, ["asked"])])
+    keys = LETTERS.get_partition_keys()
+    targets = [Target("asked", keys), Target("down", keys)]
+    report = running.run(targets, lambda asset, key: None)
+    assert tried == ["a"]
+    assert list(map(str, report.failed)) == ["asked[a]"]
+    assert names(report.waiting) == ["asked[b]", "asked[c]", "down[a]", "down[b]", "down[c]"]
+    done = fix(running, anything)
+    assert tried == ["a", "a"]
+    assert list(map(str, done.failed)) == ["asked[a]"]
+
+
+def test_calls_of_a_failed_attempt_count_towards_the_cap(world: World) -> None:
+    @dg.asset(partitions_def=LETTERS)
+    def asked(context: dg.AssetExecutionContext) -> None:
+        meter = Meter(Prices(per_call=0.5))
+        with paid_although_failed(meter):
+            for _ in range(10):
+                meter.count(ChatReply("k", "text", None, prompt_tokens=3))
+            raise RuntimeError("cut off")
+
+    done = fix(refresher(world, [asked]), anything, Limits(calls=25, attempts=2))
+    assert done.spent == Spent(20, 60, 0, 10.0)
+    assert list(done.failed) == [Cell("asked", "a")]
+    assert "asked[a] failed: RuntimeError: cut off (run " in done.failed[Cell("asked", "a")]
+    assert done.ended.startswith("20 model calls were made, the cap is 25")
 
 
 def test_runs_and_backfills_that_have_not_ended_are_in_progress(world: World) -> None:

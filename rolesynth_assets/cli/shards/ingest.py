@@ -1,0 +1,119 @@
+"""`rolesynth ingest`, which registers images as shards and reads them in."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rolesynth_assets.cli.refresh import refresh
+from rolesynth_assets.cli.work.caption_work import CaptionWork
+
+if TYPE_CHECKING:
+    from rolesynth_assets.settings import Settings
+
+
+def ingest(
+    path: Annotated[
+        str,
+        typer.Argument(
+            help="Folder of images, tar(s), zip(s) or parquet; or s3://bucket/prefix, gs://..."
+        ),
+    ],
+    name: Annotated[str, typer.Option(help="Name of the shards; by default the path's.")] = "",
+    column: Annotated[str, typer.Option(help="Parquet column that holds the images.")] = "",
+    again: Annotated[
+        bool,
+        typer.Option(
+            "--again",
+            help="Plan and read all of the path again, after files were mended or replaced; also "
+            "brings forgotten shards back.",
+        ),
+    ] = False,
+) -> None:
+    """Register images as shards and read them in; unusable files are listed with their reason.
+
+    Running it again registers only new images. A shard with too many unusable files fails and
+    stops no other: **rolesynth rejects SHARD** lists the files, **rolesynth ingest PATH --again**
+    reads the path again, and **rolesynth forget SHARD** drops the shard.
+
+    A table with several columns of images is read one --column at a time. A bucket is read with
+    the usual AWS_* or GOOGLE_* variables, including AWS_ENDPOINT_URL; set AWS_SKIP_SIGNATURE=true
+    for a public bucket.
+    """
+    from rolesynth_assets.images.places.buckets import BucketError
+    from rolesynth_assets.settings import Settings
+
+    began, settings = time.perf_counter(), Settings.load()
+    register = _again if again else _new
+    try:
+        work = register(settings, path, name, column)
+    except (OSError, ValueError, BucketError) as error:
+        raise typer.BadParameter(str(error)) from error
+    refresh(began, work)
+
+
+def _new(settings: Settings, path: str, name: str, column: str) -> CaptionWork:
+    """Register what is new; failures of earlier shards do not count as failures of this command."""
+    from rolesynth_assets.images.places.place import place_name
+    from rolesynth_assets.images.shards.registry import (
+        load_forgotten,
+        load_shards,
+        register_path,
+    )
+
+    left_out: list[str] = []
+    new = register_path(
+        settings.data_root,
+        path,
+        name or place_name(path),
+        shard_size=settings.shard_size,
+        column=column or None,
+        container=settings.limits.container,
+        left_out=left_out,
+    )
+    for said in left_out:
+        typer.secho(said, fg="yellow", err=True)
+    keys = [shard.key for shard in new]
+    typer.echo(f"{len(keys)} new shards: {', '.join(keys) or 'nothing new'}")
+    from rolesynth_assets.images.shards.planned_again import lies_in
+
+    forgotten = [k for k, s in load_forgotten(settings.data_root).items() if lies_in(s, path)]
+    if forgotten:
+        typer.echo(
+            f"forgotten shards of this path stay out: {', '.join(forgotten)}; --again brings them "
+            "back"
+        )
+    return CaptionWork(quiet_about=set(load_shards(settings.data_root)) - set(keys))
+
+
+def _again(settings: Settings, path: str, name: str, column: str) -> CaptionWork:
+    """Plan all of a path again, and read it in whatever the state of its shards."""
+    from rolesynth_assets.images.places.place import place_name
+    from rolesynth_assets.images.shards.registry import load_shards, register_path_again
+
+    found = register_path_again(
+        settings.data_root,
+        path,
+        name or place_name(path),
+        shard_size=settings.shard_size,
+        column=column or None,
+        container=settings.limits.container,
+    )
+    told = {
+        "new": found.new,
+        "changed": found.changed,
+        "read again": found.same,
+        "forgotten, since none of their files is left": found.emptied,
+    }
+    for what, keys in told.items():
+        if keys:
+            typer.echo(f"{len(keys)} shards {what}: {', '.join(keys)}")
+    return CaptionWork(
+        changed=found.changed,
+        read_again=found.same,
+        emptied=found.emptied,
+        quiet_about=set(load_shards(settings.data_root))
+        - {*found.new, *found.changed, *found.same},
+    )

@@ -1,0 +1,61 @@
+"""The plan of what some partitions will ask of models that cost money."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from rolesynth_assets.cli.spending.expected import Plan
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from rolesynth_assets.settings import Settings
+
+ASKING = ("role_lists", "raw_captions", "caption_scores", "cads_rounds")
+"""Assets that ask models."""
+
+
+def plan_spending(
+    settings: Settings,
+    instance: dg.DagsterInstance,
+    work: Mapping[str, Sequence[str]],
+    again: Sequence[str] = (),
+) -> Plan:
+    """Count what partitions will ask.
+
+    Args:
+        settings: the project's models, prices and collective.
+        instance: holds what earlier work took.
+        work: partitions that will be made, by asset; only `ASKING` matters.
+        again: reasons of rows that are asked again.
+
+    Raises:
+        EngineError: a server does not say which model it serves.
+        CollectiveError: no usable collective is chosen.
+    """
+    from rolesynth_assets.cli.spending.captions import Missing
+    from rolesynth_assets.cli.spending.problems import expected_roles, expected_rounds
+    from rolesynth_assets.images.shards.planned_again import lies_in
+    from rolesynth_assets.images.shards.registry import load_shards
+    from rolesynth_assets.store.lance.store import Store
+
+    store = Store(str(settings.data_root))
+    rows = Missing(settings, store, again)
+    paid = settings.captioner.paid or settings.judge.paid
+    captions, scores = (
+        [(shard, role_set) for shard, _, role_set in (key.partition("|") for key in keys)]
+        for keys in (work.get("raw_captions", ()), work.get("caption_scores", ()))
+    )
+    asked = [
+        *expected_roles(settings, work.get("role_lists", ())),
+        *(rows.count(captions, [*dict.fromkeys([*captions, *scores])]) if paid else ()),
+        *expected_rounds(settings, store, instance, work.get("cads_rounds", ())),
+    ]
+    shards = {k: s for k, s in load_shards(settings.data_root).items() if k in rows.by_shard()}
+    world = settings.paths.embedded_world
+    return Plan(
+        tuple(kind for kind in asked if kind.calls),
+        tuple(rows.by_shard().most_common()),
+        tuple(key for key, shard in shards.items() if lies_in(shard, world)),
+    )

@@ -1,0 +1,176 @@
+"""One refresh from the command line: what is free, then a question, then what costs money."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+
+import dagster as dg
+import typer
+
+from rolesynth_assets.cli.progress_bars import reported_bars
+from rolesynth_assets.cli.spending.expected import Plan
+from rolesynth_assets.cli.spending.plan import plan_spending
+from rolesynth_assets.cli.spending.question import ask_before_paying, compare
+from rolesynth_assets.cli.work.caption_targets import (
+    caption_targets,
+    chosen_shards,
+    forget_emptied,
+)
+from rolesynth_assets.cli.work.caption_work import CaptionWork
+from rolesynth_assets.cli.work.failures import print_failures
+from rolesynth_assets.cli.work.problems_again import (
+    failed_calls,
+    forget_failed_calls,
+    rounds_again,
+)
+from rolesynth_assets.definitions import defs
+from rolesynth_assets.defs.wiring import partitions, r1_partitions
+from rolesynth_assets.lineage.refresh.one_at_a_time import BusyError, alone
+from rolesynth_assets.lineage.refresh.runner import Refresher, RefreshError, RefreshReport, Target
+from rolesynth_assets.lineage.refresh.targets import ProblemWork, problem_targets
+from rolesynth_assets.lineage.shards import read_anew
+from rolesynth_assets.lineage.staleness.causes import Cell, Reason
+from rolesynth_assets.mllm.asked_again import one_go
+from rolesynth_assets.progress import Progress
+from rolesynth_assets.settings import Settings
+
+_FREE = ("image_shards", "role_lists")
+"""Assets that are made before the question, so that the plan counts what there is."""
+
+
+def bring_up_to_date(
+    began: float,
+    captions: CaptionWork | None,
+    problems: Callable[[], ProblemWork] | None,
+    *,
+    problems_again: Sequence[str],
+    yes: bool,
+) -> None:
+    """Do what `cli.refresh.refresh` describes."""
+    settings = Settings.load()
+    with dg.DagsterInstance.get() as instance:
+        refresher = Refresher(defs, instance)
+        refresh = _Refresh(settings, refresher, captions, problems, problems_again)
+        try:
+            refresh.run(yes)
+        except (BusyError, RefreshError) as error:
+            typer.secho(f"\n{error}", fg="red", err=True)
+            raise typer.Exit(1) from error
+    refresh.conclude(began)
+
+
+class _Refresh:
+    """One refresh, its plan and what came of it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        refresher: Refresher,
+        captions: CaptionWork | None,
+        problems: Callable[[], ProblemWork] | None,
+        problems_again: Sequence[str],
+    ) -> None:
+        self._settings, self._refresher, self._captions = settings, refresher, captions
+        self._problems_again = problems_again
+        self._shards: list[str] = []
+        if captions:
+            forget_emptied(settings, refresher, captions.emptied)
+            self._shards = chosen_shards(settings, refresher, captions)
+        self._problems = problems() if problems else None
+        self._report = RefreshReport()
+        self._expected = Plan()
+
+    def run(self, yes: bool) -> None:
+        """Make what costs nothing, ask, and make the rest.
+
+        Raises:
+            BusyError: another process is running a refresh.
+            RefreshError: a source cannot be observed.
+            typer.Exit: the calls are not agreed to.
+        """
+        with self._alone(), reported_bars() as reporting:
+            if self._captions:
+                read_anew(self._refresher.instance, self._captions.changed)
+            self._refresher.observe_sources()
+            targets = self._targets()
+            free = [t for t in targets if t.asset in _FREE and not _asks_for_roles(t)]
+            self._make(free, reporting)
+        targets = [target for target in targets if target not in free]
+        if self._asks_models:
+            self._expected = self._plan(targets)
+            ask_before_paying(self._expected, yes)
+        with self._alone(), reported_bars() as reporting, one_go():
+            if self._problems_again:
+                forget_failed_calls(self._settings, self._problems_again)
+            self._make(targets, reporting)
+
+    def conclude(self, began: float) -> None:
+        """Print the summary, what was asked of models, and what failed.
+
+        Raises:
+            typer.Exit: with 1 if a partition of this command failed.
+        """
+        from rolesynth_assets.cli.summary.caption_tables import print_summary
+
+        of = self._captions
+        role_sets, recipes = (of.role_sets, list(of.recipes)) if of else ((), [])
+        print_summary(
+            self._settings, self._report, self._shards, role_sets, recipes, began, self._problems
+        )
+        if told := compare(self._expected, self._report.spent):
+            typer.echo(told)
+        if print_failures(self._report, of.quiet_about if of else ()):
+            raise typer.Exit(1)
+
+    @property
+    def _asks_models(self) -> bool:
+        return bool(self._problems or (self._captions and self._captions.role_sets))
+
+    def _alone(self) -> AbstractContextManager[None]:
+        return alone(self._refresher.instance) if self._asks_models else nullcontext()
+
+    def _make(self, targets: Sequence[Target], reporting: Callable[[str], Progress]) -> None:
+        self._refresher.run(targets, lambda asset, _: reporting(asset)(0, 0), self._report)
+
+    def _targets(self) -> list[Target]:
+        plan: list[Target] = []
+        if self._captions:
+            staleness = self._refresher.examine()
+            plan += caption_targets(self._settings, staleness, self._shards, self._captions)
+        if self._problems:
+            rounds = problem_targets(self._problems, r1_partitions.R1_RECIPES)
+            again = self._problems_again
+            plan += rounds_again(self._refresher.examine(), rounds) if again else rounds
+        return plan
+
+    def _plan(self, targets: Sequence[Target]) -> Plan:
+        """Count what the targets will ask; a shard that failed asks for nothing."""
+        staleness = self._refresher.examine()
+        work: dict[str, list[str]] = {}
+        for target in targets:
+            states = {p: staleness.state(Cell(target.asset, p)) for p in target.partitions}
+            forced = target.forced and target.asset != "cads_rounds"  # a journal answers for those
+            due = [str(p) for p, state in states.items() if state.due or forced]
+            work.setdefault(target.asset, []).extend(due)
+        captions = staleness.states["raw_captions"]
+        held = {
+            key
+            for key in work.get("raw_captions", ())
+            if any(cause.reason is Reason.BLOCKED for cause in captions[key].causes)
+        }
+        for asset in ("raw_captions", "caption_scores"):
+            work[asset] = [key for key in work.get(asset, ()) if key not in held]
+        again = self._captions.again if self._captions else ()
+        plan = plan_spending(self._settings, self._refresher.instance, work, again)
+        if not self._problems_again:
+            return plan
+        failed = failed_calls(self._settings, self._problems_again)
+        return replace(plan, asked=(*plan.asked, *failed))
+
+
+def _asks_for_roles(target: Target) -> bool:
+    """Whether a target asks a model for roles."""
+    known = partitions.ROLE_SETS
+    return target.asset == "role_lists" and any(known[str(p)].generate for p in target.partitions)

@@ -1,0 +1,76 @@
+"""Rows without a result that are asked again because somebody wants it, each once in one go."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from rolesynth_assets.mllm.row_run import PASSING
+
+_SHOWN = 80
+"""Characters of an example."""
+_ASKED: ContextVar[set[str] | None] = ContextVar("asked_again", default=None)
+
+
+@contextmanager
+def one_go() -> Iterator[None]:
+    """Ask no row again twice inside this context, in however many partitions it is wanted."""
+    token = _ASKED.set(set())
+    try:
+        yield
+    finally:
+        _ASKED.reset(token)
+
+
+def rows_to_ask(key: str, wanted: Collection[str], reasons: Sequence[str]) -> str:
+    """Return the SQL predicate of stored rows that are asked again for their reason.
+
+    Args:
+        key: key column of the table.
+        wanted: keys that a partition should hold; those asked before in this go are left out.
+        reasons: reasons of the rows; at least one.
+    """
+    from rolesynth_assets.store.lance.rows import any_key
+
+    before = sorted((_ASKED.get() or set()).intersection(wanted))
+    found = any_key("reason", reasons)
+    return f"{found} AND NOT {any_key(key, before)}" if before else found
+
+
+def note(keys: Collection[str]) -> None:
+    """Note the keys of rows that are asked now."""
+    if (asked := _ASKED.get()) is not None:
+        asked.update(keys)
+
+
+def told_reasons(counts: Mapping[str, int], examples: Mapping[str, str]) -> str:
+    """Return reasons with their counts and an example of each, most frequent first.
+
+    Args:
+        counts: rows by reason.
+        examples: detail of one row by reason, where there is any.
+    """
+    said = []
+    for reason, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        detail = textwrap.shorten(examples.get(reason) or "", _SHOWN, placeholder=" ...")
+        said.append(f"{reason} {count:,}" + (f" (such as {detail!r})" if detail else ""))
+    return ", ".join(said)
+
+
+def way_out(counts: Mapping[str, int], role_set: str) -> str:
+    """Return how rows that ended for some reasons are asked again; empty if there is none.
+
+    Args:
+        counts: rows by reason.
+        role_set: role set of the rows.
+    """
+    final = [reason for reason in counts if reason not in PASSING]
+    said = []
+    if final:
+        command = f"rolesynth run --role-set {role_set} --again {','.join(sorted(final))}"
+        said.append(f"Once the cause is mended, `{command}` asks these rows again.")
+    if passing := sorted(set(counts) - set(final)):
+        said.append(f"The next run asks those that ended as {', '.join(passing)} again by itself.")
+    return " ".join(said)
