@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from rolesynth_assets.cli.demo import ablation, demo
+from rolesynth_assets.cli.doctor import doctor
 from rolesynth_assets.cli.exit_messages import CommandGroup
 from rolesynth_assets.cli.ingest import ingest
 from rolesynth_assets.cli.problems import problems
@@ -25,7 +26,7 @@ app = typer.Typer(
     "**rolesynth ingest FOLDER** and **rolesynth run** on your own images, or **rolesynth "
     "problems DOMAIN** on your own seeds.",
 )
-for command in (demo, ablation, ingest, run, ui, problems, stale, trace, withdraw):
+for command in (demo, ablation, ingest, run, ui, problems, stale, trace, withdraw, doctor):
     app.command()(command)
 
 

@@ -107,6 +107,7 @@ def _run(
     from rolesynth_assets.lineage.refresh.one_at_a_time import BusyError, alone
     from rolesynth_assets.lineage.refresh.runner import Refresher, RefreshError
     from rolesynth_assets.lineage.refresh.targets import problem_targets
+    from rolesynth_assets.lineage.run_process.launcher import launched_tags
     from rolesynth_assets.settings import Settings
 
     reporting("loading Dagster")(1, 1)
@@ -124,11 +125,21 @@ def _run(
         try:
             with alone(instance) if asks_models else nullcontext():
                 refresher.observe_sources()
-                report = refresher.run(plan, lambda asset, key: reporting(asset)(0, 0))
+                tags = launched_tags(_named(captions, work))
+                report = refresher.run(plan, lambda asset, key: reporting(asset)(0, 0), tags)
         except (BusyError, RefreshError) as error:
             typer.secho(f"\n{error}", fg="red", err=True)
             raise typer.Exit(1) from error
     print_summary(settings, report, shards, role_sets, recipes, began, work)
+
+
+def _named(captions: CaptionWork | None, problems: ProblemWork | None) -> str:
+    """Name the runs for what they are: ``run roles5``, ``problems counting``, ``ingest``."""
+    asked = [*(captions.role_sets if captions else ()), *(captions.recipes if captions else ())]
+    parts = [f"run {' '.join(dict.fromkeys(asked))}"] if asked else []
+    if problems:
+        parts.append(f"problems {' '.join(problems.domains)}")
+    return ", ".join(parts) or "ingest"
 
 
 def _shards(settings: Settings, work: CaptionWork) -> list[str]:

@@ -76,7 +76,7 @@ def raw_captions(context: dg.AssetExecutionContext, platform: Platform) -> Made:
     failed for a passing reason.
     """
     from rolesynth_assets.captions.captioning import write_captions
-    from rolesynth_assets.captions.gallery import galleries
+    from rolesynth_assets.captions.gallery import galleries, gallery_ids
     from rolesynth_assets.captions.wanted_captions import wanted_ids
 
     store, where = platform.store, partitions.lance_partition(context)
@@ -94,6 +94,7 @@ def raw_captions(context: dg.AssetExecutionContext, platform: Platform) -> Made:
             "reasons": report.reasons,
             "by_role": report.by_role_frame,
             **model_metadata("captioner", model),
+            "gallery_ids": gallery_ids(rows),
             **lance_metadata("captions", rows.num_rows, store.version("captions"), _LINEAGE),
             **pictures,
         },

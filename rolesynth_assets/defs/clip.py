@@ -146,6 +146,7 @@ def clip_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> M
             "resumed_from": report.resumed_from,
             "pairs": made.pairs,
             "weights_digest": made.weights_digest[:16],
+            "training_set": f"training_sets[{recipe.name}]",
             "training_set_digest": made.training_set_digest[:16],
             "dagster/uri": str(report.folder),
         },
