@@ -4,7 +4,8 @@ import pytest
 
 from rolesynth_assets.cads.problems.rules import SelectionRules
 from rolesynth_assets.mllm.engine import EngineError
-from rolesynth_assets.settings import Settings, SettingsError, Thresholds
+from rolesynth_assets.settings import Settings, SettingsError
+from rolesynth_assets.thresholds import Thresholds
 
 
 @pytest.fixture

@@ -59,6 +59,8 @@ class TrainReport:
         steps_per_epoch: optimiser steps of one epoch in the recipe's layout.
         seconds: wall time of the steps of this call.
         images_per_second: image rows encoded per second in this call.
+        captions: distinct captions that this call trained on.
+        captions_cut: those of them that are longer than the context, so that their end was cut.
     """
 
     folder: Path
@@ -68,6 +70,8 @@ class TrainReport:
     steps_per_epoch: int
     seconds: float
     images_per_second: float
+    captions: int = 0
+    captions_cut: int = 0
 
 
 @dataclass(frozen=True)
@@ -179,6 +183,8 @@ def _run(run: _Run, out_dir: Path, progress: StepProgress | None, save_every: in
         steps_per_epoch=run.plan.steps_per_epoch,
         seconds=seconds,
         images_per_second=rows / seconds if seconds > 0 else 0.0,
+        captions=run.tokens.tokenized,
+        captions_cut=run.tokens.cut,
     )
 
 

@@ -31,6 +31,7 @@ def scoring_metadata(report: ScoreReport, scores: pl.DataFrame) -> dict[str, obj
         "neutralised": report.neutralised,
         "recovered": report.recovered,
         "cached": report.current,
+        "reread": report.reread,
         "failures": report.reasons,
         "seconds": report.seconds,
     }

@@ -7,6 +7,7 @@ from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
+from rolesynth_assets.reply_text.languages import LANGUAGES
 from rolesynth_assets.roles.role import PromptTemplates, Role, RoleModel, RoleRecord
 from rolesynth_assets.store.digests import digest
 from rolesynth_assets.yaml_files import NamedModel
@@ -79,11 +80,23 @@ class RoleSet(RoleModel, NamedModel):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")
     description: str = Field(min_length=1)
+    language: str = "en"
+    """ISO 639-1 code of the captions' language; a caption in another is turned down."""
     system: str = Field(min_length=1)
     templates: PromptTemplates
     roles: tuple[RoleRecord, ...] = Field(default=(), max_length=MAX_ROLES)
     generate: GenerateSpec | None = None
     filter: FilterPolicy = FilterPolicy()
+
+    @field_validator("language")
+    @classmethod
+    def _known_language(cls, language: str) -> str:
+        if language not in LANGUAGES:
+            raise ValueError(
+                f"{language!r} is no language code that is known here; give one of "
+                f"{' '.join(LANGUAGES)}"
+            )
+        return language
 
     @field_validator("roles")
     @classmethod
@@ -112,7 +125,8 @@ class RoleSet(RoleModel, NamedModel):
     @property
     def digest(self) -> str:
         """64 hex characters that change when the roles, their prompts or the filter change."""
-        values = self.model_dump(mode="json", exclude={"name", "description"})
+        # the language changes no request: stored replies are read again when it changes
+        values = self.model_dump(mode="json", exclude={"name", "description", "language"})
         if self.filter.per_image is None:
             del values["filter"]["per_image"]  # so that older sets keep their digest
         return digest("role set", json.dumps(values, sort_keys=True))

@@ -28,6 +28,9 @@ caption_id          digest of all that made the caption; `rolesynth trace` takes
 role                role that wrote the caption
 length              long or short
 text                the text; null where a reason says why there is none
+reply               the model's own words; null where they are the text
+cuts                cleaning rules that changed the reply
+read_by             rules, language and bounds that the reply was read by
 model               model that wrote it
 revision            revision of the model
 temperature         sampling temperature

@@ -16,7 +16,7 @@ from rolesynth_assets.cads.extra_checks.findings import DUPLICATES, EXCLUDE_WRIT
 from rolesynth_assets.cads.strategies import PAPER_STRATEGIES, Strategy, choose_strategies
 from rolesynth_assets.errors import InputError
 from rolesynth_assets.store.digests import digest
-from rolesynth_assets.yaml_files import NamedModel, YamlLibrary
+from rolesynth_assets.yaml_files import Named, NamedModel, YamlLibrary
 
 SHIPPED = Path(__file__).parent / "shipped"
 NOBODY = "none"
@@ -191,7 +191,7 @@ _FILES = YamlLibrary(
 )
 
 
-def load_collectives(folder: Path | None = None) -> dict[str, Collective]:
+def load_collectives(folder: Path | None = None) -> Named[Collective]:
     """Read the shipped collectives, then those of a user's folder, which replace shipped ones.
 
     Args:
@@ -199,10 +199,7 @@ def load_collectives(folder: Path | None = None) -> dict[str, Collective]:
             nothing.
 
     Returns:
-        Collectives by name, in alphabetical order.
-
-    Raises:
-        CollectiveError: a file is not a valid collective, or two of one folder share a name.
+        Collectives by name, and the files that cannot be used.
     """
     return _FILES.load(folder)
 
@@ -215,11 +212,11 @@ def choose_collective(name: str, folder: Path | None = None) -> Collective:
         folder: folder of the user's collectives, as for `load_collectives`.
 
     Raises:
-        CollectiveError: no name is chosen, or no collective has that name; the message lists the
-            existing ones.
+        CollectiveError: no name is chosen, no collective has that name, or its file cannot be used;
+            the message lists the existing ones or the broken fields.
     """
     collectives = load_collectives(folder)
-    if name in collectives:
+    if name in collectives or name in collectives.broken:
         return collectives[name]
     fault = (
         f"There is no collective {name!r}."

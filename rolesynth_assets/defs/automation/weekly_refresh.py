@@ -55,7 +55,7 @@ def refresh_everything(
         context.instance.add_dynamic_partitions(str(partitions.image_shard.name), shards)
         refresher = Refresher(code_location.definitions, context.instance)
         refresher.observe_sources()
-        tasks = [name for name, task in partitions.TASKS.items() if task.resolve(root).exists()]
+        tasks = [name for name, task in partitions.TASKS.items() if task.at_hand(root)]
         wanted = due_this_week(refresher.examine(), shards, partitions.RECIPES, tasks)
         limits = config.limits(platform.settings.max_refresh_cost)
         tags, words = common_tag("refresh"), Words(context.instance, explainers())

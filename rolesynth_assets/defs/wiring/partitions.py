@@ -8,7 +8,7 @@ import dagster as dg
 
 from rolesynth_assets.benchmarks.tasks import load_tasks
 from rolesynth_assets.cads.seeds.domains import NO_DOMAIN, domain_files
-from rolesynth_assets.clip.library import load_recipes, require_role_sets
+from rolesynth_assets.clip.library import load_recipes, with_role_sets
 from rolesynth_assets.defs.wiring.live_files import LiveFiles, marked
 from rolesynth_assets.roles.library import load_role_sets
 from rolesynth_assets.settings import Settings
@@ -17,8 +17,11 @@ _settings = Settings.load()
 ROLE_SETS = LiveFiles(
     "role set", lambda: load_role_sets(_settings.role_sets), marked(_settings.role_sets)
 )
-RECIPES = LiveFiles("recipe", lambda: load_recipes(_settings.recipes), marked(_settings.recipes))
-require_role_sets(RECIPES, ROLE_SETS)
+RECIPES = LiveFiles(
+    "recipe",
+    lambda: with_role_sets(load_recipes(_settings.recipes), ROLE_SETS),
+    marked(_settings.recipes, _settings.role_sets),
+)
 TASKS = LiveFiles(
     "benchmark", lambda: load_tasks(_settings.benchmarks), marked(_settings.benchmarks)
 )
@@ -27,13 +30,14 @@ SEED_FILES = LiveFiles(
     "domain", lambda: domain_files(_SEEDS[0]) | domain_files(_SEEDS[1]), marked(*_SEEDS)
 )
 
+# a broken file has its partition, which fails with the file's error where it is materialized
 image_shard = dg.DynamicPartitionsDefinition(name="image_shard")
-role_set = dg.StaticPartitionsDefinition(sorted(ROLE_SETS))
-recipe = dg.StaticPartitionsDefinition(sorted(RECIPES))
+role_set = dg.StaticPartitionsDefinition(ROLE_SETS.keys_of_all())
+recipe = dg.StaticPartitionsDefinition(RECIPES.keys_of_all())
 seed = dg.StaticPartitionsDefinition(
     [str(s) for s in sorted({s for r in RECIPES.values() for s in r.seeds})]
 )
-benchmark = dg.StaticPartitionsDefinition(sorted(TASKS))
+benchmark = dg.StaticPartitionsDefinition(TASKS.keys_of_all())
 domain = dg.StaticPartitionsDefinition(sorted(SEED_FILES) or [NO_DOMAIN])
 round = dg.WeeklyPartitionsDefinition(start_date="2026-01-04")
 

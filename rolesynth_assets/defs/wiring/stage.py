@@ -18,8 +18,8 @@ from rolesynth_assets.defs.wiring.metadata import check_result, shown
 from rolesynth_assets.defs.wiring.page_order import page_order
 from rolesynth_assets.lineage.refresh import shown_staleness
 from rolesynth_assets.lineage.staleness.stored_tables import TABLE, TABLE_ID
-from rolesynth_assets.settings import Thresholds
 from rolesynth_assets.store.table_identity import WAREHOUSE, given_identity
+from rolesynth_assets.thresholds import Thresholds
 
 OWNERS = ["team:rolesynth"]
 
@@ -36,7 +36,8 @@ class Check:
         bounds: for parameters that are bounds, the field of `thresholds` in rolesynth.yaml.
 
     Raises:
-        ValueError: a bound names no parameter of the function, or no threshold.
+        ValueError: a bound names no parameter of the function, or no threshold; or a number that
+            the function takes by default cannot be set.
     """
 
     function: Callable[..., CheckOutcome]
@@ -52,6 +53,10 @@ class Check:
         } - Thresholds.model_fields.keys()
         if unknown:
             raise ValueError(f"check {self.name}: there is no {', '.join(sorted(unknown))}")
+        numbers = {n for n, p in self._parameters.items() if isinstance(p.default, int | float)}
+        if unset := sorted(numbers - self.bounds.keys()):
+            names = ", ".join(unset)
+            raise ValueError(f"check {self.name}: {names} cannot be set in rolesynth.yaml")
 
     @property
     def name(self) -> str:
@@ -79,7 +84,7 @@ class Check:
         return check_result(self.name, self.function(**known, **held), warn=self.warn)
 
     @property
-    def _parameters(self) -> Iterable[str]:
+    def _parameters(self) -> Mapping[str, inspect.Parameter]:
         return inspect.signature(self.function).parameters
 
 

@@ -245,7 +245,7 @@ def test_two_files_with_one_name_are_refused(tmp_path: Path) -> None:
     write(tmp_path, "a.yaml")
     second = write(tmp_path, "b.yaml")
     with pytest.raises(CollectiveError, match=r"'mine' is already the name of a\.yaml") as error:
-        load_collectives(tmp_path)
+        load_collectives(tmp_path).whole()
     assert str(second) in str(error.value)
 
 
