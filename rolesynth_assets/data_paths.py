@@ -28,6 +28,15 @@ class DataPaths:
         return self / "locks" / f"{table}.lock"
 
     @property
+    def identity(self) -> Path:
+        """The file that holds the data root's own id."""
+        return self / "data-root-id"
+
+    def table_identity(self, table: str) -> Path:
+        """Return the file that holds a table's id."""
+        return self / "table-ids" / table
+
+    @property
     def warehouse(self) -> Path:
         """The DuckDB file."""
         return self / "warehouse.duckdb"

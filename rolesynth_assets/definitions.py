@@ -3,20 +3,27 @@
 import dagster as dg
 
 import rolesynth_assets.defs
-from rolesynth_assets.defs.automation import new_shards, stale_sensor
+from rolesynth_assets.defs.automation import killed_runs, make_stale, new_shards, stale_sensor
 from rolesynth_assets.defs.automation import weekly_refresh as weekly_refresh_module
 from rolesynth_assets.defs.wiring.code_location import CodeLocation
 from rolesynth_assets.defs.wiring.resources import Platform
+from rolesynth_assets.lineage.run_process.executor import recorded
 
 defs = dg.Definitions(
     assets=dg.load_assets_from_package_module(rolesynth_assets.defs),
-    jobs=[weekly_refresh_module.refresh],
+    jobs=[weekly_refresh_module.refresh, make_stale.make_what_is_stale],
     schedules=[weekly_refresh_module.weekly_refresh],
     sensors=[
+        killed_runs.end_killed_runs,
         new_shards.new_image_shards,
         new_shards.cheap_tables_and_pages,
         stale_sensor.rematerialize_stale,
     ],
-    resources={"platform": Platform(), "code_location": CodeLocation(lambda: defs)},
-    executor=dg.multiprocess_executor.configured({"max_concurrent": 1}),
+    resources={
+        "platform": Platform(),
+        "code_location": dg.ResourceDefinition.hardcoded_resource(
+            CodeLocation(lambda: defs), "Costs nothing: the graph as a whole, to look at all of it."
+        ),
+    },
+    executor=recorded(dg.multiprocess_executor.configured({"max_concurrent": 1})),
 )

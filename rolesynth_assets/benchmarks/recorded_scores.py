@@ -60,6 +60,13 @@ class RecordedScores:
         numbers = self.scores.select("seed", "metric", "value", "checkpoint_digest")
         return digest(kind, repr(numbers.sort("seed", "metric").rows()))
 
+    @property
+    def _checkpoints(self) -> pl.DataFrame:
+        """The checkpoints that were scored; `rolesynth trace` takes their ids."""
+        named = pl.concat_str("recipe", pl.lit("|"), "seed").alias("checkpoint")
+        found = self.scores.select(named, pl.col("checkpoint_digest").str.slice(0, 16).alias("id"))
+        return found.unique(maintain_order=True)
+
     def metadata(self, bars: Callable[[pl.DataFrame], Sequence[ScoreBar]]) -> dict[str, object]:
         """Return what the catalogue shows: means over seeds, and a picture with the baseline's.
 
@@ -73,6 +80,7 @@ class RecordedScores:
         picture = retrieval_bars(bars(shown), title=self.benchmark)
         return {
             "seeds": self.scores["seed"].n_unique(),
+            "checkpoints": self._checkpoints,
             **dict(means.select("metric", "value").iter_rows()),
             "scores": means,
             "bars": image(picture, f"scores on {self.benchmark}"),

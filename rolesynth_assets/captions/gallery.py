@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.mllm.engine import ModelIdentity
@@ -10,7 +10,33 @@ from rolesynth_assets.pictures.gallery import GalleryCaption, caption_gallery
 from rolesynth_assets.store.digests import digest
 
 if TYPE_CHECKING:
+    import polars as pl
+    import pyarrow as pa
+
     from rolesynth_assets.store.lance.reader import StoreReader
+
+SHOWN = 12
+"""Characters of an id on a page, which `rolesynth trace` accepts."""
+
+
+def _chosen(image_ids: Iterable[str], count: int) -> list[str]:
+    return sorted({*image_ids}, key=lambda image: digest("showcase", image))[:count]
+
+
+def gallery_ids(rows: pa.Table, count: int = 2) -> pl.DataFrame:
+    """List the ids behind the galleries: of their images and of all their captions.
+
+    Args:
+        rows: captions of the partition.
+        count: number of images.
+    """
+    import polars as pl
+
+    columns = ["image_id", "role", "length", "caption_id"]
+    listed = pl.DataFrame(rows.select(columns).to_pydict())
+    shown = listed.filter(pl.col("image_id").is_in(_chosen(listed["image_id"], count)))
+    ids = pl.col("image_id", "caption_id").str.slice(0, SHOWN)
+    return shown.sort("image_id", "role", "length").with_columns(ids)
 
 
 def galleries(
@@ -35,7 +61,7 @@ def galleries(
         row["caption_id"]: row
         for row in store.read("pairs", partition, ["caption_id", "score", "kept"]).to_pylist()
     }
-    chosen = sorted({row["image_id"] for row in rows}, key=lambda i: digest("showcase", i))[:count]
+    chosen = _chosen([row["image_id"] for row in rows], count)
     images = store.image_bytes(chosen, partition["shard"])
     note = ""
     if author:

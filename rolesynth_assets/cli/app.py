@@ -6,6 +6,7 @@ import typer
 
 from rolesynth_assets.cli.benchmarks import benchmarks
 from rolesynth_assets.cli.demo import ablation, demo
+from rolesynth_assets.cli.doctor import doctor
 from rolesynth_assets.cli.exit_messages import CommandGroup
 from rolesynth_assets.cli.problems import problems
 from rolesynth_assets.cli.run import run
@@ -31,7 +32,7 @@ app = typer.Typer(
 )
 _COMMANDS = (
     *(demo, ablation, ingest, rejects, forget, run, ui, problems, stale, trace, withdraw),
-    settings,
+    *(settings, doctor),
 )
 for command in _COMMANDS:
     app.command()(command)

@@ -25,8 +25,13 @@ def prepare_home() -> Path:
     A home without a dagster.yaml gets the one of the current folder, or else the shipped one with
     its limits and its monitoring of runs. An existing file is the user's and is not changed.
 
+    Runs whose process was killed are ended here, so that they hold up nothing.
+
     Returns:
         The absolute path of the home, to which DAGSTER_HOME is set.
+
+    Raises:
+        OtherDataRootError: the home records what was made in another data root.
     """
     home = Path(os.environ.get("DAGSTER_HOME") or HOME).expanduser().resolve()
     os.environ["DAGSTER_HOME"] = str(home)
@@ -35,8 +40,14 @@ def prepare_home() -> Path:
         _give_settings(home)
         import dagster as dg
 
-        with dg.DagsterInstance.get():
-            pass
+        from rolesynth_assets.lineage.data_root_id import check_data_root
+        from rolesynth_assets.lineage.run_process.dead_runs import end_dead_runs
+        from rolesynth_assets.settings import Settings
+
+        with dg.DagsterInstance.get() as instance:
+            check_data_root(instance, Settings.load().data_root)
+            for run in end_dead_runs(instance):
+                print(run, file=sys.stderr)
     return home
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import Any
 
 import typer
@@ -16,6 +17,17 @@ INTERRUPTED = 130
 """Exit status of a command ended by Ctrl-C, as in shells."""
 
 
+def _pass_on_no_ignored_interrupt() -> None:
+    """Let processes that a command starts be interrupted as usual.
+
+    A script's ``nohup rolesynth ... &`` starts with SIGINT ignored. Dagster takes SIGTERM for the
+    same, and processes below inherit both, so those that capture logs would not end when asked. A
+    handler that does nothing ignores the signal here and is not inherited.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, lambda *_: None)
+
+
 class CommandGroup(TyperGroup):
     """Commands that print an error that a user can fix as one message, without a traceback."""
 
@@ -27,6 +39,7 @@ class CommandGroup(TyperGroup):
                 that is full or cannot be written.
         """
         os.environ["PYTHONSAFEPATH"] = "1"
+        _pass_on_no_ignored_interrupt()
         try:
             return super().invoke(ctx)
         except (InputError, EngineError) as error:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rolesynth_assets.lineage.refresh.rematerialize import Fixed
     from rolesynth_assets.lineage.refresh.runner import Refresher
     from rolesynth_assets.lineage.staleness.causes import Cell, Status
-    from rolesynth_assets.lineage.staleness.explain import Explain, Words
+    from rolesynth_assets.lineage.staleness.explain import Words
     from rolesynth_assets.lineage.staleness.staleness import Staleness
 
 SHOWN = 20
@@ -54,14 +54,17 @@ def stale(
     """
     if not to_fix and (missing or dry_run or max_partitions):
         raise typer.BadParameter("--missing, --dry-run and --max-partitions go with --fix")
+    from rolesynth_assets.defs.wiring.explainers import explainers
+    from rolesynth_assets.lineage.refresh.shown_staleness import show_staleness
     from rolesynth_assets.lineage.staleness.explain import Words
 
     with _observed() as refresher:
         found = refresher.examine()
         chosen = _known(found, asset)
         words = Words(refresher.instance, explainers())
+        show_staleness(refresher.graph, refresher.instance, found, words)
         if to_fix:
-            _fix(refresher, found, chosen, missing, max_partitions, dry_run, yes)
+            _fix(refresher, found, chosen, missing, max_partitions, dry_run, yes, words)
         elif as_json:
             typer.echo(json.dumps(as_data(found, chosen, words), indent=1))
         else:
@@ -106,31 +109,6 @@ def forget_deleted_shards(refresher: Refresher) -> None:
     tell_forgotten(forgotten)
 
 
-def explainers() -> dict[str, Explain]:
-    """Return functions that describe a change of a source, by source asset."""
-    from rolesynth_assets.defs.wiring import partitions
-    from rolesynth_assets.lineage.staleness.explain import changed_roles
-    from rolesynth_assets.roles.rows import roles_from_rows
-    from rolesynth_assets.settings import Settings
-    from rolesynth_assets.store.lance.reader import StoreReader
-
-    def of_role_set(name: str) -> str | None:
-        role_set = partitions.ROLE_SETS.get(name)
-        rows = StoreReader(str(Settings.load().data_root)).read("roles", {"role_set": name})
-        if role_set is None or role_set.generate or not rows.num_rows:
-            return None
-        return changed_roles(roles_from_rows(rows), role_set.written_roles())
-
-    def of_model(kind: str) -> Explain:
-        model = getattr(Settings.load(), kind)
-        now = "the embedded stand-in" if model.engine == "embedded" else f"{model.model}"
-        revision = f", revision {model.revision}" if model.revision else ""
-        return lambda partition: f"{kind} changed to {now}{revision}"
-
-    models = {kind: of_model(kind) for kind in ("captioner", "judge")}
-    return {"role_set_files": of_role_set, **models}
-
-
 def show(staleness: Staleness, assets: Sequence[str], words: Words, *, every: bool = False) -> None:
     """Print the counts by asset, and the causes of stale partitions."""
     from rich.console import Console
@@ -149,6 +127,8 @@ def show(staleness: Staleness, assets: Sequence[str], words: Words, *, every: bo
         stale = f"[red]{of[Status.STALE]:,}[/red]" if of[Status.STALE] else "0"
         table.add_row(name, f"{of[Status.FRESH]:,}", stale, f"{of[Status.MISSING]:,}")
     console.print(table)
+    for sentence in (*staleness.left_out, *lost(staleness, assets)):
+        console.print(sentence, style="yellow", markup=False)
     cells = [cell for cell, _ in staleness.stale() if cell.asset in set(assets)]
     console.print(f"\n{len(cells):,} partitions are stale." if cells else "\nNothing is stale.")
     for cell in cells if every else cells[:SHOWN]:
@@ -159,6 +139,22 @@ def show(staleness: Staleness, assets: Sequence[str], words: Words, *, every: bo
         console.print("`rolesynth stale --fix` makes them again.")
 
 
+def lost(staleness: Staleness, assets: Sequence[str]) -> list[str]:
+    """Say what was made of these assets and is gone, one line for each asset and cause."""
+    from rolesynth_assets.lineage.staleness.causes import Reason
+
+    found: dict[tuple[str, str], int] = {}
+    for name in assets:
+        for state in staleness.states[name].values():
+            for cause in state.causes:
+                if cause.reason is Reason.LOST:
+                    found[name, str(cause)] = found.get((name, str(cause)), 0) + 1
+    return [
+        f"{count:,} partitions of {name} were made and are missing: {why}."
+        for (name, why), count in found.items()
+    ]
+
+
 def as_data(staleness: Staleness, assets: Sequence[str], words: Words) -> dict:
     """Return counts by asset and every stale partition with its causes."""
     counts = staleness.counts()
@@ -167,6 +163,8 @@ def as_data(staleness: Staleness, assets: Sequence[str], words: Words) -> dict:
             name: {str(status): number for status, number in counts[name].items()}
             for name in assets
         },
+        "left_out": staleness.left_out,
+        "lost": lost(staleness, assets),
         "stale": [
             {
                 "asset": cell.asset,
@@ -197,13 +195,15 @@ def _fix(
     limit: int | None,
     dry_run: bool,
     yes: bool,
+    words: Words,
 ) -> None:
     from rolesynth_assets.cli.progress_bars import bars
     from rolesynth_assets.cli.spending.plan import plan_spending
     from rolesynth_assets.cli.spending.question import ask_before_paying, compare
     from rolesynth_assets.lineage.refresh.one_at_a_time import BusyError, alone
     from rolesynth_assets.lineage.refresh.rematerialize import Limits, fix, planned
-    from rolesynth_assets.lineage.refresh.tagged_runs import common_tag
+    from rolesynth_assets.lineage.refresh.tagged_runs import TAG, common_tag
+    from rolesynth_assets.lineage.run_process.launcher import launched_tags
     from rolesynth_assets.settings import Settings
 
     wanted = _wanted(assets, missing)
@@ -217,11 +217,10 @@ def _fix(
         _list(plan, expected)
         return
     ask_before_paying(expected, yes)
-    tags = common_tag("fix")
+    tags = {**common_tag("fix"), **launched_tags("fix")}
     try:
         with alone(refresher.instance):
-            for name, value in tags.items():
-                typer.echo(f"The runs have the tag {name}={value} in `rolesynth ui`.")
+            typer.echo(f"The runs have the tag {TAG}={tags[TAG]} in `rolesynth ui`.")
             with bars() as reporting:
                 done = fix(
                     refresher,
@@ -229,6 +228,7 @@ def _fix(
                     Limits(partitions=limit),
                     lambda cell, place, total: reporting(cell.asset)(place, total),
                     tags,
+                    words.short,
                 )
     except BusyError as error:
         typer.secho(str(error), fg="red", err=True)

@@ -82,7 +82,7 @@ def raw_captions(context: dg.AssetExecutionContext, config: AskAgain, platform: 
     set's language changed, stored replies are read again and no model is asked.
     """
     from rolesynth_assets.captions.captioning import write_captions
-    from rolesynth_assets.captions.gallery import galleries
+    from rolesynth_assets.captions.gallery import galleries, gallery_ids
     from rolesynth_assets.captions.wanted_captions import wanted_ids
 
     store, where = platform.store, partitions.lance_partition(context)
@@ -106,6 +106,7 @@ def raw_captions(context: dg.AssetExecutionContext, config: AskAgain, platform: 
             "cuts": report.cuts,
             "by_role": report.by_role_frame,
             **model_metadata("captioner", model),
+            "gallery_ids": gallery_ids(rows),
             **lance_metadata("captions", rows.num_rows, store.version("captions"), _LINEAGE),
             **pictures,
         },

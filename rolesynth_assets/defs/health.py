@@ -18,22 +18,28 @@ def partition_health(
 ) -> Made:
     """Counts of fresh, stale and missing partitions of every asset, and why they are stale.
 
-    In: Dagster's event log. Out: metadata alone. Stale when: its code changes; make it as often as
-    you want a point on its plots.
+    In: Dagster's event log, and the sources as they are now. Out: metadata, and
+    the check `up_to_date` of each partition that became stale or fresh. Stale when: its code
+    changes; make it as often as you want a point on its plots.
     """
     import polars as pl
 
+    from rolesynth_assets.defs.wiring.explainers import explainers
+    from rolesynth_assets.lineage.refresh.runner import Refresher
+    from rolesynth_assets.lineage.refresh.shown_staleness import show_staleness
     from rolesynth_assets.lineage.staleness.causes import Status
     from rolesynth_assets.lineage.staleness.explain import Words
-    from rolesynth_assets.lineage.staleness.staleness import examine
     from rolesynth_assets.store.digests import digest
 
-    staleness = examine(code_location.definitions.resolve_asset_graph(), context.instance)
+    refresher = Refresher(code_location.definitions, context.instance)
+    refresher.observe_sources()
+    staleness = refresher.examine()
     counts = {asset: of for asset, of in staleness.counts().items() if asset != "partition_health"}
     table = pl.DataFrame(
         [{"asset": asset, **{s.value: of[s] for s in Status}} for asset, of in counts.items()]
     )
-    words = Words(context.instance)
+    words = Words(context.instance, explainers())
+    show_staleness(refresher.graph, context.instance, staleness, words)
     causes = pl.DataFrame(
         [
             {"partition": str(cell), "why": "; ".join(words.why(staleness, cell))}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -38,6 +38,13 @@ from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 # 1.13.27: the instance's dynamic partitions, read once for each definition.
 from dagster._core.instance.types import CachingDynamicPartitionsLoader
 
+# 1.13.27: what the timeline and the jobs' pages know a run by; no public API names it.
+from dagster._core.remote_origin import (
+    RegisteredCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
+
 # 1.13.27: the latest result of a check for each partition; no public API gives it.
 from dagster._core.storage.asset_check_execution_record import (
     AssetCheckExecutionRecordStatus,
@@ -46,6 +53,7 @@ from dagster._core.storage.asset_check_execution_record import (
 
 # 1.13.27: the event log's tables. Public methods need a query for each partition.
 from dagster._core.storage.event_log.schema import (
+    AssetCheckExecutionsTable,
     AssetEventTagsTable,
     AssetKeyTable,
     DynamicPartitionsTable,
@@ -70,6 +78,7 @@ __all__ = [
     "PARTITION_NAME_TAG",
     "READ_FROM",
     "AssetCheckExecutionRecordStatus",
+    "AssetCheckExecutionsTable",
     "AssetCheckPartitionInfo",
     "AssetEventTagsTable",
     "AssetKeyTable",
@@ -83,6 +92,7 @@ __all__ = [
     "SqlEventLogStorage",
     "SqlEventLogStorageTable",
     "last_wipe",
+    "runs_of",
     "webserver_app",
 ]
 
@@ -99,6 +109,30 @@ def last_wipe(details: str) -> float | None:
     from dagster._core.assets import AssetDetails  # 1.13.27: the value stored in that column
 
     return dg.deserialize_value(details, AssetDetails).last_wipe_timestamp
+
+
+@contextmanager
+def runs_of(
+    instance: dg.DagsterInstance, location: str, repository: str, job: str
+) -> Iterator[None]:
+    """Let the UI know runs that are executed in process: as runs of a job of a code location.
+
+    `execute_in_process` takes no origin, without which the timeline and the job's page leave a run
+    out, so the instance adds it while the block lasts.
+    """
+    created = instance.create_run_for_job  # 1.13.27: what `execute_in_process` asks for its run
+    origin = RemoteJobOrigin(
+        RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(location), repository), job
+    )
+
+    def create_run_for_job(*given: Any, **named: Any) -> dg.DagsterRun:
+        return created(*given, **{**named, "remote_job_origin": origin})
+
+    instance.__dict__["create_run_for_job"] = create_run_for_job
+    try:
+        yield
+    finally:
+        del instance.__dict__["create_run_for_job"]
 
 
 @contextmanager

@@ -51,6 +51,12 @@ class Spent:
         return {f"rolesynth/{name}": getattr(self, name) for name in _IN_METADATA}
 
     @classmethod
+    def plain(cls, metadata: Mapping[str, object]) -> Spent:
+        """Read it from the plain values of an asset's metadata."""
+        found = {name: metadata.get(f"rolesynth/{name}") for name in _IN_METADATA}
+        return cls(**{name: value for name, value in found.items() if value is not None})  # type: ignore[arg-type]
+
+    @classmethod
     def told(cls, metadata: Mapping[str, dg.MetadataValue]) -> Spent:
         """Read it from an asset's metadata; what is not there is nothing."""
         found = {name: metadata.get(f"rolesynth/{name}") for name in _IN_METADATA}

@@ -19,10 +19,13 @@ from pathlib import Path
 import rolesynth_assets
 from rolesynth_assets.ui import watchdog
 
-DEFINITIONS = "rolesynth_assets.definitions"
+DEFINITIONS = "rolesynth_assets.definitions"  # `LOCATION` of lineage, which imports Dagster
 START_S = 600.0
 """Seconds that the code server may take to answer; it is slow if all cores are busy."""
 LOOK_S = 1.0
+SENSOR_S = 600
+"""Seconds that one evaluation of a sensor may take; Dagster's own 60 are too few for a tick that
+looks at thousands of partitions on a busy machine."""
 _WORKSPACE = """\
 load_from:
   - grpc_server:
@@ -127,7 +130,8 @@ def _code_server(socket: Path) -> list[str]:
 
 
 def _environment() -> Mapping[str, str]:
-    return os.environ | {"PYTHONSAFEPATH": "1", "DAGSTER_IS_DEV_CLI": "1"}
+    limit = {"DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS": str(SENSOR_S)}
+    return limit | os.environ | {"PYTHONSAFEPATH": "1", "DAGSTER_IS_DEV_CLI": "1"}
 
 
 def _serves(socket: Path) -> bool:

@@ -1,4 +1,7 @@
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,3 +73,30 @@ def test_a_fault_of_the_program_is_not_hidden() -> None:
 def test_help_shows_partitions_with_their_brackets() -> None:
     told = " ".join(re.sub(r"[│╭╮╰╯─]", " ", invoke("trace", "--help").output).split())
     assert "clip_checkpoints[roles5|0]" in told
+
+
+LOOK = "import signal; print('ignored:', signal.getsignal(signal.SIGINT) is signal.SIG_IGN)"
+COMMAND = f"""
+import signal, subprocess, sys, typer
+from rolesynth_assets.cli.exit_messages import CommandGroup
+app = typer.Typer(cls=CommandGroup)
+@app.callback()
+def commands(): ...
+@app.command()
+def work():
+    signal.raise_signal(signal.SIGINT)  # a script's Ctrl-C is not for what it put aside
+    subprocess.run([sys.executable, "-c", {LOOK!r}], check=True)
+app(["work"])
+"""
+
+
+def test_processes_below_a_script_with_nohup_can_be_interrupted() -> None:
+    """`nohup rolesynth ... &` of a script starts with SIGINT ignored."""
+    done = subprocess.run(
+        [sys.executable, "-c", COMMAND],
+        capture_output=True,
+        text=True,
+        check=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    )
+    assert done.stdout.strip() == "ignored: False"

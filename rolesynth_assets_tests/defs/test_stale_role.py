@@ -1,8 +1,8 @@
 """A role's words change: it is told, and mended, and only its captions are paid for."""
 
-from rolesynth_assets.cli.stale import explainers
 from rolesynth_assets.definitions import defs
 from rolesynth_assets.defs.wiring import partitions
+from rolesynth_assets.defs.wiring.explainers import explainers
 from rolesynth_assets.lineage.refresh.rematerialize import fix
 from rolesynth_assets.lineage.refresh.runner import Refresher
 from rolesynth_assets.lineage.staleness.causes import Cell

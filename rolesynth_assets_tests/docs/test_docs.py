@@ -19,7 +19,16 @@ OF_A_PROJECT = (
     "benchmark_looks/",
     *("rolesynth.yaml", "role_sets/", "recipes/", "benchmarks/", "seeds/"),
     *("collectives/", "r1_recipes/", "r1_benchmarks/", ".rolesynth", ".dagster", "$DAGSTER_HOME"),
-    *("lance/", "shards/", "journals/", "checkpoints/", "r1_checkpoints/", "reports/", "exports/"),
+    *(
+        "lance/",
+        "table-ids/",
+        "shards/",
+        "journals/",
+        "checkpoints/",
+        "r1_checkpoints/",
+        "reports/",
+        "exports/",
+    ),
     *("embedded_world/", "forgotten/", "rolesynth-demo/", "r1.md", "page.html", "build/"),
 )
 """Beginnings of paths in a user's project or data root, which no checkout has."""

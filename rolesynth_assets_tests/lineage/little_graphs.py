@@ -70,9 +70,10 @@ class World:
         *,
         through: str | None = None,
         resources: Mapping[str, Any] | None = None,
+        tags: Mapping[str, str] | None = None,
     ) -> dg.ExecuteInProcessResult:
         """Run one asset, for a partition, or for all from `partition` to `through` in one run."""
-        tags = (
+        of_range = (
             {
                 "dagster/asset_partition_range_start": partition or "",
                 "dagster/asset_partition_range_end": through,
@@ -86,7 +87,7 @@ class World:
             selection=[name],
             instance=self.instance,
             partition_key=None if through else partition,
-            tags=tags,
+            tags={**of_range, **(tags or {})},
             run_config=QUIET,
             raise_on_error=False,
         )

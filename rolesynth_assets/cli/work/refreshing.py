@@ -30,6 +30,7 @@ from rolesynth_assets.defs.wiring import partitions, r1_partitions
 from rolesynth_assets.lineage.refresh.one_at_a_time import BusyError, alone
 from rolesynth_assets.lineage.refresh.runner import Refresher, RefreshError, RefreshReport, Target
 from rolesynth_assets.lineage.refresh.targets import ProblemWork, problem_targets
+from rolesynth_assets.lineage.run_process.launcher import launched_tags
 from rolesynth_assets.lineage.shards import read_anew
 from rolesynth_assets.lineage.staleness.causes import Cell, Reason
 from rolesynth_assets.mllm.asked_again import one_go
@@ -132,7 +133,8 @@ class _Refresh:
         return alone(self._refresher.instance) if self._asks_models else nullcontext()
 
     def _make(self, targets: Sequence[Target], reporting: Callable[[str], Progress]) -> None:
-        self._refresher.run(targets, lambda asset, _: reporting(asset)(0, 0), self._report)
+        tags = launched_tags(_named(self._captions, self._problems))
+        self._refresher.run(targets, lambda asset, _: reporting(asset)(0, 0), self._report, tags)
 
     def _targets(self) -> list[Target]:
         plan: list[Target] = []
@@ -168,6 +170,15 @@ class _Refresh:
             return plan
         failed = failed_calls(self._settings, self._problems_again)
         return replace(plan, asked=(*plan.asked, *failed))
+
+
+def _named(captions: CaptionWork | None, problems: ProblemWork | None) -> str:
+    """Name the runs for what they are: ``run roles5``, ``problems counting``, ``ingest``."""
+    asked = [*(captions.role_sets if captions else ()), *(captions.recipes if captions else ())]
+    parts = [f"run {' '.join(dict.fromkeys(asked))}"] if asked else []
+    if problems:
+        parts.append(f"problems {' '.join(problems.domains)}")
+    return ", ".join(parts) or "ingest"
 
 
 def _asks_for_roles(target: Target) -> bool:

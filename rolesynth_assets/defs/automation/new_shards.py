@@ -4,6 +4,7 @@ import dagster as dg
 
 from rolesynth_assets.defs.images import image_shards
 from rolesynth_assets.defs.wiring import partitions
+from rolesynth_assets.defs.wiring.described import described
 from rolesynth_assets.defs.wiring.resources import Platform
 from rolesynth_assets.settings import Settings
 
@@ -38,11 +39,11 @@ def registered_shards(settings: Settings, left_out: list[str] | None = None) -> 
     return sorted(load_shards(settings.data_root))
 
 
-@dg.sensor(target=[image_shards], minimum_interval_seconds=60)
+@described(dg.sensor, target=[image_shards], minimum_interval_seconds=60)
 def new_image_shards(
     context: dg.SensorEvaluationContext, platform: Platform
 ) -> dg.SensorResult | dg.SkipReason:
-    """Register what is new in the watched folder or bucket as shards and ingest them.
+    """Costs nothing: registers what is new in the watched folder or bucket, and reads it in.
 
     It is `images` of rolesynth.yaml, or ROLESYNTH_IMAGES. Captioning costs money, so it is
     not started from here.
@@ -80,7 +81,7 @@ cheap_tables_and_pages = dg.AutomationConditionSensorDefinition(
     target=dg.AssetSelection.all(),  # of these, those with a condition: see `conditions`
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.STOPPED,
-    description="Makes what costs neither a GPU nor a paid call when what it is made from has "
-    "changed: the cut, the pairs, manifests, cards and reports. Off until it is turned on; the "
-    "weekly refresh makes them too.",
+    description="Costs nothing: makes what needs neither a GPU nor a paid call when what it is "
+    "made from has changed: the cut, the pairs, manifests, cards and reports. Off until it is "
+    "turned on; the weekly refresh makes them too.",
 )

@@ -1,50 +1,72 @@
 """What may bring stale partitions up to date by itself, when somebody turns it on."""
 
-import json
+from datetime import UTC, datetime
 
 import dagster as dg
 
+from rolesynth_assets.defs.wiring.described import described
+
 CAP = 100
 """Partitions started at one tick."""
+SHOWN = 10
+"""Partitions that were given up and are named at a tick, each with its cause."""
 
 
-@dg.sensor(
+def now() -> datetime:
+    """Return the present, UTC; tests set it."""
+    return datetime.now(UTC)
+
+
+@described(
+    dg.sensor,
     asset_selection=dg.AssetSelection.all(),
     minimum_interval_seconds=300,
     default_status=dg.DefaultSensorStatus.STOPPED,
 )
 def rematerialize_stale(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-    """Start runs for stale partitions whose upstream is right, at most 100 at a tick.
+    """Costs money: starts runs for stale partitions, at most 100 at a tick; off until turned on.
 
-    It is off until it is turned on: captions, scores and training cost money. What fails is not
-    started again until its code or its upstream changes. What was never made is left alone.
+    Captions, scores, problems and training are among them. A tick looks at the sources, starts what
+    is stale and whose upstream is right, and leaves alone what was never made. What fails is tried
+    three times with growing pauses, then given up until its code or its upstream changes or
+    somebody runs it by hand. Evaluating a tick writes nothing.
     """
+    from rolesynth_assets.lineage.refresh.given_up import run_by_hand, sentences
     from rolesynth_assets.lineage.refresh.one_at_a_time import BusyError, alone
     from rolesynth_assets.lineage.refresh.runner import Refresher, RefreshError
-    from rolesynth_assets.lineage.refresh.sensor_tick import next_wave
+    from rolesynth_assets.lineage.refresh.sensor_tick import next_wave, read_cursor, write_cursor
     from rolesynth_assets.lineage.refresh.tagged_runs import common_tag, in_progress, requests
+    from rolesynth_assets.lineage.run_process.launcher import WHAT
 
     assert context.repository_def is not None
     refresher = Refresher(context.repository_def, context.instance)
+    tried = read_cursor(context.cursor)
     try:
         with alone(context.instance):
-            refresher.observe_sources()
-            tried = json.loads(context.cursor) if context.cursor else {}
+            looked = refresher.look()
             busy = in_progress(refresher.graph, context.instance)
-            wave = next_wave(refresher.examine(), tried, busy, CAP)
+            by_hand = run_by_hand(context.instance, tried)
+            staleness = refresher.examine(looked)
+            wave = next_wave(staleness, tried, busy, CAP, now(), by_hand)
     except (BusyError, RefreshError) as error:
         return dg.SkipReason(str(error))
+    pausing = list(wave.pausing.items())
     notes = [
         f"{len(wave.put_off)} put off to the next tick." if wave.put_off else "",
-        f"Given up until something changes: {', '.join(map(str, wave.given_up[:10]))}."
-        if wave.given_up
-        else "",
+        *(f"{cell} failed, next try at {at:%H:%M} UTC." for cell, at in pausing[:SHOWN]),
+        f"And {len(pausing) - SHOWN} more to try again." if pausing[SHOWN:] else "",
+        *sentences(context.instance, wave.given_up[:SHOWN]),
+        f"And {len(wave.given_up) - SHOWN} more given up." if wave.given_up[SHOWN:] else "",
+        looked.reload,
+        *staleness.left_out,
     ]
     note = " ".join(filter(None, notes))
-    if note:
+    if note and wave.work:
         context.log.info(note)  # a tick that requests runs shows its log and no skip reason
+    tags = {**common_tag("sensor"), WHAT: "stale sensor"}
     return dg.SensorResult(
-        run_requests=list(requests(wave.work, common_tag("sensor"))),
+        run_requests=list(requests(wave.work, tags)),
         skip_reason=None if wave.work else f"Nothing is due. {note}".rstrip(),
-        cursor=json.dumps(wave.tried),
+        cursor=write_cursor(wave.tried),
+        asset_events=looked.events,
     )

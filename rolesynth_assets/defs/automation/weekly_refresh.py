@@ -4,27 +4,18 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
-from pydantic import Field
 
 from rolesynth_assets.defs.automation import new_shards
+from rolesynth_assets.defs.automation.outcome import RefreshLimits, outcome
 from rolesynth_assets.defs.wiring import partitions
 from rolesynth_assets.defs.wiring.code_location import CodeLocation
+from rolesynth_assets.defs.wiring.described import described
 from rolesynth_assets.defs.wiring.resources import Platform
+from rolesynth_assets.lineage.run_process.executor import recorded
 
 WEEK = timedelta(weeks=1)
 WAIT_S = 600.0
 """Seconds to wait for a tick of `rematerialize_stale` that is just at work."""
-
-
-class RefreshLimits(dg.Config):
-    """When a refresh ends; what is left is listed and comes with the next one."""
-
-    max_model_calls: int = Field(200_000, description="Calls of captioner, judge and collective.")
-    max_cost: float | None = Field(
-        None, description="Money, by the project's prices; `max_refresh_cost` if it is not given."
-    )
-    max_partitions: int = Field(10_000, description="Partitions of all assets.")
-    attempts: int = Field(2, description="Runs of a partition that fails.")
 
 
 def now() -> datetime:
@@ -44,14 +35,17 @@ def refresh_everything(
     Only what changed is paid for. A shard that fails holds up no other, and is tried again next
     week; training waits for blocking checks.
     """
+    from rolesynth_assets.defs.wiring.explainers import explainers
     from rolesynth_assets.images.shards.planning import NoImagesError
     from rolesynth_assets.lineage.refresh.one_at_a_time import alone
-    from rolesynth_assets.lineage.refresh.rematerialize import Limits, fix
+    from rolesynth_assets.lineage.refresh.rematerialize import fix
     from rolesynth_assets.lineage.refresh.runner import Refresher
     from rolesynth_assets.lineage.refresh.tagged_runs import common_tag
     from rolesynth_assets.lineage.refresh.weekly import due_this_week
+    from rolesynth_assets.lineage.run_process.launcher import WHAT
     from rolesynth_assets.lineage.shards import agree_on_shards
     from rolesynth_assets.lineage.staleness.causes import Cell
+    from rolesynth_assets.lineage.staleness.explain import Words
 
     root = platform.settings.data_root
     with alone(context.instance, WAIT_S):
@@ -64,41 +58,39 @@ def refresh_everything(
         refresher.observe_sources()
         tasks = [name for name, task in partitions.TASKS.items() if task.at_hand(root)]
         wanted = due_this_week(refresher.examine(), shards, partitions.RECIPES, tasks)
-        cap = platform.settings.max_refresh_cost if config.max_cost is None else config.max_cost
-        limits = Limits(config.max_partitions, config.max_model_calls, cap, config.attempts)
-        tags = common_tag("refresh")
-        done = fix(refresher, wanted, limits, lambda cell, *_: context.log.info(f"{cell}"), tags)
-        refresher.make(Cell("partition_health"))
-    metadata = {
-        **tags,
-        "rolesynth/made": len(done.made),
-        **done.spent.metadata,
-        "rolesynth/failed": dg.MetadataValue.json({str(c): why for c, why in done.failed.items()}),
-        "rolesynth/left": dg.MetadataValue.json([str(cell) for cell in done.left]),
-        "rolesynth/ended": done.ended or "nothing more was due",
-        "rolesynth/warnings": dg.MetadataValue.json(done.warnings),
-    }
-    if done.failed:
-        raise dg.Failure(
-            f"{len(done.failed)} partitions failed {config.attempts} times; all others were made. "
-            "`rolesynth stale --why` tells what still hangs on them.",
-            metadata=metadata,
-            allow_retries=False,
+        limits = config.limits(platform.settings.max_refresh_cost)
+        tags, words = common_tag("refresh"), Words(context.instance, explainers())
+        done = fix(
+            refresher,
+            wanted,
+            limits,
+            lambda cell, *_: context.log.info(f"{cell}"),
+            {**tags, WHAT: "weekly refresh"},
+            words.short,
         )
-    return dg.Output(None, metadata=metadata)
+        for page in ("partition_health", "overview"):
+            refresher.make(Cell(page), {WHAT: "weekly refresh"})
+    return outcome(done, tags, config.attempts)
 
 
-@dg.job(executor_def=dg.in_process_executor, tags={"rolesynth/refresh": "weekly"})
+@dg.job(executor_def=recorded(dg.in_process_executor), tags={"rolesynth/refresh": "weekly"})
 def refresh() -> None:
-    """Bring everything in use up to date, as `weekly_refresh` does; its limits are run config."""
+    """Costs money: brings everything in use up to date, as `weekly_refresh` does.
+
+    Its config caps model calls (200,000), cost (by default `max_refresh_cost` of rolesynth.yaml)
+    and partitions; what is left comes with the next one.
+    """
     refresh_everything()
 
 
-@dg.schedule(
-    cron_schedule="0 3 * * 1", job=refresh, default_status=dg.DefaultScheduleStatus.STOPPED
+@described(
+    dg.schedule,
+    cron_schedule="0 3 * * 1",
+    job=refresh,
+    default_status=dg.DefaultScheduleStatus.STOPPED,
 )
 def weekly_refresh(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """Monday at three: refresh once. Off until it is turned on, for it costs model calls.
+    """Costs money: the job `refresh` on Monday at 03:00, within its caps. Off until turned on.
 
     Ticks that were missed are caught up by the latest of them, since each looks at what is stale.
     """

@@ -11,6 +11,7 @@ from rolesynth_assets.mllm.engine import ModelIdentity
 from rolesynth_assets.mllm.prices import Prices
 from rolesynth_assets.mllm.spent import Spent
 from rolesynth_assets.pictures import markdown
+from rolesynth_assets.store.column_notes import NOTES
 
 if TYPE_CHECKING:
     import polars as pl
@@ -123,7 +124,7 @@ def lance_metadata(
     from rolesynth_assets.store.lance.schemas import table_spec
 
     columns = [
-        dg.TableColumn(field.name, str(field.type), constraints=_constraints(field.nullable))
+        _column(field.name, str(field.type), nullable=field.nullable)
         for field in table_spec(table).schema
     ]
     return {
@@ -145,7 +146,7 @@ def warehouse_metadata(
     from rolesynth_assets.store.warehouse.tables import warehouse_table
 
     columns = [
-        dg.TableColumn(column.name, column.kind, constraints=_constraints(column.optional))
+        _column(column.name, column.kind, nullable=column.optional)
         for column in warehouse_table(table).columns
     ]
     return _table_metadata("duckdb", table, rows, columns, lineage)
@@ -171,8 +172,9 @@ def _table_metadata(
     }
 
 
-def _constraints(nullable: bool) -> dg.TableColumnConstraints:
-    return dg.TableColumnConstraints(nullable=nullable)
+def _column(name: str, kind: str, *, nullable: bool) -> dg.TableColumn:
+    constraints = dg.TableColumnConstraints(nullable=nullable)
+    return dg.TableColumn(name, kind, NOTES.get(name), constraints)
 
 
 def markdown_table(frame: "pl.DataFrame") -> dg.MarkdownMetadataValue:

@@ -11,7 +11,7 @@ from rolesynth_assets.pictures.markdown import holds_image
 DIGITS = 4
 """Significant digits of a number with a fraction."""
 _EXACT = "rolesynth/cost"  # a refresh adds it up
-_LAST = ("dagster/", "rolesynth/lance_version")
+_LAST = ("dagster/", "rolesynth/lance_version", "rolesynth/table_id")
 
 
 def page_order(metadata: Mapping[str, Any]) -> dict[str, Any]:

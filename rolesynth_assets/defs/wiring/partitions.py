@@ -1,18 +1,34 @@
-"""The partitions of the graph: shards grow, everything else is listed by YAML files."""
+"""The partitions of the graph: shards grow, everything else is listed by YAML files.
+
+What a file holds is read again when it changed. The keys of partitions are those of the files that
+there were when the definitions were loaded.
+"""
 
 import dagster as dg
 
 from rolesynth_assets.benchmarks.tasks import load_tasks
 from rolesynth_assets.cads.seeds.domains import NO_DOMAIN, domain_files
 from rolesynth_assets.clip.library import load_recipes, with_role_sets
+from rolesynth_assets.defs.wiring.live_files import LiveFiles, marked
 from rolesynth_assets.roles.library import load_role_sets
 from rolesynth_assets.settings import Settings
 
 _settings = Settings.load()
-ROLE_SETS = load_role_sets(_settings.role_sets)
-RECIPES = with_role_sets(load_recipes(_settings.recipes), ROLE_SETS)
-TASKS = load_tasks(_settings.benchmarks)
-SEED_FILES = domain_files(_settings.paths.embedded_seeds) | domain_files(_settings.seeds)
+ROLE_SETS = LiveFiles(
+    "role set", lambda: load_role_sets(_settings.role_sets), marked(_settings.role_sets)
+)
+RECIPES = LiveFiles(
+    "recipe",
+    lambda: with_role_sets(load_recipes(_settings.recipes), ROLE_SETS),
+    marked(_settings.recipes, _settings.role_sets),
+)
+TASKS = LiveFiles(
+    "benchmark", lambda: load_tasks(_settings.benchmarks), marked(_settings.benchmarks)
+)
+_SEEDS = (_settings.paths.embedded_seeds, _settings.seeds)
+SEED_FILES = LiveFiles(
+    "domain", lambda: domain_files(_SEEDS[0]) | domain_files(_SEEDS[1]), marked(*_SEEDS)
+)
 
 # a broken file has its partition, which fails with the file's error where it is materialized
 image_shard = dg.DynamicPartitionsDefinition(name="image_shard")

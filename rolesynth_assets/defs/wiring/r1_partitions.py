@@ -2,12 +2,16 @@
 
 import dagster as dg
 
+from rolesynth_assets.defs.wiring.live_files import LiveFiles, marked
 from rolesynth_assets.r1.library import load_r1_benchmarks, load_r1_recipes
 from rolesynth_assets.settings import Settings
 
 _project = Settings.load().project
-R1_RECIPES = load_r1_recipes(_project / "r1_recipes")
-R1_BENCHMARKS = load_r1_benchmarks(_project / "r1_benchmarks")
+_RECIPES, _BENCHMARKS = _project / "r1_recipes", _project / "r1_benchmarks"
+R1_RECIPES = LiveFiles("R1 recipe", lambda: load_r1_recipes(_RECIPES), marked(_RECIPES))
+R1_BENCHMARKS = LiveFiles(
+    "R1 benchmark", lambda: load_r1_benchmarks(_BENCHMARKS), marked(_BENCHMARKS)
+)
 
 r1_recipe = dg.StaticPartitionsDefinition(R1_RECIPES.keys_of_all())
 r1_seed = dg.StaticPartitionsDefinition(

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 import dagster as dg
+from pydantic import Field
 
 from rolesynth_assets.mllm.engine import ChatEngine, ModelIdentity
 from rolesynth_assets.mllm.factory import make_engine
@@ -24,10 +25,13 @@ T = TypeVar("T")
 
 
 class Platform(dg.ConfigurableResource):
-    """Where data lives and which model answers; empty fields follow the environment."""
+    """Costs money where a model is paid: settings, tables, and the models that answer.
 
-    data_root: str = ""
-    project: str = ""
+    Empty fields follow the environment and rolesynth.yaml, which also holds the prices and caps.
+    """
+
+    data_root: str = Field("", description="Folder of all tables; ROLESYNTH_DATA if empty.")
+    project: str = Field("", description="Folder of the project; ROLESYNTH_PROJECT if empty.")
 
     @property
     def settings(self) -> Settings:

@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -16,6 +17,9 @@ import dagster as dg
 from rolesynth_assets.check_outcome import CheckOutcome
 from rolesynth_assets.defs.wiring.metadata import check_result, shown
 from rolesynth_assets.defs.wiring.page_order import page_order
+from rolesynth_assets.lineage.refresh import shown_staleness
+from rolesynth_assets.lineage.staleness.stored_tables import TABLE, TABLE_ID
+from rolesynth_assets.store.table_identity import WAREHOUSE, given_identity
 from rolesynth_assets.thresholds import Thresholds
 
 OWNERS = ["team:rolesynth"]
@@ -115,6 +119,14 @@ class Made:
     facts: Mapping[str, Any] = field(default_factory=dict)
     tags: Mapping[str, str] | None = None
 
+    def of_table(self, root: Path) -> "Made":
+        """Add the id of the table that holds it, by which a table made anew is known."""
+        store, _, table = str(self.metadata.get(TABLE, "")).partition(".")
+        if not table:
+            return self
+        told = given_identity(root, table if store == "lance" else WAREHOUSE)
+        return replace(self, metadata={**self.metadata, TABLE_ID: told})
+
     def result(self, checks: Iterable[Check], thresholds: Thresholds) -> dg.MaterializeResult:
         """Return it as Dagster takes it, with every check evaluated."""
         named = {
@@ -123,7 +135,10 @@ class Made:
         }
         return dg.MaterializeResult(
             metadata=page_order(named),
-            check_results=[check.result(self.facts, thresholds) for check in checks],
+            check_results=[
+                *(check.result(self.facts, thresholds) for check in checks),
+                shown_staleness.passed(),
+            ],
             data_version=dg.DataVersion(self.data_version),
             tags=self.tags,
         )
@@ -152,8 +167,10 @@ def stage(
     def asset(make: Callable[..., Made]) -> dg.AssetsDefinition:
         def run(context: dg.AssetExecutionContext, **resources: Any) -> dg.MaterializeResult:
             made = make(context, **resources)
-            thresholds = resources["platform"].settings.thresholds if checks else Thresholds()
-            return made.result(checks, thresholds)
+            if "platform" not in resources:
+                return made.result(checks, Thresholds())
+            settings = resources["platform"].settings
+            return made.of_table(settings.data_root).result(checks, settings.thresholds)
 
         result = dg.MaterializeResult
         run.__name__, run.__doc__ = make.__name__, make.__doc__
@@ -165,7 +182,10 @@ def stage(
             "group_name": group,
             "kinds": kinds,
             "owners": OWNERS,
-            "check_specs": [check.spec(make.__name__, partitions_def) for check in checks],
+            "check_specs": [
+                *(check.spec(make.__name__, partitions_def) for check in checks),
+                shown_staleness.spec(make.__name__, partitions_def),
+            ],
             "code_version": "1",
         }
         return dg.asset(**arguments | settings)(run)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from rolesynth_assets.lineage.refresh.runner import Refresher, RefreshError
+from rolesynth_assets.lineage.run_process.launcher import LONGEST, WHAT
 from rolesynth_assets.lineage.staleness.causes import Cell, Status
 from rolesynth_assets.lineage.staleness.partition_groups import Key
 from rolesynth_assets.lineage.staleness.staleness import Staleness
@@ -114,6 +115,7 @@ def fix(
     limits: Limits | None = None,
     started: Callable[[Cell, int, int], None] = lambda cell, done, total: None,
     tags: Mapping[str, str] | None = None,
+    why: Callable[[Staleness, Cell], str] | None = None,
 ) -> Fixed:
     """Make what is wanted and due, one run a partition, until nothing is left.
 
@@ -126,7 +128,9 @@ def fix(
         limits: when to stop.
         started: called before each run with its cell and its place among the asset's partitions.
         tags: tags of all the runs, by which the UI lists them.
+        why: says in a few words why a cell is made, for the name of its run.
     """
+    why = why or (lambda staleness, cell: "")
     limits, done = limits or Limits(), Fixed()
     staleness = refresher.examine()
     for asset in staleness.states:
@@ -140,7 +144,8 @@ def fix(
             and _chosen(staleness, Cell(asset, partition), state.status, wanted)
         ]
         if due:
-            _make(refresher, asset, due, limits, done, started, tags or {})
+            named = {p: _named(tags or {}, why(staleness, Cell(asset, p))) for p in due}
+            _make(refresher, asset, named, limits, done, started)
             staleness = refresher.examine()
     plan = planned(staleness, wanted)
     done.left = [
@@ -155,14 +160,14 @@ def fix(
 def _make(
     refresher: Refresher,
     asset: str,
-    due: list[Key],
+    due: Mapping[Key, Mapping[str, str]],
     limits: Limits,
     done: Fixed,
     started: Callable[[Cell, int, int], None],
-    tags: Mapping[str, str],
 ) -> None:
+    """Make the due partitions of an asset, each with the tags of its run."""
     room = None if limits.partitions is None else limits.partitions - len(done.made)
-    cells = [Cell(asset, partition) for partition in due[:room]]
+    cells = [Cell(asset, partition) for partition in list(due)[:room]]
     if len(cells) < len(due):
         done.ended = f"at most {limits.partitions} partitions were to be made"
     dearest = Spent()
@@ -172,7 +177,7 @@ def _make(
             break
         started(cell, place, len(cells))
         before = done.spent
-        if not _attempt(refresher, cell, tags, limits, done):
+        if not _attempt(refresher, cell, due[cell.partition], limits, done):
             break  # the asset's other partitions would fail for the same cause
         dearest = dearest.most(done.spent.since(before))
 
@@ -198,6 +203,11 @@ def _attempt(
         done.warnings += made.warnings
         return True
     return not shared
+
+
+def _named(tags: Mapping[str, str], why: str) -> dict[str, str]:
+    what = ": ".join(filter(None, (tags.get(WHAT, ""), why)))
+    return {**tags, **({WHAT: what[:LONGEST]} if what else {})}
 
 
 def _chosen(staleness: Staleness, cell: Cell, status: Status, wanted: Wanted) -> bool:

@@ -8,13 +8,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from uuid import uuid4
 
 import dagster as dg
 
 from rolesynth_assets.disk_trouble import disk_trouble_in, written_places
-from rolesynth_assets.lineage.dagster_internals import BaseAssetGraph
+from rolesynth_assets.lineage.dagster_internals import BaseAssetGraph, runs_of
+from rolesynth_assets.lineage.run_process.heartbeat import beating
+from rolesynth_assets.lineage.run_process.identity import process_tags
+from rolesynth_assets.lineage.run_process.launcher import LOCATION, cost_tags
 from rolesynth_assets.lineage.staleness.causes import Cause, Cell, Reason
 from rolesynth_assets.lineage.staleness.check_sentence import check_sentence
+from rolesynth_assets.lineage.staleness.observation import Looked, ObservationError, look
 from rolesynth_assets.lineage.staleness.staleness import Staleness, examine
 from rolesynth_assets.mllm.engine import EngineError
 from rolesynth_assets.mllm.reply_journal import JournalError
@@ -24,8 +29,6 @@ _INTERRUPTIONS = (KeyboardInterrupt.__name__, dg.DagsterExecutionInterruptedErro
 _OWN_CLASS = re.compile(r"^(rolesynth_assets(\.\w+)+|dagster[\w.]+\.Failure): ")
 _FOR_ALL = (EngineError.__name__, JournalError.__name__)
 """Errors of an engine or a journal that can serve nothing, whichever partition asks."""
-OBSERVES = {"rolesynth/observes": "sources"}
-"""Tag of a run that only looks at the sources, so that lists of runs can leave it out."""
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -108,39 +111,46 @@ class Refresher:
             if isinstance(definitions, dg.RepositoryDefinition)
             else definitions.get_repository_def()
         )
-        self.instance = instance
+        self.instance, self._repository = instance, repository
         self.graph: BaseAssetGraph = repository.asset_graph
         self._job = repository.get_implicit_global_asset_job_def()
 
-    def examine(self) -> Staleness:
-        """Tell what is missing, stale or fresh now."""
-        return examine(self.graph, self.instance)
+    def examine(self, looked: Looked | None = None) -> Staleness:
+        """Tell what is missing, stale or fresh now.
 
-    def observe_sources(self) -> None:
-        """Look at what people edit, so that a changed file makes what hangs on it stale.
+        Args:
+            looked: a look at the sources that is not recorded yet.
+        """
+        return examine(self.graph, self.instance, observed=looked.versions if looked else None)
+
+    def look(self) -> Looked:
+        """Look at what people edit; nothing is recorded.
 
         Raises:
             RefreshError: a source cannot be observed.
         """
-        sources = sorted(self.graph.observable_asset_keys)
-        if not sources:
-            return  # an empty selection would stand for everything
-        outcome = self._job.execute_in_process(
-            instance=self.instance,
-            asset_selection=sources,
-            run_config=QUIET,
-            raise_on_error=False,
-            tags=OBSERVES,
-        )
-        if not outcome.success:
-            _, said = _first_error(outcome)
-            raise RefreshError(said or "the observation of the sources failed")
+        try:
+            return look(self._repository, self.instance)
+        except ObservationError as error:
+            raise RefreshError(str(error)) from error
+
+    def observe_sources(self) -> Looked:
+        """Record what people changed, so that it makes what hangs on it stale.
+
+        Raises:
+            RefreshError: a source cannot be observed.
+        """
+        looked = self.look()
+        for event in looked.events:
+            self.instance.report_runless_asset_event(event)
+        return looked
 
     def run(
         self,
         targets: Sequence[Target],
         started: Callable[[str, str | None], None],
         report: RefreshReport | None = None,
+        tags: Mapping[str, str] | None = None,
     ) -> RefreshReport:
         """Bring the targets up to date, in the order given.
 
@@ -150,12 +160,13 @@ class Refresher:
             targets: assets with their partitions, upstream first.
             started: called with asset and partition before each run.
             report: of the targets before these, which is continued.
+            tags: tags of all the runs.
         """
         report = RefreshReport() if report is None else report
         staleness: Staleness | None = None
         for target in targets:
             staleness = staleness or self.examine()
-            if self._bring_up_to_date(target, staleness, report, started):
+            if self._bring_up_to_date(target, staleness, report, started, tags):
                 staleness = None  # what was made changes what hangs on it
         return report
 
@@ -165,6 +176,7 @@ class Refresher:
         staleness: Staleness,
         report: RefreshReport,
         started: Callable[[str, str | None], None],
+        tags: Mapping[str, str] | None,
     ) -> bool:
         """Make what is due of a target; return whether something was begun."""
         asset = target.asset
@@ -179,7 +191,7 @@ class Refresher:
             cell = Cell(asset, partition)
             started(asset, partition)
             try:
-                made = self.make(cell, config=target.config)
+                made = self.make(cell, tags, target.config)
             except RefreshError as error:
                 report.failed[cell] = str(error)
                 report.spent += error.spent
@@ -209,16 +221,9 @@ class Refresher:
             RefreshError: the run failed, or a blocking check did.
             KeyboardInterrupt: the run was interrupted, so that nothing after it is begun.
         """
-        outcome = self._job.execute_in_process(
-            instance=self.instance,
-            asset_selection=[dg.AssetKey.from_user_string(cell.asset)],
-            partition_key=cell.partition,
-            run_config={**QUIET, "ops": {cell.asset: {"config": dict(config)}}}
-            if config
-            else QUIET,
-            raise_on_error=False,
-            tags=dict(tags or {}),
-        )
+        outcome = self._execute(cell, {**(tags or {}), **process_tags()}, config)
+        if cost := cost_tags(_spent(outcome)):
+            self.instance.add_run_tags(outcome.run_id, cost)
         failed = [e for e in outcome.get_asset_check_evaluations() if not e.passed]
         for check in failed:
             if check.blocking:
@@ -239,6 +244,23 @@ class Refresher:
             _spent(outcome),
             tuple(f"{cell}: {check.check_name}: {check_sentence(check)}" for check in failed),
         )
+
+    def _execute(
+        self, cell: Cell, tags: Mapping[str, str], config: Mapping[str, object] | None
+    ) -> dg.ExecuteInProcessResult:
+        ops = {"ops": {cell.asset: {"config": dict(config)}}} if config else {}
+        run_id = str(uuid4())
+        shown = runs_of(self.instance, LOCATION, self._repository.name, self._job.name)
+        with beating(self.instance, run_id), shown:
+            return self._job.execute_in_process(
+                instance=self.instance,
+                asset_selection=[dg.AssetKey.from_user_string(cell.asset)],
+                partition_key=cell.partition,
+                run_config={**QUIET, **ops},
+                raise_on_error=False,
+                run_id=run_id,
+                tags=dict(tags),
+            )
 
 
 def _spent(outcome: dg.ExecuteInProcessResult) -> Spent:

@@ -32,6 +32,10 @@ class Reason(StrEnum):
     """What it was made from was wiped."""
     ADDED_AGAIN = "added_again"
     """Its key was deleted and added again after it was made."""
+    LOST = "lost"
+    """Its content is recorded, and the table or folder that held it is gone."""
+    KILLED = "killed"
+    """The run that was making it was killed, so it may be made in part."""
     CHECK = "check"
     """Its content did not pass a blocking check."""
     PASSING = "passing"
@@ -56,6 +60,12 @@ class Cell(NamedTuple):
     asset: str
     partition: str | None = None
 
+    @classmethod
+    def named(cls, name: str) -> Cell:
+        """Return the cell whose text is `name`."""
+        asset, bracket, partition = name.partition("[")
+        return cls(asset, partition.removesuffix("]") if bracket else None)
+
     def __str__(self) -> str:
         return self.asset if self.partition is None else f"{self.asset}[{self.partition}]"
 
@@ -68,10 +78,13 @@ class Cause:
         reason: its kind.
         upstream: the first upstream cell concerned, if any.
         before: the code version that made it.
-        after: the code version now, the check's name, or what failed for a passing reason.
+        after: the code version now, the check's name, what failed for a passing reason, the
+            run that was killed, or what became of the table.
         count: upstream cells concerned in all, `upstream` included.
         total: upstream cells that it is made from in all, where that matters.
         events: storage ids of the upstream content it was made from and of the content now.
+        content: what identifies the upstream content now; an event that finds or makes the same
+            content again changes nothing of it.
     """
 
     reason: Reason
@@ -81,6 +94,7 @@ class Cause:
     count: int = 1
     total: int = 0
     events: tuple[int, int] | None = None
+    content: str = ""
 
     @property
     def follows(self) -> bool:
@@ -111,6 +125,8 @@ class Cause:
             Reason.OLD_DEPENDENCY: f"no longer depends on {asset}",
             Reason.WIPED: f"{asset} was wiped",
             Reason.ADDED_AGAIN: "its partition was deleted and added again",
+            Reason.LOST: self.after,
+            Reason.KILLED: f"the run that was making it was killed (run {self.after[:8]})",
             Reason.CHECK: f"blocking check {self.after} failed",
             Reason.PASSING: f"{self.after} failed for a passing reason",
             Reason.UPSTREAM_PASSING: f"upstream {some} {'are' if self.count > 1 else 'is'} to be "

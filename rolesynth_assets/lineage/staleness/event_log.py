@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 import sqlalchemy as sql
@@ -22,6 +23,7 @@ from rolesynth_assets.lineage.dagster_internals import (
     INPUT_DATA_VERSION_TAG_PREFIX,
     INPUT_EVENT_POINTER_TAG_PREFIX,
     NULL_EVENT_POINTER,
+    AssetCheckExecutionsTable,
     AssetEventTagsTable,
     AssetKeyTable,
     DynamicPartitionsTable,
@@ -31,7 +33,10 @@ from rolesynth_assets.lineage.dagster_internals import (
 )
 from rolesynth_assets.lineage.staleness.history import History, Input, Provenance, Version
 from rolesynth_assets.lineage.staleness.passing_failures import to_ask_again
+from rolesynth_assets.lineage.staleness.stored_tables import Stored
 
+ATTEMPTS = 50
+"""Runs of one partition that are looked at, latest first."""
 _EVENTS = SqlEventLogStorageTable.c
 _TAGS = AssetEventTagsTable.c
 _MATERIALIZED = dg.DagsterEventType.ASSET_MATERIALIZATION.value
@@ -75,6 +80,12 @@ class EventLog:
                 made.provenance = log.provenance(key, made)
             return made
 
+    def observed(self, key: dg.AssetKey) -> dict[str | None, str]:
+        """Return the data version that was observed last of each partition of a source."""
+        with self._connected() as log:
+            found = log.versions(key, _OBSERVED, log.since_wiped(key)).versions
+        return {partition: str(versions[-1].value) for partition, versions in found.items()}
+
     def partition_times(self) -> dict[str, dict[str, datetime]]:
         """Return when each dynamic partition was added, by partitions definition and key, UTC."""
         table = DynamicPartitionsTable.c
@@ -88,6 +99,61 @@ class EventLog:
             for name, partition, at in log.rows(query):
                 times.setdefault(name, {})[partition] = at
         return times
+
+    def planned(self, runs: Collection[str]) -> Iterator[tuple[str, dg.AssetKey, str | None, int]]:
+        """Yield run, asset, partition and event of what some runs set out to make."""
+        query = (
+            sql.select(_EVENTS.run_id, _EVENTS.asset_key, _EVENTS.partition, _EVENTS.id)
+            .where(_EVENTS.run_id.in_(runs), _EVENTS.dagster_event_type == _PLANNED)
+            .order_by(_EVENTS.id)
+        )
+        with self._connected() as log:
+            rows = log.rows(query)
+        for run, asset, partition, event in rows:
+            if (key := dg.AssetKey.from_db_string(asset)) is not None:
+                yield run, key, partition, event
+
+    def metadata(self, key: dg.AssetKey) -> Iterator[dict[str, Any]]:
+        """Yield the texts and numbers in the metadata of each materialization there ever was."""
+        query = (
+            sql.select(_EVENTS.event)
+            .where(_EVENTS.asset_key == key.to_string())
+            .where(_EVENTS.dagster_event_type == _MATERIALIZED)
+            .execution_options(yield_per=100)  # an event may hold pictures
+        )
+        with self._connected() as log:
+            for (text,) in log.connection.execute(query):
+                data = json.loads(text)["dagster_event"]["event_specific_data"]
+                yield _plain(data["materialization"])
+
+    def forget_runless_check(self, key: dg.AssetCheckKey, partitions: Collection[str]) -> None:
+        """Remove what was recorded of a check without a run, so that it can be recorded again.
+
+        Dagster 1.13 keeps one such record for each partition and fails at a second one.
+        """
+        table = AssetCheckExecutionsTable
+        old = table.delete().where(
+            table.c.asset_key == key.asset_key.to_string(),
+            table.c.check_name == key.name,
+            table.c.run_id == "",
+            table.c.partition.in_(partitions),
+        )
+        with self._storage.index_connection() as connection:
+            connection.execute(old)
+
+    def attempts(self, key: dg.AssetKey, partition: str | None) -> list[tuple[str, datetime]]:
+        """Return the runs that set out to make a partition, with the time (UTC), latest first."""
+        query = (
+            sql.select(_EVENTS.run_id, _EVENTS.timestamp)
+            .where(_EVENTS.asset_key == key.to_string(), _EVENTS.dagster_event_type == _PLANNED)
+            .where(
+                _EVENTS.partition.is_(None) if partition is None else _EVENTS.partition == partition
+            )
+            .order_by(_EVENTS.id.desc())
+            .limit(ATTEMPTS)
+        )
+        with self._connected() as log:
+            return [(run, at.replace(tzinfo=UTC)) for run, at in log.rows(query)]
 
     def clock_until(self, events: Collection[int]) -> dict[int, datetime]:
         """Return the latest time that was recorded up to each event, UTC.
@@ -165,22 +231,23 @@ class _Connected:
         planned = None
         found: dict[str | None, Provenance] = {}
         last = max((found[-1].event for found in history.versions.values()), default=0)
-        for event, partition, tags in self._latest_tags(key, last):
+        for event, partition, tags, stored in self._latest_told(key, last):
             version = history.latest(partition)
             if version is None:
                 continue  # wiped
             if CODE_VERSION_TAG in tags:
-                found[partition] = _noted(tags, event)
+                found[partition] = _noted(tags, event, stored)
                 continue
             planned = self._planned(key) if planned is None else planned
             read_at = planned.get(version.run_id, event)
             by_hand = DATA_VERSION_TAG in tags
-            found[partition] = Provenance(None, {}, read_at, by_hand, to_ask_again(tags))
+            again = to_ask_again(tags)
+            found[partition] = Provenance(None, {}, read_at, by_hand, again, stored)
         return found
 
-    def _latest_tags(
+    def _latest_told(
         self, key: dg.AssetKey, last: int
-    ) -> Iterator[tuple[int, str | None, dict[str, str]]]:
+    ) -> Iterator[tuple[int, str | None, dict[str, str], Stored]]:
         latest = (
             sql.select(sql.func.max(_EVENTS.id))
             .where(_EVENTS.asset_key == key.to_string())
@@ -190,7 +257,8 @@ class _Connected:
         query = sql.select(_EVENTS.id, _EVENTS.partition, _EVENTS.event)
         for event, partition, text in self.rows(query.where(_EVENTS.id.in_(latest))):
             data = json.loads(text)["dagster_event"]["event_specific_data"]
-            yield event, partition, data["materialization"]["tags"] or {}
+            made = data["materialization"]
+            yield event, partition, made["tags"] or {}, Stored.told(_plain(made))
 
     def _planned(self, key: dg.AssetKey) -> dict[str, int]:
         """Return the first event of each run that set out to make the asset."""
@@ -203,7 +271,16 @@ class _Connected:
         return {row[0]: row[1] for row in self.rows(query)}
 
 
-def _noted(tags: Mapping[str, str], event: int) -> Provenance:
+def _plain(made: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a stored materialization's metadata that are texts, paths or numbers."""
+    told = {entry["label"]: entry["entry_data"] for entry in made.get("metadata_entries") or ()}
+    return {
+        label: next((data[kind] for kind in ("text", "value", "path") if kind in data), None)
+        for label, data in told.items()
+    }
+
+
+def _noted(tags: Mapping[str, str], event: int, stored: Stored) -> Provenance:
     inputs = {}
     for tag, value in tags.items():
         if tag.startswith(INPUT_DATA_VERSION_TAG_PREFIX):
@@ -216,4 +293,5 @@ def _noted(tags: Mapping[str, str], event: int) -> Provenance:
         event,
         tags.get(DATA_VERSION_IS_USER_PROVIDED_TAG) == "true",
         to_ask_again(tags),
+        stored,
     )

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 
 import dagster as dg
 
 from rolesynth_assets.lineage.dagster_internals import BaseAssetGraph
+from rolesynth_assets.lineage.run_process.dead_runs import killed_runs
 from rolesynth_assets.lineage.staleness.causes import Cause, Cell, CellState, Reason, Status
 from rolesynth_assets.lineage.staleness.event_log import EventLog
 from rolesynth_assets.lineage.staleness.failed_checks import barred
-from rolesynth_assets.lineage.staleness.history import Provenance, Version
-from rolesynth_assets.lineage.staleness.partition_groups import Dependency, Key, Partitions
+from rolesynth_assets.lineage.staleness.history import History, Provenance, Version
+from rolesynth_assets.lineage.staleness.observation import Versions
+from rolesynth_assets.lineage.staleness.partition_groups import (
+    SEPARATOR,
+    Dependency,
+    Key,
+    Partitions,
+)
 from rolesynth_assets.lineage.staleness.recorded_asset import RecordedAsset
+from rolesynth_assets.lineage.staleness.stored_tables import StoredTables
 from rolesynth_assets.lineage.staleness.upstream_changes import Inputs, Reading
+from rolesynth_assets.settings import Settings
 
 _FRESH, _MISSING = CellState(Status.FRESH), CellState(Status.MISSING)
 
@@ -24,17 +34,26 @@ class Examination:
     Attributes:
         states: by asset and partition, of the assets examined so far.
         needed: missing cells that a stale one was made from.
+        unusable: dynamic partitions that are left out, as definition and key.
     """
 
-    def __init__(self, graph: BaseAssetGraph, instance: dg.DagsterInstance) -> None:
-        self.graph, self.log = graph, EventLog(instance)
+    def __init__(
+        self, graph: BaseAssetGraph, instance: dg.DagsterInstance, observed: Versions
+    ) -> None:
+        self.graph, self.log, self._observed = graph, EventLog(instance), observed
         self.states: dict[str, dict[Key, CellState]] = {}
         self.needed: set[Cell] = set()
         self._assets: dict[dg.AssetKey, RecordedAsset] = {}
+        self._lost: dict[dg.AssetKey, dict[Key, Cause]] = {}
         self._stale: dict[dg.AssetKey, set[Key]] = {}
         self._of_use: dict[dg.AssetKey, set[Key]] = {}
         self._inputs: dict[dg.AssetKey, dict[str, tuple[dg.AssetKey, Inputs]]] = {}
         self._times = self.log.partition_times()
+        self.unusable = tuple(
+            (name, key) for name, keys in self._times.items() for key in keys if SEPARATOR in key
+        )
+        self._killed: dict[dg.AssetKey, dict[Key, Cause]] = {}
+        self._find_killed(instance)
         self._barred: dict[dg.AssetKey, dict[Key, str]] = {}
         made = [k for k in graph.materializable_asset_keys if self.asset(k).history.versions]
         for (key, partition), check in barred(graph, instance, made).items():
@@ -44,14 +63,29 @@ class Examination:
         """Return an asset with what was recorded of it, read once."""
         if key not in self._assets:
             node = self.graph.get(key)
+            history = self.log.history(key, source=not node.is_materializable)
+            history.look(self._observed.get(key, {}))
+            self._forget_lost(key, history)
             self._assets[key] = RecordedAsset(
                 key.to_user_string(),
                 Partitions(node.partitions_def),
-                self.log.history(key, source=not node.is_materializable),
+                history,
                 self._times,
                 self.log.clock_until,
             )
         return self._assets[key]
+
+    @cached_property
+    def _tables(self) -> StoredTables:
+        return StoredTables(Settings.load().data_root)
+
+    def _forget_lost(self, key: dg.AssetKey, history: History) -> None:
+        """Take what Dagster remembers and no table can hold any more as missing."""
+        for partition, provenance in history.provenance.items():
+            if partition in history.versions and any(provenance.stored):
+                if why := self._tables.lost(provenance.stored):
+                    history.forget(partition)
+                    self._lost.setdefault(key, {})[partition] = Cause(Reason.LOST, after=why)
 
     def examine(self, key: dg.AssetKey) -> None:
         """Find the state of an asset's partitions; those of its upstream assets must be known."""
@@ -63,15 +97,21 @@ class Examination:
         to_itself = inputs[asset.name][1] if asset.name in inputs else None
         stale = self._stale[key] = set()
         of_use = self._of_use[key] = set()
+        killed = self._killed.get(key, {})
         states: dict[Key, CellState] = {}
         for partition in _parents_first(asset.partitions.keys, to_itself):
             present = asset.history.latest(partition)
             if present is None:
-                waiting = tuple(self._missing_causes(partition, inputs))
-                states[partition] = CellState(Status.MISSING, waiting) if waiting else _MISSING
+                waiting = tuple(self._missing_causes(key, partition, inputs))
+                if partition in killed:  # it was begun, so it is to be made, however far it came
+                    states[partition] = CellState(Status.STALE, (killed[partition], *waiting))
+                    stale.add(partition)
+                else:
+                    states[partition] = CellState(Status.MISSING, waiting) if waiting else _MISSING
                 continue
             provenance = asset.history.provenance[partition]
             causes = (
+                *((killed[partition],) if partition in killed else ()),
                 *self._own_causes(key, partition, present, provenance),
                 *self._input_causes(partition, present, provenance, inputs),
             )
@@ -93,6 +133,17 @@ class Examination:
             above.history.versions.keys(),
         )
         return Inputs(dependency, above.name, above.history, above.added_again, below.made_by)
+
+    def _find_killed(self, instance: dg.DagsterInstance) -> None:
+        """Note the partitions that a killed run had begun and nobody has made since."""
+        begun = killed_runs(instance)
+        for run, key, partition, planned in self.log.planned(begun) if begun else ():
+            if key.to_python_identifier() not in begun[run] or not self.graph.has(key):
+                continue
+            asset = self.asset(key)
+            present = asset.history.latest(partition)
+            if partition in asset.partitions and (present is None or present.event < planned):
+                self._killed.setdefault(key, {})[partition] = Cause(Reason.KILLED, after=run)
 
     def _own_causes(
         self, key: dg.AssetKey, partition: Key, present: Version, provenance: Provenance
@@ -134,8 +185,10 @@ class Examination:
             yield Cause(Reason.OLD_DEPENDENCY, Cell(name))
 
     def _missing_causes(
-        self, partition: Key, inputs: Mapping[str, tuple[dg.AssetKey, Inputs]]
+        self, key: dg.AssetKey, partition: Key, inputs: Mapping[str, tuple[dg.AssetKey, Inputs]]
     ) -> Iterator[Cause]:
+        if lost := self._lost.get(key, {}).get(partition):
+            yield lost
         for parent, above in inputs.values():
             if self.graph.get(parent).is_materializable:
                 yield from above.absent(partition)

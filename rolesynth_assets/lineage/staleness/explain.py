@@ -59,6 +59,10 @@ class Words:
             lines.append(": ".join([str(cause), *(["; ".join(begun)] if begun else [])]))
         return lines
 
+    def short(self, staleness: Staleness, cell: Cell) -> str:
+        """Tell the first of a cell's causes, for the name of a run."""
+        return next(iter(self.why(staleness, cell)), "")
+
     def tell(self, cause: Cause) -> str:
         """Tell one cause."""
         if cause not in self._told:

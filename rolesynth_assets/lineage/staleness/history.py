@@ -8,6 +8,11 @@ from datetime import datetime
 from functools import cached_property
 from typing import NamedTuple
 
+from rolesynth_assets.lineage.staleness.stored_tables import NOWHERE, Stored
+
+NOT_YET = 2**62
+"""Number of an event that is not recorded yet: it comes after all others."""
+
 
 class Version(NamedTuple):
     """One recorded content of a partition; `value` is None where no data version was recorded."""
@@ -35,6 +40,7 @@ class Provenance:
         read_at: storage id up to which upstream content was visible, where `inputs` lacks it.
         content_version: whether its data version was given by the asset, so tells its content.
         to_ask_again: what of it failed for a passing reason, such as "47 rows".
+        stored: where its content is.
     """
 
     code_version: str | None
@@ -42,6 +48,7 @@ class Provenance:
     read_at: int
     content_version: bool
     to_ask_again: str = ""
+    stored: Stored = NOWHERE
 
 
 @dataclass
@@ -59,6 +66,20 @@ class History:
     provenance: dict[str | None, Provenance] = field(default_factory=dict)
     first_event: int | None = None
     observed: bool = False
+
+    def look(self, versions: Mapping[str | None, str]) -> None:
+        """Add what was observed now and is not recorded yet, as the latest event there is."""
+        if self.versions and not self.observed:
+            return  # Dagster's provenance points to what was made, where there is any
+        for partition, value in versions.items():
+            latest = self.latest(partition)
+            if latest is None or latest.value != value:
+                self.observed = True
+                self.versions.setdefault(partition, []).append(Version(NOT_YET, "", value, None))
+
+    def forget(self, partition: str | None) -> None:
+        """Take a partition whose content is lost as never made."""
+        self.versions.pop(partition, None)
 
     def latest(self, partition: str | None) -> Version | None:
         """Return the present version of a partition, if it has any."""

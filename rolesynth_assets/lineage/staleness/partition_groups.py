@@ -19,6 +19,9 @@ from rolesynth_assets.lineage.dagster_internals import (
     DimensionDependency,
 )
 
+SEPARATOR = "|"
+"""Stands between the two parts of a key, so it can be in neither. Dagster adds such keys all the
+same, to dynamic partitions, and cannot find their partitions afterwards."""
 Key = str | None
 Values = tuple[str, ...]
 
@@ -32,7 +35,10 @@ class Group:
 
 
 class Partitions:
-    """The keys of an asset's partitions, also by dimension; read inside a partition context."""
+    """The keys of an asset's partitions, also by dimension; read inside a partition context.
+
+    Keys of dynamic partitions that hold `SEPARATOR` are left out.
+    """
 
     def __init__(self, definition: dg.PartitionsDefinition | None) -> None:
         self.definition = definition
@@ -44,10 +50,10 @@ class Partitions:
             self._dimensions = [d.partitions_def for d in definition.partitions_defs]
         elif definition is not None:
             self.names, self._dimensions = (None,), [definition]
-        self._keys = [list(d.get_partition_keys()) for d in self._dimensions]
+        self._keys = [_usable_keys(d) for d in self._dimensions]
         self.keys: list[Key] = [None]
         if definition is not None:
-            self.keys = ["|".join(values) for values in itertools.product(*self._keys)]
+            self.keys = [SEPARATOR.join(values) for values in itertools.product(*self._keys)]
         self._known = set(self.keys)
 
     def __contains__(self, key: Key) -> bool:
@@ -57,13 +63,20 @@ class Partitions:
         """Return a key's part in each dimension; keys of another shape have none."""
         if key is None or len(self.names) < 2:
             return () if key is None or not self.names else (key,)
-        parts = tuple(key.split("|"))
+        parts = tuple(key.split(SEPARATOR))
         return parts if len(parts) == len(self.names) else ()
 
     def dimension(self, name: Key) -> tuple[dg.PartitionsDefinition, int]:
         """Return one dimension and its place in a key."""
         place = self.names.index(name)
         return self._dimensions[place], place
+
+
+def _usable_keys(dimension: dg.PartitionsDefinition) -> list[str]:
+    keys = dimension.get_partition_keys()
+    if isinstance(dimension, dg.DynamicPartitionsDefinition):
+        return [key for key in keys if SEPARATOR not in key]
+    return list(keys)
 
 
 class Dependency:

@@ -19,7 +19,8 @@ from rolesynth_assets.lineage.dagster_internals import (
 )
 from rolesynth_assets.lineage.staleness.causes import Cause, Cell, CellState, Status
 from rolesynth_assets.lineage.staleness.examine_assets import Examination
-from rolesynth_assets.lineage.staleness.partition_groups import Key
+from rolesynth_assets.lineage.staleness.observation import Versions
+from rolesynth_assets.lineage.staleness.partition_groups import SEPARATOR, Key
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,23 @@ class Staleness:
     Attributes:
         states: by asset and partition.
         needed: missing cells that a stale one was made from.
+        unusable: dynamic partitions whose key cannot be used, as definition and key; they are left
+            out of `states`.
     """
 
     states: Mapping[str, Mapping[Key, CellState]]
     needed: frozenset[Cell] = field(default_factory=frozenset)
+    unusable: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def left_out(self) -> list[str]:
+        """Say which partitions are left out and why."""
+        return [
+            f"{definition} {key!r} is left out: a key of two parts is written with "
+            f"{SEPARATOR!r} between them, so none may hold it. Delete this partition in the UI "
+            "and register the images under another name."
+            for definition, key in self.unusable
+        ]
 
     def state(self, cell: Cell) -> CellState:
         """Return a cell's state; a partitioned asset as a whole is stale if any partition is.
@@ -85,22 +99,27 @@ class Staleness:
 
 
 def examine(
-    graph: BaseAssetGraph, instance: dg.DagsterInstance, *, now: datetime | None = None
+    graph: BaseAssetGraph,
+    instance: dg.DagsterInstance,
+    *,
+    now: datetime | None = None,
+    observed: Versions | None = None,
 ) -> Staleness:
     """Tell for every partition of every asset whether it is missing, stale or fresh.
 
-    Sources count as last observed: observe them first. Costs a few queries an asset and time
-    linear in partitions and recorded events. Where 100 or more upstream partitions are read,
-    Dagster does not record which, so a key that was *deleted* among them goes unseen.
+    Sources count as last observed, or as in `observed`: look at them first. Costs a few queries an
+    asset and time linear in partitions and recorded events. Where 100 or more upstream partitions
+    are read, Dagster does not record which, so a key that was *deleted* among them goes unseen.
 
     Args:
         graph: the asset graph of the code location.
         instance: where its runs are recorded.
         now: the time by which time partitions exist; by default the present.
+        observed: data versions of sources that are not recorded yet.
     """
     with dg.partition_loading_context(now, CachingDynamicPartitionsLoader(instance)):
-        examination = Examination(graph, instance)
+        examination = Examination(graph, instance, observed or {})
         for key in graph.toposorted_asset_keys:
             if graph.get(key).is_materializable:
                 examination.examine(key)
-        return Staleness(examination.states, frozenset(examination.needed))
+        return Staleness(examination.states, frozenset(examination.needed), examination.unusable)

@@ -9,6 +9,7 @@ from hashlib import sha256
 from rolesynth_assets.lineage.staleness.causes import Cause, Cell, Reason
 from rolesynth_assets.lineage.staleness.history import History, Input
 from rolesynth_assets.lineage.staleness.partition_groups import Dependency, Group, Key
+from rolesynth_assets.store.digests import digest
 from rolesynth_assets.store.lance.schemas import FORGOTTEN
 
 Causes = tuple[Cause, ...]
@@ -140,6 +141,7 @@ class Inputs:
                 Cell(self._asset, key),
                 count=len(changed),
                 events=(before, self._history.versions[key][-1].event),
+                content=digest(*(self._content(key) for key, _ in changed))[:16],
             )
         if reading.noted and self._is_doubtful(group) and not self._matches(reading, now=False):
             return Cause(Reason.INPUTS, Cell(self._asset))
@@ -157,6 +159,9 @@ class Inputs:
                 default=0,
             )
         return self._forgotten[group]
+
+    def _content(self, key: Key) -> str:
+        return f"{key}={self._history.identity(key, self._history.versions[key][-1])}"
 
     def _latest_first(self, group: Group) -> list[tuple[int, Key]]:
         if group not in self._recent:

@@ -24,6 +24,13 @@ _SHOWN_WITH_OTHERS = ("pairs", "contexts")
 """Tables whose rows stand in the traces of captions and candidates, not under ids of their own."""
 ASSETS = ("training_sets", "clip_checkpoints", "benchmark_scores", "r1_checkpoints", "r1_scores")
 """Assets whose partitions can be traced."""
+_DIGESTS = (
+    ("trainings", "weights_digest", "clip_checkpoints", ("recipe", "seed")),
+    ("training_set_pins", "digest", "training_sets", ("recipe",)),
+    ("r1_trainings", "weights_digest", "r1_checkpoints", ("recipe", "seed")),
+    ("r1_trainings", "data_digest", "r1_checkpoints", ("recipe", "seed")),
+)
+"""Tables of the warehouse with digests that pages show, and the partitions that have them."""
 _PARTITION = re.compile(r"^(?P<asset>[a-z0-9_]+)\[(?P<key>[^\]]+)\]$")
 _ID = re.compile(rf"^(?:(?P<kind>[a-z_]+):)?(?P<key>[0-9a-fA-F]{{{LEAST},{WHOLE}}})$")
 
@@ -110,8 +117,28 @@ def _search(sources: Sources, tables: list[str], key: str) -> Subject:
             raise SubjectError(f"{key} is the beginning of {len(keys)} ids in {table}: {shown}")
         if keys:
             return Subject(table, keys.pop())
+    if len(tables) > 1 and (made := _by_digest(sources, key)):
+        return made
     if "images" in tables:  # of a withdrawn image, a seed or a candidate: in no row of `images`
         gone = [image for image in sources.tombstones if image.startswith(key)]
         if len(gone) == 1 or len(key) == WHOLE:
             return Subject("images", gone[0] if gone else key)
-    raise SubjectError(f"No row of {', '.join(tables)} has an id that begins with {key}.")
+    others = ", no checkpoint and no training set" if len(tables) > 1 else ""
+    raise SubjectError(f"No row of {', '.join(tables)}{others} has an id that begins with {key}.")
+
+
+def _by_digest(sources: Sources, key: str) -> Subject | None:
+    """Find a checkpoint or a training set by the digest that pages show of it.
+
+    Raises:
+        SubjectError: several have digests that begin so.
+    """
+    found: dict[Subject, None] = {}
+    for table, column, asset, parts in _DIGESTS:
+        rows = sources.warehouse.read(table)
+        for row in rows.filter(rows[column].str.starts_with(key)).iter_rows(named=True):
+            found[Subject(asset, "|".join(str(row[part]) for part in parts))] = None
+    if len(found) > 1:
+        named = ", ".join(f"{subject.table}[{subject.key}]" for subject in found)
+        raise SubjectError(f"{key} is the content of {len(found)} partitions, name one: {named}")
+    return next(iter(found), None)

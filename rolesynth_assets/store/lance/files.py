@@ -12,6 +12,7 @@ from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.store.errors import MissingVersionError, SchemaMismatchError, StoreError
 from rolesynth_assets.store.lance.added_columns import bring_up_to_date
 from rolesynth_assets.store.lance.specification import TableSpec
+from rolesynth_assets.store.table_identity import renew_identity
 
 if TYPE_CHECKING:
     import lance
@@ -33,6 +34,7 @@ class LanceFiles:
 
         # no auto clean-up: pinned versions must stay readable
         lance.write_dataset(rows, self.uri(spec), mode="create")
+        renew_identity(self._root, spec.name)
 
     def extend(self, dataset: lance.LanceDataset, rows: pa.Table) -> lance.LanceDataset:
         """Add rows whose keys are known to be new."""

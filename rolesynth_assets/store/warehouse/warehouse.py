@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.store.errors import SchemaMismatchError, StoreError
+from rolesynth_assets.store.table_identity import WAREHOUSE, renew_identity
 from rolesynth_assets.store.warehouse.tables import WarehouseTable, warehouse_table
 
 if TYPE_CHECKING:
@@ -98,6 +99,8 @@ class Warehouse:
         _check_columns(spec, rows)
         _check_belonging(spec, where, rows)
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        if not self.path.exists():
+            renew_identity(self.path.parent, WAREHOUSE)
         with self._connect(read_only=False) as connection:
             connection.begin()
             connection.execute(_create_statement(spec))

@@ -1,5 +1,11 @@
+import pytest
+
 from rolesynth_assets.check_outcome import CheckOutcome
-from rolesynth_assets.defs.wiring.metadata import check_result
+from rolesynth_assets.defs.wiring.metadata import (
+    check_result,
+    lance_metadata,
+    warehouse_metadata,
+)
 
 
 def test_numbers_of_a_check_are_rounded_wherever_they_stand() -> None:
@@ -21,3 +27,20 @@ def test_small_and_large_numbers_keep_their_size() -> None:
     result = check_result("c", CheckOutcome(True, 1.2345678e-7, None, "", {"many": 12345678}))
     assert result.metadata["value"].value == 1.23457e-07
     assert result.metadata["many"].value == 12345678
+
+
+@pytest.mark.parametrize(
+    "table",
+    ["images", "roles", "captions", "scores", "pairs", "seeds", "candidates", "problems"],
+)
+def test_every_column_of_a_lance_table_is_described(table: str) -> None:
+    schema = lance_metadata(table, 0, 1, {})["dagster/column_schema"]
+    assert [column.name for column in schema.columns if not column.description] == []
+
+
+@pytest.mark.parametrize(
+    "table", ["cutoffs", "manifests", "training_sets", "benchmark_scores", "r1_scores"]
+)
+def test_every_column_of_a_warehouse_table_is_described(table: str) -> None:
+    schema = warehouse_metadata(table, 0, {})["dagster/column_schema"]
+    assert [column.name for column in schema.columns if not column.description] == []

@@ -5,6 +5,7 @@ from rolesynth_assets.check_outcome import CheckOutcome
 from rolesynth_assets.defs.wiring.metadata import check_result
 from rolesynth_assets.lineage.refresh.rematerialize import fix
 from rolesynth_assets.lineage.refresh.runner import Refresher, RefreshError
+from rolesynth_assets.lineage.run_process.launcher import launched_tags
 from rolesynth_assets.lineage.staleness.causes import Cell
 from rolesynth_assets.lineage.staleness.check_sentence import check_sentence
 from rolesynth_assets.pictures.markdown import text
@@ -79,3 +80,18 @@ def test_what_a_check_measured_is_quoted_letter_by_letter(world: World) -> None:
 def test_a_check_of_before_is_quoted_by_its_description() -> None:
     asked = dg.AssetCheckEvaluation(dg.AssetKey("a"), "c", False, {}, description="3 of 4 fail")
     assert check_sentence(asked) == "3 of 4 fail"
+
+
+def test_a_run_of_a_command_is_one_of_the_code_location_and_names_its_cost(world: World) -> None:
+    """The timeline and the job's page ask for runs by this tag, and know no others."""
+    told = {"rolesynth/calls": 3, "rolesynth/cost": 1.5}
+    refresher = Refresher(
+        dg.Definitions(assets=[world.asset("up", metadata_of_run=told)]), world.instance
+    )
+    refresher.make(Cell("up"), launched_tags("run roles5"))
+    label = {".dagster/repository": "__repository__@rolesynth_assets.definitions"}
+    (run,) = world.instance.get_runs(dg.RunsFilter(job_name="__ASSET_JOB", tags=label))
+    assert run.tags["rolesynth/what"] == "run roles5"
+    assert "@" in run.tags["user"] and run.tags["rolesynth/command"]
+    assert run.tags["rolesynth/cost"] == "1.5000 for 3 calls"
+    assert "create_run_for_job" not in vars(world.instance)  # it is as it was

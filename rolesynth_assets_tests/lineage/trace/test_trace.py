@@ -11,7 +11,7 @@ from rolesynth_assets.cli.trace_page import trace_page
 from rolesynth_assets.cli.trace_tree import print_trace
 from rolesynth_assets.lineage.trace.graph import Kind, Node, Trace
 from rolesynth_assets.lineage.trace.pictures import trace_pictures
-from rolesynth_assets.lineage.trace.subject import SubjectError, find_subject
+from rolesynth_assets.lineage.trace.subject import Subject, SubjectError, find_subject
 from rolesynth_assets.lineage.trace.trace import trace
 from rolesynth_assets.store.digests import image_id
 from rolesynth_assets.store.tombstones import Tombstone, write_tombstone
@@ -284,3 +284,14 @@ def test_page_is_self_contained_and_other_peoples_words_are_text(world: StoredWo
     assert pictures and all(p.startswith("data:image/") for p in pictures)
     links = re.findall(r'(?:href|src)="(https?://[^"]*)"', page)
     assert links and all(link.startswith("http://ui.example:3000/runs/") for link in links)
+
+
+def test_the_digests_that_pages_show_are_taken(world: StoredWorld) -> None:
+    pin = world.train(recipe(), "feedc0de" * 8)
+    sources = world.sources
+    assert find_subject(sources, "feedc0defeedc0de") == Subject("clip_checkpoints", "mine|0")
+    assert find_subject(sources, pin.digest[:16]) == Subject("training_sets", "mine")
+    assert trace(sources, "feedc0defeedc0de").subject.kind is Kind.CHECKPOINT
+    world.train(recipe(), "feedc0de" * 8, seed=1)
+    with pytest.raises(SubjectError, match=r"clip_checkpoints\[mine\|0\], clip_checkpoints"):
+        find_subject(world.sources, "feedc0defeedc0de")

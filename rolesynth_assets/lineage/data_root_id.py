@@ -1,0 +1,99 @@
+"""The data root that a Dagster instance is about: an id, in the root and in the instance.
+
+Dagster remembers what was made, and the data root holds it. With the memory of another project, or
+over an empty root, everything would look up to date that is not there.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import dagster as dg
+
+from rolesynth_assets.data_paths import DataPaths
+from rolesynth_assets.errors import InputError
+from rolesynth_assets.store.atomic_files import write_text
+
+_KEY = "rolesynth/data_root"
+
+
+class OtherDataRootError(InputError):
+    """The instance records what was made in another data root; the message names both."""
+
+
+@dataclass(frozen=True)
+class DataRoot:
+    """A data root as an instance knows it.
+
+    Attributes:
+        id: what its file says.
+        path: where it was at the last start.
+    """
+
+    id: str
+    path: str
+
+
+def recorded_root(instance: dg.DagsterInstance) -> DataRoot | None:
+    """Return the data root that the instance is about; None for a new instance."""
+    found = instance.daemon_cursor_storage.get_cursor_values({_KEY}).get(_KEY)
+    return DataRoot(**json.loads(found)) if found else None
+
+
+def root_id(root: Path) -> str | None:
+    """Return the id of a data root; None where it has none yet."""
+    try:
+        return DataPaths(root).identity.read_text().strip() or None
+    except FileNotFoundError:
+        return None
+
+
+def check_data_root(instance: dg.DagsterInstance, root: Path) -> DataRoot:
+    """Compare the data root with the one the instance is about; a new pair is recorded.
+
+    A root that was moved keeps its id. One that was deleted and is empty now is the same root:
+    everything that was in it is missing.
+
+    Args:
+        instance: the Dagster instance.
+        root: the data root.
+
+    Raises:
+        OtherDataRootError: they are not the same.
+    """
+    known, here = recorded_root(instance), root_id(root)
+    if here is None:
+        gone = known is not None and not _is_there(known) and not _holds_tables(root)
+        here = known.id if known is not None and gone else uuid4().hex
+        write_text(DataPaths(root).identity, here)
+    if known is not None and known.id != here:
+        raise OtherDataRootError(
+            f"This Dagster home ({instance.root_directory}) records what was made in the data root "
+            f"{known.path}, but the data root here is another one: {root}. Set DAGSTER_HOME to a "
+            "folder of its own for this project, or ROLESYNTH_DATA to the other data root. If "
+            "that one is gone for good, `rolesynth doctor --adopt` goes on with this one, and what "
+            "it does not hold counts as missing."
+        )
+    return adopt_data_root(instance, root)
+
+
+def adopt_data_root(instance: dg.DagsterInstance, root: Path) -> DataRoot:
+    """Record a data root as the one the instance is about."""
+    found = DataRoot(root_id(root) or uuid4().hex, str(root))
+    if root_id(root) is None:
+        write_text(DataPaths(root).identity, found.id)
+    if recorded_root(instance) != found:
+        instance.daemon_cursor_storage.set_cursor_values({_KEY: json.dumps(asdict(found))})
+    return found
+
+
+def _is_there(known: DataRoot) -> bool:
+    return root_id(Path(known.path)) == known.id
+
+
+def _holds_tables(root: Path) -> bool:
+    paths = DataPaths(root)
+    return (paths / "lance").exists() or paths.warehouse.exists()

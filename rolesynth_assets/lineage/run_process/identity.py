@@ -1,0 +1,76 @@
+"""Which process executes a run, as tags of the run, and whether that process still exists."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+HOST, PID, STARTED = "rolesynth/host", "rolesynth/pid", "rolesynth/process_start"
+HEARTBEAT = "rolesynth/heartbeat"
+"""Tag with the last time at which the process was known to live, ISO 8601, UTC."""
+SILENCE = timedelta(minutes=15)
+"""Time without a heartbeat after which a process of another host counts as gone."""
+
+
+def process_tags() -> dict[str, str]:
+    """Return the tags of a run that this process executes."""
+    return {
+        HOST: socket.gethostname(),
+        PID: str(os.getpid()),
+        STARTED: process_start(os.getpid()) or "",
+        HEARTBEAT: datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def death(tags: Mapping[str, str], now: datetime | None = None) -> str:
+    """Say how it is known that the process of a run is gone; nothing if it may live.
+
+    A process of this host is looked up by its id and its start, since ids are given again. Of
+    another host only the heartbeat is known.
+
+    Args:
+        tags: tags of the run; a run without those of a process may always live.
+        now: the present, UTC.
+    """
+    host, pid = tags.get(HOST), tags.get(PID, "")
+    if host is None or not pid.isdigit():
+        return ""
+    if host == socket.gethostname():
+        present = process_start(int(pid))
+        same = present is not None and present == tags.get(STARTED, present)
+        return "" if same else f"its process {pid} is gone"
+    try:
+        beat = datetime.fromisoformat(tags.get(HEARTBEAT, ""))
+    except ValueError:
+        return ""
+    silence = (now or datetime.now(UTC)) - beat
+    if silence <= SILENCE:
+        return ""
+    return f"process {pid} on {host} gave no sign of life since {beat:%Y-%m-%d %H:%M} UTC"
+
+
+def process_start(pid: int) -> str | None:
+    """Return what no other process with this id shares: its start; None if there is no process.
+
+    On Linux it is counted from the boot, which is named too, so setting a clock changes nothing.
+    """
+    proc = Path("/proc")
+    if not (proc / "self" / "stat").exists():
+        return _start_by_ps(pid)
+    try:
+        text = (proc / str(pid) / "stat").read_text(errors="replace")
+        boot = (proc / "sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return None
+    state, *rest = text.rpartition(")")[2].split()  # the name before it may hold anything
+    return None if state in "ZX" else f"{boot}:{rest[18]}"
+
+
+def _start_by_ps(pid: int) -> str | None:
+    asked = ["ps", "-o", "stat=,lstart=", "-p", str(pid)]
+    told = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.split()
+    return None if not told or told[0].startswith("Z") else " ".join(told[1:])

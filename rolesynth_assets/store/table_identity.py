@@ -1,0 +1,41 @@
+"""An id for each table, given when the table is made: a table deleted and made anew has another.
+
+Dagster remembers what was made of a table, also after somebody deleted its files. The id says
+whether the rows it remembers can be in the table that is there now.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from uuid import uuid4
+
+from rolesynth_assets.data_paths import DataPaths
+from rolesynth_assets.store.atomic_files import write_text
+
+WAREHOUSE = "warehouse"
+"""The name under which all tables of the DuckDB file are known here: they are one file."""
+
+
+def renew_identity(root: str | Path, table: str) -> str:
+    """Give a table a new id; called where its first version is written.
+
+    Args:
+        root: data root.
+        table: Lance table, or `WAREHOUSE`.
+    """
+    new = uuid4().hex
+    write_text(DataPaths(root).table_identity(table), new)
+    return new
+
+
+def identity(root: str | Path, table: str) -> str | None:
+    """Return a table's id; None for a table that was made before there were ids."""
+    try:
+        return DataPaths(root).table_identity(table).read_text().strip()
+    except FileNotFoundError:
+        return None
+
+
+def given_identity(root: str | Path, table: str) -> str:
+    """Return a table's id; a table without one gets it now."""
+    return identity(root, table) or renew_identity(root, table)

@@ -1,0 +1,82 @@
+"""A Dagster home and a data root belong together, and are compared at every start."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from rolesynth_assets.cli.dagster_home import prepare_home
+from rolesynth_assets.lineage.data_root_id import (
+    OtherDataRootError,
+    adopt_data_root,
+    check_data_root,
+    recorded_root,
+    root_id,
+)
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    (tmp_path / "home").mkdir()
+    with dg.DagsterInstance.local_temp(str(tmp_path / "home")) as instance:
+        yield instance
+
+
+def with_tables(root: Path) -> Path:
+    (root / "lance").mkdir(parents=True)
+    return root
+
+
+def test_the_first_start_records_the_root(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    found = check_data_root(instance, tmp_path / "one")
+    assert found == recorded_root(instance) == check_data_root(instance, tmp_path / "one")
+    assert root_id(tmp_path / "one") == found.id
+
+
+@pytest.mark.parametrize("filled", [True, False])
+def test_another_project_under_the_same_home_is_refused(
+    instance: dg.DagsterInstance, tmp_path: Path, filled: bool
+) -> None:
+    check_data_root(instance, tmp_path / "one")
+    other = with_tables(tmp_path / "two") if filled else tmp_path / "two"
+    for _ in range(2):
+        with pytest.raises(OtherDataRootError, match=r"records what was made in .*one, but"):
+            check_data_root(instance, other)
+    check_data_root(instance, tmp_path / "one")  # the first project is as it was
+    adopt_data_root(instance, other)
+    check_data_root(instance, other)
+
+
+def test_a_moved_root_is_the_same(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    check_data_root(instance, with_tables(tmp_path / "one"))
+    shutil.move(tmp_path / "one", tmp_path / "moved")
+    assert check_data_root(instance, tmp_path / "moved").path == str(tmp_path / "moved")
+
+
+def test_a_root_that_was_deleted_is_made_again(
+    instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    before = check_data_root(instance, with_tables(tmp_path / "one"))
+    shutil.rmtree(tmp_path / "one")
+    assert check_data_root(instance, tmp_path / "one") == before
+
+
+def test_tables_without_an_id_are_those_of_somebody_else(
+    instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    check_data_root(instance, tmp_path / "one")
+    shutil.rmtree(tmp_path / "one")
+    with pytest.raises(OtherDataRootError):
+        check_data_root(instance, with_tables(tmp_path / "old"))
+
+
+def test_every_start_compares_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("ROLESYNTH_DATA", str(tmp_path / "one"))
+    prepare_home()
+    monkeypatch.setenv("ROLESYNTH_DATA", str(tmp_path / "two"))
+    with pytest.raises(OtherDataRootError):
+        prepare_home()
