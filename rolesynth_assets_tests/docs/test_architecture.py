@@ -60,7 +60,7 @@ def rows() -> list[tuple[str, int, list[str]]]:
 
 
 def test_there_is_a_row_for_each_kind() -> None:
-    assert len(rows()) == 9
+    assert len(rows()) == 10
 
 
 @pytest.mark.parametrize(("what", "count", "files"), rows(), ids=[row[0] for row in rows()])
