@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.store.errors import MissingVersionError, SchemaMismatchError, StoreError
+from rolesynth_assets.store.lance.added_columns import bring_up_to_date
 from rolesynth_assets.store.lance.specification import TableSpec
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ class LanceFiles:
 
         Raises:
             MissingVersionError: the version does not exist.
-            SchemaMismatchError: the table was written with other columns.
+            SchemaMismatchError: the table was written with other columns. A nullable column may be
+                missing from it (`added_columns`).
         """
         latest = None if version == 0 else self._open_latest(spec)
         if version in (None, 0) or (latest is not None and latest.version == version):
@@ -57,6 +59,15 @@ class LanceFiles:
             f"Table {spec.name!r} has no version {version}; the newest is {newest}. It was cleaned "
             "up or written under another data root: restore it, or materialize again."
         )
+
+    def open_to_write(self, spec: TableSpec) -> lance.LanceDataset | None:
+        """Open a table at its latest version, with all columns; the caller holds the writer lock.
+
+        Raises:
+            SchemaMismatchError: the table was written with other columns.
+        """
+        dataset = self.open(spec)
+        return None if dataset is None else bring_up_to_date(spec, dataset)
 
     def _open_latest(self, spec: TableSpec) -> lance.LanceDataset | None:
         import lance
@@ -93,6 +104,8 @@ def _refuse_other_schema(spec: TableSpec, stored: pa.Schema) -> None:
     """Raise when the table on disk was written with other columns."""
     for field in spec.schema:
         index = stored.get_field_index(field.name)
+        if index < 0 and field.nullable:
+            continue
         if index < 0 or stored.field(index).type != field.type:
             found = "missing" if index < 0 else f"{stored.field(index).type}"
             raise SchemaMismatchError(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from rolesynth_assets.store.lance.added_columns import stored_names, with_nulls
 from rolesynth_assets.store.lance.rows import all_of, partition_predicate
 from rolesynth_assets.store.lance.specification import TableSpec
 
@@ -114,5 +115,8 @@ def _rows_by_id(dataset: lance.LanceDataset, spec: TableSpec, row_ids: pa.Chunke
     parts = [spec.schema.empty_table()]
     for start in range(0, len(row_ids), ROWS_PER_LOOKUP):
         listed = ", ".join(map(str, row_ids[start : start + ROWS_PER_LOOKUP].to_pylist()))
-        parts.append(dataset.to_table(columns=spec.schema.names, filter=f"_rowid IN ({listed})"))
+        names = stored_names(dataset, spec.schema.names)
+        found = dataset.to_table(columns=names, filter=f"_rowid IN ({listed})")
+        batches = [with_nulls(batch, spec.schema) for batch in found.to_batches()]
+        parts.append(pa.Table.from_batches(batches, schema=spec.schema))
     return pa.concat_tables(parts)

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from rolesynth_assets.store.digests import table_digest
 from rolesynth_assets.store.errors import MissingRowError
+from rolesynth_assets.store.lance.added_columns import stored_names, with_nulls
 from rolesynth_assets.store.lance.files import LanceFiles, projection
 from rolesynth_assets.store.lance.rows import all_of, any_key, partition_predicate
 from rolesynth_assets.store.lance.schemas import table_spec
@@ -81,10 +82,13 @@ class StoreReader:
         if dataset is None:
             return
         scanner = dataset.scanner(
-            columns=schema.names, filter=predicate, batch_size=batch_rows, scan_in_order=True
+            columns=stored_names(dataset, schema.names),
+            filter=predicate,
+            batch_size=batch_rows,
+            scan_in_order=True,
         )
         for batch in scanner.to_batches():
-            yield batch.cast(schema)
+            yield with_nulls(batch, schema)
 
     def keys(self, table: str, partition: Partition | None = None) -> set[str]:
         """Return the keys in a partition."""

@@ -82,7 +82,7 @@ class Store(StoreReader):
         if not rows.num_rows:
             return
         with writer_lock(self.root, table):
-            dataset = self._files.open(spec)
+            dataset = self._files.open_to_write(spec)
             if dataset is None:
                 self._files.create(spec, rows)
                 return
@@ -125,7 +125,7 @@ class Store(StoreReader):
                 "otherwise check the source."
             )
         with writer_lock(self.root, table):
-            dataset = self._files.open(spec)
+            dataset = self._files.open_to_write(spec)
             if dataset is None:
                 self._files.create(spec, rows)
                 return

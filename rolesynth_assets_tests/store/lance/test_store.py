@@ -19,6 +19,7 @@ from rolesynth_assets.store.lance.schemas import IMAGES, PAIRS, TABLES
 from rolesynth_assets.store.lance.store import Store
 from rolesynth_assets_tests.property_profiles import examples
 
+_TONE = pa.field("tone", pa.string(), nullable=False)
 A = {"shard": "s0", "role_set": "A"}
 B = {"shard": "s0", "role_set": "B"}
 
@@ -251,7 +252,7 @@ def test_a_table_written_by_other_code_is_named(store, pair_rows, monkeypatch) -
     at = PAIRS.schema.get_field_index("score")
     for schema, message in (
         (PAIRS.schema.set(at, pa.field("score", pa.float32())), "'score': is int32 on disk but fl"),
-        (PAIRS.schema.append(pa.field("tone", pa.string())), "'tone': is missing on disk but str"),
+        (PAIRS.schema.append(_TONE), "'tone': is missing on disk but str"),
     ):
         monkeypatch.setitem(TABLES, "pairs", replace(PAIRS, schema=schema))
         with pytest.raises(SchemaMismatchError, match=f"'pairs', column {message}"):
