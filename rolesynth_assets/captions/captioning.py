@@ -104,6 +104,7 @@ async def write_captions(
         completion_tokens=run.completion_tokens,
         neutralised=run.neutralised,
         seconds=time.perf_counter() - started,
+        model=run.answering.metadata(engine),
     )
 
 

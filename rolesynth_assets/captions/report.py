@@ -1,7 +1,8 @@
 """The report of a captioning run, and the counts of its partition afterwards."""
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.captions.parse import CaptionReason
@@ -48,6 +49,7 @@ class CaptionReport:
         completion_tokens: tokens written by this run's calls.
         neutralised: control tokens in the texts of role files, made harmless in this run's calls.
         seconds: wall time of the run.
+        model: which model answered, and what its server refuses (`sent.Answering.metadata`).
     """
 
     shard: str
@@ -67,6 +69,7 @@ class CaptionReport:
     completion_tokens: int
     neutralised: int
     seconds: float
+    model: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def calls_per_second(self) -> float:

@@ -90,6 +90,7 @@ def raw_captions(context: dg.AssetExecutionContext, platform: Platform) -> Made:
     return Made(
         {
             **report.numbers,
+            **report.model,
             **spent_metadata(platform.settings.prices.captioner, report),
             "reasons": report.reasons,
             "by_role": report.by_role_frame,

@@ -33,6 +33,7 @@ def scoring_metadata(report: ScoreReport, scores: pl.DataFrame) -> dict[str, obj
         "cached": report.current,
         "failures": report.reasons,
         "seconds": report.seconds,
+        **report.model,
     }
     if given.is_empty():
         return found

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from rolesynth_assets.mllm.engine import ChatEngine, ChatReply, ChatRequest
 from rolesynth_assets.mllm.row_run import RETRY, RowRun, Rows
+from rolesynth_assets.mllm.sent import sent_columns
 from rolesynth_assets.pairs.judge import (
     JUDGE_SAMPLING,
     Judgement,
@@ -49,6 +50,7 @@ class ScoreReport:
         completion_tokens: tokens written by this run's calls.
         neutralised: control tokens in captions and roles, made harmless in this run's calls.
         seconds: wall time of the run.
+        model: which model answered, and what its server refuses (`sent.Answering.metadata`).
     """
 
     captions: int
@@ -63,6 +65,7 @@ class ScoreReport:
     completion_tokens: int = 0
     neutralised: int = 0
     seconds: float = 0.0
+    model: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +143,7 @@ async def write_scores(
         completion_tokens=run.completion_tokens,
         neutralised=run.neutralised,
         seconds=time.monotonic() - began,
+        model=run.answering.metadata(engine),
     )
 
 
@@ -225,6 +229,7 @@ def _score_rows(partition: Mapping[str, str], engine: ChatEngine, run_id: str) -
             "rationale": judged.rationale if judged else None,
             "reason": None if isinstance(parsed, Judgement) else parsed.value,
             "detail": detail[:MAX_DETAIL],
+            **_who_answered(reply),
             "judge": identity.model,
             "judge_revision": identity.revision,
             "prompt_fingerprint": prompt.fingerprint,
@@ -235,3 +240,8 @@ def _score_rows(partition: Mapping[str, str], engine: ChatEngine, run_id: str) -
         }
 
     return Rows("scores", request, row)
+
+
+def _who_answered(reply: ChatReply) -> dict[str, object]:
+    columns = sent_columns(reply, JUDGE_SAMPLING, seed=0)
+    return {name: columns[name] for name in ("answered_by", "system_fingerprint", "sent")}
