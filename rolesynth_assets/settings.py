@@ -20,6 +20,7 @@ from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.errors import InputError
 from rolesynth_assets.images.descriptor import is_url
 from rolesynth_assets.images.limits import InputLimits
+from rolesynth_assets.mllm.preflight.record import with_learned
 from rolesynth_assets.mllm.prices import Price, Prices
 from rolesynth_assets.mllm.settings import EngineSettings
 from rolesynth_assets.yaml_files import FrozenModel, faults
@@ -47,6 +48,8 @@ class Thresholds(FrozenModel):
     max_refusal_share: float = Field(default=0.02, ge=0, le=1)
     max_failure_share: float = Field(default=0.1, ge=0, le=1)
     """Share of requests that ended without a caption, for any reason."""
+    max_one_text_share: float = Field(default=0.2, ge=0, le=1)
+    """Share of the images that have one same text among their captions."""
     max_score_failure_share: float = Field(default=0.02, ge=0, le=1)
     """Share of captions without a score."""
     max_one_score_share: float = Field(default=0.8, ge=0, le=1)
@@ -169,10 +172,13 @@ class Settings(FrozenModel):
             values["images"] = images if is_url(images) else project / images
         if collective := environ.get("ROLESYNTH_COLLECTIVE"):
             values["collective"] = collective
-        values["captioner"] = EngineSettings.from_env(environ=environ)
+        values["captioner"] = with_learned(
+            values["data_root"], EngineSettings.from_env(environ=environ)
+        )
         if not values.get("collective") and values["captioner"].engine == "embedded":
             values["collective"] = EMBEDDED_COLLECTIVE
-        values["judge"] = _judge(environ) or values["captioner"]
+        judge = _judge(environ)
+        values["judge"] = with_learned(values["data_root"], judge) if judge else values["captioner"]
         try:
             return cls(**values)
         except ValidationError as error:

@@ -36,7 +36,7 @@ class CaptionReport:
         images: images of the shard.
         wanted: captions the partition should have: images x roles x lengths, without those of
             images that were withdrawn during the run.
-        calls: requests that this run sent.
+        calls: requests that this run sent, those of the preflight included.
         recovered: rows made from replies that an earlier run had paid for but not stored.
         cached: wanted rows that already existed (cache hits).
         reused: rows copied from other partitions (a shared role, an image in two shards).

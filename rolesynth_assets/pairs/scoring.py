@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.mllm.engine import ChatEngine, ChatReply, ChatRequest
+from rolesynth_assets.mllm.preflight.check import BeforePaying
 from rolesynth_assets.mllm.row_run import RETRY, RowRun, Rows
 from rolesynth_assets.mllm.sent import sent_columns
+from rolesynth_assets.mllm.spent import Spent
 from rolesynth_assets.pairs.judge import (
     JUDGE_SAMPLING,
     Judgement,
@@ -39,7 +41,7 @@ class ScoreReport:
     Attributes:
         captions: captions with text, each of which now has one row in the scores table; those of
             images that were withdrawn during the run are left out.
-        calls: rows asked of the judge in this run, answered or not.
+        calls: requests to the judge in this run, answered or not, the preflight's included.
         recovered: rows made of replies that an earlier run had paid for and not stored.
         current: rows that were there already.
         reused: rows copied from another partition that asked the same.
@@ -95,6 +97,7 @@ async def write_scores(
     micro_batch: int = 512,
     run_id: str,
     progress: Progress | None = None,
+    before_paying: BeforePaying | None = None,
 ) -> ScoreReport:
     """Bring the scores of one shard and role set up to date.
 
@@ -112,6 +115,7 @@ async def write_scores(
         micro_batch: scores in one commit of the table.
         run_id: recorded in every new row.
         progress: called with (scores done, scores wanted) at the start and after each reply.
+        before_paying: the preflight, called once if a score is missing.
 
     Raises:
         ValueError: the partition has no captions, or has captions of a role not in `roles`.
@@ -124,6 +128,12 @@ async def write_scores(
     questions = _questions(store, partition, roles, judge_prompt(), engine)
     wanted = [question.score_id for question in questions]
     plan = store.plan("scores", partition, wanted, retry=RETRY)
+    checked = Spent()
+    if plan.missing and before_paying:
+        checked = await before_paying(engine, JUDGE_SAMPLING)
+        questions = _questions(store, partition, roles, judge_prompt(), engine)
+        wanted = [question.score_id for question in questions]
+        plan = store.plan("scores", partition, wanted, retry=RETRY)
     run = RowRun(store, engine, partition, _score_rows(partition, engine, run_id), micro_batch)
     run.append(plan.reuse)
     missing = set(plan.missing)
@@ -132,18 +142,18 @@ async def write_scores(
     removed = store.prune("scores", partition, wanted)
     return ScoreReport(
         captions=len(questions) - run.withdrawn,
-        calls=run.calls,
+        calls=run.calls + checked.calls,
         recovered=run.recovered,
         current=plan.present,
         reused=plan.reuse.num_rows,
         removed=removed,
         failed_in_passing=store.count("scores", partition, RETRY),
         reasons=dict(run.reasons),
-        prompt_tokens=run.prompt_tokens,
-        completion_tokens=run.completion_tokens,
+        prompt_tokens=run.prompt_tokens + checked.prompt_tokens,
+        completion_tokens=run.completion_tokens + checked.completion_tokens,
         neutralised=run.neutralised,
         seconds=time.monotonic() - began,
-        model=run.answering.metadata(engine),
+        model={**run.answering.metadata(engine), "preflight_calls": checked.calls},
     )
 
 

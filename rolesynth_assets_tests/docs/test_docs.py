@@ -19,7 +19,7 @@ OF_A_PROJECT = (
     *("rolesynth.yaml", "role_sets/", "recipes/", "benchmarks/", "seeds/"),
     *("collectives/", "r1_recipes/", "r1_benchmarks/", ".rolesynth", ".dagster", "$DAGSTER_HOME"),
     *("lance/", "shards/", "journals/", "checkpoints/", "r1_checkpoints/", "reports/", "exports/"),
-    *("embedded_world/", "r1.md", "page.html", "build/"),
+    *("embedded_world/", "models/", "r1.md", "page.html", "build/"),
 )
 """Beginnings of paths in a user's project or data root, which no checkout has."""
 OF_OTHERS = ("generation_config.json", "classnames.txt", "truth.jsonl", "dagster.py", "yaml.py")

@@ -50,7 +50,7 @@ class Platform(dg.ConfigurableResource):
     ) -> tuple[T, ModelIdentity]:
         """Run `work` with an engine, close it, and return the result with the model's identity."""
         model = make_engine(engine)
-        identity = model.identity  # may ask the server once, so before the event loop
+        _ = model.identity  # may ask the server once, so before the event loop
 
         async def run() -> T:
             try:
@@ -58,4 +58,4 @@ class Platform(dg.ConfigurableResource):
             finally:
                 await model.aclose()
 
-        return asyncio.run(run()), identity
+        return asyncio.run(run()), model.identity  # a preflight may have settled another one
