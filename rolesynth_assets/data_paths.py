@@ -86,6 +86,10 @@ class DataPaths:
         """Folder of the embedded world's benchmarks, as `{data}/benchmarks` in their YAML."""
         return self / "benchmarks"
 
+    def benchmark_looks(self, task: str) -> Path:
+        """Return the file of a benchmark's perceptual features."""
+        return self / "benchmark_looks" / f"{task}.npz"
+
     @property
     def embedded_world(self) -> Path:
         """Folder of the embedded world's images, their truth and its seeds."""

@@ -2,42 +2,14 @@
 
 import dagster as dg
 
-from rolesynth_assets.defs import (
-    benchmarks,
-    cads,
-    captions,
-    clip,
-    health,
-    images,
-    pair_filter,
-    problems,
-    r1,
-    roles,
-    scores,
-    sources,
-)
+import rolesynth_assets.defs
 from rolesynth_assets.defs.automation import new_shards, stale_sensor
 from rolesynth_assets.defs.automation import weekly_refresh as weekly_refresh_module
 from rolesynth_assets.defs.wiring.code_location import CodeLocation
 from rolesynth_assets.defs.wiring.resources import Platform
 
 defs = dg.Definitions(
-    assets=dg.load_assets_from_modules(
-        [
-            sources,
-            images,
-            roles,
-            captions,
-            scores,
-            pair_filter,
-            clip,
-            benchmarks,
-            cads,
-            problems,
-            r1,
-            health,
-        ]
-    ),
+    assets=dg.load_assets_from_package_module(rolesynth_assets.defs),
     jobs=[weekly_refresh_module.refresh],
     schedules=[weekly_refresh_module.weekly_refresh],
     sensors=[

@@ -14,15 +14,18 @@ from pydantic import (
 )
 
 from rolesynth_assets.bounded_yaml import YamlFileError, read_yaml
-from rolesynth_assets.cads.problems.drops import DropReason
 from rolesynth_assets.cads.problems.rules import SelectionRules
+from rolesynth_assets.captions.settings import CaptionSettings
 from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.errors import InputError
 from rolesynth_assets.images.descriptor import is_url
 from rolesynth_assets.images.limits import InputLimits
+from rolesynth_assets.images.rules import IngestRules
 from rolesynth_assets.mllm.preflight.record import with_learned
 from rolesynth_assets.mllm.prices import Price, Prices
 from rolesynth_assets.mllm.settings import EngineSettings
+from rolesynth_assets.pairs.settings import ScoreSettings
+from rolesynth_assets.thresholds import Thresholds
 from rolesynth_assets.yaml_files import FrozenModel, faults
 
 SETTINGS_FILE = "rolesynth.yaml"
@@ -34,37 +37,6 @@ EMBEDDED_COLLECTIVE = "embedded"
 
 class SettingsError(InputError):
     """The settings file or an environment variable cannot be used; the message names it."""
-
-
-class Thresholds(FrozenModel):
-    """Bounds of the data-quality checks; each is shown beside the measured value."""
-
-    max_reject_share: float = Field(default=0.2, ge=0, le=1)
-    """Share of a shard's files that are not usable images."""
-    max_role_overlap: float = Field(default=0.8, ge=0, le=1)
-    """Jaccard similarity of the words in two roles' responsibilities."""
-    max_persona_share: float = Field(default=0.02, ge=0, le=1)
-    """Share of captions in which the model talks about itself or its role."""
-    max_refusal_share: float = Field(default=0.02, ge=0, le=1)
-    max_failure_share: float = Field(default=0.1, ge=0, le=1)
-    """Share of requests that ended without a caption, for any reason."""
-    max_one_text_share: float = Field(default=0.2, ge=0, le=1)
-    """Share of the images that have one same text among their captions."""
-    max_score_failure_share: float = Field(default=0.02, ge=0, le=1)
-    """Share of captions without a score."""
-    max_one_score_share: float = Field(default=0.8, ge=0, le=1)
-    """Share of the most frequent score."""
-    min_score_std: float = Field(default=2.0, ge=0)
-    keep_tolerance: float = Field(default=0.005, ge=0)
-    """Difference between the kept share and the configured share."""
-    min_role_survival: float = Field(default=0.02, ge=0, le=1)
-    """Kept share of each role's captions."""
-    max_self_similarity: float = Field(default=0.97, ge=-1, le=1)
-    """Mean cosine similarity between captions of one image."""
-    min_loss_drop: float = Field(default=0.05, ge=0, le=1)
-    """Relative fall of the training loss."""
-    max_logit_error: float = Field(default=1e-3, ge=0)
-    """Largest deviation of a reloaded checkpoint's logits."""
 
 
 class ModelPrices(FrozenModel):
@@ -81,12 +53,12 @@ class ProblemRules(FrozenModel):
     """Most problems in the set of a domain; all if unset."""
     draw_seed: int = 0
     """Seed of the draw if there are more candidates than `target`."""
-    refused: tuple[DropReason, ...] = (DropReason.SUSPECT_LABEL, DropReason.WRITER_ALONE)
+    refused: tuple[str, ...] = ("suspect_label", "writer_alone")
     """Findings of extra checks that drop a problem: by default signs of a wrong reference."""
 
     @field_validator("refused")
     @classmethod
-    def _are_findings(cls, refused: tuple[DropReason, ...]) -> tuple[DropReason, ...]:
+    def _are_findings(cls, refused: tuple[str, ...]) -> tuple[str, ...]:
         SelectionRules(refused=frozenset(refused))
         return refused
 
@@ -110,9 +82,12 @@ class Settings(FrozenModel):
         judge: the engine that scores captions.
         collective: name of the collective that makes problems. The default is the embedded one with
             an embedded captioner, and none with any other.
+        captions: lengths, sampling and cleaning of captions.
+        scores: sampling of the judge.
         problems: rules by which accepted candidates become problems.
         thresholds: bounds of the checks.
         limits: bounds on the cost of one image, archive, table or folder.
+        ingest: what happens to duplicates and to missing files.
         prices: prices of captioner and judge; an unset price counts as 0.
         max_refresh_cost: most that one scheduled refresh may cost, in the currency of the prices.
     """
@@ -125,9 +100,12 @@ class Settings(FrozenModel):
     captioner: EngineSettings = EngineSettings()
     judge: EngineSettings = EngineSettings()
     collective: str = ""
+    captions: CaptionSettings = CaptionSettings()
+    scores: ScoreSettings = ScoreSettings()
     problems: ProblemRules = ProblemRules()
     thresholds: Thresholds = Thresholds()
     limits: InputLimits = InputLimits()
+    ingest: IngestRules = IngestRules()
     prices: ModelPrices = ModelPrices()
     max_refresh_cost: Price | None = None
 
@@ -158,7 +136,7 @@ class Settings(FrozenModel):
         """
         environ = os.environ if environ is None else environ
         project = Path(environ.get("ROLESYNTH_PROJECT") or ".").resolve()
-        values = _read(project / SETTINGS_FILE)
+        values = read_settings_file(project / SETTINGS_FILE)
         values["project"] = project
         data_root = environ.get("ROLESYNTH_DATA") or values.get("data_root") or ".rolesynth"
         if is_url(data_root):
@@ -182,7 +160,7 @@ class Settings(FrozenModel):
         try:
             return cls(**values)
         except ValidationError as error:
-            problems = "; ".join(faults(error, SETTINGS_FILE))
+            problems = "; ".join(faults(error, SETTINGS_FILE, cls))
             raise SettingsError(f"{project / SETTINGS_FILE} is not valid: {problems}") from None
 
     @property
@@ -227,7 +205,12 @@ def _judge(environ: Mapping[str, str]) -> EngineSettings | None:
     return EngineSettings.from_env(JUDGE, environ) if told else None
 
 
-def _read(path: Path) -> dict:
+def read_settings_file(path: Path) -> dict:
+    """Return the content of a settings file as it is written; nothing if there is no file.
+
+    Raises:
+        SettingsError: the file is no mapping, or names what only the environment sets.
+    """
     if not path.is_file():
         return {}
     try:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Annotated, Self, TypeVar
 
 from pydantic import Field, model_validator
 
-from rolesynth_assets.yaml_files import NamedModel, PartitionName, YamlLibrary
+from rolesynth_assets.yaml_files import Named, NamedModel, PartitionName, YamlLibrary
+
+_log = logging.getLogger(__name__)
 
 
 class TrainingRecipe(NamedModel):
@@ -40,19 +43,25 @@ RecipeT = TypeVar("RecipeT", bound=TrainingRecipe)
 class RecipeLibrary(YamlLibrary[RecipeT]):
     """The recipes of one kind; a baseline is a recipe of the same library."""
 
-    def load(self, extra_dir: Path | None = None) -> dict[str, RecipeT]:
-        """Read the files as `YamlLibrary.load` does.
-
-        Raises:
-            Exception: `error`, where a file cannot be used, two files of one folder share a name,
-                or a recipe's baseline does not exist.
-        """
+    def load(self, extra_dir: Path | None = None) -> Named[RecipeT]:
+        """Read the files as `YamlLibrary.load` does; a recipe without its baseline is broken."""
         recipes = super().load(extra_dir)
-        for recipe in recipes.values():
-            if recipe.baseline is not None and recipe.baseline not in recipes:
-                raise self.error(
-                    f"{self.what[0].upper()}{self.what[1:]} {recipe.name!r}: baseline "
+        return without(
+            recipes,
+            {
+                name: self.error(
+                    f"{self.what[0].upper()}{self.what[1:]} {name!r}: baseline "
                     f"{recipe.baseline!r} is no recipe; choose one of "
-                    f"{sorted(set(recipes) - {recipe.name})} or leave it out."
+                    f"{sorted(set(recipes) - {name})} or leave it out."
                 )
-        return recipes
+                for name, recipe in recipes.items()
+                if recipe.baseline is not None and recipe.baseline not in recipes
+            },
+        )
+
+
+def without(recipes: Named[RecipeT], broken: dict[str, Exception]) -> Named[RecipeT]:
+    """Return recipes without those that proved to be broken, which are logged."""
+    for error in broken.values():
+        _log.warning("Skipped: %s", error)
+    return Named(dict(recipes), {**recipes.broken, **broken}) if broken else recipes

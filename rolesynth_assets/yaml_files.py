@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import logging
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Generic, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from rolesynth_assets.bounded_yaml import YamlFileError, read_yaml
+from rolesynth_assets.errors import digest_of_fault, digests_or_faults
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 PATTERNS = ("*.yaml", "*.yml")
+_log = logging.getLogger(__name__)
 
 
 def fit_for_a_key(name: str) -> str:
@@ -27,9 +33,8 @@ def fit_for_a_key(name: str) -> str:
     return name
 
 
-PartitionName = Annotated[
-    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"), AfterValidator(fit_for_a_key)
-]
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+PartitionName = Annotated[str, Field(pattern=rf"^{_KEY.pattern}$"), AfterValidator(fit_for_a_key)]
 """Name of a recipe, a benchmark and the like, which is a partition key and part of paths."""
 
 
@@ -51,24 +56,81 @@ class NamedModel(FrozenModel):
 ModelT = TypeVar("ModelT", bound=NamedModel)
 
 
-def faults(error: ValidationError, whole: str) -> list[str]:
+class Named(dict[str, ModelT]):
+    """The values of a library by name, in alphabetical order, without the files that are broken.
+
+    A broken file stops nothing but what needs it: looking its name up raises its error.
+
+    Attributes:
+        broken: the error of each file that cannot be used, by the name that its value would have.
+    """
+
+    def __init__(self, values: dict[str, ModelT], broken: dict[str, Exception]) -> None:
+        super().__init__((name, values[name]) for name in sorted(values) if name not in broken)
+        self.broken = broken
+
+    def __missing__(self, name: str) -> ModelT:
+        raise self.broken.get(name) or KeyError(name)
+
+    def keys_of_all(self) -> list[str]:
+        """Return the names of all files, broken ones included, as keys of partitions."""
+        return sorted({*self, *self.broken})
+
+    def where(self, wanted: Callable[[ModelT], bool]) -> Named[ModelT]:
+        """Return this library with only the values that are wanted."""
+        return Named({name: value for name, value in self.items() if wanted(value)}, self.broken)
+
+    def digests(self, digest: Callable[[ModelT], str]) -> dict[str, str]:
+        """Return digests by name, those of faults for what cannot be used."""
+        faults = {name: digest_of_fault(error) for name, error in self.broken.items()}
+        return {**digests_or_faults(self, digest), **faults}
+
+    def require(self, names: Iterable[str]) -> None:
+        """Raise the error of the first of some names whose file is broken."""
+        for name in names:
+            if name in self.broken:
+                raise self.broken[name]
+
+    def whole(self) -> Named[ModelT]:
+        """Return this library if none of its files is broken, else raise the first one's error."""
+        self.require(sorted(self.broken))
+        return self
+
+
+def faults(error: ValidationError, whole: str, model: type[BaseModel] | None = None) -> list[str]:
     """Return the fault of each field as ``field: fault``, without the values.
 
     Args:
         error: error of a pydantic model.
         whole: name for a fault that belongs to no field.
+        model: the model; with it, an unknown field suggests the nearest known one.
     """
     return [
-        f"{'.'.join(map(str, fault['loc'])) or whole}: {_told(fault)}"
+        f"{'.'.join(map(str, fault['loc'])) or whole}: {_told(fault, model)}"
         for fault in error.errors(include_input=False, include_url=False)
         if fault["type"] != "default_factory_not_called"  # follows from another field's fault
     ]
 
 
-def _told(fault: ErrorDetails) -> str:
+def _told(fault: ErrorDetails, model: type[BaseModel] | None) -> str:
     if fault["type"] == "extra_forbidden":
-        return "there is no such field"
+        near = _nearest(fault["loc"], model)
+        return "there is no such field" + (f"; did you mean {near}?" if near else "")
     return fault["msg"].removeprefix("Value error, ")
+
+
+def _nearest(loc: tuple[int | str, ...], model: type[BaseModel] | None) -> str | None:
+    """Return the name of the known field that is most like the unknown field at `loc`."""
+    for name in loc[:-1]:
+        field = model.model_fields.get(str(name)) if model else None
+        kinds = (field.annotation, *get_args(field.annotation)) if field else ()
+        models = [k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)]
+        if models:
+            model = models[0]
+        elif not isinstance(name, int):  # an item of a list is a value of the list's model
+            return None
+    known = list(model.model_fields) if model else []
+    return next(iter(get_close_matches(str(loc[-1]), known, n=1)), None)
 
 
 @dataclass(frozen=True)
@@ -91,23 +153,23 @@ class YamlLibrary(Generic[ModelT]):
     fields: str
     example: str
 
-    def load(self, extra_dir: Path | None = None) -> dict[str, ModelT]:
+    def load(self, extra_dir: Path | None = None) -> Named[ModelT]:
         """Read the shipped files, then those of a user's folder, which win by name.
+
+        A file that cannot be used, and a second file of one name in a folder, is logged with its
+        reason. It takes the place of a shipped file of the same name, which nobody asked for.
 
         Args:
             extra_dir: folder of ``*.yaml`` or ``*.yml`` files; None or a folder that does not exist
                 adds nothing.
-
-        Returns:
-            Values by name, in alphabetical order.
-
-        Raises:
-            Exception: `error`, where a file cannot be used or two files of one folder share a name.
         """
-        found = self._read_folder(self.shipped)
+        values, broken = self._read_folder(self.shipped)
         if extra_dir is not None and extra_dir.is_dir():
-            found |= self._read_folder(extra_dir)
-        return dict(sorted(found.items()))
+            own, own_broken = self._read_folder(extra_dir)
+            values, broken = values | own, {**broken, **own_broken}
+        for error in broken.values():
+            _log.warning("Skipped: %s", error)
+        return Named(values, broken)
 
     def read(self, path: Path) -> ModelT:
         """Read one file.
@@ -128,18 +190,36 @@ class YamlLibrary(Generic[ModelT]):
         try:
             return self.kind.model_validate(content)
         except ValidationError as cause:
-            broken = "\n".join(f"  field {fault}" for fault in faults(cause, "(whole file)"))
+            found = faults(cause, "(whole file)", self.kind)
+            broken = "\n".join(f"  field {fault}" for fault in found)
         raise self.error(f"{path} is no valid {self.what}:\n{broken}")
 
-    def _read_folder(self, folder: Path) -> dict[str, ModelT]:
+    def _read_folder(self, folder: Path) -> tuple[dict[str, ModelT], dict[str, Exception]]:
         values: dict[str, ModelT] = {}
+        broken: dict[str, Exception] = {}
         origin: dict[str, Path] = {}
         for path in sorted(path for pattern in PATTERNS for path in folder.glob(pattern)):
-            value = self.read(path)
-            if value.name in values:
-                raise self.error(
-                    f"{path}: field name: {value.name!r} is already the name of "
-                    f"{origin[value.name].name}; give one of them another name"
-                )
-            values[value.name], origin[value.name] = value, path
-        return values
+            try:
+                value = self.read(path)
+                if value.name in values:
+                    raise self.error(
+                        f"{path}: field name: {value.name!r} is already the name of "
+                        f"{origin[value.name].name}; give one of them another name"
+                    )
+            except self.error as error:
+                broken[_name_in(path)] = error
+            else:
+                values[value.name], origin[value.name] = value, path
+        return values, broken
+
+
+def _name_in(path: Path) -> str:
+    """Return the name that a broken file would have: its field, else the name of the file."""
+    try:
+        content = read_yaml(path)
+    except YamlFileError:
+        content = None
+    for name in (content.get("name") if isinstance(content, dict) else None, path.stem):
+        if isinstance(name, str) and _KEY.fullmatch(name) and "..." not in name:
+            return name
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", path.stem) or "unnamed"

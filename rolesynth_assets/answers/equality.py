@@ -11,9 +11,11 @@ import re
 from rolesynth_assets.answers.expressions import same_expression
 from rolesynth_assets.answers.insufficient import is_insufficient
 from rolesynth_assets.answers.options import named_option, options
-from rolesynth_assets.answers.quantities import quantity, same_quantity
+from rolesynth_assets.answers.quantities import may_be_rounded, quantity, same_quantity
+from rolesynth_assets.answers.ranges import range_readings, same_range
 from rolesynth_assets.answers.spelling import plain, words
 from rolesynth_assets.answers.task_type import TaskType
+from rolesynth_assets.answers.units import MAX_QUESTION
 
 MAX_CHARS = 2_000
 """Most characters of an answer to which rules apply; longer answers are compared literally."""
@@ -27,6 +29,17 @@ _CLOSED = frozenset(
 )
 """Words of which any two are different answers, apart from spelling variants."""
 _SAME = {"gray": "grey", "center": "centre", "big": "large"}
+_ROUNDING = re.compile(
+    r"\bround|\bnearest\b|\bdecimals?\b|\bsignificant\b|\b[ds]\.?[pf]\.?\b|\bapprox|\bestimat"
+    r"|\broughly\b|\babout\b|\b(?:ten|hundred|thousand)ths?\b|\bplaces?\b|\bprecision\b|\baccura"
+    r"|\btruncat|\u2248|\barrondi|\bd\u00e9cimal|\brund|\bdezimal|\bnachkomma|\bredonde"
+    r"|\u56db\u820d\u4e94\u5165|\u56db\u6368\u4e94\u5165|\u4fdd\u7559|\u5c0f\u6570|\u5c0f\u6578|\u7d04|\u7ea6"
+    r"|\u6709\u6548\u6570\u5b57|\u6709\u52b9\u6570\u5b57|\ubc18\uc62c\ub9bc|\uc18c\uc218",
+    re.IGNORECASE,
+)
+"""Words of a question by which its answer may be a rounded number."""
+_ANOTHER = re.compile(r"[(\[]?[A-Ja-j](?:[)\].:,]+.*)?")
+_LOOSE = re.compile(r"\(?(?P<letter>[A-Ja-j])\)? ?[-=,:] ?(?P<text>.+)")
 _ORDINARY = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 
 
@@ -36,8 +49,10 @@ def equal_by_rule(
     """Compare two answers to a question.
 
     Options are compared by letter, and an answer that gives an option's text counts as its letter.
-    Numbers are compared as numbers, with a relative tolerance of 1e-6 unless both are whole;
-    expressions are compared by math-verify; yes, no and single words are compared as text.
+    Numbers are compared as numbers, with a relative tolerance of 1e-6 unless both are whole; one
+    that may be the other rounded is not settled if the question asks for rounding, or if it is an
+    option. Ranges are compared by their ends; expressions by math-verify; yes, no and single words
+    as text.
 
     Args:
         reference: the answer of the problem.
@@ -60,12 +75,12 @@ def equal_by_rule(
         return True
     if task_type is TaskType.MCQ:
         return _same_option(one, other, question)
-    return _same_answer(one, other, question)
+    return _same_answer(one, other, question, _ROUNDING.search(question[:MAX_QUESTION]) is not None)
 
 
 def _same_option(one: str, other: str, question: str) -> bool | None:
     offered = options(question)
-    first, second = _letter(one, offered), _letter(other, offered)
+    first, second = (_letter(answer, offered, question) for answer in (one, other))
     if first and second:
         return first == second
     if words(one) == words(other):
@@ -76,40 +91,51 @@ def _same_option(one: str, other: str, question: str) -> bool | None:
     if re.fullmatch(r"\(?[A-Z]\)?", text):
         return False  # a letter that is not among the options
     # an answer that certainly equals none of the options is wrong for any letter
-    verdicts = [_same_answer(plain(option), text, "") for option in offered.values()]
+    verdicts = [_same_answer(plain(o), text, question, rounded=True) for o in offered.values()]
     return False if all(verdict is False for verdict in verdicts) else None
 
 
-def _letter(answer: str, offered: dict[str, str]) -> str | None:
+def _letter(answer: str, offered: dict[str, str], question: str) -> str | None:
     """Return the letter of the option that an answer gives as a letter or as its text."""
     named = named_option(answer)
     if named and (not offered or named[0] in offered):
         letter, text = named
-        other = _option_with_text(text, offered) if text else None
+        other = _option_with_text(text, offered, question) if text else None
+        if other is None and _ANOTHER.fullmatch(text):
+            return None  # "A. B" names two options
         return letter if other in (None, letter) else None  # "C. 5" where 5 is option A
-    return _option_with_text(answer, offered)
+    loose = _LOOSE.fullmatch(answer)
+    if loose and _option_with_text(loose["text"], offered, question) == loose["letter"].upper():
+        return loose["letter"].upper()
+    return _option_with_text(answer, offered, question)
 
 
-def _option_with_text(text: str, offered: dict[str, str]) -> str | None:
+def _option_with_text(text: str, offered: dict[str, str], question: str) -> str | None:
     asked = plain(text)
     same = [
         letter
         for letter, option in offered.items()
-        if words(plain(option)) == words(asked) or _same_answer(plain(option), asked, "") is True
+        if words(plain(option)) == words(asked)
+        or _same_answer(plain(option), asked, question, rounded=True) is True
     ]
     return same[0] if len(same) == 1 else None
 
 
-def _same_answer(one: str, other: str, question: str) -> bool | None:
+def _same_answer(one: str, other: str, question: str, rounded: bool) -> bool | None:
     """Compare two open answers that were normalised by `plain`."""
     if one == other:
         return True
     decided = _same_truth(words(one), words(other))
     if decided is not None:
         return decided
+    ranges = range_readings(one), range_readings(other)
+    if any(ranges):
+        return True if words(one) == words(other) else same_range(*ranges)
     numbers = quantity(one), quantity(other)
     if numbers[0] and numbers[1]:
-        return same_quantity(numbers[0], numbers[1], question)
+        same = same_quantity(numbers[0], numbers[1], question)
+        close = same is False and rounded and may_be_rounded(numbers[0], numbers[1])
+        return None if close else same
     if any(numbers) and _CLOSED.issuperset(words(other if numbers[0] else one).split()):
         return False
     if words(one) == words(other):
@@ -117,7 +143,10 @@ def _same_answer(one: str, other: str, question: str) -> bool | None:
         symbols = len(one) <= 3 and one.lower() != one and other.lower() != other
         return None if symbols else True
     decided = _same_words(one, other)
-    return same_expression(one, other) if decided is None else decided
+    if decided is not None:
+        return decided
+    same = same_expression(one, other)
+    return None if rounded and same is False else same
 
 
 def _same_truth(one: str, other: str) -> bool | None:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from rolesynth_assets.answers.checker_process import CHECKERS, CheckerStartError
+from rolesynth_assets.answers.ranges import holds_difference
 
 MAX_CHARS = 200
 """Most characters of one expression; longer expressions are not compared."""
@@ -19,9 +20,13 @@ TOLERANCE = 1e-6
 
 _MATHS = re.compile(r"[\\^_=\u221a\u03c0]|[\w)\]}]\s?[-+*/]\s?[\w(\[{\\]|\d[a-z]|[a-z]\d|[(\[].*,")
 _FUNCTIONS = r"sqrt|sin|cos|tan|log|ln|exp|pi|theta|alpha|beta|frac|times|cdot|infty"
-_PROSE = re.compile(rf"(?<![\\a-z])(?!(?:{_FUNCTIONS})\b)[a-z]{{3,}}")
-# capitals and percent; dates and ranges, which are not subtractions; numbers beyond any answer
-_LEFT_OUT = re.compile(r"[A-Z%]|\d-\d|\d{16}|\^\{?-?\d{4}|\^[^\s+*-]*\^|\d\d!|!!")
+_PROSE = re.compile(
+    rf"(?<![\\a-z])(?!(?:{_FUNCTIONS})\b)[a-z]{{3,}}|\b(?:to|or|in|at|by|is|of|on|no|if|am|pm)\b"
+)
+# capitals and percent; times and ratios; a choice of two numbers; numbers beyond any answer
+_LEFT_OUT = re.compile(
+    r"[A-Z%~]|\d ?: ?\d|\u00b1|\\[pm]{2}(?![a-z])|\d{16}|\^\{?-?\d{4}|\^[^\s+*-]*\^|\d\d!|!!"
+)
 _ASSIGNED = re.compile(r"\\?[a-z]+(?:_\{?\w+\}?)? ?=[^=<>]+")
 _ROOT = re.compile(r"(?:\\?sqrt|\u221a) ?\(([^()]*)\)|\u221a ?(\d+|[a-z])")
 _NAMED = re.compile(rf"(?<![\\a-zA-Z])(?:{_FUNCTIONS})(?![a-z])")
@@ -42,14 +47,39 @@ def same_expression(one: str, other: str) -> bool | None:
         return None
     if not (_MATHS.search(one) or _MATHS.search(other)):
         return None
+    parts = _difference(one), _difference(other)
+    if parts[0] and parts[1]:
+        # a range from one angle to another looks the same: it is equal where both ends are
+        pairs = zip(parts[0], parts[1], strict=True)
+        return True if all(_same_part(first, second) for first, second in pairs) else None
+    return _settled(one, other)
+
+
+def _settled(one: str, other: str) -> bool | None:
     try:
         return _compared(_as_latex(one), _as_latex(other))
     except CheckerStartError:  # nothing that the answers are to blame for, so not remembered
         return None
 
 
+def _same_part(one: str, other: str) -> bool:
+    return one == other or _settled(one, other) is True
+
+
+def _difference(text: str) -> tuple[str, str] | None:
+    """Return both sides of an expression that is one difference, "A - B"; else None."""
+    depth, places = 0, []
+    for place, sign in enumerate(text):
+        depth += (sign in "([{") - (sign in ")]}")
+        if depth == 0 and sign in "+-" and text[:place].rstrip(" ")[-1:] not in ("", *"+-*/^=(e"):
+            places.append(place)
+    if len(places) != 1 or text[places[0]] != "-":
+        return None
+    return text[: places[0]].strip(), text[places[0] + 1 :].strip()
+
+
 def _mathematical(text: str) -> bool:
-    if not text or len(text) > MAX_CHARS or _LEFT_OUT.search(text):
+    if not text or len(text) > MAX_CHARS or _LEFT_OUT.search(text) or holds_difference(text):
         return False
     if "=" in text and not _ASSIGNED.fullmatch(text):
         return False  # math-verify reads only the right-hand side: 2x=6 would be 6
@@ -59,6 +89,7 @@ def _mathematical(text: str) -> bool:
 def _as_latex(text: str) -> str:
     text = _ROOT.sub(lambda m: rf"\sqrt{{{m[1] or m[2]}}}", text)
     text = text.replace("\u03c0", r"\pi ").replace("\u00d7", r"\times ").replace("\u00f7", "/")
+    text = text.replace("\u00b7", r"\cdot ")
     return _NAMED.sub(r"\\\g<0>", text)
 
 

@@ -15,8 +15,13 @@ MAX_ANSWER_CHARS = 300
 _OPEN, _CLOSE = "<think>", "</think>"
 _BRACE = re.compile(r"\\boxed\s*\{|\\.|[{}]", re.DOTALL)
 _NAMED = re.compile(
-    r"\banswer\s*(?:is\b|[:=])[\s:*]*(?P<answer>[^\n]{1,300}?)\s*(?:\.(?=\s|$)|\n|$)", re.IGNORECASE
+    r"(?:\b(?:answer|option|choice)[*_ ]*(?:(?:is|would be|must be|should be)\b|[:=\uff1a])"
+    r"|(?:\u7b54\u6848|\u7b54\u3048|\u6b63\u89e3|\uc815\ub2f5)(?:\u662f|\u4e3a|\u306f|\uc740|\ub294)?[:\uff1a]?"
+    r"|\u6545?\u9009)"
+    r"[\s:\uff1a*]*(?P<answer>[^\n]{1,300}?)\s*(?:\.(?=\s|$)|[\u3002\uff61]|\n|$)",
+    re.IGNORECASE,
 )
+_TAGGED = re.compile(r"<answer>(.{1,2000}?)</answer>", re.IGNORECASE | re.DOTALL)
 
 
 def after_thinking(reply: str) -> str | None:
@@ -65,17 +70,26 @@ def final_answer(reply: str, task_type: TaskType) -> str | None:
 
     The answer is the last box; else the text after "the answer is"; else the last line, if it names
     an option or is the only line. An answer to a multiple-choice problem may be "C", "(c)" or
-    "C. text". Evaluation uses this; the reward accepts only boxes.
+    "C. text"; if its box holds no letter, a letter that is named as the answer beside it counts.
+    Evaluation uses this; the reward accepts only boxes.
     """
+    choice = task_type is TaskType.MCQ
     answer = boxed_answer(reply)
-    if answer is not None:
-        return answer
     text = after_thinking(reply)
+    if answer is not None and (not choice or named_option(answer)):
+        return answer
     if not text:
-        return None
-    named = [match["answer"].strip(" *") for match in _NAMED.finditer(text)]
-    if named and named[-1]:
-        return named[-1]
+        return answer
+    tagged = [tag.strip() for tag in _TAGGED.findall(text) if tag.strip()]
+    if answer is None and tagged and len(tagged[-1]) <= MAX_ANSWER_CHARS:
+        return tagged[-1]
+    said = [match["answer"].strip(" *") for match in _NAMED.finditer(text)]
+    if choice:
+        letters = [one for one in said if named_option(one)]
+        if letters or answer is not None:
+            return letters[-1] if letters else answer
+    if said and said[-1]:
+        return said[-1]
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    lone = len(lines) == 1 or (task_type is TaskType.MCQ and named_option(lines[-1]) is not None)
+    lone = len(lines) == 1 or (choice and named_option(lines[-1]) is not None)
     return lines[-1] if lone and len(lines[-1]) <= MAX_ANSWER_CHARS else None

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
+from rolesynth_assets.answers.units import Unit, names, read_unit
+
 TOLERANCE = Fraction(1, 10**6)
 """Relative difference below which two numbers are equal, unless both are whole."""
 
@@ -44,11 +46,14 @@ _NUMBER = re.compile(
           | \\frac\s?\{{\s?(?P<ltop>{_DECIMAL})\s?\}}\s?\{{\s?(?P<lbottom>{_DECIMAL})\s?\}} )
       | (?P<decimal>{_DECIMAL})
         (?:[eE](?P<exponent>[-+]?\d{{1,3}})
-          |\s?(?:\*|x|\u00d7|\\times|\\cdot)\s?10\s?\^\s?\{{?(?P<power>[-+]?\d{{1,3}})\}}?)?
+          |\s?(?:\*|x|\u00d7|\u00b7|\\times|\\cdot)\s?10\s?(?:\^|\*\*)\s?
+            \{{?(?P<power>[-+]?\d{{1,3}})\}}?
+          |\s?(?:\^|\*\*)\s?\{{?\s?(?P<raised>[-+]?\d{{1,2}})\s?\}}?(?!\d))?
       | (?P<word>{"|".join(sorted(_WORDS, key=len, reverse=True))})(?![\w-])
     )
     (?P<unit>(?:\s|(?=[^\w.,])|(?<=\d)(?=[^\W\d_]))
-        (?:[^\W\d_]|[ %\u00b0\u20ac\u00a3\u00a5$/.*'-]|\^\{{?-?\d\}}?){{0,40}})?
+        (?:[^\W\d_]|[ %\u00b0\u20ac\u00a3\u00a5$/.*'"()\u00b7-]|\^\{{?\s?[-+]?\d\s?\}}?|\*\*[-+]?\d
+          |(?<=[^\W\d_])[-+]?\d(?!\d)){{0,60}})?
     """,
     re.VERBOSE | re.IGNORECASE,
 )
@@ -57,14 +62,6 @@ _SCALES = frozenset(
     "hundred thousand million billion dozen half halves third thirds quarter quarters fourths "
     "fifths tenths point and or to minus plus times squared cubed of pi x".split()
 )
-_SYMBOLS = {
-    **{"m": "metre", "cm": "centimetre", "mm": "millimetre", "km": "kilometre"},
-    **{"g": "gram", "kg": "kilogram", "mg": "milligram", "s": "second", "sec": "second"},
-    **{"min": "minute", "h": "hour", "hr": "hour", "V": "volt", "A": "ampere", "W": "watt"},
-    **{"J": "joule", "kJ": "kilojoule", "N": "newton", "Pa": "pascal", "Hz": "hertz"},
-    **{"\u03a9": "ohm", "K": "kelvin", "L": "litre", "mL": "millilitre", "mol": "mole"},
-    **{"\u00b0": "degree", "deg": "degree", "$": "dollar", "\u20ac": "euro", "\u00a3": "pound"},
-}
 
 
 @dataclass(frozen=True)
@@ -75,15 +72,16 @@ class Quantity:
         value: exact value.
         whole: whether it is written as an integer.
         percent: whether it has a percent sign or word; `value` is the number before it.
-        unit: name of the unit, singular and in one spelling; empty without a unit.
-        measured: whether the unit can be converted to others, unlike a thing that is counted.
+        unit: the unit; its name is empty if there is none.
+        digits: decimal places as written; negative for the zeros at the end of a whole number; None
+            for a fraction or a power, which are exact.
     """
 
     value: Fraction
     whole: bool
     percent: bool
-    unit: str
-    measured: bool
+    unit: Unit
+    digits: int | None
 
 
 def quantity(text: str) -> Quantity | None:
@@ -99,17 +97,18 @@ def quantity(text: str) -> Quantity | None:
     value = _value(match) if match else None
     if match is None or value is None:
         return None
-    unit = (match["money"] or match["unit"] or "").strip(" .")
+    written = (match["money"] or match["unit"] or "").strip(" .")
     if match["money"] and (match["unit"] or "").strip(" ."):
         return None
-    if _SCALES.intersection(re.split(r"[ -]", unit.casefold())) and unit not in _SYMBOLS:
+    percent = written.casefold() in ("%", "percent", "per cent")
+    unit = read_unit("" if percent else written)
+    if unit is None:
         return None
-    percent = unit.casefold() in ("%", "percent", "per cent")
+    if not unit.dimension and _SCALES.intersection(re.split(r"[ -]", written.casefold())):
+        return None
     whole = match["word"] is not None or (match["decimal"] or "").replace(",", "").isdigit()
-    whole = whole and not (match["exponent"] or match["power"])
-    name = "" if percent else _unit(unit)
-    measured = name in _SYMBOLS.values() or not name.replace(" ", "").isalpha()
-    return Quantity(value, whole, percent, name, bool(name) and measured)
+    whole = whole and not (match["exponent"] or match["power"] or match["raised"])
+    return Quantity(value, whole, percent, unit, _digits(match))
 
 
 def same_quantity(one: Quantity, other: Quantity, question: str) -> bool | None:
@@ -124,12 +123,41 @@ def same_quantity(one: Quantity, other: Quantity, question: str) -> bool | None:
         return _same_percentage(one, other, question)
     if one.unit == other.unit:
         return equal
-    if one.unit and other.unit:
+    if one.unit.name and other.unit.name:
         return None
-    unit, measured = (one.unit or other.unit), one.measured or other.measured
-    if _names(question, unit):
+    unit = one.unit if one.unit.name else other.unit
+    if names(question, unit):
         return equal
-    return None if equal or measured else False
+    return None if equal or unit.measured else False
+
+
+def may_be_rounded(one: Quantity, other: Quantity) -> bool:
+    """Return whether the numbers differ by at most a unit in the last place of the less precise.
+
+    A percentage is also compared as the share that it is.
+    """
+    step = max(_step(one), _step(other))
+    apart = [abs(one.value - other.value)]
+    if one.percent != other.percent:
+        share, number = (one, other) if one.percent else (other, one)
+        apart.append(abs(share.value / 100 - number.value))
+    return min(apart) <= step
+
+
+def _step(number: Quantity) -> Fraction:
+    return Fraction(0) if number.digits is None else Fraction(10) ** -number.digits
+
+
+def _digits(match: re.Match[str]) -> int | None:
+    decimal = match["decimal"]
+    if match["word"]:
+        return 0
+    if decimal is None or match["raised"]:
+        return None
+    power = int(match["exponent"] or match["power"] or 0)
+    whole, _, places = decimal.replace(",", "").partition(".")
+    zeros = 0 if places else len(whole) - len(whole.rstrip("0"))
+    return max(-400, len(places) - zeros - power)
 
 
 def _same_percentage(one: Quantity, other: Quantity, question: str) -> bool | None:
@@ -137,7 +165,7 @@ def _same_percentage(one: Quantity, other: Quantity, question: str) -> bool | No
     if one.percent and other.percent:
         return equal
     share, number = (one, other) if one.percent else (other, one)
-    if number.unit:
+    if number.unit.name:
         return None
     if re.search(r"%|\bper ?cent", question, re.IGNORECASE):
         return True if equal else _unless_fraction(share, number)
@@ -171,29 +199,12 @@ def _value(match: re.Match[str]) -> Fraction | None:
     else:
         power = int(match["exponent"] or match["power"] or 0)
         value = _fraction(match["decimal"]) * Fraction(10) ** power
+        if match["raised"]:
+            if not value and match["raised"].startswith("-"):
+                return None
+            value **= int(match["raised"])
     return -value if match["sign"] == "-" else value
 
 
 def _fraction(digits: str) -> Fraction:
     return Fraction(digits.replace(",", ""))
-
-
-def _unit(text: str) -> str:
-    """Return a unit in one spelling: the name of a symbol, else the singular in small letters."""
-    if text in _SYMBOLS:
-        return _SYMBOLS[text]
-    if not text.replace(" ", "").isalpha() or (len(text) <= 3 and not text.islower()):
-        return re.sub(r"[ {}.]", "", text)  # a compound such as m/s^2, or a symbol such as MW
-    return " ".join(_singular(word) for word in text.casefold().split())
-
-
-def _singular(word: str) -> str:
-    word = re.sub(r"(met|lit)er(s?)$", r"\1re\2", word)
-    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
-
-
-def _names(question: str, unit: str) -> bool:
-    """Whether each word of a unit occurs in the question, as a symbol or written out."""
-    tokens = set(re.findall(r"[^\W\d_]+|[\u00b0$\u20ac\u00a3]|[^\s()?,;]+", question[:8_000]))
-    named = {_unit(token.rstrip(".")) for token in tokens} | tokens
-    return set(unit.split()) <= named

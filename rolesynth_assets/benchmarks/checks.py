@@ -119,6 +119,7 @@ def not_worse_than_baseline(
     baseline: pl.DataFrame,
     name: str | None,
     *,
+    tolerance: float = 0.0,
     metrics: Sequence[str] | None = None,
 ) -> CheckOutcome:
     """Compare a recipe with its baseline; pass if the baseline has no scores.
@@ -127,11 +128,12 @@ def not_worse_than_baseline(
         scores: rows of the recipe on one benchmark.
         baseline: rows of its baseline on the same benchmark; empty if there are none yet.
         name: name of the baseline; None if the recipe has none.
+        tolerance: further loss that is accepted, in [0, 1].
         metrics: metrics to compare; None for all.
     """
     if name is None or baseline.is_empty():
         return no_baseline(name)
-    return compared_with_baseline(scores, baseline, metrics=metrics)
+    return compared_with_baseline(scores, baseline, tolerance=tolerance, metrics=metrics)
 
 
 def no_baseline(baseline: str | None) -> CheckOutcome:

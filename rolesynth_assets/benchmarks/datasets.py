@@ -8,13 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from rolesynth_assets.benchmarks.clip_benchmark_layout import (
-    CLASSES_FILE,
-    TEMPLATES_FILE,
-    Sample,
-    list_samples,
-    read_lines,
-)
+from rolesynth_assets.benchmarks.classify import class_texts
+from rolesynth_assets.benchmarks.layouts.files import Sample
+from rolesynth_assets.benchmarks.layouts.library import captions_of, files_of, layout_of
 from rolesynth_assets.benchmarks.tasks import BenchmarkError, Task, TaskKind
 from rolesynth_assets.store.digests import digest, image_id
 
@@ -43,20 +39,21 @@ class ClassificationSet:
 
 
 def read_retrieval(task: Task, data_root: Path | str | None = None) -> RetrievalSet:
-    """Read a retrieval task with the first `captions_per_image` captions of every image.
+    """Read a retrieval task with the captions of every image that count.
 
-    Blank lines are skipped; white space around a caption is removed.
+    These are the first `captions_per_image`; if the task does not set it, as many as published
+    numbers count for the layout.
 
     Raises:
         BenchmarkError: the files do not follow the layout, or an image has too few captions.
     """
     _require_kind(task, TaskKind.RETRIEVAL)
-    samples = list_samples(task, data_root)
+    samples = files_of(task, data_root).samples
+    wanted = captions_of(task, layout_of(task, data_root)[0])
     captions: list[str] = []
     owners: list[int] = []
-    wanted = task.captions_per_image
     for index, sample in enumerate(samples):
-        texts = [line.strip() for line in sample.text().splitlines() if line.strip()]
+        texts = [" ".join(text.split()) for text in sample.captions if text.strip()]
         if len(texts) < (wanted or 1):
             raise BenchmarkError(
                 f"{sample.where}: has {len(texts)} captions, but task {task.name} needs "
@@ -72,38 +69,32 @@ def read_classification(task: Task, data_root: Path | str | None = None) -> Clas
     """Read a classification task with its class names and templates.
 
     Raises:
-        BenchmarkError: the files do not follow the layout, a template has no `{c}`, a label is not
-            a class index (multilabel sets, `.npy`, are not supported), or there is only one class.
+        BenchmarkError: the files do not follow the layout, a template has no `{c}`, or there is
+            only one class.
     """
     _require_kind(task, TaskKind.CLASSIFICATION)
-    samples = list_samples(task, data_root)
-    class_names = read_lines(task, CLASSES_FILE, data_root)
-    templates = read_lines(task, TEMPLATES_FILE, data_root)
-    if len(class_names) < 2:
-        raise BenchmarkError(
-            f"Task {task.name}: {CLASSES_FILE} has one class; classification needs two"
-        )
-    for template in templates:
+    files = files_of(task, data_root)
+    if len(files.class_names) < 2:
+        raise BenchmarkError(f"Task {task.name} has one class; classification needs two")
+    for template in files.templates:
         if "{c}" not in template:
             raise BenchmarkError(
-                f"Task {task.name}: template {template!r} in {TEMPLATES_FILE} has no {{c}} where "
-                "the class name goes"
+                f"Task {task.name}: template {template!r} has no {{c}} where the class name goes"
             )
-    labels = np.asarray([_label(sample, len(class_names)) for sample in samples], dtype=np.int64)
-    return ClassificationSet(tuple(samples), labels, tuple(class_names), tuple(templates))
+    labels = np.asarray([sample.label for sample in files.samples], dtype=np.int64)
+    return ClassificationSet(tuple(files.samples), labels, files.class_names, files.templates)
 
 
 def image_hashes(task: Task, data_root: Path | str | None = None) -> set[str]:
     """Return the image ids of a task, to be searched among the training images.
 
     An id is the sha256 of the encoded bytes, so an image that was encoded again (CLIP_benchmark
-    exports lossless WebP by default) has another id than its original. To check COCO or Urban1k
-    against training images, read the original files from a plain folder.
+    exports lossless WebP by default) has another id than its original.
 
     Raises:
         BenchmarkError: the files do not follow the layout.
     """
-    return {image_id(sample.image.read()) for sample in list_samples(task, data_root)}
+    return {image_id(sample.image.read()) for sample in files_of(task, data_root).samples}
 
 
 def task_digest(task: Task, data_root: Path | str | None = None) -> str:
@@ -112,25 +103,49 @@ def task_digest(task: Task, data_root: Path | str | None = None) -> str:
     Raises:
         BenchmarkError: the files do not follow the layout.
     """
-    choices = task.model_dump_json(include={"kind", "captions_per_image", "text_prefix"})
-    hasher = hashlib.sha256(digest("benchmark", choices).encode())
-    if task.kind is TaskKind.CLASSIFICATION:
-        for name in (CLASSES_FILE, TEMPLATES_FILE):
-            hasher.update(digest(*read_lines(task, name, data_root)).encode())
-    for sample in list_samples(task, data_root):
-        hasher.update(digest(sample.image.read(), sample.label.read()).encode())
+    if task.kind is TaskKind.RETRIEVAL:
+        data = read_retrieval(task, data_root)
+        hasher = hashlib.sha256(digest("benchmark", task.kind, *data.captions).encode())
+        hasher.update(data.caption_image.tobytes())
+    else:
+        data = read_classification(task, data_root)
+        texts = (*data.class_names, "", *data.templates)
+        hasher = hashlib.sha256(digest("benchmark", task.kind, *texts).encode())
+        hasher.update(data.labels.tobytes())
+    for sample in data.images:
+        hasher.update(digest(sample.image.read()).encode())
     return hasher.hexdigest()
+
+
+def texts_of(task: Task, data_root: Path | str | None = None) -> list[str]:
+    """Return what a model reads on a task: captions, or class names in their templates."""
+    if task.kind is TaskKind.RETRIEVAL:
+        return list(read_retrieval(task, data_root).captions)
+    data = read_classification(task, data_root)
+    return class_texts(data.class_names, data.templates)
+
+
+def found_in(task: Task, data_root: Path | str | None = None) -> str:
+    """Say in one line what a task's files are: layout, images, captions or classes, digest.
+
+    Raises:
+        BenchmarkError: the files do not follow the layout.
+    """
+    layout, place = layout_of(task, data_root)
+    if task.kind is TaskKind.RETRIEVAL:
+        data = read_retrieval(task, data_root)
+        counted = captions_of(task, layout)
+        which = f"first {counted} of each" if counted else "all of each"
+        texts = f"{len(data.captions):,} captions ({which})"
+    else:
+        data = read_classification(task, data_root)
+        texts = f"{len(data.class_names):,} classes, {len(data.templates)} templates"
+    return (
+        f"{task.kind}, layout {layout.name}, {len(data.images):,} images, {texts}, "
+        f"digest {task_digest(task, data_root)[:16]}, at {place.captions or place.root}"
+    )
 
 
 def _require_kind(task: Task, kind: TaskKind) -> None:
     if task.kind is not kind:
         raise BenchmarkError(f"Task {task.name} is of kind {task.kind}, not {kind}")
-
-
-def _label(sample: Sample, classes: int) -> int:
-    text = sample.text().strip()
-    if not text.isdecimal() or int(text) >= classes:
-        raise BenchmarkError(
-            f"{sample.where}: label {text!r} is not a class index from 0 to {classes - 1}"
-        )
-    return int(text)

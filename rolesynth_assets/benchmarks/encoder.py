@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,6 +11,7 @@ import numpy as np
 from rolesynth_assets.benchmarks.tasks import BenchmarkError
 from rolesynth_assets.images.decoding.decode import DecodeLimits, normalise
 from rolesynth_assets.images.decoding.rejects import Reject
+from rolesynth_assets.pictures.opened import open_picture
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -81,6 +81,23 @@ class ClipEncoder:
             return torch.nn.functional.normalize(features, dim=-1).cpu().numpy()
 
 
+def count_cut_texts(checkpoint_dir: Path, texts: Sequence[str]) -> int:
+    """Return how many texts are longer than the context of a checkpoint, whose end it never reads.
+
+    Args:
+        checkpoint_dir: the checkpoint, of which only the tokenizer is loaded.
+        texts: captions, or class names in their templates.
+    """
+    import open_clip
+
+    from rolesynth_assets.clip.data.tokens import count_cut
+    from rolesynth_assets.clip.plain_text import of_plain_text
+
+    tokenizer = of_plain_text(open_clip.get_tokenizer(f"local-dir:{checkpoint_dir}"))
+    distinct = sorted(set(texts))
+    return count_cut(tokenizer, distinct, tokenizer(distinct)) if distinct else 0
+
+
 def load_encoder(checkpoint_dir: Path) -> ClipEncoder:
     """Load a trained checkpoint as an encoder, onto the GPU if there is one.
 
@@ -98,10 +115,8 @@ def load_encoder(checkpoint_dir: Path) -> ClipEncoder:
 
 
 def _decode(index: int, encoded: bytes) -> Image.Image:
-    from PIL import Image
-
     normal = normalise(encoded, LIMITS)
     if isinstance(normal, Reject):
         raise UndecodableImage(index, normal)
-    with Image.open(io.BytesIO(normal.data)) as image:
+    with open_picture(normal.data) as image:
         return image.convert("RGB")

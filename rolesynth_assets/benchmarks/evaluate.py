@@ -14,9 +14,9 @@ from rolesynth_assets.benchmarks.bootstrap import (
     bootstrap_mean_per_class,
 )
 from rolesynth_assets.benchmarks.classify import class_features, class_texts, classification_hits
-from rolesynth_assets.benchmarks.clip_benchmark_layout import Sample
 from rolesynth_assets.benchmarks.datasets import read_classification, read_retrieval
 from rolesynth_assets.benchmarks.encoder import Encoder, UndecodableImage, load_encoder
+from rolesynth_assets.benchmarks.layouts.files import Sample
 from rolesynth_assets.benchmarks.ranking import chance_of_hit
 from rolesynth_assets.benchmarks.retrieval import retrieval_hits
 from rolesynth_assets.benchmarks.score import Measurement, Metric, Score, scores_frame

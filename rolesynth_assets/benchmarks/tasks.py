@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from rolesynth_assets.errors import InputError
-from rolesynth_assets.yaml_files import NamedModel, PartitionName, YamlLibrary
+from rolesynth_assets.yaml_files import Named, NamedModel, PartitionName, YamlLibrary
 
 SHIPPED_TASKS = Path(__file__).parent / "tasks"
 EXAMPLE_TASKS = Path(__file__).parent / "examples"
@@ -39,10 +40,16 @@ class Task(NamedModel):
     kind: TaskKind
     path: str = Field(min_length=1)
     """Folder or one `.tar`; `{data}` is the data root, `~` the home folder."""
+    layout: str | None = None
+    """Layout of the files; None finds out. `rolesynth benchmarks check` prints what was found."""
+    annotations: str | None = None
+    """File of captions below `path`, where the layout has several."""
     split: str = Field(default="test", pattern=r"^[^/\\]*$")
-    """Sub-folder with the samples; if it does not exist, they are read from `path` itself."""
+    """Split; a task that does not set it has the split that papers report for its layout. It is a
+    sub-folder in CLIP_benchmark's layout; if that does not exist, `path` itself is read."""
     captions_per_image: int | None = Field(default=None, ge=1)
-    """Retrieval: the first n captions of each image count; None counts all of them."""
+    """Retrieval: the first n captions of each image count, null counts all. A task that does not
+    set it counts what papers count for its layout: five of COCO and Flickr30k, one of Urban1k."""
     text_prefix: str = ""
     """Retrieval: prefix of every caption, including its space; some published numbers use
     "A photo of "."""
@@ -59,6 +66,15 @@ class Task(NamedModel):
             )
         return self
 
+    @field_validator("path")
+    @classmethod
+    def _local(cls, path: str) -> str:
+        if "://" in path:
+            raise ValueError(
+                f"{path} is a URL; download the dataset and set `path` to the local folder"
+            )
+        return path
+
     @property
     def embedded(self) -> bool:
         """Whether its files are below the data root, like those of the embedded world."""
@@ -68,16 +84,18 @@ class Task(NamedModel):
         """Return `path` with its placeholders filled in.
 
         Raises:
-            BenchmarkError: the path is a URL, or it needs a data root and none is given.
+            BenchmarkError: the path needs a data root and none is given.
         """
-        if "://" in self.path:
-            raise BenchmarkError(
-                f"Task {self.name}: {self.path} is a URL; download the dataset and set `path` to "
-                "the local folder"
-            )
         if self.embedded and data_root is None:
             raise BenchmarkError(f"Task {self.name}: {self.path} needs a data root; pass data_root")
-        return Path(self.path.replace("{data}", str(data_root))).expanduser()
+        return Path(os.path.expanduser(self.path.replace("{data}", str(data_root))))
+
+    def at_hand(self, data_root: Path | str | None = None) -> bool:
+        """Return whether its files exist; those that nobody may look at fail when they are read."""
+        try:
+            return self.resolve(data_root).exists()
+        except OSError:
+            return True
 
 
 _FILES = YamlLibrary(
@@ -90,7 +108,7 @@ _FILES = YamlLibrary(
 )
 
 
-def load_tasks(extra_dir: Path | None = None) -> dict[str, Task]:
+def load_tasks(extra_dir: Path | None = None) -> Named[Task]:
     """Return all tasks by name: the shipped ones, then those of a user's folder.
 
     A user's file replaces a shipped task of the same name. The files in `examples/` are not
@@ -99,8 +117,8 @@ def load_tasks(extra_dir: Path | None = None) -> dict[str, Task]:
     Args:
         extra_dir: folder with `*.yaml` or `*.yml` files; a folder that does not exist adds nothing.
 
-    Raises:
-        BenchmarkError: a file is not a valid task, or two files of one folder share a name.
+    Returns:
+        Tasks by name, and the files that cannot be used.
     """
     return _FILES.load(extra_dir)
 

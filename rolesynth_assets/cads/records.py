@@ -36,10 +36,8 @@ class CandidateRecord:
         hard: whether 1 <= C < K.
         reason: ``<step>_<reason>`` of the step that failed, or ``verdicts_missing``.
         detail: the reason in words, with the raw reply if there is one.
-        text_only_leak: whether a judge reached the reference without the image; None if no judge
-            was asked or the result is not known.
-        suspect_label: whether a majority agrees on an answer that is not the reference.
-        copied_numbers: whether all numbers are the seed's.
+        findings: what the extra checks found, by `extra_checks.findings.FINDINGS`; a check that
+            was switched off or not possible has no entry, None is an unknown result.
         duplicate_of: id of the kept candidate that this one repeats.
         consensus_without_writer: C without the writer's own verdict.
     """
@@ -64,9 +62,7 @@ class CandidateRecord:
     hard: bool = False
     reason: str | None = None
     detail: str = ""
-    text_only_leak: bool | None = None
-    suspect_label: bool | None = None
-    copied_numbers: bool | None = None
+    findings: Mapping[str, bool | None] = field(default_factory=dict)
     duplicate_of: str | None = None
     consensus_without_writer: int | None = None
 

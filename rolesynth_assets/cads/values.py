@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from rolesynth_assets.answers.task_type import TaskType
-from rolesynth_assets.cads.strategies import Strategy
 from rolesynth_assets.store.digests import digest
 
 
@@ -61,7 +60,7 @@ class Problem:
     domain: str
     core_concepts: tuple[str, ...]
     task_type: TaskType
-    strategy: Strategy
+    strategy: str
     strategy_detail: str
     question: str
     answer: str

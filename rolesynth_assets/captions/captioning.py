@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING
 
 from rolesynth_assets.captions.captioning_run import CaptioningError, caption_rows
 from rolesynth_assets.captions.lengths import DEFAULT_POLICY, CaptionPolicy
+from rolesynth_assets.captions.parse import ENGLISH, Reading
 from rolesynth_assets.captions.report import (
     REPORT_COLUMNS,
     CaptionReport,
     count_by_role_and_length,
+    count_cuts,
     count_reasons,
 )
+from rolesynth_assets.captions.rereading import read_again
 from rolesynth_assets.captions.wanted_captions import WantedCaption, wanted
 from rolesynth_assets.mllm.engine import ChatEngine
 from rolesynth_assets.mllm.preflight.check import BeforePaying
@@ -43,6 +46,7 @@ async def write_captions(
     *,
     run_id: str,
     policy: CaptionPolicy = DEFAULT_POLICY,
+    language: str = ENGLISH,
     micro_batch: int = MICRO_BATCH,
     progress: Progress | None = None,
     before_paying: BeforePaying | None = None,
@@ -50,8 +54,9 @@ async def write_captions(
     """Make the `captions` partition hold exactly one row per (image, role, length).
 
     A row has a text or a reason. Existing rows stay, unless their reason is transient; rows that
-    another partition already has are copied; the engine is asked for the rest, image by image. Rows
-    that are no longer wanted are deleted at the end. If the engine or the process fails half-way,
+    another partition already has are copied; the engine is asked for the rest, image by image.
+    Replies that were read by other rules or bounds are read again. Rows that are no longer wanted
+    are deleted at the end. If the engine or the process fails half-way,
     every reply that arrived is kept, in the table or in the journal. If an image is withdrawn
     during the run, no further captions are requested or written for it.
 
@@ -62,7 +67,8 @@ async def write_captions(
         role_set: name of the role set.
         roles: roles of the role set.
         run_id: recorded with every new row.
-        policy: length kinds, bounds, sampling.
+        policy: length kinds, bounds, sampling, cleaning rules.
+        language: language of the role set's captions.
         micro_batch: captions in one commit.
         progress: called with (rows done, rows wanted) at the start and after every reply.
         before_paying: the preflight, called once if a caption is missing.
@@ -85,11 +91,13 @@ async def write_captions(
         captions, plan = _plan(store, partition, wanted(images, roles, engine.identity, policy))
     keys = [caption.caption_id for caption in captions]
 
-    rows = caption_rows(partition, engine.identity, run_id)
+    reading = Reading(language, policy.uncut)
+    rows = caption_rows(partition, engine.identity, run_id, reading)
     run = RowRun(store, engine, partition, rows, micro_batch)
     run.append(plan.reuse)
     await run.make(_missing(captions, plan), len(captions), progress)
     removed = store.prune("captions", partition, keys)
+    reread = read_again(store, partition, policy, reading, run.append)
 
     rows = store.read("captions", partition, REPORT_COLUMNS)
     reasons = count_reasons(rows)
@@ -103,6 +111,8 @@ async def write_captions(
         cached=plan.present,
         reused=plan.reuse.num_rows,
         removed=removed,
+        reread=reread,
+        cuts=count_cuts(rows["cuts"].to_pylist()),
         captions=rows.num_rows - sum(reasons.values()),
         reasons=reasons,
         failed_in_passing=sum(reasons.get(reason, 0) for reason in PASSING),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from rolesynth_assets.captions.parse import parse_caption
+from rolesynth_assets.captions.parse import AS_SHIPPED, ParsedCaption, Reading, parse_caption
 from rolesynth_assets.captions.wanted_captions import WantedCaption
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest, ModelIdentity
 from rolesynth_assets.mllm.row_run import Rows
@@ -14,7 +14,10 @@ class CaptioningError(RuntimeError):
 
 
 def caption_rows(
-    partition: Mapping[str, str], identity: ModelIdentity, run_id: str
+    partition: Mapping[str, str],
+    identity: ModelIdentity,
+    run_id: str,
+    reading: Reading = AS_SHIPPED,
 ) -> Rows[WantedCaption]:
     """Return the requests and the rows of one partition's captions.
 
@@ -22,10 +25,11 @@ def caption_rows(
         partition: shard and role set.
         identity: the captioning model.
         run_id: recorded with every row.
+        reading: how replies are read.
     """
 
     def row(caption: WantedCaption, reply: ChatReply) -> dict[str, object]:
-        parsed = parse_caption(reply, caption.rule, caption.role.name)
+        parsed = parse_caption(reply, caption.rule, caption.role.name, reading)
         return {
             "caption_id": caption.caption_id,
             **partition,
@@ -33,13 +37,11 @@ def caption_rows(
             "role": caption.role.name,
             "role_fingerprint": caption.role.fingerprint,
             "length": str(caption.rule.kind),
-            "text": parsed.text,
-            "reason": str(parsed.reason) if parsed.reason else None,
-            "detail": parsed.detail,
+            **columns_of(parsed),
+            "read_by": reading.describe(caption.rule),
             "model": identity.model,
             "revision": identity.revision,
             **sent_columns(reply, caption.rule.sampling, caption.seed),
-            "words": parsed.words,
             "prompt_tokens": reply.prompt_tokens,
             "completion_tokens": reply.completion_tokens,
             "finish_reason": reply.finish_reason,
@@ -48,6 +50,18 @@ def caption_rows(
         }
 
     return Rows("captions", chat_request, row)
+
+
+def columns_of(parsed: ParsedCaption) -> dict[str, object]:
+    """Return the columns of a row that reading a reply gives."""
+    return {
+        "text": parsed.text,
+        "reason": str(parsed.reason) if parsed.reason else None,
+        "detail": parsed.detail,
+        "words": parsed.words,
+        "cuts": " ".join(parsed.cuts),
+        "reply": parsed.reply,
+    }
 
 
 def chat_request(caption: WantedCaption, image: bytes) -> ChatRequest:

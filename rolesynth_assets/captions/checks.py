@@ -12,6 +12,7 @@ from rolesynth_assets.captions.parse import CaptionReason
 from rolesynth_assets.captions.report import count_reasons
 from rolesynth_assets.captions.screening import find_persona, find_refusal
 from rolesynth_assets.check_outcome import CheckOutcome
+from rolesynth_assets.reply_text.sentences import count_words
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -70,7 +71,8 @@ def keys_unique(rows: "pa.Table") -> CheckOutcome:
 def lengths_in_bounds(rows: "pa.Table", policy: CaptionPolicy = DEFAULT_POLICY) -> CheckOutcome:
     """Pass when every caption's words lie within its length kind's bounds.
 
-    Words are counted from the text. Reads caption_id, length, text.
+    Words are counted from the text; in a script without spaces, letters are. Reads
+    caption_id, length, text.
     """
     outside: list[str] = []
     total = 0
@@ -80,7 +82,7 @@ def lengths_in_bounds(rows: "pa.Table", policy: CaptionPolicy = DEFAULT_POLICY) 
             continue
         total += 1
         rule = policy[length]
-        if not rule.min_words <= len(text.split()) <= rule.max_words:
+        if not rule.min_words <= count_words(text) <= rule.max_words:
             outside.append(key)
     bounds = {str(rule.kind): f"{rule.min_words}-{rule.max_words} words" for rule in policy}
     return CheckOutcome(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from rolesynth_assets.mllm.engine import Sampling
 from rolesynth_assets.roles.role import LengthKind
+from rolesynth_assets.store.digests import digest
 
 __all__ = ["DEFAULT_POLICY", "CaptionPolicy", "LengthKind", "LengthRule"]
 
@@ -37,16 +38,28 @@ class LengthRule:
 class CaptionPolicy:
     """The captions that every role writes for an image: one per rule, in this order.
 
-    The bounds are not part of a caption's identity: a changed bound applies to new replies and to
-    the checks, while stored captions stay. Changed sampling makes all captions of a length new.
+    Bounds and cleaning rules are not part of a caption's identity: where they change, stored
+    replies are read again and no model is asked. Changed sampling makes all captions of a length
+    new.
     """
 
     rules: tuple[LengthRule, ...]
+    uncut: frozenset[str] = frozenset()
+    """Names of cleaning rules that are switched off."""
 
     def __post_init__(self) -> None:
         kinds = [rule.kind for rule in self.rules]
         if not kinds or len(set(kinds)) < len(kinds):
             raise ValueError(f"a caption policy takes one rule for each length kind, got {kinds}")
+
+    @property
+    def digest(self) -> str:
+        """64 hex characters that change with any rule."""
+        parts = [
+            f"{rule.kind} {rule.min_words} {rule.max_words} {rule.sampling.fingerprint()}"
+            for rule in self.rules
+        ]
+        return digest("caption policy", *parts, *sorted(self.uncut))
 
     def __iter__(self) -> Iterator[LengthRule]:
         return iter(self.rules)

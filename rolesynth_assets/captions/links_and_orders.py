@@ -8,7 +8,7 @@ patterns are English only, like those in `screening`.
 
 import re
 
-from rolesynth_assets.captions.screening import own_words
+from rolesynth_assets.captions.shown_words import first_own
 
 _LOADED = [
     re.compile(pattern, re.IGNORECASE)
@@ -103,27 +103,9 @@ def find_link(text: str) -> str | None:
     for pattern in _LOADED:
         if match := pattern.search(text):
             return match.group(0).strip()
-    return _first_own(_ADDRESS, text, _SHOWN_AFTER)
+    return first_own(_ADDRESS, text, _SHOWN, _SHOWN_AFTER)
 
 
 def find_order(text: str) -> str | None:
     """Return the words that give orders to the caption's reader, such as a judge, or None."""
-    return _first_own(_ORDERS, text)
-
-
-def _first_own(
-    patterns: list[re.Pattern[str]], text: str, shown_after: re.Pattern[str] | None = None
-) -> str | None:
-    """Return the first match outside quotations that the text does not place in the picture."""
-    own = own_words(text)
-    for pattern in patterns:
-        for match in pattern.finditer(own):
-            if shown_after and shown_after.match(own, match.end()):
-                continue
-            if not _SHOWN.search(own, _sentence_start(own, match.start()), match.start()):
-                return match.group(0).strip()
-    return None
-
-
-def _sentence_start(text: str, at: int) -> int:
-    return max(text.rfind(mark, 0, at) for mark in (". ", "! ", "? ")) + 1
+    return first_own(_ORDERS, text, _SHOWN)

@@ -1,7 +1,7 @@
 """The report of a captioning run, and the counts of its partition afterwards."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-REPORT_COLUMNS = ("role", "length", "reason", "words")
-"""Columns of the `captions` table that `count_by_role_and_length` and `count_reasons` read."""
+REPORT_COLUMNS = ("role", "length", "reason", "words", "cuts")
+"""Columns of the `captions` table that the counts read."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,8 @@ class CaptionReport:
         cached: wanted rows that already existed (cache hits).
         reused: rows copied from other partitions (a shared role, an image in two shards).
         removed: rows deleted because they are no longer wanted.
+        reread: rows whose text or reason changed, because rules, bounds or language did.
+        cuts: rows that each cleaning rule changed, in the whole partition.
         captions: rows with a text, in the whole partition.
         reasons: rows without a text by reason, in the whole partition.
         failed_in_passing: those of them that the next run asks for again.
@@ -61,6 +63,8 @@ class CaptionReport:
     cached: int
     reused: int
     removed: int
+    reread: int
+    cuts: dict[str, int]
     captions: int
     reasons: dict[str, int]
     failed_in_passing: int
@@ -86,6 +90,7 @@ class CaptionReport:
             "cached": self.cached,
             "reused": self.reused,
             "removed": self.removed,
+            "reread": self.reread,
             "refusals": self.reasons.get(CaptionReason.REFUSED, 0),
             "calls_per_second": self.calls_per_second,
             "seconds": self.seconds,
@@ -114,7 +119,7 @@ def count_by_role_and_length(rows: "pa.Table") -> tuple[RoleLengthCount, ...]:
     counts: Counter[tuple[str, str]] = Counter()
     texts: Counter[tuple[str, str]] = Counter()
     words: Counter[tuple[str, str]] = Counter()
-    columns = (rows[name].to_pylist() for name in REPORT_COLUMNS)
+    columns = (rows[name].to_pylist() for name in ("role", "length", "reason", "words"))
     for role, length, reason, row_words in zip(*columns, strict=True):
         counts[role, length] += 1
         if reason is None:
@@ -130,3 +135,13 @@ def count_by_role_and_length(rows: "pa.Table") -> tuple[RoleLengthCount, ...]:
         )
         for role, length in sorted(counts)
     )
+
+
+def count_cuts(cuts: Sequence[str | None]) -> dict[str, int]:
+    """Count the rows that each cleaning rule changed, most frequent first.
+
+    Args:
+        cuts: the column `cuts`.
+    """
+    counts = Counter(name for names in cuts for name in (names or "").split())
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

@@ -2,15 +2,17 @@
 
 The patterns prefer precision over recall. A caption may mention observers, experts and assistants;
 a pattern matches only a writer that talks about itself, its role or its task. Words in quotation
-marks are quotations (a sign, a T-shirt), so they are removed first. The patterns are English only.
+marks are quotations (a sign, a T-shirt), so they are removed first; so are words that the sentence
+places in the picture. The patterns are English only.
 """
 
 import json
 import re
+import unicodedata
 
-from rolesynth_assets.captions.cleaning import straighten
+from rolesynth_assets.captions.shown_words import PLACED, READ_OUT, first_own
+from rolesynth_assets.reply_text.sentences import own_words
 
-_QUOTED = re.compile(r"\"[^\"\n]{0,300}\"|(?<!\w)'(?:[^'\n]|(?<=\w)'(?=\w)){0,300}'(?!\w)")
 _START = r"(?:^|(?<=[.!?:;]\s)|(?<=,\s))"  # where a sentence or a clause begins
 _MACHINE = (
     r"(?:ai|a\.i\.|artificial intelligence|language model|large language model|llm|vision model|"
@@ -62,7 +64,7 @@ _PERSONA = [
         rf"{_I} (?:was|am|have been) (?:asked|instructed|told|tasked|assigned|prompted) to\b",
         # itself at work: "I notice", "I can see", "makes me feel"
         rf"{_I} (?:can )?(?:also |clearly |really |would |will )?(?:notice|observe|see|sense|feel|"
-        r"believe|think|imagine|perceive|describe|say|note|focus|interpret|find)\b",
+        r"believe|think|imagine|perceive|describe|say|note|focus|interpret|find)\b(?! you\b)",
         r"\b(?:makes|making|leaves|leaving|fills|filling|gives|giving|reminds) me\b",
         r"\bin my (?:opinion|view|eyes)\b",
         # the request itself
@@ -82,7 +84,8 @@ _REFUSAL = [
         r"^(?:I )?apologi[sz]e\b|^my apologies\b",
         rf"{_I_OPENS} (?:don't|do not|can't|cannot) see (?:an?|any|the) (?:image|picture|photo)",
         r"^(?:there is )?no (?:image|picture|photo) (?:was |is |has been )?"
-        r"(?:provided|attached|uploaded|included|available|given)\b",
+        r"(?:(?:provided|attached|uploaded|included|given)\b|"
+        r"available(?= to\b| for me| in (?:the|this|your)|\s*[.!,;:]|\s*$))",
         r"\b(?:please|could you|can you) (?:\w+ )?(?:provide|upload|share|attach|send) "
         r"(?:an?|the|your|another) (?:\w+ )?(?:image|picture|photo)",
         r"^(?:the|this|your) (?:image|picture|photo) (?:could not|cannot|can't|did not|didn't|"
@@ -91,7 +94,11 @@ _REFUSAL = [
     )
 ]
 
+MIN_LETTERS = 0.6
+"""Share of letters in prose; digits count half, since a picture may be full of numbers."""
+
 _WORD = re.compile(r"[^\W\d_]+")
+_JSON_START = re.compile(r"[{\[]\s*(?:[{\[]\s*)?[\"'][\w -]{1,40}[\"']\s*[:,\]]")
 _TAG = re.compile(  # of any length; <info@shop> and <3 are not tags
     r"</?[a-z][\w:-]*(?:[\s/][^<>]*)?>|<!--|<(?:img|script|iframe|svg|style|link|meta|object|embed|"
     r"video|audio|a|form|input|base|body)[\s/]",
@@ -101,7 +108,7 @@ _TAG = re.compile(  # of any length; <info@shop> and <3 are not tags
 
 def find_refusal(text: str) -> str | None:
     """Return the words that refuse to answer, or None."""
-    return _first_match(_REFUSAL, own_words(text))
+    return first_own(_REFUSAL, text, READ_OUT, PLACED)
 
 
 def find_persona(text: str, role: str = "") -> str | None:
@@ -112,11 +119,11 @@ def find_persona(text: str, role: str = "") -> str | None:
         role: the role's name. "As the <role>, ..." is persona talk; so is a role name of two or
             more words anywhere in the text, spelt as in its record.
     """
-    own = own_words(text)
-    if match := _first_match(_PERSONA, own):
+    if match := first_own(_PERSONA, text, READ_OUT, PLACED):
         return match
     if not role:
         return None
+    own = own_words(text)
     name = re.escape(role)
     if match := re.search(
         rf"{_START}as (?:an?|the|your) {name}\s*,(?! (?:she|he|they|her|his|their)\b)", own, re.I
@@ -129,12 +136,12 @@ def find_persona(text: str, role: str = "") -> str | None:
 
 def find_no_prose(text: str) -> str | None:
     """Return why a text is not prose (JSON, markup, symbols, a repeated phrase), or None."""
-    if text[:1] in "{[" and _is_json(text):
+    if text[:1] in "{[" and (_is_json(text) or _JSON_START.match(text)):
         return "JSON"
     if _TAG.search(text):
         return "markup"
     dense = "".join(text.split())
-    if dense and sum(char.isalpha() for char in dense) / len(dense) < 0.6:
+    if dense and sum(map(_writes, dense)) / len(dense) < MIN_LETTERS:
         return "mostly symbols"
     words = [word.casefold() for word in _WORD.findall(text)]
     # captions within bounds repeat articles and objects; a share of different words below a fifth
@@ -144,16 +151,10 @@ def find_no_prose(text: str) -> str | None:
     return None
 
 
-def own_words(text: str) -> str:
-    """Return a caption on one line without the words in quotation marks."""
-    return _QUOTED.sub('""', straighten(text))
-
-
-def _first_match(patterns: list[re.Pattern[str]], text: str) -> str | None:
-    for pattern in patterns:
-        if match := pattern.search(text):
-            return match.group(0).strip()
-    return None
+def _writes(char: str) -> float:
+    if char.isalpha() or unicodedata.category(char)[0] == "M":  # vowels of Thai, Hindi
+        return 1.0
+    return 0.5 if char.isdigit() else 0.0
 
 
 def _is_json(text: str) -> bool:

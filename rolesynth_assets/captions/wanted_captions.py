@@ -72,7 +72,10 @@ def wanted(
 
 
 def wanted_ids(
-    store: "StoreReader", partition: Mapping[str, str], identity: ModelIdentity
+    store: "StoreReader",
+    partition: Mapping[str, str],
+    identity: ModelIdentity,
+    policy: CaptionPolicy = DEFAULT_POLICY,
 ) -> list[str]:
     """Return the ids of the captions that a partition shall hold, by what is stored now.
 
@@ -80,10 +83,11 @@ def wanted_ids(
         store: holds the images and the roles.
         partition: shard and role set.
         identity: the captioning model.
+        policy: length kinds and sampling.
     """
     from rolesynth_assets.roles.rows import roles_from_rows
 
     images = store.read("images", {"shard": partition["shard"]}, ["image_id"])["image_id"]
     roles = roles_from_rows(store.read("roles", {"role_set": partition["role_set"]}))
-    captions = wanted(images.to_pylist(), roles, identity, DEFAULT_POLICY)
+    captions = wanted(images.to_pylist(), roles, identity, policy)
     return [caption.caption_id for caption in captions]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import typer
 
+from rolesynth_assets.cli.benchmarks import benchmarks
 from rolesynth_assets.cli.demo import ablation, demo
 from rolesynth_assets.cli.exit_messages import CommandGroup
 from rolesynth_assets.cli.ingest import ingest
 from rolesynth_assets.cli.problems import problems
 from rolesynth_assets.cli.run import run
+from rolesynth_assets.cli.settings import settings
 from rolesynth_assets.cli.stale import stale
 from rolesynth_assets.cli.trace import trace
 from rolesynth_assets.cli.ui import ui
@@ -25,8 +27,9 @@ app = typer.Typer(
     "**rolesynth ingest FOLDER** and **rolesynth run** on your own images, or **rolesynth "
     "problems DOMAIN** on your own seeds.",
 )
-for command in (demo, ablation, ingest, run, ui, problems, stale, trace, withdraw):
+for command in (demo, ablation, ingest, run, ui, problems, stale, trace, withdraw, settings):
     app.command()(command)
+app.add_typer(benchmarks, name="benchmarks")
 
 
 if __name__ == "__main__":

@@ -69,3 +69,22 @@ def reload_reproduces(error: float, tolerance: float = 1e-3) -> CheckOutcome:
         threshold=tolerance,
         description=f"The reloaded model's logits deviate from those stored by up to {error:.2e}.",
     )
+
+
+def few_captions_cut(cut: int, captions: int, max_share: float = 0.05) -> CheckOutcome:
+    """Count the captions whose end was cut off at the context length of the model.
+
+    Args:
+        cut: captions that are longer than the context.
+        captions: distinct captions of the training.
+        max_share: largest share of captions that passes.
+    """
+    share = cut / captions if captions else 0.0
+    return CheckOutcome(
+        passed=share <= max_share,
+        value=share,
+        threshold=max_share,
+        description=f"{cut} of {captions} captions were cut at the context length, {share:.1%}; at "
+        f"most {max_share:.1%} should be. A longer `context_length` keeps them whole.",
+        metadata={"cut": cut, "captions": captions},
+    )

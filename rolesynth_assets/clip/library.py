@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import yaml
 
 from rolesynth_assets.clip.recipe import Recipe
 from rolesynth_assets.errors import InputError
-from rolesynth_assets.training_recipes import RecipeLibrary
+from rolesynth_assets.training_recipes import RecipeLibrary, without
+from rolesynth_assets.yaml_files import Named, NamedModel
 
 SHIPPED = Path(__file__).parent / "recipes"
+RoleSetT = TypeVar("RoleSetT", bound=NamedModel)
 
 
 class RecipeError(InputError):
@@ -28,7 +30,7 @@ _FILES = RecipeLibrary(
 )
 
 
-def load_recipes(extra_dir: Path | None = None) -> dict[str, Recipe]:
+def load_recipes(extra_dir: Path | None = None) -> Named[Recipe]:
     """Read the shipped recipes, then those of a user's folder, which replace them by name.
 
     Args:
@@ -38,25 +40,27 @@ def load_recipes(extra_dir: Path | None = None) -> dict[str, Recipe]:
     Returns:
         Recipes by name, in alphabetical order.
 
-    Raises:
-        RecipeError: a file is not a valid recipe, two files of one folder share a name, or the
-            baseline of a recipe does not exist.
+    A recipe whose file cannot be used, whose name another file of the folder has, or whose baseline
+    does not exist is broken.
     """
     return _FILES.load(extra_dir)
 
 
-def require_role_sets(recipes: Mapping[str, Recipe], role_sets: Collection[str]) -> None:
-    """Refuse recipes whose role set does not exist.
-
-    Raises:
-        RecipeError: a recipe's role set does not exist.
-    """
-    for recipe in recipes.values():
-        if recipe.role_set not in role_sets:
-            raise RecipeError(
-                f"Recipe {recipe.name!r}: role_set {recipe.role_set!r} is no role set; "
+def with_role_sets(recipes: Named[Recipe], role_sets: Named[RoleSetT]) -> Named[Recipe]:
+    """Return recipes without those whose role set does not exist or has a broken file."""
+    broken: dict[str, Exception] = {}
+    for name, recipe in recipes.items():
+        if recipe.role_set in role_sets.broken:
+            broken[name] = RecipeError(
+                f"Recipe {name!r}: the file of its role set {recipe.role_set!r} cannot be used: "
+                f"{role_sets.broken[recipe.role_set]}"
+            )
+        elif recipe.role_set not in role_sets:
+            broken[name] = RecipeError(
+                f"Recipe {name!r}: role_set {recipe.role_set!r} is no role set; "
                 f"choose one of {sorted(role_sets)} or write it in role_sets/."
             )
+    return without(recipes, broken)
 
 
 def read_recipe(path: Path) -> Recipe:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from rolesynth_assets.clip.recipe import Loss
 
 
 def multi_positive_loss(
@@ -75,6 +79,17 @@ def info_nce_loss(image_features: Tensor, text_features: Tensor, logit_scale: Te
     logits = _logits(image_features, text_features, logit_scale)
     own = torch.arange(len(logits), device=logits.device)
     return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
+
+
+LossFunction = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
+"""From image features (N, D), text features (M, D), both of unit length, 1 / tau, image groups (N,)
+and text groups (M,) to the scalar loss in nats."""
+
+LOSS_FUNCTIONS: Mapping[Loss, LossFunction] = {
+    Loss.MULTI_POSITIVE: multi_positive_loss,
+    Loss.INFONCE: lambda images, texts, scale, *_: info_nce_loss(images, texts, scale),
+}
+"""The function of every loss that a recipe can name."""
 
 
 def _logits(image_features: Tensor, text_features: Tensor, logit_scale: Tensor) -> Tensor:

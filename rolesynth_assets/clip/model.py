@@ -8,20 +8,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import open_clip
 import torch
-from open_clip.factory import load_state_dict
+from open_clip.model import convert_to_custom_text_state_dict
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from torch import nn
 
 from rolesynth_assets.clip.architectures import FOLDER, shipped_architecture
 from rolesynth_assets.clip.plain_text import of_plain_text
 from rolesynth_assets.clip.positions import KEPT_POSITIONS, STRETCH, stretch, stretched_length
-from rolesynth_assets.clip.recipe import Recipe
+from rolesynth_assets.clip.recipe import Recipe, init_path
 from rolesynth_assets.clip.trimmed_text import text_tower
+from rolesynth_assets.clip.weights_file import Weights, WeightsFileError, misfit, read_weights
 
 
 class ModelError(ValueError):
@@ -57,22 +57,29 @@ def build_model(recipe: Recipe) -> ClipModel:
             Random weights follow torch's global random state.
 
     Raises:
-        ModelError: the architecture, the pretrained tag or the file does not exist, or the loaded
-            positions cannot be brought to the context length.
+        ModelError: the architecture, the pretrained tag or the file does not exist, the file cannot
+            be read or is of another architecture, or the loaded positions cannot be brought to the
+            context length.
     """
     architecture = _architecture(recipe.model)
-    weights, length = _weights(recipe)
-    if weights is not None and open_clip.get_pretrained_cfg(recipe.model, weights):
+    tag, weights = _weights(recipe)
+    quick_gelu = bool(architecture.get("quick_gelu", False))
+    if tag is not None:
         # open_clip only warns if a tag was trained with QuickGELU and the model is built without
-        tag = open_clip.get_pretrained_cfg(recipe.model, weights)
-        architecture["quick_gelu"] = bool(tag.get("quick_gelu", False))
-    with _random_on_purpose() if weights is None else nullcontext():
+        quick_gelu = bool((open_clip.get_pretrained_cfg(recipe.model, tag) or {}).get("quick_gelu"))
+    elif weights is not None and weights.quick_gelu is not None:
+        quick_gelu = weights.quick_gelu
+    if quick_gelu or architecture.get("quick_gelu"):
+        architecture["quick_gelu"] = quick_gelu
+    with _random_on_purpose() if tag is None else nullcontext():
         module = open_clip.create_model(
             _registered(recipe.model),
-            pretrained=weights,
-            force_context_length=length,
-            force_quick_gelu=bool(architecture.get("quick_gelu", False)),
+            pretrained=tag,
+            force_context_length=weights.length if weights else None,
+            force_quick_gelu=quick_gelu,
         )
+    if weights is not None:
+        _load(module, weights, recipe)
     _set_context_length(module, recipe)
     architecture["text_cfg"]["context_length"] = recipe.context_length
     config = {
@@ -135,25 +142,41 @@ def _registered(name: str) -> str:
     return name
 
 
-def _weights(recipe: Recipe) -> tuple[str | None, int | None]:
-    """Return the tag or file that open_clip loads, and the context length of the file if known."""
+def _weights(recipe: Recipe) -> tuple[str | None, Weights | None]:
+    """Return the tag that open_clip loads, or the weights of the recipe's file."""
     if recipe.init == "random":
         return None, None
     tags = open_clip.list_pretrained_tags_by_model(recipe.model)
     if recipe.init in tags:
         return recipe.init, None
-    path = Path(recipe.init)
-    if not path.is_file():
+    path = init_path(recipe)
+    if path is None or not path.exists():
         raise ModelError(
             f"init: {recipe.init!r} is neither 'random', nor a file, nor a pretrained tag of "
             f"{recipe.model!r} ({', '.join(tags) or 'it has none'})."
         )
-    # open_clip silently interpolates positions of another length, so build with the file's length
-    state: Any = load_state_dict(str(path))
-    for key in ("positional_embedding", "text.positional_embedding"):
-        if key in state:
-            return str(path), len(state[key])
-    return str(path), None
+    try:
+        return None, read_weights(path)
+    except WeightsFileError as error:
+        raise ModelError(f"init: {error}.") from error
+
+
+def _load(module: Any, weights: Weights, recipe: Recipe) -> None:
+    """Copy the weights of a file into a model of the context length that they have."""
+    state, wanted = weights.state, module.state_dict()
+    if "text.positional_embedding" in wanted and "positional_embedding" in state:
+        state = convert_to_custom_text_state_dict(dict(state))
+    if "logit_bias" in wanted:
+        state.setdefault("logit_bias", wanted["logit_bias"])
+    if "logit_scale" in state and "logit_scale" in wanted:
+        state["logit_scale"] = state["logit_scale"].reshape(wanted["logit_scale"].shape)
+    fault = misfit(state, wanted)
+    if fault:
+        raise ModelError(
+            f"init: the weights in {recipe.init} are those of another architecture than model "
+            f"{recipe.model!r}: {fault}. Set `model` to the architecture of the file."
+        )
+    module.load_state_dict(state)
 
 
 def _set_context_length(module: Any, recipe: Recipe) -> None:

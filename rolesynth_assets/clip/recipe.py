@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
@@ -103,7 +105,8 @@ class Recipe(TrainingRecipe):
         layout: the layout of a batch.
         captions_per_image: most captions of one image in a rectangular batch.
         model: an open_clip architecture, or the name of a file in ``clip/models``.
-        init: ``random``, an open_clip pretrained tag, or the path of a weights file.
+        init: ``random``, an open_clip pretrained tag, or the path of a weights file or of a folder
+            with one, in the layout of open_clip, Long-CLIP or transformers.
         context_length: text tokens; 248 stretches a model of 77.
         frozen_positions: number of leading text positions that keep their loaded values.
         optimizer: settings of AdamW.
@@ -152,3 +155,11 @@ class Recipe(TrainingRecipe):
         values = json.dumps(fields, sort_keys=True)
         architecture = json.dumps(shipped_architecture(self.model), sort_keys=True)
         return digest("recipe", values, architecture)
+
+
+def init_path(recipe: Recipe) -> Path | None:
+    """Return the file or folder of weights that a recipe names; None if it names none.
+
+    A pretrained tag is returned too, as a path that does not exist.
+    """
+    return None if recipe.init == "random" else Path(os.path.expanduser(recipe.init))

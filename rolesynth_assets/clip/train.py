@@ -28,10 +28,10 @@ from rolesynth_assets.clip.data.batches import Batch, BatchPlan, TrainingSet
 from rolesynth_assets.clip.data.pixels import PixelSource
 from rolesynth_assets.clip.data.tokens import TokenSource
 from rolesynth_assets.clip.gradient_caching import encode_in_parts, require_independent_rows
-from rolesynth_assets.clip.loss import info_nce_loss, multi_positive_loss
+from rolesynth_assets.clip.loss import LOSS_FUNCTIONS
 from rolesynth_assets.clip.model import ClipModel, build_model, freeze_positions
 from rolesynth_assets.clip.optim import learning_rate, make_optimizer
-from rolesynth_assets.clip.recipe import Loss, Precision, Recipe
+from rolesynth_assets.clip.recipe import Precision, Recipe
 from rolesynth_assets.clip.trimmed_text import MIXED_LENGTH_PARTS, encode_text
 from rolesynth_assets.lookahead import in_order
 from rolesynth_assets.progress import StepProgress
@@ -59,6 +59,8 @@ class TrainReport:
         steps_per_epoch: optimiser steps of one epoch in the recipe's layout.
         seconds: wall time of the steps of this call.
         images_per_second: image rows encoded per second in this call.
+        captions: distinct captions that this call trained on.
+        captions_cut: those of them that are longer than the context, so that their end was cut.
     """
 
     folder: Path
@@ -68,6 +70,8 @@ class TrainReport:
     steps_per_epoch: int
     seconds: float
     images_per_second: float
+    captions: int = 0
+    captions_cut: int = 0
 
 
 @dataclass(frozen=True)
@@ -179,6 +183,8 @@ def _run(run: _Run, out_dir: Path, progress: StepProgress | None, save_every: in
         steps_per_epoch=run.plan.steps_per_epoch,
         seconds=seconds,
         images_per_second=rows / seconds if seconds > 0 else 0.0,
+        captions=run.tokens.tokenized,
+        captions_cut=run.tokens.cut,
     )
 
 
@@ -238,10 +244,8 @@ def _out_of_memory_told(run: _Run, batch: Batch) -> Iterator[None]:
 
 def _loss(run: _Run, batch: Batch, images: Tensor, texts: Tensor, scale: Tensor) -> Tensor:
     images, texts = F.normalize(images, dim=-1), F.normalize(texts, dim=-1)
-    if run.recipe.loss is Loss.INFONCE:
-        return info_nce_loss(images, texts, scale)
     groups = [torch.from_numpy(np.array(g)).to(run.device) for g in (batch.images, batch.owners)]
-    return multi_positive_loss(images, texts, scale, *groups)
+    return LOSS_FUNCTIONS[run.recipe.loss](images, texts, scale, *groups)
 
 
 def _refuse(run: _Run, step: int, epoch: int, batch: Batch, value: float) -> None:

@@ -21,11 +21,16 @@ from rolesynth_assets.progress import reporting
     freshness_policy=freshness.MODELS,
     pool="gpu",
     checks=[
-        Check(checks.above_chance, "Every metric is above chance by more than its interval."),
+        Check(
+            checks.above_chance,
+            "Every metric is above chance by more than its interval.",
+            bounds={"margin": "min_above_chance"},
+        ),
         Check(
             checks.not_worse_than_baseline,
             "No metric is below the baseline recipe's by more than both intervals allow.",
             warn=True,
+            bounds={"tolerance": "max_below_baseline"},
         ),
     ],
 )
@@ -36,6 +41,8 @@ def benchmark_scores(context: dg.AssetExecutionContext, platform: Platform) -> M
     `benchmark_scores`. Stale when: a checkpoint, the benchmark or the
     code change.
     """
+    from rolesynth_assets.benchmarks.datasets import texts_of
+    from rolesynth_assets.benchmarks.encoder import count_cut_texts
     from rolesynth_assets.benchmarks.evaluate import evaluate_seed
     from rolesynth_assets.benchmarks.recorded_scores import record_scores
     from rolesynth_assets.clip.checkpoint.files import trained_seeds
@@ -43,6 +50,8 @@ def benchmark_scores(context: dg.AssetExecutionContext, platform: Platform) -> M
 
     partition, settings = partitions.keys(context), platform.settings
     recipe, task = partitions.RECIPES[partition["recipe"]], partitions.TASKS[partition["benchmark"]]
+    seeds = trained_seeds(recipe, settings.paths.clip_checkpoint)
+    checkpoint = settings.paths.clip_checkpoint(recipe.name, seeds[0])
     of_seeds = [
         evaluate_seed(
             settings.paths.clip_checkpoint(recipe.name, seed),
@@ -51,12 +60,13 @@ def benchmark_scores(context: dg.AssetExecutionContext, platform: Platform) -> M
             run_id=context.run_id,
             progress=reporting(f"{task.name}, {recipe.name} seed {seed}"),
         )
-        for seed in trained_seeds(recipe, settings.paths.clip_checkpoint)
+        for seed in seeds
     ]
     found = record_scores(platform.warehouse, "benchmark_scores", recipe, task.name, of_seeds)
     return Made(
         {
             **warehouse_metadata("benchmark_scores", found.scores.height, {}),
+            "texts_cut": count_cut_texts(checkpoint, texts_of(task, settings.data_root)),
             "queries": int(found.scores["n"].max()),  # type: ignore[arg-type]
             **found.metadata(score_bars),
         },

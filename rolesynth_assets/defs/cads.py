@@ -8,7 +8,7 @@ import dagster as dg
 
 from rolesynth_assets.cads.round import checks
 from rolesynth_assets.cads.seeds import checks as seed_checks
-from rolesynth_assets.defs.wiring import freshness, partitions
+from rolesynth_assets.defs.wiring import engine_kinds, freshness, partitions
 from rolesynth_assets.defs.wiring.metadata import lance_metadata, members_metadata, picture
 from rolesynth_assets.defs.wiring.resources import Platform
 from rolesynth_assets.defs.wiring.stage import Check, Made, stage
@@ -96,7 +96,7 @@ def cads_seeds(context: dg.AssetExecutionContext, platform: Platform) -> Made:
 
 @stage(
     "cads",
-    {"lance", "vllm"},
+    {"lance", *engine_kinds.MEMBERS},
     partitions.domain_by_round,
     deps={
         "cads_rounds": partitions.round_before,
@@ -120,14 +120,29 @@ def cads_seeds(context: dg.AssetExecutionContext, platform: Platform) -> Made:
             checks.at_most_ten_rounds,
             "No seed went through more than ten rounds.",
             blocking=True,
+            bounds={"max_rounds": "max_seed_rounds"},
         ),
-        Check(checks.no_answer_leaked, "No drawing instruction gives its problem's answer away."),
-        Check(checks.duplicates_bounded, "Few kept candidates repeat an earlier one.", warn=True),
-        Check(checks.undecided_bounded, "Few candidates wait for a verdict that failed."),
+        Check(
+            checks.no_answer_leaked,
+            "No drawing instruction gives its problem's answer away.",
+            bounds={"max_leaked": "max_leaked_answers"},
+        ),
+        Check(
+            checks.duplicates_bounded,
+            "Few kept candidates repeat an earlier one.",
+            warn=True,
+            bounds={"max_share": "max_duplicate_share"},
+        ),
+        Check(
+            checks.undecided_bounded,
+            "Few candidates wait for a verdict that failed.",
+            bounds={"max_share": "max_undecided_share"},
+        ),
         Check(
             checks.strategies_not_collapsed,
             "The writers do not all follow one strategy.",
             warn=True,
+            bounds={"max_share": "max_strategy_share"},
         ),
     ],
 )

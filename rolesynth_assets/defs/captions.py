@@ -1,10 +1,13 @@
 """Stage 3: a long and a short caption of every image from every role."""
 
+from functools import partial
+
 import dagster as dg
 
 from rolesynth_assets.captions import checks
+from rolesynth_assets.captions.parse import RULES_VERSION
 from rolesynth_assets.captions.repeated_texts import texts_differ_by_image
-from rolesynth_assets.defs.wiring import freshness, partitions
+from rolesynth_assets.defs.wiring import engine_kinds, freshness, partitions
 from rolesynth_assets.defs.wiring.metadata import (
     lance_metadata,
     model_metadata,
@@ -64,31 +67,36 @@ _LINEAGE = {
 
 @stage(
     "captions",
-    {"lance", "vllm"},
+    {"lance", engine_kinds.CAPTIONER},
     partitions.shard_by_role_set,
     deps={
         "image_shards": partitions.by_shard,
         "role_lists": partitions.by_role_set,
         "captioner": None,
+        "caption_rules": partitions.by_role_set,
     },
     freshness_policy=freshness.DATA,
     pool="mllm",
     checks=_CHECKS,
+    code_version=RULES_VERSION,
 )
 def raw_captions(context: dg.AssetExecutionContext, platform: Platform) -> Made:
     """Long and short captions of a shard's images, one for each role, with every failure's reason.
 
     In: `images`, `roles`, a multimodal LLM. Out: Lance table `captions`; only what is missing is
     asked for. Stale when: the shard's images, the role set, the model or the code change, or rows
-    failed for a passing reason.
+    failed for a passing reason. Where only cleaning rules, `captions` in rolesynth.yaml or the role
+    set's language changed, stored replies are read again and no model is asked.
     """
     from rolesynth_assets.captions.captioning import write_captions
     from rolesynth_assets.captions.gallery import galleries
     from rolesynth_assets.captions.wanted_captions import wanted_ids
 
     store, where = platform.store, partitions.lance_partition(context)
-    captioner = platform.settings.captioner
-    report, model = rows_by_model(context, platform, captioner, write_captions, "captions", "model")
+    captioner, policy = platform.settings.captioner, platform.settings.captions.policy
+    language = partitions.ROLE_SETS[where["role_set"]].language
+    write = partial(write_captions, policy=policy, language=language)
+    report, model = rows_by_model(context, platform, captioner, write, "captions", "model")
     rows = store.read("captions", where)
     pictures = {
         f"gallery_{number}": picture(png, "an image and its captions")
@@ -100,12 +108,17 @@ def raw_captions(context: dg.AssetExecutionContext, platform: Platform) -> Made:
             **report.model,
             **spent_metadata(platform.settings.prices.captioner, report),
             "reasons": report.reasons,
+            "cuts": report.cuts,
             "by_role": report.by_role_frame,
             **model_metadata("captioner", model),
             **lance_metadata("captions", rows.num_rows, store.version("captions"), _LINEAGE),
             **pictures,
         },
         store.digest("captions", where),
-        facts={"rows": rows, "wanted_ids": wanted_ids(store, where, model)},
+        facts={
+            "rows": rows,
+            "wanted_ids": wanted_ids(store, where, model, policy),
+            "policy": policy,
+        },
         tags=passing_tags(report.failed_in_passing),
     )

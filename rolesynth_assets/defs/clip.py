@@ -7,7 +7,11 @@ from rolesynth_assets.defs.wiring import freshness, partitions
 from rolesynth_assets.defs.wiring.metadata import picture, warehouse_metadata
 from rolesynth_assets.defs.wiring.resources import Platform
 from rolesynth_assets.defs.wiring.stage import Check, Made, stage
-from rolesynth_assets.images.checks import no_benchmark_image, no_withdrawn_image
+from rolesynth_assets.images.checks import (
+    no_benchmark_copy,
+    no_benchmark_image,
+    no_withdrawn_image,
+)
 from rolesynth_assets.pairs.checks import manifest_matches_tables
 from rolesynth_assets.progress import reporting
 
@@ -33,6 +37,11 @@ _SET_LINEAGE = {
             "No image of the training set stands in a benchmark.",
             blocking=True,
         ),
+        Check(
+            no_benchmark_copy,
+            "No image of the training set shows a benchmark's picture in other bytes.",
+            warn=True,
+        ),
         Check(no_withdrawn_image, "No image of the training set was withdrawn.", blocking=True),
     ],
 )
@@ -42,7 +51,11 @@ def training_sets(context: dg.AssetExecutionContext, platform: Platform) -> Made
     In: the role set's manifest, `pairs`. Out: DuckDB table `training_sets`. Stale when: the
     manifest, the recipe or the code change. A pin keeps the versions behind it for `trace`.
     """
-    from rolesynth_assets.benchmarks.contamination import benchmark_images
+    from rolesynth_assets.benchmarks.contamination import (
+        benchmark_images,
+        benchmark_looks,
+        copies_in,
+    )
     from rolesynth_assets.pairs.pair_manifest import manifest_rows, multiplicity, pinned_version
     from rolesynth_assets.store.tombstones import read_tombstones
     from rolesynth_assets.training_sets.pins import pin_training_set, write_pin
@@ -56,7 +69,8 @@ def training_sets(context: dg.AssetExecutionContext, platform: Platform) -> Made
     manifest = platform.warehouse.read("manifests", {"role_set": recipe.role_set})
     version = pinned_version(manifest, recipe.role_set)
     pairs = selected_pairs(store, recipe, version)
-    row = training_set_row(recipe, pairs, training_set(store, pairs), version)
+    root, rows = platform.settings.data_root, training_set(store, pairs)
+    row = training_set_row(recipe, pairs, rows, version)
     platform.warehouse.replace("training_sets", {"recipe": recipe.name}, row)
     digest, run = str(row["digest"][0]), context.run_id
     write_pin(platform.warehouse, pin_training_set(store, recipe, pairs, digest, version, run))
@@ -77,7 +91,13 @@ def training_sets(context: dg.AssetExecutionContext, platform: Platform) -> Made
             "shard": recipe.name,
             "name": recipe.name,
             "image_ids": pairs["image_id"].to_list(),
-            "benchmark_ids": benchmark_images(partitions.TASKS, platform.settings.data_root),
+            "benchmark_ids": benchmark_images(partitions.TASKS, root),
+            "copies": copies_in(
+                rows.image_ids,
+                rows.images,
+                benchmark_looks(partitions.TASKS, root),
+                reporting(f"{recipe.name}: copies of benchmark images"),
+            ),
             "withdrawn": read_tombstones(platform.warehouse),
         },
     )
@@ -103,6 +123,12 @@ def training_sets(context: dg.AssetExecutionContext, platform: Platform) -> Made
             "The stored checkpoint gives the logits it was saved with.",
             blocking=True,
             bounds={"tolerance": "max_logit_error"},
+        ),
+        Check(
+            checks.few_captions_cut,
+            "Few captions were cut at the context length.",
+            warn=True,
+            bounds={"max_share": "max_cut_caption_share"},
         ),
         Check(no_withdrawn_image, "No image that it was trained on was withdrawn.", blocking=True),
     ],
@@ -145,6 +171,8 @@ def clip_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> M
             "seconds": report.seconds,
             "resumed_from": report.resumed_from,
             "pairs": made.pairs,
+            "captions": report.captions,
+            "captions_cut": report.captions_cut,
             "weights_digest": made.weights_digest[:16],
             "training_set_digest": made.training_set_digest[:16],
             "dagster/uri": str(report.folder),
@@ -152,6 +180,8 @@ def clip_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> M
         made.weights_digest,
         facts={
             "losses": losses,
+            "cut": report.captions_cut,
+            "captions": report.captions,
             "error": reference_error(report.folder),
             "name": context.partition_key,
             "image_ids": rows["image_id"].to_list(),

@@ -24,6 +24,7 @@ from rolesynth_assets.progress import reporting
             blocking=True,
             bounds={"max_share": "max_reject_share"},
         ),
+        Check(checks.images_once, "Each image of the shard has one row over all shards."),
         Check(
             checks.no_benchmark_image,
             "No image of the shard stands in a benchmark, by hash of its bytes.",
@@ -48,6 +49,7 @@ def image_shards(context: dg.AssetExecutionContext, platform: Platform) -> Made:
         shard,
         progress=reporting(f"images {shard}"),
         limits=settings.limits,
+        rules=settings.ingest,
     )
     ids = store.read("images", {"shard": shard}, ["image_id"])["image_id"].to_pylist()
     return Made(
@@ -55,6 +57,7 @@ def image_shards(context: dg.AssetExecutionContext, platform: Platform) -> Made:
             "images": report.images,
             "bytes": report.bytes,
             "rejected": sum(report.rejects.values()),
+            "kept_missing": report.kept_missing,
             **lance_metadata("images", report.images, store.version("images"), {}),
             **shard_pictures(store, shard),
             **rejects_shown(store, shard),
@@ -65,6 +68,7 @@ def image_shards(context: dg.AssetExecutionContext, platform: Platform) -> Made:
             "images": report.images,
             "rejects": report.rejects,
             "image_ids": ids,
+            "elsewhere": report.elsewhere,
             "benchmark_ids": benchmark_images(partitions.TASKS, settings.data_root),
         },
     )

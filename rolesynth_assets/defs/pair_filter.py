@@ -44,6 +44,12 @@ _MANIFEST_LINEAGE = {
             "Every role keeps some of its captions.",
             bounds={"min_share": "min_role_survival"},
         ),
+        Check(
+            checks.images_remain,
+            "The cut keeps a caption of most images.",
+            warn=True,
+            bounds={"min_share": "min_images_covered"},
+        ),
     ],
 )
 def filter_cutoffs(context: dg.AssetExecutionContext, platform: Platform) -> Made:
@@ -54,7 +60,7 @@ def filter_cutoffs(context: dg.AssetExecutionContext, platform: Platform) -> Mad
     """
     import polars as pl
 
-    from rolesynth_assets.pairs.cut import SCORE_COLUMNS, compute_cutoffs
+    from rolesynth_assets.pairs.cut import SCORE_COLUMNS, compute_cutoffs, images_covered
     from rolesynth_assets.pairs.cut_rows import write_cut
     from rolesynth_assets.pairs.metadata import cut_metadata
     from rolesynth_assets.store.digests import digest
@@ -65,10 +71,14 @@ def filter_cutoffs(context: dg.AssetExecutionContext, platform: Platform) -> Mad
     cut = compute_cutoffs(scores, role_set.filter, role_set.role_count)
     scores_digest = store.digest("scores", {"role_set": name})
     rows = write_cut(platform.warehouse, cut, name, scores_digest)
+    coverage = images_covered(scores, cut)
     return Made(
-        {**warehouse_metadata("cutoffs", rows.height, _CUT_LINEAGE), **cut_metadata(cut, rows)},
+        {
+            **warehouse_metadata("cutoffs", rows.height, _CUT_LINEAGE),
+            **cut_metadata(cut, rows, coverage),
+        },
         digest("cutoffs", scores_digest, repr(cut)),
-        facts={"cutoffs": cut},
+        facts={"cutoffs": cut, "coverage": coverage},
     )
 
 

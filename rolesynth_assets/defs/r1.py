@@ -34,11 +34,13 @@ ACCURACY = ["accuracy"]
             checks.no_reward_hacking,
             "The form did not improve at the cost of the answers.",
             warn=True,
+            bounds={"max_fall": "max_accuracy_fall"},
         ),
         Check(
             checks.reload_reproduces,
             "The stored policy gives the replies it was saved with.",
             blocking=True,
+            bounds={"min_share": "min_same_replies"},
         ),
         Check(
             checks.no_benchmark_problem,
@@ -110,11 +112,13 @@ def r1_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> Mad
             score_checks.above_chance,
             "The accuracy is above blind guessing by more than its interval.",
             warn=True,
+            bounds={"margin": "min_above_chance"},
         ),
         Check(
             score_checks.not_worse_than_baseline,
             "The accuracy is not below the baseline recipe's by more than both intervals allow.",
             warn=True,
+            bounds={"tolerance": "max_below_baseline"},
         ),
     ],
 )

@@ -23,7 +23,12 @@ from rolesynth_assets.roles import checks
             bounds={"max_overlap": "max_role_overlap"},
         ),
         Check(checks.role_count, "The set has as many roles as it asks for.", blocking=True),
-        Check(checks.prompts_short, "Every prompt fits a small context.", blocking=True),
+        Check(
+            checks.prompts_short,
+            "Every prompt fits a small context.",
+            blocking=True,
+            bounds={"max_words": "max_prompt_words"},
+        ),
     ],
 )
 def role_lists(context: dg.AssetExecutionContext, platform: Platform) -> Made:

@@ -1,14 +1,17 @@
 """Stage 4a: a judge's score of every caption."""
 
+from functools import partial
+
 import dagster as dg
 
-from rolesynth_assets.defs.wiring import freshness, partitions
+from rolesynth_assets.defs.wiring import engine_kinds, freshness, partitions
 from rolesynth_assets.defs.wiring.metadata import lance_metadata, model_metadata, spent_metadata
 from rolesynth_assets.defs.wiring.resources import Platform
 from rolesynth_assets.defs.wiring.rows_by_model import rows_by_model
 from rolesynth_assets.defs.wiring.stage import Check, Made, stage
 from rolesynth_assets.lineage.staleness.passing_failures import passing_tags
 from rolesynth_assets.pairs import checks
+from rolesynth_assets.pairs.score_reply import RULES_VERSION
 from rolesynth_assets.pictures.markdown import quote
 
 CAPTION_LINEAGE = {
@@ -20,16 +23,18 @@ _LINEAGE = {**CAPTION_LINEAGE, "score": [("raw_captions", "text"), ("image_shard
 
 @stage(
     "filter",
-    {"lance", "vllm"},
+    {"lance", engine_kinds.JUDGE},
     partitions.shard_by_role_set,
     deps={"raw_captions": None, "role_lists": partitions.by_role_set, "judge": None},
     freshness_policy=freshness.DATA,
     pool="mllm",
+    code_version=RULES_VERSION,
     checks=[
         Check(
             checks.scores_cover_captions,
             "Every caption with a text has a score or a reason.",
             blocking=True,
+            bounds={"max_uncovered": "max_unscored_captions"},
         ),
         Check(
             checks.scores_not_degenerate,
@@ -59,14 +64,16 @@ def caption_scores(context: dg.AssetExecutionContext, platform: Platform) -> Mad
 
     store, where = platform.store, partitions.lance_partition(context)
     engine = platform.settings.judge
-    report, judge = rows_by_model(context, platform, engine, write_scores, "scores", "judge")
+    prompt = judge_prompt(platform.settings.scores.sampling)
+    write = partial(write_scores, prompt=prompt)
+    report, judge = rows_by_model(context, platform, engine, write, "scores", "judge")
     scores = pl.DataFrame(store.read("scores", where))
     captions = pl.DataFrame(store.read("captions", where, ["caption_id", "text"]))
     return Made(
         {
             **scoring_metadata(report, scores),
             **spent_metadata(platform.settings.prices.judge, report),
-            "judge_prompt": quote(judge_prompt().template),
+            "judge_prompt": quote(prompt.template),
             **model_metadata("judge", judge),
             **lance_metadata("scores", scores.height, store.version("scores"), _LINEAGE),
         },

@@ -8,6 +8,7 @@ import dagster as dg
 
 from rolesynth_assets.defs.wiring import partitions, r1_partitions
 from rolesynth_assets.defs.wiring.resources import Platform
+from rolesynth_assets.errors import digest_of_fault, digests_or_faults
 from rolesynth_assets.mllm.factory import declared_model
 
 
@@ -21,12 +22,15 @@ def observed(**settings: Any) -> Callable[[Callable[..., Any]], dg.SourceAsset]:
     return source
 
 
+def versions(digests: dict[str, str]) -> dg.DataVersionsByPartition:
+    """Return digests by partition as data versions."""
+    return dg.DataVersionsByPartition({name: dg.DataVersion(d) for name, d in digests.items()})
+
+
 @observed(partitions_def=partitions.role_set, group_name="roles")
 def role_set_files() -> dg.DataVersionsByPartition:
     """YAML files of the role sets, one partition each; observed before a refresh."""
-    return dg.DataVersionsByPartition(
-        {name: dg.DataVersion(s.digest) for name, s in partitions.ROLE_SETS.items()}
-    )
+    return versions(partitions.ROLE_SETS.digests(lambda role_set: role_set.digest))
 
 
 @observed(group_name="captions")
@@ -35,18 +39,30 @@ def captioner(platform: Platform) -> dg.DataVersion:
     return dg.DataVersion(declared_model(platform.settings.captioner))
 
 
+@observed(partitions_def=partitions.role_set, group_name="captions")
+def caption_rules(platform: Platform) -> dg.DataVersionsByPartition:
+    """`captions` in rolesynth.yaml, and each role set's language; observed before a refresh."""
+    policy = platform.settings.captions.policy.digest
+    return dg.DataVersionsByPartition(
+        {
+            name: dg.DataVersion(f"{policy[:16]} {s.language}")
+            for name, s in partitions.ROLE_SETS.items()
+        }
+    )
+
+
 @observed(group_name="filter")
 def judge(platform: Platform) -> dg.DataVersion:
-    """The model that scores captions, by name and revision; observed before a refresh."""
-    return dg.DataVersion(declared_model(platform.settings.judge))
+    """The model that scores captions, by name, revision and sampling; observed before a refresh."""
+    scores = platform.settings.scores
+    changed = f" {scores.sampling.fingerprint()[:12]}" if scores != type(scores)() else ""
+    return dg.DataVersion(declared_model(platform.settings.judge) + changed)
 
 
 @observed(partitions_def=partitions.recipe, group_name="clip")
 def recipe_files() -> dg.DataVersionsByPartition:
     """YAML files of the recipes, one partition each; observed before a refresh."""
-    return dg.DataVersionsByPartition(
-        {name: dg.DataVersion(r.digest) for name, r in partitions.RECIPES.items()}
-    )
+    return versions(partitions.RECIPES.digests(lambda recipe: recipe.digest))
 
 
 @observed(partitions_def=partitions.benchmark, group_name="benchmarks")
@@ -55,13 +71,8 @@ def benchmark_files(platform: Platform) -> dg.DataVersionsByPartition:
     from rolesynth_assets.benchmarks.datasets import task_digest
 
     root = platform.settings.data_root
-    return dg.DataVersionsByPartition(
-        {
-            name: dg.DataVersion(task_digest(task, root))
-            for name, task in partitions.TASKS.items()
-            if task.resolve(root).exists()
-        }
-    )
+    at_hand = partitions.TASKS.where(lambda task: task.at_hand(root))
+    return versions(at_hand.digests(lambda task: task_digest(task, root)))
 
 
 @observed(partitions_def=partitions.domain, group_name="cads")
@@ -69,13 +80,8 @@ def seed_files() -> dg.DataVersionsByPartition:
     """Files that problems start from, one domain each; observed before a refresh."""
     from rolesynth_assets.cads.seeds.domains import seeds_digest
 
-    return dg.DataVersionsByPartition(
-        {
-            name: dg.DataVersion(seeds_digest(path))
-            for name, path in partitions.SEED_FILES.items()
-            if path.exists()
-        }
-    )
+    there = {name: path for name, path in partitions.SEED_FILES.items() if path.exists()}
+    return versions(digests_or_faults(there, seeds_digest))
 
 
 @observed(group_name="cads")
@@ -93,9 +99,12 @@ def collective(platform: Platform) -> dg.DataVersion:
     from rolesynth_assets.cads.collective.collective import load_collectives
     from rolesynth_assets.mllm.engine import EngineError
 
-    chosen = load_collectives(platform.settings.collectives).get(platform.settings.collective)
+    name = platform.settings.collective
+    found = load_collectives(platform.settings.collectives)
+    if name in found.broken:
+        return dg.DataVersion(digest_of_fault(found.broken[name]))
     try:
-        return dg.DataVersion(chosen.digest if chosen else "none chosen")
+        return dg.DataVersion(found[name].digest if name in found else "none chosen")
     except EngineError:  # weights are missing: its rounds say so, and nothing else is held up
         return dg.DataVersion("cannot play")
 
@@ -103,9 +112,7 @@ def collective(platform: Platform) -> dg.DataVersion:
 @observed(partitions_def=r1_partitions.r1_recipe, group_name="r1")
 def r1_recipe_files() -> dg.DataVersionsByPartition:
     """YAML files of the R1 recipes, one partition each; observed before a refresh."""
-    return dg.DataVersionsByPartition(
-        {name: dg.DataVersion(r.digest) for name, r in r1_partitions.R1_RECIPES.items()}
-    )
+    return versions(r1_partitions.R1_RECIPES.digests(lambda recipe: recipe.digest))
 
 
 @observed(partitions_def=r1_partitions.r1_benchmark, group_name="r1")
@@ -114,6 +121,4 @@ def r1_benchmark_files() -> dg.DataVersionsByPartition:
 
     The files that a definition points to are not read.
     """
-    return dg.DataVersionsByPartition(
-        {name: dg.DataVersion(b.digest) for name, b in r1_partitions.R1_BENCHMARKS.items()}
-    )
+    return versions(r1_partitions.R1_BENCHMARKS.digests(lambda benchmark: benchmark.digest))

@@ -2,33 +2,58 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Set
 
 from rolesynth_assets.check_outcome import CheckOutcome
 from rolesynth_assets.images.decoding.rejects import RejectReason
 
 MAX_EXAMPLES = 5
+_NO_FAULTS = {RejectReason.WITHDRAWN, RejectReason.DUPLICATE, RejectReason.SOURCE_MISSING}
 
 
-def shard_not_empty(shard: str, images: int) -> CheckOutcome:
-    """Check that a shard has an image.
+def shard_not_empty(shard: str, images: int, rejects: Mapping[str, int]) -> CheckOutcome:
+    """Check that a shard has an image, or nothing but duplicates of other images.
 
     Args:
         shard: key of the shard.
         images: number of accepted images.
+        rejects: number of rejected members by reason.
     """
+    only_duplicates = set(rejects) == {RejectReason.DUPLICATE}
+    known = "; all of its members are duplicates" if only_duplicates else ""
     return CheckOutcome(
-        passed=images >= 1,
+        passed=images >= 1 or only_duplicates,
         value=images,
         threshold=1,
-        description=f"Shard {shard} holds {images} images; at least 1 is needed.",
+        description=f"Shard {shard} holds {images} images{known}; at least 1 is needed.",
+    )
+
+
+def images_once(shard: str, image_ids: Collection[str], elsewhere: int) -> CheckOutcome:
+    """Compare the distinct images of a shard with the rows that all shards have of them.
+
+    Args:
+        shard: key of the shard.
+        image_ids: image ids of the shard.
+        elsewhere: number of them that another shard has too.
+    """
+    distinct = len(set(image_ids))
+    return CheckOutcome(
+        passed=not elsewhere,
+        value=elsewhere,
+        threshold=0,
+        description=f"Shard {shard}: {distinct} distinct images have rows in this shard, and "
+        f"{elsewhere} of them in another one too; none should, except with ingest.duplicates: all.",
     )
 
 
 def rejects_bounded(
     shard: str, images: int, rejects: Mapping[str, int], max_share: float = 0.2
 ) -> CheckOutcome:
-    """Check that few members of a shard were rejected, not counting withdrawn images.
+    """Check that few members of a shard were rejected, not counting those without a fault.
+
+    Duplicates, withdrawn images and missing files are no faults.
 
     Args:
         shard: key of the shard.
@@ -36,7 +61,7 @@ def rejects_bounded(
         rejects: number of rejected members by reason.
         max_share: largest share of rejects among all members, 0 to 1.
     """
-    rejected = sum(n for reason, n in rejects.items() if reason != RejectReason.WITHDRAWN)
+    rejected = sum(n for reason, n in rejects.items() if reason not in _NO_FAULTS)
     share = rejected / (images + rejected) if rejected else 0.0
     reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(rejects.items()))
     return CheckOutcome(
@@ -76,6 +101,31 @@ def no_benchmark_image(
             "benchmarks": sorted(benchmark_ids),
             "examples": {name: common[:MAX_EXAMPLES] for name, common in found.items()},
         },
+    )
+
+
+def no_benchmark_copy(
+    name: str, image_ids: Collection[str], copies: Mapping[str, str]
+) -> CheckOutcome:
+    """Check that no image shows the picture of a benchmark in other bytes.
+
+    Pictures are compared by perceptual hash and coarse colours, which may take two shots of one
+    scene for one picture; look at the examples.
+
+    Args:
+        name: name of the training set.
+        image_ids: its images.
+        copies: its images that show a benchmark's picture, with the benchmark's name.
+    """
+    of = Counter(copies.values())
+    where = ", ".join(f"{benchmark} {count}" for benchmark, count in sorted(of.items()))
+    return CheckOutcome(
+        passed=not copies,
+        value=len(copies),
+        threshold=0,
+        description=f"{name}: {len(copies)} of {len(set(image_ids))} images show the picture of a "
+        f"benchmark{' (' + where + ')' if where else ''}; none should.",
+        metadata={"examples": dict(sorted(copies.items())[:MAX_EXAMPLES])},
     )
 
 

@@ -21,6 +21,7 @@ class ShardKind(StrEnum):
 
     FOLDER = "folder"
     TAR = "tar"
+    ZIP = "zip"
     PARQUET = "parquet"
     LANCE = "lance"
 
@@ -33,7 +34,8 @@ class ShardDescriptor(BaseModel):
         name: the collection to which the shard belongs.
         kind: kind of the source.
         uri: absolute path of the folder, the tar, the parquet file or the Lance dataset; or the URL
-            of a prefix, a tar or a parquet file in a bucket.
+            of a prefix, a tar or a parquet file in a bucket. In the registry's files, a path below
+            the folder of the data root is relative to that folder.
         members: for a folder, the paths below `uri`, in order (see `encode_path`); else empty.
         first_row: for parquet and Lance, the first row, counted from 0.
         rows: for parquet and Lance, the number of rows.

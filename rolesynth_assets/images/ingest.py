@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -14,6 +14,7 @@ from rolesynth_assets.images.ingest_rows import BATCH_BYTES, IngestBatch, RowBui
 from rolesynth_assets.images.limits import ContainerLimits, DecodeLimits
 from rolesynth_assets.images.readers.member import Member
 from rolesynth_assets.images.readers.members import iter_members
+from rolesynth_assets.images.shards.portable import relative
 from rolesynth_assets.progress import Progress
 from rolesynth_assets.store.digests import image_id
 
@@ -29,12 +30,16 @@ class IngestReport:
         images: Accepted images.
         bytes: Of the accepted images as stored.
         rejects: Rejected members by reason.
+        kept_missing: Images whose file is missing and whose row is kept for now.
+        elsewhere: Images of the shard that are in another shard too.
     """
 
     shard: str
     images: int = 0
     bytes: int = 0
     rejects: Counter[str] = field(default_factory=Counter)
+    kept_missing: int = 0
+    elsewhere: int = 0
 
     @property
     def members(self) -> int:
@@ -55,6 +60,7 @@ def ingest_batches(
     progress: Progress | None = None,
     withdrawn: Mapping[str, str] | None = None,
     container: ContainerLimits | None = None,
+    base: str = "/",
 ) -> Iterator[IngestBatch]:
     """Read, decode and number a shard's members in batches of bounded size.
 
@@ -70,6 +76,7 @@ def ingest_batches(
         withdrawn: detail of the reject by image id, for images that must not come back; they are
             not decoded.
         container: bounds on a tar or a table as a whole.
+        base: absolute folder; a source below it is written relative to it.
 
     Yields:
         Batches of at most `BATCH_ROWS` members and about `BATCH_BYTES` bytes.
@@ -81,7 +88,7 @@ def ingest_batches(
     if withdrawn:
         members = _refuse_withdrawn(members, withdrawn)
     for member, result in _decoded(members, limits):
-        rows.add(member.source, result)
+        rows.add(relative(member.source, base), result)
         done += 1
         if progress:
             progress(done, descriptor.expected_members)
@@ -96,7 +103,6 @@ def _decoded(
 ) -> Iterator[tuple[Member, NormalisedImage | Reject]]:
     """Decode a few members ahead, and yield them in order."""
     window: deque[tuple[Member, Future[NormalisedImage | Reject] | Reject]] = deque()
-    waiting = 0  # encoded bytes in the window
     with ThreadPoolExecutor(THREADS, thread_name_prefix="decode") as pool:
         try:
             for member in members:
@@ -104,9 +110,7 @@ def _decoded(
                     window.append((member, member.data))
                 else:
                     window.append((member, pool.submit(normalise, member.data, limits)))
-                waiting += _size(member)
-                while len(window) > 8 * THREADS or (waiting > BATCH_BYTES and window):
-                    waiting -= _size(window[0][0])
+                while len(window) > 8 * THREADS or (window and _held(window) > BATCH_BYTES):
                     yield _finished(*window.popleft())
             while window:
                 yield _finished(*window.popleft())
@@ -129,5 +133,12 @@ def _finished(
     return member, result if isinstance(result, Reject) else result.result()
 
 
-def _size(member: Member) -> int:
-    return 0 if isinstance(member.data, Reject) else len(member.data)
+def _held(window: Iterable[tuple[Member, Future[NormalisedImage | Reject] | Reject]]) -> int:
+    """Return the bytes of a window's members and of what was made from them, as far as it is."""
+    held = 0
+    for member, result in window:
+        held += 0 if isinstance(member.data, Reject) else len(member.data)
+        if isinstance(result, Future) and result.done() and not result.exception():
+            made = result.result()
+            held += len(made.data) if isinstance(made, NormalisedImage) else 0
+    return held

@@ -12,22 +12,25 @@ class DecodeLimits(FrozenModel):
 
     Attributes:
         max_bytes: largest encoded size, bytes.
-        max_pixels: largest width x height.
-        max_side: largest side in pixels; the default is the largest side of a WebP.
+        max_pixels: largest width x height; cameras of 150 and phones of 200 megapixels pass.
+        max_side: largest side in pixels.
         min_side: smallest side in pixels; one visual token of Qwen2.5-VL is 28 x 28 pixels.
         max_elongation: largest longer / shorter side; Qwen2.5-VL's processor refuses more than 200.
         max_scans: most JPEG scans, including those of embedded previews; encoders write about ten.
         max_decode_bytes: most memory for decoding one image, estimated from the header; two images
-            are decoded at once. A WebP takes 16 bytes a pixel, a JPEG 4 to 20.
+            are decoded at once. A WebP takes 16 bytes a pixel, an AVIF, HEIF or JPEG XL 10, a
+            rotated or progressive JPEG is decoded at a smaller size where it would take more.
+        max_seconds: longest time for decoding one AVIF, HEIF or JPEG XL, s.
     """
 
-    max_bytes: int = Field(default=64 * 2**20, ge=1)
-    max_pixels: int = Field(default=50_000_000, ge=1)
-    max_side: int = Field(default=16_383, ge=1)
+    max_bytes: int = Field(default=128 * 2**20, ge=1)
+    max_pixels: int = Field(default=200_000_000, ge=1)
+    max_side: int = Field(default=32_767, ge=1)
     min_side: int = Field(default=28, ge=1)
     max_elongation: float = Field(default=200.0, ge=1)
     max_scans: int = Field(default=100, ge=1)
     max_decode_bytes: int = Field(default=640 * 2**20, ge=2**20)
+    max_seconds: float = Field(default=120.0, gt=0)
 
 
 class ContainerLimits(FrozenModel):

@@ -7,11 +7,12 @@ anything after the end of the picture. No pixel is encoded again.
 
 from __future__ import annotations
 
-import io
 import re
 import struct
 import zlib
 from collections.abc import Iterator
+
+from rolesynth_assets.pictures.opened import open_picture
 
 _ORIENTATION = 0x0112
 _UPRIGHT = 1
@@ -88,10 +89,8 @@ def without_metadata(image: bytes) -> bytes:
 
 def _orientation(image: bytes) -> int:
     """Return EXIF's orientation, 1 to 8, as a server that rotates pictures would read it."""
-    from PIL import Image
-
     try:
-        with Image.open(io.BytesIO(image)) as picture:
+        with open_picture(image) as picture:
             value = picture.getexif().get(_ORIENTATION)
     except Exception:  # EXIF is untrusted input; an unreadable orientation has no effect
         return _UPRIGHT

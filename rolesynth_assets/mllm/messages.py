@@ -17,6 +17,7 @@ from rolesynth_assets.mllm.bare_picture import OddContainerError, without_metada
 from rolesynth_assets.mllm.control_tokens import neutralise
 from rolesynth_assets.mllm.engine import ChatRequest
 from rolesynth_assets.mllm.settings import DEFAULT_PIXEL_BUDGET
+from rolesynth_assets.pictures.opened import draft_large, open_picture
 
 ACCEPTED_FORMATS = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
 """Media types of the formats that servers read, by Pillow's names."""
@@ -86,11 +87,13 @@ def fit_to_budget(image: bytes, pixel_budget: int) -> tuple[bytes, str]:
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(io.BytesIO(image)) as source:
+        with open_picture(image) as source:
             fits = source.width * source.height <= pixel_budget
             if fits and source.format in ACCEPTED_FORMATS:
                 with suppress(OddContainerError):  # then encoded again, without any metadata
                     return without_metadata(image), ACCEPTED_FORMATS[source.format]
+            size = _fitted_size(source.width, source.height, pixel_budget)
+            draft_large(source, size)
             picture = ImageOps.exif_transpose(source)
             profile = _rgb_profile(picture.info.get("icc_profile"))
             transparent = picture.has_transparency_data

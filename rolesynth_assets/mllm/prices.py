@@ -13,7 +13,9 @@ class Prices(FrozenModel):
     """Prices of one model, in whatever currency all prices of a project are given in."""
 
     per_million_prompt_tokens: Price = 0.0
+    """Price of a million tokens that the model reads, images included."""
     per_million_completion_tokens: Price = 0.0
+    """Price of a million tokens that the model writes."""
     per_call: Price = 0.0
     """Price of a request besides its tokens; captioning and judging send one image with each."""
 

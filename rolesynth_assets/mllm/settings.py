@@ -107,6 +107,7 @@ class EngineSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     engine: Literal["embedded", "openai", "vllm"] = "embedded"
+    """The embedded stand-in, an OpenAI-compatible server, or vLLM in this process."""
     model: str | None = None
     """Model name on the server, or a Hugging Face id or folder for `vllm`."""
     revision: str | None = None
@@ -114,6 +115,7 @@ class EngineSettings(BaseModel):
     base_url: BaseUrl | None = None
     """Address of an OpenAI-compatible server, usually ending in /v1."""
     api_key: SecretStr | None = None
+    """The server's key, if it needs one; never logged, never stored."""
     concurrency: Annotated[int, Field(ge=1, le=1000)] = 32  # the client opens 1,000 connections
     """Requests in flight at once (256 by default for vLLM in process), and requests read ahead."""
     timeout_s: Annotated[float, Field(gt=0)] = 120

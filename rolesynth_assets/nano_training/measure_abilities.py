@@ -26,7 +26,8 @@ from rolesynth_assets.embedded.world.claims import Claims, claims
 from rolesynth_assets.embedded.world.scenes import Scene, draw, encode, sample_scene
 from rolesynth_assets.mllm.engine import ChatRequest, Sampling
 from rolesynth_assets.nano_training.lessons import QUESTION_HINT, QUESTION_SYSTEM, Teacher
-from rolesynth_assets.pairs.judge import JUDGE_SAMPLING, Judgement, judge_prompt, parse_score
+from rolesynth_assets.pairs.judge import JUDGE_SAMPLING, judge_prompt
+from rolesynth_assets.pairs.score_reply import Judgement, parse_score
 from rolesynth_assets.r1.prompt import system_prompt
 from rolesynth_assets.roles.role import Role
 

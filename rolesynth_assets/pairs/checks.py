@@ -11,7 +11,7 @@ from rolesynth_assets.check_outcome import CheckOutcome
 if TYPE_CHECKING:
     import polars as pl
 
-    from rolesynth_assets.pairs.cut import Cutoffs
+    from rolesynth_assets.pairs.cut import Coverage, Cutoffs
     from rolesynth_assets.pairs.diversity import Diversity
 
 EXAMPLES = 5
@@ -176,6 +176,25 @@ def no_role_wiped_out(cutoffs: Cutoffs, *, min_share: float = 0.02) -> CheckOutc
         threshold=min_share,
         description=f"{worst!r} keeps the fewest: {kept[worst]} of {candidates[worst]} captions.",
         metadata={"kept_share_by_role": shares},
+    )
+
+
+def images_remain(coverage: Coverage, *, min_share: float = 0.5) -> CheckOutcome:
+    """Pass when the cut keeps a caption of enough images.
+
+    Args:
+        coverage: the images before and after the cut of a role set.
+        min_share: bound on the share of images with a kept caption.
+    """
+    return CheckOutcome(
+        passed=coverage.share >= min_share,
+        value=coverage.share,
+        threshold=min_share,
+        description=(
+            f"{coverage.covered:,} of {coverage.images:,} images have a kept caption. "
+            "`filter.floor_per_image` or `filter.per_image` of the role set keeps captions of all."
+        ),
+        metadata={"images": coverage.images, "images_covered": coverage.covered},
     )
 
 

@@ -35,12 +35,12 @@ class CutPolicy(Protocol):
     """The fields of a role set's filter policy that decide the cut."""
 
     @property
-    def keep(self) -> float | None:
+    def share(self) -> float | None:
         """Share of scored captions to keep; None means 1 / number of roles."""
         ...
 
     @property
-    def floor_per_image(self) -> int:
+    def floor(self) -> int:
         """Number of captions per image and length kind that are kept even below the cut."""
         ...
 
@@ -124,10 +124,10 @@ def compute_cutoffs(scores: pl.DataFrame, policy: CutPolicy, n_roles: int) -> Cu
             f"none of the {scores.height} captions has a score: look at the reasons in "
             "caption_scores, fix the judge and materialize it again"
         )
-    share = policy.keep if policy.keep is not None else 1 / n_roles
+    share = policy.share if policy.share is not None else 1 / n_roles
     lengths = sorted(scores["length"].unique()) if policy.per_length else [BOTH_LENGTHS]
     cuts = tuple(_cut(scores, length, share) for length in lengths)
-    marked = mark_kept(scores, cuts, policy.floor_per_image)
+    marked = mark_kept(scores, cuts, policy.floor)
     by_length = marked.group_by("length").agg(
         (pl.col("kept") & ~pl.col("above")).sum().alias("floor_kept")
     )
@@ -135,7 +135,7 @@ def compute_cutoffs(scores: pl.DataFrame, policy: CutPolicy, n_roles: int) -> Cu
     floors[BOTH_LENGTHS] = int(by_length["floor_kept"].sum())
     return Cutoffs(
         keep_share=share,
-        floor_per_image=policy.floor_per_image,
+        floor_per_image=policy.floor,
         cuts=tuple(replace(cut, floor_kept=floors[cut.length]) for cut in cuts),
         roles=_survivors(marked),
     )
@@ -183,6 +183,40 @@ def apply_cut(captions: pl.DataFrame, scores: pl.DataFrame, cutoffs: Cutoffs) ->
     return marked.with_columns(pl.col("score").cast(pl.Int32), reason.alias("reason")).select(
         *CAPTION_COLUMNS, "score", "kept", "reason"
     )
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Which images of a role set remain after the cut.
+
+    Attributes:
+        images: images with a scored caption.
+        covered: the images among them with a kept caption.
+    """
+
+    images: int
+    covered: int
+
+    @property
+    def share(self) -> float:
+        """Share of the images that remain; 1 if there is none."""
+        return self.covered / self.images if self.images else 1.0
+
+
+def images_covered(scores: pl.DataFrame, cutoffs: Cutoffs) -> Coverage:
+    """Count the images of which the cut keeps a caption.
+
+    Scores differ more between images than within one, so a cut over all captions also selects
+    images: the easy ones.
+
+    Args:
+        scores: as for `compute_cutoffs`.
+        cutoffs: the cut made from them.
+    """
+    marked = mark_kept(
+        scores.filter(pl.col("score").is_not_null()), cutoffs.cuts, cutoffs.floor_per_image
+    )
+    return Coverage(marked["image_id"].n_unique(), marked.filter("kept")["image_id"].n_unique())
 
 
 def mark_kept(rows: pl.DataFrame, cuts: Sequence[LengthCut], floor_per_image: int) -> pl.DataFrame:

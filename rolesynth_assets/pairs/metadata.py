@@ -10,7 +10,7 @@ from rolesynth_assets.pictures import markdown
 from rolesynth_assets.pictures.charts import kept_share_by_role, score_histogram
 
 if TYPE_CHECKING:
-    from rolesynth_assets.pairs.cut import Cutoffs
+    from rolesynth_assets.pairs.cut import Coverage, Cutoffs
     from rolesynth_assets.pairs.diversity import Diversity
     from rolesynth_assets.pairs.drop_ledger import PairLedger
     from rolesynth_assets.pairs.scoring import ScoreReport
@@ -31,6 +31,7 @@ def scoring_metadata(report: ScoreReport, scores: pl.DataFrame) -> dict[str, obj
         "neutralised": report.neutralised,
         "recovered": report.recovered,
         "cached": report.current,
+        "reread": report.reread,
         "failures": report.reasons,
         "seconds": report.seconds,
         **report.model,
@@ -46,22 +47,26 @@ def scoring_metadata(report: ScoreReport, scores: pl.DataFrame) -> dict[str, obj
     }
 
 
-def cut_metadata(cut: Cutoffs, rows: pl.DataFrame) -> dict[str, object]:
-    """Return what a cut keeps, by length kind and by role.
+def cut_metadata(cut: Cutoffs, rows: pl.DataFrame, coverage: Coverage) -> dict[str, object]:
+    """Return what a cut keeps, by length kind, by role and by image.
 
     Args:
         cut: the cut.
         rows: its rows of the table ``cutoffs``.
+        coverage: the images before and after the cut.
     """
     survivors: dict[str, dict[str, tuple[int, int]]] = {}
     for row in cut.roles:
         survivors.setdefault(row.role, {})[row.length] = (row.kept, row.candidates)
-    kept, candidates = sum(c.kept for c in cut.cuts), sum(c.candidates for c in cut.cuts)
+    kept = sum(c.kept + c.floor_kept for c in cut.cuts)
+    candidates = sum(c.candidates for c in cut.cuts)
     shares = kept_share_by_role(survivors, cut.keep_share)
     return {
         "asked_share": cut.keep_share,
         "kept": kept,
         "kept_share": kept / max(1, candidates),
+        "images": coverage.images,
+        "images_covered": coverage.covered,
         "cuts": rows.select("length", "cutoff", "candidates", "unscored", "kept", "floor_kept"),
         "survivors": markdown.image(shares, "kept share by role"),
     }

@@ -11,27 +11,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from rolesynth_assets.mllm.engine import ChatEngine, ChatReply, ChatRequest
+from rolesynth_assets.mllm.engine import ChatEngine, ChatReply, ChatRequest, Sampling
 from rolesynth_assets.mllm.preflight.check import BeforePaying
 from rolesynth_assets.mllm.row_run import RETRY, RowRun, Rows
 from rolesynth_assets.mllm.sent import sent_columns
 from rolesynth_assets.mllm.spent import Spent
-from rolesynth_assets.pairs.judge import (
-    JUDGE_SAMPLING,
-    Judgement,
-    JudgePrompt,
-    judge_prompt,
-    judge_reply,
-)
+from rolesynth_assets.pairs.judge import JudgePrompt, judge_prompt
+from rolesynth_assets.pairs.rereading import read_again
+from rolesynth_assets.pairs.score_reply import MAX_DETAIL, Judgement, judge_reply
 from rolesynth_assets.progress import Progress
 from rolesynth_assets.roles.role import Role
 from rolesynth_assets.store.digests import digest
 
 if TYPE_CHECKING:
     from rolesynth_assets.store.lance.store import Store
-
-MAX_DETAIL = 500
-"""Characters of an unreadable answer or an error that are stored."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +38,7 @@ class ScoreReport:
         recovered: rows made of replies that an earlier run had paid for and not stored.
         current: rows that were there already.
         reused: rows copied from another partition that asked the same.
+        reread: rows without a score that have one now, because the parser changed.
         removed: rows deleted, whose caption or judge is no longer wanted.
         failed_in_passing: rows of the partition that the next run asks for again.
         reasons: rows of this run without a score, by reason.
@@ -61,6 +55,7 @@ class ScoreReport:
     current: int
     reused: int
     removed: int
+    reread: int
     failed_in_passing: int
     reasons: Mapping[str, int] = field(default_factory=dict)
     prompt_tokens: int = 0
@@ -94,6 +89,7 @@ async def write_scores(
     role_set: str,
     roles: Sequence[Role],
     *,
+    prompt: JudgePrompt | None = None,
     micro_batch: int = 512,
     run_id: str,
     progress: Progress | None = None,
@@ -112,6 +108,7 @@ async def write_scores(
         shard: image shard, the first partition key.
         role_set: role set, the second partition key.
         roles: the role set's roles, for which the captions were written.
+        prompt: what the judge is asked, and its sampling; the shipped one by default.
         micro_batch: scores in one commit of the table.
         run_id: recorded in every new row.
         progress: called with (scores done, scores wanted) at the start and after each reply.
@@ -125,21 +122,24 @@ async def write_scores(
     """
     began = time.monotonic()
     partition = {"shard": shard, "role_set": role_set}
-    questions = _questions(store, partition, roles, judge_prompt(), engine)
+    prompt = prompt or judge_prompt()
+    questions = _questions(store, partition, roles, prompt, engine)
     wanted = [question.score_id for question in questions]
     plan = store.plan("scores", partition, wanted, retry=RETRY)
     checked = Spent()
     if plan.missing and before_paying:
-        checked = await before_paying(engine, JUDGE_SAMPLING)
-        questions = _questions(store, partition, roles, judge_prompt(), engine)
+        checked = await before_paying(engine, prompt.sampling)
+        questions = _questions(store, partition, roles, prompt, engine)
         wanted = [question.score_id for question in questions]
         plan = store.plan("scores", partition, wanted, retry=RETRY)
-    run = RowRun(store, engine, partition, _score_rows(partition, engine, run_id), micro_batch)
+    rows = _score_rows(partition, prompt, engine, run_id)
+    run = RowRun(store, engine, partition, rows, micro_batch)
     run.append(plan.reuse)
     missing = set(plan.missing)
     asked = [question for question in questions if question.score_id in missing]
     await run.make(asked, len(questions), progress)
     removed = store.prune("scores", partition, wanted)
+    reread = read_again(store, partition, run.append)
     return ScoreReport(
         captions=len(questions) - run.withdrawn,
         calls=run.calls + checked.calls,
@@ -147,6 +147,7 @@ async def write_scores(
         current=plan.present,
         reused=plan.reuse.num_rows,
         removed=removed,
+        reread=reread,
         failed_in_passing=store.count("scores", partition, RETRY),
         reasons=dict(run.reasons),
         prompt_tokens=run.prompt_tokens + checked.prompt_tokens,
@@ -210,17 +211,19 @@ def _questions(
     return questions
 
 
-def _score_rows(partition: Mapping[str, str], engine: ChatEngine, run_id: str) -> Rows[_Question]:
+def _score_rows(
+    partition: Mapping[str, str], prompt: JudgePrompt, engine: ChatEngine, run_id: str
+) -> Rows[_Question]:
     """Return the requests and the rows of one partition's scores."""
-    prompt, identity = judge_prompt(), engine.identity
+    identity = engine.identity
 
     def request(question: _Question, image: bytes) -> ChatRequest:
         return ChatRequest(
             key=question.score_id,
             system=prompt.system,
             prompt=prompt.render(question.role, question.text),
-            sampling=JUDGE_SAMPLING,
-            seed=0,  # greedy: nothing is drawn
+            sampling=prompt.sampling,
+            seed=0,  # greedy by default: nothing is drawn
             images=(image,),
         )
 
@@ -239,7 +242,7 @@ def _score_rows(partition: Mapping[str, str], engine: ChatEngine, run_id: str) -
             "rationale": judged.rationale if judged else None,
             "reason": None if isinstance(parsed, Judgement) else parsed.value,
             "detail": detail[:MAX_DETAIL],
-            **_who_answered(reply),
+            **_who_answered(reply, prompt.sampling),
             "judge": identity.model,
             "judge_revision": identity.revision,
             "prompt_fingerprint": prompt.fingerprint,
@@ -252,6 +255,6 @@ def _score_rows(partition: Mapping[str, str], engine: ChatEngine, run_id: str) -
     return Rows("scores", request, row)
 
 
-def _who_answered(reply: ChatReply) -> dict[str, object]:
-    columns = sent_columns(reply, JUDGE_SAMPLING, seed=0)
+def _who_answered(reply: ChatReply, sampling: Sampling) -> dict[str, object]:
+    columns = sent_columns(reply, sampling, seed=0)
     return {name: columns[name] for name in ("answered_by", "system_fingerprint", "sent")}

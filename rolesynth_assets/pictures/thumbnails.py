@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from rolesynth_assets.pictures.opened import open_picture
 from rolesynth_assets.pictures.png import WIDTH, encode_png
 from rolesynth_assets.pictures.style import FAINT, PAPER, RULE, font
 
@@ -56,7 +56,7 @@ def fitted(encoded: bytes, width: int, height: int) -> Image.Image:
     """Decode an image and scale it, up or down, to fit `width` x `height` px; RGB on white."""
     from PIL import Image
 
-    with Image.open(io.BytesIO(encoded)) as opened:
+    with open_picture(encoded) as opened:
         opened.draft("RGB", (width * 2, height * 2))  # decodes a large JPEG at a smaller size
         image = opened.convert("RGBA")
     scale = min(width / image.width, height / image.height)

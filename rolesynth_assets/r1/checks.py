@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
@@ -133,8 +132,8 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _pixels(image: bytes) -> str:
-    from PIL import Image
+    from rolesynth_assets.pictures.opened import open_picture
 
-    with Image.open(io.BytesIO(image)) as opened:
+    with open_picture(image) as opened:
         drawn = opened.convert("RGB")
     return sha256(repr(drawn.size).encode() + drawn.tobytes()).hexdigest()

@@ -8,7 +8,7 @@ from rolesynth_assets.errors import InputError
 from rolesynth_assets.r1.benchmarks.definition import R1Benchmark
 from rolesynth_assets.r1.recipe import R1Recipe
 from rolesynth_assets.training_recipes import RecipeLibrary
-from rolesynth_assets.yaml_files import YamlLibrary
+from rolesynth_assets.yaml_files import Named, YamlLibrary
 
 SHIPPED_RECIPES = Path(__file__).parent / "recipes"
 SHIPPED_BENCHMARKS = Path(__file__).parent / "benchmarks" / "held_out"
@@ -36,29 +36,22 @@ _BENCHMARKS = YamlLibrary(
 )
 
 
-def load_r1_recipes(extra_dir: Path | None = None) -> dict[str, R1Recipe]:
+def load_r1_recipes(extra_dir: Path | None = None) -> Named[R1Recipe]:
     """Read the shipped recipes, then those of a user's folder, which replace shipped ones.
 
     Args:
         extra_dir: ``<project>/r1_recipes``; None or a folder that does not exist adds nothing.
 
     Returns:
-        Recipes by name, in alphabetical order.
-
-    Raises:
-        R1FileError: a file is not a valid recipe, two files of one folder share a name, or a
-            recipe's baseline does not exist.
+        Recipes by name, and the broken ones: a file cannot be used, or a baseline does not exist.
     """
     return _RECIPES.load(extra_dir)
 
 
-def load_r1_benchmarks(extra_dir: Path | None = None) -> dict[str, R1Benchmark]:
+def load_r1_benchmarks(extra_dir: Path | None = None) -> Named[R1Benchmark]:
     """Read the shipped benchmarks, then those of a user's ``<project>/r1_benchmarks``.
 
     Returns:
-        Benchmarks by name, in alphabetical order.
-
-    Raises:
-        R1FileError: a file is not a valid benchmark, or two files of one folder share a name.
+        Benchmarks by name, and the files that cannot be used.
     """
     return _BENCHMARKS.load(extra_dir)

@@ -56,6 +56,7 @@ class DatasetCard:
         captioner: model that wrote the captions.
         judge: model that scored them; None if nothing was scored.
         keep_share: share that the filter was configured to keep; None if nothing was cut.
+        floor_per_image: captions of each image and length kind that are kept whatever the cut is.
         dropped: number of captions that are not in the set by reason, including failed replies.
         diversity: value of each measure.
         filter_quality: value of each measure, such as precision and recall, if the truth is known.
@@ -72,6 +73,7 @@ class DatasetCard:
     captioner: ModelIdentity
     judge: ModelIdentity | None
     keep_share: float | None
+    floor_per_image: int
     sources: Sequence[Source]
     dropped: Mapping[str, int] = field(default_factory=dict)
     diversity: Mapping[str, float] = field(default_factory=dict)
@@ -166,12 +168,20 @@ def _lengths(card: DatasetCard) -> str:
 
 
 def _filter(card: DatasetCard) -> str:
-    asked = (
-        "No caption was cut by its score."
-        if card.keep_share is None
-        else f"The filter was set to keep the {card.keep_share:.1%} of captions with the highest "
-        "role-aware scores, by one cut over all images and roles."
-    )
+    if card.keep_share is None:
+        asked = "No caption was cut by its score."
+    elif card.keep_share == 0:
+        asked = (
+            f"The filter was set to keep the {card.floor_per_image} captions of each image and "
+            "length with the highest role-aware scores."
+        )
+    else:
+        asked = (
+            f"The filter was set to keep the {card.keep_share:.1%} of captions with the highest "
+            "role-aware scores, by one cut over all images and roles"
+        )
+        floor = f", and the best {card.floor_per_image} of each image and length"
+        asked += f"{floor if card.floor_per_image else ''}."
     parts = ["## Filter", asked]
     if card.dropped:
         rows = [[code(reason), f"{count:,}"] for reason, count in sorted(card.dropped.items())]

@@ -63,6 +63,7 @@ def gather_card(
         captioner=_identity(captions["model"][0], captions["revision"][0]),
         judge=_identity(*judges.row(0)) if judges.height else None,
         keep_share=float(cuts["keep_share"][0]) if cuts.height else None,
+        floor_per_image=int(cuts["floor_per_image"][0] or 0) if cuts.height else 0,
         sources=_sources(set(captions["image_id"]), set(truth), settings.licence),
         dropped=dict(dropped.group_by("reason").len().sort("reason").iter_rows()),
         diversity=_measures(diversity),

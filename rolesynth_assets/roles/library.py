@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rolesynth_assets.errors import InputError
 from rolesynth_assets.roles.role_set import RoleSet
-from rolesynth_assets.yaml_files import YamlLibrary
+from rolesynth_assets.yaml_files import Named, YamlLibrary
 
 SHIPPED_SETS = Path(__file__).parent / "sets"
 
@@ -23,7 +23,7 @@ _FILES = YamlLibrary(
 )
 
 
-def load_role_sets(extra_dir: Path | None = None) -> dict[str, RoleSet]:
+def load_role_sets(extra_dir: Path | None = None) -> Named[RoleSet]:
     """Return all role sets by name: the shipped ones, then those in a user's folder.
 
     A user's file replaces a shipped set of the same name.
@@ -31,8 +31,8 @@ def load_role_sets(extra_dir: Path | None = None) -> dict[str, RoleSet]:
     Args:
         extra_dir: folder with `*.yaml` or `*.yml` files; a folder that does not exist adds nothing.
 
-    Raises:
-        RoleSetError: a file is not a valid role set, or two files of one folder share a name.
+    Returns:
+        Role sets by name, and the files that cannot be used.
     """
     return _FILES.load(extra_dir)
 

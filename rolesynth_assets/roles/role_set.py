@@ -7,6 +7,7 @@ from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
+from rolesynth_assets.reply_text.languages import LANGUAGES
 from rolesynth_assets.roles.role import PromptTemplates, Role, RoleModel, RoleRecord
 from rolesynth_assets.store.digests import digest
 from rolesynth_assets.yaml_files import NamedModel
@@ -21,8 +22,33 @@ class FilterPolicy(RoleModel):
     """Share of scored captions to keep; None means 1 / number of roles."""
     floor_per_image: int = Field(default=0, ge=0)
     """Number of captions per image and length kind that are kept even below the cut."""
+    per_image: int | None = Field(default=None, ge=1)
+    """Keep this number of the best captions per image and length kind, and no other; None makes the
+    paper's cut over all images."""
     per_length: bool = True
     """One cut for each length kind, or one for both together."""
+
+    @model_validator(mode="after")
+    def _one_policy(self) -> Self:
+        if self.per_image is not None and (self.keep is not None or self.floor_per_image):
+            raise ValueError(
+                "per_image keeps the best captions of each image and makes no cut over all images: "
+                "leave keep null and floor_per_image 0, or leave per_image out"
+            )
+        return self
+
+    @property
+    def share(self) -> float | None:
+        """Share of the captions that the cut over all images keeps; None for 1 / number of roles.
+
+        It is 0 with `per_image`, whose captions are all kept by the floor.
+        """
+        return 0.0 if self.per_image else self.keep
+
+    @property
+    def floor(self) -> int:
+        """Number of captions per image and length kind that are kept whatever the cut is."""
+        return self.per_image or self.floor_per_image
 
 
 class GenerateSpec(RoleModel):
@@ -54,11 +80,23 @@ class RoleSet(RoleModel, NamedModel):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")
     description: str = Field(min_length=1)
+    language: str = "en"
+    """ISO 639-1 code of the captions' language; a caption in another is turned down."""
     system: str = Field(min_length=1)
     templates: PromptTemplates
     roles: tuple[RoleRecord, ...] = Field(default=(), max_length=MAX_ROLES)
     generate: GenerateSpec | None = None
     filter: FilterPolicy = FilterPolicy()
+
+    @field_validator("language")
+    @classmethod
+    def _known_language(cls, language: str) -> str:
+        if language not in LANGUAGES:
+            raise ValueError(
+                f"{language!r} is no language code that is known here; give one of "
+                f"{' '.join(LANGUAGES)}"
+            )
+        return language
 
     @field_validator("roles")
     @classmethod
@@ -81,13 +119,16 @@ class RoleSet(RoleModel, NamedModel):
 
     @property
     def keep_share(self) -> float:
-        """The share of captions to keep: `filter.keep`, or 1 / number of roles."""
-        return self.filter.keep if self.filter.keep is not None else 1 / self.role_count
+        """The share of captions that the cut over all images keeps."""
+        return 1 / self.role_count if self.filter.share is None else self.filter.share
 
     @property
     def digest(self) -> str:
         """64 hex characters that change when the roles, their prompts or the filter change."""
-        values = self.model_dump(mode="json", exclude={"name", "description"})
+        # the language changes no request: stored replies are read again when it changes
+        values = self.model_dump(mode="json", exclude={"name", "description", "language"})
+        if self.filter.per_image is None:
+            del values["filter"]["per_image"]  # so that older sets keep their digest
         return digest("role set", json.dumps(values, sort_keys=True))
 
     def bind(self, records: Sequence[RoleRecord]) -> list[Role]:

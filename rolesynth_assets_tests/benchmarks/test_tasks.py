@@ -69,7 +69,7 @@ def test_a_users_file_adds_or_replaces(tmp_path: Path) -> None:
 def test_a_broken_file_is_named_with_its_field(tmp_path: Path, text: str, said: str) -> None:
     path = _write(tmp_path, "broken.yaml", text)
     with pytest.raises(BenchmarkError) as caught:
-        load_tasks(tmp_path)
+        load_tasks(tmp_path).whole()
     assert str(path) in str(caught.value)
     assert said in str(caught.value)
 
@@ -78,7 +78,7 @@ def test_two_files_of_one_name_are_an_error(tmp_path: Path) -> None:
     for name in ("a.yaml", "b.yaml"):
         _write(tmp_path, name, "{name: same, kind: retrieval, path: x}")
     with pytest.raises(BenchmarkError, match=r"b\.yaml: field name: 'same' .* a\.yaml"):
-        load_tasks(tmp_path)
+        load_tasks(tmp_path).whole()
 
 
 def test_a_url_and_a_missing_data_root_say_the_way_out(tmp_path: Path) -> None:

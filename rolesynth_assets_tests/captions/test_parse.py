@@ -1,7 +1,12 @@
 import pytest
 
 from rolesynth_assets.captions.lengths import DEFAULT_POLICY, LengthKind
-from rolesynth_assets.captions.parse import MAX_DETAIL_CHARS, CaptionReason, parse_caption
+from rolesynth_assets.captions.parse import (
+    MAX_DETAIL_CHARS,
+    CaptionReason,
+    Reading,
+    parse_caption,
+)
 from rolesynth_assets.mllm.engine import ChatReply, FailureReason
 
 LONG, SHORT = DEFAULT_POLICY[LengthKind.LONG], DEFAULT_POLICY[LengthKind.SHORT]
@@ -32,7 +37,12 @@ def test_every_failure_of_an_engine_is_a_caption_reason(reason: FailureReason) -
         ("I cannot help.", CaptionReason.REFUSED),
         ("I see apples.", CaptionReason.PERSONA),
         ("As an AI, I cannot describe this image.", CaptionReason.REFUSED),
-        ('{"caption": "A red apple lies on a table."}', CaptionReason.NOT_TEXT),
+        ('{"objects": ["apple", "table"]}', CaptionReason.NOT_TEXT),
+        ('{"caption": "A red apple", "objects": [', CaptionReason.NOT_TEXT),
+        ("1. A red apple on a table.\n2. An apple lies there.", CaptionReason.SEVERAL),
+        ("Ein roter Apfel liegt auf einem Tisch.", CaptionReason.LANGUAGE),
+        ("\u4e00\u4e2a\u7ea2\u82f9\u679c\u653e\u5728\u684c\u4e0a\u3002", CaptionReason.LANGUAGE),
+        ("<think>There is an apple", CaptionReason.EMPTY),
         ("\u200b \n", CaptionReason.EMPTY),
     ],
 )
@@ -61,3 +71,51 @@ def test_the_roles_label_is_taken_off_before_the_screen() -> None:
     text = "Observer of Details: A red apple lies here."
     assert parse_caption(reply(text), SHORT, "Observer of Details").text == "A red apple lies here."
     assert parse_caption(reply(text), SHORT, "Narrative Setter").text == text
+
+
+def test_what_was_cut_is_named_and_the_reply_is_kept() -> None:
+    said = "Sure! A red apple lies here. (5 words)"
+    parsed = parse_caption(reply(said), SHORT)
+    assert parsed.text == "A red apple lies here."
+    assert (parsed.cuts, parsed.reply) == (("preamble", "word_count"), said)
+    plain = parse_caption(reply("A red apple lies here."), SHORT)
+    assert (plain.cuts, plain.reply) == ((), None)
+    turned_down = parse_caption(reply("A red apple."), SHORT)
+    assert turned_down.reply == "A red apple."
+
+
+def test_a_role_set_has_its_language_and_its_rules() -> None:
+    german = Reading("de", frozenset({"hashtags"}))
+    said = "Ein roter Apfel liegt auf dem Tisch. #apfel #tisch"
+    assert parse_caption(reply(said), SHORT, reading=german).text == said
+    english = parse_caption(reply("A red apple lies on a table."), SHORT, reading=german)
+    assert english.reason == CaptionReason.LANGUAGE
+
+
+def test_letters_are_counted_where_words_have_no_spaces() -> None:
+    chinese = Reading("zh")
+    text = "\u4e00\u4e2a\u7ea2\u82f9\u679c\u653e\u5728\u684c\u4e0a\u3002"
+    assert parse_caption(reply(text), SHORT, reading=chinese).words == 9
+    assert parse_caption(reply(text), LONG, reading=chinese).reason == CaptionReason.TOO_SHORT
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "No image available is printed on a white card.",
+        "A white card with the words No image available on it.",
+        "I can see you is printed on a T-shirt.",
+        "A T-shirt with I can see you on the chest.",
+        "A card with <info@shop> printed under a logo.",
+        "5 x 5 grid: 25 squares",
+        "A sign reads I cannot help you today.",
+        "A mug with \u201eI see you\u201c hangs on a hook.",
+    ],
+)
+def test_words_in_the_picture_are_not_the_writers(text: str) -> None:
+    assert parse_caption(reply(text), SHORT).text == text
+
+
+@pytest.mark.parametrize("text", ["No image available.", "No image available to describe."])
+def test_without_an_image_it_is_a_refusal(text: str) -> None:
+    assert parse_caption(reply(text), SHORT).reason == CaptionReason.REFUSED

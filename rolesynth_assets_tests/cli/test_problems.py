@@ -129,11 +129,9 @@ def test_a_benchmark_without_its_files_is_left_out_and_told(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from rolesynth_assets.defs.wiring import r1_partitions
-    from rolesynth_assets.r1.benchmarks.definition import BenchmarkLayout, R1Benchmark
+    from rolesynth_assets.r1.benchmarks.definition import R1Benchmark
 
-    absent = R1Benchmark(
-        name="vista", layout=BenchmarkLayout.MATHVISTA, path=str(project / "vista")
-    )
+    absent = R1Benchmark(name="vista", layout="mathvista", path=str(project / "vista"))
     monkeypatch.setitem(r1_partitions.R1_BENCHMARKS, "vista", absent)
     asked: list[ProblemWork] = []
     monkeypatch.setattr(

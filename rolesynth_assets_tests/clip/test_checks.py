@@ -2,7 +2,12 @@ import math
 
 import pytest
 
-from rolesynth_assets.clip.checks import loss_falls, loss_finite, reload_reproduces
+from rolesynth_assets.clip.checks import (
+    few_captions_cut,
+    loss_falls,
+    loss_finite,
+    reload_reproduces,
+)
 
 
 def test_finite_losses_pass_and_any_other_fails():
@@ -37,3 +42,12 @@ def test_reproduced_logits_pass_and_others_fail():
     assert not reload_reproduces(0.5).passed
     assert not reload_reproduces(math.nan).passed
     assert reload_reproduces(0.5, tolerance=1.0).passed
+
+
+def test_cut_captions_are_counted_against_a_share():
+    few = few_captions_cut(5, 100)
+    assert (few.passed, few.value, few.threshold) == (True, 0.05, 0.05)
+    many = few_captions_cut(60, 100, max_share=0.5)
+    assert not many.passed
+    assert "60 of 100 captions" in many.description and "context_length" in many.description
+    assert few_captions_cut(0, 0).passed

@@ -6,7 +6,8 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rolesynth_assets.clip.loss import info_nce_loss, multi_positive_loss
+from rolesynth_assets.clip.loss import LOSS_FUNCTIONS, info_nce_loss, multi_positive_loss
+from rolesynth_assets.clip.recipe import Loss
 from rolesynth_assets_tests.property_profiles import examples
 
 
@@ -127,6 +128,16 @@ def test_low_precision_features_are_compared_in_float32():
     )
     assert loss.dtype == torch.float32
     assert torch.equal(loss, expected)
+
+
+def test_every_loss_of_a_recipe_has_its_function():
+    assert set(LOSS_FUNCTIONS) == set(Loss)
+    images, groups = torch.eye(3), torch.arange(3)
+    values = {
+        loss: f(images, images, torch.tensor(1.0), groups, groups)
+        for loss, f in LOSS_FUNCTIONS.items()
+    }
+    assert values[Loss.INFONCE] == pytest.approx(values[Loss.MULTI_POSITIVE])
 
 
 def test_rows_without_a_partner_are_refused():

@@ -9,9 +9,12 @@ from rolesynth_assets.clip.library import (
     dump_recipe,
     load_recipes,
     read_recipe,
-    require_role_sets,
+    with_role_sets,
 )
 from rolesynth_assets.clip.recipe import Recipe
+from rolesynth_assets.errors import InputError
+from rolesynth_assets.roles.library import load_role_sets
+from rolesynth_assets.yaml_files import Named
 
 MINIMAL = {
     "name": "mine",
@@ -53,11 +56,16 @@ def test_the_shipped_recipes():
     assert len({(r.schedule.steps, r.schedule.batch_images) for r in nano}) == 1  # a fair match
 
 
-def test_a_recipe_of_a_role_set_that_is_not_there_is_refused():
-    recipes = {"mine": recipe(role_set="nowhere")}
-    with pytest.raises(RecipeError, match=r"'mine': role_set 'nowhere'.*\['roles5'\]"):
-        require_role_sets(recipes, ["roles5"])
-    require_role_sets(recipes, ["roles5", "nowhere"])
+def test_a_recipe_of_a_role_set_that_is_not_there_is_broken_alone():
+    fault = InputError("roles/nowhere.yaml: field roles: missing")
+    recipes = Named({"mine": recipe(role_set="nowhere"), "other": recipe(role_set="roles5")}, {})
+    role_sets = load_role_sets()
+    found = with_role_sets(recipes, role_sets)
+    assert list(found) == ["other"]
+    with pytest.raises(RecipeError, match=r"'mine': role_set 'nowhere'.*'roles5'"):
+        found["mine"]
+    with pytest.raises(RecipeError, match=r"'mine'.*roles/nowhere.yaml: field roles"):
+        with_role_sets(recipes, Named(dict(role_sets), {"nowhere": fault}))["mine"]
 
 
 def test_an_ablation_differs_from_roles5_in_one_thing():
@@ -113,17 +121,17 @@ def test_a_users_recipe_is_added_and_wins_by_name(tmp_path):
 def test_a_bad_file_is_named_with_its_field(content, message, tmp_path):
     (tmp_path / "bad.yaml").write_text(content)
     with pytest.raises(RecipeError, match=message):
-        load_recipes(tmp_path)
+        load_recipes(tmp_path).whole()
 
 
 def test_two_files_of_one_name_and_a_lost_baseline_are_refused(tmp_path):
     write(tmp_path / "a", "mine")
     (tmp_path / "a" / "copy.yaml").write_text((tmp_path / "a" / "mine.yaml").read_text())
     with pytest.raises(RecipeError, match=r"mine.yaml: .*'mine' is already the name of copy.yaml"):
-        load_recipes(tmp_path / "a")
+        load_recipes(tmp_path / "a").whole()
     write(tmp_path / "b", "mine", baseline="nothing")
     with pytest.raises(RecipeError, match="baseline 'nothing' is no recipe"):
-        load_recipes(tmp_path / "b")
+        load_recipes(tmp_path / "b").whole()
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import open_clip
 import pytest
@@ -13,7 +14,9 @@ from safetensors.torch import load_file
 from rolesynth_assets.clip import train as training
 from rolesynth_assets.clip.checkpoint.files import LOSSES, LossPoint, read_manifest
 from rolesynth_assets.clip.data.batches import TrainingSet, TrainingSetError
+from rolesynth_assets.clip.loss import LOSS_FUNCTIONS
 from rolesynth_assets.clip.model import ModelError, build_model
+from rolesynth_assets.clip.recipe import Loss
 from rolesynth_assets.clip.train import NonFiniteLossError, train
 from rolesynth_assets_tests.clip.image_readers import in_memory
 
@@ -228,13 +231,13 @@ def test_a_batch_too_large_for_the_device_tells_what_to_lower(
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(training_set, make_recipe, tmp_path, monkeypatch):
-    real, calls = training.multi_positive_loss, []
+    real, calls = LOSS_FUNCTIONS[Loss.MULTI_POSITIVE], []
 
     def poisoned(*args):
         calls.append(args)
         return real(*args) * (float("nan") if len(calls) == 5 else 1.0)
 
-    monkeypatch.setattr(training, "multi_positive_loss", poisoned)
+    monkeypatch.setitem(cast(dict, LOSS_FUNCTIONS), Loss.MULTI_POSITIVE, poisoned)
     recipe = make_recipe()
     with pytest.raises(NonFiniteLossError, match=r"loss is nan at step 4 \(epoch 1, batch 1 of it"):
         train(recipe, training_set, tmp_path, 0, save_every=2)

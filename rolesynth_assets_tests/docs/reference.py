@@ -5,14 +5,14 @@
 
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from rolesynth_assets_tests.docs.field_docs import field_docs
+from rolesynth_assets.field_docs import field_docs
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "reference"
@@ -107,7 +107,7 @@ def commands_page() -> str:
     from rolesynth_assets.cli.app import app
 
     parts = []
-    for name, command in vars(get_command(app))["commands"].items():
+    for name, command in _commands(vars(get_command(app))["commands"]):
         rows = [
             (
                 "`"
@@ -131,6 +131,16 @@ def commands_page() -> str:
         "arguments or unusable input, 130 after Ctrl-C.",
         *parts,
     )
+
+
+def _commands(commands: dict[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield commands by name; those of a group have its name before theirs."""
+    for name, command in commands.items():
+        inner = getattr(command, "commands", None)
+        if inner is None:
+            yield before + name, command
+        else:
+            yield from _commands(inner, f"{before}{name} ")
 
 
 def assets_page() -> str:

@@ -56,7 +56,7 @@ def test_examples_load_as_one_project(tmp_path: Path) -> None:
     """What an example refers to, such as a role set or a baseline, is shipped or an example too."""
     from rolesynth_assets.benchmarks.tasks import load_tasks
     from rolesynth_assets.cads.collective.collective import load_collectives
-    from rolesynth_assets.clip.library import load_recipes, require_role_sets
+    from rolesynth_assets.clip.library import load_recipes, with_role_sets
     from rolesynth_assets.r1.library import load_r1_benchmarks, load_r1_recipes
     from rolesynth_assets.roles.library import load_role_sets
     from rolesynth_assets.settings import SETTINGS_FILE, Settings
@@ -69,7 +69,8 @@ def test_examples_load_as_one_project(tmp_path: Path) -> None:
         if file.name == SETTINGS_FILE:
             settings = Settings.load({"ROLESYNTH_PROJECT": str(tmp_path)})
             assert settings.project == tmp_path
-    require_role_sets(load_recipes(tmp_path / "recipes"), load_role_sets(tmp_path / "role_sets"))
+    recipes = load_recipes(tmp_path / "recipes")
+    with_role_sets(recipes, load_role_sets(tmp_path / "role_sets")).whole()
     loaders = {
         "role_sets": load_role_sets,
         "recipes": load_recipes,
@@ -80,7 +81,7 @@ def test_examples_load_as_one_project(tmp_path: Path) -> None:
     }
     for folder, load in loaders.items():
         shown = {path.stem for path in (tmp_path / folder).iterdir()}
-        assert shown and shown <= set(load(tmp_path / folder))
+        assert shown and shown <= set(load(tmp_path / folder).whole())
 
 
 @pytest.mark.parametrize("text", ["shard_size: 1\n", "# rolesynth.yaml\nshard_sizes: 1\n"])

@@ -1,7 +1,7 @@
-"""Run every drill at its full size and write the table of `docs/reliability.md`.
+"""Run the drills at their full size and write their rows of the table of `docs/reliability.md`.
 
-Each module of this folder that has a `run(size) -> list[Outcome]` is a drill; the first line of
-its docstring heads its rows. Exit status 1 if anything did not hold.
+Each module of this folder that has a `run(size) -> list[Outcome]` is a drill. Rows of drills that
+are not run stay as they are. Exit status 1 if anything did not hold.
 """
 
 import argparse
@@ -26,7 +26,7 @@ def main() -> int:
     parser.add_argument("--size", choices=["small", "long"], default="long")
     args = parser.parse_args()
 
-    rows, failed = [], 0
+    failed = 0
     for name in args.drill or names:
         module = importlib.import_module(f"rolesynth_assets_tests.drills.{name}")
         if not hasattr(module, "run"):
@@ -38,20 +38,20 @@ def main() -> int:
         for outcome in outcomes:
             failed += outcome.held < outcome.tried
             print(f"  {outcome.held:>5} of {outcome.tried:<5} {outcome.fault}: {outcome.promise}")
-        rows += [
-            f"| {o.fault} | {o.tried:,} | {o.held:,} | {o.promise} | `{name}` |" for o in outcomes
-        ]
-    if not args.drill:
-        _write(rows)
+        if size == "long":
+            _write(name, outcomes)
     return 1 if failed else 0
 
 
-def _write(rows: list[str]) -> None:
-    text = PAGE.read_text()
-    head, rest = text.split(BEGIN)
-    tail = rest.split(END)[1]
-    table = ["| fault | tried | held | promise | drill |", "|---|---|---|---|---|", *rows]
-    PAGE.write_text(f"{head}{BEGIN}\n" + "\n".join(table) + f"\n{END}{tail}")
+def _write(name: str, outcomes: list[Outcome]) -> None:
+    """Replace the rows of one drill; the drills are in alphabetical order."""
+    head, rest = PAGE.read_text().split(BEGIN)
+    table, tail = rest.split(END)
+    kept = [line for line in table.splitlines()[3:] if not line.endswith(f"| `{name}` |")]
+    new = [f"| {o.fault} | {o.tried:,} | {o.held:,} | {o.promise} | `{name}` |" for o in outcomes]
+    rows = sorted(kept + new, key=lambda line: line.rsplit("|", 2)[1])
+    titles = ["| fault | tried | held | promise | drill |", "|---|---|---|---|---|"]
+    PAGE.write_text(f"{head}{BEGIN}\n" + "\n".join([*titles, *rows]) + f"\n{END}{tail}")
 
 
 if __name__ == "__main__":

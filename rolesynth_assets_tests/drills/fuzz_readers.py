@@ -6,8 +6,10 @@ their extremes. The seed of a fault is printed, so that it can be made again.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import random
+import shutil
 import sys
 import tarfile
 import tempfile
@@ -102,8 +104,79 @@ def _read_parquet(data: bytes, folder: Path) -> None:
             pass
 
 
+def _zips(folder: Path) -> list[bytes]:
+    import zipfile
+
+    found = []
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w", method) as archive:
+            for number, name in enumerate(("a.png", "d/" * 70 + "b.png", "ü.txt")):
+                archive.writestr(name, _png(number))
+        found.append(out.getvalue())
+    return found
+
+
+def _read_zip(data: bytes, folder: Path) -> None:
+    from rolesynth_assets.images.readers.zips import iter_zip
+
+    path = folder / "x.zip"
+    path.write_bytes(data)
+    for _ in iter_zip(str(path), 2**20):
+        pass
+
+
+def _packed(folder: Path) -> bytes:
+    """Pack a folder's files into one text, so that damage reaches each of them."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        tar.add(folder, ".")
+    return out.getvalue()
+
+
+def _lances(folder: Path) -> list[bytes]:
+    """Lance datasets, each as the file that is damaged and the tar of the whole."""
+    import lance
+    import pyarrow as pa
+
+    place = folder / "made.lance"
+    cells = [_png(number) for number in range(4)] + [None]
+    lance.write_dataset(pa.table({"image": pa.array(cells, pa.binary())}), place)
+    _LANCE[:] = [_packed(place)]
+    return [path.read_bytes() for path in sorted(place.rglob("*")) if path.is_file()]
+
+
+_LANCE: list[bytes] = []
+"""The good dataset, whose files a damaged one replaces in turn."""
+
+
+def _read_lance(data: bytes, folder: Path) -> None:
+    """Put a damaged file in the place of the file of a dataset that it resembles most."""
+    from rolesynth_assets.images.readers.members import iter_members
+    from rolesynth_assets.images.shards.planning import plan_shards
+
+    place = folder / "x.lance"
+    shutil.rmtree(place, ignore_errors=True)
+    with tarfile.open(fileobj=io.BytesIO(_LANCE[0])) as tar:
+        tar.extractall(place, filter="data")
+    files = [path for path in sorted(place.rglob("*")) if path.is_file()]
+    planned = plan_shards(place, "x", [])
+    min(files, key=lambda path: abs(path.stat().st_size - len(data))).write_bytes(data)
+    for shard in planned:
+        for _ in iter_members(shard):
+            pass
+    with contextlib.suppress(ValueError):  # what a user reads who ingests the damaged dataset
+        plan_shards(place, "x", [])
+
+
 def _pictures(folder: Path) -> list[bytes]:
-    return [_png(7, form) for form in ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")]
+    from pillow_heif import register_heif_opener
+    from pillow_jxl import JpegXLImagePlugin
+
+    register_heif_opener()
+    assert JpegXLImagePlugin  # it registers itself
+    forms = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF", "JXL")
+    return [_png(7, form) for form in forms]
 
 
 def _read_picture(data: bytes, folder: Path) -> None:
@@ -143,6 +216,68 @@ def _read_seeds(data: bytes, folder: Path) -> None:
         pass
 
 
+def _parquet_seeds(folder: Path) -> list[bytes]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    found = []
+    kind = pa.list_(pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
+    for compression in ("none", "zstd"):
+        path = folder / "made.parquet"
+        images = [[{"bytes": _png(number), "path": "p"}] for number in range(3)]
+        table = {
+            "problem": ["<image> 1 + 1?"] * 3,
+            "answer": ["2"] * 3,
+            "images": pa.array(images, kind),
+        }
+        pq.write_table(pa.table(table), path, compression=compression, row_group_size=2)
+        found.append(path.read_bytes())
+    return found
+
+
+def _read_parquet_seeds(data: bytes, folder: Path) -> None:
+    from rolesynth_assets.cads.seeds.files import SeedFileError
+    from rolesynth_assets.cads.seeds.read import read_seeds
+
+    path = folder / "x.parquet"
+    path.write_bytes(data)
+    try:
+        for _ in read_seeds(path, "domain"):
+            pass
+    except SeedFileError:
+        return
+
+
+def _benchmarks(folder: Path) -> list[bytes]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    image = {"bytes": _png(1), "path": None}
+    row = {"pid": "1", "question": "1 + 1?", "answer": "2", "decoded_image": image}
+    path = folder / "made.parquet"
+    pq.write_table(pa.Table.from_pylist([row] * 2), path)
+    text = b'{"1": {"pid": "1", "question": "1 + 1?", "answer": "2", "image": "images/1.png"}}'
+    return [path.read_bytes(), text, text.replace(b'"2"', b"[2, {}]")]
+
+
+def _read_benchmark(data: bytes, folder: Path) -> None:
+    """Read a split of MathVista in the form that the data has: parquet, or JSON with images."""
+    from rolesynth_assets.r1.benchmarks.definition import R1Benchmark, R1BenchmarkError
+    from rolesynth_assets.r1.benchmarks.items import benchmark_items
+
+    root = folder / "benchmark"
+    shutil.rmtree(root, ignore_errors=True)
+    (root / "images").mkdir(parents=True)
+    (root / "images" / "1.png").write_bytes(_png(1))
+    name = "testmini.parquet" if b"PAR1" in data else "testmini.json"
+    (root / name).write_bytes(data)
+    benchmark = R1Benchmark(name="x", layout="mathvista", path=str(root))
+    try:
+        benchmark_items(benchmark, folder)
+    except R1BenchmarkError:
+        return
+
+
 def _replies(folder: Path) -> list[bytes]:
     return [b'{"choices": [{"message": {"content": "{\\"a\\": [1]}"}, "finish_reason": "stop"}]}']
 
@@ -160,10 +295,14 @@ def _read_reply(data: bytes, folder: Path) -> None:
 
 _READERS: dict[str, tuple[Callable[[Path], list[bytes]], Callable[[bytes, Path], None]]] = {
     "tars": (_tars, _read_tar),
+    "zips": (_zips, _read_zip),
     "parquet files": (_parquets, _read_parquet),
+    "Lance datasets": (_lances, _read_lance),
     "pictures": (_pictures, _read_picture),
     "YAML files": (_yamls, _read_yaml),
     "seed files": (_seeds, _read_seeds),
+    "parquet seeds": (_parquet_seeds, _read_parquet_seeds),
+    "R1 benchmarks": (_benchmarks, _read_benchmark),
     "replies": (_replies, _read_reply),
 }
 
@@ -181,7 +320,9 @@ def fuzz(reader: str, inputs: int | None, seconds: float = 0.0) -> tuple[int, in
             try:
                 read(data, Path(place))
                 held += 1
-            except Exception as error:
+            except BaseException as error:  # panics in Rust are not an `Exception`
+                if isinstance(error, KeyboardInterrupt):
+                    raise
                 print(f"{reader}, seed {tried}: {type(error).__name__}: {error}", file=sys.stderr)
             tried += 1
     return tried, held

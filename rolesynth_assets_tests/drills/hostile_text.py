@@ -83,7 +83,8 @@ def markdown_pages(said: str) -> dict[str, str]:
             DatasetCard(
                 role_set=said, description=said, images=1, images_total=1,
                 roles=[RoleRow(said, said, 1, 1)], lengths=[LengthRow(said, 1, 1, 1.0, 1.0, 1, 1)],
-                captioner=model, judge=model, keep_share=0.5, sources=[Source(said, said)],
+                captioner=model, judge=model, keep_share=0.5, floor_per_image=0,
+                sources=[Source(said, said)],
                 dropped={said: 1}, diversity={said: 0.5}, filter_quality={said: 0.5}, digest=said,
             )
         ),

@@ -12,7 +12,8 @@ from rolesynth_assets.captions.parse import parse_caption
 from rolesynth_assets.embedded.nano.engine import WEIGHTS, EmbeddedEngine
 from rolesynth_assets.embedded.world.scenes import draw, encode, sample_scene
 from rolesynth_assets.mllm.engine import ChatEngine, ChatReply, ChatRequest, ModelIdentity
-from rolesynth_assets.pairs.judge import JUDGE_SAMPLING, Judgement, judge_prompt, judge_reply
+from rolesynth_assets.pairs.judge import JUDGE_SAMPLING, judge_prompt
+from rolesynth_assets.pairs.score_reply import Judgement, judge_reply
 from rolesynth_assets.roles.library import load_role_sets
 from rolesynth_assets.roles.role import Role
 from rolesynth_assets_tests.drills.outcome import Outcome, Size

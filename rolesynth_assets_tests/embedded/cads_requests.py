@@ -6,7 +6,7 @@ from rolesynth_assets.answers.task_type import TaskType
 from rolesynth_assets.cads.collective.member import Member
 from rolesynth_assets.cads.prompts.blocks import HardRecord
 from rolesynth_assets.cads.prompts.requests import reflect_request, visual_request, write_request
-from rolesynth_assets.cads.strategies import Strategy
+from rolesynth_assets.cads.strategies import LOGIC_REVERSION, PAPER_STRATEGIES
 from rolesynth_assets.cads.values import Problem, Seed, Verdict
 from rolesynth_assets.mllm.engine import ChatRequest
 
@@ -18,12 +18,12 @@ def seed(problem: str, *images: bytes) -> Seed:
 
 
 def write(of: Seed, context: str = "", own: Sequence[str] = (), number: int = 0) -> ChatRequest:
-    return write_request(of, "found", tuple(Strategy), context, own, ADA, number, "k", number)
+    return write_request(of, "found", PAPER_STRATEGIES, context, own, ADA, number, "k", number)
 
 
 def problem(question: str, answer: str, solution: str = "It is.", detail: str = "-") -> Problem:
     kind = TaskType.MCQ if "\nA. " in question else TaskType.OPEN_ENDED
-    return Problem("d", ("c",), kind, Strategy.LOGIC_REVERSION, detail, question, answer, solution)
+    return Problem("d", ("c",), kind, LOGIC_REVERSION, detail, question, answer, solution)
 
 
 def visual(of: Problem) -> ChatRequest:

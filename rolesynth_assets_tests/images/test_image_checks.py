@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from rolesynth_assets.images.checks import (
+    no_benchmark_copy,
     no_benchmark_image,
     rejects_bounded,
     shard_not_empty,
@@ -8,8 +9,10 @@ from rolesynth_assets.images.checks import (
 
 
 def test_empty_shard():
-    assert shard_not_empty("s", 1).passed
-    outcome = shard_not_empty("s", 0)
+    assert shard_not_empty("s", 1, {}).passed
+    assert shard_not_empty("s", 0, {"duplicate": 3}).passed
+    assert not shard_not_empty("s", 0, {"duplicate": 3, "corrupt": 1}).passed
+    outcome = shard_not_empty("s", 0, {})
     assert (outcome.passed, outcome.value, outcome.threshold) == (False, 0, 1)
 
 
@@ -34,3 +37,12 @@ def test_benchmark_images_are_found_by_id():
     assert (dirty.passed, dirty.value) == (False, 2)
     assert dirty.metadata["examples"] == {"coco": ["b", "c"], "urban": ["c"]}
     assert "coco 2, urban 1" in dirty.description
+
+
+def test_copies_of_benchmark_images_are_named():
+    clean = no_benchmark_copy("roles5", ["a", "b"], {})
+    assert clean.passed
+    found = no_benchmark_copy("roles5", ["a", "b", "c"], {"a": "coco", "c": "coco"})
+    assert (found.passed, found.value) == (False, 2)
+    assert "2 of 3 images" in found.description and "coco 2" in found.description
+    assert found.metadata["examples"] == {"a": "coco", "c": "coco"}

@@ -14,7 +14,7 @@ from rolesynth_assets.images.decoding.rejects import Reject, RejectReason
 from rolesynth_assets.images.descriptor import ShardDescriptor, ShardKind
 from rolesynth_assets.images.limits import ContainerLimits, DecodeLimits
 from rolesynth_assets.images.readers.members import iter_members
-from rolesynth_assets.images.readers.parquet_pages import _page_sizes
+from rolesynth_assets.images.readers.parquet_pages import _pages
 from rolesynth_assets.images.readers.tars import iter_tar
 
 
@@ -42,9 +42,9 @@ def test_page_headers_add_up_to_what_the_metadata_says(tmp_path, compression):
     pq.write_table(pa.table({"image": cells}), path, compression=compression, write_page_index=True)
     chunk = pq.ParquetFile(path).metadata.row_group(0).column(0)
     with path.open("rb") as file:
-        sizes = list(
-            _page_sizes(file, chunk.dictionary_page_offset or 4, chunk.total_compressed_size)
-        )
+        pages = list(_pages(file, chunk.dictionary_page_offset or 4, chunk.total_compressed_size))
+    sizes = [size for size, _ in pages]
+    assert sum(values for _, values in pages) == 3000
     assert len(sizes) > 2
     # the metadata counts the headers too
     assert 0 <= chunk.total_uncompressed_size - sum(sizes) < 100 * len(sizes)

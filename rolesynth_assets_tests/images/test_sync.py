@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from rolesynth_assets.images.rules import IngestRules
 from rolesynth_assets.images.shards.registry import register_path
 from rolesynth_assets.images.sync import UnknownShardError, sync_shard
 from rolesynth_assets.store.digests import image_id
@@ -58,13 +59,15 @@ def test_rows_of_files_that_changed_or_went_are_removed(
     gone = image_id((folder / "0.png").read_bytes())
     (folder / "0.png").unlink()
     (folder / "note.png").write_bytes(encode(noise(9)))  # the note became an image
-    report = sync_shard(store, folder.parent, "photos-0000")
+    report = sync_shard(
+        store, folder.parent, "photos-0000", rules=IngestRules(missing_grace_days=0)
+    )
     keys = store.keys("images", {"shard": "photos-0000"})
     assert gone not in keys
     assert image_id((folder / "note.png").read_bytes()) in keys
     assert len(keys) == report.images == 3
     reasons = store.read("image_rejects", {"shard": "photos-0000"}, ["reason"])
-    assert reasons["reason"].to_pylist() == ["unreadable"]
+    assert reasons["reason"].to_pylist() == ["source_missing"]
 
 
 def test_other_shards_are_left_alone(folder: Path, store: Store, noise, encode) -> None:

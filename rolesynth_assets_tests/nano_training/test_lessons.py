@@ -24,7 +24,8 @@ from rolesynth_assets.nano_training.lessons import (
     problem,
     spoil,
 )
-from rolesynth_assets.pairs.judge import JUDGE_SAMPLING, Judgement, judge_prompt, parse_score
+from rolesynth_assets.pairs.judge import JUDGE_SAMPLING, judge_prompt
+from rolesynth_assets.pairs.score_reply import Judgement, parse_score
 from rolesynth_assets.r1.prompt import system_prompt
 from rolesynth_assets.r1.rewards import is_well_formed
 from rolesynth_assets_tests.embedded.small_scenes import scene, thing

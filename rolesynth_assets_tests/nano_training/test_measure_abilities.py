@@ -17,12 +17,8 @@ from rolesynth_assets.embedded.world.write import DEMO_SIZE, HELD_OUT
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest, Sampling
 from rolesynth_assets.nano_training.lessons import Teacher, spoil
 from rolesynth_assets.nano_training.measure_abilities import ASKED, answer_of
-from rolesynth_assets.pairs.judge import (
-    JUDGE_SAMPLING,
-    Judgement,
-    judge_prompt,
-    judge_reply,
-)
+from rolesynth_assets.pairs.judge import JUDGE_SAMPLING, judge_prompt
+from rolesynth_assets.pairs.score_reply import Judgement, judge_reply
 
 SCENES = [sample_scene(DEMO_SIZE.seed, HELD_OUT + index) for index in range(30)]
 IMAGES = [encode(draw(scene)) for scene in SCENES]

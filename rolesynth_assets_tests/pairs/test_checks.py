@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from rolesynth_assets.pairs import checks
-from rolesynth_assets.pairs.cut import RoleSurvival, apply_cut, compute_cutoffs
+from rolesynth_assets.pairs.cut import Coverage, RoleSurvival, apply_cut, compute_cutoffs
 from rolesynth_assets.pairs.diversity import Diversity
 from rolesynth_assets_tests.pairs.pair_frames import captions_of, policy, score_frame
 
@@ -101,6 +101,13 @@ def test_diversity_not_collapsed() -> None:
     bad = checks.diversity_not_collapsed(replace(measured, mean_pairwise_similarity=0.99))
     assert not bad.passed
     assert checks.diversity_not_collapsed(None).passed
+
+
+def test_images_remain() -> None:
+    good = checks.images_remain(Coverage(10, 5), min_share=0.5)
+    assert (good.passed, good.value, good.threshold) == (True, 0.5, 0.5)
+    assert not checks.images_remain(Coverage(10, 4), min_share=0.5).passed
+    assert checks.images_remain(Coverage(0, 0)).passed
 
 
 def test_pairs_match_cutoffs() -> None:

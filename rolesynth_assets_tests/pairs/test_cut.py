@@ -4,7 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from rolesynth_assets.pairs.cut import BOTH_LENGTHS, PairDropReason, apply_cut, compute_cutoffs
+from rolesynth_assets.pairs.cut import (
+    BOTH_LENGTHS,
+    Coverage,
+    PairDropReason,
+    apply_cut,
+    compute_cutoffs,
+    images_covered,
+)
 from rolesynth_assets.roles.role_set import FilterPolicy
 from rolesynth_assets_tests.pairs.pair_frames import captions_of, policy, score_frame
 from rolesynth_assets_tests.property_profiles import examples
@@ -171,3 +178,30 @@ def test_what_cannot_be_cut_is_an_error() -> None:
     short = score_frame([("s1", "a", "Art", "short", 5)])
     with pytest.raises(ValueError, match=r"no cut for length kinds \['short'\]"):
         apply_cut(captions_of(short), short, cutoffs)
+
+
+@examples(30)
+@given(rows=score_rows, best=st.integers(1, 3), per_length=st.booleans())
+def test_the_best_of_each_image_are_kept_and_every_image_remains(rows, best, per_length) -> None:
+    scores = score_frame(rows)
+    cutoffs = compute_cutoffs(scores, policy(per_image=best, per_length=per_length), 5)
+    pairs = apply_cut(captions_of(scores), scores, cutoffs)
+    groups: dict[tuple[str, str, str], list[dict]] = {}
+    for row in pairs.filter(pl.col("score").is_not_null()).iter_rows(named=True):
+        groups.setdefault((row["shard"], row["image_id"], row["length"]), []).append(row)
+    for group in groups.values():
+        group.sort(key=lambda row: (-row["score"], row["caption_id"]))
+        assert [row["kept"] for row in group] == [place < best for place in range(len(group))]
+    coverage = images_covered(scores, cutoffs)
+    assert coverage.covered == coverage.images > 0 and coverage.share == 1
+
+
+def test_a_cut_over_all_images_can_leave_images_without_a_caption() -> None:
+    scored = [9, 8, 7, 1, None]
+    scores = score_frame(
+        [("s", image, "Art", "long", scored[place]) for place, image in enumerate("aabbc")]
+    )
+    coverage = images_covered(scores, compute_cutoffs(scores, policy(keep=0.5), 1))
+    assert coverage == Coverage(images=2, covered=1)  # c has no score
+    floored = compute_cutoffs(scores, policy(keep=0.5, floor_per_image=1), 1)
+    assert images_covered(scores, floored) == Coverage(images=2, covered=2)

@@ -24,6 +24,7 @@ CARD = DatasetCard(
     captioner=ModelIdentity("embedded", "nano", "r1", stand_in=True),
     judge=ModelIdentity("openai", "Qwen", "r2"),
     keep_share=0.2,
+    floor_per_image=0,
     dropped={"below_cut": 1590, "too_short": 10},
     diversity={"distinct-2": 0.5},
     filter_quality={"precision": 0.9},
@@ -74,3 +75,10 @@ def test_a_card_without_licence_or_with_contradicting_counts_is_refused() -> Non
             dataset_card_markdown(replace(CARD, sources=sources))
     with pytest.raises(ValueError, match=r"\(1200, 300\) by role and \(2000, 400\) by length"):
         dataset_card_markdown(replace(CARD, roles=CARD.roles[:1]))
+
+
+def test_the_card_says_which_captions_the_filter_was_set_to_keep() -> None:
+    floor = dataset_card_markdown(replace(CARD, floor_per_image=1))
+    assert "20.0% of captions" in floor and ", and the best 1 of each image and length." in floor
+    best = dataset_card_markdown(replace(CARD, keep_share=0.0, floor_per_image=2))
+    assert "keep the 2 captions of each image and length with the highest" in best

@@ -1,10 +1,13 @@
+import json
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from rolesynth_assets.roles.library import SHIPPED_SETS, RoleSetError, load_role_set, load_role_sets
 from rolesynth_assets.roles.role import LengthKind, PromptTemplates, Role
 from rolesynth_assets.roles.role_set import RoleSet
+from rolesynth_assets.store.digests import digest
 
 SHIPPED = load_role_sets()
 WRITTEN = [name for name, role_set in SHIPPED.items() if role_set.roles]
@@ -152,6 +155,7 @@ def test_a_folder_that_is_not_there_adds_nothing(tmp_path: Path) -> None:
         (ROLE_SET, "- a\n- b\n", "expected a mapping"),
         (ROLE_SET, "", "expected a mapping"),
         ("roles:", "filter: {keep: 1.5}\nroles:", r"field filter\.keep"),
+        ("roles:", "filter: {keep: 0.5, per_image: 1}\nroles:", "field filter: .*leave keep null"),
     ],
 )
 def test_a_bad_file_is_named_with_its_field(
@@ -159,7 +163,7 @@ def test_a_bad_file_is_named_with_its_field(
 ) -> None:
     path = write(tmp_path, ROLE_SET.replace(old, new))
     with pytest.raises(RoleSetError, match=message) as error:
-        load_role_sets(tmp_path)
+        load_role_sets(tmp_path).whole()
     assert str(path) in str(error.value)
 
 
@@ -167,7 +171,7 @@ def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
     write(tmp_path, ROLE_SET, "a.yaml")
     write(tmp_path, ROLE_SET, "b.yaml")
     with pytest.raises(RoleSetError, match=r"b\.yaml: field name: 'mine' is already .* a\.yaml"):
-        load_role_sets(tmp_path)
+        load_role_sets(tmp_path).whole()
 
 
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
@@ -184,3 +188,22 @@ def test_a_set_needs_roles_or_a_way_to_make_them() -> None:
 def test_a_generated_set_has_no_written_roles() -> None:
     with pytest.raises(ValueError, match="generated through an engine"):
         SHIPPED["generated"].written_roles()
+
+
+def test_a_language_changes_no_request_and_must_be_known() -> None:
+    role_set = load_role_sets()["roles5"]
+    german = role_set.model_copy(update={"language": "de"})
+    assert (role_set.language, german.digest) == ("en", role_set.digest)
+    with pytest.raises(ValidationError, match="'english' is no language code"):
+        RoleSet.model_validate(role_set.model_dump() | {"language": "english"})
+
+
+def test_a_policy_per_image_changes_the_digest_and_its_absence_does_not(tmp_path: Path) -> None:
+    plain = load_role_set(write(tmp_path, ROLE_SET))
+    best = load_role_set(
+        write(tmp_path, ROLE_SET.replace("roles:", "filter: {per_image: 2}\nroles:"))
+    )
+    assert best.digest != plain.digest and (best.keep_share, best.filter.floor) == (0, 2)
+    values = plain.model_dump(mode="json", exclude={"name", "description", "language"})
+    del values["filter"]["per_image"]
+    assert plain.digest == digest("role set", json.dumps(values, sort_keys=True))

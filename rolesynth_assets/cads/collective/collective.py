@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
 
 from rolesynth_assets.cads.collective.member import ImageMode, Member, MemberName
 from rolesynth_assets.cads.collective.renderer_settings import RendererSettings
+from rolesynth_assets.cads.extra_checks.findings import DUPLICATES, EXCLUDE_WRITER, FINDINGS
+from rolesynth_assets.cads.strategies import PAPER_STRATEGIES, Strategy, choose_strategies
 from rolesynth_assets.errors import InputError
 from rolesynth_assets.store.digests import digest
-from rolesynth_assets.yaml_files import FrozenModel, NamedModel, YamlLibrary
+from rolesynth_assets.yaml_files import Named, NamedModel, YamlLibrary
 
 SHIPPED = Path(__file__).parent / "shipped"
 NOBODY = "none"
@@ -26,22 +29,39 @@ class CollectiveError(InputError):
     """A collective file that cannot be used; the message names the file and the field."""
 
 
-class ExtraChecks(FrozenModel):
-    """Checks beyond C, each reported apart from it and off unless asked for.
+_CHECKS = (*FINDINGS, DUPLICATES, EXCLUDE_WRITER)
 
-    Attributes:
-        text_only_leak: whether a judge reaches the reference without the image.
-        suspect_label: whether a majority of judges agrees on one answer that is not the reference.
-        copied_numbers: whether all numbers are those of the seed.
-        duplicates: whether question, answer and image are nearly those of an earlier problem.
-        exclude_writer: C without the writer's own verdict.
-    """
 
-    text_only_leak: bool = False
-    suspect_label: bool = False
-    copied_numbers: bool = False
-    duplicates: bool = False
-    exclude_writer: bool = False
+def _switched_on(switches: Any) -> Any:
+    if not isinstance(switches, Mapping):
+        return switches
+    for name, value in switches.items():
+        if name not in _CHECKS:
+            raise ValueError(f"there is no check {name!r}; they are {', '.join(_CHECKS)}")
+        if not isinstance(value, bool):
+            raise ValueError(f"{name}: {value!r} is not true or false")
+    return frozenset(name for name, value in switches.items() if value)
+
+
+ExtraChecks = Annotated[
+    frozenset[str],
+    BeforeValidator(_switched_on),
+    PlainSerializer(lambda on: {name: name in on for name in _CHECKS}),
+]
+"""Names of the checks beyond C that are switched on, each reported apart from C; a mapping of names
+to true or false in YAML. They are off unless asked for."""
+
+
+def _chosen_strategies(choices: Any) -> Any:
+    return choose_strategies(choices) if isinstance(choices, Mapping) else choices
+
+
+Strategies = Annotated[
+    tuple[Strategy, ...],
+    BeforeValidator(_chosen_strategies),
+    PlainSerializer(lambda chosen: {strategy.name: strategy.instruction for strategy in chosen}),
+]
+"""The strategies of the writers; in YAML a mapping as `choose_strategies` reads it."""
 
 
 def _all_members(data: dict[str, Any]) -> tuple[str, ...]:
@@ -61,6 +81,7 @@ class Collective(NamedModel):
             switched off.
         candidates_per_seed: N, over all rounds.
         rounds: T, at most ten.
+        strategies: ways to turn a seed into a problem, of which a writer chooses one.
         extra_checks: checks beyond C.
         renderer: settings of the renderer of the images.
     """
@@ -73,7 +94,8 @@ class Collective(NamedModel):
     equaliser: str | None = Field(default_factory=lambda data: data["optimiser"])
     candidates_per_seed: Annotated[int, Field(ge=1, le=1000)] = 8
     rounds: Annotated[int, Field(ge=1, le=MOST_ROUNDS)] = MOST_ROUNDS
-    extra_checks: ExtraChecks = ExtraChecks()
+    strategies: Strategies = PAPER_STRATEGIES
+    extra_checks: ExtraChecks = frozenset()
     renderer: RendererSettings = RendererSettings()
 
     @field_validator("equaliser", mode="before")
@@ -151,7 +173,9 @@ class Collective(NamedModel):
         Raises:
             EngineError: weights of an embedded member are missing.
         """
-        rest = self.model_dump(mode="json", exclude={"name", "members", "renderer"})
+        rest = self.model_dump(mode="json", exclude={"name", "members", "renderer", "strategies"})
+        if self.strategies != PAPER_STRATEGIES:
+            rest["strategies"] = [[s.name, s.instruction] for s in self.strategies]
         rest["renderer"] = self.renderer.model_dump(include={"kind", "model", "size"})
         members = (member.digest for member in self.members)
         return digest("collective", json.dumps(rest, sort_keys=True), *members)
@@ -167,7 +191,7 @@ _FILES = YamlLibrary(
 )
 
 
-def load_collectives(folder: Path | None = None) -> dict[str, Collective]:
+def load_collectives(folder: Path | None = None) -> Named[Collective]:
     """Read the shipped collectives, then those of a user's folder, which replace shipped ones.
 
     Args:
@@ -175,10 +199,7 @@ def load_collectives(folder: Path | None = None) -> dict[str, Collective]:
             nothing.
 
     Returns:
-        Collectives by name, in alphabetical order.
-
-    Raises:
-        CollectiveError: a file is not a valid collective, or two of one folder share a name.
+        Collectives by name, and the files that cannot be used.
     """
     return _FILES.load(folder)
 
@@ -191,11 +212,11 @@ def choose_collective(name: str, folder: Path | None = None) -> Collective:
         folder: folder of the user's collectives, as for `load_collectives`.
 
     Raises:
-        CollectiveError: no name is chosen, or no collective has that name; the message lists the
-            existing ones.
+        CollectiveError: no name is chosen, no collective has that name, or its file cannot be used;
+            the message lists the existing ones or the broken fields.
     """
     collectives = load_collectives(folder)
-    if name in collectives:
+    if name in collectives or name in collectives.broken:
         return collectives[name]
     fault = (
         f"There is no collective {name!r}."

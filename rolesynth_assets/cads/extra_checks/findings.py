@@ -1,22 +1,22 @@
 """Extra checks beyond C, because C >= 1 alone accepts wrong references (CADS, known weakness).
 
-Each is reported separately from C and decides nothing by itself. All are pure functions of a
-candidate's facts; none of them reads a seed's archived answer.
+Each is reported separately from C and decides nothing by itself; `ProblemRules` of the settings
+say which findings drop a problem. All are pure functions of a candidate's facts; none of them reads
+a seed's archived answer. `FINDINGS` lists those that find or do not find something: a new one is a
+row there and a column of the table ``candidates``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
+from rolesynth_assets.answers.equality import equal_by_rule
 from rolesynth_assets.answers.insufficient import is_insufficient
 from rolesynth_assets.answers.options import options
-from rolesynth_assets.cads.values import Verdict
-
-if TYPE_CHECKING:
-    pass
+from rolesynth_assets.cads.values import Problem, Verdict
 
 Equal = Callable[[str, str], bool | None]
 """Returns whether two answers are equal, or None if that could not be decided."""
@@ -29,6 +29,45 @@ _NUMBER_WORDS = (
     "seventeen eighteen nineteen twenty"
 ).split()  # "one" is left out: in "which one" it is not a number
 _SPELLED = {word: Fraction(value) for value, word in enumerate(_NUMBER_WORDS, start=2)}
+
+DUPLICATES = "duplicates"
+"""Name of check d, which compares a round's candidates with each other and with earlier rounds."""
+EXCLUDE_WRITER = "exclude_writer"
+"""Name of check e, which gives a number and not a finding."""
+
+
+@dataclass(frozen=True)
+class JudgedCandidate:
+    """What the extra checks read of a candidate.
+
+    Attributes:
+        problem: the written problem.
+        seed_problem: the problem of its seed, without the archived answer.
+        verdicts: the K verdicts on it.
+        blind: verdicts given without the image; empty if nobody was asked.
+    """
+
+    problem: Problem
+    seed_problem: str
+    verdicts: Sequence[Verdict]
+    blind: Sequence[Verdict] = ()
+
+
+@dataclass(frozen=True)
+class Finding:
+    """An extra check that finds something or nothing, or cannot say (None).
+
+    Attributes:
+        meaning: what a finding means, in words.
+        find: the check.
+        needs_blind: whether the judges answer once more without the image. Only kept candidates
+            are asked so: if no judge solves a candidate with the image, the check reveals nothing,
+            and it costs as many calls as judging.
+    """
+
+    meaning: str
+    find: Callable[[JudgedCandidate], bool | None]
+    needs_blind: bool = False
 
 
 def text_only_leak(correct: Iterable[bool | None]) -> bool | None:
@@ -129,3 +168,32 @@ def _numbers(text: str) -> set[Fraction]:
         for match in _NUMBER.finditer(text)
     }
     return found | {_SPELLED[word] for word in text.lower().split() if word in _SPELLED}
+
+
+def _suspect_label(judged: JudgedCandidate) -> bool | None:
+    problem = judged.problem
+    return suspect_label(
+        [verdict.answer for verdict in judged.verdicts],
+        problem.answer,
+        lambda one, other: equal_by_rule(one, other, problem.task_type, problem.question),
+    )
+
+
+FINDINGS: Mapping[str, Finding] = {
+    "text_only_leak": Finding(
+        "a judge reaches the answer without the image",
+        lambda judged: text_only_leak(verdict.correct for verdict in judged.blind),
+        needs_blind=True,
+    ),
+    "suspect_label": Finding(
+        "a majority of judges agrees on an answer that is not the reference", _suspect_label
+    ),
+    "copied_numbers": Finding(
+        "the numbers are those of the seed",
+        lambda judged: copied_numbers(
+            judged.problem.question, judged.problem.answer, judged.seed_problem
+        ),
+    ),
+}
+"""Every check with a finding, by its name: the switch of a collective, the column of
+``candidates``, and the reason for which a problem can be dropped."""

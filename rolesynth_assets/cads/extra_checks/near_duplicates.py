@@ -51,12 +51,11 @@ def problem_print(key: str, question: str, answer: str, image: bytes) -> Problem
         answer: the reference.
         image: the encoded image, from a drawing that has been normalised.
     """
-    import io
-
     import imagehash
-    from PIL import Image
 
-    with Image.open(io.BytesIO(image)) as picture:
+    from rolesynth_assets.pictures.opened import open_picture
+
+    with open_picture(image) as picture:
         bits = imagehash.phash(picture.convert("RGB")).hash.flatten()
     words = _WORD.findall(question.lower())
     count = max(1, len(words) - SHINGLE_WORDS + 1)

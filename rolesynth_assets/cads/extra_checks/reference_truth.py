@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.answers.task_type import TaskType
+from rolesynth_assets.cads.extra_checks.findings import FINDINGS
 from rolesynth_assets.cads.values import Decision
 
 if TYPE_CHECKING:
@@ -47,9 +48,7 @@ def wrong_references(candidates: pl.DataFrame, truth: Truth) -> pl.DataFrame:
     kept = kept.with_columns(pl.Series("right", _right(kept, truth), dtype=pl.Boolean))
     survives: dict[str, pl.Expr] = {
         BY_CONSENSUS: pl.lit(True),
-        "no text-only leak": ~pl.col("text_only_leak").fill_null(False),
-        "no suspect label": ~pl.col("suspect_label").fill_null(False),
-        "no copied numbers": ~pl.col("copied_numbers").fill_null(False),
+        **{f"no {name.replace('_', ' ')}": ~pl.col(name).fill_null(False) for name in FINDINGS},
         "no duplicate": pl.col("duplicate_of").is_null(),
         "C >= 1 without the writer": (pl.col("consensus_without_writer") > 0).fill_null(True),
     }

@@ -71,10 +71,10 @@ def _without_unit(answer: str, question: str) -> str | Dropped:
     if read is None or read.percent:
         return text  # both checkers ignore a percent sign
     number = _number(text, read)
-    if number is None or not read.unit:
+    if number is None or not read.unit.name:
         return number or text
     unit = text.replace(number, "", 1).strip()
-    if len(unit) == 1 and not read.measured:
+    if len(unit) == 1 and not read.unit.measured:
         return text  # "3y" is algebra
     if len(unit) == 1:
         # a single letter may be a variable; only "in V" and "(V)" name a unit
@@ -93,6 +93,6 @@ def _number(text: str, read: Quantity) -> str | None:
     for end in range(len(text), start.start(), -1):
         part = text[start.start() : end].strip()
         found = quantity(part)
-        if found and found.value == read.value and not found.unit:
+        if found and found.value == read.value and not found.unit.name:
             return part
     return None

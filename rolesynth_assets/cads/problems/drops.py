@@ -7,14 +7,12 @@ from enum import StrEnum
 
 
 class DropReason(StrEnum):
-    """Why a candidate is dropped; each dropped row of the table ``problems`` has one reason."""
+    """Why a candidate is dropped; each dropped row of the table ``problems`` has one reason.
 
-    TEXT_ONLY_LEAK = "text_only_leak"
-    """A judge solved it without the image (extra check a)."""
-    SUSPECT_LABEL = "suspect_label"
-    """A majority of judges agrees on another answer (extra check b)."""
-    COPIED_NUMBERS = "copied_numbers"
-    """All its numbers are the seed's (extra check c)."""
+    The name of an extra check that found something (`extra_checks.findings.FINDINGS`) is a reason
+    too.
+    """
+
     WRITER_ALONE = "writer_alone"
     """Only its writer reached the answer (extra check e)."""
     COPIES_SEED = "copies_seed"
@@ -35,7 +33,7 @@ class DropReason(StrEnum):
 
 @dataclass(frozen=True)
 class Dropped:
-    """A reason, and its cause in words."""
+    """A reason, or the name of the extra check that found something, and its cause in words."""
 
-    reason: DropReason
+    reason: str
     detail: str

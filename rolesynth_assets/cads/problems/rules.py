@@ -7,19 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rolesynth_assets.cads.extra_checks.findings import FINDINGS
 from rolesynth_assets.cads.problems.drops import DropReason
 from rolesynth_assets.store.digests import digest
 
 if TYPE_CHECKING:
     import polars as pl
 
-FLAG_COLUMNS = {
-    DropReason.TEXT_ONLY_LEAK: "text_only_leak",
-    DropReason.SUSPECT_LABEL: "suspect_label",
-    DropReason.COPIED_NUMBERS: "copied_numbers",
-}
-"""Columns of ``candidates`` that are true if an extra check found something."""
-EXTRA_FINDINGS = frozenset({*FLAG_COLUMNS, DropReason.WRITER_ALONE})
+REFUSABLE = frozenset({*FINDINGS, DropReason.WRITER_ALONE.value})
 """All findings of extra checks that can drop a problem; duplicates are dropped in any case."""
 
 
@@ -30,13 +25,13 @@ class SelectionRules:
     Attributes:
         target: largest number of problems in the set; None takes all.
         draw_seed: seed of the draw if there are more problems than `target`.
-        refused: members of `EXTRA_FINDINGS` that drop a problem, as set by the project. A check
-            that was switched off in a round finds nothing.
+        refused: members of `REFUSABLE` that drop a problem, as set by the project. A check that was
+            switched off in a round finds nothing.
     """
 
     target: int | None = None
     draw_seed: int = 0
-    refused: frozenset[DropReason] = frozenset()
+    refused: frozenset[str] = frozenset()
 
     @property
     def digest(self) -> str:
@@ -49,11 +44,11 @@ class SelectionRules:
         """Refuse a target below 1, and reasons that are not a finding of an extra check."""
         if self.target is not None and self.target < 1:
             raise ValueError(f"target is {self.target}: it is at least 1, or None for all problems")
-        other = self.refused - EXTRA_FINDINGS
+        other = self.refused - REFUSABLE
         if other:
             raise ValueError(
                 f"refused: {', '.join(sorted(other))} cannot be chosen; the findings of extra "
-                f"checks are {', '.join(sorted(EXTRA_FINDINGS))}"
+                f"checks are {', '.join(sorted(REFUSABLE))}"
             )
 
 

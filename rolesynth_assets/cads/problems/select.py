@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rolesynth_assets.answers.spelling import words
 from rolesynth_assets.answers.task_type import TaskType
 from rolesynth_assets.answers.trainer_checkers import Checker
+from rolesynth_assets.cads.extra_checks.findings import FINDINGS
 from rolesynth_assets.cads.extra_checks.near_duplicates import (
     ProblemPrint,
     duplicates,
@@ -16,7 +17,7 @@ from rolesynth_assets.cads.extra_checks.near_duplicates import (
 from rolesynth_assets.cads.problems.bare_answer import Gold, gold_answer
 from rolesynth_assets.cads.problems.drops import Dropped, DropReason
 from rolesynth_assets.cads.problems.rows import IMAGES_AT_ONCE, Images, problem_rows
-from rolesynth_assets.cads.problems.rules import FLAG_COLUMNS, Selection, SelectionRules
+from rolesynth_assets.cads.problems.rules import Selection, SelectionRules
 from rolesynth_assets.cads.problems.stratified_draw import Candidacy, draw
 from rolesynth_assets.cads.values import Decision
 
@@ -41,9 +42,7 @@ COLUMNS = (
     "hard",
     "image_id",
     "decision",
-    "text_only_leak",
-    "suspect_label",
-    "copied_numbers",
+    *FINDINGS,
     "consensus_without_writer",
 )
 """Columns of the table ``candidates`` that the selection reads; images are read separately."""
@@ -125,9 +124,9 @@ def _check_complete(row: Mapping[str, Any]) -> None:
 
 
 def _refused(row: Mapping[str, Any], rules: SelectionRules) -> Dropped | None:
-    for reason, column in FLAG_COLUMNS.items():
-        if reason in rules.refused and row[column]:
-            return Dropped(reason, f"the candidate's {column} is true")
+    for name, finding in FINDINGS.items():
+        if name in rules.refused and row[name]:
+            return Dropped(name, finding.meaning)
     if DropReason.WRITER_ALONE in rules.refused and row["consensus_without_writer"] == 0:
         detail = f"C is {row['consensus']} with {row['member']}, who wrote it, and 0 without"
         return Dropped(DropReason.WRITER_ALONE, detail)

@@ -12,20 +12,6 @@ from rolesynth_assets.mllm.quoted_text import quoted
 MAX_RATIONALE = 1_500
 """Characters of a judge's reasoning that the optimiser reads."""
 
-_STRATEGIES = {
-    Strategy.NUMERICAL_VARIATION: (
-        "keep the structure of the seed, change its quantities and parameters so that the result "
-        "has to be worked out anew"
-    ),
-    Strategy.LOGIC_REVERSION: "swap what is given and what is asked",
-    Strategy.AUXILIARY_EXTENSION: (
-        "add elements, conditions or steps that the solution has to go through"
-    ),
-    Strategy.ISOMORPHIC_TRANSFER: (
-        "move the same reasoning into another scene with other objects, another kind of picture"
-    ),
-}
-
 
 @dataclass(frozen=True)
 class HardRecord:
@@ -43,8 +29,8 @@ class HardRecord:
 
 
 def strategy_lines(strategies: Sequence[Strategy]) -> str:
-    """List strategies with their instructions; the names are those of the paper."""
-    return "\n".join(f"- {strategy}: {_STRATEGIES[strategy]}" for strategy in strategies)
+    """List strategies with their instructions."""
+    return "\n".join(f"- {strategy.name}: {strategy.instruction}" for strategy in strategies)
 
 
 def advice_block(context: str) -> str:

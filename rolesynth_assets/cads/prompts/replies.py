@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any, Self, TypeVar
+from functools import cache
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+    model_validator,
+)
 
 from rolesynth_assets.answers.insufficient import is_insufficient
 from rolesynth_assets.answers.options import LETTERS, named_option, options
 from rolesynth_assets.answers.task_type import TaskType
 from rolesynth_assets.cads.prompts.json_object import NumberText, json_objects
-from rolesynth_assets.cads.strategies import Strategy
 from rolesynth_assets.cads.values import Problem
 from rolesynth_assets.mllm.quoted_text import quoted
 
@@ -46,9 +55,9 @@ def _joined(value: Any) -> Any:
     return value
 
 
-def _named(kind: type[Strategy] | type[TaskType]) -> BeforeValidator:
-    """Accept a name of `kind` in any case and spacing, and nothing else."""
-    names = {" ".join(member.split()).casefold(): member for member in kind}
+def _named(known: Iterable[str]) -> BeforeValidator:
+    """Accept one of the known names in any case and spacing, and nothing else."""
+    names = {" ".join(name.split()).casefold(): name for name in known}
 
     def find(value: Any) -> Any:
         return names.get(" ".join(value.split()).casefold(), value) if type(value) is str else value
@@ -82,12 +91,12 @@ class AnalysisReply(Reply):
 
 
 class ProblemReply(Reply):
-    """A writer's problem as a flat JSON object (CADS, generation)."""
+    """A writer's problem as a flat JSON object (CADS, generation); see `problem_reply`."""
 
     domain: Line
     core_concepts: Concepts
     task_type: Annotated[TaskType, _named(TaskType)]
-    strategy_selected: Annotated[Strategy, _named(Strategy)]
+    strategy_selected: Line
     strategy_detail: Paragraph
     new_question_text: Paragraph
     new_question_answer: Answer
@@ -120,6 +129,13 @@ class ProblemReply(Reply):
             answer=named[0] if named else self.new_question_answer,
             solution=self.new_solution_text,
         )
+
+
+@cache
+def problem_reply(strategies: tuple[str, ...]) -> type[ProblemReply]:
+    """Return the reply of a writer that may choose one of these strategies, by name."""
+    one_of_them = Annotated[Literal[strategies], _named(strategies)]  # type: ignore[valid-type]
+    return create_model("ProblemReply", __base__=ProblemReply, strategy_selected=(one_of_them, ...))
 
 
 class VisualReply(Reply):

@@ -6,14 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING
 
+from rolesynth_assets.cads.extra_checks.findings import FINDINGS
 from rolesynth_assets.cads.records import MemberUsage
 from rolesynth_assets.cads.values import DecidedBy, Decision
 
 if TYPE_CHECKING:
     import polars as pl
-
-EXTRA_CHECKS = ("text_only_leak", "suspect_label", "copied_numbers")
-"""The checks whose column of ``candidates`` is true if they object."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +161,7 @@ def round_report(
         strategies=_counts(decided, "strategy"),
         claimed_domains=_counts(decided, "claimed_domain"),
         task_types=_counts(decided, "task_type"),
-        flagged={c: int(candidates[c].sum()) for c in EXTRA_CHECKS if _ran(candidates, c)},
+        flagged={c: int(candidates[c].sum()) for c in FINDINGS if _ran(candidates, c)},
         duplicates=kept["duplicate_of"].count(),
         kept_without_writer=_without_writer(candidates, kept),
         decided_by={str(by): _count(seen, "decided_by", by) for by in DecidedBy},

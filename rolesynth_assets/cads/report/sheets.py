@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rolesynth_assets.cads.report.counts import EXTRA_CHECKS, RoundReport
+from rolesynth_assets.cads.extra_checks.findings import FINDINGS
+from rolesynth_assets.cads.report.counts import RoundReport
 from rolesynth_assets.cads.values import Decision
 from rolesynth_assets.pictures.consensus import MemberRate, consensus_histogram, member_rates
 from rolesynth_assets.pictures.problem_sheet import ShownAnswer, ShownProblem, problem_sheet
@@ -91,7 +92,7 @@ def _shown(candidate: dict[str, Any], verdicts: list[dict[str, Any]]) -> ShownPr
         f"{candidate['strategy']} - written by {candidate['member']} - "
         f"C = {candidate['consensus']} of {candidate['judges']}"
     )
-    objections = [check.replace("_", " ") for check in EXTRA_CHECKS if candidate[check]]
+    objections = [check.replace("_", " ") for check in FINDINGS if candidate[check]]
     objections += ["duplicate"] if candidate["duplicate_of"] else []
     if candidate["consensus_without_writer"] == 0:
         objections.append("solved by its writer only")

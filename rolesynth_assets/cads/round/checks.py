@@ -99,25 +99,26 @@ def no_answer_leaked(candidates: pl.DataFrame, *, max_leaked: int = MAX_LEAKED) 
     )
 
 
-def at_most_ten_rounds(contexts: pl.DataFrame) -> CheckOutcome:
+def at_most_ten_rounds(contexts: pl.DataFrame, *, max_rounds: int = MOST_ROUNDS) -> CheckOutcome:
     """No seed went through more rounds than allowed.
 
     The check fails if there is no row: every seed has a context row in every round.
 
     Args:
         contexts: ``seed_id``, ``round_number``.
+        max_rounds: rounds that are allowed; ten in the paper.
     """
     import polars as pl
 
     highest = contexts["round_number"].max()
     highest = highest if isinstance(highest, int) else 0
-    over = contexts.filter(pl.col("round_number") > MOST_ROUNDS)
+    over = contexts.filter(pl.col("round_number") > max_rounds)
     return CheckOutcome(
         passed=contexts.height > 0 and over.is_empty(),
         value=highest,
-        threshold=MOST_ROUNDS,
+        threshold=max_rounds,
         description=f"{contexts.height} seeds have been through {highest} rounds at most; "
-        f"{over.height} through more than {MOST_ROUNDS}.",
+        f"{over.height} through more than {max_rounds}.",
         metadata={"examples": over["seed_id"].head(EXAMPLES).to_list()},
     )
 

@@ -6,12 +6,11 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from rolesynth_assets.answers.equality import equal_by_rule
 from rolesynth_assets.cads.extra_checks.findings import (
+    EXCLUDE_WRITER,
+    FINDINGS,
+    JudgedCandidate,
     consensus_without_writer,
-    copied_numbers,
-    suspect_label,
-    text_only_leak,
 )
 from rolesynth_assets.cads.extra_checks.near_duplicates import (
     ProblemPrint,
@@ -27,10 +26,7 @@ from rolesynth_assets.cads.values import Decision, Seed
 async def check_candidate(
     calls: Calls, seed: Seed, candidate: CandidateRecord, verdicts: Sequence[VerdictRecord]
 ) -> tuple[CandidateRecord, list[VerdictRecord]]:
-    """Fill in checks a, b, c and e of one judged candidate.
-
-    Only kept candidates are judged without their image: if no judge solves a candidate with the
-    image, the check reveals nothing, and it costs as many calls as judging.
+    """Fill in every check of one judged candidate but the duplicates.
 
     Args:
         calls: the round's calls to members.
@@ -45,28 +41,25 @@ async def check_candidate(
         EngineError: a judge's engine can serve no request.
     """
     switched_on = calls.collective.extra_checks
-    problem = candidate.problem
-    assert problem is not None  # it has been judged
-    given = [record.verdict for record in verdicts]
+    assert candidate.problem is not None  # it has been judged
+    kept = candidate.decision is Decision.KEPT
+    wanted = {
+        name: finding
+        for name, finding in FINDINGS.items()
+        if name in switched_on and (kept or not finding.needs_blind)
+    }
     blind: list[VerdictRecord] = []
-    if switched_on.suspect_label:
-        suspect = await asyncio.to_thread(
-            suspect_label,
-            [verdict.answer for verdict in given],
-            problem.answer,
-            lambda one, other: equal_by_rule(one, other, problem.task_type, problem.question),
-        )
-        candidate = replace(candidate, suspect_label=suspect)
-    if switched_on.copied_numbers:
-        copied = copied_numbers(problem.question, problem.answer, seed.problem)
-        candidate = replace(candidate, copied_numbers=copied)
-    if switched_on.exclude_writer:
+    if any(finding.needs_blind for finding in wanted.values()):
+        blind = await judge_all(calls, candidate, with_image=False)
+    given = [record.verdict for record in verdicts]
+    judged = JudgedCandidate(
+        candidate.problem, seed.problem, given, [record.verdict for record in blind]
+    )
+    found = {name: await asyncio.to_thread(wanted[name].find, judged) for name in wanted}
+    candidate = replace(candidate, findings=found)
+    if EXCLUDE_WRITER in switched_on:
         without = consensus_without_writer(given, candidate.member)
         candidate = replace(candidate, consensus_without_writer=without)
-    if switched_on.text_only_leak and candidate.decision is Decision.KEPT:
-        blind = await judge_all(calls, candidate, with_image=False)
-        leak = text_only_leak(record.verdict.correct for record in blind)
-        candidate = replace(candidate, text_only_leak=leak)
     return candidate, blind
 
 

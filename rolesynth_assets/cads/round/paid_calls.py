@@ -69,6 +69,11 @@ class Calls:
         """Return the identity of a member's model."""
         return self._identities[member]
 
+    def withdrawn(self, images: Sequence[str]) -> str | None:
+        """Return why nothing is asked about these images, if one of them was withdrawn by now."""
+        said = (self._withdrawn[image] for image in images if image in self._withdrawn)
+        return next((f"not asked: an image was {text}" for text in said), None)
+
     async def ask(self, member: str, request: ChatRequest) -> ChatReply:
         """Return a member's reply, from the journal if it is there.
 
@@ -79,8 +84,7 @@ class Calls:
             EngineError: the member's engine can serve no request.
         """
         shown = [image_id(image) for image in request.images]
-        if said := [self._withdrawn[image] for image in shown if image in self._withdrawn]:
-            detail = f"not asked: an image was {said[0]}"
+        if detail := self.withdrawn(shown):
             return ChatReply(request.key, None, FailureReason.REJECTED, detail)
         key = request_key(self._identities[member].fingerprint(), request)
         recorded = self._journal.get(key)

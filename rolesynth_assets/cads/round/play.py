@@ -16,6 +16,7 @@ from types import MappingProxyType
 
 from rolesynth_assets.cads.collective.collective import Collective
 from rolesynth_assets.cads.drawing.renderer import Renderer
+from rolesynth_assets.cads.extra_checks.findings import DUPLICATES
 from rolesynth_assets.cads.extra_checks.near_duplicates import ProblemPrint
 from rolesynth_assets.cads.records import (
     CandidateRecord,
@@ -95,7 +96,7 @@ async def run_round(
     finally:
         await calls.aclose()
     candidates = [candidate for seed in made for candidate in seed.candidates]
-    if collective.extra_checks.duplicates:
+    if DUPLICATES in collective.extra_checks:
         candidates = await asyncio.to_thread(mark_duplicates, candidates, earlier)
     return RoundOutcome(
         domain=domain,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from rolesynth_assets.cads.extra_checks.findings import FINDINGS
 from rolesynth_assets.cads.extra_checks.near_duplicates import ProblemPrint, problem_print
 from rolesynth_assets.cads.records import RoundOutcome
 from rolesynth_assets.cads.values import Decision, SeedContext
@@ -35,7 +36,8 @@ def candidate_rows(outcome: RoundOutcome) -> pa.Table:
             problem and json.dumps(problem.core_concepts, ensure_ascii=False)
             for problem in problems
         ],
-        without=["cost", "latency_s"],
+        **{name: [r.findings.get(name) for r in outcome.candidates] for name in FINDINGS},
+        without=["cost", "latency_s", "findings"],
     )
 
 

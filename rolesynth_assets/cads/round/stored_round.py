@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rolesynth_assets.cads.extra_checks.findings import DUPLICATES
 from rolesynth_assets.cads.records import RoundOutcome
 from rolesynth_assets.store.digests import digest
 
@@ -182,6 +183,6 @@ async def _play(
 def _earlier(store: Store, collective: Collective, place: Place) -> list[ProblemPrint]:
     from rolesynth_assets.cads.round.rows import read_prints
 
-    if not collective.extra_checks.duplicates:
+    if DUPLICATES not in collective.extra_checks:
         return []
     return read_prints(store, place.domain, place.previous)

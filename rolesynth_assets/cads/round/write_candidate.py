@@ -9,16 +9,21 @@ from hashlib import sha256
 
 from rolesynth_assets.cads.collective.member import ImageMode
 from rolesynth_assets.cads.drawing.renderer import DrawingFailed
-from rolesynth_assets.cads.prompts.replies import AnalysisReply, ProblemReply, VisualReply
+from rolesynth_assets.cads.prompts.replies import (
+    AnalysisReply,
+    ProblemReply,
+    VisualReply,
+    problem_reply,
+)
 from rolesynth_assets.cads.prompts.requests import analyse_request, visual_request, write_request
 from rolesynth_assets.cads.records import CandidateRecord
 from rolesynth_assets.cads.round.ask_for import Answered, Unanswered, ask_for
 from rolesynth_assets.cads.round.paid_calls import Calls
 from rolesynth_assets.cads.round.transcripts import as_text, transcribe
-from rolesynth_assets.cads.strategies import Strategy
 from rolesynth_assets.cads.values import Decision, Problem, Seed, SeedContext, candidate_id
+from rolesynth_assets.mllm.engine import FailureReason
 from rolesynth_assets.mllm.spent import Spent
-from rolesynth_assets.store.digests import seed_from
+from rolesynth_assets.store.digests import image_id, seed_from
 
 MAX_DETAIL = 2_000
 """Characters of a failure's description, and of a raw reply, that are stored."""
@@ -128,10 +133,11 @@ async def _rationale(calls: Calls, order: Order, key: str) -> tuple[str, tuple[s
 async def _write(
     calls: Calls, order: Order, key: str, rationale: str, transcripts: Sequence[str]
 ) -> Answered[ProblemReply] | Unanswered:
+    strategies = calls.collective.strategies
     request = write_request(
         order.seed,
         rationale,
-        tuple(Strategy),
+        strategies,
         order.before.text,
         order.own_questions,
         calls.collective.member(order.member),
@@ -140,7 +146,9 @@ async def _write(
         seed_from("cads write", order.seed.seed_id, order.member, order.index),
         transcripts=transcripts,
     )
-    return await ask_for(calls, order.member, request, ProblemReply)
+    return await ask_for(
+        calls, order.member, request, problem_reply(tuple(s.name for s in strategies))
+    )
 
 
 async def _draw(
@@ -148,12 +156,16 @@ async def _draw(
 ) -> CandidateRecord:
     key = record.candidate_id
     member = calls.collective.member(order.member)
+    if gone := _withdrawn(calls, order, Step.VISUAL):
+        return _failed(record, gone)
     request = visual_request(problem, member, f"{key}/visual")
     visual = await ask_for(calls, order.member, request, VisualReply)
     record = _with(record, visual.spent)
     if isinstance(visual, Unanswered):
         return _failed(record, _Failed(Step.VISUAL, visual))
     record = replace(record, visual_prompt=visual.value.visual_prompt)
+    if gone := _withdrawn(calls, order, Step.DRAW):
+        return _failed(record, gone)
     drawing = await calls.draw(
         order.member,
         visual.value.visual_prompt,
@@ -167,6 +179,14 @@ async def _draw(
         renderer=drawing.renderer,
         image=drawing.image,
         image_id=sha256(drawing.image).hexdigest(),
+    )
+
+
+def _withdrawn(calls: Calls, order: Order, step: Step) -> _Failed | None:
+    """Stop before a step that shows no image of the seed, if one was withdrawn meanwhile."""
+    detail = calls.withdrawn([image_id(image) for image in order.seed.images])
+    return (
+        _Failed(step, Unanswered(FailureReason.REJECTED, detail, "", Spent())) if detail else None
     )
 
 

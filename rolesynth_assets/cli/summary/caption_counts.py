@@ -23,6 +23,8 @@ class RoleSetSummary:
     scored: int
     kept: int
     kept_share: float
+    images: int
+    images_covered: int
     vendi: float | None
     similarity: float | None
     self_bleu: float | None
@@ -49,7 +51,7 @@ def summarise_role_set(
     from rolesynth_assets.pairs.diversity_rows import diversity_of_shards
 
     where = {"role_set": role_set}
-    columns = ["shard", "score", "kept"]
+    columns = ["shard", "image_id", "score", "kept"]
     pairs = pl.DataFrame(store.read("pairs", where, columns)).filter(pl.col("shard").is_in(shards))
     failed = store.count("captions", where, where="reason IS NOT NULL")
     quality = quality_from_rows(warehouse.read("filter_quality", where))
@@ -62,6 +64,8 @@ def summarise_role_set(
         scored=pairs["score"].drop_nulls().len(),
         kept=kept,
         kept_share=kept / max(1, pairs.height),
+        images=pairs["image_id"].n_unique(),
+        images_covered=pairs.filter("kept")["image_id"].n_unique(),
         vendi=diversity.vendi_score if diversity else None,
         similarity=diversity.mean_pairwise_similarity if diversity else None,
         self_bleu=diversity.self_bleu if diversity else None,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
 _LEGEND = (
+    "images: those with a kept caption. "
     "Vendi, cosine, BLEU: how different an image's captions are (effective number, mean "
     "similarity, self-BLEU).\n"
     "precision, recall: true captions among the kept, kept among the true; "
@@ -116,6 +117,7 @@ def _role_sets(
         "captions",
         "failed",
         "kept",
+        "images",
         "Vendi",
         "cosine",
         "BLEU",
@@ -131,6 +133,7 @@ def _role_sets(
             f"{s.captions:,}",
             f"{s.failed:,}",
             f"{s.kept:,} ({s.kept_share:.0%})",
+            f"{s.images_covered:,} of {s.images:,}",
             _number(s.vendi, "{:.2f}"),
             _number(s.similarity, "{:.2f}"),
             _number(s.self_bleu, "{:.1f}"),

@@ -107,12 +107,12 @@ class SetSummary:
 
 def summarise_sets(store: StoreReader, domains: Sequence[str]) -> list[SetSummary]:
     """Count the problems of each domain's set, and those dropped for a finding."""
-    from rolesynth_assets.cads.problems.rules import EXTRA_FINDINGS
+    from rolesynth_assets.cads.problems.rules import REFUSABLE
 
     found = []
     for domain in domains:
         reasons = store.read("problems", {"domain": domain}, ["reason"])["reason"].to_pylist()
-        refused = Counter(reason for reason in reasons if reason in EXTRA_FINDINGS)
+        refused = Counter(reason for reason in reasons if reason in REFUSABLE)
         found.append(SetSummary(domain, reasons.count(None), dict(sorted(refused.items()))))
     return found
 

@@ -11,7 +11,8 @@ import torch
 
 from rolesynth_assets.clip.checkpoint.files import STATE, LossPoint, file_digest
 from rolesynth_assets.clip.data.batches import TrainingSet
-from rolesynth_assets.clip.recipe import Recipe
+from rolesynth_assets.clip.recipe import Recipe, init_path
+from rolesynth_assets.clip.weights_file import FILES
 from rolesynth_assets.store.atomic_files import write_bytes
 from rolesynth_assets.store.digests import digest
 
@@ -37,9 +38,14 @@ def run_fingerprint(recipe: Recipe, training_set: TrainingSet, seed: int) -> str
 
 
 def init_digest(recipe: Recipe) -> str:
-    """Return the sha256 of the weights file that a recipe starts from; empty if it has none."""
-    path = Path(recipe.init)
-    return file_digest(path) if recipe.init != "random" and path.is_file() else ""
+    """Return the sha256 of the weights file that a recipe starts from; empty if it has none.
+
+    Of a folder, it is that of the file which is read there.
+    """
+    path = init_path(recipe)
+    if path is not None and path.is_dir():
+        path = next((path / name for name in FILES if (path / name).is_file()), None)
+    return file_digest(path) if path is not None and path.is_file() else ""
 
 
 def save_state(folder: Path, state: RunState, module: Any, optimizer: Any) -> None:

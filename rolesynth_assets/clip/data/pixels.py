@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -12,10 +11,13 @@ import torch
 from torch import Tensor
 
 from rolesynth_assets.clip.data.batches import TrainingSet, TrainingSetError
+from rolesynth_assets.pictures.opened import draft_large, open_picture
 
 CACHE_BYTES = 4 * 1024**3
 """A training set is decoded once if its decoded images need at most this much memory."""
 
+_LARGEST_INPUT = (1024, 1024)
+"""Pixels; more than any of open_clip's models takes."""
 CHUNK = 1024  # images read and decoded at a time while the cache is filled
 
 
@@ -81,10 +83,9 @@ class PixelSource:
         return torch.stack(list(self._pool.map(self._decode_one, ids, [encoded[i] for i in ids])))
 
     def _decode_one(self, image_id: str, encoded: bytes) -> Tensor:
-        from PIL import Image
-
         try:
-            with Image.open(io.BytesIO(encoded)) as image:
+            with open_picture(encoded) as image:
+                draft_large(image, _LARGEST_INPUT)
                 fitted = self._geometry(image.convert("RGB"))
         except (OSError, ValueError, SyntaxError) as error:  # PIL refuses a file with these
             raise TrainingSetError(

@@ -11,8 +11,12 @@ SETTLED_S = 30.0
 """A file or object must have been left alone this long, in seconds, or it may be half copied."""
 
 
-def registered_shards(settings: Settings) -> list[str]:
+def registered_shards(settings: Settings, left_out: list[str] | None = None) -> list[str]:
     """Register what is new in the watched place, if one is watched; return all shards there are.
+
+    Args:
+        settings: name the place.
+        left_out: gets a sentence for each container that is not read.
 
     Raises:
         NoImagesError: the place holds no image yet.
@@ -29,6 +33,7 @@ def registered_shards(settings: Settings) -> list[str]:
             shard_size=settings.shard_size,
             min_age_s=SETTLED_S,
             container=settings.limits.container,
+            left_out=left_out,
         )
     return sorted(load_shards(settings.data_root))
 
@@ -47,10 +52,13 @@ def new_image_shards(
     settings = platform.settings
     if settings.images is None:
         return dg.SkipReason("Nothing is watched: set ROLESYNTH_IMAGES or `images`.")
+    left_out: list[str] = []
     try:
-        shards = registered_shards(settings)
+        shards = registered_shards(settings, left_out)
     except NoImagesError as nothing_yet:
         return dg.SkipReason(str(nothing_yet))
+    for said in left_out:
+        context.log.warning(said)
     known = set(
         partitions.image_shard.get_partition_keys(dynamic_partitions_store=context.instance)
     )

@@ -61,7 +61,7 @@ def refresh_everything(
         context.instance.add_dynamic_partitions(str(partitions.image_shard.name), shards)
         refresher = Refresher(code_location.definitions, context.instance)
         refresher.observe_sources()
-        tasks = [name for name, task in partitions.TASKS.items() if task.resolve(root).exists()]
+        tasks = [name for name, task in partitions.TASKS.items() if task.at_hand(root)]
         wanted = due_this_week(refresher.examine(), shards, partitions.RECIPES, tasks)
         cap = platform.settings.max_refresh_cost if config.max_cost is None else config.max_cost
         limits = Limits(config.max_partitions, config.max_model_calls, cap, config.attempts)

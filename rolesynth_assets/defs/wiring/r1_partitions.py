@@ -9,11 +9,11 @@ _project = Settings.load().project
 R1_RECIPES = load_r1_recipes(_project / "r1_recipes")
 R1_BENCHMARKS = load_r1_benchmarks(_project / "r1_benchmarks")
 
-r1_recipe = dg.StaticPartitionsDefinition(sorted(R1_RECIPES))
+r1_recipe = dg.StaticPartitionsDefinition(R1_RECIPES.keys_of_all())
 r1_seed = dg.StaticPartitionsDefinition(
     [str(s) for s in sorted({s for r in R1_RECIPES.values() for s in r.seeds})]
 )
-r1_benchmark = dg.StaticPartitionsDefinition(sorted(R1_BENCHMARKS))
+r1_benchmark = dg.StaticPartitionsDefinition(R1_BENCHMARKS.keys_of_all())
 
 recipe_by_seed = dg.MultiPartitionsDefinition({"r1_recipe": r1_recipe, "r1_seed": r1_seed})
 recipe_by_benchmark = dg.MultiPartitionsDefinition(

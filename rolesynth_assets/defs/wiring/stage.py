@@ -15,7 +15,7 @@ import dagster as dg
 from rolesynth_assets.check_outcome import CheckOutcome
 from rolesynth_assets.defs.wiring.metadata import check_result, shown
 from rolesynth_assets.defs.wiring.page_order import page_order
-from rolesynth_assets.settings import Thresholds
+from rolesynth_assets.thresholds import Thresholds
 
 OWNERS = ["team:rolesynth"]
 
@@ -32,7 +32,8 @@ class Check:
         bounds: for parameters that are bounds, the field of `thresholds` in rolesynth.yaml.
 
     Raises:
-        ValueError: a bound names no parameter of the function, or no threshold.
+        ValueError: a bound names no parameter of the function, or no threshold; or a number that
+            the function takes by default cannot be set.
     """
 
     function: Callable[..., CheckOutcome]
@@ -48,6 +49,10 @@ class Check:
         } - Thresholds.model_fields.keys()
         if unknown:
             raise ValueError(f"check {self.name}: there is no {', '.join(sorted(unknown))}")
+        numbers = {n for n, p in self._parameters.items() if isinstance(p.default, int | float)}
+        if unset := sorted(numbers - self.bounds.keys()):
+            names = ", ".join(unset)
+            raise ValueError(f"check {self.name}: {names} cannot be set in rolesynth.yaml")
 
     @property
     def name(self) -> str:
@@ -75,7 +80,7 @@ class Check:
         return check_result(self.name, self.function(**known, **held), warn=self.warn)
 
     @property
-    def _parameters(self) -> Iterable[str]:
+    def _parameters(self) -> Mapping[str, inspect.Parameter]:
         return inspect.signature(self.function).parameters
 
 

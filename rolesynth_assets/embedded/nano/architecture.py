@@ -169,13 +169,13 @@ def read_pixels(images: Sequence[bytes]) -> torch.Tensor:
 
     Images of any shape are resized to a square with a box filter.
     """
-    import io
-
     from PIL import Image
+
+    from rolesynth_assets.pictures.opened import open_picture
 
     drawn = []
     for data in images:
-        with Image.open(io.BytesIO(data)) as image:
+        with open_picture(data) as image:
             square = image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX)
         drawn.append(np.asarray(square))
     return normalise(torch.from_numpy(np.stack(drawn)).float())

@@ -22,7 +22,7 @@ from rolesynth_assets.answers.spelling import plain, words
 from rolesynth_assets.cads.prompts.templates import prompt
 from rolesynth_assets.embedded.problems.question_forms import FORMS, asked_in, domain_of, form_of
 from rolesynth_assets.embedded.script.contexts import Advice, easier_than, read_advice
-from rolesynth_assets.embedded.script.writer import write
+from rolesynth_assets.embedded.script.writer import DETAILS, write
 from rolesynth_assets.mllm.engine import ChatRequest
 from rolesynth_assets.mllm.quoted_text import quoted_blocks
 from rolesynth_assets.store.digests import seed_from
@@ -70,11 +70,15 @@ def _analyse(request: ChatRequest) -> dict[str, object]:
     }
 
 
-def _write(request: ChatRequest) -> dict[str, object]:
+def _write(request: ChatRequest) -> dict[str, object] | None:
+    """Follow one of the paper's strategies that the request offers; the script knows no other."""
+    strategies = [name for name in DETAILS if f"\n- {name}: " in request.prompt]
+    if not strategies:
+        return None
     rng = random.Random(seed_from("script", request.prompt, request.seed))
     blocks = quoted_blocks(request.prompt)
     earlier = [text for label, text in blocks if label == "earlier_question"]
-    return write(_block(request, "seed"), _advice(request), earlier, rng)
+    return write(_block(request, "seed"), _advice(request), earlier, rng, strategies)
 
 
 def _visual(request: ChatRequest) -> dict[str, object] | None:

@@ -11,7 +11,12 @@ import random
 from collections.abc import Sequence
 
 from rolesynth_assets.answers.task_type import TaskType
-from rolesynth_assets.cads.strategies import Strategy
+from rolesynth_assets.cads.strategies import (
+    AUXILIARY_EXTENSION,
+    ISOMORPHIC_TRANSFER,
+    LOGIC_REVERSION,
+    NUMERICAL_VARIATION,
+)
 from rolesynth_assets.embedded.problems.pose import (
     Domain,
     alternatives,
@@ -39,11 +44,11 @@ PICTURES = 1_000_000_000
 TRIES = 8
 """Most pictures to invent until the question differs from the earlier ones."""
 
-_DETAILS = {
-    Strategy.NUMERICAL_VARIATION: "Other numbers of things, in a new picture.",
-    Strategy.LOGIC_REVERSION: "What was given is asked for.",
-    Strategy.AUXILIARY_EXTENSION: "More has to be looked at than in the seed.",
-    Strategy.ISOMORPHIC_TRANSFER: "The same kind of step in another kind of picture.",
+DETAILS = {
+    NUMERICAL_VARIATION: "Other numbers of things, in a new picture.",
+    LOGIC_REVERSION: "What was given is asked for.",
+    AUXILIARY_EXTENSION: "More has to be looked at than in the seed.",
+    ISOMORPHIC_TRANSFER: "The same kind of step in another kind of picture.",
 }
 _KIN = {
     Domain.COUNTING: Domain.BAR_CHARTS,
@@ -56,7 +61,11 @@ _KIN = {
 
 
 def write(
-    seed: str, advice: Advice, earlier: Sequence[str], rng: random.Random
+    seed: str,
+    advice: Advice,
+    earlier: Sequence[str],
+    rng: random.Random,
+    strategies: Sequence[str],
 ) -> dict[str, object]:
     """Write one problem that grows out of a seed.
 
@@ -65,16 +74,17 @@ def write(
         advice: the advice in the context.
         earlier: questions written for the seed before.
         rng: source of the random choices.
+        strategies: names of strategies to choose from, keys of `DETAILS`.
 
     Returns:
         The fields of a `ProblemReply`.
     """
-    strategy = rng.choice(list(Strategy))
+    strategy = rng.choice(strategies)
     domain = domain_of(seed)
-    if strategy is Strategy.ISOMORPHIC_TRANSFER:
+    if strategy == ISOMORPHIC_TRANSFER:
         domain = _KIN[domain]
     for _ in range(TRIES):
-        picture = _picture(domain, advice.fuller or strategy is Strategy.AUXILIARY_EXTENSION, rng)
+        picture = _picture(domain, advice.fuller or strategy == AUXILIARY_EXTENSION, rng)
         question = _question(domain, picture, strategy, asked_in(seed), advice, rng)
         if question not in earlier:
             break
@@ -91,7 +101,7 @@ def write(
         "core_concepts": [form.name if form else str(domain)],
         "task_type": TaskType.MCQ if OPTION.search(question) else TaskType.OPEN_ENDED,
         "strategy_selected": strategy,
-        "strategy_detail": f"{_DETAILS[strategy]} The picture: {specification(picture)}",
+        "strategy_detail": f"{DETAILS[strategy]} The picture: {specification(picture)}",
         "new_question_text": question,
         "new_question_answer": answer,
         "new_solution_text": f"{solution.reasoning} So the answer is {answer}.",
@@ -117,7 +127,7 @@ def _picture(domain: Domain, full: bool, rng: random.Random) -> Picture:
 def _question(
     domain: Domain,
     picture: Picture,
-    strategy: Strategy,
+    strategy: str,
     seeds_form: QuestionForm | None,
     advice: Advice,
     rng: random.Random,
@@ -131,12 +141,10 @@ def _question(
             weight = 4.0 if form in advice.build_on else (place + 1) / len(offered)
         if form in advice.worn_out:
             weight = 0.1
-        if strategy is Strategy.AUXILIARY_EXTENSION:
+        if strategy == AUXILIARY_EXTENSION:
             weight *= place + 1
         if form == seeds_form:
-            weight *= {Strategy.NUMERICAL_VARIATION: 4.0, Strategy.LOGIC_REVERSION: 0.2}.get(
-                strategy, 1.0
-            )
+            weight *= {NUMERICAL_VARIATION: 4.0, LOGIC_REVERSION: 0.2}.get(strategy, 1.0)
         weights.append(weight)
     return rng.choices(offered, weights)[0]
 

@@ -8,13 +8,13 @@ import tarfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from rolesynth_assets.benchmarks.clip_benchmark_layout import (
+from rolesynth_assets.benchmarks.layouts.clip_benchmark import (
     CLASSES_FILE,
-    IMAGE_EXTENSIONS,
     SHARDS_FILE,
     TEMPLATES_FILE,
     TYPE_FILE,
 )
+from rolesynth_assets.benchmarks.layouts.files import IMAGE_EXTENSIONS
 from rolesynth_assets.benchmarks.tasks import BenchmarkError
 
 IMAGES_PER_TAR = 10_000  # the default of clip_benchmark_export_wds

@@ -7,32 +7,39 @@ changed, so threads may call `normalise` at the same time.
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 
 from PIL import (  # each plugin registers itself when imported, once, before any thread starts
     BmpImagePlugin,
     GifImagePlugin,
     Image,
+    ImageFile,
     JpegImagePlugin,
     MpoImagePlugin,
     PngImagePlugin,
     TiffImagePlugin,
-    UnidentifiedImageError,
     WebPImagePlugin,
 )
 
-from rolesynth_assets.images.decoding.decode_memory import decode_bytes, webp_bytes
+from rolesynth_assets.images.decoding.bounds import Refused, check_file, check_memory, check_size
+from rolesynth_assets.images.decoding.decode_apart import APART, decode_apart
+from rolesynth_assets.images.decoding.decode_memory import REDUCTIONS, decode_bytes, deep_bytes
+from rolesynth_assets.images.decoding.deep_samples import (
+    deep_colour,
+    in_own_range,
+    uses_high_bits,
+)
+from rolesynth_assets.images.decoding.explain import explain
 from rolesynth_assets.images.decoding.formats import (
     HEAD_BYTES,
     ends_early,
     sniff,
     sniff_other_image,
-    webp_canvas,
 )
 from rolesynth_assets.images.decoding.rejects import Reject, RejectReason
 from rolesynth_assets.images.decoding.rgb import as_png, orientation, plain_rgb, turn_upright
 from rolesynth_assets.images.limits import DecodeLimits
+from rolesynth_assets.pictures.opened import open_as
 from rolesynth_assets.store.digests import image_id
 
 _PLUGINS = (
@@ -44,7 +51,7 @@ _PLUGINS = (
     BmpImagePlugin,
     TiffImagePlugin,
 )
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", *APART)
 _MEDIA_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 
 
@@ -70,19 +77,15 @@ class NormalisedImage:
     source_format: str
 
 
-class _Refused(Exception):
-    def __init__(self, reason: RejectReason, detail: str) -> None:
-        super().__init__(detail)
-        self.reject = Reject(reason, detail)
-
-
 def normalise(data: bytes, limits: DecodeLimits | None = None) -> NormalisedImage | Reject:
     """Decode `data` once and convert it to plain 8-bit RGB; never raises on bad input.
 
-    Alpha is laid over white, EXIF orientation is applied, 16-bit samples keep their high byte, CMYK
-    is converted without its colour profile. A file with several frames or pages is refused
-    (`animated`), since its first frame is often blank and a caption of it would not describe the
-    file. The extra pictures of a multi-picture JPEG (previews, depth maps of phones) are ignored.
+    Alpha is laid over white, EXIF orientation is applied, samples of 9 to 16 bits are scaled by
+    their own range, CMYK is converted without its colour profile. A file with several frames or
+    pages is refused (`animated`), since its first frame is often blank and a caption of it would
+    not describe the file. The extra pictures of a multi-picture JPEG or HEIF (previews, depth maps
+    of phones) are ignored. A JPEG that must be encoded again and does not fit in
+    `max_decode_bytes` is decoded at a half, a quarter or an eighth of its size.
 
     Args:
         data: a whole file, whose content decides its format.
@@ -95,14 +98,17 @@ def normalise(data: bytes, limits: DecodeLimits | None = None) -> NormalisedImag
     image_format = sniff(data[:HEAD_BYTES])
     try:
         if image_format is None:
-            raise _Refused(*_unlisted(data))
-        _check_file(data, image_format, limits)
+            raise Refused(*_unlisted(data))
+        check_file(data, image_format, limits)
+        if image_format in APART:
+            png, (width, height) = decode_apart(data, image_format, limits)
+            return NormalisedImage(image_id(data), png, "image/png", width, height, image_format)
         return _decode(data, image_format, limits)
-    except _Refused as refused:
+    except Refused as refused:
         return refused.reject
     except Exception as error:
         # decoders may raise anything on hostile bytes, and no error may stop a shard
-        return _explain(error, data, image_format or "")
+        return explain(error, data, image_format or "")
 
 
 def _unlisted(data: bytes) -> tuple[RejectReason, str]:
@@ -120,73 +126,20 @@ def _unlisted(data: bytes) -> tuple[RejectReason, str]:
     return RejectReason.NOT_AN_IMAGE, f"begins with {data[:8]!r}, no image signature"
 
 
-def _check_file(data: bytes, image_format: str, limits: DecodeLimits) -> None:
-    if len(data) > limits.max_bytes:
-        detail = f"{len(data)} bytes; the limit is {limits.max_bytes}"
-        raise _Refused(RejectReason.TOO_MANY_BYTES, detail)
-    # in compressed data 0x00 always follows 0xFF, so this counts start-of-scan markers
-    scans = data.count(b"\xff\xda") if image_format == "JPEG" else 0
-    if scans > limits.max_scans:
-        detail = f"{scans} scans; the limit is {limits.max_scans}"
-        raise _Refused(RejectReason.TOO_MANY_SCANS, detail)
-    canvas = webp_canvas(data) if image_format == "WEBP" else None
-    if canvas:
-        _check_size(canvas, limits)
-        _check_memory(webp_bytes(canvas), limits)
-
-
-def _check_size(size: tuple[int, int], limits: DecodeLimits) -> None:
-    width, height = size
-    longer, shorter = max(size), min(size)
-    said = f"{width} x {height} pixels"
-    if shorter < max(limits.min_side, 1):
-        detail = f"{said}; a side has at least {limits.min_side}"
-        raise _Refused(RejectReason.SIDE_TOO_SHORT, detail)
-    if width * height > limits.max_pixels:
-        detail = f"{said}; the limit is {limits.max_pixels}, limits.image.max_pixels"
-        raise _Refused(RejectReason.TOO_MANY_PIXELS, detail)
-    if longer > limits.max_side:
-        raise _Refused(RejectReason.SIDE_TOO_LONG, f"{said}; a side has at most {limits.max_side}")
-    if longer > shorter * limits.max_elongation:
-        detail = f"{said}; the sides differ by more than {limits.max_elongation:g} times"
-        raise _Refused(RejectReason.TOO_ELONGATED, detail)
-
-
-def _check_memory(needed: int, limits: DecodeLimits) -> None:
-    if needed > limits.max_decode_bytes:
-        detail = (
-            f"decoding takes about {needed >> 20} MiB; the limit is "
-            f"{limits.max_decode_bytes >> 20} MiB, limits.image.max_decode_bytes"
-        )
-        raise _Refused(RejectReason.TOO_MUCH_MEMORY, detail)
-
-
 def _decode(data: bytes, image_format: str, limits: DecodeLimits) -> NormalisedImage:
-    with Image.open(io.BytesIO(data), formats=(image_format,)) as image:
-        _check_size(image.size, limits)
-        _check_memory(decode_bytes(image, len(data)), limits)
+    with open_as(image_format, data) as image:
+        size = image.size
+        check_size(size, limits)
         if image.format != "MPO" and getattr(image, "is_animated", False):
             detail = f"a {image_format} of several frames or pages"
-            raise _Refused(RejectReason.ANIMATED, detail)
-        image.load()
-        turned = orientation(image) != 1
-        keeps = (
-            image_format in _MEDIA_TYPES
-            and not turned
-            and image.mode == "RGB"
-            and "transparency" not in image.info
-            and not (image_format == "PNG" and data[24:25] != b"\x08")  # bit depth, in IHDR
-            and not ends_early(data, image_format)
-        )
-        if keeps:
-            encoded, kept_format, size = data, image_format, image.size
+            raise Refused(RejectReason.ANIMATED, detail)
+        deep = deep_colour(image)
+        _reduce(image, data, limits)
+        image.load()  # before any other look at it, since a PNG may have EXIF after the pixels
+        if _is_plain(image, image_format, data):
+            encoded, kept_format = data, image_format
         else:
-            plain = plain_rgb(image)
-            if plain is None:
-                detail = f"pixels of mode {image.mode}, which have no agreed brightness range"
-                raise _Refused(RejectReason.UNSUPPORTED_PIXELS, detail)
-            profile = image.info.get("icc_profile") if image.mode in ("RGB", "RGBA", "P") else None
-            upright = turn_upright(plain, orientation(image))
+            upright, profile = _plain(image, deep, data, image_format, limits)
             encoded, kept_format, size = as_png(upright, profile), "PNG", upright.size
     return NormalisedImage(
         image_id=image_id(data),
@@ -198,16 +151,55 @@ def _decode(data: bytes, image_format: str, limits: DecodeLimits) -> NormalisedI
     )
 
 
-def _explain(error: Exception, data: bytes, image_format: str) -> Reject:
-    said = str(error)
-    if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
-        return Reject(RejectReason.TOO_MANY_PIXELS, said)
-    if isinstance(error, MemoryError):
-        return Reject(RejectReason.TOO_MANY_PIXELS, "the decoder ran out of memory")
-    if isinstance(error, ValueError) and ("MAX_TEXT" in said or "text chunks" in said):
-        return Reject(RejectReason.METADATA_BOMB, said)
-    if ends_early(data, image_format) or "truncated" in said.lower():
-        return Reject(RejectReason.TRUNCATED, f"the {image_format} ends after {len(data)} bytes")
-    if isinstance(error, UnidentifiedImageError):
-        return Reject(RejectReason.CORRUPT, f"{image_format} signature, unreadable header")
-    return Reject(RejectReason.CORRUPT, f"{image_format}: {type(error).__name__}: {said}")
+def _is_plain(image: ImageFile.ImageFile, image_format: str, data: bytes) -> bool:
+    """Whether the file can be kept as it is."""
+    return (
+        image_format in _MEDIA_TYPES
+        and image.mode == "RGB"
+        and "transparency" not in image.info
+        and not (image_format == "PNG" and data[24:25] != b"\x08")  # bit depth, in IHDR
+        and not ends_early(data, image_format)
+        and orientation(image) == 1
+    )
+
+
+def _reduce(image: ImageFile.ImageFile, data: bytes, limits: DecodeLimits) -> None:
+    """Choose how large to decode, such that the memory suffices; in full for all but JPEG.
+
+    A JPEG that is kept as it is is decoded for its faults alone, which a decode at an eighth of the
+    size finds as well.
+    """
+    if image.format not in ("JPEG", "MPO"):
+        check_memory(decode_bytes(image, len(data)), limits)
+        return
+    sizes = REDUCTIONS[-1:] if _is_plain(image, "JPEG", data) else REDUCTIONS
+    costs = [decode_bytes(image, len(data), reduction) for reduction in sizes]
+    check_memory(costs[-1], limits)
+    reduction = next(
+        n for n, cost in zip(sizes, costs, strict=True) if cost <= limits.max_decode_bytes
+    )
+    if reduction > 1:
+        width, height = image.size
+        image.draft(None, (max(width // reduction, 1), max(height // reduction, 1)))
+
+
+def _plain(
+    image: ImageFile.ImageFile,
+    deep: str | None,
+    data: bytes,
+    image_format: str,
+    limits: DecodeLimits,
+) -> tuple[Image.Image, bytes | None]:
+    """Return the upright 8-bit RGB image of a loaded one, and its colour profile."""
+    turn = orientation(image)
+    profile = image.info.get("icc_profile") if image.mode in ("RGB", "RGBA", "P") else None
+    samples: Image.Image = image
+    if deep and not uses_high_bits(image):
+        check_memory(decode_bytes(image, len(data)) + deep_bytes(image.size), limits)
+        with open_as(image_format, data) as again:
+            samples = in_own_range(image, again, deep)
+    plain = plain_rgb(samples)
+    if plain is None:
+        detail = f"pixels of mode {image.mode}, which have no agreed brightness range"
+        raise Refused(RejectReason.UNSUPPORTED_PIXELS, detail)
+    return turn_upright(plain, turn), profile

@@ -18,38 +18,65 @@ _STORED = {  # bytes a pixel; 4 in all other modes
     "I;16": 3,
     "I;16B": 3,
 }
-_WEBP = 16  # two canvases of the library, its copy for Pillow, Pillow's own
+_CODEC = {  # bytes a pixel, all of the library's copies included
+    "WEBP": 16,  # two canvases of the library, its copy for Pillow, Pillow's own
+    "AVIF": 10,
+    "HEIF": 10,
+    "JXL": 10,
+}
 _PROGRESSIVE = 8  # coefficients of 2 bytes, of up to four components
 _BLENDED = 9  # an RGBA layer, its alpha, the RGB picture
 _COPIED = 4  # as RGB
 _TURNED = 8
+_DEEP = 16  # a second decode, and the samples of 16 bits, one channel after the other
+REDUCTIONS = (1, 2, 4, 8)
+"""How many times smaller a JPEG can be decoded."""
 
 
 def webp_bytes(canvas: tuple[int, int]) -> int:
     """Estimate the bytes that opening and loading a WebP of (width, height) pixels takes."""
-    return _WEBP * canvas[0] * canvas[1]
+    return _CODEC["WEBP"] * canvas[0] * canvas[1]
 
 
-def decode_bytes(image: Image.Image, encoded: int) -> int:
+def decode_bytes(image: Image.Image, encoded: int, reduction: int = 1) -> int:
     """Estimate the bytes that loading and normalising an opened image takes.
 
     Args:
         image: the image, opened but not loaded.
         encoded: bytes of the file; a PNG of the normalised pixels may take as many again.
+        reduction: how many times smaller each side is decoded; other than 1 for a JPEG alone.
     """
-    width, height = image.size
-    if image.format == "WEBP":
-        per_pixel = _WEBP
-    else:
-        per_pixel = _STORED.get(image.mode, 4)
+    pixels = image.size[0] * image.size[1]
+    fixed = _tile_bytes(image) + encoded
+    per_pixel = _CODEC.get(image.format or "") or _STORED.get(image.mode, 4)
     if image.format in ("JPEG", "MPO"):  # other formats may store EXIF after the pixels
-        per_pixel += _PROGRESSIVE if image.info.get("progressive") else 0
         per_pixel += _TURNED if orientation(image) != 1 else 0
+        fixed += _coefficients(image) * pixels if image.info.get("progressive") else 0
     if image.mode in ALPHA_MODES or "transparency" in image.info:
         per_pixel += _BLENDED
     elif image.mode != "RGB" or image.format in ("GIF", "BMP", "TIFF"):
         per_pixel += _COPIED
-    return per_pixel * width * height + _tile_bytes(image) + encoded
+    return int(per_pixel * pixels / reduction**2 + fixed)
+
+
+def deep_bytes(size: tuple[int, int]) -> int:
+    """Estimate the further bytes of scaling colours of 16 bits by their own range."""
+    return _DEEP * size[0] * size[1]
+
+
+def jxl_bytes(size: tuple[int, int], encoded: int) -> int:
+    """Estimate the bytes that a JPEG XL of (width, height) pixels takes."""
+    return _CODEC["JXL"] * size[0] * size[1] + encoded
+
+
+def _coefficients(image: Image.Image) -> float:
+    """Return the bytes a pixel that a progressive JPEG keeps until its last scan is read."""
+    layers = getattr(image, "layer", None) or []
+    factors = [(layer[1], layer[2]) for layer in layers]
+    if not factors or not all(h > 0 and v > 0 for h, v in factors):
+        return _PROGRESSIVE
+    most = max(h for h, _ in factors) * max(v for _, v in factors)
+    return 2 * sum(h * v for h, v in factors) / most
 
 
 def _tile_bytes(image: Image.Image) -> int:

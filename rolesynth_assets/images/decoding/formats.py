@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-HEAD_BYTES = 32  # enough for every signature below
+HEAD_BYTES = 64  # enough for every signature below
 
 #: A file of a folder or tar with one of these extensions is a member even if its content is not an
 #: image, so that a mislabelled file is reported and not skipped.
@@ -23,6 +23,7 @@ IMAGE_EXTENSIONS = frozenset(
         ".avif",
         ".heic",
         ".heif",
+        ".hif",
         ".jp2",
         ".jxl",
         ".psd",
@@ -36,22 +37,13 @@ _OTHER_IMAGES = (
     (b"8BPS", "PSD"),
     (b"\x00\x00\x00\x0cjP  ", "JPEG 2000"),
     (b"\xff\x4f\xff\x51", "JPEG 2000"),
-    (b"\x00\x00\x00\x0cJXL ", "JPEG XL"),
-    (b"\xff\x0a", "JPEG XL"),
     (b"\x00\x00\x01\x00", "ICO"),
     (b"qoif", "QOI"),
     (b"DDS ", "DDS"),
     (b"\x76\x2f\x31\x01", "OpenEXR"),
 )
-_ISO_BRANDS = {
-    b"avif": "AVIF",
-    b"avis": "AVIF",
-    b"heic": "HEIC",
-    b"heix": "HEIC",
-    b"hevc": "HEIC",
-    b"mif1": "HEIF",
-    b"msf1": "HEIF",
-}
+_AVIF_BRANDS = {b"avif", b"avis"}
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 
 
 def sniff(head: bytes) -> str | None:
@@ -61,7 +53,8 @@ def sniff(head: bytes) -> str | None:
         head: the first `HEAD_BYTES` of a file, or all of a shorter one.
 
     Returns:
-        "JPEG", "PNG", "GIF", "WEBP", "TIFF" or "BMP"; None for anything else.
+        "JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "AVIF", "HEIF" or "JXL"; None for anything
+        else.
     """
     if head.startswith(b"\xff\xd8\xff"):
         return "JPEG"
@@ -76,13 +69,24 @@ def sniff(head: bytes) -> str | None:
     # two letters are not enough: a text may begin with "BM"
     if head.startswith(b"BM") and int.from_bytes(head[14:18], "little") in _DIB_HEADERS:
         return "BMP"
-    return None
+    if head.startswith((b"\x00\x00\x00\x0cJXL \r\n\x87\n", b"\xff\x0a")):
+        return "JXL"
+    return _iso_format(head)
+
+
+def _iso_format(head: bytes) -> str | None:
+    """Return "AVIF" or "HEIF" by the brands in the first box: the major one, then the others."""
+    if head[4:8] != b"ftyp":
+        return None
+    end = min(int.from_bytes(head[:4], "big"), len(head))
+    brands = [head[8:12], *(head[at : at + 4] for at in range(16, end - 3, 4))]
+    if brands[0] in _AVIF_BRANDS or (brands[0] in _HEIF_BRANDS and _AVIF_BRANDS & set(brands)):
+        return "AVIF"
+    return "HEIF" if brands[0] in _HEIF_BRANDS else None
 
 
 def sniff_other_image(head: bytes) -> str | None:
-    """Return the name of a format that is recognised but not supported, such as "AVIF"."""
-    if head[4:8] == b"ftyp":
-        return _ISO_BRANDS.get(head[8:12])
+    """Return the name of a format that is recognised but not supported, such as "PSD"."""
     return next((name for magic, name in _OTHER_IMAGES if head.startswith(magic)), None)
 
 

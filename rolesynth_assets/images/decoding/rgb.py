@@ -7,6 +7,8 @@ import io
 import numpy as np
 from PIL import Image
 
+from rolesynth_assets.images.decoding.deep_samples import to_8_bits
+
 _ORIENTATION_TAG = 0x0112
 # EXIF 2.3, tag 0x0112: the rotation or flip that makes the stored pixels upright
 _UPRIGHT = {
@@ -39,8 +41,8 @@ def turn_upright(image: Image.Image, orientation: int) -> Image.Image:
 def plain_rgb(image: Image.Image) -> Image.Image | None:
     """Convert an image of any mode with a brightness range to opaque 8-bit RGB.
 
-    Alpha and transparent colours are laid over white, 16-bit samples keep their high byte (as
-    Pillow does for 16-bit colour), CMYK is converted without its colour profile.
+    Alpha and transparent colours are laid over white, 16-bit grey is scaled by its own range, CMYK
+    is converted without its colour profile.
 
     Returns:
         The image, or None if the mode has no agreed brightness range: 32-bit integers, floats, LAB.
@@ -51,7 +53,8 @@ def plain_rgb(image: Image.Image) -> Image.Image | None:
         plain.paste(layer, mask=layer.getchannel("A"))
         return plain
     if image.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+        samples = np.asarray(image)
+        return Image.fromarray(to_8_bits(samples, int(samples.max()))).convert("RGB")
     if image.mode in _PLAIN_MODES:
         return image.convert("RGB")
     return None

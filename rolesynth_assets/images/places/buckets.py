@@ -143,7 +143,7 @@ class Bucket:
                 if file.size() <= max_bytes:
                     return file.read()
         except FileNotFoundError as gone:
-            return Reject(RejectReason.UNREADABLE, gone.strerror or "gone")
+            return Reject(RejectReason.SOURCE_MISSING, gone.strerror or "gone")
         return Reject(RejectReason.TOO_MANY_BYTES, f"more than the limit of {max_bytes} bytes")
 
     def head(self, url: str, size: int) -> bytes:

@@ -12,9 +12,9 @@ from typing import Protocol, TypeVar
 from rolesynth_assets.images.descriptor import NAME_PATTERN, is_url
 from rolesynth_assets.images.places.buckets import READS_AT_ONCE, AccessRefusedError, Bucket
 from rolesynth_assets.images.places.paths import is_hidden
+from rolesynth_assets.images.places.walk import UNFINISHED, is_dangling, is_lance, walk
 from rolesynth_assets.lookahead import in_order
 
-_UNFINISHED = {".part", ".partial", ".tmp", ".crdownload", ".download"}  # still being written
 _OTHER = re.compile(r"[^A-Za-z0-9_]+")
 
 Item = TypeVar("Item")
@@ -30,7 +30,7 @@ class Entry:
         uri: absolute path or URL.
         settled: whether it was written long enough ago.
         is_lance: whether it is a Lance dataset.
-        is_closed: whether it is a folder that was not listed.
+        is_closed: whether it is a folder that was not listed, or a link that leads to nothing.
     """
 
     below: str
@@ -102,17 +102,17 @@ class _Files:
     def __init__(self, root: Path, max_depth: int) -> None:
         if not root.exists():
             raise FileNotFoundError(f"There is no {root}; give a folder, a tar or a parquet file.")
-        self.named = not root.is_dir() or _is_lance(root)
+        self.named = not root.is_dir() or is_lance(root)
         self.folder = str(root.parent if self.named else root)
         self._root, self._max_depth = root, max_depth
 
     def entries(self, newest: float | None) -> Iterator[Entry]:
-        for path in [self._root] if self.named else _walk(self._root, self._max_depth):
-            is_lance = _is_lance(path)
-            settled = newest is None or is_lance or _written(path) <= newest
+        for path in [self._root] if self.named else walk(self._root, self._max_depth):
+            lance = is_lance(path)
+            settled = newest is None or lance or _written(path) <= newest
             below = str(path.relative_to(self.folder))
-            is_closed = not is_lance and os.path.isdir(path)
-            yield Entry(below, str(path), settled, is_lance, is_closed)
+            is_closed = not lance and (os.path.isdir(path) or is_dangling(path))
+            yield Entry(below, str(path), settled, lance, is_closed)
 
     def each(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         return map(function, items)
@@ -149,7 +149,7 @@ class _Objects:
     def entries(self, newest: float | None) -> Iterator[Entry]:
         for url, written in self._listed:
             below = url.removeprefix(f"{self.folder}/")
-            if not is_hidden(below) and PurePosixPath(below).suffix.lower() not in _UNFINISHED:
+            if not is_hidden(below) and PurePosixPath(below).suffix.lower() not in UNFINISHED:
                 yield Entry(below, url, newest is None or written <= newest)
 
     def each(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
@@ -163,50 +163,9 @@ class _Objects:
         return not PurePosixPath(below).suffix
 
 
-def _walk(folder: Path, max_depth: int) -> Iterator[Path]:
-    """Yield the regular files and Lance datasets below `folder`, in sorted order.
-
-    Entries that cannot be inspected are yielded too, so that reading them gives the reason: a
-    folder that is nested too deep or cannot be opened, a link that leads only to itself.
-    """
-    open_folders = [iter(_listed(folder))]
-    while open_folders:
-        entry = next(open_folders[-1], None)
-        if entry is None:
-            open_folders.pop()
-            continue
-        path = Path(entry.path)
-        if is_hidden(entry.name) or path.suffix.lower() in _UNFINISHED:
-            continue
-        try:
-            is_folder = entry.is_dir(follow_symlinks=False)
-            if not is_folder or _is_lance(path):
-                if is_folder or entry.is_file():
-                    yield path
-                continue
-            if len(open_folders) > max_depth:
-                yield path
-                continue
-            open_folders.append(iter(_listed(path)))
-        except OSError:
-            yield path
-
-
-def _listed(folder: Path) -> list[os.DirEntry[str]]:
-    with os.scandir(folder) as entries:
-        return sorted(entries, key=lambda entry: entry.name)
-
-
 def _written(path: Path) -> float:
     """Return the time of a file's last write; 0 if it cannot be read."""
     try:
-        return path.stat().st_mtime
+        return (path.lstat() if is_dangling(path) else path.stat()).st_mtime
     except OSError:
         return 0.0
-
-
-def _is_lance(path: Path) -> bool:
-    try:
-        return (path / "_versions").is_dir()
-    except OSError:
-        return False

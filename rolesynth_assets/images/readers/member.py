@@ -22,6 +22,17 @@ class Member:
     data: bytes | Reject
 
 
+_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".parquet", ".7z", ".rar")
+
+
+def archive_within(name: str) -> Reject | None:
+    """Return the reject of a member of an archive that is an archive itself, by its name."""
+    if name.lower().endswith(_ARCHIVES):
+        detail = "an archive inside an archive; unpack the outer one, and ingest its folder"
+        return Reject(RejectReason.UNSUPPORTED_FORMAT, detail)
+    return None
+
+
 def read_file(path: str, max_bytes: int) -> bytes | Reject:
     """Read a regular file of at most `max_bytes`, or return a reject; links are followed."""
     try:
@@ -31,6 +42,8 @@ def read_file(path: str, max_bytes: int) -> bytes | Reject:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 return Reject(RejectReason.UNSAFE_PATH, "not a regular file")
             data = file.read(max_bytes + 1)
+    except FileNotFoundError as error:
+        return Reject(RejectReason.SOURCE_MISSING, error.strerror or "gone")
     except OSError as error:
         return Reject(RejectReason.UNREADABLE, error.strerror or type(error).__name__)
     if len(data) > max_bytes:

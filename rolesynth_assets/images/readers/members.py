@@ -18,6 +18,7 @@ from rolesynth_assets.images.places.paths import unsafe_path
 from rolesynth_assets.images.readers.member import Member, read_file
 from rolesynth_assets.images.readers.tables import iter_lance, iter_parquet, table_fault
 from rolesynth_assets.images.readers.tars import iter_tar
+from rolesynth_assets.images.readers.zips import iter_zip
 from rolesynth_assets.lookahead import in_order
 
 
@@ -48,6 +49,8 @@ def iter_members(
         return _iter_folder(descriptor, limits.max_bytes, container or ContainerLimits())
     if descriptor.kind is ShardKind.TAR:
         return iter_tar(descriptor.uri, limits.max_bytes, container)
+    if descriptor.kind is ShardKind.ZIP:
+        return iter_zip(descriptor.uri, limits.max_bytes, container)
     reader = iter_parquet if descriptor.kind is ShardKind.PARQUET else iter_lance
     return reader(descriptor, limits.max_bytes, container)
 
@@ -77,9 +80,16 @@ def _iter_folder(
 
 def _no_image_file(path: str, depth: int, max_depth: int) -> Reject:
     """Return why a table or a folder is a member: it could not be opened when it was planned."""
-    if path.lower().endswith(".parquet") or os.path.isdir(os.path.join(path, "_versions")):
+    if os.path.islink(path) and os.path.isdir(path) and not _is_table(path):
+        detail = "a link to a folder around this one; ingest what it leads to by its own path"
+        return Reject(RejectReason.UNREADABLE, detail)
+    if path.lower().endswith(".parquet") or _is_table(path):
         return Reject(RejectReason.BROKEN_ARCHIVE, table_fault(path))
     if depth >= max_depth:
         detail = f"below {depth} folders; the limit is limits.container.max_depth, {max_depth}"
         return Reject(RejectReason.TOO_DEEP, detail)
     return Reject(RejectReason.UNREADABLE, "a folder that could not be listed")
+
+
+def _is_table(path: str) -> bool:
+    return os.path.isdir(os.path.join(path, "_versions"))

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _HEADER_BYTES = 4096  # read at once; statistics may make a header longer
 _MAX_HEADER_BYTES = 2**20
 _MAX_DEPTH = 16
+MAX_LISTED = 10_000_000
+"""Values beyond one a row in a column of a row group: one row may have them all, and each takes
+memory even if it is null."""
 
 
 class BombError(ValueError):
@@ -46,6 +49,7 @@ class _Chunk:
     start: int
     packed: int
     unpacked: int
+    values: int
 
 
 class PageGuard:
@@ -54,18 +58,17 @@ class PageGuard:
     The footer is parsed here, since Arrow's Python objects crash the process on a damaged one.
     """
 
-    def __init__(self, file: IO[bytes], limits: ContainerLimits, *, trusts: bool = False) -> None:
+    def __init__(self, file: IO[bytes], limits: ContainerLimits) -> None:
         """Read the footer.
 
         Args:
             file: the parquet file, seekable.
             limits: bounds on the unpacked size of one page and of one column of a row group.
-            trusts: whether to trust the footer's sizes and not to read the page headers.
 
         Raises:
             PageError: the footer cannot be read.
         """
-        self._file, self._limits, self._trusts = file, limits, trusts
+        self._file, self._limits = file, limits
         length = file.seek(0, 2)
         file.seek(max(length - 8, 0))
         size = int.from_bytes(file.read(4), "little")
@@ -73,12 +76,28 @@ class PageGuard:
         try:
             footer = _Compact(file.read(size)).struct(0)
             self._groups = [[_chunk(c) for c in group[1]] for group in footer[4]]
+            self._rows = [int(group[3]) for group in footer[4]]
         except (IndexError, KeyError, TypeError, AttributeError, ValueError) as error:
             raise PageError(f"a footer that cannot be read: {error}") from None
 
     def packed(self, group: int, column: str) -> int:
         """Return the size of a top-level column of a row group in the file, bytes."""
         return sum(chunk.packed for chunk in self._groups[group] if chunk.column == column)
+
+    def ranges(self, group: int, columns: Collection[str]) -> list[tuple[int, int]]:
+        """Return start and length in bytes of the chunks of some top-level columns.
+
+        Raises:
+            PageError: the footer has no such row group.
+        """
+        return [
+            (chunk.start, chunk.packed) for chunk in self._chunks(group) if chunk.column in columns
+        ]
+
+    def _chunks(self, group: int) -> list[_Chunk]:
+        if group >= len(self._groups):
+            raise PageError(f"a footer without row group {group}")
+        return self._groups[group]
 
     def check(self, group: int, columns: Collection[str]) -> None:
         """Refuse a row group that unpacks beyond the limits.
@@ -91,22 +110,21 @@ class PageGuard:
             BombError: it unpacks beyond the limits.
             PageError: a page header cannot be read.
         """
-        if group >= len(self._groups):
-            raise PageError(f"a footer without row group {group}")
-        for chunk in self._groups[group]:
+        for chunk in self._chunks(group):
             if chunk.column not in columns:
                 continue
-            unpacked = chunk.unpacked
-            if not self._trusts:
-                sizes = list(_page_sizes(self._file, chunk.start, chunk.packed))
-                largest = max(sizes, default=0)
-                if largest > self._limits.max_page_bytes:
+            unpacked = values = 0
+            for size, listed in _pages(self._file, chunk.start, chunk.packed):
+                if size > self._limits.max_page_bytes:
                     raise BombError(
-                        f"a page of {largest} bytes; the limit is "
+                        f"a page of {size} bytes; the limit is "
                         f"limits.container.max_page_bytes, {self._limits.max_page_bytes}"
                     )
-                unpacked = max(unpacked, sum(sizes))
-            check_expansion(unpacked, chunk.packed, self._limits)
+                unpacked, values = unpacked + size, values + listed
+            values = max(values, chunk.values) - self._rows[group]
+            if values > MAX_LISTED:
+                raise BombError(f"lists with {values} further values; the limit is {MAX_LISTED}")
+            check_expansion(max(unpacked, chunk.unpacked), chunk.packed, self._limits)
 
 
 def _chunk(fields: dict[int, Any]) -> _Chunk:
@@ -115,10 +133,10 @@ def _chunk(fields: dict[int, Any]) -> _Chunk:
     start = meta[9]
     if 0 < meta.get(11, 0) < start:  # the dictionary page comes first
         start = meta[11]
-    packed, unpacked = meta[7], meta[6]
-    if not all(isinstance(value, int) and value >= 0 for value in (start, packed, unpacked)):
+    packed, unpacked, values = meta[7], meta[6], meta[5]
+    if not all(isinstance(n, int) and n >= 0 for n in (start, packed, unpacked, values)):
         raise ValueError("a column chunk without a place or a size")
-    return _Chunk(meta[3][0].decode(), start, packed, unpacked)
+    return _Chunk(meta[3][0].decode(), start, packed, unpacked, values)
 
 
 def check_expansion(unpacked: int, packed: int, limits: ContainerLimits) -> None:
@@ -134,18 +152,18 @@ def check_expansion(unpacked: int, packed: int, limits: ContainerLimits) -> None
         )
 
 
-def _page_sizes(file: IO[bytes], start: int, length: int) -> Iterator[int]:
-    """Yield the unpacked bytes of each page of a column chunk of `length` bytes."""
+def _pages(file: IO[bytes], start: int, length: int) -> Iterator[tuple[int, int]]:
+    """Yield unpacked bytes and number of values of each page of a chunk of `length` bytes."""
     end = start + length
     while start < end:
-        header, (unpacked, packed) = _page_header(file, start)
-        if unpacked < 0 or packed < 0:
+        header, (unpacked, packed), values = _page_header(file, start)
+        if unpacked < 0 or packed < 0 or values < 0:
             raise PageError(f"a page header at byte {start} states a negative size")
-        yield unpacked
+        yield unpacked, values
         start += header + packed
 
 
-def _page_header(file: IO[bytes], start: int) -> tuple[int, tuple[int, int]]:
+def _page_header(file: IO[bytes], start: int) -> tuple[int, tuple[int, int], int]:
     window = _HEADER_BYTES
     while True:
         file.seek(start)
@@ -156,7 +174,9 @@ def _page_header(file: IO[bytes], start: int) -> tuple[int, tuple[int, int]]:
             unpacked, packed = fields.get(2), fields.get(3)
             if not isinstance(unpacked, int) or not isinstance(packed, int):
                 raise PageError(f"a page header at byte {start} without sizes")
-            return reader.position, (unpacked, packed)
+            data_page = fields.get(5) or fields.get(8) or {}  # of format 1 or 2; else a dictionary
+            values = data_page.get(1, 0) if isinstance(data_page, dict) else 0
+            return reader.position, (unpacked, packed), values if isinstance(values, int) else 0
         except IndexError:
             if window >= _MAX_HEADER_BYTES or len(data) < window:
                 raise PageError(f"no readable page header at byte {start}") from None

@@ -13,6 +13,9 @@ from rolesynth_assets.images.decoding.rejects import Reject, RejectReason
 from rolesynth_assets.images.descriptor import ShardDescriptor, is_url
 from rolesynth_assets.images.limits import ContainerLimits
 from rolesynth_assets.images.places.buckets import CHUNK_BYTES, open_source
+from rolesynth_assets.images.readers.cells import cell_members
+from rolesynth_assets.images.readers.columns import pick_column
+from rolesynth_assets.images.readers.local_chunks import LocalChunks
 from rolesynth_assets.images.readers.member import Member
 from rolesynth_assets.images.readers.parquet_pages import (
     BombError,
@@ -24,38 +27,6 @@ from rolesynth_assets.images.readers.parquet_pages import (
 # one row is decoded at a time: the size of a cell is known only after decoding, and cells from a
 # dictionary page or with a common prefix take no bytes in the file
 ROWS_PER_READ = 1
-#: Names in order of preference; Hugging Face datasets write `image`, img2dataset writes `jpg`.
-USUAL_COLUMNS = ("image", "img", "jpg", "jpeg", "png", "webp", "image_bytes", "bytes", "data")
-
-
-class NoImageColumnError(ValueError):
-    """A table has no column that could hold encoded images."""
-
-
-def pick_column(schema: pa.Schema, asked: str | None, uri: str) -> str:
-    """Choose the column that holds encoded images.
-
-    Args:
-        schema: the table's schema.
-        asked: a column that the user named, or None to try `USUAL_COLUMNS`.
-        uri: the table's URI, for the error message.
-
-    Returns:
-        The name of a binary column, or of a struct column with a binary field `bytes`.
-
-    Raises:
-        NoImageColumnError: there is no such column; the message lists the existing ones.
-    """
-    names = (asked,) if asked else USUAL_COLUMNS
-    for name in names:
-        if name in schema.names and _holds_bytes(schema.field(name).type):
-            return name
-    wanted = f"the column {asked!r}" if asked else "a column of image bytes"
-    there = ", ".join(f"{field.name} ({field.type})" for field in schema)
-    raise NoImageColumnError(
-        f"{uri} has not {wanted}: a binary column or a struct with a binary field `bytes`. "
-        f"It has: {there}. `rolesynth ingest --column NAME` takes another one."
-    )
 
 
 @contextmanager
@@ -127,12 +98,14 @@ def iter_parquet(
     uri, container = descriptor.uri, container or ContainerLimits()
     with ExitStack() as opened:
         try:
-            file = opened.enter_context(open_parquet(uri))
+            source = opened.enter_context(open_source(uri))
+            chunks = opened.enter_context(LocalChunks(source)) if is_url(uri) else None
+            here = chunks.path if chunks else uri
+            file = opened.enter_context(open_parquet(here))
             check_rows(file, container)
             column = pick_column(file.schema_arrow, descriptor.column, uri)
-            # requesting each page header from a bucket would take as long as reading the file
-            pages = opened.enter_context(open_source(uri))
-            guard = PageGuard(pages, container, trusts=is_url(uri))
+            pages = opened.enter_context(open(here, "rb"))
+            guard = PageGuard(pages, container)
         except (OSError, ValueError, pa.ArrowException) as error:
             yield _broken(uri, error)
             return
@@ -144,6 +117,10 @@ def iter_parquet(
             if group_start <= descriptor.first_row or start >= stop:
                 continue
             try:
+                if chunks:
+                    chunks.forget()
+                    for first, length in guard.ranges(group, [column]):
+                        chunks.fetch(first, length)
                 guard.check(group, [column])
                 batches = file.iter_batches(
                     batch_size=ROWS_PER_READ,
@@ -232,38 +209,7 @@ def _iter_cells(
         unpacked += batch.nbytes
         check_expansion(unpacked, packed, container)
         for offset, cell in enumerate(cells):
-            yield Member(f"{descriptor.uri}::{first + offset}", _cell(cell, max_bytes))
-
-
-def _cell(cell: pa.Scalar, max_bytes: int) -> bytes | Reject:
-    if isinstance(cell, pa.StructScalar):
-        inner = cell["bytes"] if cell.is_valid else None
-        if inner is None or not inner.is_valid:
-            detail = "the row has no `bytes`, at most a path; embed the images in the table"
-            return Reject(RejectReason.MISSING_BYTES, detail)
-        cell = inner
-    if not cell.is_valid:
-        return Reject(RejectReason.MISSING_BYTES, "null")
-    buffer = cell.as_buffer()  # type: ignore[attr-defined]
-    if buffer.size > max_bytes:
-        detail = f"{buffer.size} bytes; the limit is {max_bytes}"
-        return Reject(RejectReason.TOO_MANY_BYTES, detail)
-    return buffer.to_pybytes()
-
-
-def _holds_bytes(kind: pa.DataType) -> bool:
-    if isinstance(kind, pa.BaseExtensionType):
-        kind = kind.storage_type
-    if pa.types.is_struct(kind):
-        fields = {field.name: field.type for field in kind}
-        return "bytes" in fields and _is_binary(fields["bytes"])
-    return _is_binary(kind)
-
-
-def _is_binary(kind: pa.DataType) -> bool:
-    return (
-        pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind)
-    )
+            yield from cell_members(f"{descriptor.uri}::{first + offset}", cell, max_bytes)
 
 
 def _broken(source: str, error: BaseException) -> Member:

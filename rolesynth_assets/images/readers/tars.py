@@ -16,14 +16,14 @@ from rolesynth_assets.images.decoding.rejects import Reject, RejectReason
 from rolesynth_assets.images.limits import EXPANSION_FLOOR, ContainerLimits
 from rolesynth_assets.images.places.buckets import open_source
 from rolesynth_assets.images.places.paths import is_hidden, unsafe_path
-from rolesynth_assets.images.readers.member import Member
+from rolesynth_assets.images.readers.member import Member, archive_within
 from rolesynth_assets.images.readers.unpacking import ExpansionError, Unpacked, decompressor_of
 
 MAX_HEADER_BYTES = 2**20  # of a long name or of extended attributes; real ones are below 10 kB
 MAX_NESTED = 8  # headers before one member; real tars have a long name and a long link
 MAX_SPARSE_BLOCKS = 2**14  # of the map of a sparse member
 # after damage the next valid header is searched in at most this much, two of the largest members
-MAX_RESYNC_BLOCKS = 128 * 2**20 // tarfile.BLOCKSIZE
+MAX_RESYNC_BLOCKS = 256 * 2**20 // tarfile.BLOCKSIZE
 READ_ERRORS = (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError, ValueError)
 _EXTENDED = {
     tarfile.XHDTYPE,
@@ -255,6 +255,8 @@ def _read_member(
         return None
     if getattr(info, "is_sparse", False):
         return Member(source, Reject(RejectReason.SPARSE_MEMBER, "written with `tar --sparse`"))
+    if within := archive_within(info.name):
+        return Member(source, within)
     file = tar.extractfile(info)
     assert file is not None  # it is a regular member
     data = _read_image(file, info, max_bytes)

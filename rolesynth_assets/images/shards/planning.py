@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence, Set
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from pathlib import Path, PurePosixPath
 
 from rolesynth_assets.images.decoding.formats import HEAD_BYTES, IMAGE_EXTENSIONS, is_image
@@ -20,41 +19,27 @@ from rolesynth_assets.images.descriptor import (
 )
 from rolesynth_assets.images.limits import ContainerLimits
 from rolesynth_assets.images.places.place import Entry, Source, open_place
-from rolesynth_assets.images.readers.parquet_pages import BombError, check_rows
-from rolesynth_assets.images.readers.tables import (
-    NoImageColumnError,
-    is_fault,
-    open_parquet,
-    pick_column,
+from rolesynth_assets.images.readers.columns import NoImageColumnError, SeveralColumnsError
+from rolesynth_assets.images.shards.table_sources import (
+    ShardSource,
+    UnreadableTableError,
+    cut_rows,
+    lance_source,
+    parquet_source,
 )
 
 DEFAULT_SHARD_SIZE = 10_000  # images; Dagster handles some hundred such partitions well
 MAX_NAME = 100  # characters
 _TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+_UNREAD = (".tar.zst", ".7z", ".rar", ".arrow", ".feather", ".tfrecord", ".h5", ".hdf5", ".npz")
+"""Extensions of containers that may hold images and are not read."""
 
 
 class NoImagesError(ValueError):
     """A path has no content that could be a shard."""
 
 
-class UnreadableTableError(ValueError):
-    """A parquet file or a Lance dataset cannot be opened."""
-
-
-@dataclass(frozen=True)
-class _Source:
-    """The new members of one shard, before it has a key."""
-
-    kind: ShardKind
-    uri: str
-    members: tuple[str, ...] = ()
-    first_row: int = 0
-    rows: int | None = None
-    column: str | None = None
-    version: int | None = None
-
-
-_OpenTable = Callable[[str, str | None, ContainerLimits], _Source]
+_OpenTable = Callable[[str, str | None, ContainerLimits], ShardSource]
 
 
 def plan_shards(
@@ -66,15 +51,18 @@ def plan_shards(
     column: str | None = None,
     min_age_s: float = 0.0,
     container: ContainerLimits | None = None,
+    left_out: list[str] | None = None,
 ) -> list[ShardDescriptor]:
     """Describe the content of `path` that is not in registered shards, as new shards.
 
-    A tar is one shard. A parquet file or Lance dataset is cut by rows. The files in and below a
-    folder are sorted and cut into shards of at most `shard_size`; a folder may also hold tars,
-    parquet files and Lance datasets. Planning again finds nothing new; added files become new
-    shards, and registered ones never change. A file of a folder counts if its name has an image
-    extension or its content begins like an image; dot files and unfinished downloads do not count.
-    A table, file or folder that cannot be read is a member too, and reading it gives the reason.
+    A tar or zip is one shard. A parquet file or Lance dataset is cut by rows. The files in and
+    below a folder are sorted and cut into shards of at most `shard_size`; a folder may also hold
+    tars, zips, parquet files and Lance datasets. Planning again finds nothing new; added files
+    become new shards, and registered ones never change. A file of a folder counts if its name has
+    an image extension or its content begins like an image; dot files and unfinished downloads do
+    not count.
+    A table, file or folder that cannot be read is a member too, and so is a link that leads to
+    nothing; reading it gives the reason.
 
     The same is true of a URL such as s3://bucket/prefix, except that Lance datasets are not read,
     and that only objects without any extension are recognised by their content.
@@ -89,6 +77,8 @@ def plan_shards(
         min_age_s: skip files that changed less than this many seconds ago, so that a sensor does
             not register a file that is still being copied.
         container: bounds on depth and rows.
+        left_out: gets a sentence for each container that is not read: a table without a column of
+            images or with several, an archive of another kind.
 
     Returns:
         New shards, whose numbers continue those of this name; empty if nothing is new.
@@ -106,7 +96,10 @@ def plan_shards(
         raise ValueError(f"A shard cannot have {shard_size} images; use at least 1.")
     container = container or ContainerLimits()
     source = open_place(path, container.max_depth)
-    found = _Found(source, column, container, time.time() - min_age_s if min_age_s > 0 else None)
+    columns = _columns(registered)
+    found = _Found(
+        source, column, columns, container, time.time() - min_age_s if min_age_s > 0 else None
+    )
     known = {
         f"{shard.uri}/{member}"
         for shard in registered
@@ -114,11 +107,14 @@ def plan_shards(
         for member in shard.members
     }
     found.look_into(source, known)
+    if left_out is not None:
+        left_out += found.left_out
     if not found.seen and not found.waiting:
         place = path if is_url(path) else os.path.abspath(path)
         raise NoImagesError(
-            f"{place} holds no image: no image file, webdataset tar, parquet file or Lance dataset"
+            f"{place} holds no image: no image file, tar, zip, parquet file or Lance dataset"
             f"{' (which is read from a local folder alone)' if is_url(path) else ''}."
+            f"{''.join(f' {said}' for said in found.left_out)}"
         )
     sources = found.new_sources(registered, known, shard_size)
     first = _next_number(name, registered)
@@ -135,24 +131,28 @@ class _Found:
         self,
         source: Source,
         column: str | None,
+        columns: Mapping[str, set[str]],
         container: ContainerLimits,
         newest: float | None,
     ) -> None:
         self._container = container
+        self._columns = columns
         self.folder = source.folder
         self.column = column
         self.waiting = 0
-        self.tars: list[str] = []
+        self.archives: list[ShardSource] = []
+        self.left_out: list[str] = []
         self.members: list[str] = []
         self._tables: list[tuple[_OpenTable, str]] = []
         self._broken: dict[str, UnreadableTableError] = {}  # by member
         self._untold: set[str] = set()  # members whose names do not show whether they are images
         for entry in source.entries(newest):
             self._take(entry)
-        # a folder may hold other tables: img2dataset writes a table of metadata beside each tar
-        must_fit = source.named or column is not None
-        opened = source.each(lambda table: self._open(*table, must_fit), self._tables)
-        self.tables = [table for table in opened if isinstance(table, _Source)]
+        self._misfits: list[NoImageColumnError] = []
+        opened = source.each(lambda table: self._open(*table), self._tables)
+        self.tables = [table for tables in opened for table in tables]
+        if self._misfits and (source.named or (column and not self.tables)):
+            raise self._misfits[0]
         if source.named and self._broken:
             raise next(iter(self._broken.values()))
         self.members += sorted(self._broken)
@@ -160,7 +160,7 @@ class _Found:
     @property
     def seen(self) -> int:
         rows = sum(table.rows or 0 for table in self.tables)
-        return len(self.tars) + len(self.members) + rows
+        return len(self.archives) + len(self.members) + rows
 
     def _take(self, entry: Entry) -> None:
         name = entry.below.lower()
@@ -168,29 +168,42 @@ class _Found:
         if not entry.settled:
             self.waiting += 1
         elif entry.is_lance:
-            self._tables.append((_open_lance, entry.uri))
+            self._tables.append((lance_source, entry.uri))
         elif entry.is_closed:
-            self.members.append(encode_path(entry.below))
+            named = not suffix or suffix in IMAGE_EXTENSIONS
+            if named or os.path.isdir(entry.uri) or not os.path.islink(entry.uri):
+                self.members.append(encode_path(entry.below))
+            else:
+                self.left_out.append(f"{entry.uri} is left out: a link that leads to nothing.")
         elif name.endswith(_TAR_SUFFIXES):
-            self.tars.append(entry.uri)
+            self.archives.append(ShardSource(ShardKind.TAR, entry.uri))
+        elif suffix == ".zip":
+            self.archives.append(ShardSource(ShardKind.ZIP, entry.uri))
         elif suffix == ".parquet":
-            self._tables.append((_open_parquet, entry.uri))
+            self._tables.append((parquet_source, entry.uri))
+        elif name.endswith(_UNREAD):
+            self.left_out.append(f"{entry.uri} is left out: {suffix} is not read.")
         else:
             member = encode_path(entry.below)
             self.members.append(member)
             if suffix not in IMAGE_EXTENSIONS:
                 self._untold.add(member)
 
-    def _open(self, open_table: _OpenTable, uri: str, must_fit: bool) -> _Source | None:
+    def _open(self, open_table: _OpenTable, uri: str) -> list[ShardSource]:
+        asked = [self.column] if self.column else sorted(self._columns.get(uri, ())) or [None]
         try:
-            return open_table(uri, self.column, self._container)
-        except NoImageColumnError:
-            if must_fit:
-                raise
-            return None
+            return [open_table(uri, column, self._container) for column in asked]
+        except NoImageColumnError as error:
+            self._misfits.append(error)
+            stem = uri.removesuffix(".parquet")
+            beside = any(archive.uri == f"{stem}.tar" for archive in self.archives)
+            # img2dataset writes a table of metadata beside each tar
+            if not beside or isinstance(error, SeveralColumnsError):
+                self.left_out.append(f"Left out: {error}")
+            return []
         except UnreadableTableError as error:
             self._broken[encode_path(uri.removeprefix(f"{self.folder}/"))] = error
-            return None
+            return []
 
     def look_into(self, source: Source, known: Set[str]) -> None:
         """Drop members of `_untold` that are neither known nor begin like an image."""
@@ -208,66 +221,29 @@ class _Found:
 
     def new_sources(
         self, registered: Sequence[ShardDescriptor], known: Set[str], shard_size: int
-    ) -> Iterator[_Source]:
-        known_tars = {shard.uri for shard in registered if shard.kind is ShardKind.TAR}
-        yield from (_Source(ShardKind.TAR, uri) for uri in self.tars if uri not in known_tars)
+    ) -> Iterator[ShardSource]:
+        archives = {
+            shard.uri for shard in registered if shard.kind in (ShardKind.TAR, ShardKind.ZIP)
+        }
+        yield from (archive for archive in self.archives if archive.uri not in archives)
         for table in self.tables:
-            yield from _table_sources(table, registered, shard_size)
+            yield from cut_rows(table, registered, shard_size)
         new = [name for name in self.members if self._uri(name) not in known]
         for start in range(0, len(new), shard_size):
             members = tuple(new[start : start + shard_size])
-            yield _Source(ShardKind.FOLDER, self.folder, members=members)
+            yield ShardSource(ShardKind.FOLDER, self.folder, members=members)
 
     def _uri(self, member: str) -> str:
         return f"{self.folder}/{member}"
 
 
-def _open_parquet(uri: str, column: str | None, container: ContainerLimits) -> _Source:
-    import pyarrow as pa
-
-    try:
-        with open_parquet(uri) as file:
-            check_rows(file, container)
-            picked = pick_column(file.schema_arrow, column, uri)
-            return _Source(ShardKind.PARQUET, uri, column=picked, rows=file.metadata.num_rows)
-    except (OSError, pa.ArrowException, BombError) as error:
-        raise UnreadableTableError(
-            f"{uri} is not a readable parquet file ({error}); move it away."
-        ) from error
-
-
-def _open_lance(uri: str, column: str | None, container: ContainerLimits) -> _Source:
-    import lance
-
-    try:
-        dataset = lance.dataset(uri)
-        rows, version = dataset.count_rows(), dataset.version
-    except BaseException as error:  # panics in Rust are not an `Exception`
-        if not is_fault(error):
-            raise
-        raise UnreadableTableError(
-            f"{uri} is not a readable Lance dataset ({error}); move it away."
-        ) from error
-    if rows > container.max_members:
-        raise UnreadableTableError(
-            f"{uri} has {rows} rows; the limit is limits.container.max_members"
-        )
-    picked = pick_column(dataset.schema, column, uri)
-    return _Source(ShardKind.LANCE, uri, column=picked, rows=rows, version=version)
-
-
-def _table_sources(
-    table: _Source, registered: Sequence[ShardDescriptor], shard_size: int
-) -> Iterator[_Source]:
-    """Cut the rows after the last registered one; a Lance dataset appends new rows at its end."""
-    rows = table.rows or 0
-    ends = [
-        shard.first_row + (shard.rows or 0)
-        for shard in registered
-        if shard.uri == table.uri and shard.kind is table.kind
-    ]
-    for first in range(max(ends, default=0), rows, shard_size):
-        yield replace(table, first_row=first, rows=min(shard_size, rows - first))
+def _columns(registered: Sequence[ShardDescriptor]) -> dict[str, set[str]]:
+    """Return the columns of each registered table."""
+    columns: dict[str, set[str]] = {}
+    for shard in registered:
+        if shard.column:
+            columns.setdefault(shard.uri, set()).add(shard.column)
+    return columns
 
 
 def _next_number(name: str, registered: Sequence[ShardDescriptor]) -> int:

@@ -13,6 +13,7 @@ from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.images.descriptor import ShardDescriptor
 from rolesynth_assets.images.limits import ContainerLimits
 from rolesynth_assets.images.shards.planning import DEFAULT_SHARD_SIZE, plan_shards
+from rolesynth_assets.images.shards.portable import base_of, located, stored
 from rolesynth_assets.store.atomic_files import write_text
 
 __all__ = ["ShardDescriptor", "load_shards", "plan_shards", "register", "register_path"]
@@ -36,11 +37,11 @@ def register(data_root: str | Path, descriptors: Sequence[ShardDescriptor]) -> l
             stored.
     """
     with _locked(data_root) as folder:
-        return _write_new(folder, descriptors)
+        return _write_new(folder, descriptors, base_of(data_root))
 
 
 def load_shards(data_root: str | Path) -> dict[str, ShardDescriptor]:
-    """Read all registered shards, sorted by key.
+    """Read all registered shards, sorted by key, with the places where their sources are now.
 
     Returns:
         Shards by key; empty if nothing was registered yet.
@@ -49,7 +50,8 @@ def load_shards(data_root: str | Path) -> dict[str, ShardDescriptor]:
         ValueError: a file is not a shard description; the message names it.
     """
     folder = DataPaths(data_root).shards
-    shards = [_read(path) for path in sorted(folder.glob("*.json"))]
+    base = base_of(data_root)
+    shards = [_read(path, base) for path in sorted(folder.glob("*.json"))]
     return {shard.key: shard for shard in sorted(shards, key=lambda shard: shard.key)}
 
 
@@ -62,6 +64,7 @@ def register_path(
     column: str | None = None,
     min_age_s: float = 0.0,
     container: ContainerLimits | None = None,
+    left_out: list[str] | None = None,
 ) -> list[ShardDescriptor]:
     """Plan and register a source in one step, while other processes wait.
 
@@ -73,6 +76,7 @@ def register_path(
         column: see `plan_shards`.
         min_age_s: see `plan_shards`.
         container: see `plan_shards`.
+        left_out: see `plan_shards`.
 
     Returns:
         The new shards; empty if all of `path` is already registered.
@@ -83,6 +87,7 @@ def register_path(
     """
     with _locked(data_root) as folder:
         registered = list(load_shards(data_root).values())
+        _make_portable(folder, registered, base_of(data_root))
         planned = plan_shards(
             path,
             name,
@@ -91,8 +96,9 @@ def register_path(
             column=column,
             min_age_s=min_age_s,
             container=container,
+            left_out=left_out,
         )
-        _write_new(folder, planned)
+        _write_new(folder, planned, base_of(data_root))
     return planned
 
 
@@ -104,11 +110,19 @@ def _locked(data_root: str | Path) -> Iterator[Path]:
         yield folder
 
 
-def _write_new(folder: Path, descriptors: Sequence[ShardDescriptor]) -> list[str]:
+def _make_portable(folder: Path, shards: Sequence[ShardDescriptor], base: str) -> None:
+    """Write places below `base` relative to it where an earlier version wrote absolute ones."""
+    for shard in shards:
+        path = folder / f"{shard.key}.json"
+        if _parsed(path) != (portable := stored(shard, base)):
+            write_text(path, portable.model_dump_json(indent=1))
+
+
+def _write_new(folder: Path, descriptors: Sequence[ShardDescriptor], base: str) -> list[str]:
     new: dict[str, ShardDescriptor] = {}
     for shard in descriptors:
         path = folder / f"{shard.key}.json"
-        present = _read(path) if path.exists() else new.get(shard.key, shard)
+        present = _read(path, base) if path.exists() else new.get(shard.key, shard)
         if present != shard:
             raise ValueError(
                 f"Shard {shard.key!r} is already registered with other members ({path}). "
@@ -117,11 +131,15 @@ def _write_new(folder: Path, descriptors: Sequence[ShardDescriptor]) -> list[str
         if not path.exists():
             new[shard.key] = shard
     for shard in new.values():
-        write_text(folder / f"{shard.key}.json", shard.model_dump_json(indent=1))
+        write_text(folder / f"{shard.key}.json", stored(shard, base).model_dump_json(indent=1))
     return list(new)
 
 
-def _read(path: Path) -> ShardDescriptor:
+def _read(path: Path, base: str) -> ShardDescriptor:
+    return located(_parsed(path), base)
+
+
+def _parsed(path: Path) -> ShardDescriptor:
     try:
         return ShardDescriptor.model_validate_json(path.read_bytes())
     except ValidationError as error:

@@ -130,6 +130,8 @@ def _cut(sources: Sources, row: Row) -> str:
     """Return a description of the current cut for a pair; empty if there is none."""
     for cut in sources.cutoffs:
         mine = cut["role_set"] == row["role_set"] and cut["length"] in (row["length"], "all")
+        if mine and not cut["keep_share"]:
+            return f"the best {cut['floor_per_image']} of each image and length kind"
         if mine and cut["cutoff"] is not None:
             share = f"{cut['keep_share']:.0%} of {cut['candidates']:,}"
             return f"at {cut['cutoff']} for {cut['length']} captions, which keeps {share}"

@@ -6,13 +6,11 @@ import json
 from collections.abc import Sequence
 from itertools import pairwise
 
-from rolesynth_assets.cads.report.counts import EXTRA_CHECKS
+from rolesynth_assets.cads.extra_checks.findings import FINDINGS
 from rolesynth_assets.lineage.trace.graph import Kind, Node, NodeId, TraceBuilder
 from rolesynth_assets.lineage.trace.sources import Row, Sources, counted, excerpt, facts, short
 from rolesynth_assets.store.digests import digest
 from rolesynth_assets.store.lance.rows import all_of, any_key, sql_quoted
-
-FINDINGS = (*EXTRA_CHECKS, "duplicate_of")
 
 
 def add_seeds(sources: Sources, trace: TraceBuilder, ids: Sequence[str]) -> list[Row]:
@@ -158,7 +156,7 @@ def _candidate_node(sources: Sources, row: Row) -> Node:
             ("image", row["image_id"]),
             ("writer", f"{row['member']}: {row['model']}@{row['revision']}"),
             ("round", f"{row['round']}, number {row['round_number']} of the seed"),
-            *((check.replace("_", " "), row[check]) for check in FINDINGS),
+            *((check.replace("_", " "), row[check]) for check in (*FINDINGS, "duplicate_of")),
             ("C without the writer", row["consensus_without_writer"]),
             ("reason", row["reason"]),
             ("detail", row["detail"]),

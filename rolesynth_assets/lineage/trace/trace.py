@@ -129,7 +129,7 @@ def _training_set(sources: Sources, trace: TraceBuilder, subject: Subject, limit
             f"The training set of {subject.key!r} was made before pins were kept, so its rows are "
             "not known: materialize training_sets for the recipe again."
         )
-    training.lead_up_to(sources, trace, pin.digest, limit)
+    training.lead_up_to(sources, trace, pin.recipe, pin.digest, limit)
     training.follow_training(sources, trace, pin)
     return NodeId(Kind.TRAINING_SET, f"{pin.recipe}@{pin.digest}")
 
@@ -140,7 +140,7 @@ def _checkpoint(sources: Sources, trace: TraceBuilder, subject: Subject, limit: 
         there = ", ".join(sorted({t.key for t in sources.trainings})) or "none"
         raise SubjectError(f"No checkpoint {subject.key!r}; there are: {there}.")
     one = known[0]  # the one on disk sorts first
-    training.lead_up_to(sources, trace, one.training_set_digest, limit)
+    training.lead_up_to(sources, trace, one.recipe, one.training_set_digest, limit)
     node = training.add_checkpoint(sources, trace, one)
     trace.link(NodeId(Kind.TRAINING_SET, f"{one.recipe}@{one.training_set_digest}"), node)
     training.follow_checkpoint(sources, trace, one)
@@ -165,8 +165,8 @@ def _benchmark(sources: Sources, trace: TraceBuilder, subject: Subject, limit: i
         for one in sources.trainings
         if (one.recipe, one.weights_digest) in {(r["recipe"], r["checkpoint_digest"]) for r in rows}
     ]
-    for digest in dict.fromkeys(one.training_set_digest for one in made_of):
-        training.lead_up_to(sources, trace, digest, limit)
+    for recipe, digest in dict.fromkeys((one.recipe, one.training_set_digest) for one in made_of):
+        training.lead_up_to(sources, trace, recipe, digest, limit)
     node = trace.add(training.score_node(subject.key, subject.key.replace("|", ", "), rows))
     for one in made_of:
         checkpoint = training.add_checkpoint(sources, trace, one)

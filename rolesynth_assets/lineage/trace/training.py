@@ -164,12 +164,15 @@ def score_node(
     )
 
 
-def lead_up_to(sources: Sources, trace: TraceBuilder, training_set_digest: str, limit: int) -> None:
-    """Add a training set that a checkpoint names, and its rows.
+def lead_up_to(
+    sources: Sources, trace: TraceBuilder, recipe: str, training_set_digest: str, limit: int
+) -> None:
+    """Add the training set of a recipe that a checkpoint names, and its rows.
 
     At most `limit` rows are listed, those with the smallest caption ids; the others are counted.
     """
-    pin = next((p for p in sources.pins if p.digest == training_set_digest), None)
+    named = recipe, training_set_digest
+    pin = next((p for p in sources.pins if (p.recipe, p.digest) == named), None)
     if pin is None:
         trace.note(
             f"training set {short(training_set_digest)}: its rows are not known, because it was "
@@ -185,7 +188,7 @@ def lead_up_to(sources: Sources, trace: TraceBuilder, training_set_digest: str, 
     _add_rows(sources, trace, pin, rows["caption_id"].to_list(), node)
     if rows.height < sum(sizes.values()):
         trace.add(_more(rows, sizes, pin))
-        trace.link(NodeId(Kind.MORE, pin.digest), node)
+        trace.link(NodeId(Kind.MORE, node.key), node)
 
 
 def _listed(sources: Sources, pin: Pin, limit: int) -> tuple[pl.DataFrame, Mapping[Group, int]]:
@@ -242,7 +245,7 @@ def _more(listed: pl.DataFrame, sizes: Mapping[Group, int], pin: Pin) -> Node:
     shown = sizes_of(listed)
     left = {group: n - shown.get(group, 0) for group, n in sizes.items()}
     return Node(
-        NodeId(Kind.MORE, pin.digest),
+        NodeId(Kind.MORE, f"{pin.recipe}@{pin.digest}"),
         counted(sum(left.values()), "more pair"),
         facts(*((f"{role}, {length}", f"{n:,}") for (role, length), n in left.items() if n)),
     )

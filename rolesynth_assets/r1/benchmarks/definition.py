@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from rolesynth_assets.answers.options import options
 from rolesynth_assets.answers.task_type import TaskType
@@ -20,25 +20,17 @@ class R1BenchmarkError(ValueError):
     """A benchmark cannot be read; the message names it, the cause, and the way out."""
 
 
-class BenchmarkLayout(StrEnum):
-    """How a benchmark's files are laid out: as their publisher lays them out."""
+_LAYOUTS = Path(__file__).parent / "layouts"
+EMBEDDED = "embedded"
+"""Layout of problems that `rolesynth_assets.embedded.problems.pose` draws, without files."""
+EASY_VQA = "easy_vqa"
+"""Layout of the test split inside the easy-vqa package."""
 
-    EMBEDDED = "embedded"
-    """Problems drawn by `rolesynth_assets.embedded.problems.pose`, without files."""
-    EASY_VQA = "easy_vqa"
-    """The test split inside the easy-vqa package."""
-    MATHVISTA = "mathvista"
-    MATHVERSE = "mathverse"
-    MATHVISION = "mathvision"
-    MMMU = "mmmu"
-    """Also MMMU-Pro's standard form with ten options."""
-    CHARXIV_REASONING = "charxiv_reasoning"
-    CHARXIV_DESCRIPTIVE = "charxiv_descriptive"
 
-    @property
-    def has_files(self) -> bool:
-        """Whether a user has to have the benchmark's files."""
-        return self not in (BenchmarkLayout.EMBEDDED, BenchmarkLayout.EASY_VQA)
+def known_layouts() -> list[str]:
+    """Return all layouts: the two without files, and the modules of the folder ``layouts``."""
+    modules = (path.stem for path in _LAYOUTS.glob("*.py") if path.stem != "__init__")
+    return [EMBEDDED, EASY_VQA, *sorted(modules)]
 
 
 class R1Benchmark(NamedModel):
@@ -47,7 +39,7 @@ class R1Benchmark(NamedModel):
     Attributes:
         name: the key of the benchmark, and of its Dagster partition.
         description: one sentence for people.
-        layout: layout of its files.
+        layout: layout of its files, a module of ``layouts``, or "embedded" or "easy_vqa".
         path: folder of the files; ``{data}`` means the data root, ``~`` the home folder.
         split: split, such as ``testmini`` or ``validation``; by default the publisher's usual one.
         domain: domain of the embedded problems.
@@ -57,18 +49,30 @@ class R1Benchmark(NamedModel):
 
     name: PartitionName
     description: str = ""
-    layout: BenchmarkLayout
+    layout: str
     path: str | None = None
     split: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_.-]+$")
     domain: str | None = None
     count: PositiveInt | None = None
     seed: int = Field(default=0, ge=0)
 
+    @field_validator("layout")
+    @classmethod
+    def _known(cls, layout: str) -> str:
+        if layout not in known_layouts():
+            raise ValueError(f"no layout {layout!r}; there are {', '.join(known_layouts())}")
+        return layout
+
+    @property
+    def has_files(self) -> bool:
+        """Whether a user has to have the benchmark's files."""
+        return self.layout not in (EMBEDDED, EASY_VQA)
+
     @model_validator(mode="after")
     def _fields_of_the_layout(self) -> R1Benchmark:
-        if self.layout.has_files != (self.path is not None):
-            raise ValueError(f"layout {self.layout} {_needs(self.layout.has_files)} a path")
-        drawn = self.layout is BenchmarkLayout.EMBEDDED
+        if self.has_files != (self.path is not None):
+            raise ValueError(f"layout {self.layout} {_needs(self.has_files)} a path")
+        drawn = self.layout == EMBEDDED
         if drawn != (self.domain is not None):
             raise ValueError(f"layout {self.layout} {_needs(drawn)} a domain")
         if drawn and self.count is None:
@@ -82,7 +86,7 @@ class R1Benchmark(NamedModel):
 
     def folder(self, data_root: Path) -> Path:
         """Return the folder of the benchmark's files."""
-        return Path((self.path or "").replace("{data}", str(data_root))).expanduser()
+        return Path(os.path.expanduser((self.path or "").replace("{data}", str(data_root))))
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ def read_rows(root: Path, split: str, names: tuple[str, ...] = ("{split}",)) -> 
             f"{root} is not a folder: set `path` in the benchmark's YAML file to the folder of its "
             "files."
         )
+    root = dataset_folder(root)
     stems = [name.format(split=split) for name in names]
     tables = [p for s in stems for q in (f"{s}-*.parquet", f"{s}.parquet") for p in root.rglob(q)]
     texts = [
@@ -56,6 +57,24 @@ def read_rows(root: Path, split: str, names: tuple[str, ...] = ("{split}",)) -> 
             f"{root} has no split {split!r} (searched for {looked}): complete the download, or set "
             "another split in the benchmark's YAML file."
         )
+
+
+def dataset_folder(root: Path) -> Path:
+    """Return the folder of a data set's files, which in a hub cache is its only snapshot.
+
+    Raises:
+        R1BenchmarkError: the cache has several snapshots, whose rows would be counted twice.
+    """
+    snapshots = [path for path in root.glob("snapshots/*") if path.is_dir()]
+    if len(snapshots) > 1:
+        raise R1BenchmarkError(
+            f"{root} is a hub cache with {len(snapshots)} snapshots: set `path` to one of "
+            f"{', '.join(str(path) for path in sorted(snapshots))}."
+        )
+    if not snapshots and (deeper := sorted(root.glob("datasets--*/snapshots"))):
+        names = ", ".join(str(path.parent) for path in deeper)
+        raise R1BenchmarkError(f"{root} is a whole hub cache: set `path` to one of {names}.")
+    return snapshots[0] if snapshots else root
 
 
 def read_image(root: Path, value: Any, where: str) -> bytes:
@@ -90,10 +109,12 @@ def _file(root: Path, name: str, where: str) -> bytes:
     from rolesynth_assets.images.limits import DecodeLimits
     from rolesynth_assets.images.readers.member import read_file
 
+    root = dataset_folder(root)
     base = root.resolve()
+    blobs = base.parent.parent / "blobs"  # the files of a hub cache's snapshot are links to these
     for folder in IMAGE_FOLDERS:
         path = (base / folder / name).resolve()
-        if not path.is_relative_to(base):
+        if not path.is_relative_to(base) and not path.is_relative_to(blobs):
             raise R1BenchmarkError(f"{where}: image {name!r} leads out of {root}; refused.")
         if path.is_file():
             data = read_file(str(path), DecodeLimits().max_bytes)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,23 +15,16 @@ from rolesynth_assets.answers.task_type import TaskType
 from rolesynth_assets.cads.seeds.decontamination import HeldOutItem
 from rolesynth_assets.r1.benchmarks import layouts
 from rolesynth_assets.r1.benchmarks.definition import (
+    EASY_VQA,
+    EMBEDDED,
     BenchmarkItem,
-    BenchmarkLayout,
     R1Benchmark,
     R1BenchmarkError,
 )
+from rolesynth_assets.store.digests import digest, image_id
 
 T = TypeVar("T")
-
-_READERS: dict[BenchmarkLayout, tuple[Callable[[Path, str], Iterator[BenchmarkItem]], str]] = {
-    BenchmarkLayout.MATHVISTA: (layouts.mathvista, "testmini"),
-    BenchmarkLayout.MATHVERSE: (layouts.mathverse, "testmini"),
-    BenchmarkLayout.MATHVISION: (layouts.mathvision, "testmini"),
-    BenchmarkLayout.MMMU: (layouts.mmmu, "validation"),
-    BenchmarkLayout.CHARXIV_REASONING: (layouts.charxiv_reasoning, "val"),
-    BenchmarkLayout.CHARXIV_DESCRIPTIVE: (layouts.charxiv_descriptive, "val"),
-}
-"""Reader and default split of each layout with files."""
+_log = logging.getLogger(__name__)
 
 
 def benchmark_items(benchmark: R1Benchmark, data_root: Path) -> list[BenchmarkItem]:
@@ -39,16 +35,19 @@ def benchmark_items(benchmark: R1Benchmark, data_root: Path) -> list[BenchmarkIt
         data_root: folder that replaces ``{data}`` in its path.
 
     Raises:
-        R1BenchmarkError: the files are missing, cannot be read, or have no item with an image.
+        R1BenchmarkError: the files are missing, cannot be read, have no item with an image, or two
+            of one id.
     """
-    if benchmark.layout is BenchmarkLayout.EMBEDDED:
+    if benchmark.layout == EMBEDDED:
         assert benchmark.domain is not None and benchmark.count is not None  # of this layout
         return list(_embedded(benchmark.domain, benchmark.count, benchmark.seed))
-    if benchmark.layout is BenchmarkLayout.EASY_VQA:
+    if benchmark.layout == EASY_VQA:
         return _easy_vqa(benchmark)
-    reader, usual = _READERS[benchmark.layout]
+    layout = import_module(f"{layouts.__name__}.{benchmark.layout}")
     try:
-        items = list(reader(benchmark.folder(data_root), benchmark.split or usual))
+        items = list(
+            layout.read(benchmark.folder(data_root), benchmark.split or layout.USUAL_SPLIT)
+        )
     except (KeyError, TypeError) as error:
         raise R1BenchmarkError(
             f"Benchmark {benchmark.name}: a row of {benchmark.folder(data_root)} lacks what the "
@@ -57,12 +56,33 @@ def benchmark_items(benchmark: R1Benchmark, data_root: Path) -> list[BenchmarkIt
     items = [item for item in items if item.images]
     if not items:
         raise R1BenchmarkError(f"Benchmark {benchmark.name}: no question with an image.")
+    if twice := [item_id for item_id, n in Counter(i.item_id for i in items).items() if n > 1]:
+        raise R1BenchmarkError(
+            f"Benchmark {benchmark.name}: {len(twice)} ids occur twice, such as {twice[0]!r}: "
+            f"{benchmark.folder(data_root)} has several sets or copies; set `path` to one of them."
+        )
     return _sample(items, benchmark)
+
+
+def found_in(benchmark: R1Benchmark, data_root: Path) -> str:
+    """Say in one line what a benchmark's files are: layout, questions, images, digest.
+
+    Raises:
+        R1BenchmarkError: the files cannot be read.
+    """
+    items = benchmark_items(benchmark, data_root)
+    images = {image_id(image) for item in items for image in item.images}
+    choices = sum(item.task_type is TaskType.MCQ for item in items)
+    content = digest(*(f"{i.item_id}|{i.question}|{i.answer}" for i in items), *sorted(images))
+    return (
+        f"questions, layout {benchmark.layout}, {len(items):,} questions ({choices:,} multiple "
+        f"choice), {len(images):,} images, digest {content[:16]}"
+    )
 
 
 def available(benchmark: R1Benchmark, data_root: Path) -> bool:
     """Return whether a benchmark can be read: it needs no files, or its folder exists."""
-    return not benchmark.layout.has_files or benchmark.folder(data_root).is_dir()
+    return not benchmark.has_files or benchmark.folder(data_root).is_dir()
 
 
 def items_at_hand(
@@ -70,18 +90,20 @@ def items_at_hand(
 ) -> dict[str, list[BenchmarkItem]]:
     """Read all benchmarks whose files are there, by name.
 
+    A benchmark that cannot be read is logged with its reason; only its own scores fail.
+
     Args:
         benchmarks: by name.
         data_root: what ``{data}`` in their paths stands for.
-
-    Raises:
-        R1BenchmarkError: a benchmark's files are not as its publisher lays them out.
     """
-    return {
-        name: benchmark_items(benchmark, data_root)
-        for name, benchmark in benchmarks.items()
-        if available(benchmark, data_root)
-    }
+    found = {}
+    for name, benchmark in benchmarks.items():
+        try:
+            if available(benchmark, data_root):
+                found[name] = benchmark_items(benchmark, data_root)
+        except (R1BenchmarkError, OSError) as error:
+            _log.warning("Skipped: benchmark %s: %s", name, error)
+    return found
 
 
 @lru_cache(maxsize=8)  # drawn for the seeds of every domain, and for every training and score
@@ -130,16 +152,7 @@ def _sample(items: list[T], benchmark: R1Benchmark) -> list[T]:
 
 
 def items_of_tests(benchmarks: Mapping[str, R1Benchmark], data_root: Path) -> Iterator[HeldOutItem]:
-    """Yield the items of all benchmarks whose files exist, named ``benchmark/item``.
-
-    Args:
-        benchmarks: benchmarks by name.
-        data_root: folder that replaces ``{data}`` in their paths.
-
-    Raises:
-        R1BenchmarkError: a benchmark's files do not have its publisher's layout.
-    """
-    for name, benchmark in benchmarks.items():
-        if available(benchmark, data_root):
-            for item in benchmark_items(benchmark, data_root):
-                yield HeldOutItem(f"{name}/{item.item_id}", item.question, item.images)
+    """Yield the items of the benchmarks of `items_at_hand`, named ``benchmark/item``."""
+    for name, items in items_at_hand(benchmarks, data_root).items():
+        for item in items:
+            yield HeldOutItem(f"{name}/{item.item_id}", item.question, item.images)

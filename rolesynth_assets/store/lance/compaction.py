@@ -45,6 +45,16 @@ def compact_and_index(spec: TableSpec, dataset: lance.LanceDataset) -> None:
     dataset.optimize.optimize_indices()
 
 
+def index_key(spec: TableSpec, dataset: lance.LanceDataset, unindexed: int) -> None:
+    """Index the key column where more than `unindexed` rows lack it; under the writer lock."""
+    index = next((i for i in dataset.describe_indices() if i.field_names == [spec.key]), None)
+    if index is None:
+        if dataset.count_rows() > unindexed:
+            dataset.create_scalar_index(spec.key, "BTREE")
+    elif dataset.stats.index_stats(index.name)["num_unindexed_rows"] > unindexed:
+        dataset.optimize.optimize_indices(index_names=[index.name])
+
+
 def rewrite_without_deleted(dataset: lance.LanceDataset) -> None:
     """Rewrite the files that have deleted rows; the caller holds the writer lock."""
     dataset.optimize.compact_files(

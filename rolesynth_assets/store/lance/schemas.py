@@ -96,6 +96,9 @@ CAPTIONS = TableSpec(
             _required("latency_s", pa.float32()),  # seconds
             *_text("run_id"),
             *_WHO_ANSWERED,
+            pa.field("reply", pa.string()),  # the model's words, null where they are the text
+            pa.field("cuts", pa.string()),  # names of the cleaning rules that changed it
+            pa.field("read_by", pa.string()),  # rules, language and bounds that it was read by
         ]
     ),
     key="caption_id",

@@ -18,6 +18,7 @@ from rolesynth_assets.store.lance.compaction import (
     compact_and_index,
     fold_small_files,
     forget_earlier_versions,
+    index_key,
     rewrite_without_deleted,
 )
 from rolesynth_assets.store.lance.locks import writer_lock
@@ -28,9 +29,10 @@ from rolesynth_assets.store.lance.rows import (
     any_key,
     checked_rows,
     partition_predicate,
+    sql_quoted,
     whole_partition,
 )
-from rolesynth_assets.store.lance.schemas import table_spec
+from rolesynth_assets.store.lance.schemas import TABLES, table_spec
 from rolesynth_assets.store.lance.specification import TableSpec
 
 
@@ -177,6 +179,43 @@ class Store(StoreReader):
             if dataset is None:
                 return
             compact_and_index(spec, dataset)
+
+    def index_keys(self, table: str, unindexed: int = 20_000) -> None:
+        """Bring the index on the key column up to date, if more rows than `unindexed` lack it.
+
+        A look-up of keys then reads the index and at most that many rows. Content and digests stay
+        the same.
+        """
+        spec = table_spec(table)
+        with writer_lock(self.root, table):
+            dataset = self._files.open(spec)
+            if dataset is not None:
+                index_key(spec, dataset, unindexed)
+
+    def move_images(self, images: Sequence[str], shard: str, to: str) -> None:
+        """Move the rows of images, and all that was made from them, to another shard.
+
+        Args:
+            images: image ids.
+            shard: key of the shard that has them.
+            to: key of the other shard.
+        """
+        for name, spec in TABLES.items():
+            if "shard" not in spec.partition_by or "image_id" not in spec.schema.names:
+                continue
+            with writer_lock(self.root, name):
+                dataset = self._files.open(spec)
+                for start in range(0, len(images) if dataset else 0, KEYS_PER_LOOKUP):
+                    asked = any_key("image_id", images[start : start + KEYS_PER_LOOKUP])
+                    there = self.read(name, {"shard": to}, [spec.key], asked)[spec.key]
+                    here = all_of(
+                        f"shard = {sql_quoted(shard)}",
+                        asked,
+                        f"NOT {any_key(spec.key, there.to_pylist())}" if len(there) else None,
+                    )
+                    assert dataset is not None
+                    if dataset.count_rows(here):
+                        dataset.update({"shard": sql_quoted(to)}, where=here)
 
     def remove(self, table: str, where: str) -> int:
         """Delete the rows of all partitions that match a SQL predicate, in one commit.

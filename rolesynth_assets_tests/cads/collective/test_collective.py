@@ -17,6 +17,7 @@ from rolesynth_assets.cads.collective.collective import (
     read_collective,
 )
 from rolesynth_assets.cads.collective.member import ImageMode, Member, normal_url
+from rolesynth_assets.cads.strategies import PAPER_STRATEGIES
 from rolesynth_assets.embedded.nano import engine as embedded_engine
 from rolesynth_assets.mllm.engine import EngineError, Sampling
 from rolesynth_assets.mllm.factory import make_engine
@@ -47,9 +48,23 @@ def test_the_shipped_collectives() -> None:
     paper = shipped["paper"]
     assert (paper.K, paper.candidates_per_seed, paper.rounds) == (4, 8, 10)  # the paper's K, N, T
     assert paper.writers == paper.judges
-    assert set(paper.extra_checks.model_dump().values()) == {False}
+    assert not paper.extra_checks
+    assert paper.strategies == PAPER_STRATEGIES
     assert paper.renderer.kind == "images_endpoint"
     assert all(member.api_key_env for member in paper.members)
+
+
+def test_a_user_leaves_out_rewords_and_adds_strategies() -> None:
+    choices = {"Logic Reversion": False, "Colour Swap": "let the\u00a0colours  decide"}
+    made = collective(strategies={**choices, "Auxiliary Extension": "add a step"}).strategies
+    assert [strategy.name for strategy in made] == [
+        "Numerical & Parameter Variation",
+        "Auxiliary Extension",
+        "Isomorphic Scenario Transfer",
+        "Colour Swap",
+    ]
+    assert [made[1].instruction, made[3].instruction] == ["add a step", "let the colours decide"]
+    assert made[0] == PAPER_STRATEGIES[0]
 
 
 def test_what_is_left_out_has_the_methods_defaults() -> None:
@@ -57,7 +72,7 @@ def test_what_is_left_out_has_the_methods_defaults() -> None:
     assert made.writers == made.judges == ("ann", "bob", "cy")
     assert (made.optimiser, made.equaliser, made.K) == ("ann", "ann", 3)
     assert (made.candidates_per_seed, made.rounds) == (8, 10)
-    assert set(made.extra_checks.model_dump().values()) == {False}
+    assert not made.extra_checks
     ann = made.member("ann")
     assert ann.image_mode is ImageMode.NATIVE
     assert isinstance(ann.write, Sampling) and isinstance(ann.judge, Sampling)
@@ -178,7 +193,20 @@ BLIND = {"image_mode": "caption", "transcriber": "ann"}
         ({"rounds": 11}, "rounds: .*less than or equal to 10"),
         ({"rounds": 0}, "rounds: "),
         ({"candidates_per_seed": 0}, "candidates_per_seed: "),
-        ({"extra_checks": {"typo": True}}, r"extra_checks\.typo"),
+        (
+            {"extra_checks": {"typo": True}},
+            "extra_checks: there is no check 'typo'; they are text",
+        ),
+        ({"strategies": {"Colour Swap": True}}, "strategies: 'Colour Swap' is true, but the paper"),
+        ({"strategies": {"Logic Reversion": 3}}, "strategies: 'Logic Reversion': a strategy has"),
+        (
+            {"strategies": {"two\nlines": "do it"}},
+            "strategies: 'two.nlines': a strategy",
+        ),
+        (
+            {"strategies": dict.fromkeys((s.name for s in PAPER_STRATEGIES), False)},
+            "strategies: all strategies are left out",
+        ),
         ({"renderer": {"kind": "images_endpoint"}}, "renderer: .*needs base_url and model"),
         ({"renderer": {"model": "m"}}, "renderer: .*takes no model"),
         ({"renderer": {"kind": "crayons"}}, r"renderer\.kind"),
@@ -217,7 +245,7 @@ def test_two_files_with_one_name_are_refused(tmp_path: Path) -> None:
     write(tmp_path, "a.yaml")
     second = write(tmp_path, "b.yaml")
     with pytest.raises(CollectiveError, match=r"'mine' is already the name of a\.yaml") as error:
-        load_collectives(tmp_path)
+        load_collectives(tmp_path).whole()
     assert str(second) in str(error.value)
 
 
@@ -281,6 +309,9 @@ OTHER = [
     {"equaliser": "none"},
     {"candidates_per_seed": 4},
     {"rounds": 9},
+    {"strategies": {"Logic Reversion": False}},
+    {"strategies": {"Logic Reversion": "swap both"}},
+    {"strategies": {"Colour Swap": "let the colours decide"}},
     {"extra_checks": {"duplicates": True}},
     {"renderer": {"kind": "images_endpoint", "model": "m", "base_url": URL}},
     {"renderer": {"kind": "images_endpoint", "model": "n", "base_url": URL}},

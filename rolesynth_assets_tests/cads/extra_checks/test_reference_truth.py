@@ -8,7 +8,7 @@ from rolesynth_assets.cads.extra_checks.reference_truth import (
 from rolesynth_assets_tests.cads.round_frames import candidate, frame
 
 RULES = [
-    "no text-only leak",
+    "no text only leak",
     "no suspect label",
     "no copied numbers",
     "no duplicate",
@@ -37,7 +37,7 @@ def test_each_rule_is_counted_against_the_truth() -> None:
     assert list(table) == [BY_CONSENSUS, *RULES, ALL_CHECKS]
     # kept, verified, wrong, share, caught, lost
     assert table[BY_CONSENSUS] == [6, 5, 3, 3 / 5, 0, 0]
-    assert table["no text-only leak"] == [5, 4, 2, 2 / 4, 1, 0]
+    assert table["no text only leak"] == [5, 4, 2, 2 / 4, 1, 0]
     assert table["no suspect label"] == [4, 3, 2, 2 / 3, 1, 1]
     assert table["no copied numbers"] == [5, 4, 2, 2 / 4, 1, 0]
     assert table["no duplicate"] == [5, 4, 3, 3 / 4, 0, 1]

@@ -5,7 +5,6 @@ import pytest
 
 from rolesynth_assets.cads.problems.card import ProblemCard, problem_card_markdown
 from rolesynth_assets.cads.problems.card_facts import EXAMPLES, problem_card
-from rolesynth_assets.cads.problems.drops import DropReason
 from rolesynth_assets.cads.problems.rules import Selection, SelectionRules
 from rolesynth_assets.mllm.engine import ModelIdentity
 from rolesynth_assets_tests.cads.problems.exports.export_problems import problem_row
@@ -21,7 +20,7 @@ def card(**fields) -> ProblemCard:
     rows += [problem_row(n, kept=False, reason="duplicate") for n in (12, 13)]
     rows += [problem_row(14, kept=False, reason="not_drawn")]
     frame = pl.DataFrame(rows).drop("image")
-    rules = SelectionRules(12, 7, frozenset({DropReason.SUSPECT_LABEL, DropReason.WRITER_ALONE}))
+    rules = SelectionRules(12, 7, frozenset({"suspect_label", "writer_alone"}))
     selection = Selection(frame, rules, {"discarded": 20, "undecided": 1}, kept_unrefused=19)
     made = problem_card(
         "counting",

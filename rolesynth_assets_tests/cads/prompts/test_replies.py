@@ -19,9 +19,10 @@ from rolesynth_assets.cads.prompts.replies import (
     TranscriptReply,
     Unparsable,
     parse,
+    problem_reply,
     repair_prompt,
 )
-from rolesynth_assets.cads.strategies import Strategy
+from rolesynth_assets.cads.strategies import LOGIC_REVERSION
 
 # backslashes and control characters are mended on purpose
 PRINTED = st.text(
@@ -146,11 +147,21 @@ def test_a_problem_is_read_into_its_value():
     reply = parse(problem_json(new_question_answer="(c) green"), ProblemReply)
     assert isinstance(reply, ProblemReply)
     problem = reply.problem()
-    assert problem.strategy is Strategy.LOGIC_REVERSION
+    assert problem.strategy == LOGIC_REVERSION
     assert problem.task_type is TaskType.MCQ
     assert problem.answer == "C"
     assert problem.core_concepts == ("length", "order")
     assert problem.question == MCQ
+
+
+def test_a_writer_names_one_of_the_strategies_that_it_was_given():
+    allowed = problem_reply(("Colour Swap", LOGIC_REVERSION))
+    for named, meant in [("colour  SWAP", "Colour Swap"), (LOGIC_REVERSION, LOGIC_REVERSION)]:
+        reply = parse(problem_json(strategy_selected=named), allowed)
+        assert isinstance(reply, ProblemReply) and reply.strategy_selected == meant
+    refused = parse(problem_json(strategy_selected="Auxiliary Extension"), allowed)
+    assert isinstance(refused, Unparsable)
+    assert "strategy_selected: Input should be 'Colour Swap' or 'Logic Rev" in refused.detail
 
 
 def test_an_open_problem_keeps_its_answer():
@@ -165,7 +176,6 @@ def test_an_open_problem_keeps_its_answer():
 @pytest.mark.parametrize(
     ("changed", "named"),
     [
-        ({"strategy_selected": "Something Else"}, "strategy_selected"),
         ({"strategy_selected": None}, "strategy_selected"),
         ({"task_type": "essay"}, "task_type"),
         ({"new_question_answer": "E"}, "one letter"),

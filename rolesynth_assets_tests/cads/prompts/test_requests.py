@@ -19,7 +19,7 @@ from rolesynth_assets.cads.prompts.replies import (
     ProblemReply,
 )
 from rolesynth_assets.cads.prompts.templates import prompt
-from rolesynth_assets.cads.strategies import Strategy
+from rolesynth_assets.cads.strategies import LOGIC_REVERSION, PAPER_STRATEGIES
 from rolesynth_assets.cads.values import DecidedBy, Problem, Seed, Verdict
 from rolesynth_assets.mllm.engine import ChatRequest
 from rolesynth_assets.mllm.quoted_text import quoted, quoted_blocks
@@ -29,7 +29,7 @@ PROBLEM = Problem(
     domain="maths",
     core_concepts=("counting",),
     task_type=TaskType.OPEN_ENDED,
-    strategy=Strategy.LOGIC_REVERSION,
+    strategy=LOGIC_REVERSION,
     strategy_detail="the DETAIL",
     question="the QUESTION",
     answer="the ANSWER",
@@ -51,7 +51,7 @@ def write(
     seed: Seed = SEED, context: str = "", own: tuple[str, ...] = (), member: Member = ANN
 ) -> ChatRequest:
     return requests.write_request(
-        seed, "my FINDINGS", tuple(Strategy), context, own, member, 3, "key", 11
+        seed, "my FINDINGS", PAPER_STRATEGIES, context, own, member, 3, "key", 11
     )
 
 
@@ -96,8 +96,8 @@ def test_a_writer_reads_its_findings_the_context_and_its_own_questions():
     assert request.images == SEED.images
     assert request.sampling == ANN.write
     assert request.json_mode
-    for strategy in Strategy:
-        assert f"- {strategy.value}: " in request.prompt
+    for strategy in PAPER_STRATEGIES:
+        assert f"- {strategy.name}: {strategy.instruction}" in request.prompt
 
 
 def test_the_first_round_has_no_advice():
@@ -107,7 +107,7 @@ def test_the_first_round_has_no_advice():
 def test_candidates_of_one_writer_differ_in_their_sampling_seed():
     def request(index: int, number: int) -> int:
         return requests.write_request(
-            SEED, "", tuple(Strategy), "", (), ANN, index, "key", number
+            SEED, "", PAPER_STRATEGIES, "", (), ANN, index, "key", number
         ).seed
 
     seeds = {request(index, number) for index in range(4) for number in range(4)}

@@ -1,13 +1,23 @@
 from dataclasses import replace
 
+import pytest
+
 from rolesynth_assets.cads.records import CandidateRecord, RoundOutcome, VerdictRecord
 from rolesynth_assets.cads.round.journal import Journal
 from rolesynth_assets.cads.round.withdrawn import refuse_withdrawn
 from rolesynth_assets.cads.seeds.read import SeedReason, SeedReject
 from rolesynth_assets.cads.seeds.withdrawn import without_withdrawn
 from rolesynth_assets.cads.values import Decision, Seed, Verdict
+from rolesynth_assets.mllm.engine import ChatRequest
 from rolesynth_assets.store.digests import image_id
-from rolesynth_assets_tests.cads.simulated import able, play, seeds
+from rolesynth_assets_tests.cads.simulated import (
+    PlainRenderer,
+    SimulatedMember,
+    able,
+    collective,
+    play,
+    seeds,
+)
 
 SAYS = "withdrawn on 2026-01-02: the licence ended"
 
@@ -81,3 +91,23 @@ def test_withdrawn_image_is_not_shown_to_a_member_nor_journaled(journal: Journal
     assert {c.reason for c in outcome.candidates} == {"analyse_rejected"}
     assert all(SAYS in c.detail for c in outcome.candidates)
     assert outcome.to_ask_again == 0
+
+
+@pytest.mark.parametrize(("last", "reason"), [("write", "visual"), ("visual", "draw")])
+def test_nothing_more_is_paid_for_a_seed_whose_image_is_withdrawn_between_two_steps(
+    journal: Journal, last: str, reason: str
+) -> None:
+    withdrawn: dict[str, str] = {}
+    member, renderer = SimulatedMember("ada"), PlainRenderer()
+
+    def withdraw(step: str, request: ChatRequest) -> None:
+        if step == last:
+            withdrawn[image_id(b"png")] = SAYS
+
+    member.override = withdraw
+    of = collective(["ada"], candidates_per_seed=1, rounds=1)
+    seed = replace(seeds(1)[0], images=(b"png",))
+    outcome = play(journal, [member], [seed], of=of, renderer=renderer, withdrawn=withdrawn)
+    assert {c.reason for c in outcome.candidates} == {f"{reason}_rejected"}
+    assert [step for _, step in member.diary][-1] == last
+    assert outcome.usage["ada"].images == 0 and outcome.to_ask_again == 0

@@ -139,3 +139,12 @@ def test_a_hit_becomes_a_reject_and_all_else_passes(benchmark):
     assert second.reason is SeedReason.CONTAMINATED
     assert second.source == listed.source
     assert "bench/scene" in second.detail
+
+
+def test_characters_count_as_words_where_words_have_no_spaces():
+    question = "如图所示，一架梯子靠在墙上，底端离墙六米，求高度。"  # noqa: RUF001
+    index = Decontaminator([HeldOutItem("bench/zh", question, (encoded(scene(3)),))])
+    hit = index.hit(f"请看 {question[4:20]} 多长", [encoded(scene(4))])
+    assert hit is not None
+    assert (hit.kind, hit.item) == (HitKind.TEXT, "bench/zh")
+    assert index.hit(question[:8], [encoded(scene(4))]) is None

@@ -9,12 +9,16 @@ from rolesynth_assets.defs.wiring.stage import Check, Made, stage
 LETTERS = dg.StaticPartitionsDefinition(["a", "b"])
 
 
-def few_apples(apples: int, max_share: float, most: int = 3) -> CheckOutcome:
+def few_apples(apples: int, max_share: float, most: int) -> CheckOutcome:
     return CheckOutcome(apples / 10 <= max_share, apples / 10, max_share, f"{apples} of {most}")
 
 
 def no_pears(pears: int) -> CheckOutcome:
     return CheckOutcome(not pears, pears, 0, f"{pears} pears")
+
+
+def few_plums(plums: int, max_plums: int = 3) -> CheckOutcome:
+    return CheckOutcome(plums <= max_plums, plums, max_plums, f"{plums} plums")
 
 
 FEW = Check(few_apples, "Few apples.", blocking=True, bounds={"max_share": "max_reject_share"})
@@ -105,3 +109,9 @@ def test_a_bound_that_does_not_exist_is_refused_when_the_graph_loads(
 ) -> None:
     with pytest.raises(ValueError, match=f"check few_apples: there is no {unknown}"):
         Check(few_apples, "", bounds=bounds)
+
+
+def test_a_bound_that_nobody_can_set_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"few_plums: max_plums cannot be set in rolesynth\.yaml"):
+        Check(few_plums, "Few plums.")
+    assert Check(few_plums, "Few plums.", bounds={"max_plums": "max_leaked_answers"}).bounds

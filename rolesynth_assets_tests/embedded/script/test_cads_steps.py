@@ -1,6 +1,8 @@
 """The scripted member through each step of CADS."""
 
+import re
 from collections import Counter
+from dataclasses import replace
 from typing import TypeVar
 
 import pytest
@@ -20,7 +22,7 @@ from rolesynth_assets.cads.prompts.replies import (
     parse,
 )
 from rolesynth_assets.cads.prompts.requests import analyse_request, equality_request, judge_request
-from rolesynth_assets.cads.strategies import Strategy
+from rolesynth_assets.cads.strategies import ISOMORPHIC_TRANSFER, PAPER_STRATEGIES
 from rolesynth_assets.embedded.problems.pose import Domain, sample_picture
 from rolesynth_assets.embedded.problems.question_forms import FORMS, domain_of, form_of, forms_named
 from rolesynth_assets.embedded.problems.solve import true_answer
@@ -105,9 +107,21 @@ def test_its_problems_are_drawn_without_a_leak_and_mostly_right(domain: Domain) 
 
 def test_all_strategies_are_used_and_one_leaves_the_domain() -> None:
     replies = problems(SEEDS[Domain.COUNTING])
-    assert set(Counter(r.strategy_selected for r in replies)) == set(Strategy)
-    moved = [r for r in replies if r.strategy_selected is Strategy.ISOMORPHIC_TRANSFER]
+    assert set(Counter(r.strategy_selected for r in replies)) == {s.name for s in PAPER_STRATEGIES}
+    moved = [r for r in replies if r.strategy_selected == ISOMORPHIC_TRANSFER]
     assert {r.domain for r in moved} == {"bar charts"}
+
+
+def test_the_script_follows_a_strategy_of_the_paper_that_is_offered_or_none() -> None:
+    request = write(seed(SEEDS[Domain.COUNTING]), number=1)
+    fewer = [line for line in request.prompt.split("\n") if not line.startswith("- Aux")]
+    found = {
+        told(replace(request, prompt="\n".join(fewer), seed=n), ProblemReply).strategy_selected
+        for n in range(40)
+    }
+    assert found == {s.name for s in PAPER_STRATEGIES} - {"Auxiliary Extension"}
+    other = re.sub("(?m)^- [^:]*:", "- Colour Swap:", request.prompt)
+    assert scripted_member.answer(replace(request, prompt=other)) is None
 
 
 def test_another_number_or_another_seed_gives_another_problem() -> None:

@@ -188,7 +188,7 @@ def test_an_object_that_is_gone_or_too_large_is_a_row(s3: LoopbackS3, objects) -
     s3.put(BUCKET, "photos/0f3a", bytes(10_001))
     made = ingest_shard(shard, DecodeLimits(max_bytes=10_000))
     reasons = {row["source"]: (row["reason"], row["detail"]) for row in made.rejects.to_pylist()}
-    assert reasons[f"{url}/b.png"] == ("unreadable", "no such object")
+    assert reasons[f"{url}/b.png"] == ("source_missing", "no such object")
     assert reasons[f"{url}/0f3a"] == ("too_many_bytes", "more than the limit of 10000 bytes")
     assert made.report.members == len(MEMBERS)
 
@@ -199,7 +199,7 @@ def test_names_that_lead_out_or_cannot_be_asked_for_are_rows(s3: LoopbackS3, obj
     assert set(shard.members) == {"/twice.png", "a.png"}
     assert ingest_shard(shard).report.rejects == {"unsafe_path": 1}
     [shard] = plan_shards(f"s3://{BUCKET}", "web", [])
-    assert ingest_shard(shard).report.rejects == {"unreadable": 1}
+    assert ingest_shard(shard).report.rejects == {"source_missing": 1}
 
 
 def test_a_bucket_that_is_not_there_is_named(s3: LoopbackS3) -> None:

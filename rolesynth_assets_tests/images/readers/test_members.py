@@ -15,8 +15,8 @@ from rolesynth_assets.images.descriptor import (
     decode_path,
     encode_path,
 )
+from rolesynth_assets.images.readers.columns import NoImageColumnError, pick_column
 from rolesynth_assets.images.readers.members import iter_members
-from rolesynth_assets.images.readers.tables import NoImageColumnError, pick_column
 
 
 def shard(kind: ShardKind, uri: object, **fields: object) -> ShardDescriptor:
@@ -38,7 +38,7 @@ def test_folder_members_keep_the_order_of_the_descriptor(tmp_path):
     assert [m.source for m in members] == [
         f"{tmp_path}/{n}" for n in ("b.png", "gone.png", "a.png")
     ]
-    assert read(descriptor) == [b"b.png", RejectReason.UNREADABLE, b"a.png"]
+    assert read(descriptor) == [b"b.png", RejectReason.SOURCE_MISSING, b"a.png"]
 
 
 def test_folder_members_never_lead_out_nor_block(tmp_path):

@@ -114,6 +114,18 @@ def test_artefacts_lead_back_to_rows_and_count_the_rest(world: StoredWorld, subj
     assert checkpoint.facts["weights"] == WEIGHTS
 
 
+def test_two_recipes_with_equal_training_sets_are_kept_apart(world: StoredWorld) -> None:
+    mine = next(pin for pin in world.sources.pins if pin.recipe == "mine")
+    twin = world.train(recipe(name="twin"), "f" * 64)
+    assert (twin.recipe, twin.digest) == ("twin", mine.digest)
+    for name in ("mine", "twin"):
+        for subject in (f"clip_checkpoints[{name}|0]", f"benchmark_scores[glyphs|{name}]"):
+            traced = trace(world.sources, subject, limit=2)
+            (training_set,) = kinds(traced, Kind.TRAINING_SET)
+            assert training_set.facts["recipe"] == name
+            assert {n.id.kind for n in traced.causes(training_set.id)} == {Kind.PAIR, Kind.MORE}
+
+
 def test_old_checkpoint_keeps_its_rows_after_everything_was_made_again(world: StoredWorld) -> None:
     before = trace(world.sources, "clip_checkpoints[mine|0]", limit=0)
     texts = {node.facts["text"] for node in kinds(before, Kind.CAPTION)}

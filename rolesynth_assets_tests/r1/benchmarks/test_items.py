@@ -2,7 +2,7 @@ import easy_vqa
 import pytest
 
 from rolesynth_assets.answers.task_type import TaskType
-from rolesynth_assets.r1.benchmarks.definition import BenchmarkLayout, R1Benchmark, R1BenchmarkError
+from rolesynth_assets.r1.benchmarks.definition import R1Benchmark, R1BenchmarkError
 from rolesynth_assets.r1.benchmarks.items import available, benchmark_items
 from rolesynth_assets.r1.library import load_r1_benchmarks
 from rolesynth_assets.r1.rewards import is_gradable
@@ -38,6 +38,4 @@ def test_easy_vqa_is_the_packages_test_split(tmp_path):
             assert item.images == (file.read(),)
         assert item.task_type is TaskType.OPEN_ENDED
     with pytest.raises(R1BenchmarkError, match="seeds come from train"):
-        benchmark_items(
-            R1Benchmark(name="e", layout=BenchmarkLayout.EASY_VQA, split="train"), tmp_path
-        )
+        benchmark_items(R1Benchmark(name="e", layout="easy_vqa", split="train"), tmp_path)

@@ -7,9 +7,9 @@ import pytest
 from pyarrow import parquet
 
 from rolesynth_assets.answers.task_type import TaskType
-from rolesynth_assets.r1.benchmarks.definition import BenchmarkLayout, R1Benchmark, R1BenchmarkError
+from rolesynth_assets.r1.benchmarks.definition import R1Benchmark, R1BenchmarkError, known_layouts
 from rolesynth_assets.r1.benchmarks.items import available, benchmark_items
-from rolesynth_assets.r1.benchmarks.layouts import IN_THE_IMAGE
+from rolesynth_assets.r1.benchmarks.row_fields import IN_THE_IMAGE
 from rolesynth_assets_tests.r1.pictures import png
 
 MCQ, OPEN = TaskType.MCQ, TaskType.OPEN_ENDED
@@ -122,6 +122,77 @@ def test_mmmu_joins_its_subjects(tmp_path):
         read("mmmu", tmp_path, split="test")
 
 
+def pro(number, options, **fields):
+    none = {f"image_{n}": None for n in range(2, 8)}
+    return {"id": f"test_History_{number}", "question": "Which <image 1>?", "answer": "B",
+            "options": str([f"o{n}" for n in range(options)]), "image_1": IMAGE, **none,
+            "subject": "History", **fields}  # fmt: skip
+
+
+def test_mmmu_pros_sets_are_benchmarks_of_their_own(tmp_path):
+    for options in (4, 10):
+        folder = tmp_path / f"standard ({options} options)"
+        rows = [pro(n, options) for n in range(2)]
+        write_parquet(folder / "test-00000-of-00001.parquet", rows)
+    screenshots = [
+        {"id": "test_Art_1", "image": IMAGE, "options": "['x', 'y']", "answer": "B"},
+    ]
+    write_parquet(tmp_path / "vision" / "test-00000-of-00001.parquet", screenshots)
+    with pytest.raises(
+        R1BenchmarkError, match=r"2 sets .* set `path` to .*10 options.* or .*4 opt"
+    ):
+        read("mmmu", tmp_path, split="test")
+    for options in (4, 10):
+        items = read("mmmu", tmp_path / f"standard ({options} options)", split="test")
+        assert [len(item.question.splitlines()) for item in items] == [1 + options] * 2
+    for root in (tmp_path, tmp_path / "vision"):
+        (item,) = read("mmmu_pro_vision", root)
+        assert (item.question, item.answer, len(item.images)) == (IN_THE_IMAGE, "B", 1)
+        assert item.full_question.endswith("A. x\nB. y")
+    with pytest.raises(R1BenchmarkError, match="mmmu_pro_vision"):
+        read("mmmu", tmp_path / "vision", split="test")
+
+
+def test_ids_are_unique(tmp_path):
+    for name in ("a", "b"):
+        write_parquet(tmp_path / name / "test-00000-of-00001.parquet", [pro(1, 4)])
+    with pytest.raises(R1BenchmarkError, match=r"1 ids occur twice, such as 'test_History_1'"):
+        read("mmmu", tmp_path, split="test")
+
+
+@pytest.mark.parametrize("layout", ["mmmu", "mathvista"])
+def test_a_hub_cache_with_two_snapshots_is_refused(tmp_path, layout):
+    cache = tmp_path / "datasets--x--y"
+    split = {"mmmu": "validation", "mathvista": "testmini"}[layout]
+    row = {"mmmu": pro(1, 4), "mathvista": VISTA[0] | {"decoded_image": IMAGE}}[layout]
+    for commit in ("0a1", "0b2"):
+        write_parquet(cache / "snapshots" / commit / "data" / f"{split}-0.parquet", [row])
+    with pytest.raises(R1BenchmarkError, match=r"2 snapshots: set `path` to one of .*0a1.*0b2"):
+        read(layout, cache)
+    assert len(read(layout, cache / "snapshots" / "0a1")) == 1
+    with pytest.raises(R1BenchmarkError, match="a whole hub cache"):
+        read(layout, tmp_path)
+
+
+def test_a_snapshots_images_are_links_to_its_blobs(tmp_path):
+    cache = tmp_path / "datasets--x--y"
+    snapshot = cache / "snapshots" / "0a1"
+    write_images(cache / "blobs", "f00")
+    write_json(snapshot / "testmini.json", [VISTA[0]])
+    (snapshot / "images").mkdir()
+    (snapshot / "images" / "1.jpg").symlink_to(cache / "blobs" / "f00")
+    for root in (cache, snapshot):
+        assert len(read("mathvista", root)) == 1
+
+
+def test_every_layout_has_a_reader_and_a_usual_split(tmp_path):
+    for layout in known_layouts()[2:]:
+        with pytest.raises(R1BenchmarkError, match=r"set `path`|lacks src/constants"):
+            read(layout, tmp_path / "absent")
+    with pytest.raises(ValueError, match="no layout 'mmmu_pro'; there are embedded"):
+        read("mmmu_pro", tmp_path)
+
+
 def test_charxiv_reasoning(tmp_path):
     rows = {"0": {"figure_id": 0, "query": "Which model?", "answer": "CNN", "inst_category": 1}}
     write_json(tmp_path / "data" / "reasoning_val.json", rows)
@@ -203,7 +274,7 @@ def test_a_file_that_holds_no_rows_is_named(tmp_path, content):
 
 
 def test_a_missing_folder_or_split_says_the_way_out(tmp_path):
-    benchmark = R1Benchmark(name="v", layout=BenchmarkLayout.MATHVISTA, path="{data}/vista")
+    benchmark = R1Benchmark(name="v", layout="mathvista", path="{data}/vista")
     assert not available(benchmark, tmp_path)
     with pytest.raises(R1BenchmarkError, match="set `path`"):
         benchmark_items(benchmark, tmp_path)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.answers.task_type import TaskType
-from rolesynth_assets.cads.strategies import Strategy
 
 if TYPE_CHECKING:
     from rolesynth_assets.store.lance.reader import StoreReader
@@ -32,7 +31,7 @@ class AcceptedProblem:
         question: the question, without any placeholder for the image.
         answer: the bare answer.
         solution: the writer's worked solution.
-        strategy: one of the four strategies.
+        strategy: name of its strategy.
         task_type: how it is answered.
         consensus: C.
         judges: K.
@@ -49,7 +48,7 @@ class AcceptedProblem:
     question: str
     answer: str
     solution: str
-    strategy: Strategy
+    strategy: str
     task_type: TaskType
     consensus: int
     judges: int
@@ -102,6 +101,5 @@ def accepted_problems(
         asked = any_key("problem_id", ids[start : start + PROBLEMS_AT_ONCE])
         rows = store.read("problems", where, names, asked, version=version).to_pylist()
         for row in sorted(rows, key=lambda row: row["problem_id"]):
-            row["strategy"] = Strategy(row["strategy"])
             row["task_type"] = TaskType(row["task_type"])
             yield AcceptedProblem(**row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterable
 from dataclasses import asdict, fields
@@ -9,7 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.cads.problems.exports.accepted import AcceptedProblem, ExportError
-from rolesynth_assets.cads.problems.exports.parquet import FILE, image_cell, write_parquet
+from rolesynth_assets.cads.problems.exports.parquet import (
+    FILE,
+    image_cell,
+    portable,
+    portable_features,
+    write_parquet,
+)
 from rolesynth_assets.mllm.control_tokens import control_tokens, neutralise
 from rolesynth_assets.store.atomic_files import replaced_folder
 
@@ -50,8 +57,28 @@ def export_hf(problems: Iterable[AcceptedProblem], folder: Path, card: str) -> i
         loaded = Dataset.from_parquet(str(work / FILE), cache_dir=str(work / "cache"))
         loaded.save_to_disk(draft)
         shutil.rmtree(work)
+        _make_portable(draft)
         (draft / CARD).write_text(card, encoding="utf-8")
         return count
+
+
+def _make_portable(folder: Path) -> None:
+    """Rewrite the descriptions of the columns so that `datasets` 3 reads them too."""
+    import pyarrow as pa
+
+    info = folder / "dataset_info.json"
+    described = json.loads(info.read_text(encoding="utf-8"))
+    described["features"] = portable_features(described["features"])
+    info.write_text(json.dumps(described, indent=2), encoding="utf-8")
+    for path in sorted(folder.glob("*.arrow")):
+        draft = path.with_suffix(".draft")
+        with pa.memory_map(str(path)) as source, pa.OSFile(str(draft), "wb") as sink:
+            batches = pa.ipc.open_stream(source)
+            schema = portable(batches.schema)
+            with pa.ipc.new_stream(sink, schema) as writer:
+                for batch in batches:
+                    writer.write_batch(batch.replace_schema_metadata(schema.metadata))
+        draft.replace(path)
 
 
 def _row(problem: AcceptedProblem) -> dict[str, object]:

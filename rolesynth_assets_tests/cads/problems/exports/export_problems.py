@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from rolesynth_assets.answers.task_type import TaskType
 from rolesynth_assets.cads.problems.exports.accepted import AcceptedProblem
-from rolesynth_assets.cads.strategies import Strategy
+from rolesynth_assets.cads.strategies import PAPER_STRATEGIES
 from rolesynth_assets.store.digests import image_id
 from rolesynth_assets.store.lance.schemas import PROBLEMS
 from rolesynth_assets.store.lance.store import Store
@@ -29,7 +29,7 @@ def problem_row(number: int, **fields: Any) -> dict[str, Any]:
         "question": f"What is shown at place {number}?{options}",
         "answer": "ABCD"[number % 4] if choice else ANSWERS[number % len(ANSWERS)],
         "solution": "Look there.",
-        "strategy": str(list(Strategy)[number % 4]),
+        "strategy": PAPER_STRATEGIES[number % 4].name,
         "task_type": str(TaskType.MCQ if choice else TaskType.OPEN_ENDED),
         "consensus": 2,
         "judges": 3,
@@ -45,7 +45,7 @@ def problem_row(number: int, **fields: Any) -> dict[str, Any]:
 def problem(number: int, **fields: Any) -> AcceptedProblem:
     row = problem_row(number, **fields)
     row = {name: row[name] for name in AcceptedProblem.__dataclass_fields__}
-    row |= {"strategy": Strategy(row["strategy"]), "task_type": TaskType(row["task_type"])}
+    row |= {"task_type": TaskType(row["task_type"])}
     return AcceptedProblem(**row)
 
 

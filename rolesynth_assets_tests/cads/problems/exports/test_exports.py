@@ -202,3 +202,32 @@ def test_an_older_version_of_the_problems_can_be_exported(tmp_path: Path) -> Non
     store_with(tmp_path, [problem_row(2)])
     assert [p.problem_id for p in accepted_problems(store, "counting", version)] == ["p000", "p001"]
     assert [p.problem_id for p in accepted_problems(store, "counting")] == ["p002"]
+
+
+def test_datasets_3_and_later_read_the_description_of_the_columns(tmp_path: Path) -> None:
+    """Version 3 knows no feature "List"; both read a list as a JSON list of one feature."""
+    import json
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    export_all([problem(n) for n in range(3)], tmp_path)
+    arrow = next((tmp_path / "hf").glob("*.arrow"))
+    with pa.memory_map(str(arrow)) as source:
+        streamed = pa.ipc.open_stream(source).schema
+    described = {
+        "easyr1": json.loads(
+            pq.read_schema(tmp_path / "easyr1/train.parquet").metadata[b"huggingface"]
+        ),
+        "trl": json.loads(pq.read_schema(tmp_path / "trl/train.parquet").metadata[b"huggingface"]),
+        "hf": json.loads(streamed.metadata[b"huggingface"]),
+    }
+    features = {name: description["info"]["features"] for name, description in described.items()}
+    info = json.loads((tmp_path / "hf" / "dataset_info.json").read_text())
+    assert info["features"] == features["hf"]
+    assert features["easyr1"]["images"] == [{"_type": "Image"}]
+    assert features["trl"]["image"] == {"_type": "Image"}
+    text = {"dtype": "string", "_type": "Value"}
+    assert features["trl"]["prompt"] == [{"role": text, "content": text}]
+    assert features["hf"]["neutralised"] == [text]
+    assert '"List"' not in json.dumps(features)

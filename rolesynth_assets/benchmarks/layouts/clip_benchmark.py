@@ -20,17 +20,22 @@ from __future__ import annotations
 import re
 import tarfile
 from collections import defaultdict
-from dataclasses import dataclass
 from pathlib import Path
 
+from rolesynth_assets.benchmarks.layouts.files import (
+    IMAGE_EXTENSIONS,
+    BenchmarkFiles,
+    Blob,
+    Layout,
+    Place,
+    Sample,
+)
 from rolesynth_assets.benchmarks.tasks import BenchmarkError, Task, TaskKind
 from rolesynth_assets.images.decoding.formats import HEAD_BYTES
 from rolesynth_assets.images.limits import ContainerLimits
 from rolesynth_assets.images.readers.tars import READ_ERRORS, open_tar
 from rolesynth_assets.images.readers.unpacking import decompressor_of
 
-MAX_BLOB_BYTES = 64 * 2**20  # per image or label file
-IMAGE_EXTENSIONS = ("webp", "png", "jpg", "jpeg")  # the order in which CLIP_benchmark looks
 LABEL_EXTENSION = {TaskKind.RETRIEVAL: "txt", TaskKind.CLASSIFICATION: "cls"}
 TYPE_FILE = "dataset_type.txt"
 CLASSES_FILE = "classnames.txt"
@@ -41,90 +46,87 @@ _LAYOUT_FILES = frozenset({TYPE_FILE, CLASSES_FILE, TEMPLATES_FILE, SHARDS_FILE}
 _KEY = re.compile(r"^((?:.*/|)[^./]+)[.]([^/]*)$")
 
 
-@dataclass(frozen=True)
-class Blob:
-    """The place of one file's bytes: a whole file, or a range of a tar."""
-
-    path: Path
-    offset: int = 0
-    size: int | None = None
-
-    def read(self) -> bytes:
-        """Return the bytes.
-
-        Raises:
-            BenchmarkError: the file has more than `MAX_BLOB_BYTES`.
-        """
-        size = self.path.stat().st_size if self.size is None else self.size
-        if size > MAX_BLOB_BYTES:
-            raise BenchmarkError(f"{self.path}: an entry of {size} bytes; at most {MAX_BLOB_BYTES}")
-        with self.path.open("rb") as file:
-            file.seek(self.offset)
-            return file.read(size)
+def fits(place: Place) -> bool:
+    """Return whether there are tars, or images with a label file of the same key."""
+    root = place.root
+    if place.captions is not None:
+        return False
+    if root.is_file():
+        return root.suffix == ".tar"
+    folder = _split_folder(place.task, root)
+    if (folder / SHARDS_FILE).is_file() or (root / TYPE_FILE).is_file():
+        return True
+    label = LABEL_EXTENSION[place.task.kind]
+    images = (path for path in folder.glob("*.*") if path.suffix[1:].lower() in IMAGE_EXTENSIONS)
+    return any(folder.glob("*.tar")) or any(p.with_suffix(f".{label}").is_file() for p in images)
 
 
-@dataclass(frozen=True)
-class Sample:
-    """One image and its label file; `where` names them in messages."""
-
-    where: str
-    image: Blob
-    label: Blob
-
-    def text(self) -> str:
-        """Return the label file as text.
-
-        Raises:
-            BenchmarkError: the file is not UTF-8.
-        """
-        try:
-            return self.label.read().decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise BenchmarkError(f"{self.where}: the label file is no UTF-8: {error}") from error
-
-
-def list_samples(task: Task, data_root: Path | str | None = None) -> list[Sample]:
-    """List the samples of a task in the order of shards, then of members or of file names.
+def read(place: Place) -> BenchmarkFiles:
+    """Read the samples of a task in the order of shards, then of members or of file names.
 
     Raises:
-        BenchmarkError: the folder or tar does not exist or has no sample, a sample lacks its image
-            or label, a shard is missing, the dataset is of another kind, or the number of images
-            is not the one that the task expects.
+        BenchmarkError: the folder or tar has no sample, a sample lacks its image or label, a shard
+            is missing, the dataset is of another kind, or a text file is missing or has a blank
+            line, which would shift the labels.
     """
-    root = task.resolve(data_root)
+    task, root = place.task, place.root
     _check_kind(task, root)
     tars = _shards(task, root)
     label = LABEL_EXTENSION[task.kind]
     if tars:
-        samples = [sample for tar in tars for sample in _samples(_tar_files(tar), label, str(tar))]
+        pairs = [pair for tar in tars for pair in _samples(_tar_files(tar), label, str(tar))]
     else:
         folder = _split_folder(task, root)
-        samples = _samples(_folder_files(folder), label, str(folder))
-    if not samples:
+        pairs = _samples(_folder_files(folder), label, str(folder))
+    if not pairs:
         raise BenchmarkError(
             f"Task {task.name}: no sample in {root}; expected shards in {root / task.split} or "
             f"files such as <key>.png with <key>.{label}"
         )
-    if task.expected_images is not None and len(samples) != task.expected_images:
+    if task.kind is TaskKind.RETRIEVAL:
+        return BenchmarkFiles([Sample(w, image, _captions(w, text)) for w, image, text in pairs])
+    names, templates = (_text_file(task, root, name) for name in (CLASSES_FILE, TEMPLATES_FILE))
+    if len(names) < 2:
+        raise BenchmarkError(f"Task {task.name} has one class; classification needs two")
+    labelled = [Sample(w, image, label=_label(w, text, len(names))) for w, image, text in pairs]
+    return BenchmarkFiles(labelled, tuple(names), tuple(templates))
+
+
+def _captions(where: str, label: Blob) -> tuple[str, ...]:
+    return tuple(line.strip() for line in _decoded(where, label).splitlines() if line.strip())
+
+
+def _label(where: str, label: Blob, classes: int) -> int:
+    text = _decoded(where, label).strip()
+    if not text.isdecimal() or int(text) >= classes:
         raise BenchmarkError(
-            f"Task {task.name}: {root} has {len(samples)} images, but the task expects "
-            f"{task.expected_images}; this is another split, or part of it"
+            f"{where}: label {text!r} is not a class index from 0 to {classes - 1} (multilabel "
+            "sets, .npy, are not supported)"
         )
-    return samples
+    return int(text)
 
 
-def read_lines(task: Task, name: str, data_root: Path | str | None = None) -> list[str]:
-    """Read one of the layout's text files as stripped lines.
+def _decoded(where: str, label: Blob) -> str:
+    try:
+        return label.read().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BenchmarkError(f"{where}: the label file is no UTF-8: {error}") from error
 
-    Raises:
-        BenchmarkError: the file is missing or empty, or has a blank line, which would shift the
-            labels.
-    """
-    root = task.resolve(data_root)
+
+def _text_file(task: Task, root: Path, name: str) -> list[str]:
     path = _find(root, name)
     if path is None:
         folder = root if root.is_dir() else root.parent
         raise BenchmarkError(f"Task {task.name}: {name} is missing in {folder}")
+    return read_lines(path)
+
+
+def read_lines(path: Path) -> list[str]:
+    """Read one of the layout's text files as stripped lines.
+
+    Raises:
+        BenchmarkError: the file is empty or has a blank line, which would shift the labels.
+    """
     lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
     if not lines or not all(lines):
         raise BenchmarkError(f"{path}: empty, or has a blank line; write one entry a line")
@@ -132,11 +134,6 @@ def read_lines(task: Task, name: str, data_root: Path | str | None = None) -> li
 
 
 def _check_kind(task: Task, root: Path) -> None:
-    if not root.exists():
-        raise BenchmarkError(
-            f"Task {task.name}: {root} does not exist; set `path` in the task's YAML file to the "
-            "dataset's folder"
-        )
     path = _find(root, TYPE_FILE)
     if path is not None:
         kind = path.read_text(encoding="utf-8").strip().lower()
@@ -201,7 +198,10 @@ def _folder_files(folder: Path) -> list[tuple[str, Blob]]:
     ]
 
 
-def _samples(files: list[tuple[str, Blob]], label: str, source: str) -> list[Sample]:
+def _samples(
+    files: list[tuple[str, Blob]], label: str, source: str
+) -> list[tuple[str, Blob, Blob]]:
+    """Return (where, image, label file) of each sample."""
     groups: dict[str, dict[str, Blob]] = defaultdict(dict)
     for name, blob in files:
         match = _KEY.match(name)
@@ -218,10 +218,13 @@ def _samples(files: list[tuple[str, Blob]], label: str, source: str) -> list[Sam
         )
         where = f"{source}::{key}"
         if image is not None and label in group:
-            samples.append(Sample(where, image, group[label]))
+            samples.append((where, image, group[label]))
         elif image is not None or label in group:
             raise BenchmarkError(
                 f"{where}: has {', '.join(sorted(group))} but needs an image "
                 f"({', '.join(IMAGE_EXTENSIONS)}) and .{label}; a file's key ends at its first dot"
             )
     return samples
+
+
+LAYOUT = Layout("clip_benchmark", None, fits, read)

@@ -173,7 +173,7 @@ def _spoil(root: Path, name: str, content: bytes | None) -> None:
         (_classes, "test/s0000002.cls", b"-1", "label '-1'"),
         (_classes, "test/s0000002.cls", b"cat", "label 'cat'"),
         (_classes, "classnames.txt", None, "classnames.txt is missing"),
-        (_classes, "classnames.txt", b"cat\n", "one class"),
+        (_classes, "classnames.txt", b"cat\n", "has one class"),
         (_classes, "classnames.txt", b"cat\n\ndog\n", "blank line"),
         (_classes, "zeroshot_classification_templates.txt", b"a photo\n", "has no {c}"),
         (_classes, "test/nshards.txt", b"2\n", r"promises 2 shards, but 0.tar, 1.tar are missing"),

@@ -1,0 +1,62 @@
+"""The rule for replies with several captions: both lengths, options, alternatives."""
+
+from __future__ import annotations
+
+import re
+
+from rolesynth_assets.reply_text.opening import ASIDE, BOLD, NOUN
+from rolesynth_assets.reply_text.rule import CannotCleanError, Rule
+from rolesynth_assets.reply_text.sentences import inside_quotation
+
+_NUMBER = r"(?:#?\d{1,2}|[a-e])"
+_LINE = re.compile(
+    rf"^[ \t]*(?:#+\s*)?(?:[-*\u2022]\s+)?(?:\d{{1,2}}[.)]\s*)?{BOLD}"
+    rf"(?:(?P<kind>long|short)(?:[\s-](?:version|form))?(?:[\s-]+{NOUN})?|"
+    rf"(?:option|version|caption|description|alternative|variant|choice)s?\s*{_NUMBER}|"
+    r"another (?:option|caption|version|description)|"
+    rf"alternative(?:ly)?(?:\s+{NOUN})?)"
+    rf"{ASIDE}{BOLD}\s*(?:[:\uff1a,]|(?<=[*_])[ \t]*$){BOLD}",
+    re.IGNORECASE | re.MULTILINE,
+)
+_INLINE = re.compile(
+    r"(?:^|(?<=[.!?\"\u201d*]\s))(?:\*\*|__)?"
+    r"(?:(?P<kind>long|short)(?: caption| description| version)|"
+    rf"(?:option|version|caption|alternative)\s*{_NUMBER}|alternative(?:ly)?(?: {NOUN})?)"
+    rf"{ASIDE}(?:\*\*|__)?\s*:",
+    re.IGNORECASE,
+)
+_OTHERWISE = re.compile(
+    r"\n[ \t]*(?:\*\*|__|\*)?(?:or|alternatively|another (?:option|caption|version|description)|"
+    rf"alternative(?:\s+{NOUN})?)(?:\*\*|__|\*)?[ \t]*(?:[:\uff1a,]|\n)",
+    re.IGNORECASE,
+)
+
+
+def sections_rule(length: str) -> Rule:
+    """Return the rule that picks the caption of one length where both have a label.
+
+    Several texts without such labels are no caption: nothing says which one is meant.
+
+    Args:
+        length: the length kind that was asked for, "long" or "short".
+    """
+
+    def apply(text: str) -> str:
+        if _OTHERWISE.search(text):
+            raise CannotCleanError("an alternative after the caption")
+        found = list(_LINE.finditer(text))
+        if len(found) < 2:
+            found = [m for m in _INLINE.finditer(text) if not inside_quotation(text, m.start())]
+        if len(found) < 2:
+            return text
+        ends = [match.start() for match in found[1:]] + [len(text)]
+        parts = [
+            ((match["kind"] or "").casefold(), text[match.end() : end].strip())
+            for match, end in zip(found, ends, strict=True)
+        ]
+        wanted = [part for kind, part in parts if kind == length and part]
+        if sorted(kind for kind, _ in parts) == ["long", "short"] and wanted:
+            return wanted[0]
+        raise CannotCleanError(f"{len(parts)} captions in one reply")
+
+    return Rule("sections", "the caption of the other length", apply, needs=":\uff1a\n")
