@@ -57,6 +57,11 @@ class DataPaths:
         return self / "journals"
 
     @property
+    def models(self) -> Path:
+        """Folder of what was learned of the models at their servers, one JSON file each."""
+        return self / "models"
+
+    @property
     def reports(self) -> Path:
         """Folder of the Markdown pages."""
         return self / "reports"

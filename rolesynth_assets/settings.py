@@ -21,6 +21,7 @@ from rolesynth_assets.errors import InputError
 from rolesynth_assets.images.descriptor import is_url
 from rolesynth_assets.images.limits import InputLimits
 from rolesynth_assets.images.rules import IngestRules
+from rolesynth_assets.mllm.preflight.record import with_learned
 from rolesynth_assets.mllm.prices import Price, Prices
 from rolesynth_assets.mllm.settings import EngineSettings
 from rolesynth_assets.pairs.settings import ScoreSettings
@@ -148,10 +149,13 @@ class Settings(FrozenModel):
             values["images"] = images if is_url(images) else project / images
         if collective := environ.get("ROLESYNTH_COLLECTIVE"):
             values["collective"] = collective
-        values["captioner"] = EngineSettings.from_env(environ=environ)
+        values["captioner"] = with_learned(
+            values["data_root"], EngineSettings.from_env(environ=environ)
+        )
         if not values.get("collective") and values["captioner"].engine == "embedded":
             values["collective"] = EMBEDDED_COLLECTIVE
-        values["judge"] = _judge(environ) or values["captioner"]
+        judge = _judge(environ)
+        values["judge"] = with_learned(values["data_root"], judge) if judge else values["captioner"]
         try:
             return cls(**values)
         except ValidationError as error:

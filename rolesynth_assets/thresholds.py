@@ -28,6 +28,8 @@ class Thresholds(FrozenModel):
     """Share of requests that ended without a caption, for any reason."""
     max_unscored_captions: int = Field(default=0, ge=0)
     """Captions that have neither a score nor a reason."""
+    max_one_text_share: float = Field(default=0.2, ge=0, le=1)
+    """Share of the images that have one same text among their captions."""
     max_score_failure_share: float = Field(default=0.02, ge=0, le=1)
     """Share of captions without a score."""
     max_one_score_share: float = Field(default=0.8, ge=0, le=1)

@@ -7,7 +7,7 @@ the calls that were in flight.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.captions.captioning_run import CaptioningError, caption_rows
@@ -24,7 +24,9 @@ from rolesynth_assets.captions.rereading import read_again
 from rolesynth_assets.captions.wanted_captions import WantedCaption, wanted
 from rolesynth_assets.mllm.asked_again import note, rows_to_ask
 from rolesynth_assets.mllm.engine import ChatEngine
+from rolesynth_assets.mllm.preflight.check import BeforePaying
 from rolesynth_assets.mllm.row_run import PASSING, RETRY, RowRun
+from rolesynth_assets.mllm.spent import Spent
 from rolesynth_assets.progress import Progress
 from rolesynth_assets.roles.role import Role
 
@@ -49,6 +51,7 @@ async def write_captions(
     micro_batch: int = MICRO_BATCH,
     progress: Progress | None = None,
     again: Sequence[str] = (),
+    before_paying: BeforePaying | None = None,
 ) -> CaptionReport:
     """Make the `captions` partition hold exactly one row per (image, role, length).
 
@@ -72,6 +75,7 @@ async def write_captions(
         progress: called with (rows done, rows wanted) at the start and after every reply.
         again: reasons of rows that are asked again, and of no others that have a reason; by default
             the transient ones.
+        before_paying: the preflight, called once if a caption is missing.
 
     Raises:
         CaptioningError: the shard has no images, or there are no roles.
@@ -84,10 +88,14 @@ async def write_captions(
     images = _image_ids(store, shard)
     if not roles:
         raise CaptioningError(f"role set {role_set!r} has no roles: materialize role_lists first")
-    captions = wanted(images, roles, engine.identity, policy)
+    captions, plan = _plan(store, partition, wanted(images, roles, engine.identity, policy), again)
+    checked = Spent()
+    if plan.missing and before_paying:
+        checked = await before_paying(engine, policy.rules[0].sampling)
+        captions, plan = _plan(
+            store, partition, wanted(images, roles, engine.identity, policy), again
+        )
     keys = [caption.caption_id for caption in captions]
-    retry = rows_to_ask("caption_id", keys, again) if again else RETRY
-    plan = store.plan("captions", partition, keys, retry=retry)
     note(plan.missing)
 
     reading = Reading(language, policy.uncut)
@@ -105,7 +113,7 @@ async def write_captions(
         role_set=role_set,
         images=len(images),
         wanted=len(captions) - run.withdrawn,
-        calls=run.calls,
+        calls=run.calls + checked.calls,
         recovered=run.recovered,
         cached=plan.present,
         reused=plan.reuse.num_rows,
@@ -116,10 +124,11 @@ async def write_captions(
         reasons=reasons,
         failed_in_passing=sum(reasons.get(reason, 0) for reason in PASSING),
         by_role_and_length=count_by_role_and_length(rows),
-        prompt_tokens=run.prompt_tokens,
-        completion_tokens=run.completion_tokens,
+        prompt_tokens=run.prompt_tokens + checked.prompt_tokens,
+        completion_tokens=run.completion_tokens + checked.completion_tokens,
         neutralised=run.neutralised,
         seconds=time.perf_counter() - started,
+        model={**run.answering.metadata(engine), "preflight_calls": checked.calls},
     )
 
 
@@ -130,6 +139,17 @@ def _image_ids(store: "Store", shard: str) -> list[str]:
             f"shard {shard!r} has no images in the store: materialize image_shards for it first"
         )
     return rows.sort_by("ordinal")["image_id"].to_pylist()
+
+
+def _plan(
+    store: "Store",
+    partition: Mapping[str, str],
+    captions: list[WantedCaption],
+    again: Sequence[str],
+) -> tuple[list[WantedCaption], "Plan"]:
+    keys = [caption.caption_id for caption in captions]
+    retry = rows_to_ask("caption_id", keys, again) if again else RETRY
+    return captions, store.plan("captions", partition, keys, retry=retry)
 
 
 def _missing(captions: Sequence[WantedCaption], plan: "Plan") -> list[WantedCaption]:

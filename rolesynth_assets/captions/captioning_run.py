@@ -6,6 +6,7 @@ from rolesynth_assets.captions.parse import AS_SHIPPED, ParsedCaption, Reading, 
 from rolesynth_assets.captions.wanted_captions import WantedCaption
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest, ModelIdentity
 from rolesynth_assets.mllm.row_run import Rows
+from rolesynth_assets.mllm.sent import sent_columns
 
 
 class CaptioningError(RuntimeError):
@@ -29,7 +30,6 @@ def caption_rows(
 
     def row(caption: WantedCaption, reply: ChatReply) -> dict[str, object]:
         parsed = parse_caption(reply, caption.rule, caption.role.name, reading)
-        sampling = caption.rule.sampling
         return {
             "caption_id": caption.caption_id,
             **partition,
@@ -41,10 +41,7 @@ def caption_rows(
             "read_by": reading.describe(caption.rule),
             "model": identity.model,
             "revision": identity.revision,
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-            "max_tokens": sampling.max_tokens,
-            "seed": caption.seed,
+            **sent_columns(reply, caption.rule.sampling, caption.seed),
             "prompt_tokens": reply.prompt_tokens,
             "completion_tokens": reply.completion_tokens,
             "finish_reason": reply.finish_reason,

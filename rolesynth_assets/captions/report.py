@@ -1,8 +1,8 @@
 """The report of a captioning run, and the counts of its partition afterwards."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.captions.parse import CaptionReason
@@ -36,7 +36,7 @@ class CaptionReport:
         images: images of the shard.
         wanted: captions the partition should have: images x roles x lengths, without those of
             images that were withdrawn during the run.
-        calls: requests that this run sent.
+        calls: requests that this run sent, those of the preflight included.
         recovered: rows made from replies that an earlier run had paid for but not stored.
         cached: wanted rows that already existed (cache hits).
         reused: rows copied from other partitions (a shared role, an image in two shards).
@@ -51,6 +51,7 @@ class CaptionReport:
         completion_tokens: tokens written by this run's calls.
         neutralised: control tokens in the texts of role files, made harmless in this run's calls.
         seconds: wall time of the run.
+        model: which model answered, and what its server refuses (`sent.Answering.metadata`).
     """
 
     shard: str
@@ -72,6 +73,7 @@ class CaptionReport:
     completion_tokens: int
     neutralised: int
     seconds: float
+    model: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def calls_per_second(self) -> float:

@@ -6,6 +6,7 @@ import dagster as dg
 
 from rolesynth_assets.captions import checks
 from rolesynth_assets.captions.parse import RULES_VERSION
+from rolesynth_assets.captions.repeated_texts import texts_differ_by_image
 from rolesynth_assets.defs.wiring import engine_kinds, freshness, partitions
 from rolesynth_assets.defs.wiring.metadata import (
     lance_metadata,
@@ -34,6 +35,12 @@ _CHECKS = [
         "Few requests ended without a caption.",
         blocking=True,
         bounds={"max_share": "max_failure_share"},
+    ),
+    Check(
+        texts_differ_by_image,
+        "No text is the caption of many images.",
+        blocking=True,
+        bounds={"max_share": "max_one_text_share"},
     ),
     Check(
         checks.persona_talk_bounded,
@@ -101,6 +108,7 @@ def raw_captions(context: dg.AssetExecutionContext, config: AskAgain, platform: 
     return Made(
         {
             **report.numbers,
+            **report.model,
             **spent_metadata(prices, report),
             "reasons": report.reasons,
             "cuts": report.cuts,

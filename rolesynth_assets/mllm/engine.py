@@ -5,11 +5,11 @@ text last, and all requests of an image one after the other. A server can then r
 preprocessing, vision-encoder output and prefix blocks across roles.
 """
 
-from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from threading import Lock
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from rolesynth_assets.store.digests import digest
 
@@ -100,7 +100,10 @@ class ChatReply:
     `detail` explains a reason in words; a truncated reply has its text there. `latency_s` is the
     time in seconds of the attempt that gave the answer, without earlier attempts and waits.
     `neutralised` is the number of control tokens in the request's texts that were put into neutral
-    form before a server read them (`control_tokens`).
+    form before a server read them (`control_tokens`). `answered_by` and `system_fingerprint` are
+    what a server says of the model that answered; empty if it says nothing. `sent` has the fields
+    that were sent beside the messages, by their names on the wire; empty if the engine sent exactly
+    the request's own sampling.
     """
 
     key: str
@@ -112,6 +115,9 @@ class ChatReply:
     completion_tokens: int = 0
     latency_s: float = 0.0
     neutralised: int = 0
+    answered_by: str = ""
+    system_fingerprint: str = ""
+    sent: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if (self.text is None) == (self.reason is None):
@@ -138,6 +144,39 @@ class ModelIdentity:
         return digest("model", self.model, self.revision)
 
 
+@dataclass(frozen=True)
+class Learned:
+    """What one model at one server was found to do and to refuse.
+
+    Attributes:
+        answered_by: the model that the server says has answered.
+        left_out: request fields that the server refuses, sorted; they are not sent.
+        limit_field: the server's name of the token limit.
+        streams: whether the server only answers with a stream of events.
+        folds_system: whether the system text goes into the first user message, because the model
+            has no system role.
+    """
+
+    answered_by: str = ""
+    left_out: tuple[str, ...] = ()
+    limit_field: str = "max_tokens"
+    streams: bool = False
+    folds_system: bool = False
+
+    @property
+    def revision_suffix(self) -> str:
+        """Suffix of the revision; empty if nothing that was learned changes the answers.
+
+        A refused seed changes which answer is drawn and not how; the others change no answer.
+        """
+        changing = [name for name in self.left_out if name not in _WITHOUT_EFFECT]
+        suffix = f"+without.{'.'.join(changing)}" if changing else ""
+        return suffix + ("+system-in-user" if self.folds_system else "")
+
+
+_WITHOUT_EFFECT = ("seed", "response_format", "stream_options")
+
+
 class ChatEngine(Protocol):
     """A model that answers chat requests, in process or on a server."""
 
@@ -159,6 +198,20 @@ class ChatEngine(Protocol):
 
     async def aclose(self) -> None:
         """Close connections and cancel calls in flight; safe to call twice."""
+        ...
+
+
+@runtime_checkable
+class LearningEngine(Protocol):
+    """An engine that learns from a server's errors what it has to send."""
+
+    @property
+    def learned(self) -> Learned:
+        """What it knows now, without `answered_by`."""
+        ...
+
+    def settle(self) -> None:
+        """Make what was learned part of `identity`; only before requests whose rows it names."""
         ...
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from rolesynth_assets.mllm.engine import ChatEngine, ChatReply, ChatRequest, ModelIdentity
 from rolesynth_assets.mllm.prices import Prices
@@ -29,6 +30,10 @@ class MeteredEngine:
     def __init__(self, engine: ChatEngine, meter: Meter) -> None:
         """Count the replies of `engine` in `meter`."""
         self._engine, self._meter = engine, meter
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what only some engines have, such as what a server's engine learned."""
+        return getattr(self._engine, name)
 
     @property
     def identity(self) -> ModelIdentity:

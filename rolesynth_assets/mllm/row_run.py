@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.mllm.engine import ChatEngine, ChatReply, ChatRequest, FailureReason
 from rolesynth_assets.mllm.reply_journal import ReplyJournal, journal_path
+from rolesynth_assets.mllm.sent import Answering
 from rolesynth_assets.progress import Progress
 from rolesynth_assets.store.digests import digest
 from rolesynth_assets.store.errors import MissingRowError
@@ -82,6 +83,7 @@ class RowRun(Generic[W]):
         prompt_tokens: tokens read by `calls`.
         completion_tokens: tokens written by `calls`.
         neutralised: control tokens in the texts of requests, made harmless before sending.
+        answering: replies by the model that gave them, recovered ones included.
     """
 
     def __init__(
@@ -107,6 +109,7 @@ class RowRun(Generic[W]):
         self.calls = self.recovered = self.withdrawn = 0
         self.reasons: dict[str, int] = {}
         self.prompt_tokens = self.completion_tokens = self.neutralised = 0
+        self.answering = Answering(engine.identity.model)
 
     async def make(self, missing: Sequence[W], total: int, progress: Progress | None) -> None:
         """Request every missing row and store the results.
@@ -128,6 +131,7 @@ class RowRun(Generic[W]):
             told(total - len(self._open), total)
             if self._open:
                 await self._ask(journal, list(self._open.values()), total, told)
+        self.answering.warn(f"{self._rows.table} {' '.join(self._partition.values())}")
 
     def append(self, rows: pa.Table) -> None:
         """Store rows, except those of images that are withdrawn before or during the call.
@@ -168,6 +172,7 @@ class RowRun(Generic[W]):
                 self._leave_out(wanted)
                 continue
             del self._open[wanted.key]
+            self.answering.note(reply)
             self._pending.append(self._rows.row(wanted, reply))
             self.recovered += 1
         self._store_pending(journal)
@@ -228,6 +233,7 @@ class RowRun(Generic[W]):
         self.prompt_tokens += reply.prompt_tokens
         self.completion_tokens += reply.completion_tokens
         self.neutralised += reply.neutralised
+        self.answering.note(reply)
         self._record(journal, wanted, reply)
         row = self._rows.row(wanted, reply)
         self._pending.append(row)

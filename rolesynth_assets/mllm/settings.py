@@ -16,7 +16,8 @@ from pydantic import (
     model_validator,
 )
 
-from rolesynth_assets.mllm.engine import EngineError
+from rolesynth_assets.mllm.engine import EngineError, Learned
+from rolesynth_assets.mllm.extra_body import checked_extra_body
 from rolesynth_assets.store.digests import digest
 
 DEFAULT_PIXEL_BUDGET = 1280 * 28 * 28
@@ -28,6 +29,9 @@ VLLM_BATCH = 256
 _OPENAI_HOST = "api.openai.com"
 
 _JSON_FIELDS = ("extra_body", "vllm_options")
+
+TOKEN_LIMITS = ("max_tokens", "max_completion_tokens")
+"""The two names of the limit of an answer's tokens."""
 
 
 def _plain_http_url(url: str) -> str:
@@ -45,7 +49,11 @@ def _plain_http_url(url: str) -> str:
             "must end before any ? or #; a key there would be logged by every server on "
             "the way, so put it into the api key, and other fields into extra_body"
         )
-    return url.rstrip("/")
+    url = url.rstrip("/")
+    for end in ("/chat/completions", "/completions", "/models"):
+        if url.endswith(end):
+            raise ValueError(f"must end before {end}, which is added to it")
+    return url
 
 
 def is_openais_own(url: str | None) -> bool:
@@ -65,6 +73,9 @@ def is_openais_own(url: str | None) -> bool:
 BaseUrl = Annotated[str, AfterValidator(_plain_http_url)]
 """Address of an OpenAI-compatible server, without a key in it."""
 
+ExtraBody = Annotated[dict[str, Any], AfterValidator(checked_extra_body)]
+"""Further fields of each request, with the known sampling parameters validated."""
+
 
 class SettingNames(BaseModel):
     """Names of an engine's settings as a user sets them, for the way out in error messages."""
@@ -80,6 +91,8 @@ class SettingNames(BaseModel):
     timeout_s: str = "ROLESYNTH_TIMEOUT_S"
     max_silence_s: str = "ROLESYNTH_MAX_SILENCE_S"
     max_reply_bytes: str = "ROLESYNTH_MAX_REPLY_BYTES"
+    extra_body: str = "ROLESYNTH_EXTRA_BODY"
+    preflight: str = "ROLESYNTH_PREFLIGHT"
 
     @classmethod
     def of_variables(cls, prefix: str) -> "SettingNames":
@@ -115,12 +128,18 @@ class EngineSettings(BaseModel):
     """Largest number of decompressed bytes of one answer; a longer one is refused with a reason."""
     pixel_budget: Annotated[int, Field(ge=28 * 28)] = DEFAULT_PIXEL_BUDGET
     """Images with more pixels than this are scaled down before they are sent."""
-    extra_body: dict[str, Any] = Field(default_factory=dict)
-    """Further fields of each request, such as {"top_k": 20}; part of every caption's identity."""
+    extra_body: ExtraBody = Field(default_factory=dict)
+    """Further fields of each request, such as {"top_k": 20}; part of every caption's identity.
+
+    They override the sampling, and null leaves a field out."""
+    preflight: bool = True
+    """Whether two plain colour cards are shown to the model before a run pays for anything."""
     vllm_options: dict[str, Any] = Field(default_factory=dict)
     """Keyword arguments of `vllm.LLM`, such as {"max_model_len": 4096}."""
     script: str | None = Field(default=None, exclude=True)
     """Version of the embedded engine's script, set only for members of a collective."""
+    learned: Learned = Field(default=Learned(), exclude=True)
+    """What earlier runs of the project found out about the model and its server."""
     names: SettingNames = Field(default=SettingNames(), exclude=True)
     """Names under which these settings were made; not part of any identity."""
 
@@ -152,6 +171,17 @@ class EngineSettings(BaseModel):
         if self.pixel_budget != DEFAULT_PIXEL_BUDGET:
             suffix += f"+pixels.{self.pixel_budget}"
         return suffix
+
+    def with_extra(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a request's own fields, overridden by `extra_body`, without those that are null.
+
+        A token limit in `extra_body` replaces the own one, whichever name it has.
+        """
+        own = dict(fields)
+        if any(self.extra_body.get(name) is not None for name in TOKEN_LIMITS):
+            own = {name: value for name, value in own.items() if name not in TOKEN_LIMITS}
+        merged = own | self.extra_body
+        return {name: value for name, value in merged.items() if value is not None}
 
     @classmethod
     def from_env(
@@ -196,8 +226,12 @@ def _json_object(variable: str, text: str, field: str) -> Any:
     if field not in _JSON_FIELDS:
         return text
     try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
+        return json.loads(text, parse_constant=_no_number)
+    except ValueError as error:
         raise EngineError(
             f'{variable} must be a JSON object such as {{"top_k": 20}}: {error}.'
         ) from None
+
+
+def _no_number(text: str) -> Any:
+    raise ValueError(f"{text} is no number of JSON")

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -139,7 +139,8 @@ class VllmEngine:
     def _chat(self, asked: list[tuple[ChatRequest, list[dict[str, Any]]]]) -> list[ChatReply]:
         """Queue requests one by one, so that vLLM refuses only bad ones, and wait for all."""
         llm = self._model()
-        sampling = [self._sampling_params(request) for request, _ in asked]
+        fields = {request.key: self._fields(request) for request, _ in asked}
+        sampling = [self._sampling_params(request, fields[request.key]) for request, _ in asked]
         rejected: list[tuple[ChatRequest, Exception]] = []
         queued: list[ChatRequest] = []
         started = time.perf_counter()
@@ -161,25 +162,32 @@ class VllmEngine:
             ) from error
         latency_s = (time.perf_counter() - started) / len(asked)
         return [_refused(request.key, error, latency_s) for request, error in rejected] + [
-            restored_reply(_reply(request.key, output, latency_s), request)
+            restored_reply(_reply(request.key, output, latency_s, fields[request.key]), request)
             for request, output in answered
         ]
 
-    def _sampling_params(self, request: ChatRequest) -> Any:
-        options: dict[str, Any] = {
-            "temperature": request.sampling.temperature,
-            "top_p": request.sampling.top_p,
-            "max_tokens": request.sampling.max_tokens,
-            "seed": request.seed,
-        }
-        if request.json_mode:
+    def _fields(self, request: ChatRequest) -> dict[str, Any]:
+        """Return the sampling of a request as vLLM gets it."""
+        sampling = request.sampling
+        return self._settings.with_extra(
+            {
+                "temperature": sampling.temperature,
+                "top_p": sampling.top_p,
+                "max_tokens": sampling.max_tokens,
+                "seed": request.seed,
+            }
+        )
+
+    def _sampling_params(self, request: ChatRequest, fields: Mapping[str, Any]) -> Any:
+        options = dict(fields)
+        if request.json_mode and "structured_outputs" not in options:
             from vllm.sampling_params import (  # pyright: ignore[reportMissingImports]
                 StructuredOutputsParams,
             )
 
             options["structured_outputs"] = StructuredOutputsParams(json_object=True)
         try:
-            return self._vllm.SamplingParams(**options | self._settings.extra_body)
+            return self._vllm.SamplingParams(**options)
         except Exception as error:
             raise EngineError(
                 f"vLLM does not accept the sampling ({error}). Choose values that it accepts, for "
@@ -207,12 +215,12 @@ def _refused(key: str, error: Exception, latency_s: float) -> ChatReply:
     return ChatReply(key, None, FailureReason.REJECTED, detail[:_DETAIL_CHARS], latency_s=latency_s)
 
 
-def _reply(key: str, output: Any, latency_s: float) -> ChatReply:
+def _reply(key: str, output: Any, latency_s: float, sent: Mapping[str, Any]) -> ChatReply:
     """Read a `vllm.RequestOutput`; the latency is the request's share of its batch."""
     answer = output.outputs[0]
     text = answer.text.strip()
     finish_reason = answer.finish_reason or ""
-    reason, detail = why_no_text(text, finish_reason)
+    reason, detail = why_no_text(text, [finish_reason])
     return ChatReply(
         key=key,
         text=text if reason is None else None,
@@ -222,4 +230,5 @@ def _reply(key: str, output: Any, latency_s: float) -> ChatReply:
         prompt_tokens=len(output.prompt_token_ids or ()),
         completion_tokens=len(answer.token_ids),
         latency_s=latency_s,
+        sent=sent,
     )

@@ -34,6 +34,7 @@ def scoring_metadata(report: ScoreReport, scores: pl.DataFrame) -> dict[str, obj
         "reread": report.reread,
         "failures": report.reasons,
         "seconds": report.seconds,
+        **report.model,
     }
     if given.is_empty():
         return found

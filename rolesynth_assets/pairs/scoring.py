@@ -12,8 +12,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.mllm.asked_again import note, rows_to_ask
-from rolesynth_assets.mllm.engine import ChatEngine, ChatReply, ChatRequest, ModelIdentity
+from rolesynth_assets.mllm.engine import ChatEngine, ChatReply, ChatRequest, ModelIdentity, Sampling
+from rolesynth_assets.mllm.preflight.check import BeforePaying
 from rolesynth_assets.mllm.row_run import RETRY, RowRun, Rows
+from rolesynth_assets.mllm.sent import sent_columns
+from rolesynth_assets.mllm.spent import Spent
 from rolesynth_assets.pairs.judge import JudgePrompt, judge_prompt
 from rolesynth_assets.pairs.rereading import read_again
 from rolesynth_assets.pairs.score_reply import MAX_DETAIL, Judgement, judge_reply
@@ -32,7 +35,7 @@ class ScoreReport:
     Attributes:
         captions: captions with text, each of which now has one row in the scores table; those of
             images that were withdrawn during the run are left out.
-        calls: rows asked of the judge in this run, answered or not.
+        calls: requests to the judge in this run, answered or not, the preflight's included.
         recovered: rows made of replies that an earlier run had paid for and not stored.
         current: rows that were there already.
         reused: rows copied from another partition that asked the same.
@@ -44,6 +47,7 @@ class ScoreReport:
         completion_tokens: tokens written by this run's calls.
         neutralised: control tokens in captions and roles, made harmless in this run's calls.
         seconds: wall time of the run.
+        model: which model answered, and what its server refuses (`sent.Answering.metadata`).
     """
 
     captions: int
@@ -59,6 +63,7 @@ class ScoreReport:
     completion_tokens: int = 0
     neutralised: int = 0
     seconds: float = 0.0
+    model: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,7 @@ async def write_scores(
     run_id: str,
     progress: Progress | None = None,
     again: Sequence[str] = (),
+    before_paying: BeforePaying | None = None,
 ) -> ScoreReport:
     """Bring the scores of one shard and role set up to date.
 
@@ -110,6 +116,7 @@ async def write_scores(
         progress: called with (scores done, scores wanted) at the start and after each reply.
         again: reasons of rows that are asked again, and of no others that have a reason; by default
             the transient ones.
+        before_paying: the preflight, called once if a score is missing.
 
     Raises:
         ValueError: the partition has no captions, or has captions of a role not in `roles`.
@@ -122,8 +129,13 @@ async def write_scores(
     prompt = prompt or judge_prompt()
     questions = _questions(store, partition, roles, prompt, engine.identity)
     wanted = [question.score_id for question in questions]
-    retry = rows_to_ask("score_id", wanted, again) if again else RETRY
-    plan = store.plan("scores", partition, wanted, retry=retry)
+    plan = store.plan("scores", partition, wanted, retry=_retry(wanted, again))
+    checked = Spent()
+    if plan.missing and before_paying:
+        checked = await before_paying(engine, prompt.sampling)
+        questions = _questions(store, partition, roles, prompt, engine.identity)
+        wanted = [question.score_id for question in questions]
+        plan = store.plan("scores", partition, wanted, retry=_retry(wanted, again))
     note(plan.missing)
     rows = _score_rows(partition, prompt, engine, run_id)
     run = RowRun(store, engine, partition, rows, micro_batch)
@@ -135,7 +147,7 @@ async def write_scores(
     reread = read_again(store, partition, run.append)
     return ScoreReport(
         captions=len(questions) - run.withdrawn,
-        calls=run.calls,
+        calls=run.calls + checked.calls,
         recovered=run.recovered,
         current=plan.present,
         reused=plan.reuse.num_rows,
@@ -143,11 +155,17 @@ async def write_scores(
         reread=reread,
         failed_in_passing=store.count("scores", partition, RETRY),
         reasons=dict(run.reasons),
-        prompt_tokens=run.prompt_tokens,
-        completion_tokens=run.completion_tokens,
+        prompt_tokens=run.prompt_tokens + checked.prompt_tokens,
+        completion_tokens=run.completion_tokens + checked.completion_tokens,
         neutralised=run.neutralised,
         seconds=time.monotonic() - began,
+        model={**run.answering.metadata(engine), "preflight_calls": checked.calls},
     )
+
+
+def _retry(wanted: Sequence[str], again: Sequence[str]) -> str:
+    """Return the SQL predicate of stored rows that count as missing."""
+    return rows_to_ask("score_id", wanted, again) if again else RETRY
 
 
 def wanted_scores(
@@ -261,6 +279,7 @@ def _score_rows(
             "rationale": judged.rationale if judged else None,
             "reason": None if isinstance(parsed, Judgement) else parsed.value,
             "detail": detail[:MAX_DETAIL],
+            **_who_answered(reply, prompt.sampling),
             "judge": identity.model,
             "judge_revision": identity.revision,
             "prompt_fingerprint": prompt.fingerprint,
@@ -271,3 +290,8 @@ def _score_rows(
         }
 
     return Rows("scores", request, row)
+
+
+def _who_answered(reply: ChatReply, sampling: Sampling) -> dict[str, object]:
+    columns = sent_columns(reply, sampling, seed=0)
+    return {name: columns[name] for name in ("answered_by", "system_fingerprint", "sent")}

@@ -148,6 +148,7 @@ def small_graph(
         "PROJECT": str(project),
         "DATA": str(graph.root),
         "ENGINE": "openai",
+        "PREFLIGHT": "off",  # the fake models count captions and scores alone
         "MODEL": "fake",
         "BASE_URL": "http://127.0.0.1:9/v1",
     }.items():

@@ -29,7 +29,15 @@ OF_A_PROJECT = (
         "reports/",
         "exports/",
     ),
-    *("embedded_world/", "forgotten/", "rolesynth-demo/", "r1.md", "page.html", "build/"),
+    *(
+        "embedded_world/",
+        "models/",
+        "forgotten/",
+        "rolesynth-demo/",
+        "r1.md",
+        "page.html",
+        "build/",
+    ),
 )
 """Beginnings of paths in a user's project or data root, which no checkout has."""
 OF_OTHERS = ("generation_config.json", "classnames.txt", "truth.jsonl", "dagster.py", "yaml.py")

@@ -65,7 +65,8 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-Answer = Callable[[StubRequest], str]
+Answer = Callable[[StubRequest], str | dict[str, Any] | bytes]
+"""The text of an answer, what overrides the fields of its completion, or the whole body."""
 Faults = Callable[[StubRequest], Fault | None]
 Draw = Callable[[StubRequest], bytes | dict[str, Any]]
 """An encoded image, or the first item of `data` as it shall be sent."""
@@ -166,7 +167,12 @@ class StubServer:
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         def answer(chat: StubRequest) -> web.Response:
-            return web.json_response(completion(chat.payload, self.answer(chat)))
+            made = self.answer(chat)
+            if isinstance(made, bytes):
+                return web.Response(body=made, content_type="application/json")
+            if isinstance(made, dict):
+                return web.json_response(completion(chat.payload, "") | made)
+            return web.json_response(completion(chat.payload, made))
 
         return await self._serve_one(request, self.requests, answer)
 
@@ -256,7 +262,7 @@ class StubServer:
             case "no_choices":
                 return web.json_response({"object": "chat.completion", "choices": []})
         payload = chat.payload if chat else {}
-        body = completion(payload, self.answer(chat) if chat else "")
+        body = completion(payload, str(self.answer(chat)) if chat else "")
         choice = body["choices"][0]
         match fault.kind:
             case "closed_body":

@@ -32,6 +32,7 @@ def test_every_field_has_a_variable():
             "ROLESYNTH_PIXEL_BUDGET": "200704",
             "ROLESYNTH_EXTRA_BODY": '{"top_k": 20}',
             "ROLESYNTH_VLLM_OPTIONS": '{"max_model_len": 4096}',
+            "ROLESYNTH_PREFLIGHT": "off",
         }
     )
     assert settings.api_key is not None and settings.api_key.get_secret_value() == "own"
@@ -48,6 +49,7 @@ def test_every_field_has_a_variable():
         "pixel_budget": 200704,
         "extra_body": {"top_k": 20},
         "vllm_options": {"max_model_len": 4096},
+        "preflight": False,
     }
 
 
@@ -97,6 +99,16 @@ def test_the_judge_does_not_get_the_captioners_key():
         ("BASE_URL", "https://host:hunter2/v1", "after the last colon"),
         ("EXTRA_BODY", "{top_k}", "JSON object"),
         ("EXTRA_BODY", "[1]", "dictionary"),
+        ("EXTRA_BODY", '{"temperature": 3}', "temperature: Input should be less than or equal"),
+        ("EXTRA_BODY", '{"temperature": "0.5"}', "temperature: Input should be a valid number"),
+        ("EXTRA_BODY", '{"temperature": NaN}', "no number of JSON"),
+        ("EXTRA_BODY", '{"top_p": 0}', "top_p: Input should be greater than 0"),
+        ("EXTRA_BODY", '{"max_tokens": 0}', "max_tokens: Input should be greater"),
+        ("EXTRA_BODY", '{"seed": 1.5}', "seed: Input should be a valid integer"),
+        ("EXTRA_BODY", '{"top_k": "20"}', "top_k: Input should be a valid integer"),
+        ("EXTRA_BODY", '{"n": 2}', "n: one answer is read"),
+        ("EXTRA_BODY", '{"messages": []}', "messages: the messages are made"),
+        ("EXTRA_BODY", '{"model": "other"}', "model: the model has its own setting"),
     ],
 )
 def test_a_wrong_value_names_its_variable(variable, value, said):
@@ -151,3 +163,15 @@ def test_vllm_in_process_gets_larger_batches_unless_told() -> None:
     assert EngineSettings.from_env(environ=vllm).concurrency == 256
     told = vllm | {"ROLESYNTH_CONCURRENCY": "8"}
     assert EngineSettings.from_env(environ=told).concurrency == 8
+
+
+def test_extra_fields_override_and_null_leaves_out():
+    own = {"temperature": 0.7, "top_p": 0.9, "max_tokens": 48, "seed": 7}
+    extra = '{"temperature": 0.2, "seed": null, "max_completion_tokens": 500, "min_p": 0.05}'
+    settings = EngineSettings.from_env(environ={"ROLESYNTH_EXTRA_BODY": extra})
+    assert settings.with_extra(own) == {
+        "temperature": 0.2,
+        "top_p": 0.9,
+        "max_completion_tokens": 500,
+        "min_p": 0.05,
+    }

@@ -13,7 +13,7 @@ from pydantic.dataclasses import dataclass
 from rolesynth_assets.mllm.engine import EngineError, Sampling
 from rolesynth_assets.mllm.factory import declared_model
 from rolesynth_assets.mllm.prices import Price, Prices
-from rolesynth_assets.mllm.settings import BaseUrl, EngineSettings, SettingNames
+from rolesynth_assets.mllm.settings import BaseUrl, EngineSettings, ExtraBody, SettingNames
 from rolesynth_assets.mllm.stand_in import SCRIPT
 from rolesynth_assets.store.digests import digest
 from rolesynth_assets.yaml_files import FrozenModel
@@ -95,7 +95,7 @@ class Member(FrozenModel):
     timeout_s: Annotated[float, Field(gt=0)] = 120
     max_retries: Annotated[int, Field(ge=0, le=100)] = 6
     pixel_budget: Annotated[int, Field(ge=28 * 28)] = EngineSettings().pixel_budget
-    extra_body: dict[str, Any] = Field(default_factory=dict)
+    extra_body: ExtraBody = Field(default_factory=dict)
     vllm_options: dict[str, Any] = Field(default_factory=dict)
     image_mode: ImageMode = ImageMode.NATIVE
     transcriber: str | None = None
@@ -145,7 +145,7 @@ class Member(FrozenModel):
 
     @property
     def _names(self) -> SettingNames:
-        fields = ("engine", "model", "base_url", "revision")
+        fields = set(SettingNames.model_fields) & set(Member.model_fields)
         names = {field: f"`{field}` of member {self.name!r}" for field in fields}
         key = self.api_key_env or f"`api_key_env` of member {self.name!r}"
         return SettingNames(**names, api_key=key)

@@ -63,7 +63,7 @@ class Platform(dg.ConfigurableResource):
         """
         meter = Meter(prices)
         model = MeteredEngine(make_engine(engine), meter)
-        identity = model.identity  # may ask the server once, so before the event loop
+        _ = model.identity  # may ask the server once, so before the event loop
 
         async def run() -> T:
             try:
@@ -72,7 +72,7 @@ class Platform(dg.ConfigurableResource):
                 await model.aclose()
 
         with paid_although_failed(meter):
-            return asyncio.run(run()), identity
+            return asyncio.run(run()), model.identity  # a preflight may have settled another one
 
 
 @contextmanager

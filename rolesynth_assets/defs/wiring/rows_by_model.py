@@ -52,10 +52,12 @@ def rows_by_model(
         The report of `write`, and the model that answered.
 
     Raises:
-        EngineError: rows are a real model's, and no engine was chosen; see `keep_paid_rows`.
+        EngineError: rows are a real model's, and no engine was chosen (`keep_paid_rows`), or the
+            model does not look at pictures (`Preflight`).
         Failure: the model failed after calls; its metadata says what they took.
         ValueError: the role set has no roles.
     """
+    from rolesynth_assets.mllm.preflight.check import Preflight
     from rolesynth_assets.mllm.stand_in import keep_paid_rows
     from rolesynth_assets.roles.rows import roles_from_rows
 
@@ -73,5 +75,6 @@ def rows_by_model(
             run_id=context.run_id,
             progress=progress,
             again=again,
+            before_paying=Preflight(store.root, engine, context.run_id),
         ),
     )

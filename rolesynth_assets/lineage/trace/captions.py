@@ -149,6 +149,7 @@ def _caption_node(caption: str, same: Sequence[Row], role: Role | None) -> Node:
             ("role", row["role"]),
             ("length", f"{row['length']}, {counted(row['words'], 'word')}"),
             ("model", f"{row['model']}@{row['revision']}"),
+            ("answered by", row["answered_by"]),
             ("sampling", sampling(row)),
             ("prompt", role.prompt(row["length"]) if role else ""),
             ("tokens", f"{row['prompt_tokens']} read, {row['completion_tokens']} written"),

@@ -153,8 +153,12 @@ def listed(values: Iterable[object]) -> str:
 
 
 def sampling(row: Row) -> str:
-    """Return the sampling settings of a caption on one line."""
-    return (
-        f"temperature {row['temperature']:g}, top-p {row['top_p']:g}, "
-        f"{row['max_tokens']} tokens at most, seed {row['seed']}"
-    )
+    """Return what was sent of a caption's sampling settings on one line."""
+    settings = [
+        ("temperature {:g}", row["temperature"]),
+        ("top-p {:g}", row["top_p"]),
+        ("{} tokens at most", row["max_tokens"]),
+        ("seed {}", row["seed"]),
+    ]
+    sent = [text.format(value) for text, value in settings if value is not None]
+    return ", ".join(sent) or "left to the server"

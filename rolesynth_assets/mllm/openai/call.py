@@ -1,7 +1,11 @@
 """One request to an OpenAI-compatible server, with retries, that always ends in a reply."""
 
+from __future__ import annotations
+
 import asyncio
 import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import openai
@@ -9,17 +13,23 @@ from tenacity import AsyncRetrying, retry_if_exception_type
 
 from rolesynth_assets.mllm.control_tokens import restored_reply
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest, FailureReason
+from rolesynth_assets.mllm.openai.completion_body import read_body
+from rolesynth_assets.mllm.openai.dialect import Dialect
 from rolesynth_assets.mllm.openai.faults import (
     BackoffWait,
     FaultReader,
     RejectedFault,
     RetryableFault,
-    names_parameter,
     stop_after,
 )
 from rolesynth_assets.mllm.openai.reply import read_completion
+from rolesynth_assets.mllm.openai.server_error import ServerError, error_inside, error_of
 from rolesynth_assets.mllm.openai.silence import Silence
+from rolesynth_assets.mllm.openai.window import Window
 from rolesynth_assets.mllm.settings import EngineSettings
+
+_MOST_LESSONS = 16
+"""Refusals from which one request learns; there are fewer fields to refuse."""
 
 
 class ChatCaller:
@@ -33,8 +43,8 @@ class ChatCaller:
         self._faults = faults
         self._wait = wait
         self._silence = Silence(settings.max_silence_s, faults)
-        self._limit_field = "max_tokens"
-        self._json_mode = True  # until the server rejects the parameter
+        self._window = Window(settings.concurrency, faults.base_url, settings.names.concurrency)
+        self.dialect = Dialect(settings)
         self.reached = False
         """Whether the server has answered anything, even an error."""
 
@@ -52,83 +62,94 @@ class ChatCaller:
             retry=retry_if_exception_type(RetryableFault),
             reraise=True,
         )
-        started = time.perf_counter()
         asked = time.monotonic()
+        seconds = 0.0
 
         async def attempt() -> ChatReply:
-            nonlocal started
-            started = time.perf_counter()
-            try:
-                body = await self._send(client, request, messages)
-            except RetryableFault as fault:
-                self._silence.check(fault, asked)
-                raise
-            self._silence.heard()
-            reply = read_completion(request.key, body, time.perf_counter() - started)
-            if reply is None:
-                raise self._faults.senseless("chat completion", body)
-            if reply.reason is FailureReason.CALL_FAILED:  # reported with status 200
-                raise RetryableFault(reply.reason, self._faults.redact(reply.detail))
-            return reply
+            nonlocal seconds
+            async with self._window.slot() as began:
+                try:
+                    reply = await self._once(client, request, messages)
+                except RetryableFault as fault:
+                    if fault.busy:
+                        self._window.narrow(began, fault.detail, fault.retry_after_s or 0.0)
+                    self._silence.check(fault, asked)
+                    raise
+                finally:
+                    seconds = time.monotonic() - began
+                self._silence.heard()
+                self._window.grow()
+                return reply
 
         try:
-            return restored_reply(await retrying(attempt), request)
+            reply = await retrying(attempt)
         except RetryableFault as fault:
-            reason, detail = fault.reason, fault.detail
+            reply = ChatReply(request.key, None, fault.reason, fault.detail)
         except RejectedFault as fault:
-            reason, detail = fault.reason, str(fault)
-        latency_s = time.perf_counter() - started
-        return ChatReply(request.key, None, reason, detail, latency_s=latency_s)
+            reply = ChatReply(request.key, None, fault.reason, str(fault))
+        sent = reply.sent or self.dialect.sent(
+            self.dialect.fields(self._model, request), self.dialect.messages(messages)
+        )
+        return restored_reply(replace(reply, latency_s=seconds, sent=sent), request)
 
-    async def _send(
+    async def _once(
         self, client: openai.AsyncOpenAI, request: ChatRequest, messages: list[dict[str, Any]]
-    ) -> bytes:
-        """Send one request once and return the body of the answer.
+    ) -> ChatReply:
+        """Send a request and read its reply; what the server refuses is left out, once for all.
 
         Raises:
-            RetryableFault, RejectedFault, EngineError: the attempt failed. They are raised outside
+            RetryableFault, RejectedFault, EngineError: the attempt failed.
+        """
+        for lessons in range(_MOST_LESSONS):
+            fields = self.dialect.fields(self._model, request)
+            told = self.dialect.messages(messages)
+            answer = await self._send(client, fields, told)
+            if not isinstance(answer, ServerError):
+                return self._read(request, *answer, self.dialect.sent(fields, told))
+            last = lessons + 1 == _MOST_LESSONS
+            if last or not self.dialect.learn(answer, fields, told):
+                raise self._faults.of_server(answer)
+        raise AssertionError("the last round returns or raises")
+
+    def _read(
+        self, request: ChatRequest, value: object, body: bytes, sent: Mapping[str, Any]
+    ) -> ChatReply:
+        reply = read_completion(request.key, value, 0.0, sent)
+        if reply is None:
+            raise self._faults.senseless("chat completion", body)
+        if reply.reason is FailureReason.CALL_FAILED:  # reported with status 200
+            raise RetryableFault(reply.reason, self._faults.redact(reply.detail))
+        return reply
+
+    async def _send(
+        self,
+        client: openai.AsyncOpenAI,
+        fields: Mapping[str, Any],
+        messages: Sequence[Mapping[str, Any]],
+    ) -> tuple[object, bytes] | ServerError:
+        """Send one request once; return the answer as a value and its bytes, or its error.
+
+        Raises:
+            RetryableFault, RejectedFault, EngineError: there was no answer. They are raised outside
                 the handler, so that no traceback contains the client's own exception, which may
                 include the key.
         """
-        limit_field, json_mode = self._limit_field, request.json_mode and self._json_mode
-        body: dict[str, Any] = {
-            "model": self._model,
-            "messages": messages,
-            "temperature": request.sampling.temperature,
-            "top_p": request.sampling.top_p,
-            "seed": request.seed,
-            limit_field: request.sampling.max_tokens,
-        }
-        if json_mode:
-            body["response_format"] = {"type": "json_object"}
+        # `extra_body` overrides the two arguments, and a stream is then read as a whole
+        body: dict[str, Any] = {**fields, "messages": list(messages)}
         try:
             # The client's own limit is per read; a server that sends bytes slowly never exceeds it.
             async with asyncio.timeout(self._settings.timeout_s):
                 raw = await client.chat.completions.with_raw_response.create(
-                    **body, extra_body=self._settings.extra_body or None
+                    model=self._model, messages=[], extra_body=body
                 )
             self.reached = True
-            return raw.content
+            value = read_body(raw.content)
+            return error_inside(value, raw.headers) or (value, raw.content)
+        except openai.APIStatusError as error:
+            self.reached = True
+            return error_of(error)
         except (TimeoutError, openai.OpenAIError) as error:
-            self.reached |= isinstance(error, openai.APIStatusError)
             fault = self._faults.read(error)
-            rename = limit_field == "max_tokens" and _wants_max_completion_tokens(error)
-            free_form = json_mode and names_parameter(error, "response_format")
-        if rename:
-            self._limit_field = "max_completion_tokens"
-        if free_form:
-            self._json_mode = False
-        if rename or free_form:
-            return await self._send(client, request, messages)
         if isinstance(fault, RetryableFault) and fault.unreachable and not self.reached:
             raise self._faults.unreachable(fault.detail)
         raise fault
-
-
-def _wants_max_completion_tokens(error: Exception) -> bool:
-    """Return whether a hosted model accepts the token limit only under its newer name."""
-    return (
-        isinstance(error, openai.BadRequestError)
-        and error.code == "unsupported_parameter"
-        and error.param == "max_tokens"
-    )

@@ -10,6 +10,7 @@ from rolesynth_assets.mllm.engine import (
     ChatRequest,
     EngineError,
     FailureReason,
+    Learned,
     ModelIdentity,
 )
 from rolesynth_assets.mllm.failure_streak import Health
@@ -46,7 +47,8 @@ class OpenAIEngine:
         self._caller = ChatCaller(settings, settings.model, self._faults, self._wait)
         self._messages = MessageBuilder(settings.pixel_budget)
         self._health = Health.of(settings.concurrency)
-        self._identity: ModelIdentity | None = None
+        self._revision: str | None = None
+        self._settled = settings.learned
         self._running: set[asyncio.Task[ChatReply]] = set()
         self._closed = False
 
@@ -57,16 +59,26 @@ class OpenAIEngine:
     def identity(self) -> ModelIdentity:
         """Name and revision; asks the server once unless the settings name the revision.
 
-        The first access may block for that request, so read it before an event loop is busy.
+        The first access may block for that request, so read it before an event loop is busy. The
+        revision names what changes the answers: fields of the user, and fields that the server was
+        known to refuse when the engine was made or last settled.
 
         Raises:
             EngineError: wrong key, no server, or no usable answer about its models.
         """
-        if self._identity is None:
-            revision = self._settings.revision or self._ask_revision()
-            revision += self._settings.revision_suffix
-            self._identity = ModelIdentity("openai", self._model, revision)
-        return self._identity
+        if self._revision is None:
+            self._revision = self._settings.revision or self._ask_revision()
+        suffix = self._settings.revision_suffix + self._settled.revision_suffix
+        return ModelIdentity("openai", self._model, self._revision + suffix)
+
+    @property
+    def learned(self) -> Learned:
+        """What this engine knows of the server, without `answered_by`."""
+        return self._caller.dialect.learned
+
+    def settle(self) -> None:
+        """Make what was learned part of `identity`."""
+        self._settled = self.learned
 
     async def complete(self, requests: Iterable[ChatRequest]) -> AsyncGenerator[ChatReply, None]:
         """Yield one reply per request as they arrive, at most `concurrency` in flight.
@@ -151,8 +163,9 @@ class OpenAIEngine:
             raise EngineError(
                 f"{self._health.failures_in_a_row} requests in a row failed at "
                 f"{self._faults.base_url} (the last: {self._health.last_failure}). Look at the "
-                "server and its limits, then run again: captions, scores and problems that "
-                "were answered are kept."
+                f"server and its limits; if it is slow or busy, lower "
+                f"{self._settings.names.concurrency} or raise {self._settings.names.timeout_s}. "
+                "Then run again: captions, scores and problems that were answered are kept."
             )
 
     def _ask_revision(self) -> str:

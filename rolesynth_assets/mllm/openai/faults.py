@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 import openai
@@ -12,6 +12,8 @@ from tenacity.wait import wait_base
 
 from rolesynth_assets.mllm.engine import EngineError, FailureReason
 from rolesynth_assets.mllm.openai.bounded_body import BodyTooLargeError
+from rolesynth_assets.mllm.openai.proxies import proxy_in_the_way
+from rolesynth_assets.mllm.openai.server_error import ServerError, error_of
 from rolesynth_assets.mllm.settings import SettingNames
 
 _DETAIL_CHARS = 300
@@ -20,8 +22,13 @@ _DETAIL_CHARS = 300
 _BAD_RESPONSE_ATTEMPTS = 3
 """Waiting rarely fixes a server with invalid answers, but sometimes fixes a broken proxy."""
 
+LONGEST_WAIT_S = 300.0
+"""A server that asks for a longer wait has used up a quota; the run stops and says so."""
+
+_BUSY_STATUS = frozenset({429, 503, 529})
 _RETRIED_STATUS = frozenset({408, 409, 425, 429})
 _REJECTED_STATUS = frozenset({400, 413, 422})
+_NO_CREDIT = re.compile(r"insufficient_quota|insufficient.(credit|balance|fund)", re.IGNORECASE)
 _MODERATION = re.compile(r"moderation|flagged|content.?(policy|filter)", re.IGNORECASE)
 
 
@@ -36,6 +43,7 @@ class RetryableFault(Exception):
         retry_after_s: float | None = None,
         unreachable: bool = False,
         answered: bool = False,
+        busy: bool = False,
     ) -> None:
         super().__init__(detail)
         self.reason = reason
@@ -43,6 +51,7 @@ class RetryableFault(Exception):
         self.retry_after_s = retry_after_s
         self.unreachable = unreachable
         self.answered = answered
+        self.busy = busy
 
 
 class RejectedFault(Exception):
@@ -69,7 +78,7 @@ class Backoff:
 
     initial_s: float = 0.5
     ceiling_s: float = 30.0
-    retry_after_cap_s: float = 60.0
+    retry_after_cap_s: float = LONGEST_WAIT_S
 
 
 class BackoffWait(wait_base):
@@ -114,6 +123,12 @@ class FaultReader:
     secret: str | None
     names: SettingNames
 
+    @property
+    def _proxy(self) -> str:
+        """A note for errors if a proxy variable catches an address of this machine."""
+        caught = proxy_in_the_way(self.base_url)
+        return f" - {caught}" if caught else ""
+
     def __repr__(self) -> str:
         return f"FaultReader(base_url={self.base_url!r}, model={self.model!r})"
 
@@ -127,34 +142,35 @@ class FaultReader:
     def read(self, error: Exception) -> RetryableFault | RejectedFault | EngineError:
         """Classify an attempt's exception: retry, give up this request, or stop everything."""
         if isinstance(error, openai.APIStatusError):
-            return self._read_status(error)
+            return self.of_server(error_of(error))
         cause = error.__cause__
         if isinstance(cause, BodyTooLargeError):
             return OversizedFault(f"{cause}; the limit is {self.names.max_reply_bytes}")
-        unreachable = type(cause).__name__ in ("ConnectError", "ConnectTimeout")
+        unreachable = type(cause).__name__ in ("ConnectError", "ConnectTimeout", "ProxyError")
         said = str(cause or error) or type(cause or error).__name__
         if isinstance(error, TimeoutError | openai.APITimeoutError):
             return RetryableFault(
-                FailureReason.TIMEOUT, "no complete answer in time", unreachable=unreachable
+                FailureReason.TIMEOUT,
+                f"no complete answer in time{self._proxy}",
+                unreachable=unreachable,
+                busy=not unreachable,
             )
-        detail = self.redact(f"{type(cause or error).__name__}: {said}")
+        detail = self.redact(f"{type(cause or error).__name__}: {said}") + self._proxy
         return RetryableFault(FailureReason.CALL_FAILED, detail, unreachable=unreachable)
 
-    def _read_status(
-        self, error: openai.APIStatusError
-    ) -> RetryableFault | RejectedFault | EngineError:
-        status = error.status_code
-        said = self.redact(f"HTTP {status}: {error.message}")
-        if status in _RETRIED_STATUS or status >= 500:
-            return RetryableFault(
-                FailureReason.CALL_FAILED,
-                said,
-                retry_after_s=retry_after_s(error.response.headers),
-                answered=status < 500,  # a proxy answers 502 or 504 for a server that hangs
+    def of_server(self, error: ServerError) -> RetryableFault | RejectedFault | EngineError:
+        """Classify what a server says in an answer, with an error status or inside a 200."""
+        status, said = error.status, self.redact(str(error)) + self._proxy
+        if status == 402 or _NO_CREDIT.search(f"{error.code} {error.words}"):
+            return EngineError(
+                f"{self.base_url} has no credit left for model {self.model!r} ({said}). Add credit "
+                "there, then run again: answered requests are kept."
             )
+        if status in _RETRIED_STATUS or status >= 500:
+            return self._later(error, said)
         if 300 <= status < 400:
-            return self._sent_elsewhere(status, error.response.headers.get("location") or "nowhere")
-        if status == 403 and _MODERATION.search(error.message):
+            return self._sent_elsewhere(status, error.headers.get("location") or "nowhere")
+        if status == 403 and _MODERATION.search(error.words):
             return RejectedFault(said)  # hosted gateways answer this for a single image
         if status in (401, 403):
             return EngineError(
@@ -167,14 +183,39 @@ class FaultReader:
                 f"{self.names.model} to a name that the server lists under /models, and "
                 f"{self.names.base_url} to the address that ends in /v1."
             )
+        if status == 407:
+            return EngineError(
+                f"The proxy on the way to {self.base_url} asks for a login ({said}). Put it into "
+                "the proxy variable, or the server's host into NO_PROXY."
+            )
         if error.code in ("unsupported_parameter", "unsupported_value"):
             return EngineError(
                 f"Model {self.model!r} at {self.base_url} does not accept the sampling ({said}). "
-                f"Choose sampling values that it accepts, or another {self.names.model}."
+                f"Choose values that it accepts in {self.names.extra_body}, or another "
+                f"{self.names.model}."
             )
         if status in _REJECTED_STATUS:
             return RejectedFault(said)
         return RetryableFault(FailureReason.BAD_RESPONSE, said)
+
+    def _later(self, error: ServerError, said: str) -> RetryableFault | EngineError:
+        """Return the fault of a server that may answer later; a wait for hours stops the run."""
+        wait = retry_after_s(error.headers)
+        if wait is not None and wait > LONGEST_WAIT_S:
+            until = datetime.now().astimezone() + timedelta(seconds=wait)
+            return EngineError(
+                f"{self.base_url} asks to wait {_spoken(wait)} before the next request of model "
+                f"{self.model!r} ({said}). Run again after {until:%Y-%m-%d %H:%M %Z}, or raise the "
+                "quota there: answered requests are kept."
+            )
+        return RetryableFault(
+            FailureReason.CALL_FAILED,
+            said,
+            retry_after_s=wait,
+            # a proxy answers 502 or 504 for a server that hangs
+            answered=error.inside or error.status < 500,
+            busy=error.status in _BUSY_STATUS,
+        )
 
     def _sent_elsewhere(self, status: int, location: str) -> EngineError:
         """Return the error for a redirect: pictures and key are sent only to the set address."""
@@ -192,7 +233,7 @@ class FaultReader:
             wanted: name of the expected kind, such as "chat completion".
             body: the answer; an HTML page means that the address is not the API's.
         """
-        said = self.redact(body.decode("utf-8", "replace"))
+        said = self.redact(body.decode("utf-8", "replace")) + self._proxy
         way_out = ""
         if body.lstrip().startswith(b"<"):
             way_out = (
@@ -222,7 +263,15 @@ def names_parameter(error: Exception, name: str) -> bool:
     """Return whether the server refused a request because of one of its parameters."""
     if not isinstance(error, openai.BadRequestError | openai.UnprocessableEntityError):
         return False
-    return name in (error.param or "") or name in error.message
+    said = error_of(error)
+    return name in said.param or name in said.words
+
+
+def _spoken(seconds: float) -> str:
+    """Return a time of minutes or hours in words."""
+    minutes = round(seconds / 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:

@@ -19,6 +19,12 @@ def _text(*names: str) -> list[pa.Field]:
     return [_required(name, pa.string()) for name in names]
 
 
+_WHO_ANSWERED = (
+    pa.field("answered_by", pa.string()),  # the model that the server names; null if it does not
+    pa.field("system_fingerprint", pa.string()),
+    pa.field("sent", pa.string()),  # JSON of all fields beside the messages; null in rows of before
+)
+
 IMAGES = TableSpec(
     name="images",
     schema=pa.schema(
@@ -79,16 +85,17 @@ CAPTIONS = TableSpec(
             pa.field("text", pa.string()),  # null when `reason` says why there is none
             pa.field("reason", pa.string()),
             *_text("detail", "model", "revision"),
-            _required("temperature", pa.float32()),
-            _required("top_p", pa.float32()),
-            _required("max_tokens", pa.int32()),
-            _required("seed", pa.int64()),
+            pa.field("temperature", pa.float32()),  # these four as sent; null if left out
+            pa.field("top_p", pa.float32()),
+            pa.field("max_tokens", pa.int32()),
+            pa.field("seed", pa.int64()),
             _required("words", pa.int32()),
             _required("prompt_tokens", pa.int32()),
             _required("completion_tokens", pa.int32()),
             *_text("finish_reason"),
             _required("latency_s", pa.float32()),  # seconds
             *_text("run_id"),
+            *_WHO_ANSWERED,
             pa.field("reply", pa.string()),  # the model's words, null where they are the text
             pa.field("cuts", pa.string()),  # names of the cleaning rules that changed it
             pa.field("read_by", pa.string()),  # rules, language and bounds that it was read by
@@ -113,6 +120,7 @@ SCORES = TableSpec(
             _required("completion_tokens", pa.int32()),
             _required("latency_s", pa.float32()),
             *_text("run_id"),
+            *_WHO_ANSWERED,
         ]
     ),
     key="score_id",

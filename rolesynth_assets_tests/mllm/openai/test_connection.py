@@ -10,6 +10,7 @@ from rolesynth_assets.mllm.engine import ChatRequest, EngineError, Sampling
 from rolesynth_assets.mllm.openai.connection import connect, connect_blocking
 from rolesynth_assets.mllm.openai.engine import OpenAIEngine
 from rolesynth_assets.mllm.openai.faults import Backoff
+from rolesynth_assets.mllm.openai.proxies import proxy_in_the_way
 from rolesynth_assets.mllm.settings import EngineSettings
 from rolesynth_assets_tests.mllm.stub_server import Fault, StubServer, every_time
 
@@ -108,3 +109,61 @@ def _options(client):
     from openai._models import FinalRequestOptions
 
     return FinalRequestOptions.construct(method="post", url="/chat/completions", json_data={})
+
+
+@pytest.mark.parametrize(
+    ("url", "environ", "named"),
+    [
+        ("http://127.0.0.1:8000/v1", {"HTTP_PROXY": "http://me:hunter2@proxy.test:3128"}, True),
+        ("http://localhost:8000/v1", {"http_proxy": "proxy.test:3128"}, True),
+        ("http://[::1]:8000/v1", {"ALL_PROXY": "socks5://proxy.test:3128"}, True),
+        ("https://127.0.0.2/v1", {"HTTPS_PROXY": "http://proxy.test:3128"}, True),
+        ("http://127.0.0.1:8000/v1", {"HTTPS_PROXY": "http://proxy.test:3128"}, False),
+        ("http://localhost:8000/v1", {"HTTP_PROXY": "http://proxy.test", "NO_PROXY": "*"}, False),
+        (
+            "http://127.0.0.1:8000/v1",
+            {"HTTP_PROXY": "http://proxy.test", "NO_PROXY": "x.test,127.0.0.1"},
+            False,
+        ),
+        ("http://gpu.test:8000/v1", {"HTTP_PROXY": "http://proxy.test:3128"}, False),
+        ("http://127.0.0.1:8000/v1", {}, False),
+    ],
+)
+def test_a_proxy_variable_that_catches_this_machine_is_named(monkeypatch, url, environ, named):
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    said = proxy_in_the_way(url)
+    assert bool(said) is named and "hunter2" not in said
+    if named:
+        assert next(iter(environ)) in said and "proxy.test" in said and "NO_PROXY=" in said
+
+
+@pytest.mark.parametrize("fault", [None, Fault("status", 403), Fault("status", 502), Fault("html")])
+def test_errors_on_the_way_to_this_machine_name_the_proxy(monkeypatch, fault):
+    """The stub server is the proxy here: it answers what it cannot pass on with an error."""
+    monkeypatch.delenv("NO_PROXY")
+    monkeypatch.delenv("no_proxy", raising=False)
+    with StubServer(faults=every_time(fault) if fault else lambda request: None) as proxy:
+        address = proxy.url.removesuffix("/v1") if fault else "http://127.0.0.1:9"
+        monkeypatch.setenv("HTTP_PROXY", address)
+        settings = {"base_url": "http://localhost:1/v1", "max_retries": 0, "revision": "r"}
+        request = ChatRequest("k", "", "look", Sampling(0, 1, 8), 0)
+
+        async def run() -> str:
+            try:
+                replies = [reply async for reply in engine(proxy, **settings).complete([request])]
+            except EngineError as error:
+                return str(error)
+            return replies[0].detail
+
+        said = asyncio.run(run())
+    assert "HTTP_PROXY sends requests for localhost through the proxy 127.0.0.1" in said
+
+
+@pytest.mark.parametrize("end", ["/v1/chat/completions", "/v1/chat/completions/", "/v1/models"])
+def test_a_base_url_that_goes_on_after_v1_is_refused(end):
+    with pytest.raises(EngineError, match=r"ROLESYNTH_BASE_URL.*must end before"):
+        EngineSettings.from_env(environ={"ROLESYNTH_BASE_URL": f"http://127.0.0.1:8000{end}"})

@@ -1,0 +1,52 @@
+"""The check for a model that does not look: one text must not serve many images."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+from rolesynth_assets.check_outcome import CheckOutcome
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MAX_ONE_TEXT_SHARE = 0.2
+FEW_IMAGES = 3
+"""Images that one text may always serve: similar pictures have a short caption in common."""
+EXAMPLES = 5
+
+
+def texts_differ_by_image(rows: pa.Table, max_share: float = MAX_ONE_TEXT_SHARE) -> CheckOutcome:
+    """Pass when no text is the caption of many images.
+
+    Texts that differ in case, punctuation and spaces only are one text. A partition of fewer images
+    than `FEW_IMAGES` passes. Reads image_id, text.
+    """
+    images: dict[str, set[str]] = {}
+    described: set[str] = set()
+    for image, text in zip(rows["image_id"].to_pylist(), rows["text"].to_pylist(), strict=True):
+        if text is not None:
+            images.setdefault(plain_text(text), set()).add(image)
+            described.add(image)
+    served = sorted(images.items(), key=lambda item: (-len(item[1]), item[0]))
+    most = len(served[0][1]) if served else 0
+    share = most / len(described) if described else 0.0
+    return CheckOutcome(
+        passed=share <= max_share or most < min(FEW_IMAGES, len(described)) or len(described) < 2,
+        value=round(share, 6),
+        threshold=max_share,
+        description=(
+            f"one text is a caption of {most} of {len(described)} images; {len(images)} different "
+            f"texts in all. A model that does not look at the pictures writes such captions: show "
+            "it two pictures, or raise thresholds.max_one_text_share if the pictures are alike"
+        ),
+        metadata={
+            "texts": [{"images": len(ids), "text": text[:200]} for text, ids in served[:EXAMPLES]]
+        },
+    )
+
+
+def plain_text(text: str) -> str:
+    """Return the words of a text, without case, punctuation and spaces between them."""
+    return " ".join(re.findall(r"\w+", unicodedata.normalize("NFKC", text).casefold()))

@@ -1,0 +1,114 @@
+"""Reading of the body of an answer into one JSON value, whatever its shape on the wire.
+
+A body is JSON, or a stream of server-sent events (asked for or not), or a JSON value a line. Events
+are joined into one value of the shape of a chat completion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rolesynth_assets.bounded_json import read_json
+
+_DONE = "[DONE]"
+_ABOUT = ("model", "usage", "system_fingerprint")
+
+
+def read_body(body: bytes) -> Any | None:
+    """Return the JSON value of a body, or the joined events of a stream; None if it is neither."""
+    text = body.decode("utf-8-sig", "replace")
+    value = _json(text)
+    if value is None:  # a comment that kept the connection alive may come first
+        value = _json("\n".join(line for line in text.splitlines() if not line.startswith(":")))
+    if value is not None:
+        return value[0] if isinstance(value, list) and len(value) == 1 else value
+    events = [_json(line) for line in _data(text)]
+    known = [event for event in events if isinstance(event, dict)]
+    if not known or len(known) < len(events):
+        return None
+    return _joined(known, ended=_DONE in text)
+
+
+def mended(text: str) -> str:
+    """Join the halves of surrogate pairs; half a pair becomes a replacement character.
+
+    >>> mended("a" + chr(0xD83D) + chr(0xDE00) + chr(0xD83D)) == "a" + chr(0x1F600) + chr(0xFFFD)
+    True
+    """
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def text_of(content: object) -> str:
+    """Return the text of a message's content: a string, a part, or a list of both.
+
+    Parts that are no answer, such as the model's thoughts, are left out.
+    """
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return "".join(text_of(part) for part in content)
+    if isinstance(content, dict):
+        kind = str(content.get("type", "text")).lower()
+        if "text" not in kind:
+            return ""
+        inner = content.get("text", content.get("value", content.get("content")))
+        return text_of(inner)
+    return ""
+
+
+def _json(text: str) -> Any | None:
+    try:
+        return read_json(text)
+    except ValueError:
+        return None
+
+
+def _data(text: str) -> Iterator[str]:
+    """Yield the data of events, or the lines of a body with a JSON value a line.
+
+    A server may send comments, such as `: processing`, to keep a connection alive.
+    """
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    for line in lines:
+        if line.startswith("data:"):
+            line = line[len("data:") :]
+        elif line.startswith((":", "event:", "id:", "retry:")):
+            continue
+        line = line.strip()
+        if line and line != _DONE:
+            yield line
+
+
+def _joined(events: list[dict[str, Any]], ended: bool) -> dict[str, Any]:
+    """Join events into one completion; an event with an error is returned as it is."""
+    whole: dict[str, Any] = {}
+    said: list[str] = []
+    refused: list[str] = []
+    finish: dict[str, Any] = {}
+    for event in events:
+        if event.get("error"):
+            return event
+        whole |= {key: event[key] for key in _ABOUT if event.get(key)}
+        for choice in _first_choices(event):
+            part = choice.get("delta") or choice.get("message") or {}
+            said.append(text_of(part.get("content", choice.get("text"))))
+            refused.append(part.get("refusal") or "")
+            finish |= {
+                key: choice[key]
+                for key in ("finish_reason", "native_finish_reason", "stop_reason", "error")
+                if choice.get(key)
+            }
+    if not said:
+        return events[-1]
+    if not finish and not ended:
+        finish = {"finish_reason": "error: the stream ended early"}
+    message = {"content": "".join(said), "refusal": "".join(refused) or None}
+    return whole | {"choices": [{"message": message, **finish}]}
+
+
+def _first_choices(event: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    choices = event.get("choices")
+    for choice in choices if isinstance(choices, list) else ():
+        if isinstance(choice, dict) and choice.get("index", 0) in (0, None):
+            yield choice

@@ -1,0 +1,133 @@
+"""The number of requests at once follows what the server bears."""
+
+import asyncio
+import dataclasses
+import logging
+
+import pytest
+
+from rolesynth_assets.mllm.engine import ChatRequest, EngineError, Sampling
+from rolesynth_assets.mllm.openai.engine import OpenAIEngine
+from rolesynth_assets.mllm.openai.faults import Backoff
+from rolesynth_assets.mllm.openai.window import Window
+from rolesynth_assets.mllm.settings import EngineSettings
+from rolesynth_assets_tests.mllm.stub_server import Fault, StubRequest, StubServer, every_time
+
+FAST = Backoff(initial_s=0.001, ceiling_s=0.002)
+REQUEST = ChatRequest("k", "", "look", Sampling(0, 1, 8), 0)
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+def make(server: StubServer, **changes) -> OpenAIEngine:
+    values = {"timeout_s": 5, "max_retries": 50, "concurrency": 16, "model": "stub"} | changes
+    return OpenAIEngine(EngineSettings(engine="openai", base_url=server.url, **values), FAST)
+
+
+def ask(engine: OpenAIEngine, count: int) -> list:
+    requests = [dataclasses.replace(REQUEST, key=f"{n}", prompt=f"{n}") for n in range(count)]
+
+    async def run() -> list:
+        return [reply async for reply in engine.complete(requests)]
+
+    return asyncio.run(run())
+
+
+def test_it_halves_once_for_a_burst_and_grows_by_one_a_round():
+    async def run() -> list[int]:
+        window = Window(16, "server", "SETTING")
+        async with window.slot() as sent:
+            bounds = [window.bound]
+            for _ in range(5):  # a burst: all were sent before the first fault was known
+                window.narrow(sent, "429")
+                bounds.append(window.bound)
+        async with window.slot() as sent:
+            window.narrow(sent, "429")
+            bounds.append(window.bound)
+        for _ in range(5):
+            window.grow()
+        bounds.append(window.bound)
+        for _ in range(500):
+            window.grow()
+        return [*bounds, window.bound]
+
+    assert asyncio.run(run()) == [16, 8, 8, 8, 8, 8, 4, 5, 16]
+
+
+def test_it_never_closes():
+    async def run() -> int:
+        window = Window(3, "server", "SETTING")
+        for _ in range(9):
+            async with window.slot() as sent:
+                window.narrow(sent, "timeout")
+        return window.bound
+
+    assert asyncio.run(run()) == 1
+
+
+def test_a_place_is_passed_on_when_its_holder_leaves_or_is_cancelled():
+    async def run() -> list[str]:
+        window, seen = Window(1, "server", "SETTING"), []
+
+        async def take(name: str) -> None:
+            async with window.slot():
+                seen.append(name)
+                await asyncio.sleep(0)
+
+        async with window.slot():
+            waiting = [asyncio.create_task(take(name)) for name in "abc"]
+            await asyncio.sleep(0)
+            waiting[0].cancel()
+        waiting[1].cancel()  # it was just woken
+        await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 5)
+        return seen
+
+    assert asyncio.run(run()) == ["c"]
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_server_that_bears_few_at_once_gets_few(status, caplog):
+    caplog.set_level(logging.INFO, "rolesynth")
+
+    def only_four(request: StubRequest) -> Fault | None:
+        return Fault("status", status) if server.in_flight > 4 else None
+
+    with StubServer(faults=only_four, delay_s=0.15) as server:
+        replies = ask(make(server), 40)
+    assert all(reply.reason is None for reply in replies)
+    assert len(server.requests) < 80
+    assert f"is busy (HTTP {status}" in caplog.text
+    assert "8 requests at once instead of 16; ROLESYNTH_CONCURRENCY is the most" in caplog.text
+
+
+def test_timeouts_halve_it_and_answers_let_it_grow_again(caplog):
+    caplog.set_level(logging.INFO, "rolesynth")
+
+    def hangs_at_first(request: StubRequest) -> Fault | None:
+        return Fault("hang") if request.ordinal < 4 else None
+
+    with StubServer(faults=hangs_at_first) as server:
+        replies = ask(make(server, timeout_s=0.3, concurrency=4), 30)
+    assert all(reply.reason is None for reply in replies)
+    assert "is busy (no complete answer in time): 2 requests at once instead of 4" in caplog.text
+    assert "answers again: 4 requests at once" in caplog.text
+
+
+def test_nobody_sends_while_the_server_asks_to_wait():
+    def busy(request: StubRequest) -> Fault | None:
+        wait = {"Retry-After": "0.3"}
+        return Fault("status", 429, headers=wait) if request.ordinal == 0 else None
+
+    with StubServer(faults=busy) as server:
+        ask(make(server, concurrency=1), 5)
+    first, *others = server.requests
+    assert min(other.arrived for other in others) - first.arrived >= 0.3
+
+
+def test_the_stop_message_names_the_settings():
+    with StubServer(faults=every_time(Fault("status", 429))) as server:
+        with pytest.raises(EngineError, match="lower ROLESYNTH_CONCURRENCY or raise ROLESYNTH_TIM"):
+            ask(make(server, concurrency=1, max_retries=0), 50)
