@@ -21,8 +21,8 @@ from rolesynth_assets.errors import InputError
 from rolesynth_assets.images.descriptor import is_url
 from rolesynth_assets.images.limits import InputLimits
 from rolesynth_assets.images.rules import IngestRules
+from rolesynth_assets.mllm.cost.prices import Price, Prices
 from rolesynth_assets.mllm.preflight.record import with_learned
-from rolesynth_assets.mllm.prices import Price, Prices
 from rolesynth_assets.mllm.settings import EngineSettings
 from rolesynth_assets.pairs.settings import ScoreSettings
 from rolesynth_assets.thresholds import Thresholds

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rolesynth_assets.cads.values import Decision, Problem, Verdict
-from rolesynth_assets.mllm.spent import Spent
+from rolesynth_assets.mllm.cost.spent import Spent
 from rolesynth_assets.store.digests import digest
 
 

@@ -22,11 +22,11 @@ from rolesynth_assets.captions.report import (
 )
 from rolesynth_assets.captions.rereading import read_again
 from rolesynth_assets.captions.wanted_captions import WantedCaption, wanted
-from rolesynth_assets.mllm.asked_again import note, rows_to_ask
+from rolesynth_assets.mllm.cost.spent import Spent
 from rolesynth_assets.mllm.engine import ChatEngine
 from rolesynth_assets.mllm.preflight.check import BeforePaying
-from rolesynth_assets.mllm.row_run import PASSING, RETRY, RowRun
-from rolesynth_assets.mllm.spent import Spent
+from rolesynth_assets.mllm.rows.asked_again import note, rows_to_ask
+from rolesynth_assets.mllm.rows.row_run import PASSING, RETRY, RowRun
 from rolesynth_assets.progress import Progress
 from rolesynth_assets.roles.role import Role
 

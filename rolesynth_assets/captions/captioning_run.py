@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from rolesynth_assets.captions.parse import AS_SHIPPED, ParsedCaption, Reading, parse_caption
 from rolesynth_assets.captions.wanted_captions import WantedCaption
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest, ModelIdentity
-from rolesynth_assets.mllm.row_run import Rows
+from rolesynth_assets.mllm.rows.row_run import Rows
 from rolesynth_assets.mllm.sent import sent_columns
 
 

@@ -12,7 +12,7 @@ from rolesynth_assets.captions.parse import CaptionReason
 from rolesynth_assets.captions.report import count_reasons
 from rolesynth_assets.captions.screening import find_persona, find_refusal
 from rolesynth_assets.check_outcome import CheckOutcome
-from rolesynth_assets.mllm.asked_again import told_reasons, way_out
+from rolesynth_assets.mllm.rows.asked_again import told_reasons, way_out
 from rolesynth_assets.reply_text.sentences import count_words
 
 if TYPE_CHECKING:

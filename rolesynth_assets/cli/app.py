@@ -8,16 +8,16 @@ from rolesynth_assets.cli.benchmarks import benchmarks
 from rolesynth_assets.cli.demo import ablation, demo
 from rolesynth_assets.cli.doctor import doctor
 from rolesynth_assets.cli.exit_messages import CommandGroup
+from rolesynth_assets.cli.lineage.stale import stale
+from rolesynth_assets.cli.lineage.trace import trace
+from rolesynth_assets.cli.lineage.withdraw import withdraw
 from rolesynth_assets.cli.problems import problems
 from rolesynth_assets.cli.run import run
 from rolesynth_assets.cli.settings import settings
 from rolesynth_assets.cli.shards.forget import forget
 from rolesynth_assets.cli.shards.ingest import ingest
 from rolesynth_assets.cli.shards.rejects import rejects
-from rolesynth_assets.cli.stale import stale
-from rolesynth_assets.cli.trace import trace
 from rolesynth_assets.cli.ui import ui
-from rolesynth_assets.cli.withdraw import withdraw
 
 app = typer.Typer(
     no_args_is_help=True,

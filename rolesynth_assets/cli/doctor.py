@@ -149,7 +149,7 @@ def _of_runs(instance: dg.DagsterInstance) -> Iterator[Finding]:
 
 
 def _of_partitions(instance: dg.DagsterInstance) -> Iterator[Finding]:
-    from rolesynth_assets.cli.stale import lost
+    from rolesynth_assets.cli.lineage.stale import lost
     from rolesynth_assets.definitions import defs
     from rolesynth_assets.lineage.refresh.given_up import sentences, stored_cursor
     from rolesynth_assets.lineage.refresh.runner import Refresher, RefreshError

@@ -13,7 +13,7 @@ from rolesynth_assets.defs.wiring.metadata import lance_metadata, members_metada
 from rolesynth_assets.defs.wiring.resources import Platform, paid_although_failed
 from rolesynth_assets.defs.wiring.stage import Check, Made, stage
 from rolesynth_assets.lineage.staleness.passing_failures import passing_tags
-from rolesynth_assets.mllm.metered import Meter
+from rolesynth_assets.mllm.cost.metered import Meter
 from rolesynth_assets.progress import reporting
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def cads_rounds(context: dg.AssetExecutionContext, platform: Platform) -> Made:
     from rolesynth_assets.cads.report.counts import round_report
     from rolesynth_assets.cads.report.metadata import round_metadata, round_pictures
     from rolesynth_assets.cads.round import stored_round
-    from rolesynth_assets.mllm.reply_journal import journal_path
+    from rolesynth_assets.mllm.rows.reply_journal import journal_path
 
     store, where = platform.store, partitions.keys(context)
     domain, week = where["domain"], where["round"]

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.check_outcome import CheckOutcome
-from rolesynth_assets.mllm.asked_again import told_reasons, way_out
+from rolesynth_assets.mllm.rows.asked_again import told_reasons, way_out
 
 if TYPE_CHECKING:
     import polars as pl

@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from rolesynth_assets.mllm.asked_again import note, rows_to_ask
+from rolesynth_assets.mllm.cost.spent import Spent
 from rolesynth_assets.mllm.engine import ChatEngine, ChatReply, ChatRequest, ModelIdentity, Sampling
 from rolesynth_assets.mllm.preflight.check import BeforePaying
-from rolesynth_assets.mllm.row_run import RETRY, RowRun, Rows
+from rolesynth_assets.mllm.rows.asked_again import note, rows_to_ask
+from rolesynth_assets.mllm.rows.row_run import RETRY, RowRun, Rows
 from rolesynth_assets.mllm.sent import sent_columns
-from rolesynth_assets.mllm.spent import Spent
 from rolesynth_assets.pairs.judge import JudgePrompt, judge_prompt
 from rolesynth_assets.pairs.rereading import read_again
 from rolesynth_assets.pairs.score_reply import MAX_DETAIL, Judgement, judge_reply

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from rolesynth_assets.mllm.spent import Spent
+from rolesynth_assets.mllm.cost.spent import Spent
 from rolesynth_assets.pictures.markdown import code, heading, table
 
 if TYPE_CHECKING:

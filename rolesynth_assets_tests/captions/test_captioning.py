@@ -7,9 +7,9 @@ import pytest
 from rolesynth_assets.captions.captioning import write_captions
 from rolesynth_assets.captions.captioning_run import CaptioningError
 from rolesynth_assets.captions.report import CaptionReport
-from rolesynth_assets.mllm import row_run
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest, EngineError, FailureReason
-from rolesynth_assets.mllm.row_run import RowRunError
+from rolesynth_assets.mllm.rows import row_run
+from rolesynth_assets.mllm.rows.row_run import RowRunError
 from rolesynth_assets.progress import Progress
 from rolesynth_assets.roles.role import Role
 from rolesynth_assets.store.lance.store import Store

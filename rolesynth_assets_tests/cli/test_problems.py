@@ -10,7 +10,7 @@ from rolesynth_assets.cli import problems as problems_command
 from rolesynth_assets.cli.app import app
 from rolesynth_assets.defs.wiring import partitions
 from rolesynth_assets.lineage.refresh.targets import ProblemWork
-from rolesynth_assets.mllm.reply_journal import ReplyJournal, journal_path
+from rolesynth_assets.mllm.rows.reply_journal import ReplyJournal, journal_path
 from rolesynth_assets.r1 import library
 from rolesynth_assets.store.lance.store import Store
 from rolesynth_assets_tests.defs.served_collective import choose, serve

@@ -127,7 +127,7 @@ def _cads(folder: Path, url: str, settings: Mapping[str, Any]) -> int:
     from rolesynth_assets.cads.collective.collective import Collective
     from rolesynth_assets.cads.drawing import factory
     from rolesynth_assets.cads.round.stored_round import Place, make_round
-    from rolesynth_assets.mllm.reply_journal import journal_path
+    from rolesynth_assets.mllm.rows.reply_journal import journal_path
 
     member = {"engine": "openai", "base_url": url, "api_key_env": "STUB_KEY", "revision": "1"}
     limits = {"concurrency": CONCURRENCY, **settings}

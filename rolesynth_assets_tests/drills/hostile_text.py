@@ -10,7 +10,7 @@ from rolesynth_assets.cads.records import MemberUsage
 from rolesynth_assets.cads.report.counts import MemberReport, RoundReport
 from rolesynth_assets.cads.report.metadata import contexts_markdown
 from rolesynth_assets.cads.report.page import round_markdown
-from rolesynth_assets.cli.trace_page import trace_page
+from rolesynth_assets.cli.lineage.trace_page import trace_page
 from rolesynth_assets.defs.wiring.metadata import markdown_table, picture
 from rolesynth_assets.lineage.trace.graph import Kind, Node, NodeId, Trace
 from rolesynth_assets.mllm.engine import ModelIdentity, Turn

@@ -9,7 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from rolesynth_assets.cli import withdraw as command
+from rolesynth_assets.cli.lineage import withdraw as command
 from rolesynth_assets.lineage.trace.graph import Kind, NodeId, Trace
 from rolesynth_assets.lineage.trace.trace import trace
 from rolesynth_assets.lineage.withdraw.byte_search import files_with, image_needles, needles_of

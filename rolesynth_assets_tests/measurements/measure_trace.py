@@ -27,7 +27,7 @@ from rolesynth_assets.training_sets.rows import selected_pairs
 SHARDS, IMAGES_PER_SHARD = 10, 10_000
 ROLE_SET, ROLE_NAMES, LENGTHS = "roles5", [f"Role {n}" for n in range(5)], ("long", "short")
 WORDS = "red green small large round apple wooden table bright window cat street lamp blue".split()
-PYTHON = "import sys, typer; from rolesynth_assets.cli.trace import trace; typer.run(trace)"
+PYTHON = "import sys, typer; from rolesynth_assets.cli.lineage.trace import trace; typer.run(trace)"
 
 
 def write_shard(store: Store, number: int, images: int) -> None:

@@ -1,6 +1,6 @@
 import polars as pl
 
-from rolesynth_assets.mllm.spent import Spent
+from rolesynth_assets.mllm.cost.spent import Spent
 from rolesynth_assets.reports.overview import best_scores, kept_shares, overview_page
 
 

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 from pydantic import ConfigDict, Field, SecretStr, model_validator
 from pydantic.dataclasses import dataclass
 
+from rolesynth_assets.mllm.cost.prices import Price, Prices
 from rolesynth_assets.mllm.engine import EngineError, Sampling
 from rolesynth_assets.mllm.factory import declared_model
-from rolesynth_assets.mllm.prices import Price, Prices
 from rolesynth_assets.mllm.settings import BaseUrl, EngineSettings, ExtraBody, SettingNames
 from rolesynth_assets.mllm.stand_in import SCRIPT
 from rolesynth_assets.store.digests import digest

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from rolesynth_assets.cads.collective.member import VariableName
-from rolesynth_assets.mllm.prices import Price, Prices
+from rolesynth_assets.mllm.cost.prices import Price, Prices
 from rolesynth_assets.mllm.settings import BaseUrl
 from rolesynth_assets.yaml_files import FrozenModel
 

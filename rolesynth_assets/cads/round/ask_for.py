@@ -8,8 +8,8 @@ from typing import Generic, TypeVar
 
 from rolesynth_assets.cads.prompts.replies import Reply, Unparsable, parse, repair_prompt
 from rolesynth_assets.cads.round.paid_calls import Calls
+from rolesynth_assets.mllm.cost.spent import Spent
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest, FailureReason
-from rolesynth_assets.mllm.spent import Spent
 
 R = TypeVar("R", bound=Reply)
 

@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import ClassVar, NamedTuple
 
 from rolesynth_assets.cads.drawing.renderer import Drawing
-from rolesynth_assets.mllm.reply_journal import ReplyJournal
+from rolesynth_assets.mllm.rows.reply_journal import ReplyJournal
 from rolesynth_assets.store.digests import digest
 
 _DRAWINGS = """

@@ -15,7 +15,7 @@ from rolesynth_assets.cads.round.paid_calls import Calls
 from rolesynth_assets.cads.round.task_group import concurrently
 from rolesynth_assets.cads.round.transcripts import as_text, transcribe
 from rolesynth_assets.cads.values import DecidedBy, Problem, Verdict
-from rolesynth_assets.mllm.spent import Spent
+from rolesynth_assets.mllm.cost.spent import Spent
 
 
 async def judge_all(

@@ -19,7 +19,7 @@ from rolesynth_assets.mllm.engine import (
     ModelIdentity,
 )
 from rolesynth_assets.mllm.micro_batcher import Asker
-from rolesynth_assets.mllm.reply_journal import request_key
+from rolesynth_assets.mllm.rows.reply_journal import request_key
 from rolesynth_assets.store.digests import image_id
 
 T = TypeVar("T")

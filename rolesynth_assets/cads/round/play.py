@@ -35,9 +35,9 @@ from rolesynth_assets.cads.round.paid_calls import Calls, open_calls
 from rolesynth_assets.cads.round.task_group import concurrently
 from rolesynth_assets.cads.round.write_candidate import Order, make_candidate
 from rolesynth_assets.cads.values import Decision, Seed, SeedContext
+from rolesynth_assets.mllm.cost.metered import Meter
+from rolesynth_assets.mllm.cost.spent import Spent
 from rolesynth_assets.mllm.engine import ChatEngine
-from rolesynth_assets.mllm.metered import Meter
-from rolesynth_assets.mllm.spent import Spent
 from rolesynth_assets.progress import Progress
 
 SEEDS_AT_ONCE = 128

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from rolesynth_assets.cads.collective.collective import Collective
     from rolesynth_assets.cads.extra_checks.near_duplicates import ProblemPrint
     from rolesynth_assets.cads.values import Seed
+    from rolesynth_assets.mllm.cost.metered import Meter
     from rolesynth_assets.mllm.engine import ModelIdentity
-    from rolesynth_assets.mllm.metered import Meter
     from rolesynth_assets.progress import Progress
     from rolesynth_assets.store.lance.reader import StoreReader
     from rolesynth_assets.store.lance.store import Store

@@ -21,8 +21,8 @@ from rolesynth_assets.cads.round.ask_for import Answered, Unanswered, ask_for
 from rolesynth_assets.cads.round.paid_calls import Calls
 from rolesynth_assets.cads.round.transcripts import as_text, transcribe
 from rolesynth_assets.cads.values import Decision, Problem, Seed, SeedContext, candidate_id
+from rolesynth_assets.mllm.cost.spent import Spent
 from rolesynth_assets.mllm.engine import FailureReason
-from rolesynth_assets.mllm.spent import Spent
 from rolesynth_assets.store.digests import image_id, seed_from
 
 MAX_DETAIL = 2_000

@@ -122,8 +122,8 @@ class Missing:
     def _captions(self, place: Place, writer: ModelIdentity) -> list[tuple[str, str]]:
         """Count the captions that a partition lacks; return image and length of each."""
         from rolesynth_assets.captions.wanted_captions import wanted
-        from rolesynth_assets.mllm.asked_again import rows_to_ask
-        from rolesynth_assets.mllm.row_run import RETRY
+        from rolesynth_assets.mllm.rows.asked_again import rows_to_ask
+        from rolesynth_assets.mllm.rows.row_run import RETRY
 
         shard, role_set = place
         policy = self.settings.captions.policy
@@ -150,8 +150,8 @@ class Missing:
     def _scores(
         self, place: Place, judge: ModelIdentity, coming: Sequence[tuple[str, str]]
     ) -> None:
-        from rolesynth_assets.mllm.asked_again import rows_to_ask
-        from rolesynth_assets.mllm.row_run import RETRY
+        from rolesynth_assets.mllm.rows.asked_again import rows_to_ask
+        from rolesynth_assets.mllm.rows.row_run import RETRY
         from rolesynth_assets.pairs.scoring import wanted_scores
 
         shard, role_set = place

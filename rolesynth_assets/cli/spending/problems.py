@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.cli.spending.expected import Expected, Tokens
-from rolesynth_assets.mllm.prices import Prices
+from rolesynth_assets.mllm.cost.prices import Prices
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -116,7 +116,7 @@ def _of_a_candidate(collective: Collective, instance: dg.DagsterInstance) -> tup
     """Return the calls of a candidate and the tokens of a call, from earlier rounds if any."""
     import dagster as dg
 
-    from rolesynth_assets.mllm.spent import Spent
+    from rolesynth_assets.mllm.cost.spent import Spent
 
     found = instance.fetch_materializations(dg.AssetKey("cads_rounds"), limit=EARLIER).records
     made = [

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from rolesynth_assets.cli.spending.expected import Expected, Plan
-from rolesynth_assets.mllm.spent import Spent
+from rolesynth_assets.mllm.cost.spent import Spent
 
 SHOWN_SHARDS = 10
 Yes = Annotated[

@@ -14,7 +14,7 @@ from rolesynth_assets.cli.spending.problems import of_failed_calls
 from rolesynth_assets.lineage.refresh.runner import Target
 from rolesynth_assets.lineage.staleness.causes import Status
 from rolesynth_assets.mllm.engine import FailureReason
-from rolesynth_assets.mllm.reply_journal import ReplyJournal, journal_path
+from rolesynth_assets.mllm.rows.reply_journal import ReplyJournal, journal_path
 
 if TYPE_CHECKING:
     from rolesynth_assets.lineage.staleness.staleness import Staleness

@@ -33,7 +33,7 @@ from rolesynth_assets.lineage.refresh.targets import ProblemWork, problem_target
 from rolesynth_assets.lineage.run_process.launcher import launched_tags
 from rolesynth_assets.lineage.shards import read_anew
 from rolesynth_assets.lineage.staleness.causes import Cell, Reason
-from rolesynth_assets.mllm.asked_again import one_go
+from rolesynth_assets.mllm.rows.asked_again import one_go
 from rolesynth_assets.progress import Progress
 from rolesynth_assets.settings import Settings
 

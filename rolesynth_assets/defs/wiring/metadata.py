@@ -7,9 +7,9 @@ import dagster as dg
 
 from rolesynth_assets.check_outcome import CheckOutcome
 from rolesynth_assets.lineage.staleness.check_sentence import SENTENCE
+from rolesynth_assets.mllm.cost.prices import Prices
+from rolesynth_assets.mllm.cost.spent import Spent
 from rolesynth_assets.mllm.engine import ModelIdentity
-from rolesynth_assets.mllm.prices import Prices
-from rolesynth_assets.mllm.spent import Spent
 from rolesynth_assets.pictures import markdown
 from rolesynth_assets.store.column_notes import NOTES
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, TypeVar
 import dagster as dg
 from pydantic import Field
 
+from rolesynth_assets.mllm.cost.metered import Meter, MeteredEngine
+from rolesynth_assets.mllm.cost.prices import Prices
+from rolesynth_assets.mllm.cost.spent import Spent
 from rolesynth_assets.mllm.engine import ChatEngine, ModelIdentity
 from rolesynth_assets.mllm.factory import make_engine
-from rolesynth_assets.mllm.metered import Meter, MeteredEngine
-from rolesynth_assets.mllm.prices import Prices
 from rolesynth_assets.mllm.settings import EngineSettings
-from rolesynth_assets.mllm.spent import Spent
 from rolesynth_assets.settings import Settings
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from pydantic import Field
 
 from rolesynth_assets.defs.wiring import partitions
 from rolesynth_assets.defs.wiring.resources import Platform
+from rolesynth_assets.mllm.cost.prices import Prices
 from rolesynth_assets.mllm.engine import ModelIdentity
-from rolesynth_assets.mllm.prices import Prices
 from rolesynth_assets.mllm.settings import EngineSettings
 from rolesynth_assets.progress import reporting
 

@@ -14,7 +14,7 @@ from rolesynth_assets.lineage.run_process.launcher import LONGEST, WHAT
 from rolesynth_assets.lineage.staleness.causes import Cell, Status
 from rolesynth_assets.lineage.staleness.partition_groups import Key
 from rolesynth_assets.lineage.staleness.staleness import Staleness
-from rolesynth_assets.mllm.spent import Spent
+from rolesynth_assets.mllm.cost.spent import Spent
 
 Wanted = Callable[[Cell, Status], bool]
 

@@ -21,9 +21,9 @@ from rolesynth_assets.lineage.staleness.causes import Cause, Cell, Reason
 from rolesynth_assets.lineage.staleness.check_sentence import check_sentence
 from rolesynth_assets.lineage.staleness.observation import Looked, ObservationError, look
 from rolesynth_assets.lineage.staleness.staleness import Staleness, examine
+from rolesynth_assets.mllm.cost.spent import Spent
 from rolesynth_assets.mllm.engine import EngineError
-from rolesynth_assets.mllm.reply_journal import JournalError
-from rolesynth_assets.mllm.spent import Spent
+from rolesynth_assets.mllm.rows.reply_journal import JournalError
 
 _INTERRUPTIONS = (KeyboardInterrupt.__name__, dg.DagsterExecutionInterruptedError.__name__)
 _OWN_CLASS = re.compile(r"^(rolesynth_assets(\.\w+)+|dagster[\w.]+\.Failure): ")

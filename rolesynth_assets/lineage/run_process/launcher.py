@@ -8,7 +8,7 @@ import socket
 import sys
 from pathlib import Path
 
-from rolesynth_assets.mllm.spent import Spent
+from rolesynth_assets.mllm.cost.spent import Spent
 
 LOCATION = "rolesynth_assets.definitions"
 """Name of the code location, as `rolesynth ui` and workspace.yaml give it."""

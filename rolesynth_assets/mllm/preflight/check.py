@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from rolesynth_assets.mllm.cost.spent import Spent
 from rolesynth_assets.mllm.engine import (
     ChatEngine,
     ChatReply,
@@ -23,7 +24,6 @@ from rolesynth_assets.mllm.preflight.cards import card_requests, unseen
 from rolesynth_assets.mllm.preflight.record import read_record, record_path, write_record
 from rolesynth_assets.mllm.sent import same_model
 from rolesynth_assets.mllm.settings import EngineSettings
-from rolesynth_assets.mllm.spent import Spent
 
 BeforePaying = Callable[[ChatEngine, Sampling], Awaitable[Spent]]
 """Called with the engine and the sampling of the work before its first paid request."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rolesynth_assets.cads.drawing.renderer import Drawing
 from rolesynth_assets.cads.round.journal import Journal, drawing_key
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest, FailureReason, Sampling, Turn
-from rolesynth_assets.mllm.reply_journal import JournalError, ReplyJournal, request_key
+from rolesynth_assets.mllm.rows.reply_journal import JournalError, ReplyJournal, request_key
 
 REQUEST = ChatRequest(
     key="k",

@@ -5,8 +5,8 @@ import typer
 
 from rolesynth_assets.cli.spending.expected import Expected, Plan, Tokens
 from rolesynth_assets.cli.spending.question import ask_before_paying, compare, plan_lines
-from rolesynth_assets.mllm.prices import Prices
-from rolesynth_assets.mllm.spent import Spent
+from rolesynth_assets.mllm.cost.prices import Prices
+from rolesynth_assets.mllm.cost.spent import Spent
 
 PRICES = Prices(per_million_prompt_tokens=1.0, per_call=0.01)
 CAPTIONS = Expected("captions", "qwen", 1000, 100, Tokens(500, 50, "as in 9 rows"), PRICES)

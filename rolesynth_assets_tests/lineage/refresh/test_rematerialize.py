@@ -12,10 +12,10 @@ from rolesynth_assets.lineage.refresh.rematerialize import Limits, fix, planned
 from rolesynth_assets.lineage.refresh.runner import Refresher, Target
 from rolesynth_assets.lineage.refresh.tagged_runs import common_tag, in_progress
 from rolesynth_assets.lineage.staleness.causes import Cell, Status
+from rolesynth_assets.mllm.cost.metered import Meter
+from rolesynth_assets.mllm.cost.prices import Prices
+from rolesynth_assets.mllm.cost.spent import Spent
 from rolesynth_assets.mllm.engine import ChatReply, EngineError
-from rolesynth_assets.mllm.metered import Meter
-from rolesynth_assets.mllm.prices import Prices
-from rolesynth_assets.mllm.spent import Spent
 from rolesynth_assets_tests.lineage.little_graphs import World
 
 LETTERS = dg.StaticPartitionsDefinition(["a", "b", "c"])

@@ -12,7 +12,7 @@ from rolesynth_assets.lineage.refresh.runner import Refresher
 from rolesynth_assets.lineage.refresh.weekly import due_this_week, next_rounds
 from rolesynth_assets.lineage.staleness.causes import Cell
 from rolesynth_assets.lineage.staleness.staleness import examine
-from rolesynth_assets.mllm.spent import Spent
+from rolesynth_assets.mllm.cost.spent import Spent
 from rolesynth_assets_tests.lineage.little_graphs import World
 
 SHARDS = dg.DynamicPartitionsDefinition(name="image_shard")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rolesynth_assets.cli.trace_page import trace_page
+from rolesynth_assets.cli.lineage.trace_page import trace_page
 from rolesynth_assets.lineage.trace.graph import Kind, Node, NodeId, Trace
 from rolesynth_assets.lineage.trace.pictures import trace_pictures
 from rolesynth_assets.lineage.trace.sources import Sources

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from rolesynth_assets.cli.trace_page import trace_page
-from rolesynth_assets.cli.trace_tree import print_trace
+from rolesynth_assets.cli.lineage.trace_page import trace_page
+from rolesynth_assets.cli.lineage.trace_tree import print_trace
 from rolesynth_assets.lineage.trace.graph import Kind, Node, Trace
 from rolesynth_assets.lineage.trace.pictures import trace_pictures
 from rolesynth_assets.lineage.trace.subject import Subject, SubjectError, find_subject

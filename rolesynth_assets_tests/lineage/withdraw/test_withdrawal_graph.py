@@ -17,8 +17,8 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from rolesynth_assets.cli.trace import trace
-from rolesynth_assets.cli.withdraw import withdraw
+from rolesynth_assets.cli.lineage.trace import trace
+from rolesynth_assets.cli.lineage.withdraw import withdraw
 from rolesynth_assets.definitions import defs
 from rolesynth_assets.embedded.world.write import WorldSize, write_world
 from rolesynth_assets.lineage.staleness.staleness import examine

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from rolesynth_assets.mllm.row_run import PASSING
+from rolesynth_assets.mllm.rows.row_run import PASSING
 
 _SHOWN = 80
 """Characters of an example."""

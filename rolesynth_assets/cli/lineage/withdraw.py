@@ -110,7 +110,7 @@ def _withdraw(
     from rolesynth_assets.lineage.withdraw.byte_search import image_needles
     from rolesynth_assets.lineage.withdraw.purge import purge as take_off_disk
     from rolesynth_assets.lineage.withdraw.withdrawal import withdraw as take_out
-    from rolesynth_assets.mllm.reply_journal import journal_paths
+    from rolesynth_assets.mllm.rows.reply_journal import journal_paths
 
     root = settings.data_root
     needles = image_needles(store, ids)

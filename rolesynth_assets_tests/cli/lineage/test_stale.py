@@ -12,7 +12,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from rolesynth_assets import definitions
-from rolesynth_assets.cli.stale import stale
+from rolesynth_assets.cli.lineage.stale import stale
 from rolesynth_assets.defs.wiring.explainers import explainers
 from rolesynth_assets_tests.lineage.little_graphs import World
 

@@ -38,7 +38,7 @@ def trace(
 
     A checkpoint is traced to the rows that it was trained on, even if they have changed since.
     """
-    from rolesynth_assets.cli.trace_tree import print_trace
+    from rolesynth_assets.cli.lineage.trace_tree import print_trace
     from rolesynth_assets.lineage.trace.subject import SubjectError
     from rolesynth_assets.lineage.trace.trace import trace as follow
 
@@ -48,7 +48,7 @@ def trace(
     except SubjectError as error:
         raise typer.BadParameter(str(error)) from error
     if html is not None:
-        from rolesynth_assets.cli.trace_page import trace_page
+        from rolesynth_assets.cli.lineage.trace_page import trace_page
         from rolesynth_assets.lineage.trace.pictures import trace_pictures
 
         page = trace_page(traced, ui, trace_pictures(sources, traced))

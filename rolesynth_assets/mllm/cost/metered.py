@@ -6,9 +6,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from rolesynth_assets.mllm.cost.prices import Prices
+from rolesynth_assets.mllm.cost.spent import Spent
 from rolesynth_assets.mllm.engine import ChatEngine, ChatReply, ChatRequest, ModelIdentity
-from rolesynth_assets.mllm.prices import Prices
-from rolesynth_assets.mllm.spent import Spent
 
 
 @dataclass

@@ -2,10 +2,10 @@ import asyncio
 
 import pytest
 
+from rolesynth_assets.mllm.cost.metered import Meter, MeteredEngine
+from rolesynth_assets.mllm.cost.prices import Prices
+from rolesynth_assets.mllm.cost.spent import Spent
 from rolesynth_assets.mllm.engine import ChatRequest, EngineError, Sampling
-from rolesynth_assets.mllm.metered import Meter, MeteredEngine
-from rolesynth_assets.mllm.prices import Prices
-from rolesynth_assets.mllm.spent import Spent
 from rolesynth_assets_tests.captions.fake_engine import FakeEngine
 
 

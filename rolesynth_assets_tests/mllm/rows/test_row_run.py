@@ -9,8 +9,8 @@ from rolesynth_assets.captions.captioning import write_captions
 from rolesynth_assets.captions.captioning_run import caption_rows
 from rolesynth_assets.captions.report import CaptionReport
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest
-from rolesynth_assets.mllm.reply_journal import JournalError, ReplyJournal, journal_path
-from rolesynth_assets.mllm.row_run import RowRun
+from rolesynth_assets.mllm.rows.reply_journal import JournalError, ReplyJournal, journal_path
+from rolesynth_assets.mllm.rows.row_run import RowRun
 from rolesynth_assets.roles.role import PromptTemplates, Role
 from rolesynth_assets.store.lance.store import Store
 from rolesynth_assets.store.tombstones import Tombstone, Withdrawn, now, write_tombstone

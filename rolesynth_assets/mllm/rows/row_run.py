@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.mllm.engine import ChatEngine, ChatReply, ChatRequest, FailureReason
-from rolesynth_assets.mllm.reply_journal import ReplyJournal, journal_path
+from rolesynth_assets.mllm.rows.reply_journal import ReplyJournal, journal_path
 from rolesynth_assets.mllm.sent import Answering
 from rolesynth_assets.progress import Progress
 from rolesynth_assets.store.digests import digest

@@ -1,4 +1,4 @@
-from rolesynth_assets.mllm.asked_again import note, one_go, rows_to_ask, told_reasons, way_out
+from rolesynth_assets.mllm.rows.asked_again import note, one_go, rows_to_ask, told_reasons, way_out
 
 
 def test_a_row_is_asked_once_in_one_go_and_again_in_the_next() -> None:

@@ -6,7 +6,7 @@ import base64
 from collections.abc import Callable, Mapping
 from html import escape
 
-from rolesynth_assets.cli.trace_tree import run_url
+from rolesynth_assets.cli.lineage.trace_tree import run_url
 from rolesynth_assets.lineage.trace.graph import Kind, Node, NodeId, Trace
 
 _STYLE = """
