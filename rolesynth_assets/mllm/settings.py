@@ -30,6 +30,11 @@ _OPENAI_HOST = "api.openai.com"
 
 _JSON_FIELDS = ("extra_body", "vllm_options")
 
+EngineName = Literal["embedded", "openai", "vllm"]
+"""The engines; `mllm.factory` makes each."""
+SERVERS: frozenset[EngineName] = frozenset({"openai"})
+"""Engines that ask a server, which needs an address and may cost money."""
+
 TOKEN_LIMITS = ("max_tokens", "max_completion_tokens")
 """The two names of the limit of an answer's tokens."""
 
@@ -106,7 +111,7 @@ class EngineSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    engine: Literal["embedded", "openai", "vllm"] = "embedded"
+    engine: EngineName = "embedded"
     """The embedded stand-in, an OpenAI-compatible server, or vLLM in this process."""
     model: str | None = None
     """Model name on the server, or a Hugging Face id or folder for `vllm`."""
@@ -157,7 +162,7 @@ class EngineSettings(BaseModel):
     @property
     def paid(self) -> bool:
         """Whether a call may cost money: a server's may, a model in this process does not."""
-        return self.engine == "openai"
+        return self.engine in SERVERS
 
     @property
     def revision_suffix(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, SecretStr, model_validator
@@ -13,7 +13,14 @@ from pydantic.dataclasses import dataclass
 from rolesynth_assets.mllm.cost.prices import Price, Prices
 from rolesynth_assets.mllm.engine import EngineError, Sampling
 from rolesynth_assets.mllm.factory import declared_model
-from rolesynth_assets.mllm.settings import BaseUrl, EngineSettings, ExtraBody, SettingNames
+from rolesynth_assets.mllm.settings import (
+    SERVERS,
+    BaseUrl,
+    EngineName,
+    EngineSettings,
+    ExtraBody,
+    SettingNames,
+)
 from rolesynth_assets.mllm.stand_in import SCRIPT
 from rolesynth_assets.store.digests import digest
 from rolesynth_assets.yaml_files import FrozenModel
@@ -86,7 +93,7 @@ class Member(FrozenModel):
     """
 
     name: MemberName
-    engine: Literal["embedded", "openai", "vllm"] = "embedded"
+    engine: EngineName = "embedded"
     model: Annotated[str, Field(min_length=1)]
     base_url: BaseUrl | None = None
     api_key_env: VariableName | None = None
@@ -106,15 +113,22 @@ class Member(FrozenModel):
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:
-        if self.engine == "openai" and self.base_url is None:
-            raise ValueError("base_url is missing: the openai engine needs its server's address")
-        if self.engine != "openai" and (self.base_url or self.api_key_env):
+        if self.paid and self.base_url is None:
+            raise ValueError(
+                f"base_url is missing: the {self.engine} engine needs its server's address"
+            )
+        if not self.paid and (self.base_url or self.api_key_env):
             raise ValueError(f"the {self.engine} engine takes no base_url and no api_key_env")
         if self.engine == "embedded" and self.revision:
             raise ValueError("the embedded engine's revision is the digest of its weights")
         if (self.image_mode is ImageMode.CAPTION) != (self.transcriber is not None):
             raise ValueError("image_mode caption and a transcriber belong together; set both")
         return self
+
+    @property
+    def paid(self) -> bool:
+        """Whether a call may cost money, since a server answers it."""
+        return self.engine in SERVERS
 
     @property
     def endpoint(self) -> tuple[str, str, str]:

@@ -81,7 +81,7 @@ def of_failed_calls(settings: Settings, count: int) -> list[Expected]:
 
 def paid(collective: Collective) -> bool:
     """Return whether a collective asks a server, for texts or for drawings."""
-    asks = any(member.engine == "openai" for member in collective.members)
+    asks = any(member.paid for member in collective.members)
     return asks or collective.renderer.kind == "images_endpoint"
 
 
