@@ -135,7 +135,8 @@ class ProblemReply(Reply):
 def problem_reply(strategies: tuple[str, ...]) -> type[ProblemReply]:
     """Return the reply of a writer that may choose one of these strategies, by name."""
     one_of_them = Annotated[Literal[strategies], _named(strategies)]  # type: ignore[valid-type]
-    return create_model("ProblemReply", __base__=ProblemReply, strategy_selected=(one_of_them, ...))
+    field: Any = (one_of_them, ...)
+    return create_model("ProblemReply", __base__=ProblemReply, strategy_selected=field)
 
 
 class VisualReply(Reply):

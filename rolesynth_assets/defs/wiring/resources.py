@@ -30,8 +30,10 @@ class Platform(dg.ConfigurableResource):
     Empty fields follow the environment and rolesynth.yaml, which also holds the prices and caps.
     """
 
-    data_root: str = Field("", description="Folder of all tables; ROLESYNTH_DATA if empty.")
-    project: str = Field("", description="Folder of the project; ROLESYNTH_PROJECT if empty.")
+    data_root: str = Field(default="", description="Folder of all tables; ROLESYNTH_DATA if empty.")
+    project: str = Field(
+        default="", description="Project folder; ROLESYNTH_PROJECT if empty."
+    )
 
     @property
     def settings(self) -> Settings:

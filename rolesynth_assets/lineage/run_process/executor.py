@@ -45,7 +45,7 @@ def recorded(executor: dg.ExecutorDefinition) -> dg.ExecutorDefinition:
 
     return dg.ExecutorDefinition(
         name=executor.name,
-        config_schema=executor.config_schema,
+        config_schema=executor.config_schema,  # type: ignore[arg-type]  # its own, as it was given
         requirements=executor.get_requirements,
         executor_creation_fn=recorded_creation,
         description=executor.description,

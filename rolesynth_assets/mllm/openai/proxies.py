@@ -5,7 +5,10 @@ from __future__ import annotations
 import ipaddress
 import os
 from urllib.parse import urlsplit
-from urllib.request import getproxies_environment, proxy_bypass_environment
+from urllib.request import (  # type: ignore[attr-defined]  # public, but in no stub
+    getproxies_environment,
+    proxy_bypass_environment,
+)
 
 
 def proxy_in_the_way(base_url: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.mllm.engine import Learned
@@ -31,7 +32,7 @@ def read_record(path: Path) -> tuple[Learned | None, str]:
     """
     try:
         stored = json.loads(path.read_text("utf-8"))
-        known = {field.name: stored[field.name] for field in fields(Learned)}
+        known: dict[str, Any] = {field.name: stored[field.name] for field in fields(Learned)}
         return Learned(**known | {"left_out": tuple(known["left_out"])}), str(stored["run_id"])
     except (OSError, ValueError, KeyError, TypeError):
         return None, ""

@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 from dagster._core.remote_origin import InProcessCodeLocationOrigin
 from dagster._core.test_utils import (
-    InProcessTestWorkspaceLoadTarget,
+    InProcessTestWorkspaceLoadTarget,  # type: ignore[attr-defined]
     create_test_daemon_workspace_context,
     freeze_time,
 )

@@ -26,11 +26,11 @@ def reader(tmp_path: Path) -> Reader:
 
 
 @pytest.fixture
-def files(reader: Reader) -> LiveFiles[str]:
+def files(reader: Reader) -> LiveFiles:
     return LiveFiles("recipe", reader, marked(reader.folder))
 
 
-def test_an_edit_is_seen_and_nothing_is_read_twice(files: LiveFiles[str], reader: Reader) -> None:
+def test_an_edit_is_seen_and_nothing_is_read_twice(files: LiveFiles, reader: Reader) -> None:
     assert dict(files) == {"a": "one"} and "a" in files and len(files) == 1
     assert reader.times == 1
     path = reader.folder / "a.yaml"
@@ -42,7 +42,7 @@ def test_an_edit_is_seen_and_nothing_is_read_twice(files: LiveFiles[str], reader
     assert reader.times == 3
 
 
-def test_a_removed_file_is_named(files: LiveFiles[str], reader: Reader) -> None:
+def test_a_removed_file_is_named(files: LiveFiles, reader: Reader) -> None:
     assert "a" in files
     (reader.folder / "a.yaml").rename(reader.folder / "b.yaml")
     assert "a" not in files

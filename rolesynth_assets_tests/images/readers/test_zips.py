@@ -24,9 +24,9 @@ def read(path: Path, max_bytes: int = 2**20, **limits) -> dict[str, object]:
 
 @pytest.fixture
 def archive(tmp_path):
-    def write(*entries: tuple[str, bytes], **options) -> Path:
+    def write(*entries: tuple[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> Path:
         path = tmp_path / "x.zip"
-        with zipfile.ZipFile(path, "w", **{"compression": zipfile.ZIP_DEFLATED} | options) as file:
+        with zipfile.ZipFile(path, "w", compression) as file:
             for name, data in entries:
                 file.writestr(name, data)
         return path

@@ -1,3 +1,5 @@
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from itertools import count
 
 import dagster as dg
@@ -5,7 +7,7 @@ import pytest
 
 from rolesynth_assets.lineage.refresh.rematerialize import fix, planned
 from rolesynth_assets.lineage.refresh.runner import Refresher, Target
-from rolesynth_assets.lineage.refresh.sensor_tick import next_wave
+from rolesynth_assets.lineage.refresh.sensor_tick import PAUSES, TRIES, Tried, next_wave
 from rolesynth_assets.lineage.staleness.causes import Cause, Cell, CellState, Reason, Status
 from rolesynth_assets.lineage.staleness.explain import Words
 from rolesynth_assets.lineage.staleness.passing_failures import passing_tags, to_ask_again
@@ -89,15 +91,22 @@ def test_what_fails_for_ever_holds_up_nothing_and_is_tried_once_a_fix(graph: Gra
     assert graph.ran == ["captions"]
 
 
-def test_the_sensor_tries_once_however_many_rows_still_fail() -> None:
+def test_the_sensor_counts_its_tries_however_many_rows_still_fail() -> None:
     def stale(rows: int) -> Staleness:
         cause = Cause(Reason.PASSING, after=f"{rows} rows")
         return Staleness({"captions": {"s": CellState(Status.STALE, (cause,))}})
 
-    wave = next_wave(stale(47), {}, set(), 10)
-    assert wave.work == {"captions": ["s"]}
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    tried: Mapping[str, Tried] = {}
+    wave = None
+    for rows in range(47, 47 - TRIES, -1):
+        wave = next_wave(stale(rows), tried, set(), 10, now)
+        assert wave.work == {"captions": ["s"]}
+        assert not next_wave(stale(rows), wave.tried, set(), 10, now).work  # it pauses
+        now, tried = now + PAUSES[-1], wave.tried
+    assert wave is not None
     for rows in (46, 47, 12):
-        wave = next_wave(stale(rows), wave.tried, set(), 10)
+        wave = next_wave(stale(rows), wave.tried, set(), 10, now)
         assert (wave.work, wave.given_up) == ({}, (CAPTIONS,))
 
 
