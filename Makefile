@@ -49,7 +49,7 @@ chromium: install ## a Chromium for the tests, installed where there is none
 	$(BIN)/python -m rolesynth_assets_tests.browser.chromium
 
 test: lint ## lint, types, tests; screenshots of the UI in build/screenshots
-	-$(MAKE) chromium # where this fails, the tests that need a browser fail and tell
+	-$(MAKE) chromium # where this fails, the tests that need a browser fail and say why
 	$(BIN)/python -m pytest
 
 test-long: lint ## the tests in random order, each property with 2,000 new examples

@@ -43,8 +43,8 @@ def disk_trouble(error: BaseException, places: Mapping[str, Path]) -> str | None
         if not full and not read_only:
             continue
         named = getattr(cause, "filename", None)
-        if told := explain(full, str(named) if named else None, places, str(cause)):
-            return told
+        if explanation := explain(full, str(named) if named else None, places, str(cause)):
+            return explanation
     return None
 
 

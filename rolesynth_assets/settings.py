@@ -195,13 +195,13 @@ class Settings(FrozenModel):
 
 def _judge(environ: Mapping[str, str]) -> EngineSettings | None:
     """Return the judge's own engine; None if no variable names one."""
-    told = sorted(name for name in environ if name.startswith(JUDGE) and environ[name].strip())
-    if told and f"{JUDGE}ENGINE" not in told:
+    named = sorted(name for name in environ if name.startswith(JUDGE) and environ[name].strip())
+    if named and f"{JUDGE}ENGINE" not in named:
         raise SettingsError(
-            f"{', '.join(told)}: the judge does not inherit the captioner's settings; set "
+            f"{', '.join(named)}: the judge does not inherit the captioner's settings; set "
             f"{JUDGE}ENGINE (embedded, openai or vllm) and the variables that it needs as well"
         )
-    return EngineSettings.from_env(JUDGE, environ) if told else None
+    return EngineSettings.from_env(JUDGE, environ) if named else None
 
 
 def read_settings_file(path: Path) -> dict:

@@ -61,8 +61,8 @@ def equal_by_rule(
         question: the question with its options; it may name the unit of the answer.
 
     Returns:
-        None where rules cannot tell, as for free text. Never raises. The time is bounded as that of
-        `same_expression`.
+        None where rules cannot decide, as for free text. Never raises. The time is bounded as that
+        of `same_expression`.
     """
     if not reference.strip() or not prediction.strip():
         return None

@@ -58,7 +58,7 @@ def evaluate_seed(
     Args:
         checkpoint_dir: the checkpoint, which names its recipe and seed.
         task: what to measure.
-        data_root: stands for `{data}` in the task's path.
+        data_root: replaces `{data}` in the task's path.
         run_id: the run that measures.
         progress: called with (done, total) embedded images and texts.
     """

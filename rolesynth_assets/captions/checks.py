@@ -12,7 +12,7 @@ from rolesynth_assets.captions.parse import CaptionReason
 from rolesynth_assets.captions.report import count_reasons
 from rolesynth_assets.captions.screening import find_persona, find_refusal
 from rolesynth_assets.check_outcome import CheckOutcome
-from rolesynth_assets.mllm.rows.asked_again import told_reasons, way_out
+from rolesynth_assets.mllm.rows.asked_again import reasons_in_words, way_out
 from rolesynth_assets.reply_text.sentences import count_words
 
 if TYPE_CHECKING:
@@ -127,8 +127,8 @@ def failures_bounded(rows: "pa.Table", max_share: float = MAX_FAILURE_SHARE) -> 
     if reasons and not passed:
         named = "role_set" in rows.column_names
         role_set = rows["role_set"][0].as_py() if named else "ROLE_SET"
-        told = told_reasons(reasons, _details(rows))
-        description += f": {told}. {way_out(reasons, role_set)}"
+        reason_text = reasons_in_words(reasons, _details(rows))
+        description += f": {reason_text}. {way_out(reasons, role_set)}"
     return CheckOutcome(
         passed=passed,
         value=round(share, 6),

@@ -141,11 +141,11 @@ def _of_runs(instance: dg.DagsterInstance) -> Iterator[Finding]:
     held = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
     for run in instance.get_runs(held):
         process = f"process {run.tags[PID]} on {run.tags.get(HOST)}" if PID in run.tags else ""
-        told = f"{run.run_id[:8]}, {process}" if process else (
+        detail = f"{run.run_id[:8]}, {process}" if process else (
             f"{run.run_id[:8]}: its process is not known. If it does not run any more, end it in "
             "the UI (Runs, Terminate, force)"
         )  # fmt: skip
-        yield Finding("run in progress", told, trouble=not process)
+        yield Finding("run in progress", detail, trouble=not process)
 
 
 def _of_partitions(instance: dg.DagsterInstance) -> Iterator[Finding]:
@@ -162,8 +162,9 @@ def _of_partitions(instance: dg.DagsterInstance) -> Iterator[Finding]:
         yield Finding("sources", str(error), trouble=True)
         staleness = refresher.examine()
     total = sum(1 for _ in staleness.stale())
-    told = "; `rolesynth stale` says why, `rolesynth stale --fix` makes them again" if total else ""
-    yield Finding("stale partitions", f"{total:,}{told}")
+    way_out = "; `rolesynth stale` says why, `rolesynth stale --fix` makes them again"
+    detail = way_out if total else ""
+    yield Finding("stale partitions", f"{total:,}{detail}")
     for sentence in lost(staleness, list(staleness.states)):
         yield Finding("lost", f"{sentence} The command that made them makes them again.", True)
     for sentence in staleness.left_out:
@@ -189,8 +190,8 @@ def _of_tables() -> Iterator[Finding]:
             yield Finding("table", f"lance.{name} cannot be read: {error}", trouble=True)
             continue
         if version:
-            told = (identity(settings.data_root, name) or "none")[:12]
-            yield Finding("table", f"lance.{name}: {rows:,} rows, version {version}, id {told}")
+            detail = (identity(settings.data_root, name) or "none")[:12]
+            yield Finding("table", f"lance.{name}: {rows:,} rows, version {version}, id {detail}")
     warehouse = settings.paths.warehouse
     if warehouse.exists():
         yield Finding("table", f"{warehouse.name}: {warehouse.stat().st_size / 2**20:,.1f} MiB")

@@ -55,8 +55,8 @@ class CommandGroup(TyperGroup):
         except (typer.Exit, typer.Abort):
             raise  # its message has been printed
         except Exception as error:
-            told = disk_trouble(error, written_places())
-            if told is None:
+            explanation = disk_trouble(error, written_places())
+            if explanation is None:
                 raise
-            typer.secho(told, fg="red", err=True)
+            typer.secho(explanation, fg="red", err=True)
             raise typer.Exit(1) from error

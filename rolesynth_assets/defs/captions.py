@@ -25,7 +25,7 @@ _CHECKS = [
         "Every (image, role, length) is a caption or a reason.",
         blocking=True,
     ),
-    Check(checks.keys_unique, "No caption stands twice in the partition.", blocking=True),
+    Check(checks.keys_unique, "No caption is twice in the partition.", blocking=True),
     Check(
         checks.lengths_in_bounds,
         "Every caption's number of words is within its length kind's bounds.",

@@ -29,12 +29,10 @@ _SET_LINEAGE = {
     freshness_policy=freshness.MODELS,
     code_version="2",
     checks=[
-        Check(
-            manifest_matches_tables, "The manifest tells what the pair tables hold.", blocking=True
-        ),
+        Check(manifest_matches_tables, "The manifest agrees with the pair tables.", blocking=True),
         Check(
             no_benchmark_image,
-            "No image of the training set stands in a benchmark.",
+            "No image of the training set is in a benchmark.",
             blocking=True,
         ),
         Check(

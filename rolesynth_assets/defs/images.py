@@ -27,7 +27,7 @@ from rolesynth_assets.progress import reporting
         Check(checks.images_once, "Each image of the shard has one row over all shards."),
         Check(
             checks.no_benchmark_image,
-            "No image of the shard stands in a benchmark, by hash of its bytes.",
+            "No image of the shard is in a benchmark, by hash of its bytes.",
             blocking=True,
         ),
     ],

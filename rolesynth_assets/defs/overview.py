@@ -39,7 +39,7 @@ def overview(
     counts = refresher.examine().counts().values()
     stale, missing = (sum(of[status] for of in counts) for status in (Status.STALE, Status.MISSING))
     spent = sum(
-        (Spent.plain(told) for name in _ASK_MODELS for told in log.metadata(dg.AssetKey(name))),
+        (Spent.plain(made) for name in _ASK_MODELS for made in log.metadata(dg.AssetKey(name))),
         Spent(),
     )
     tables = platform.warehouse.read_all(["benchmark_scores", "r1_scores", "cutoffs"])

@@ -38,7 +38,7 @@ _LINEAGE = {**CAPTION_LINEAGE, "score": [("raw_captions", "text"), ("image_shard
         ),
         Check(
             checks.scores_not_degenerate,
-            "The judge tells captions apart.",
+            "The judge distinguishes captions.",
             blocking=True,
             bounds={"max_share": "max_one_score_share", "min_std": "min_score_std"},
         ),

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.check_outcome import CheckOutcome
-from rolesynth_assets.mllm.rows.asked_again import told_reasons, way_out
+from rolesynth_assets.mllm.rows.asked_again import reasons_in_words, way_out
 
 if TYPE_CHECKING:
     import polars as pl
@@ -90,9 +90,9 @@ def _no_score(scores: pl.DataFrame) -> str:
         return "No caption has a score: there is no caption."
     reason, count = scores["reason"].value_counts(sort=True).row(0)
     answer = scores.filter(pl.col("reason") == reason)["detail"][0]
-    told = textwrap.shorten(answer, SHOWN_OF_ANSWER, placeholder=" ...")
+    shown = textwrap.shorten(answer, SHOWN_OF_ANSWER, placeholder=" ...")
     return (
-        f"No caption has a score: {count} of {scores.height} are {reason}, such as {told!r}. The "
+        f"No caption has a score: {count} of {scores.height} are {reason}, such as {shown!r}. The "
         "judge has to begin with a number from 1 to 100: set another judge (ROLESYNTH_JUDGE_ENGINE "
         "and the related settings), or fix this one and change its ROLESYNTH_REVISION, so that the "
         "captions are judged again."
@@ -116,10 +116,10 @@ def parse_failures_bounded(scores: pl.DataFrame, *, max_share: float = 0.02) -> 
     passed = share <= max_share
     description = f"{failed.height} of {scores.height} captions were judged without a score"
     if counts and not passed:
-        told = [name for name in ("reason", "detail") if name in failed.columns]
-        examples = dict(failed.select(told).unique("reason").iter_rows()) if told[1:] else {}
+        shown = [name for name in ("reason", "detail") if name in failed.columns]
+        examples = dict(failed.select(shown).unique("reason").iter_rows()) if shown[1:] else {}
         role_set = scores["role_set"][0] if "role_set" in scores.columns else "ROLE_SET"
-        description += f": {told_reasons(counts, examples)}. {way_out(counts, role_set)}"
+        description += f": {reasons_in_words(counts, examples)}. {way_out(counts, role_set)}"
     return CheckOutcome(
         passed=passed,
         value=share,
@@ -253,17 +253,17 @@ def pairs_match_cutoffs(pairs: pl.DataFrame, cutoffs: Cutoffs) -> CheckOutcome:
 
 
 def manifest_matches_tables(stored: pl.DataFrame, tables: pl.DataFrame) -> CheckOutcome:
-    """Check that a manifest tells what the tables hold now.
+    """Check that a manifest agrees with the tables.
 
     Args:
         stored: rows of ``manifests`` that were read for a training set.
         tables: `manifest_rows` of the same role set, made afresh.
     """
     columns = ["shard", "pairs_digest", "kept", "candidates", "images"]
-    told = set(stored.select(columns).iter_rows())
+    shown = set(stored.select(columns).iter_rows())
     found = set(tables.select(columns).iter_rows())
-    shards = sorted({row[0] for row in told ^ found})
-    everywhere = {row[0] for row in told | found}
+    shards = sorted({row[0] for row in shown ^ found})
+    everywhere = {row[0] for row in shown | found}
     return CheckOutcome(
         passed=not shards,
         value=len(shards),

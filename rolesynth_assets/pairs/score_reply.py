@@ -43,7 +43,7 @@ class ScoreReason(StrEnum):
     REJECTED = FailureReason.REJECTED.value
     OVERSIZED = FailureReason.OVERSIZED.value
     NO_SCORE = "no_score"
-    """No number stands where a score would."""
+    """There is no number where a score would be."""
     OUT_OF_RANGE = "out_of_range"
     """An integer below 1 or above 100."""
     NOT_AN_INTEGER = "not_an_integer"

@@ -99,14 +99,14 @@ def _observed() -> Iterator[Refresher]:
 
 def forget_deleted_shards(refresher: Refresher) -> None:
     """Forget the shards whose partition was deleted in Dagster, and say so."""
-    from rolesynth_assets.cli.work.caption_targets import tell_forgotten
+    from rolesynth_assets.cli.work.caption_targets import print_forgotten
     from rolesynth_assets.lineage.shards import agree_on_shards
     from rolesynth_assets.settings import Settings
     from rolesynth_assets.store.lance.store import Store
 
     store = Store(str(Settings.load().data_root))
     _, forgotten = agree_on_shards(refresher.instance, refresher.graph, store)
-    tell_forgotten(forgotten)
+    print_forgotten(forgotten)
 
 
 def show(staleness: Staleness, assets: Sequence[str], words: Words, *, every: bool = False) -> None:
@@ -233,8 +233,8 @@ def _fix(
     except BusyError as error:
         typer.secho(str(error), fg="red", err=True)
         raise typer.Exit(1) from error
-    if told := compare(expected, done.spent):
-        typer.echo(told)
+    if comparison := compare(expected, done.spent):
+        typer.echo(comparison)
     report(done)
 
 

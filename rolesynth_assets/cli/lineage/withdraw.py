@@ -123,18 +123,18 @@ def _withdraw(
         benchmarks=benchmark_images(load_tasks(settings.benchmarks), root),
         dry_run=dry_run,
     )
-    told, stale = ([], []) if dry_run else _tell_dagster(withdrawal, store)
+    changes, stale = ([], []) if dry_run else _record_in_dagster(withdrawal, store)
     journals = journal_paths(root)
     purged = (
         take_off_disk(store, warehouse, root, withdrawal, needles, journals)
         if purge and not dry_run
         else None
     )
-    report = _report(withdrawal, told, stale, purged, dry_run=dry_run)
+    report = _report(withdrawal, changes, stale, purged, dry_run=dry_run)
     return report if purged is None else report | {"in_event_log": _in_event_log(withdrawal)}
 
 
-def _tell_dagster(withdrawal: Withdrawal, store: Store) -> tuple[list[str], list[str]]:
+def _record_in_dagster(withdrawal: Withdrawal, store: Store) -> tuple[list[str], list[str]]:
     """Record the withdrawal; return the records and the partitions that it made stale."""
     import dagster as dg
 
@@ -145,9 +145,9 @@ def _tell_dagster(withdrawal: Withdrawal, store: Store) -> tuple[list[str], list
     graph = defs.resolve_asset_graph()
     with dg.DagsterInstance.get() as instance:
         before = {cell for cell, _ in examine(graph, instance).stale()}
-        told = report_withdrawal(instance, defs, withdrawal, store)
+        changes = report_withdrawal(instance, defs, withdrawal, store)
         after = [str(cell) for cell, _ in examine(graph, instance).stale() if cell not in before]
-    return told, after
+    return changes, after
 
 
 def _in_event_log(withdrawal: Withdrawal) -> dict[str, list[str]]:
@@ -176,7 +176,7 @@ def _lift(warehouse: Warehouse, ids: Sequence[str]) -> None:
 
 def _report(
     withdrawal: Withdrawal,
-    told: Sequence[str],
+    changes: Sequence[str],
     stale: Sequence[str],
     purged: Purge | None,
     *,
@@ -191,7 +191,7 @@ def _report(
         "sources": sorted({s for stone in withdrawal.tombstones for s in stone.sources}),
         "removed": dict(withdrawal.removed),
         "held_by": {str(kind): withdrawal.named(kind) for kind in ArtefactKind},
-        "recorded": list(told),
+        "recorded": list(changes),
         "stale": list(stale),
     }
     if purged is not None:

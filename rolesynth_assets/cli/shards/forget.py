@@ -50,8 +50,8 @@ def forget(
         gone = take_out(instance, graph, Store(str(root)), shards, reason or "on demand")
         now = [str(c) for c, _ in examine(graph, instance).stale() if c not in stale]
     if as_json:
-        told = {"forgotten": shards, "partitions": list(map(str, gone)), "stale": now}
-        typer.echo(json.dumps(told, indent=1))
+        printed = {"forgotten": shards, "partitions": list(map(str, gone)), "stale": now}
+        typer.echo(json.dumps(printed, indent=1))
         return
     counts = Counter(cell.asset for cell in gone)
     partitions = ", ".join(f"{asset} {count}" for asset, count in counts.items())

@@ -101,13 +101,13 @@ def _again(settings: Settings, path: str, name: str, column: str) -> CaptionWork
         column=column or None,
         container=settings.limits.container,
     )
-    told = {
+    notes = {
         "new": found.new,
         "changed": found.changed,
         "read again": found.same,
         "forgotten, since none of their files is left": found.emptied,
     }
-    for what, keys in told.items():
+    for what, keys in notes.items():
         if keys:
             typer.echo(f"{len(keys)} shards {what}: {', '.join(keys)}")
     return CaptionWork(

@@ -122,11 +122,11 @@ def _of_a_candidate(collective: Collective, instance: dg.DagsterInstance) -> tup
     made = [
         record.asset_materialization.metadata for record in found if record.asset_materialization
     ]
-    spent = sum((Spent.told(metadata) for metadata in made), Spent())
+    spent = sum((Spent.recorded(metadata) for metadata in made), Spent())
     candidates = sum(
         int(number.value)  # type: ignore[arg-type]
         for metadata in made
-        if (number := metadata.get("rolesynth/candidates")) and Spent.told(metadata).calls
+        if (number := metadata.get("rolesynth/candidates")) and Spent.recorded(metadata).calls
     )
     if spent.calls and candidates:
         calls = spent.calls / candidates

@@ -36,7 +36,7 @@ def chosen_shards(settings: Settings, refresher: Refresher, work: CaptionWork) -
         )
     root = settings.data_root
     shards, forgotten = agree_on_shards(refresher.instance, refresher.graph, Store(str(root)))
-    tell_forgotten(forgotten)
+    print_forgotten(forgotten)
     if not shards:
         gone = listed(list(load_forgotten(root)))
         raise typer.BadParameter(
@@ -57,7 +57,7 @@ def forget_emptied(settings: Settings, refresher: Refresher, shards: Sequence[st
         forget(refresher.instance, refresher.graph, store, shards, "none of its files is left")
 
 
-def tell_forgotten(shards: Sequence[str]) -> None:
+def print_forgotten(shards: Sequence[str]) -> None:
     """Print which shards were forgotten because their partition was deleted in Dagster."""
     for shard in shards:
         typer.secho(

@@ -120,8 +120,8 @@ class _Refresh:
         print_summary(
             self._settings, self._report, self._shards, role_sets, recipes, began, self._problems
         )
-        if told := compare(self._expected, self._report.spent):
-            typer.echo(told)
+        if comparison := compare(self._expected, self._report.spent):
+            typer.echo(comparison)
         if print_failures(self._report, of.quiet_about if of else ()):
             raise typer.Exit(1)
 

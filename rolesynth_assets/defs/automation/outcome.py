@@ -46,7 +46,7 @@ def outcome(done: "Fixed", tags: Mapping[str, str], attempts: int) -> dg.Output[
     if done.failed:
         raise dg.Failure(
             f"{len(done.failed)} partitions failed {attempts} times; all others were made. "
-            "`rolesynth stale --why` tells what still hangs on them.",
+            "`rolesynth stale --why` shows what still depends on them.",
             metadata=metadata,
             allow_retries=False,
         )

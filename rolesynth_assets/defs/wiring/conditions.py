@@ -40,9 +40,9 @@ RECUT = (
     & _QUIET
 ).with_label("when the cut has changed")
 
-# A page reads few partitions and takes a second: people look at it right after what it tells of.
+# A page reads few partitions and takes a second: people look at it right after its inputs change.
 PAGE = (_UPSTREAM_CHANGED & _AT_HAND & _NOTHING_BAD & _QUIET).with_label(
-    "when what it tells of has changed"
+    "when its inputs have changed"
 )
 
 # It has nothing upstream: it is a point on a plot, and a day is as close as anyone looks.

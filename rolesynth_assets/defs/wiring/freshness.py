@@ -1,6 +1,6 @@
 """How long a stage may go without a new materialization before the UI says so, in one place.
 
-Dagster looks at the latest materialization of any partition of an asset, so a window tells that
+Dagster looks at the latest materialization of any partition of an asset, so a window shows that
 *nothing at all* of a stage was made for so long. Which partitions are out of date is another
 question, and `rolesynth stale` answers it. A stage that was never used is "unknown", not late.
 """

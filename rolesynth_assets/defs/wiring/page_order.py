@@ -17,7 +17,7 @@ _LAST = ("dagster/", "rolesynth/lance_version", "rolesynth/table_id")
 def page_order(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Put pictures first and the stored table's facts last; shorten numbers with a fraction.
 
-    What stands between them keeps its order. Whole digits are never rounded away.
+    The text between them keeps its order. Whole digits are never rounded away.
     """
     keys = sorted(metadata, key=lambda key: _place(key, metadata[key]))
     return {key: metadata[key] if key == _EXACT else _short(metadata[key]) for key in keys}

@@ -31,9 +31,7 @@ class Platform(dg.ConfigurableResource):
     """
 
     data_root: str = Field(default="", description="Folder of all tables; ROLESYNTH_DATA if empty.")
-    project: str = Field(
-        default="", description="Project folder; ROLESYNTH_PROJECT if empty."
-    )
+    project: str = Field(default="", description="Project folder; ROLESYNTH_PROJECT if empty.")
 
     @property
     def settings(self) -> Settings:

@@ -124,8 +124,8 @@ class Made:
         store, _, table = str(self.metadata.get(TABLE, "")).partition(".")
         if not table:
             return self
-        told = given_identity(root, table if store == "lance" else WAREHOUSE)
-        return replace(self, metadata={**self.metadata, TABLE_ID: told})
+        identity = given_identity(root, table if store == "lance" else WAREHOUSE)
+        return replace(self, metadata={**self.metadata, TABLE_ID: identity})
 
     def result(self, checks: Iterable[Check], thresholds: Thresholds) -> dg.MaterializeResult:
         """Return it as Dagster takes it, with every check evaluated."""

@@ -53,7 +53,7 @@ class Target:
 
     Attributes:
         asset: the asset.
-        partitions: its partitions; None stands for an asset without partitions.
+        partitions: its partitions; None means an asset without partitions.
         forced: whether to make them even if they are up to date.
         config: run configuration of the asset.
     """
@@ -265,13 +265,13 @@ class Refresher:
 
 def _spent(outcome: dg.ExecuteInProcessResult) -> Spent:
     """Add up what a run's materializations and its failures say that models were asked."""
-    told = [event.materialization.metadata for event in outcome.get_asset_materialization_events()]
-    told += [
+    noted = [event.materialization.metadata for event in outcome.get_asset_materialization_events()]
+    noted += [
         failure.metadata
         for event in outcome.all_events
         if event.is_step_failure and (failure := event.step_failure_data.user_failure_data)
     ]
-    return sum(map(Spent.told, told), Spent())
+    return sum(map(Spent.recorded, noted), Spent())
 
 
 def _first_error(outcome: dg.ExecuteInProcessResult) -> tuple[str, str]:

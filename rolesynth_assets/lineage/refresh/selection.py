@@ -31,7 +31,7 @@ def selected(
     chosen = {
         cell
         for cell, _ in staleness.stale()
-        if not part or any(part in told.casefold() for told in words.why(staleness, cell))
+        if not part or any(part in text.casefold() for text in words.why(staleness, cell))
     }
 
     def wanted(cell: Cell, status: Status) -> bool:

@@ -34,8 +34,8 @@ _MADE = "Nothing that it was made from has changed since, as far as the last loo
 
 def spec(asset: str, partitions: dg.PartitionsDefinition | None) -> dg.AssetCheckSpec:
     """Declare the check of an asset."""
-    told = "Nothing that it was made from has changed since; a warning says what has."
-    return dg.AssetCheckSpec(CHECK, asset=asset, description=told, partitions_def=partitions)
+    sentence = "Nothing that it was made from has changed since; a warning says what has."
+    return dg.AssetCheckSpec(CHECK, asset=asset, description=sentence, partitions_def=partitions)
 
 
 def passed() -> dg.AssetCheckResult:
@@ -66,7 +66,7 @@ def show_staleness(
     changed = list(islice(_changed(graph, instance, staleness), MOST))
     _forget(instance, changed)
     for key, cell, stale in changed:
-        told = f"Stale: {'; '.join(words.why(staleness, cell))}." if stale else _MADE
+        sentence = f"Stale: {'; '.join(words.why(staleness, cell))}." if stale else _MADE
         instance.report_runless_asset_event(
             dg.AssetCheckEvaluation(
                 asset_key=key,
@@ -74,8 +74,8 @@ def show_staleness(
                 passed=not stale,
                 partition=cell.partition,
                 severity=dg.AssetCheckSeverity.WARN,
-                description=markdown.text(told),
-                metadata={SENTENCE: dg.MetadataValue.text(told)},
+                description=markdown.text(sentence),
+                metadata={SENTENCE: dg.MetadataValue.text(sentence)},
             )
         )
     return len(changed)

@@ -55,7 +55,7 @@ def next_rounds(staleness: Staleness) -> Iterator[Cell]:
     """Yield the round after the last one made of each CADS domain in use, one a refresh.
 
     A round is made from the one before, so weeks that were missed are not skipped: the domain goes
-    on where it stood. Seeds that have had their ten rounds cost nothing in it.
+    on where it stopped. Seeds that have had their ten rounds cost nothing in it.
     """
     by_domain: dict[str, list[tuple[str, Status]]] = {}
     for partition, state in staleness.states.get("cads_rounds", {}).items():

@@ -72,5 +72,5 @@ def process_start(pid: int) -> str | None:
 
 def _start_by_ps(pid: int) -> str | None:
     asked = ["ps", "-o", "stat=,lstart=", "-p", str(pid)]
-    told = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.split()
-    return None if not told or told[0].startswith("Z") else " ".join(told[1:])
+    answer = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.split()
+    return None if not answer or answer[0].startswith("Z") else " ".join(answer[1:])

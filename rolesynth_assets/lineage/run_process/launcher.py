@@ -38,7 +38,7 @@ def launched_tags(what: str) -> dict[str, str]:
 
 
 def cost_tags(spent: Spent) -> dict[str, str]:
-    """Return the tag that tells what a run took of models; none where it asked for nothing."""
+    """Return the tag with what a run took of models; none where it asked for nothing."""
     if not spent.calls:
         return {}
     return {COST: f"{spent.cost:.4f} for {spent.calls:,} calls"}

@@ -1,4 +1,4 @@
-"""What is out of date and why: the values that staleness is told in."""
+"""What is out of date and why: the values in which staleness is described."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Status(StrEnum):
-    """Where a partition stands."""
+    """The state of a partition."""
 
     MISSING = "missing"
     STALE = "stale"
@@ -55,7 +55,7 @@ _OF_USE = {Reason.PASSING, Reason.UPSTREAM_PASSING}
 
 
 class Cell(NamedTuple):
-    """One partition of an asset; None stands for an asset without partitions."""
+    """One partition of an asset; None means an asset without partitions."""
 
     asset: str
     partition: str | None = None

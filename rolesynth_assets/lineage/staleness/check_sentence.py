@@ -17,5 +17,5 @@ def check_sentence(evaluation: dg.AssetCheckEvaluation) -> str:
 
     Evaluations from before the metadata was written give their description.
     """
-    told = evaluation.metadata.get(SENTENCE)
-    return str(told.value) if told is not None else evaluation.description or ""
+    entry = evaluation.metadata.get(SENTENCE)
+    return str(entry.value) if entry is not None else evaluation.description or ""

@@ -258,7 +258,7 @@ class _Connected:
         for event, partition, text in self.rows(query.where(_EVENTS.id.in_(latest))):
             data = json.loads(text)["dagster_event"]["event_specific_data"]
             made = data["materialization"]
-            yield event, partition, made["tags"] or {}, Stored.told(_plain(made))
+            yield event, partition, made["tags"] or {}, Stored.recorded(_plain(made))
 
     def _planned(self, key: dg.AssetKey) -> dict[str, int]:
         """Return the first event of each run that set out to make the asset."""
@@ -273,10 +273,10 @@ class _Connected:
 
 def _plain(made: Mapping[str, Any]) -> dict[str, Any]:
     """Return a stored materialization's metadata that are texts, paths or numbers."""
-    told = {entry["label"]: entry["entry_data"] for entry in made.get("metadata_entries") or ()}
+    entries = {entry["label"]: entry["entry_data"] for entry in made.get("metadata_entries") or ()}
     return {
         label: next((data[kind] for kind in ("text", "value", "path") if kind in data), None)
-        for label, data in told.items()
+        for label, data in entries.items()
     }
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rolesynth_assets.roles.role import Role
 
 SHOWN = 5
-"""Causes told of what is behind one upstream cell before the rest is counted."""
+"""Causes listed for one upstream cell; the others are counted."""
 ROWS = "dagster/partition_row_count"
 Explain = Callable[[str], str | None]
 """Tells from a partition of an upstream asset ("" where it has none) what changed, if it can."""
@@ -37,19 +37,19 @@ class Words:
     def why(self, staleness: Staleness, cell: Cell) -> list[str]:
         """Tell a cell's own causes, then those upstream that it follows from.
 
-        What began upstream is told once, by the shortest way, however many ways lead there.
+        A cause upstream is listed once, by the shortest path, however many paths lead to it.
         """
         causes = staleness.state(cell).causes
-        told = {self.tell(cause): "" for cause in causes if not cause.follows}
-        lines = list(told)
+        described = {self.describe(cause): "" for cause in causes if not cause.follows}
+        lines = list(described)
         for cause in causes:
             if not cause.follows or cause.upstream is None:
                 continue
-            roots = {self.tell(root): where for where, root in staleness.roots(cause.upstream)}
-            new = {text: str(where) for text, where in roots.items() if text not in told}
+            roots = {self.describe(root): where for where, root in staleness.roots(cause.upstream)}
+            new = {text: str(where) for text, where in roots.items() if text not in described}
             if roots and not new and cause.reason in (Reason.UPSTREAM, Reason.UPSTREAM_PASSING):
                 continue
-            told |= new
+            described |= new
             begun = [
                 text if where == str(cause.upstream) else f"{where}: {text}"
                 for text, where in new.items()
@@ -63,7 +63,7 @@ class Words:
         """Tell the first of a cell's causes, for the name of a run."""
         return next(iter(self.why(staleness, cell)), "")
 
-    def tell(self, cause: Cause) -> str:
+    def describe(self, cause: Cause) -> str:
         """Tell one cause."""
         if cause not in self._told:
             self._told[cause] = self._closer(cause) or str(cause)
@@ -74,8 +74,8 @@ class Words:
         if cause.reason is not Reason.DATA or upstream is None or cause.count > 1:
             return None
         explain = self._explain.get(upstream.asset)
-        if explain and (told := explain(upstream.partition or "")):
-            return told
+        if explain and (described := explain(upstream.partition or "")):
+            return described
         if cause.events is None:
             return None
         before, after = (self._rows(upstream, event) for event in cause.events)
@@ -111,9 +111,9 @@ def changed_roles(before: Sequence[Role], now: Sequence[Role]) -> str | None:
         "added": [name for name in new if name not in old],
         "removed": [name for name in old if name not in new],
     }
-    told = [
+    described = [
         f"role{'s' if len(names) > 1 else ''} {', '.join(names)} {what}"
         for what, names in kinds.items()
         if names
     ]
-    return ", ".join(told) or None
+    return ", ".join(described) or None

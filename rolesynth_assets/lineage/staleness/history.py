@@ -38,7 +38,7 @@ class Provenance:
         code_version: None where nothing was noted, as for events that an asset logs by hand.
         inputs: by asset; empty where nothing was noted.
         read_at: storage id up to which upstream content was visible, where `inputs` lacks it.
-        content_version: whether its data version was given by the asset, so tells its content.
+        content_version: whether the asset gave its data version, so that it identifies the content.
         to_ask_again: what of it failed for a passing reason, such as "47 rows".
         stored: where its content is.
     """

@@ -96,9 +96,9 @@ def _observe(
     needed = [given for given in inspect.signature(observe).parameters if given in defined]
     try:
         with dg.build_resources({key: defined[key] for key in needed}, instance) as built:
-            told = observe(**{key: getattr(built, key) for key in needed})
+            answer = observe(**{key: getattr(built, key) for key in needed})
     except Exception as error:
         raise ObservationError(f"source {name} cannot be observed: {error}") from error
-    if isinstance(told, dg.DataVersionsByPartition):
-        return {at: str(now.value) for at, now in told.data_versions_by_partition.items()}
-    return {None: told.value}
+    if isinstance(answer, dg.DataVersionsByPartition):
+        return {at: str(now.value) for at, now in answer.data_versions_by_partition.items()}
+    return {None: answer.value}

@@ -1,4 +1,4 @@
-"""What failed for a reason that may be gone the next time, as a materialization tells it."""
+"""What failed for a reason that may be gone the next time, as a materialization records it."""
 
 from collections.abc import Mapping
 

@@ -34,7 +34,7 @@ class Stored(NamedTuple):
     uri: str = ""
 
     @classmethod
-    def told(cls, metadata: Mapping[str, Any]) -> Stored:
+    def recorded(cls, metadata: Mapping[str, Any]) -> Stored:
         """Take it from the plain values of a materialization's metadata."""
         return cls(
             str(metadata.get(TABLE) or ""),

@@ -183,7 +183,7 @@ class Inputs:
         """Tell whether the upstream keys there are now are those that were read.
 
         Dagster notes a hash over the data versions of all upstream partitions of the run. From 100
-        partitions on it notes the latest version alone, which tells nothing: then it counts as a
+        partitions on it notes the latest version alone, which shows nothing: then it counts as a
         match.
         """
         assert reading.noted

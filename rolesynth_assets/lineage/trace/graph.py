@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Kind(StrEnum):
-    """What a node stands for; rows of other tables have the name of a row as theirs."""
+    """What a node is; for rows of other tables, the name of a row of that table."""
 
     IMAGE = "image"
     ROLE = "role"

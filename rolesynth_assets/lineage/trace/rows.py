@@ -33,7 +33,7 @@ def add_row(trace: TraceBuilder, spec: TableSpec, rows: Sequence[Row]) -> NodeId
     Args:
         trace: what to add to.
         spec: the row's table.
-        rows: the row, as it stands in each partition that has it.
+        rows: the row, as it is in each partition that has it.
     """
     key = rows[0][spec.key]
     node = row_id(spec.name, key)

@@ -86,7 +86,7 @@ def find_subject(sources: Sources, text: str) -> Subject:
     if not found or (found["kind"] and found["kind"] not in tables):
         raise SubjectError(
             f"{text!r} is neither a file, nor an id of {LEAST} to {WHOLE} hex digits "
-            f"({', '.join(f'{kind}:' for kind in tables)} may stand before it), nor a partition "
+            f"({', '.join(f'{kind}:' for kind in tables)} may precede it), nor a partition "
             f"such as clip_checkpoints[roles5|0] or benchmark_scores[glyphs|roles5]."
         )
     searched = [tables[found["kind"]]] if found["kind"] else list(tables.values())

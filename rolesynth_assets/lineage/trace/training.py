@@ -61,9 +61,9 @@ def follow_pairs(
             continue
         training_set = add_training_set(sources, trace, pin)
         follow_training(sources, trace, pin)
-        told = [row for row in mine if row["caption_id"] in chosen]
-        _add_earlier_rows(sources, trace, [r for r in told if r["caption_id"] not in known], pin)
-        pairs = told if pin.cut is not Cut.SCORES else [row for row in told if row["kept"]]
+        details = [row for row in mine if row["caption_id"] in chosen]
+        _add_earlier_rows(sources, trace, [r for r in details if r["caption_id"] not in known], pin)
+        pairs = details if pin.cut is not Cut.SCORES else [row for row in details if row["kept"]]
         unchanged = version == latest or all(row in now for row in pairs)
         for node in add_pairs(sources, trace, pairs, None if unchanged else version):
             trace.link(node, training_set)
@@ -146,7 +146,7 @@ def score_node(
 ) -> Node:
     """Return a node for the scores of one benchmark."""
     seeds = {row["seed"] for row in rows}
-    told = [
+    details = [
         (
             row["metric"] + (f", seed {row['seed']}" if len(seeds) > 1 else ""),
             f"{row['value']:.1%} [{row['low']:.1%}, {row['high']:.1%}] of {row['n']:,}"
@@ -159,7 +159,7 @@ def score_node(
     return Node(
         NodeId(kind, key),
         f"{label}: {best}",
-        facts(*told),
+        facts(*details),
         run_id=runs.pop() if len(runs) == 1 else "",
     )
 

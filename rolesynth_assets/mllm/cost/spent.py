@@ -47,7 +47,7 @@ class Spent:
 
     @property
     def metadata(self) -> dict[str, int | float]:
-        """The metadata that tells it."""
+        """The metadata that records it."""
         return {f"rolesynth/{name}": getattr(self, name) for name in _IN_METADATA}
 
     @classmethod
@@ -57,7 +57,7 @@ class Spent:
         return cls(**{name: value for name, value in found.items() if value is not None})  # type: ignore[arg-type]
 
     @classmethod
-    def told(cls, metadata: Mapping[str, dg.MetadataValue]) -> Spent:
+    def recorded(cls, metadata: Mapping[str, dg.MetadataValue]) -> Spent:
         """Read it from an asset's metadata; what is not there is nothing."""
         found = {name: metadata.get(f"rolesynth/{name}") for name in _IN_METADATA}
         return cls(**{name: entry.value for name, entry in found.items() if entry is not None})  # type: ignore[arg-type]

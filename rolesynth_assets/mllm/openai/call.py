@@ -102,12 +102,12 @@ class ChatCaller:
         """
         for lessons in range(_MOST_LESSONS):
             fields = self.dialect.fields(self._model, request)
-            told = self.dialect.messages(messages)
-            answer = await self._send(client, fields, told)
+            turns = self.dialect.messages(messages)
+            answer = await self._send(client, fields, turns)
             if not isinstance(answer, ServerError):
-                return self._read(request, *answer, self.dialect.sent(fields, told))
+                return self._read(request, *answer, self.dialect.sent(fields, turns))
             last = lessons + 1 == _MOST_LESSONS
-            if last or not self.dialect.learn(answer, fields, told):
+            if last or not self.dialect.learn(answer, fields, turns):
                 raise self._faults.of_server(answer)
         raise AssertionError("the last round returns or raises")
 

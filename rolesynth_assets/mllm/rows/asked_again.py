@@ -45,7 +45,7 @@ def note(keys: Collection[str]) -> None:
         asked.update(keys)
 
 
-def told_reasons(counts: Mapping[str, int], examples: Mapping[str, str]) -> str:
+def reasons_in_words(counts: Mapping[str, int], examples: Mapping[str, str]) -> str:
     """Return reasons with their counts and an example of each, most frequent first.
 
     Args:

@@ -124,13 +124,13 @@ class RowRun(Generic[W]):
             EngineError: the engine can serve no request at all.
             JournalError: the journal cannot be written.
         """
-        told = progress or (lambda done, total: None)
+        report = progress or (lambda done, total: None)
         self._open = {wanted.key: wanted for wanted in missing}
         with ReplyJournal(journal_path(self._store.root, self._rows.table)) as journal:
             self._recover(journal)
-            told(total - len(self._open), total)
+            report(total - len(self._open), total)
             if self._open:
-                await self._ask(journal, list(self._open.values()), total, told)
+                await self._ask(journal, list(self._open.values()), total, report)
         self.answering.warn(f"{self._rows.table} {' '.join(self._partition.values())}")
 
     def append(self, rows: pa.Table) -> None:
@@ -179,13 +179,13 @@ class RowRun(Generic[W]):
         journal.drop([key for key, _ in found])
 
     async def _ask(
-        self, journal: ReplyJournal, missing: Sequence[W], total: int, told: Progress
+        self, journal: ReplyJournal, missing: Sequence[W], total: int, report: Progress
     ) -> None:
         replies = self._engine.complete(self._requests(missing))
         try:
             async for reply in replies:
                 self._accept(reply, journal)
-                told(total - len(self._open), total)
+                report(total - len(self._open), total)
         finally:
             try:
                 self._store_pending(journal)  # paid replies are kept, whatever happened

@@ -94,7 +94,7 @@ def items_at_hand(
 
     Args:
         benchmarks: by name.
-        data_root: what ``{data}`` in their paths stands for.
+        data_root: what replaces ``{data}`` in their paths.
     """
     found = {}
     for name, benchmark in benchmarks.items():

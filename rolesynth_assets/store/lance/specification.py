@@ -45,7 +45,7 @@ class TableSpec:
         if self.content[:1] != (self.key,):
             raise ValueError(f"Table {self.name!r}: the key comes first in `content`.")
         if not set(self.joined) <= set(self.of):
-            raise ValueError(f"Table {self.name!r}: each column of `joined` stands in `of`.")
+            raise ValueError(f"Table {self.name!r}: each column of `joined` is in `of`.")
 
 
 def by_name(*specs: TableSpec) -> dict[str, TableSpec]:

@@ -78,9 +78,9 @@ def test_a_cause_is_told_once_however_many_ways_lead_to_it(world: World) -> None
 def test_source_is_explained_by_who_knows_it(world: World) -> None:
     cause = Cause(Reason.DATA, Cell("role_set_files", "roles5"), events=(1, 2))
     knows = {"role_set_files": lambda name: f"role observer changed in {name}"}
-    assert Words(world.instance, knows).tell(cause) == "role observer changed in roles5"
+    assert Words(world.instance, knows).describe(cause) == "role observer changed in roles5"
     knows_not = {"role_set_files": lambda name: None}
-    assert Words(world.instance, knows_not).tell(cause) == "role_set_files[roles5] changed"
+    assert Words(world.instance, knows_not).describe(cause) == "role_set_files[roles5] changed"
 
 
 def test_changed_roles_are_named() -> None:

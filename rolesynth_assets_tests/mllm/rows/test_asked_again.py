@@ -1,4 +1,10 @@
-from rolesynth_assets.mllm.rows.asked_again import note, one_go, rows_to_ask, told_reasons, way_out
+from rolesynth_assets.mllm.rows.asked_again import (
+    note,
+    one_go,
+    reasons_in_words,
+    rows_to_ask,
+    way_out,
+)
 
 
 def test_a_row_is_asked_once_in_one_go_and_again_in_the_next() -> None:
@@ -16,7 +22,7 @@ def test_a_row_is_asked_once_in_one_go_and_again_in_the_next() -> None:
 
 def test_reasons_are_told_with_counts_examples_and_the_way_out() -> None:
     counts = {"refused": 2, "truncated": 12, "timeout": 1}
-    told = told_reasons(counts, {"truncated": "A red apple " * 30, "refused": ""})
+    told = reasons_in_words(counts, {"truncated": "A red apple " * 30, "refused": ""})
     assert told.startswith("truncated 12 (such as 'A red apple A red")
     assert told.endswith("...'), refused 2, timeout 1")
     said = way_out(counts, "roles5")
