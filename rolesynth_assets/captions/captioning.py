@@ -134,7 +134,7 @@ async def write_captions(
 
 def _image_ids(store: "Store", shard: str) -> list[str]:
     rows = store.read("images", {"shard": shard}, ["image_id", "ordinal"])
-    if rows.num_rows == 0:
+    if rows.num_rows == 0 and not store.count("image_rejects", {"shard": shard}):
         raise CaptioningError(
             f"shard {shard!r} has no images in the store: materialize image_shards for it first"
         )

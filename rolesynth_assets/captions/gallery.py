@@ -33,7 +33,7 @@ def gallery_ids(rows: pa.Table, count: int = 2) -> pl.DataFrame:
     import polars as pl
 
     columns = ["image_id", "role", "length", "caption_id"]
-    listed = pl.DataFrame(rows.select(columns).to_pydict())
+    listed = pl.DataFrame(rows.select(columns))
     shown = listed.filter(pl.col("image_id").is_in(_chosen(listed["image_id"], count)))
     ids = pl.col("image_id", "caption_id").str.slice(0, SHOWN)
     return shown.sort("image_id", "role", "length").with_columns(ids)

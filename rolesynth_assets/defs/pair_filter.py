@@ -121,7 +121,7 @@ def filtered_pairs(context: dg.AssetExecutionContext, platform: Platform) -> Mad
     scores = pl.DataFrame(store.read("scores", where))
     captions = pl.DataFrame(store.read("captions", where))
     pairs = apply_cut(captions, scores, read_cut(platform.warehouse, where["role_set"]))
-    store.replace("pairs", where, pairs.to_arrow())
+    store.replace("pairs", where, pairs.to_arrow(), allow_empty=captions.is_empty())
     diversity = keep_diversity(platform.warehouse, pairs, **where)
     return Made(
         {

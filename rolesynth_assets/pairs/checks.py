@@ -38,7 +38,8 @@ def scores_cover_captions(
     answered = scores.filter(pl.col("score").is_not_null() | pl.col("reason").is_not_null())
     bare = spoken.join(answered, on="caption_id", how="anti")
     return CheckOutcome(
-        passed=spoken.height > 0 and bare.height <= max_uncovered,
+        passed=(spoken.height > 0 or (captions.is_empty() and scores.is_empty()))
+        and bare.height <= max_uncovered,
         value=bare.height,
         threshold=max_uncovered,
         description=f"{bare.height} of {spoken.height} captions have neither score nor reason.",
@@ -65,6 +66,8 @@ def scores_not_degenerate(
     import polars as pl
 
     given = scores["score"].drop_nulls()
+    if scores.is_empty():
+        return CheckOutcome(True, 0.0, max_share, "There is no caption to score.", {"scores": 0})
     if given.is_empty():
         return CheckOutcome(False, 1.0, max_share, _no_score(scores), {"scores": 0})
     if len(given) < FEWEST_SCORES:
@@ -86,8 +89,6 @@ def scores_not_degenerate(
 def _no_score(scores: pl.DataFrame) -> str:
     import polars as pl
 
-    if scores.is_empty():
-        return "No caption has a score: there is no caption."
     reason, count = scores["reason"].value_counts(sort=True).row(0)
     answer = scores.filter(pl.col("reason") == reason)["detail"][0]
     shown = textwrap.shorten(answer, SHOWN_OF_ANSWER, placeholder=" ...")
@@ -110,7 +111,7 @@ def parse_failures_bounded(scores: pl.DataFrame, *, max_share: float = 0.02) -> 
     import polars as pl
 
     failed = scores.filter(pl.col("score").is_null())
-    share = failed.height / scores.height if scores.height else 1.0
+    share = failed.height / scores.height if scores.height else 0.0
     reasons = failed.group_by("reason").len().sort("len", descending=True)
     counts = dict(reasons.iter_rows())
     passed = share <= max_share

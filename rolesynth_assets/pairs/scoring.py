@@ -215,7 +215,7 @@ def _questions(
     columns = ["caption_id", "image_id", "role", "role_fingerprint", "length", "text"]
     captions = store.read("captions", partition, columns=columns).to_pylist()
     where = f"shard {partition['shard']!r}, role set {partition['role_set']!r}"
-    if not captions:
+    if not captions and store.count("images", {"shard": partition["shard"]}):
         raise ValueError(f"{where}: there are no captions to score; materialize raw_captions first")
     by_name = {role.name: (ordinal, role) for ordinal, role in enumerate(roles)}
     strangers = {

@@ -54,8 +54,9 @@ def test_a_hole_or_a_stray_row_is_found(
     assert outcome.metadata[found_in]
 
 
-def test_nothing_wanted_is_no_success() -> None:
-    assert not every_request_answered(table(), []).passed
+def test_nothing_is_wanted_of_a_shard_that_holds_copies_alone() -> None:
+    assert every_request_answered(table(), []).passed
+    assert not every_request_answered(GOOD, []).passed
 
 
 def test_repeated_keys_are_found() -> None:
@@ -101,6 +102,6 @@ def test_failures_count_whatever_their_reason() -> None:
 
 
 @pytest.mark.parametrize("check", [persona_talk_bounded, refusals_bounded, failures_bounded])
-def test_no_rows_at_all_fail(check) -> None:
+def test_no_rows_pass_since_a_shard_may_hold_copies_alone(check) -> None:
     outcome = check(table())
-    assert (outcome.passed, outcome.value) == (False, 1.0)
+    assert (outcome.passed, outcome.value) == (True, 0.0)

@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from rolesynth_assets.clip.recipe import Schedule
@@ -83,9 +84,9 @@ class SmallGraph:
         )
         return shard.key
 
-    def set_thresholds(self, **bounds: float) -> None:
-        lines = [f"  {name}: {value}" for name, value in bounds.items()]
-        (self.project / "rolesynth.yaml").write_text("\n".join(["thresholds:", *lines, ""]))
+    def set_thresholds(self, *, duplicates: str = "first", **bounds: float) -> None:
+        settings = {"thresholds": bounds, "ingest": {"duplicates": duplicates}}
+        (self.project / "rolesynth.yaml").write_text(yaml.safe_dump(settings))
 
     def shorten_recipe(self, name: str, steps: int) -> None:
         """Train a shipped recipe for a moment only."""

@@ -47,7 +47,7 @@ def test_exactly_the_rows_with_these_reasons_are_asked(graph: SmallGraph) -> Non
 
 
 def test_an_image_of_two_shards_is_asked_again_once(graph: SmallGraph) -> None:
-    graph.set_thresholds(max_failure_share=1, max_refusal_share=1)
+    graph.set_thresholds(duplicates="all", max_failure_share=1, max_refusal_share=1)
     one, two = graph.add_shard("one", range(3)), graph.add_shard("two", range(3))
     struck = [FailureReason.REFUSED] * 2
     graph.models.fail = lambda request: struck.pop(0) if struck else None
@@ -59,3 +59,15 @@ def test_an_image_of_two_shards_is_asked_again_once(graph: SmallGraph) -> None:
         assert ask(graph, one, "refused") == 2
         assert ask(graph, two, "refused") == 0
     assert ask(graph, two, "refused") == 2
+
+
+def test_a_shard_of_duplicates_alone_holds_up_nothing(graph: SmallGraph) -> None:
+    graph.add_shard("one", range(3))
+    graph.refresh()
+    asked, pairs = len(graph.models.requests), graph.store.count("pairs")
+    copies = graph.add_shard("two", range(3))
+    graph.refresh()
+    assert graph.store.count("images", {"shard": copies}) == 0
+    assert (len(graph.models.requests), graph.store.count("pairs")) == (asked, pairs)
+    checks = graph.checks("caption_scores", f"{copies}|{ROLE_SET}")
+    assert {name for name, check in checks.items() if not check.passed} == set()

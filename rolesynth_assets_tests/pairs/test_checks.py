@@ -59,7 +59,7 @@ def test_a_judge_without_any_score_is_told_with_its_answer_and_the_way_out() -> 
     assert "160 of 160 are no_score, such as 'A red apple A red" in outcome.description
     assert "ROLESYNTH_JUDGE_ENGINE" in outcome.description
     assert len(outcome.description) < 500
-    assert "there is no caption" in checks.scores_not_degenerate(silent.clear()).description
+    assert checks.scores_not_degenerate(silent.clear()).passed  # nothing to score
 
 
 def test_parse_failures_bounded() -> None:

@@ -1,6 +1,6 @@
 """Rows of one shard and role set that a model writes: its captions, or a judge's scores."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import dagster as dg
@@ -34,7 +34,6 @@ def rows_by_model(
     write: Callable[..., Awaitable[R]],
     table: str,
     author: str,
-    again: Sequence[str] = (),
 ) -> tuple[R, ModelIdentity]:
     """Bring a run's partition of a table up to date with a model.
 
@@ -46,7 +45,6 @@ def rows_by_model(
         write: `write_captions`, `write_scores`.
         table: Lance table that it writes.
         author: the table's column that names the model of a row.
-        again: reasons of rows without a result that are asked again.
 
     Returns:
         The report of `write`, and the model that answered.
@@ -74,7 +72,6 @@ def rows_by_model(
             *(store, model, shard, role_set, roles),
             run_id=context.run_id,
             progress=progress,
-            again=again,
             before_paying=Preflight(store.root, engine, context.run_id),
         ),
     )
