@@ -67,7 +67,7 @@ def test_parse_failures_bounded() -> None:
     assert good.passed and good.value == 2 / 160
     bad = checks.parse_failures_bounded(with_score(None, 5))
     assert not bad.passed and bad.metadata["reasons"] == {"no_score": 5}
-    assert not checks.parse_failures_bounded(SCORES.clear()).passed
+    assert checks.parse_failures_bounded(SCORES.clear()).passed  # a shard of copies alone
 
 
 def test_kept_share_as_asked() -> None:
