@@ -19,6 +19,11 @@ class DataPaths:
     def __truediv__(self, name: str) -> Path:
         return Path(self.root) / name
 
+    @property
+    def lance(self) -> Path:
+        """Folder of the LanceDB database, where the data root is a folder."""
+        return self / "lance"
+
     def lance_table(self, table: str) -> str:
         """Return the folder or URL of a Lance table; `lance/` is one LanceDB database."""
         return f"{str(self.root).rstrip('/')}/lance/{table}.lance"

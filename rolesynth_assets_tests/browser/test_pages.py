@@ -107,7 +107,7 @@ def test_failed_check_is_seen_with_its_numbers(page: Page, shot: Shot) -> None:
     # the page shows the sentence once or twice: in the list of checks, and beside it when loaded
     expect(page.get_by_text(re.compile("keeps the fewest: .* captions")).first).to_be_visible()
     expect(page.get_by_text("Failed", exact=True)).to_have_count(2)  # in the list, and beside it
-    expect(page.get_by_role("row").filter(has_text="threshold")).to_contain_text("0.9")
+    expect(page.get_by_role("row", name="threshold 0.9", exact=True)).to_be_visible()
     shot("failed_check")
 
 
