@@ -31,6 +31,9 @@ text                the text; null where a reason says why there is none
 reply               the model's own words; null where they are the text
 cuts                cleaning rules that changed the reply
 read_by             rules, language and bounds that the reply was read by
+sent                what was sent beside the prompt, as JSON: model, sampling, further fields
+answered_by         model that the server names in its answer
+system_fingerprint  build of the server, as its answer names it
 model               model that wrote it
 revision            revision of the model
 temperature         sampling temperature

@@ -33,7 +33,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubServer]:
     with StubServer(answer, models=[{"id": "stub", "object": "model"}]) as stub:
-        for name, value in (("ENGINE", "openai"), ("MODEL", "stub"), ("BASE_URL", stub.url)):
+        values = {"ENGINE": "openai", "MODEL": "stub", "BASE_URL": stub.url, "PREFLIGHT": "off"}
+        for name, value in values.items():
             monkeypatch.setenv(f"ROLESYNTH_{name}", value)
         yield stub
 

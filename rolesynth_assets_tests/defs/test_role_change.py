@@ -72,6 +72,7 @@ def test_changed_judge_scores_anew_and_captions_nothing(graph: SmallGraph) -> No
     for name in ("ENGINE", "BASE_URL"):
         graph.patch.setenv(f"ROLESYNTH_JUDGE_{name}", {"ENGINE": "openai"}.get(name, "http://h/v1"))
     graph.patch.setenv("ROLESYNTH_JUDGE_MODEL", "strict")
+    graph.patch.setenv("ROLESYNTH_JUDGE_PREFLIGHT", "off")
     report = graph.refresh()
     assert (len(graph.models.captioned), len(graph.models.judged)) == (0, 4)
     assert report.fresh["raw_captions"] == 1

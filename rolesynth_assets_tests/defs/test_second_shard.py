@@ -53,6 +53,7 @@ def test_new_cut_does_not_measure_the_diversity_of_the_same_captions_again(
 
 
 def test_image_in_two_shards_is_captioned_once(graph: SmallGraph) -> None:
+    graph.set_thresholds(duplicates="all")
     graph.add_shard("few", range(2))
     graph.refresh()
     graph.models.forget()

@@ -14,7 +14,7 @@ from rolesynth_assets.defs.wiring import partitions
 from rolesynth_assets.images.shards.registry import load_forgotten
 from rolesynth_assets.lineage.refresh.runner import Refresher, Target
 from rolesynth_assets.lineage.refresh.targets import targets
-from rolesynth_assets.lineage.shards import agree_on_shards, forget
+from rolesynth_assets.lineage.shards import SHARDS, agree_on_shards, forget
 from rolesynth_assets.lineage.staleness.causes import Cell, Reason, Status
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ def chosen_shards(settings: Settings, refresher: Refresher, work: CaptionWork) -
             f"no role set {', '.join(unknown)}; there are {', '.join(partitions.ROLE_SETS)}"
         )
     root = settings.data_root
+    # a shard that comes back is not one whose partition somebody deleted
+    refresher.instance.add_dynamic_partitions(SHARDS, [*work.changed, *work.read_again])
     shards, forgotten = agree_on_shards(refresher.instance, refresher.graph, Store(str(root)))
     print_forgotten(forgotten)
     if not shards:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ipaddress
 import os
 from urllib.parse import urlsplit
-from urllib.request import (  # type: ignore[attr-defined]  # public, but in no stub
+from urllib.request import (
     getproxies_environment,
-    proxy_bypass_environment,
+    proxy_bypass_environment,  # type: ignore[attr-defined]  # public, but in no stub
 )
 
 

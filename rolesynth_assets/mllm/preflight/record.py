@@ -33,7 +33,8 @@ def read_record(path: Path) -> tuple[Learned | None, str]:
     try:
         stored = json.loads(path.read_text("utf-8"))
         known: dict[str, Any] = {field.name: stored[field.name] for field in fields(Learned)}
-        return Learned(**known | {"left_out": tuple(known["left_out"])}), str(stored["run_id"])
+        known["left_out"] = tuple(known["left_out"])
+        return Learned(**known), str(stored["run_id"])
     except (OSError, ValueError, KeyError, TypeError):
         return None, ""
 

@@ -121,7 +121,7 @@ def test_what_the_server_draws_is_brought_to_plain_rgb() -> None:
         (PNG[:60], "truncated"),
         (bomb(), "too_many_pixels"),
         (picture(size=(8, 8)), "side_too_short"),
-        (picture(size=(30_000, 30)), "side_too_long"),
+        (picture(size=(30_000, 30)), "too_elongated"),
     ],
     ids=["svg", "html", "cut", "bomb", "speck", "ribbon"],
 )

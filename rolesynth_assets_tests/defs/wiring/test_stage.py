@@ -73,6 +73,7 @@ def test_a_check_takes_facts_by_name_and_its_bound_from_the_settings(tmp_path) -
     assert {e.check_name: e.passed for e in mild.get_asset_check_evaluations()} == {
         "few_apples": True,
         "no_pears": False,
+        "up_to_date": True,
     }
 
 
