@@ -82,6 +82,8 @@ def _iter_open(
 
 def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, max_bytes: int) -> bytes | Reject | None:
     """Return a member's bytes or its reject; None for a folder, a dot file or a sidecar."""
+    if not info.filename:
+        return Reject(RejectReason.BROKEN_ARCHIVE, "a member without a name")
     if why := unsafe_path(info.filename):
         return Reject(RejectReason.UNSAFE_PATH, why)
     if info.is_dir() or is_hidden(info.filename):

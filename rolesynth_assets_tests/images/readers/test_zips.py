@@ -24,7 +24,9 @@ def read(path: Path, max_bytes: int = 2**20, **limits) -> dict[str, object]:
 
 @pytest.fixture
 def archive(tmp_path):
-    def write(*entries: tuple[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> Path:
+    def write(
+        *entries: tuple[str | zipfile.ZipInfo, bytes], compression: int = zipfile.ZIP_DEFLATED
+    ) -> Path:
         path = tmp_path / "x.zip"
         with zipfile.ZipFile(path, "w", compression) as file:
             for name, data in entries:
@@ -103,3 +105,8 @@ def test_a_zip_is_a_shard(archive, noise, encode, tmp_path):
     assert (shard.kind, shard.uri) == ("zip", str(path))
     assert plan_shards(tmp_path, "z", [shard]) == []
     assert io.BytesIO(path.read_bytes()).read(2) == b"PK"
+
+
+def test_a_member_without_a_name_is_a_reject(archive):
+    path = archive(("a.png", b"x"), (zipfile.ZipInfo(""), b"y"))
+    assert read(path) == {"::a.png": b"x", "::": "broken_archive"}
