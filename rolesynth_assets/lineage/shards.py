@@ -19,6 +19,7 @@ from rolesynth_assets.lineage.dagster_internals import (
     BaseAssetGraph,
 )
 from rolesynth_assets.lineage.staleness.causes import Cell
+from rolesynth_assets.pictures import markdown
 from rolesynth_assets.store.lance.schemas import FORGOTTEN
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ def forget(
             dg.AssetMaterialization(
                 asset_key=dg.AssetKey.from_user_string(cell.asset),
                 partition=cell.partition,
-                description=f"The shard was forgotten: {why}. Its rows are in no training set.",
+                description=f"The shard was forgotten: {markdown.text(why)}. "
+                "Its rows are in no training set.",
                 tags={DATA_VERSION_TAG: FORGOTTEN},
             )
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import dataclass, replace
 
 from rolesynth_assets.mllm.engine import ChatEngine, ChatReply, ChatRequest, EngineError
@@ -33,12 +33,23 @@ class _Waiter:
 class Asker:
     """Sends requests to one engine, within one event loop; its owner closes the engine."""
 
-    def __init__(self, engine: ChatEngine, in_flight: int = IN_FLIGHT) -> None:
-        """Set up without requests; `in_flight` bounds how many the engine holds at once."""
+    def __init__(
+        self,
+        engine: ChatEngine,
+        in_flight: int = IN_FLIGHT,
+        refuse: Callable[[ChatRequest], ChatReply | None] = lambda request: None,
+    ) -> None:
+        """Set up without requests.
+
+        Args:
+            engine: the engine.
+            in_flight: bound on the requests that the engine holds at once.
+            refuse: called when a waiting request's turn comes; a reply takes the engine's place.
+        """
         if in_flight < 1:
             raise ValueError(f"in_flight is {in_flight}; at least one request must be in flight")
         self._engine = engine
-        self._limit = in_flight
+        self._limit, self._refuse = in_flight, refuse
         self._waiting: deque[_Waiter] = deque()
         self._held = 0
         self._handed_out = 0
@@ -144,6 +155,8 @@ class Asker:
         """Return the next request and the key under which it is sent, if there is room."""
         while self._waiting and self._held < self._limit:
             waiter = self._waiting.popleft()
+            if not waiter.reply.done() and (refused := self._refuse(waiter.request)):
+                waiter.reply.set_result(refused)
             if not waiter.reply.done():
                 self._held += 1
                 self._handed_out += 1

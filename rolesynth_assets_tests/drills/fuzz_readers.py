@@ -279,14 +279,21 @@ def _read_benchmark(data: bytes, folder: Path) -> None:
 
 
 def _replies(folder: Path) -> list[bytes]:
-    return [b'{"choices": [{"message": {"content": "{\\"a\\": [1]}"}, "finish_reason": "stop"}]}']
+    whole = b'{"choices": [{"message": {"content": "{\\"a\\": [1]}"}, "finish_reason": "stop"}]}'
+    event = b'data: {"choices": [{"index": 0, "delta": {"content": "a", "refusal": null}}]}\n\n'
+    error = b'{"error": {"message": "busy", "code": 429}, "choices": [{"text": "a"}]}'
+    return [whole, event * 2 + b"data: [DONE]\n", error]
 
 
 def _read_reply(data: bytes, folder: Path) -> None:
     from rolesynth_assets.cads.prompts.json_object import json_objects
+    from rolesynth_assets.mllm.openai.completion_body import read_body
     from rolesynth_assets.mllm.openai.reply import read_completion
+    from rolesynth_assets.mllm.openai.server_error import error_inside
 
-    read_completion("one", data, 1.0)
+    value = read_body(data)
+    error_inside(value, {})
+    read_completion("one", value, 1.0)
     try:
         json_objects(data.decode("utf-8", "replace"))
     except ValueError:

@@ -81,6 +81,8 @@ class Member(FrozenModel):
         concurrency: number of requests in flight at once.
         timeout_s: seconds that one attempt may take.
         max_retries: attempts after the first one.
+        max_silence_s: seconds without any answer after which a server counts as hanging.
+        max_reply_bytes: most bytes of one answer, unpacked.
         pixel_budget: images with more pixels are scaled down before they are sent.
         extra_body: further fields of each request.
         vllm_options: keyword arguments of `vllm.LLM`.
@@ -101,6 +103,8 @@ class Member(FrozenModel):
     concurrency: Annotated[int, Field(ge=1, le=1000)] = 32
     timeout_s: Annotated[float, Field(gt=0)] = 120
     max_retries: Annotated[int, Field(ge=0, le=100)] = 6
+    max_silence_s: Annotated[float, Field(gt=0)] = EngineSettings().max_silence_s
+    max_reply_bytes: Annotated[int, Field(ge=1)] = EngineSettings().max_reply_bytes
     pixel_budget: Annotated[int, Field(ge=28 * 28)] = EngineSettings().pixel_budget
     extra_body: ExtraBody = Field(default_factory=dict)
     vllm_options: dict[str, Any] = Field(default_factory=dict)

@@ -45,7 +45,7 @@ class Calls:
         self.collective = collective
         self._identities = identities
         self._askers = {
-            name: Asker(engine, collective.member(name).concurrency)
+            name: Asker(engine, collective.member(name).concurrency, self._refusal)
             for name, engine in engines.items()
         }
         self._renderer = renderer
@@ -84,8 +84,8 @@ class Calls:
             EngineError: the member's engine can serve no request.
         """
         shown = [image_id(image) for image in request.images]
-        if detail := self.withdrawn(shown):
-            return ChatReply(request.key, None, FailureReason.REJECTED, detail)
+        if refused := self._refusal(request):
+            return refused
         key = request_key(self._identities[member].fingerprint(), request)
         recorded = self._journal.get(key)
         if recorded is None and key not in self._running:
@@ -109,6 +109,11 @@ class Calls:
             recorded = await self._shared(key)
         self._count(member, images_from_journal=1)
         return recorded
+
+    def _refusal(self, request: ChatRequest) -> ChatReply | None:
+        """Return the reply to a request that shows an image which was withdrawn by now."""
+        detail = self.withdrawn([image_id(image) for image in request.images])
+        return ChatReply(request.key, None, FailureReason.REJECTED, detail) if detail else None
 
     async def aclose(self) -> None:
         """Cancel running calls; the owners of engines, renderer and journal close those."""
@@ -140,7 +145,12 @@ class Calls:
         self, member: str, key: str, request: ChatRequest, shown: Sequence[str]
     ) -> ChatReply:
         reply = await self._askers[member].ask(request)
-        await self._journal.put(key, reply, shown)
+        if gone := self._refusal(request):  # while it waited or was in flight: nothing is kept
+            if reply == gone:
+                return gone
+            reply = replace(gone, prompt_tokens=reply.prompt_tokens, latency_s=reply.latency_s)
+        else:
+            await self._journal.put(key, reply, shown)
         self._to_ask_again += reply.reason is not None and reply.reason.transient
         tokens = (reply.prompt_tokens, reply.completion_tokens)
         self._count(

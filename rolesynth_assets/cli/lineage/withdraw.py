@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rolesynth_assets.cli.dagster_home import prepare_home
+from rolesynth_assets.cli.printable import printable
 
 if TYPE_CHECKING:
     from rolesynth_assets.lineage.withdraw.purge import Purge
@@ -218,7 +219,7 @@ def _print(report: dict[str, Any]) -> None:
         if names and kind != "table":
             typer.echo(f"{kind}: {', '.join(names)}")
     for source in report["sources"]:
-        typer.echo(f"source file, not deleted: {source}")
+        typer.echo(f"source file, not deleted: {printable(source)}")
     for line in report["recorded"]:
         typer.echo(f"recorded in Dagster: {line}")
     if report["stale"]:

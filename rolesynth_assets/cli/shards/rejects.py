@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rolesynth_assets.cli.printable import printable
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -79,8 +81,3 @@ def _print(shard: str, rows: pl.DataFrame, images: int, limit: int) -> None:
         typer.echo(printable(f"  {reason:<20} {source}{f' ({detail})' if detail else ''}"))
     if listed.height < rows.height:
         typer.echo(f"  and {rows.height - listed.height:,} more; `--limit 0` lists all")
-
-
-def printable(text: str) -> str:
-    """Replace what would steer a terminal, such as escape characters in a file's name."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -122,7 +122,7 @@ class Unpacked:
     def _piece(self, size: int) -> bytes:
         """Unpack at most `size` bytes; none at the end."""
         started = time.perf_counter()
-        piece = self._unpack(size)
+        piece = self._unpack(size, started + self._limits.max_seconds - self._seconds)
         self._seconds += time.perf_counter() - started
         self._position += len(piece)
         allowed = max(EXPANSION_FLOOR, self._limits.max_expansion * self._packed)
@@ -131,15 +131,15 @@ class Unpacked:
                 f"{self._packed} bytes unpack to more than {allowed:.0f}; the limit is "
                 f"limits.container.max_expansion, {self._limits.max_expansion:g} times"
             )
-        if self._seconds > self._limits.max_seconds:
-            raise ExpansionError(
-                f"unpacking takes more than {self._limits.max_seconds:g} s, the limit "
-                "limits.container.max_seconds"
-            )
         return piece
 
-    def _unpack(self, size: int) -> bytes:
+    def _unpack(self, size: int, ends: float) -> bytes:
         while True:
+            if time.perf_counter() > ends:  # also within a run of streams that hold nothing
+                raise ExpansionError(
+                    f"unpacking takes more than {self._limits.max_seconds:g} s, the limit "
+                    "limits.container.max_seconds"
+                )
             if self._decompressor.eof:
                 self._streams += 1
                 self._waiting = self._decompressor.unused_data or self._more()

@@ -114,7 +114,10 @@ class ChatCaller:
     def _read(
         self, request: ChatRequest, value: object, body: bytes, sent: Mapping[str, Any]
     ) -> ChatReply:
-        reply = read_completion(request.key, value, 0.0, sent)
+        try:
+            reply = read_completion(request.key, value, 0.0, sent)
+        except (AttributeError, LookupError, RecursionError, TypeError, ValueError):
+            reply = None  # a shape that no reader foresaw must not end the run
         if reply is None:
             raise self._faults.senseless("chat completion", body)
         if reply.reason is FailureReason.CALL_FAILED:  # reported with status 200

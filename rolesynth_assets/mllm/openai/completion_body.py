@@ -11,6 +11,8 @@ from typing import Any
 
 from rolesynth_assets.bounded_json import read_json
 
+MAX_DEPTH = 8
+"""Lists and parts within each other; servers send one part in a list."""
 _DONE = "[DONE]"
 _ABOUT = ("model", "usage", "system_fingerprint")
 
@@ -27,7 +29,10 @@ def read_body(body: bytes) -> Any | None:
     known = [event for event in events if isinstance(event, dict)]
     if not known or len(known) < len(events):
         return None
-    return _joined(known, ended=_DONE in text)
+    try:
+        return _joined(known, ended=_DONE in text)
+    except (AttributeError, LookupError, TypeError, ValueError):
+        return None  # a shape that no reader foresaw must not end the run
 
 
 def mended(text: str) -> str:
@@ -39,21 +44,24 @@ def mended(text: str) -> str:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def text_of(content: object) -> str:
+def text_of(content: object, depth: int = MAX_DEPTH) -> str:
     """Return the text of a message's content: a string, a part, or a list of both.
 
-    Parts that are no answer, such as the model's thoughts, are left out.
+    Parts that are no answer, such as the model's thoughts, are left out, and so is what lies deeper
+    than `depth`.
     """
     if isinstance(content, str):
         return content
+    if depth == 0:
+        return ""
     if isinstance(content, list):
-        return "".join(text_of(part) for part in content)
+        return "".join(text_of(part, depth - 1) for part in content)
     if isinstance(content, dict):
         kind = str(content.get("type", "text")).lower()
         if "text" not in kind:
             return ""
         inner = content.get("text", content.get("value", content.get("content")))
-        return text_of(inner)
+        return text_of(inner, depth - 1)
     return ""
 
 
@@ -92,8 +100,9 @@ def _joined(events: list[dict[str, Any]], ended: bool) -> dict[str, Any]:
         whole |= {key: event[key] for key in _ABOUT if event.get(key)}
         for choice in _first_choices(event):
             part = choice.get("delta") or choice.get("message") or {}
+            part = part if isinstance(part, dict) else {"content": part}
             said.append(text_of(part.get("content", choice.get("text"))))
-            refused.append(part.get("refusal") or "")
+            refused.append(text_of(part.get("refusal")))
             finish |= {
                 key: choice[key]
                 for key in ("finish_reason", "native_finish_reason", "stop_reason", "error")

@@ -1,14 +1,17 @@
+import asyncio
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import replace
 
 import pytest
 
 from rolesynth_assets.cads.records import CandidateRecord, RoundOutcome, VerdictRecord
-from rolesynth_assets.cads.round.journal import Journal
+from rolesynth_assets.cads.round.journal import Forgotten, Journal
+from rolesynth_assets.cads.round.paid_calls import open_calls
 from rolesynth_assets.cads.round.withdrawn import refuse_withdrawn
 from rolesynth_assets.cads.seeds.read import SeedReason, SeedReject
 from rolesynth_assets.cads.seeds.withdrawn import without_withdrawn
 from rolesynth_assets.cads.values import Decision, Seed, Verdict
-from rolesynth_assets.mllm.engine import ChatRequest
+from rolesynth_assets.mllm.engine import ChatReply, ChatRequest, FailureReason, Sampling
 from rolesynth_assets.store.digests import image_id
 from rolesynth_assets_tests.cads.simulated import (
     PlainRenderer,
@@ -93,7 +96,7 @@ def test_withdrawn_image_is_not_shown_to_a_member_nor_journaled(journal: Journal
     assert outcome.to_ask_again == 0
 
 
-@pytest.mark.parametrize(("last", "reason"), [("write", "visual"), ("visual", "draw")])
+@pytest.mark.parametrize(("last", "reason"), [("write", "write"), ("visual", "draw")])
 def test_nothing_more_is_paid_for_a_seed_whose_image_is_withdrawn_between_two_steps(
     journal: Journal, last: str, reason: str
 ) -> None:
@@ -111,3 +114,32 @@ def test_nothing_more_is_paid_for_a_seed_whose_image_is_withdrawn_between_two_st
     assert {c.reason for c in outcome.candidates} == {f"{reason}_rejected"}
     assert [step for _, step in member.diary][-1] == last
     assert outcome.usage["ada"].images == 0 and outcome.to_ask_again == 0
+
+
+def test_nothing_is_sent_or_kept_once_the_image_is_withdrawn(journal: Journal) -> None:
+    withdrawn: dict[str, str] = {}
+    sent: list[str] = []
+
+    class Slow(SimulatedMember):
+        async def complete(self, requests: Iterable[ChatRequest]) -> AsyncIterator[ChatReply]:
+            for request in requests:
+                sent.append(request.key)
+                withdrawn[image_id(b"png")] = SAYS  # while the first one is in flight
+                yield ChatReply(request.key, "a fox", None, prompt_tokens=7)
+
+    async def ask() -> list[ChatReply]:
+        of = collective(["ada"])
+        calls = await open_calls(of, {"ada": Slow("ada")}, PlainRenderer(), journal, withdrawn)
+        requests = [
+            ChatRequest(f"k{n}", "s", f"p{n}", Sampling(0.0, 1.0, 9), n, (b"png",))
+            for n in range(9)
+        ]
+        replies = await asyncio.gather(*(calls.ask("ada", request) for request in requests))
+        assert calls.usage["ada"].calls == len(sent)
+        await calls.aclose()
+        return list(replies)
+
+    replies = asyncio.run(ask())
+    assert len(sent) == 1
+    assert {reply.reason for reply in replies} == {FailureReason.REJECTED}
+    assert journal.forget_images([image_id(b"png")]) == Forgotten(0, 0)

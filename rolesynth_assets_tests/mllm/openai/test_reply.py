@@ -169,3 +169,18 @@ def test_a_cut_is_a_cut_wherever_it_is_said(where, said):
 def test_a_numeric_finish_reason_is_read():
     reply = read(whole(TEXT, finish_reason=1))
     assert reply is not None and (reply.text, reply.finish_reason) == (TEXT, "1")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'data: {"choices":[{"delta":"x"}]}',
+        b'data: {"choices":[{"delta":{"content":"x","refusal":["no"]}}]}\n\ndata: [DONE]',
+        b'data: {"choices":[{"message":["x"]}]}',
+        b'{"choices":[{"message":{"content":' + b"[" * 50 + b'"x"' + b"]" * 50 + b"}}]}",
+        b'{"choices":[{"message":{"content":{"type":"text","text":{"a":{}}},"refusal":{}}}]}',
+    ],
+)
+def test_an_answer_of_another_shape_ends_no_run(body: bytes) -> None:
+    reply = read_completion("k", read_body(body), 0.0)
+    assert reply is None or reply.key == "k"
