@@ -26,7 +26,7 @@ from rolesynth_assets.mllm.cost.spent import Spent
 from rolesynth_assets.mllm.engine import ChatEngine
 from rolesynth_assets.mllm.preflight.check import BeforePaying
 from rolesynth_assets.mllm.rows.asked_again import note, rows_to_ask
-from rolesynth_assets.mllm.rows.row_run import PASSING, RETRY, RowRun
+from rolesynth_assets.mllm.rows.row_run import PASSING, RowRun
 from rolesynth_assets.progress import Progress
 from rolesynth_assets.roles.role import Role
 
@@ -148,7 +148,7 @@ def _plan(
     again: Sequence[str],
 ) -> tuple[list[WantedCaption], "Plan"]:
     keys = [caption.caption_id for caption in captions]
-    retry = rows_to_ask("caption_id", keys, again) if again else RETRY
+    retry = rows_to_ask("caption_id", keys, again)
     return captions, store.plan("captions", partition, keys, retry=retry)
 
 

@@ -33,7 +33,7 @@ from rolesynth_assets.clip.model import ClipModel, build_model, freeze_positions
 from rolesynth_assets.clip.optim import learning_rate, make_optimizer
 from rolesynth_assets.clip.recipe import Precision, Recipe
 from rolesynth_assets.clip.trimmed_text import MIXED_LENGTH_PARTS, encode_text
-from rolesynth_assets.lookahead import in_order
+from rolesynth_assets.parallel.lookahead import in_order
 from rolesynth_assets.progress import StepProgress
 
 REFERENCE_IMAGES = 8  # images whose logits are stored for the reload check

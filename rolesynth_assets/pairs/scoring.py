@@ -129,13 +129,13 @@ async def write_scores(
     prompt = prompt or judge_prompt()
     questions = _questions(store, partition, roles, prompt, engine.identity)
     wanted = [question.score_id for question in questions]
-    plan = store.plan("scores", partition, wanted, retry=_retry(wanted, again))
+    plan = store.plan("scores", partition, wanted, retry=rows_to_ask("score_id", wanted, again))
     checked = Spent()
     if plan.missing and before_paying:
         checked = await before_paying(engine, prompt.sampling)
         questions = _questions(store, partition, roles, prompt, engine.identity)
         wanted = [question.score_id for question in questions]
-        plan = store.plan("scores", partition, wanted, retry=_retry(wanted, again))
+        plan = store.plan("scores", partition, wanted, retry=rows_to_ask("score_id", wanted, again))
     note(plan.missing)
     rows = _score_rows(partition, prompt, engine, run_id)
     run = RowRun(store, engine, partition, rows, micro_batch)
@@ -161,11 +161,6 @@ async def write_scores(
         seconds=time.monotonic() - began,
         model={**run.answering.metadata(engine), "preflight_calls": checked.calls},
     )
-
-
-def _retry(wanted: Sequence[str], again: Sequence[str]) -> str:
-    """Return the SQL predicate of stored rows that count as missing."""
-    return rows_to_ask("score_id", wanted, again) if again else RETRY
 
 
 def wanted_scores(

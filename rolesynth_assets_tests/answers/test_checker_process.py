@@ -105,7 +105,7 @@ def test_an_interrupted_question_leaves_no_reply_to_the_next(
 
     assert pool.ask(abs, [-1], 60) == 1
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(checker_process, "_line", interrupted)
+        patch.setattr(checker_process, "read_line", interrupted)
         pool.ask(abs, [-2], 60)
     assert pool.ask(abs, [-3], 60) == 3
 

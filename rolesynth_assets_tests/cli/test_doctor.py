@@ -25,17 +25,17 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def told(result: Result) -> str:
+def printed(result: Result) -> str:
     return " ".join(result.output.split())
 
 
 def test_without_a_home_it_explains_and_makes_nothing(project: Path) -> None:
     result = CliRunner().invoke(app, ["doctor"])
     assert result.exit_code == 0, result.output
-    assert f"Dagster home {project / 'home'}: nothing was made with it yet" in told(result)
-    assert "settings no rolesynth.yaml: defaults" in told(result)
-    assert "captioner embedded" in told(result)
-    assert "Nothing needs attention." in told(result)
+    assert f"Dagster home {project / 'home'}: nothing was made with it yet" in printed(result)
+    assert "settings no rolesynth.yaml: defaults" in printed(result)
+    assert "captioner embedded" in printed(result)
+    assert "Nothing needs attention." in printed(result)
     assert not (project / "home").exists() and not (project / "data").exists()
 
 
@@ -43,7 +43,7 @@ def test_broken_settings_are_named(project: Path) -> None:
     (project / "rolesynth.yaml").write_text("shard_sise: 3\n")
     result = CliRunner().invoke(app, ["doctor"])
     assert result.exit_code == 1
-    assert "shard_sise: there is no such field" in told(result)
+    assert "shard_sise: there is no such field" in printed(result)
 
 
 def test_every_kind_of_trouble_is_named_with_its_way_out(
@@ -67,7 +67,7 @@ def test_every_kind_of_trouble_is_named_with_its_way_out(
         instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
     result = CliRunner().invoke(app, ["doctor"])
     assert result.exit_code == 1
-    text = told(result)
+    text = printed(result)
     assert "killed run Run" in text and "was killed: its process" in text
     assert "its process is not known. If it does not run any more, end it in the UI" in text
     assert "1 partitions of image_shards were made and are missing: table lance.images was" in text
@@ -91,7 +91,7 @@ def test_what_the_sensor_gave_up_is_named(project: Path, monkeypatch: pytest.Mon
         cursor = json.loads(sensor_tick.write_cursor(wave.tried))
         cursor["up[a]"]["tries"] = sensor_tick.TRIES
         monkeypatch.setattr(given_up, "stored_cursor", lambda instance: json.dumps(cursor))
-    text = told(CliRunner().invoke(app, ["doctor"]))
+    text = printed(CliRunner().invoke(app, ["doctor"]))
     assert "given up up[a] was given up after 3 tries: it is still stale after its runs" in text
     assert "stale partitions 1; `rolesynth stale` says why" in text
     assert SENSOR == "rematerialize_stale"
@@ -106,9 +106,9 @@ def test_another_data_root_is_explained_and_can_be_adopted(
     monkeypatch.setenv("ROLESYNTH_DATA", str(project / "other"))
     result = CliRunner().invoke(app, ["stale"])
     assert result.exit_code == 2
-    assert "`rolesynth doctor --adopt`" in told(result)
+    assert "`rolesynth doctor --adopt`" in printed(result)
     result = CliRunner().invoke(app, ["doctor"])
     assert result.exit_code == 1
-    assert f"records what was made in {project / 'data'}" in told(result)
+    assert f"records what was made in {project / 'data'}" in printed(result)
     assert CliRunner().invoke(app, ["doctor", "--adopt"]).exit_code == 0
     assert CliRunner().invoke(app, ["stale"]).exit_code == 0

@@ -22,6 +22,7 @@ MADE = "<!-- Made by `make reference` from the code. Do not edit. -->\n"
 def settings_page() -> str:
     """Describe `rolesynth.yaml` and the variables of the engines."""
     from rolesynth_assets.mllm.settings import EngineSettings
+    from rolesynth_assets.reply_text.caption import caption_rules
     from rolesynth_assets.settings import Settings
 
     by_variable = {"project", "captioner", "judge"}
@@ -38,6 +39,9 @@ def settings_page() -> str:
         "precedence. An unknown field is an error.",
         "## rolesynth.yaml",
         _table(("field", "default", "meaning"), rows),
+        "## Cleaning rules of captions",
+        "What is cut from a reply, in this order; `captions.uncut` switches rules off.",
+        _table(("rule", "removes"), [(f"`{r.name}`", r.removes) for r in caption_rules()]),
         "## Environment variables of the project",
         _table(
             ("variable", "sets"),

@@ -57,6 +57,7 @@ def ingest(
 def _new(settings: Settings, path: str, name: str, column: str) -> CaptionWork:
     """Register what is new; failures of earlier shards do not count as failures of this command."""
     from rolesynth_assets.images.places.place import place_name
+    from rolesynth_assets.images.shards.planned_again import lies_in
     from rolesynth_assets.images.shards.registry import (
         load_forgotten,
         load_shards,
@@ -77,8 +78,6 @@ def _new(settings: Settings, path: str, name: str, column: str) -> CaptionWork:
         typer.secho(said, fg="yellow", err=True)
     keys = [shard.key for shard in new]
     typer.echo(f"{len(keys)} new shards: {', '.join(keys) or 'nothing new'}")
-    from rolesynth_assets.images.shards.planned_again import lies_in
-
     forgotten = [k for k, s in load_forgotten(settings.data_root).items() if lies_in(s, path)]
     if forgotten:
         typer.echo(

@@ -123,7 +123,6 @@ class Missing:
         """Count the captions that a partition lacks; return image and length of each."""
         from rolesynth_assets.captions.wanted_captions import wanted
         from rolesynth_assets.mllm.rows.asked_again import rows_to_ask
-        from rolesynth_assets.mllm.rows.row_run import RETRY
 
         shard, role_set = place
         policy = self.settings.captions.policy
@@ -131,7 +130,7 @@ class Missing:
         if roles := self._roles(role_set):
             captions = wanted(images, roles, writer, policy)
             keys = [caption.caption_id for caption in captions]
-            retry = rows_to_ask("caption_id", (), self.again) if self.again else RETRY
+            retry = rows_to_ask("caption_id", (), self.again)
             partition = {"shard": shard, "role_set": role_set}
             missing = set(self.store.plan("captions", partition, keys, retry=retry).missing)
             lacking = [
@@ -151,7 +150,6 @@ class Missing:
         self, place: Place, judge: ModelIdentity, coming: Sequence[tuple[str, str]]
     ) -> None:
         from rolesynth_assets.mllm.rows.asked_again import rows_to_ask
-        from rolesynth_assets.mllm.rows.row_run import RETRY
         from rolesynth_assets.pairs.scoring import wanted_scores
 
         shard, role_set = place
@@ -159,7 +157,7 @@ class Missing:
         questions = wanted_scores(
             self.store, partition, self._roles(role_set), judge, self._prompt()
         )
-        retry = rows_to_ask("score_id", (), self.again) if self.again else RETRY
+        retry = rows_to_ask("score_id", (), self.again)
         plan = self.store.plan("scores", partition, list(questions), retry=retry)
         for image, length in (*(questions[key] for key in plan.missing), *coming):
             self.scores.add(shard, image, length)

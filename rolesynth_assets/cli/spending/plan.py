@@ -12,9 +12,6 @@ if TYPE_CHECKING:
 
     from rolesynth_assets.settings import Settings
 
-ASKING = ("role_lists", "raw_captions", "caption_scores", "cads_rounds")
-"""Assets that ask models."""
-
 
 def plan_spending(
     settings: Settings,
@@ -27,7 +24,7 @@ def plan_spending(
     Args:
         settings: the project's models, prices and collective.
         instance: holds what earlier work took.
-        work: partitions that will be made, by asset; only `ASKING` matters.
+        work: partitions that will be made, by asset; only assets that ask models matter.
         again: reasons of rows that are asked again.
 
     Raises:

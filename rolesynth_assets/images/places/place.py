@@ -13,7 +13,7 @@ from rolesynth_assets.images.descriptor import NAME_PATTERN, is_url
 from rolesynth_assets.images.places.buckets import READS_AT_ONCE, AccessRefusedError, Bucket
 from rolesynth_assets.images.places.paths import is_hidden
 from rolesynth_assets.images.places.walk import UNFINISHED, is_dangling, is_lance, walk
-from rolesynth_assets.lookahead import in_order
+from rolesynth_assets.parallel.lookahead import in_order
 
 _OTHER = re.compile(r"[^A-Za-z0-9_]+")
 

@@ -19,7 +19,7 @@ from rolesynth_assets.images.readers.member import Member, read_file
 from rolesynth_assets.images.readers.tables import iter_lance, iter_parquet, table_fault
 from rolesynth_assets.images.readers.tars import iter_tar
 from rolesynth_assets.images.readers.zips import iter_zip
-from rolesynth_assets.lookahead import in_order
+from rolesynth_assets.parallel.lookahead import in_order
 
 
 def iter_members(

@@ -17,7 +17,7 @@ def selected(
 
     Args:
         staleness: what is missing, stale or fresh.
-        words: tells the causes.
+        words: the causes in words.
         assets: assets; none means all.
         cause: part of a cause's words, in any case; empty means every cause.
         missing: whether to choose what was never made, too.

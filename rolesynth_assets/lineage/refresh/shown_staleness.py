@@ -58,7 +58,7 @@ def show_staleness(
         graph: the asset graph.
         instance: where it is recorded.
         staleness: what was found.
-        words: tells the causes.
+        words: the causes in words.
 
     Returns:
         How many partitions were recorded, `MOST` at most; none where nothing changed.

@@ -20,7 +20,7 @@ from rolesynth_assets.lineage.dagster_internals import (
 )
 
 SEPARATOR = "|"
-"""Stands between the two parts of a key, so it can be in neither. Dagster adds such keys all the
+"""The separator of the two parts of a key, so it can be in neither. Dagster adds such keys all the
 same, to dynamic partitions, and cannot find their partitions afterwards."""
 Key = str | None
 Values = tuple[str, ...]

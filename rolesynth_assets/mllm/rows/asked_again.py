@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from rolesynth_assets.mllm.rows.row_run import PASSING
+from rolesynth_assets.mllm.rows.row_run import PASSING, RETRY
 
 _SHOWN = 80
 """Characters of an example."""
@@ -25,13 +25,15 @@ def one_go() -> Iterator[None]:
 
 
 def rows_to_ask(key: str, wanted: Collection[str], reasons: Sequence[str]) -> str:
-    """Return the SQL predicate of stored rows that are asked again for their reason.
+    """Return the SQL predicate of stored rows that count as missing.
 
     Args:
         key: key column of the table.
         wanted: keys that a partition should hold; those asked before in this go are left out.
-        reasons: reasons of the rows; at least one.
+        reasons: reasons of rows that are asked again; by default the transient ones.
     """
+    if not reasons:
+        return RETRY
     from rolesynth_assets.store.lance.rows import any_key
 
     before = sorted((_ASKED.get() or set()).intersection(wanted))

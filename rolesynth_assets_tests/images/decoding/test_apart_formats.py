@@ -117,7 +117,7 @@ def test_a_decoder_that_takes_too_long_is_ended(noise):
 def test_a_decoder_that_was_killed_is_started_again(picture):
     data = written(picture, "AVIF")
     accepted(data)
-    for worker in decode_apart._workers:
+    for worker in decode_apart.DECODERS.workers:
         if worker.process:
             os.kill(worker.process.pid, 9)
             worker.process.wait()

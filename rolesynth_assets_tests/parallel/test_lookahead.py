@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from rolesynth_assets.lookahead import in_order
+from rolesynth_assets.parallel.lookahead import in_order
 
 
 def test_results_keep_the_order_of_the_items_whoever_is_done_first():
