@@ -84,7 +84,7 @@ class Calls:
             EngineError: the member's engine can serve no request.
         """
         shown = [image_id(image) for image in request.images]
-        if refused := self._refusal(request):
+        if refused := self._refusal(request, shown):
             return refused
         key = request_key(self._identities[member].fingerprint(), request)
         recorded = self._journal.get(key)
@@ -110,9 +110,18 @@ class Calls:
         self._count(member, images_from_journal=1)
         return recorded
 
-    def _refusal(self, request: ChatRequest) -> ChatReply | None:
-        """Return the reply to a request that shows an image which was withdrawn by now."""
-        detail = self.withdrawn([image_id(image) for image in request.images])
+    def _refusal(
+        self, request: ChatRequest, shown: Sequence[str] | None = None
+    ) -> ChatReply | None:
+        """Return the reply to a request that shows an image which was withdrawn by now.
+
+        Args:
+            request: the request.
+            shown: ids of its images, where they are known.
+        """
+        if shown is None:
+            shown = [image_id(image) for image in request.images]
+        detail = self.withdrawn(shown)
         return ChatReply(request.key, None, FailureReason.REJECTED, detail) if detail else None
 
     async def aclose(self) -> None:
@@ -145,10 +154,11 @@ class Calls:
         self, member: str, key: str, request: ChatRequest, shown: Sequence[str]
     ) -> ChatReply:
         reply = await self._askers[member].ask(request)
-        if gone := self._refusal(request):  # while it waited or was in flight: nothing is kept
+        if gone := self._refusal(request, shown):  # while it waited or was in flight
             if reply == gone:
                 return gone
-            reply = replace(gone, prompt_tokens=reply.prompt_tokens, latency_s=reply.latency_s)
+            # the answer is not kept, but it was paid
+            reply = replace(reply, text=None, reason=gone.reason, detail=gone.detail)
         else:
             await self._journal.put(key, reply, shown)
         self._to_ask_again += reply.reason is not None and reply.reason.transient

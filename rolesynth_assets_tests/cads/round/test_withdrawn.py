@@ -125,7 +125,7 @@ def test_nothing_is_sent_or_kept_once_the_image_is_withdrawn(journal: Journal) -
             for request in requests:
                 sent.append(request.key)
                 withdrawn[image_id(b"png")] = SAYS  # while the first one is in flight
-                yield ChatReply(request.key, "a fox", None, prompt_tokens=7)
+                yield ChatReply(request.key, "a fox", None, prompt_tokens=7, completion_tokens=3)
 
     async def ask() -> list[ChatReply]:
         of = collective(["ada"])
@@ -135,7 +135,8 @@ def test_nothing_is_sent_or_kept_once_the_image_is_withdrawn(journal: Journal) -
             for n in range(9)
         ]
         replies = await asyncio.gather(*(calls.ask("ada", request) for request in requests))
-        assert calls.usage["ada"].calls == len(sent)
+        paid = calls.usage["ada"]
+        assert (paid.calls, paid.prompt_tokens, paid.completion_tokens) == (len(sent), 7, 3)
         await calls.aclose()
         return list(replies)
 
