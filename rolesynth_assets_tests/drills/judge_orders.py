@@ -140,11 +140,18 @@ async def _rises(engine: ChatEngine, role: Role, cases: Sequence[_Case]) -> list
 
     An order without a score, and one whose twins have none, raises nothing.
     """
-    judge = judge_prompt()
+    judge, stand_in = judge_prompt(), engine.identity.stand_in
     asked = {(case.image, text) for case in cases for text in (*case.plain, case.order)}
     places = {each: str(place) for place, each in enumerate(sorted(asked))}
     requests = [
-        ChatRequest(key, judge.system, judge.render(role, text), JUDGE_SAMPLING, 0, (image,))
+        ChatRequest(
+            key,
+            judge.system,
+            judge.render(role, text, stand_in=stand_in),
+            JUDGE_SAMPLING,
+            0,
+            (image,),
+        )
         for (image, text), key in places.items()
     ]
     replies = {reply.key: judge_reply(reply) async for reply in engine.complete(requests)}
