@@ -32,6 +32,15 @@ PLACED = re.compile(
 )
 """Words that place what comes before them in the picture."""
 
+IN_PICTURE = re.compile(
+    r"\b(?:reads?|reading|says?|saying|labell?ed|marked|printed|written|painted|engraved|stamped|"
+    r"embroidered|displays?|displaying|shows?|showing|bears?|bearing|spells?|spelling|carries|"
+    r"features?|featuring|advertis(?:es?|ing)|words?|text|lettering|letters|inscription|address|"
+    r"website|web|url|link|logo|watermark|slogan|sign|banner|label|sticker|title|caption)\b",
+    re.IGNORECASE,
+)
+"""Words after which an address or an order is in the picture."""
+
 
 def first_own(
     patterns: list[re.Pattern[str]],
