@@ -153,7 +153,8 @@ class Calls:
     async def _pay(
         self, member: str, key: str, request: ChatRequest, shown: Sequence[str]
     ) -> ChatReply:
-        reply = await self._askers[member].ask(request)
+        asked = replace(request, wanted=lambda: self.withdrawn(shown) is None)
+        reply = await self._askers[member].ask(asked)
         if gone := self._refusal(request, shown):  # while it waited or was in flight
             if reply == gone:
                 return gone

@@ -8,7 +8,8 @@ that are withdrawn during the run, nothing more is requested or written.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
@@ -224,7 +225,11 @@ class RowRun(Generic[W]):
                 if wanted.image_id in self._tombstones:
                     self._leave_out(wanted)
                 else:
-                    yield self._rows.request(wanted, data[wanted.image_id])
+                    request = self._rows.request(wanted, data[wanted.image_id])
+                    yield replace(request, wanted=partial(self._is_wanted, wanted.image_id))
+
+    def _is_wanted(self, image_id: str) -> bool:
+        return image_id not in self._tombstones
 
     def _load(self, ids: Collection[str]) -> dict[str, bytes]:
         """Return the bytes of images that were not withdrawn."""
@@ -248,6 +253,9 @@ class RowRun(Generic[W]):
         self.prompt_tokens += reply.prompt_tokens
         self.completion_tokens += reply.completion_tokens
         self.neutralised += reply.neutralised
+        if wanted.image_id in self._tombstones:  # before the reply is written anywhere
+            self._leave_out(wanted)
+            return
         self.answering.note(reply)
         self._record(journal, wanted, reply)
         row = self._rows.row(wanted, reply)
