@@ -20,6 +20,7 @@ from rolesynth_assets.mllm.openai.faults import (
     FaultReader,
     RejectedFault,
     RetryableFault,
+    UnwantedFault,
     stop_after,
 )
 from rolesynth_assets.mllm.openai.reply import read_completion
@@ -62,18 +63,19 @@ class ChatCaller:
             retry=retry_if_exception_type(RetryableFault),
             reraise=True,
         )
-        asked = time.monotonic()
         seconds = 0.0
 
         async def attempt() -> ChatReply:
             nonlocal seconds
             async with self._window.slot() as began:
+                if not request.wanted():
+                    raise UnwantedFault("no longer wanted; it was not sent")
                 try:
                     reply = await self._once(client, request, messages)
                 except RetryableFault as fault:
                     if fault.busy:
                         self._window.narrow(began, fault.detail, fault.retry_after_s or 0.0)
-                    self._silence.check(fault, asked)
+                    self._silence.check(fault)
                     raise
                 finally:
                     seconds = time.monotonic() - began
@@ -82,7 +84,8 @@ class ChatCaller:
                 return reply
 
         try:
-            reply = await retrying(attempt)
+            with self._silence.waiting():
+                reply = await retrying(attempt)
         except RetryableFault as fault:
             reply = ChatReply(request.key, None, fault.reason, fault.detail)
         except RejectedFault as fault:

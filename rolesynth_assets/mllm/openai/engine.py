@@ -16,9 +16,9 @@ from rolesynth_assets.mllm.engine import (
 from rolesynth_assets.mllm.failure_streak import Health
 from rolesynth_assets.mllm.messages import MessageBuilder, UnreadableImageError
 from rolesynth_assets.mllm.openai.call import ChatCaller
-from rolesynth_assets.mllm.openai.connection import connect, connect_blocking
+from rolesynth_assets.mllm.openai.connection import connect
 from rolesynth_assets.mllm.openai.faults import Backoff, BackoffWait, FaultReader
-from rolesynth_assets.mllm.openai.revision import ask_revision
+from rolesynth_assets.mllm.openai.revision import ask_revision, run_aside
 from rolesynth_assets.mllm.settings import EngineSettings
 
 _MODELS_TIMEOUT_S = 30.0
@@ -169,16 +169,19 @@ class OpenAIEngine:
             )
 
     def _ask_revision(self) -> str:
-        client = connect_blocking(
-            self._faults.base_url,
-            self._faults.secret,
-            min(self._settings.timeout_s, _MODELS_TIMEOUT_S),
-            self._settings.max_reply_bytes,
-        )
-        with client:
-            return ask_revision(
-                client, self._model, self._faults, self._wait, self._settings.max_retries
-            )
+        async def ask() -> str:
+            async with self._client() as client:
+                timeout_s = min(self._settings.timeout_s, _MODELS_TIMEOUT_S)
+                return await ask_revision(
+                    client,
+                    self._model,
+                    self._faults,
+                    self._wait,
+                    self._settings.max_retries,
+                    timeout_s,
+                )
+
+        return run_aside(ask())
 
 
 async def _unsent(key: str, detail: str) -> ChatReply:
