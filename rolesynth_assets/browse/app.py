@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -15,14 +15,15 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from rolesynth_assets.browse.access import BROWSE, TokenGate
+from rolesynth_assets.browse.access import BROWSE, TokenGate, read_form
 from rolesynth_assets.browse.desk import Desk
-from rolesynth_assets.browse.pages import images
+from rolesynth_assets.browse.pages import exclusions, images, review
 from rolesynth_assets.errors import InputError
 from rolesynth_assets.ui.guard import Guard
 
 STATIC = Path(__file__).parent / "static"
 Page = Callable[[Desk, Request], Response]
+Form = Callable[[Desk, Request, Mapping[str, str]], Response]
 _log = logging.getLogger(__name__)
 
 PAGES: dict[str, Page] = {
@@ -31,8 +32,11 @@ PAGES: dict[str, Page] = {
     "/images/{image}": images.image,
     "/thumbnails/{image}": images.thumbnail,
     "/pictures/{image}": images.picture,
+    "/review": review.review,
 }
 """What is read, by path."""
+FORMS: dict[str, Form] = {"/review": review.answer, "/exclusions": exclusions.exclude}
+"""What is written, by path."""
 
 
 def guarded_app(desk: Desk, origins: Iterable[str], token: str = "") -> ASGIApp:
@@ -51,6 +55,7 @@ def browse_app(desk: Desk) -> Starlette:
     routes: list[Route | Mount] = [
         Route(path, _reading(desk, page), methods=["GET"]) for path, page in PAGES.items()
     ]
+    routes += [Route(path, _writing(desk, form), methods=["POST"]) for path, form in FORMS.items()]
     static = Mount("/static", StaticFiles(directory=STATIC))
     return Starlette(
         routes=[*routes, static],
@@ -65,6 +70,14 @@ def browse_app(desk: Desk) -> Starlette:
 def _reading(desk: Desk, page: Page) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         return await run_in_threadpool(page, desk, request)
+
+    return answer
+
+
+def _writing(desk: Desk, form: Form) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        given = await read_form(request, desk.secret)
+        return await run_in_threadpool(form, desk, request, given)
 
     return answer
 

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.templating import Jinja2Templates
 
-from rolesynth_assets.browse.captions.columns import CaptionCache
+from rolesynth_assets.browse.captions.columns import CaptionCache, CaptionColumns
 from rolesynth_assets.browse.captions.highlight import marked
 from rolesynth_assets.browse.thumbnails import Thumbnails
 from rolesynth_assets.browse.words import counted, file_name, reason_words, short_id
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 UI = "http://127.0.0.1:3000"
 """Address at which `rolesynth ui` serves the Dagster UI."""
+
+
+REVIEWER = "rolesynth_reviewer"
+"""Cookie that remembers the reviewer's name."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,11 @@ class Desk:
     def thumbnails(self) -> Thumbnails:
         """The small pictures."""
         return Thumbnails(self.store)
+
+    @cached_property
+    def review_orders(self) -> dict[str, tuple[CaptionColumns, list[int]]]:
+        """The order in which captions are reviewed, by role set, with the captions it is of."""
+        return {}
 
     @cached_property
     def _templates(self) -> Jinja2Templates:

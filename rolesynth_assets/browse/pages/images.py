@@ -15,8 +15,9 @@ from rolesynth_assets.browse.captions.columns import FILTERS, CaptionColumns, ro
 from rolesynth_assets.browse.captions.search import hits_of, search_state
 from rolesynth_assets.browse.captions.select import select
 from rolesynth_assets.browse.captions.view import ORDERS, Order, View
-from rolesynth_assets.browse.desk import Desk
+from rolesynth_assets.browse.desk import REVIEWER, Desk
 from rolesynth_assets.browse.thumbnails import MEDIA_TYPE, stored_picture
+from rolesynth_assets.review.exclusions import exclusions_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -66,7 +67,15 @@ def image(desk: Desk, request: Request) -> Response:
     facts = image_facts(desk.store, [key]).get(key)
     if facts is None and not shown:
         raise HTTPException(404, f"No image {key[:12]} is stored. It may have been withdrawn.")
-    about = {"title": "Image", "image": key, "facts": facts, "cards": shown}
+    captions = [caption.caption_id for card in shown.values() for caption in card.captions]
+    about = {
+        "title": "Image",
+        "image": key,
+        "facts": facts,
+        "cards": shown,
+        "excluded": exclusions_of(desk.store, captions),
+        "reviewer": request.cookies.get(REVIEWER, ""),
+    }
     return desk.page(request, "image.html", about)
 
 

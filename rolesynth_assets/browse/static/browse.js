@@ -17,11 +17,14 @@ window.addEventListener("pageshow", () => {
   for (const field of document.querySelectorAll("form[data-autosubmit] :disabled")) field.disabled = false;
 });
 
-for (const form of document.querySelectorAll("form[data-ask]")) {
+let sent = false; // a second key while the next caption loads would answer the first again
+for (const form of document.querySelectorAll("form[method=post]")) {
   form.addEventListener("submit", (event) => {
-    if (!window.confirm(form.dataset.ask)) event.preventDefault();
+    if (sent) event.preventDefault();
+    sent = true;
   });
 }
+window.addEventListener("pageshow", () => { sent = false; });
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
