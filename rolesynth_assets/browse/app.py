@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 
 from rolesynth_assets.browse.access import BROWSE, TokenGate, read_form
 from rolesynth_assets.browse.desk import Desk
-from rolesynth_assets.browse.pages import exclusions, images, review
+from rolesynth_assets.browse.pages import exclusions, images, problems, review, state, trace
 from rolesynth_assets.errors import InputError
 from rolesynth_assets.ui.guard import Guard
 
@@ -32,7 +32,11 @@ PAGES: dict[str, Page] = {
     "/images/{image}": images.image,
     "/thumbnails/{image}": images.thumbnail,
     "/pictures/{image}": images.picture,
+    "/problems": problems.problems,
+    "/drawings/{candidate}": problems.drawing,
     "/review": review.review,
+    "/trace": trace.follow,
+    "/state": state.state,
 }
 """What is read, by path."""
 FORMS: dict[str, Form] = {"/review": review.answer, "/exclusions": exclusions.exclude}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -40,11 +40,15 @@ class Desk:
         settings: data root and project.
         ui: address of the Dagster UI that pages link to.
         secret: what forms that write must hold; new in each session.
+        prepare: makes the Dagster home ready; called where one is needed.
+        home: the Dagster home where DAGSTER_HOME names none.
     """
 
     settings: Settings
     ui: str = UI
     secret: str = field(default_factory=token_urlsafe)
+    prepare: Callable[[], object] = lambda: None
+    home: str = ".dagster"
 
     @cached_property
     def store(self) -> Store:

@@ -6,6 +6,7 @@ import typer
 
 from rolesynth_assets.cli.benchmarks import benchmarks
 from rolesynth_assets.cli.browse import browse
+from rolesynth_assets.cli.data.query import query
 from rolesynth_assets.cli.data.sample import sample
 from rolesynth_assets.cli.data.search import search
 from rolesynth_assets.cli.demo import ablation, demo
@@ -35,7 +36,7 @@ app = typer.Typer(
 )
 _COMMANDS = (
     *(demo, ablation, ingest, rejects, forget, run, ui, browse, problems, stale, trace),
-    *(withdraw, search, sample, settings, doctor),
+    *(withdraw, search, sample, query, settings, doctor),
 )
 for command in _COMMANDS:
     app.command()(command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -61,4 +62,14 @@ def browse(
     address = given[0] if given else origins[0]
     at = f"{address}/?token={token}" if token else address
     typer.echo(f"Browse on {at} (Ctrl-C ends it)")
-    serve(Desk(Settings.load(), ui=ui), host, port, origins, token)
+    desk = Desk(Settings.load(), ui=ui, prepare=_home_once())
+    serve(desk, host, port, origins, token)
+
+
+def _home_once() -> Callable[[], object]:
+    """Return a function that makes the Dagster home ready, the first time that it is called."""
+    from functools import cache
+
+    from rolesynth_assets.cli.dagster_home import prepare_home
+
+    return cache(prepare_home)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from rolesynth_assets.store.text_index import STOP_WORDS
+
 _WORD = re.compile(r"\w+")
 _ENDINGS = ("ing", "es", "ed", "s")
 
@@ -15,7 +17,8 @@ def marked(text: str, query: str) -> Iterator[tuple[str, bool]]:
     Words count as equal without their ending, as they do for the index. The caller escapes the
     parts.
     """
-    wanted = {_stem(word) for word in _WORD.findall(query)}
+    asked = (word for word in _WORD.findall(query) if word.casefold() not in STOP_WORDS)
+    wanted = {_stem(word) for word in asked}
     end = 0
     for found in _WORD.finditer(text) if wanted else ():
         if _stem(found[0]) in wanted:

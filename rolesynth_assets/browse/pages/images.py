@@ -53,6 +53,7 @@ def images(desk: Desk, request: Request) -> Response:
             "filters": {name: columns.values(name) for name in FILTERS},
             "orders": {o: words for o, words in ORDERS.items() if view.q or o != Order.BEST_MATCH},
             "search": state,
+            "capped": hits is not None and hits.height >= state.most,
             "chosen": chosen,
             "cards": cards(desk.store, columns, chosen.rows),
         },
