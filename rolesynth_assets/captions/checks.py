@@ -170,3 +170,18 @@ def _share(
 
 def _examples(items: Iterable[str]) -> list[str]:
     return list(items)[:EXAMPLES]
+
+
+def index_complete(indexed: int, spoken: int) -> CheckOutcome:
+    """Pass when an index holds every caption that has a text.
+
+    Args:
+        indexed: captions in the index.
+        spoken: captions with a text when it was made.
+    """
+    return CheckOutcome(
+        passed=indexed == spoken,
+        value=indexed,
+        threshold=spoken,
+        description=f"{indexed:,} of {spoken:,} captions are in the index.",
+    )

@@ -177,6 +177,8 @@ class Learned:
         return suffix + ("+system-in-user" if self.folds_system else "")
 
 
+Changed = Callable[[Learned, Learned, bool], EngineError]
+"""Makes an error of what was known, what is known now, and whether requests were answered."""
 _WITHOUT_EFFECT = ("seed", "response_format", "stream_options")
 
 
@@ -213,8 +215,13 @@ class LearningEngine(Protocol):
         """What it knows now, without `answered_by`."""
         ...
 
-    def settle(self) -> None:
-        """Make what was learned part of `identity`; only before requests whose rows it names."""
+    def settle(self, changed: Changed | None = None) -> None:
+        """Make what was learned part of `identity`; only before requests whose rows it names.
+
+        Args:
+            changed: makes the error that is raised if the server refuses more from now on, so that
+                the identity would no longer name the answers; None goes on in that case.
+        """
         ...
 
 
