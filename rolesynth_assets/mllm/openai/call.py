@@ -72,6 +72,7 @@ class ChatCaller:
         retrying = AsyncRetrying(
             stop=stop_after(self._settings.max_retries),
             wait=self._wait,
+            sleep=self._pause,
             retry=retry_if_exception_type(RetryableFault),
             reraise=True,
         )
@@ -83,22 +84,19 @@ class ChatCaller:
                 if not request.wanted():
                     raise UnwantedFault("no longer wanted; it was not sent")
                 try:
-                    reply = await self._once(client, request, messages)
+                    reply = await self._heard_once(client, request, messages)
                 except RetryableFault as fault:
                     if fault.busy:
                         self._window.narrow(began, fault.detail, fault.retry_after_s or 0.0)
-                    self._silence.check(fault)
                     raise
                 finally:
                     seconds = time.monotonic() - began
-                self._silence.heard()
                 self._window.grow()
                 self._answered = True
                 return reply
 
         try:
-            with self._silence.waiting():
-                reply = await retrying(attempt)
+            reply = await retrying(attempt)
         except RetryableFault as fault:
             reply = ChatReply(request.key, None, fault.reason, fault.detail)
         except RejectedFault as fault:
@@ -107,6 +105,24 @@ class ChatCaller:
             self.dialect.fields(self._model, request), self.dialect.messages(messages)
         )
         return restored_reply(replace(reply, latency_s=seconds, sent=sent), request)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait between two attempts, in which the server is as silent as before."""
+        with self._silence.waiting():
+            await asyncio.sleep(seconds)
+
+    async def _heard_once(
+        self, client: openai.AsyncOpenAI, request: ChatRequest, messages: list[dict[str, Any]]
+    ) -> ChatReply:
+        """Send a request as `_once` does, and measure how long the server has been silent."""
+        with self._silence.waiting():
+            try:
+                reply = await self._once(client, request, messages)
+            except RetryableFault as fault:
+                self._silence.check(fault)
+                raise
+            self._silence.heard()
+            return reply
 
     async def _once(
         self, client: openai.AsyncOpenAI, request: ChatRequest, messages: list[dict[str, Any]]
