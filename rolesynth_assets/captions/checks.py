@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rolesynth_assets.captions.lengths import DEFAULT_POLICY, CaptionPolicy
 from rolesynth_assets.captions.parse import CaptionReason
 from rolesynth_assets.captions.report import count_reasons
-from rolesynth_assets.captions.screening import find_persona, find_refusal
+from rolesynth_assets.captions.screens.prose import find_persona, find_refusal
 from rolesynth_assets.check_outcome import CheckOutcome
 from rolesynth_assets.mllm.rows.asked_again import reasons_in_words, way_out
 from rolesynth_assets.reply_text.sentences import count_words
