@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from rolesynth_assets.cli.benchmarks import benchmarks
-from rolesynth_assets.cli.browse import browse
+from rolesynth_assets.cli.data.browse import browse
 from rolesynth_assets.cli.data.export import export
 from rolesynth_assets.cli.data.query import query
 from rolesynth_assets.cli.data.sample import sample

@@ -45,6 +45,30 @@ def pairs(
     typer.echo(f"{out}: {count:,} images of {name} with their kept captions")
 
 
-@export.callback()
-def _several() -> None:
-    """Keep `pairs` a command of its own, although it is the only one."""
+@export.command()
+def site(
+    folder: Annotated[
+        Path, typer.Argument(help="Folder to write; an earlier export in it is replaced.")
+    ],
+    role_set: Annotated[
+        str, typer.Option(help="Role set of the captions; needed where there are several.")
+    ] = "",
+    number: Annotated[
+        int, typer.Option("--number", "-n", min=1, max=1000, help="Images on the page.")
+    ] = 60,
+    seed: Annotated[int, typer.Option(help="Seed of the draw; the same seed, the same page.")] = 0,
+) -> None:
+    """Write a page with some images, all their captions, scores and decisions, to publish.
+
+    The page needs no server and no other host. It holds small pictures of the images, so publish it
+    only if their licence allows that, and write it again after a withdrawal.
+
+    **rolesynth export site docs/sample --role-set roles5**
+    """
+    settings, store = open_store()
+    from rolesynth_assets.browse.desk import Desk
+    from rolesynth_assets.browse.site import write_site
+
+    name = chosen_role_set(store, role_set)
+    count = write_site(Desk(settings), name, folder, number, seed)
+    typer.echo(f"{folder / 'index.html'}: {count:,} images of {name} with their captions")

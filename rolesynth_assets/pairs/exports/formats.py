@@ -78,10 +78,7 @@ def export_pairs(
         NothingKeptError: no caption of the role set is kept.
         ForeignFolderError: the folder holds something else.
     """
-    if folder.exists() and not (folder / FACTS).is_file() and any(folder.iterdir()):
-        raise ForeignFolderError(
-            f"{folder} holds files that no export wrote; name a new folder, or empty this one"
-        )
+    require_export_folder(folder)
     kept = store.read("pairs", {"role_set": role_set}, ["image_id"], "kept")
     total = len(kept["image_id"].unique())
     images = _counted(kept_images(store, role_set), total, progress or log_reporter("export"))
@@ -93,6 +90,19 @@ def export_pairs(
             card = _CARD.format(role_set=role_set, images=count)
             (draft / "README.md").write_text(card, encoding="utf-8")
     return count
+
+
+def require_export_folder(folder: Path) -> None:
+    """Refuse a folder that holds files which no export wrote, because they would be deleted.
+
+    Raises:
+        ForeignFolderError: it does.
+    """
+    ours = (folder / FACTS).is_file() or (folder.is_dir() and not any(folder.iterdir()))
+    if folder.exists() and not ours:
+        raise ForeignFolderError(
+            f"{folder} holds files that no export wrote; name a new folder, or empty this one"
+        )
 
 
 def _webdataset(images: Iterator[CaptionedImage], folder: Path) -> int:

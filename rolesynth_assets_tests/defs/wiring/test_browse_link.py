@@ -5,7 +5,7 @@ import pytest
 from rolesynth_assets.browse.app import PAGES
 from rolesynth_assets.browse.captions.view import View
 from rolesynth_assets.browse.server import PORT
-from rolesynth_assets.cli import browse as command
+from rolesynth_assets.cli.data import browse as command
 from rolesynth_assets.defs.wiring.browse_link import ADDRESS, browse_link, page_of
 
 PARTITIONS = {
