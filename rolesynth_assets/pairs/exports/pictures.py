@@ -84,7 +84,11 @@ def kept_images(store: StoreReader, role_set: str) -> Iterator[CaptionedImage]:
             for image in found.to_pylist():
                 captions = spoken[image["image_id"]].drop("image_id").to_dicts()
                 yield CaptionedImage(
-                    *(image[name] for name in ("image_id", "source", "media_type")),
-                    *(image[name] for name in ("width", "height", "data")),
-                    tuple(captions),
+                    image_id=image["image_id"],
+                    source=image["source"],
+                    media_type=image["media_type"],
+                    width=image["width"],
+                    height=image["height"],
+                    data=image["data"],
+                    captions=tuple(captions),
                 )

@@ -37,12 +37,12 @@ def kept(world: StoredWorld) -> dict[str, set[str]]:
 def test_webdataset_samples_hold_picture_best_caption_and_all(
     world: StoredWorld, tmp_path: Path
 ) -> None:
-    import webdataset
+    from webdataset.compat import WebDataset
 
     count = export_pairs(world.store, ROLE_SET, ExportFormat.WEBDATASET, tmp_path / "out")
     tars = sorted((tmp_path / "out").glob("*.tar"))
     assert len(tars) == -(-count // 4)
-    samples = list(webdataset.WebDataset([str(path) for path in tars], shardshuffle=False))
+    samples = list(WebDataset([str(path) for path in tars], shardshuffle=False))
     assert {
         s["__key__"]: {c["text"] for c in json.loads(s["json"])["captions"]} for s in samples
     } == (kept(world))
