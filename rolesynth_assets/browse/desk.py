@@ -98,6 +98,10 @@ class Desk:
         env.globals |= {"marked": marked}
         return Jinja2Templates(env=env)
 
+    def render(self, template: str, shown: Mapping[str, Any]) -> str:
+        """Return a page that no server shows."""
+        return self._templates.env.get_template(template).render(**shown)
+
     def page(
         self, request: Request, template: str, shown: Mapping[str, Any], status: int = 200
     ) -> Response:

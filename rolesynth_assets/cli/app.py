@@ -5,7 +5,8 @@ from __future__ import annotations
 import typer
 
 from rolesynth_assets.cli.benchmarks import benchmarks
-from rolesynth_assets.cli.browse import browse
+from rolesynth_assets.cli.data.browse import browse
+from rolesynth_assets.cli.data.export import export
 from rolesynth_assets.cli.data.query import query
 from rolesynth_assets.cli.data.sample import sample
 from rolesynth_assets.cli.data.search import search
@@ -41,6 +42,7 @@ _COMMANDS = (
 for command in _COMMANDS:
     app.command()(command)
 app.add_typer(benchmarks, name="benchmarks")
+app.add_typer(export, name="export")
 
 
 if __name__ == "__main__":

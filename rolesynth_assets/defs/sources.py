@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -65,9 +66,11 @@ def excluded_captions(platform: Platform) -> dg.DataVersionsByPartition:
 
     Only partitions in which somebody excluded a caption, or took that back, have a version.
     """
+    from rolesynth_assets.images.shards.registry import load_shards
     from rolesynth_assets.review.exclusions import exclusion_digests
 
-    return versions(exclusion_digests(platform.store))
+    live = partial(load_shards, platform.settings.data_root)
+    return versions(exclusion_digests(platform.store, live, partitions.ROLE_SETS))
 
 
 @observed(partitions_def=partitions.recipe, group_name="clip")

@@ -14,7 +14,7 @@ from rolesynth_assets.store.lance.rows import all_of, any_key
 from rolesynth_assets.store.tombstones import now
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Container, Mapping
 
     from rolesynth_assets.store.lance.reader import StoreReader
     from rolesynth_assets.store.lance.store import Store
@@ -75,12 +75,23 @@ def exclusions_of(store: StoreReader, captions: list[str]) -> dict[str, dict]:
     return {row["caption_id"]: row for row in store.read("exclusions", where=where).to_pylist()}
 
 
-def exclusion_digests(store: StoreReader) -> dict[str, str]:
-    """Return the digest of each partition's exclusions by ``shard|role_set``."""
+def exclusion_digests(
+    store: StoreReader, shards: Callable[[], Container[str]], role_sets: Container[str]
+) -> dict[str, str]:
+    """Return the digest of each partition's exclusions by ``shard|role_set``.
+
+    Args:
+        store: the tables.
+        shards: returns the image shards there are; rows of forgotten ones are left out. It is not
+            called where nobody excluded anything.
+        role_sets: the role sets there are.
+    """
     columns = ["shard", "role_set"]
     rows = store.read("exclusions", None, columns).to_pylist()
     partitions = {(row["shard"], row["role_set"]) for row in rows}
+    live = shards() if partitions else ()
     return {
         f"{shard}|{role_set}": store.digest("exclusions", {"shard": shard, "role_set": role_set})
         for shard, role_set in sorted(partitions)
+        if shard in live and role_set in role_sets
     }

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from rolesynth_assets.errors import InputError
 from rolesynth_assets.store.digests import digest
-from rolesynth_assets.store.lance.rows import all_of, any_key
+from rolesynth_assets.store.lance.rows import any_key
 from rolesynth_assets.store.tombstones import now
 
 if TYPE_CHECKING:
@@ -107,14 +107,6 @@ def read_labels(store: StoreReader, role_set: str, shard: str = "") -> pl.DataFr
 
     partition = {"role_set": role_set} | ({"shard": shard} if shard else {})
     return pl.DataFrame(store.read("human_labels", partition))
-
-
-def labels_of(store: StoreReader, role_set: str, captions: list[str]) -> pl.DataFrame:
-    """Return the answers on some captions of a role set."""
-    import polars as pl
-
-    where = all_of(any_key("caption_id", captions or [""]))
-    return pl.DataFrame(store.read("human_labels", {"role_set": role_set}, where=where))
 
 
 def _label_id(caption_id: str, reviewer: str) -> str:

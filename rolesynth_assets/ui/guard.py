@@ -71,10 +71,10 @@ class Guard:
 
     Args:
         app: the webserver.
-        site: what the pages behind the guard are; the Dagster UI by default.
         origins: addresses under which the pages are opened, such as ``http://127.0.0.1:3000``. A
             request must name the host of one of them. If the browser sends an origin, it must be
             one of them, too.
+        site: what the pages behind the guard are; the Dagster UI by default.
     """
 
     def __init__(self, app: ASGIApp, origins: Iterable[str], site: Site | None = None) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, Dialog, Page, ViewportSize, expect, sync_playwright
 
 from rolesynth_assets.browse.app import guarded_app
 from rolesynth_assets.browse.desk import Desk
@@ -139,7 +139,12 @@ def heard(page: Page) -> Callable[[], list[str]]:
     """Collect what the console says and what dialogs ask."""
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
-    page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
+
+    def refuse(dialog: Dialog) -> None:
+        said.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", refuse)
     return lambda: [line for line in said if "404" not in line]
 
 

@@ -118,7 +118,8 @@ def test_no_cut_trains_on_an_excluded_caption(world: StoredWorld, cut: str) -> N
     )
     pairs = apply_cut(captions, scores, cuts, excluded(world.store, WHERE))
     world.store.replace("pairs", WHERE, pairs.to_arrow())
-    chosen = recipe(cut=cut, **({"draw_seed": 0} if cut == "random" else {}))
+    more: dict[str, object] = {"draw_seed": 0} if cut == "random" else {}
+    chosen = recipe("mine", cut=cut, **more)
     trained = set(selected_pairs(world.store, chosen, world.store.version("pairs"))["caption_id"])
     assert trained.isdisjoint(gone)
     pin = world.train(chosen, "w" * 64)
@@ -130,14 +131,16 @@ def test_no_cut_trains_on_an_excluded_caption(world: StoredWorld, cut: str) -> N
 
 
 def test_what_was_taken_back_changes_the_digest_once_more(world: StoredWorld) -> None:
-    assert exclusion_digests(world.store) == {}
+    here = (lambda: {"s0"}), {ROLE_SET}
+    assert exclusion_digests(world.store, *here) == {}
     key, digests = subject(world).caption_id, []
     for wanted in (True, False, True):
         decide(world.store, key, excluded=wanted, reviewer="Ada", note="x")
-        digests.append(exclusion_digests(world.store)[f"s0|{ROLE_SET}"])
+        digests.append(exclusion_digests(world.store, *here)[f"s0|{ROLE_SET}"])
         assert excluded(world.store, WHERE) == ({key} if wanted else set())
         assert set(exclusions_of(world.store, [key])) == ({key} if wanted else set())
     assert digests[0] == digests[2] != digests[1]
+    assert exclusion_digests(world.store, lambda: {"s1"}, {ROLE_SET}) == {}  # s0 was forgotten
     with pytest.raises(KeyError, match="no caption"):
         decide(world.store, "0" * 64, excluded=True, reviewer="Ada")
 

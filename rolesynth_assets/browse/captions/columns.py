@@ -6,6 +6,7 @@ A million captions take some 250 MB. They are read once for each version of the 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -42,16 +43,14 @@ class CaptionColumns:
             in the tables), ``caption_id``, ``image_id``, ``score``, ``decision`` and `FILTERS`.
         captions: the table ``captions`` at the version that was read.
         scores: the table ``scores``; None if there is none.
+        values: the different values of each column of `FILTERS`, sorted.
     """
 
     role_set: str
     frame: pl.DataFrame
     captions: lance.LanceDataset | None
     scores: lance.LanceDataset | None
-
-    def values(self, name: str) -> list[str]:
-        """Return the different values of a column of `FILTERS`, sorted."""
-        return sorted(v for v in self.frame[name].unique().cast(str).to_list() if v)
+    values: Mapping[str, list[str]]
 
 
 class CaptionCache:
@@ -64,6 +63,14 @@ class CaptionCache:
     def __init__(self, store: StoreReader) -> None:
         self._store, self._lock = store, Lock()
         self._held: OrderedDict[str, tuple[tuple[int, ...], CaptionColumns]] = OrderedDict()
+        self._role_sets: tuple[int, list[str]] = (0, [])
+
+    def role_sets(self) -> list[str]:
+        """Return the role sets that have captions now, sorted."""
+        version = self._store.version("captions")
+        if self._role_sets[0] != version:
+            self._role_sets = version, role_sets(self._store)
+        return self._role_sets[1]
 
     def columns(self, role_set: str) -> CaptionColumns:
         """Return a role set's captions as they are now."""
@@ -120,7 +127,11 @@ def read_columns(store: StoreReader, role_set: str) -> CaptionColumns:
         decision.alias("decision"), pl.coalesce("reason", "dropped").alias("reason")
     ).drop("kept", "dropped")
     small = [pl.col(name).cast(pl.Categorical) for name in (*FILTERS, "image_id")]
-    return CaptionColumns(role_set, frame.with_columns(small), captions, scores)
+    frame = frame.with_columns(small)
+    values = {
+        name: sorted(v for v in frame[name].unique().cast(str).to_list() if v) for name in FILTERS
+    }
+    return CaptionColumns(role_set, frame, captions, scores, values)
 
 
 def _read(dataset: lance.LanceDataset | None, columns: tuple[str, ...]) -> pl.DataFrame:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from rolesynth_assets.browse.captions.cards import Card, cards, image_facts
-from rolesynth_assets.browse.captions.columns import FILTERS, CaptionColumns, role_sets
+from rolesynth_assets.browse.captions.columns import CaptionColumns
 from rolesynth_assets.browse.captions.search import hits_of, search_state
 from rolesynth_assets.browse.captions.select import select
 from rolesynth_assets.browse.captions.view import ORDERS, Order, View
@@ -30,7 +30,7 @@ _KEEP = {"Cache-Control": "private, max-age=86400"}
 def images(desk: Desk, request: Request) -> Response:
     """The grid: filters, order and page are in the address."""
     view = View.of(request.query_params)
-    known = role_sets(desk.store)
+    known = desk.captions.role_sets()
     if not known:
         return desk.page(request, "nothing.html", {"title": "Images"})
     view = replace(view, role_set=view.role_set or known[0])
@@ -42,7 +42,8 @@ def images(desk: Desk, request: Request) -> Response:
     state = search_state(desk.root, view, columns)
     hits = hits_of(desk.root, view) if state.ready else None
     asked = view if state.ready else replace(view, q="")
-    chosen = select(columns.frame, asked, hits, cuts(desk, view.role_set))
+    near = cuts(desk, view.role_set) if asked.order is Order.NEAR_CUT else ()
+    chosen = select(columns.frame, asked, hits, near)
     return desk.page(
         request,
         "images.html",
@@ -50,7 +51,7 @@ def images(desk: Desk, request: Request) -> Response:
             "title": "Images",
             "view": view,
             "role_sets": known,
-            "filters": {name: columns.values(name) for name in FILTERS},
+            "filters": columns.values,
             "orders": {o: words for o, words in ORDERS.items() if view.q or o != Order.BEST_MATCH},
             "search": state,
             "capped": hits is not None and hits.height >= state.most,
@@ -63,7 +64,7 @@ def images(desk: Desk, request: Request) -> Response:
 def image(desk: Desk, request: Request) -> Response:
     """One image with all captions of every role set."""
     key = _image_id(request)
-    known = role_sets(desk.store)
+    known = desk.captions.role_sets()
     shown = {name: card for name in known if (card := _card(desk, name, key))}
     facts = image_facts(desk.store, [key]).get(key)
     if facts is None and not shown:

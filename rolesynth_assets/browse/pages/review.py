@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from rolesynth_assets.browse.captions.cards import shown_captions
-from rolesynth_assets.browse.captions.columns import CaptionColumns, role_sets
+from rolesynth_assets.browse.captions.columns import CaptionColumns
 from rolesynth_assets.browse.desk import REVIEWER, Desk
 from rolesynth_assets.errors import InputError
 from rolesynth_assets.review.labels import (
@@ -40,7 +40,7 @@ ANSWERS: dict[str, tuple[Truth, bool | None]] = {
 
 def review(desk: Desk, request: Request) -> Response:
     """The next caption of the sample, and what the answers so far say."""
-    known = role_sets(desk.store)
+    known = desk.captions.role_sets()
     if not known:
         return desk.page(request, "nothing.html", {"title": "Review"})
     asked = request.query_params

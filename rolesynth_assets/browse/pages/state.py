@@ -67,6 +67,7 @@ def state(desk: Desk, request: Request) -> Response:
     from rolesynth_assets.definitions import defs
     from rolesynth_assets.defs.wiring.explainers import explainers
     from rolesynth_assets.lineage.refresh.runner import Refresher
+    from rolesynth_assets.lineage.staleness.causes import Status
     from rolesynth_assets.lineage.staleness.explain import Words
 
     with dg.DagsterInstance.get() as instance:
@@ -79,7 +80,7 @@ def state(desk: Desk, request: Request) -> Response:
             "title": "State",
             "made": True,
             "assets": [
-                AssetState(name, *(of[status] for status in ("fresh", "stale", "missing")))
+                AssetState(name, of[Status.FRESH], of[Status.STALE], of[Status.MISSING])
                 for name, of in found.counts().items()
             ],
             "stale": [(cell, words.why(found, cell)) for cell in stale[:MOST]],

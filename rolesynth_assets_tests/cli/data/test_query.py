@@ -28,9 +28,12 @@ def query(*arguments: str) -> Result:
 def test_lance_and_warehouse_tables_are_joined(world: StoredWorld) -> None:
     sql = (
         "SELECT p.length, count(*) AS n, any_value(c.cutoff) AS cutoff FROM pairs p "
-        "JOIN warehouse.cutoffs c USING (role_set, length) WHERE kept GROUP BY p.length ORDER BY 1"
+        "JOIN warehouse.cutoffs c USING (role_set, length) WHERE p.kept "
+        "GROUP BY p.length ORDER BY 1"
     )
-    rows = [json.loads(line) for line in query(sql, "--json").output.splitlines()]
+    result = query(sql, "--json")
+    assert result.exit_code == 0, result.output
+    rows = [json.loads(line) for line in result.output.splitlines()]
     for row in rows:
         where = f"kept AND length = '{row['length']}'"
         assert row["n"] == world.store.count("pairs", where=where)

@@ -5,7 +5,7 @@ import pytest
 from rolesynth_assets.browse.app import PAGES
 from rolesynth_assets.browse.captions.view import View
 from rolesynth_assets.browse.server import PORT
-from rolesynth_assets.cli import browse as command
+from rolesynth_assets.cli.data import browse as command
 from rolesynth_assets.defs.wiring.browse_link import ADDRESS, browse_link, page_of
 
 PARTITIONS = {
@@ -29,7 +29,7 @@ PARTITIONS = {
 
 @pytest.mark.parametrize(("asset", "partition"), PARTITIONS.items())
 def test_each_link_is_a_page_that_there_is(asset: str, partition: str) -> None:
-    address = urlsplit(page_of(asset, partition))
+    address = urlsplit(page_of(asset, partition) or "")
     assert address.path in PAGES
     given = {name: values[0] for name, values in parse_qs(address.query).items()}
     parts = partition.split("|")
