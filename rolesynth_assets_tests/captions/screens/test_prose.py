@@ -1,6 +1,6 @@
 import pytest
 
-from rolesynth_assets.captions.screening import find_no_prose, find_persona, find_refusal
+from rolesynth_assets.captions.screens.prose import find_no_prose, find_persona, find_refusal
 
 CAPTIONS = [
     "An observer stands at the window and looks at the rain.",

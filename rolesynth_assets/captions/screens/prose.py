@@ -10,7 +10,7 @@ import json
 import re
 import unicodedata
 
-from rolesynth_assets.captions.shown_words import PLACED, READ_OUT, first_own
+from rolesynth_assets.captions.screens.shown_words import PLACED, READ_OUT, first_own
 from rolesynth_assets.reply_text.sentences import own_words
 
 _START = r"(?:^|(?<=[.!?:;]\s)|(?<=,\s))"  # where a sentence or a clause begins
