@@ -62,6 +62,21 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", *APART)
 _MEDIA_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 
 
+_NO_IMAGES = {
+    b"<!doctype html": "an HTML page",
+    b"<html": "an HTML page",
+    b"<?xml": "an XML document, such as a server's error",
+    b"{": "JSON, such as a server's error",
+    b"version https://git-lfs": "a Git LFS pointer and not the image; run `git lfs pull`",
+    b"%pdf": "a PDF document",
+    b"/9j/": "base64 text of a JPEG",
+    b"ivbor": "base64 text of a PNG",
+    b"data:image/": "a data URI, base64 text of an image",
+    b"\x1ae\xdf\xa3": "a video",
+}
+"""What people have in place of images, by its beginning in small letters."""
+
+
 @dataclass(frozen=True)
 class NormalisedImage:
     """An upright, opaque, 8-bit RGB image of one frame.
@@ -129,9 +144,10 @@ def _unlisted(data: bytes) -> tuple[RejectReason, str]:
     start = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if start.startswith(b"<svg") or (start.startswith(b"<?xml") and b"<svg" in start):
         return RejectReason.NOT_AN_IMAGE, "an SVG drawing, not a raster image"
-    if start.startswith((b"<!doctype html", b"<html")):
-        return RejectReason.NOT_AN_IMAGE, "an HTML page"
-    return RejectReason.NOT_AN_IMAGE, f"begins with {data[:8]!r}, no image signature"
+    what = next((what for begins, what in _NO_IMAGES.items() if start.startswith(begins)), None)
+    if what is None and data[4:8] == b"ftyp":
+        what = "a video"
+    return RejectReason.NOT_AN_IMAGE, what or f"begins with {data[:8]!r}, no image signature"
 
 
 def _decode(data: bytes, image_format: str, limits: DecodeLimits) -> NormalisedImage:
