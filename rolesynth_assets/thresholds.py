@@ -30,12 +30,16 @@ class Thresholds(FrozenModel):
     """Captions that have neither a score nor a reason."""
     max_one_text_share: float = Field(default=0.2, ge=0, le=1)
     """Share of the images that have one same text among their captions."""
+    fewest_images_of_one_text: int = Field(default=3, ge=1)
+    """Images from which on one text counts as serving many; similar pictures share a caption."""
     max_score_failure_share: float = Field(default=0.02, ge=0, le=1)
     """Share of captions without a score."""
     max_one_score_share: float = Field(default=0.8, ge=0, le=1)
     """Share of the most frequent score."""
     min_score_std: float = Field(default=2.0, ge=0)
     """Standard deviation of the scores, in points of 1 to 100."""
+    fewest_scores: int = Field(default=6, ge=1)
+    """Scores from which on their spread is checked; fewer may be equal by chance."""
     min_judge_auc: float = Field(default=0.5, ge=0, le=1)
     """Chance that the judge scores a true caption above a false one, where people reviewed them."""
     keep_tolerance: float = Field(default=0.005, ge=0)
@@ -48,6 +52,8 @@ class Thresholds(FrozenModel):
     """Mean cosine similarity between captions of one image."""
     min_loss_drop: float = Field(default=0.05, ge=0, le=1)
     """Relative fall of the training loss."""
+    loss_window: float = Field(default=0.1, gt=0, le=0.5)
+    """Share of the steps at each end of a CLIP training whose mean losses are compared."""
     max_logit_error: float = Field(default=1e-3, ge=0)
     """Largest deviation of a reloaded checkpoint's logits."""
     max_cut_caption_share: float = Field(default=0.05, ge=0, le=1)
@@ -60,13 +66,26 @@ class Thresholds(FrozenModel):
     """Share of a CADS round's candidates that wait for a verdict that failed."""
     max_strategy_share: float = Field(default=0.7, ge=0, le=1)
     """Share of the most frequent strategy among a CADS round's candidates."""
+    fewest_candidates: int = Field(default=8, ge=1)
+    """Candidates from which on one strategy may not dominate; fewer may follow one by chance."""
     max_seed_rounds: int = Field(default=10, ge=1)
     """Rounds that a CADS seed may go through (paper: ten)."""
     max_accuracy_fall: float = Field(default=0.02, ge=0, le=1)
     """Fall of the accuracy during GRPO, with better form, that is taken for noise."""
+    reward_window: float = Field(default=0.2, gt=0, le=0.5)
+    """Share of the steps at each end of GRPO whose mean accuracies are compared."""
     min_same_replies: float = Field(default=1.0, ge=0, le=1)
     """Share of a reloaded policy's greedy replies that are the same."""
     min_above_chance: float = Field(default=0.0, ge=0, le=1)
     """Distance of an interval's lower bound from chance, for CLIP and R1 benchmarks."""
     max_below_baseline: float = Field(default=0.0, ge=0, le=1)
     """Loss against the baseline recipe that is accepted beside both intervals."""
+
+
+SAMPLES = frozenset(
+    {
+        *("fewest_images_of_one_text", "fewest_scores", "fewest_candidates"),
+        *("loss_window", "reward_window"),
+    }
+)
+"""Bounds that say what a check looks at, and not which value it accepts."""

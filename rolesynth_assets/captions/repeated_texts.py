@@ -17,11 +17,13 @@ FEW_IMAGES = 3
 EXAMPLES = 5
 
 
-def texts_differ_by_image(rows: pa.Table, max_share: float = MAX_ONE_TEXT_SHARE) -> CheckOutcome:
+def texts_differ_by_image(
+    rows: pa.Table, max_share: float = MAX_ONE_TEXT_SHARE, few: int = FEW_IMAGES
+) -> CheckOutcome:
     """Pass when no text is the caption of many images.
 
     Texts that differ in case, punctuation and spaces only are one text. A partition of fewer images
-    than `FEW_IMAGES` passes. Reads image_id, text.
+    than `few` passes. Reads image_id, text.
     """
     images: dict[str, set[str]] = {}
     described: set[str] = set()
@@ -33,7 +35,7 @@ def texts_differ_by_image(rows: pa.Table, max_share: float = MAX_ONE_TEXT_SHARE)
     most = len(served[0][1]) if served else 0
     share = most / len(described) if described else 0.0
     return CheckOutcome(
-        passed=share <= max_share or most < min(FEW_IMAGES, len(described)) or len(described) < 2,
+        passed=share <= max_share or most < min(few, len(described)) or len(described) < 2,
         value=round(share, 6),
         threshold=max_share,
         description=(

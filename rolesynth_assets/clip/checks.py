@@ -7,8 +7,6 @@ from collections.abc import Sequence
 
 from rolesynth_assets.check_outcome import CheckOutcome
 
-WINDOW_SHARE = 0.1  # the first and last tenth of the steps are compared
-
 
 def loss_finite(losses: Sequence[float]) -> CheckOutcome:
     """Count the losses that are NaN or infinite; none may be, and there must be some.
@@ -27,14 +25,17 @@ def loss_finite(losses: Sequence[float]) -> CheckOutcome:
     )
 
 
-def loss_falls(losses: Sequence[float], min_drop: float = 0.05) -> CheckOutcome:
-    """Compare the mean loss of the last tenth of the steps with that of the first tenth.
+def loss_falls(
+    losses: Sequence[float], min_drop: float = 0.05, window_share: float = 0.1
+) -> CheckOutcome:
+    """Compare the mean loss of the last steps with that of the first ones.
 
     Args:
         losses: one per optimiser step, nats.
         min_drop: smallest fall that passes, as a share of the first mean.
+        window_share: share of the steps that is compared, at each end.
     """
-    window = max(1, round(WINDOW_SHARE * len(losses)))
+    window = max(1, round(window_share * len(losses)))
     if len(losses) < 2:
         return CheckOutcome(
             passed=False,

@@ -143,7 +143,7 @@ def cads_seeds(context: dg.AssetExecutionContext, platform: Platform) -> Made:
             checks.strategies_not_collapsed,
             "The writers do not all follow one strategy.",
             warn=True,
-            bounds={"max_share": "max_strategy_share"},
+            bounds={"max_share": "max_strategy_share", "fewest": "fewest_candidates"},
         ),
     ],
 )

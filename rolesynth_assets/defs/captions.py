@@ -40,7 +40,7 @@ _CHECKS = [
         texts_differ_by_image,
         "No text is the caption of many images.",
         blocking=True,
-        bounds={"max_share": "max_one_text_share"},
+        bounds={"max_share": "max_one_text_share", "few": "fewest_images_of_one_text"},
     ),
     Check(
         checks.persona_talk_bounded,

@@ -114,7 +114,7 @@ def training_sets(context: dg.AssetExecutionContext, platform: Platform) -> Made
             checks.loss_falls,
             "The loss fell during training.",
             warn=True,
-            bounds={"min_drop": "min_loss_drop"},
+            bounds={"min_drop": "min_loss_drop", "window_share": "loss_window"},
         ),
         Check(
             checks.reload_reproduces,

@@ -34,7 +34,7 @@ ACCURACY = ["accuracy"]
             checks.no_reward_hacking,
             "The form did not improve at the cost of the answers.",
             warn=True,
-            bounds={"max_fall": "max_accuracy_fall"},
+            bounds={"max_fall": "max_accuracy_fall", "window_share": "reward_window"},
         ),
         Check(
             checks.reload_reproduces,

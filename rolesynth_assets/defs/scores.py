@@ -41,7 +41,11 @@ _LINEAGE = {**CAPTION_LINEAGE, "score": [("raw_captions", "text"), ("image_shard
             checks.scores_not_degenerate,
             "The judge distinguishes captions.",
             blocking=True,
-            bounds={"max_share": "max_one_score_share", "min_std": "min_score_std"},
+            bounds={
+                "max_share": "max_one_score_share",
+                "min_std": "min_score_std",
+                "fewest": "fewest_scores",
+            },
         ),
         Check(
             checks.parse_failures_bounded,

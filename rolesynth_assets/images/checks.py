@@ -22,13 +22,17 @@ def shard_not_empty(shard: str, images: int, rejects: Mapping[str, int]) -> Chec
         rejects: number of rejected members by reason.
     """
     only_duplicates = set(rejects) == {RejectReason.DUPLICATE}
+    ways_out = (
+        f" `rolesynth rejects {shard}` says why. Mend the files and run `rolesynth ingest PATH "
+        f"--again`, or drop the shard with `rolesynth forget {shard}`."
+    )
     known = "; all of its members are duplicates" if only_duplicates else ""
     return CheckOutcome(
         passed=images >= 1 or only_duplicates,
         value=images,
         threshold=1,
         description=f"Shard {shard} holds {images} images{known}; at least 1 is needed."
-        + ("" if images or only_duplicates else f" `rolesynth rejects {shard}` says why."),
+        + ("" if images or only_duplicates else ways_out),
     )
 
 

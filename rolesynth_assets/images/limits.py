@@ -18,8 +18,12 @@ class DecodeLimits(FrozenModel):
         max_elongation: largest longer / shorter side; Qwen2.5-VL's processor refuses more than 200.
         max_scans: most JPEG scans, including those of embedded previews; encoders write about ten.
         max_decode_bytes: most memory for decoding one image, estimated from the header; two images
-            are decoded at once. A WebP takes 16 bytes a pixel, an AVIF, HEIF or JPEG XL 10, a
-            rotated or progressive JPEG is decoded at a smaller size where it would take more.
+            are decoded at once. A WebP takes 16 bytes a pixel, an AVIF, HEIF or JPEG XL 10, a HEIF
+            of more than 8 bits 14; a rotated or progressive JPEG is decoded at a smaller size where
+            it would take more.
+        large_factor: how many times as much memory one AVIF, HEIF, JPEG XL or progressive JPEG may
+            take, such as one of a camera of 100 megapixels. One of them is decoded at a time; all
+            but a plain JPEG are stored at half the size. 1 refuses them.
         max_seconds: longest time for decoding one AVIF, HEIF or JPEG XL, s.
     """
 
@@ -30,7 +34,13 @@ class DecodeLimits(FrozenModel):
     max_elongation: float = Field(default=200.0, ge=1)
     max_scans: int = Field(default=100, ge=1)
     max_decode_bytes: int = Field(default=640 * 2**20, ge=2**20)
+    large_factor: float = Field(default=3.25, ge=1)
     max_seconds: float = Field(default=120.0, gt=0)
+
+    @property
+    def max_large_bytes(self) -> int:
+        """Most memory for decoding one large image, bytes."""
+        return int(self.max_decode_bytes * self.large_factor)
 
 
 class ContainerLimits(FrozenModel):

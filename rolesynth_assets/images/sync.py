@@ -15,6 +15,7 @@ from rolesynth_assets.images.ingest_rows import IngestBatch
 from rolesynth_assets.images.limits import InputLimits, limits_in_use
 from rolesynth_assets.images.missing import MissingFiles, require_source
 from rolesynth_assets.images.rules import IngestRules
+from rolesynth_assets.images.shards.locks import reading_images
 from rolesynth_assets.images.shards.portable import base_of, relative
 from rolesynth_assets.images.shards.registry import load_shards
 from rolesynth_assets.store.tombstones import read_tombstones
@@ -41,7 +42,8 @@ def sync_shard(
 
     Batches are stored as they come, so memory stays bounded and the next run completes a killed
     one. Withdrawn images are refused as long as their tombstone exists. Rows of missing files are
-    kept for a time of grace, and a shard whose whole source is gone is not changed at all.
+    kept for a time of grace, and a shard whose whole source is gone is not changed at all. While
+    another process reads images in, this one waits.
 
     Raises:
         UnknownShardError: the shard was never registered.
@@ -56,10 +58,22 @@ def sync_shard(
         )
     require_source(known[shard])
     limits, rules = limits or limits_in_use(), rules or IngestRules()
-    sync = _Sync(store, data_root, known[shard], rules)
+    with reading_images(data_root, f"shard {shard}"):
+        return _synchronise(store, data_root, known[shard], progress, limits, rules)
+
+
+def _synchronise(
+    store: Store,
+    data_root: Path,
+    shard: ShardDescriptor,
+    progress: Callable[[int, int], None] | None,
+    limits: InputLimits,
+    rules: IngestRules,
+) -> IngestReport:
+    sync = _Sync(store, data_root, shard, rules)
     tombstones = read_tombstones(Warehouse(DataPaths(data_root).warehouse))
     for batch in ingest_batches(
-        known[shard],
+        shard,
         limits.image,
         progress=progress,
         withdrawn={image: tombstone.says for image, tombstone in tombstones.items()},

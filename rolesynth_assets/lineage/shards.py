@@ -8,10 +8,12 @@ reason, and what was made from it is stale.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from rolesynth_assets.images.shards.locks import changing_shards
 from rolesynth_assets.images.shards.registry import forget_shards, load_forgotten, load_shards
 from rolesynth_assets.lineage.dagster_internals import (
     DATA_VERSION_TAG,
@@ -49,6 +51,17 @@ def forget(
     Returns:
         The partitions that are gone.
     """
+    with changing_shards(store.root):
+        return _forget(instance, graph, store, shards, why)
+
+
+def _forget(
+    instance: dg.DagsterInstance,
+    graph: BaseAssetGraph,
+    store: Store,
+    shards: Sequence[str],
+    why: str,
+) -> list[Cell]:
     gone = list(_made_of(instance, graph, shards))
     for shard in shards:
         _drop_pairs(store, shard)
@@ -82,16 +95,17 @@ def agree_on_shards(
     Returns:
         The keys of all shards, sorted, and those of the shards that were forgotten just now.
     """
-    registered = load_shards(store.root)
-    deleted = deleted_in_dagster(instance, registered)
-    if deleted:
-        forget(instance, graph, store, deleted, IN_THE_UI)
-    shards = sorted(set(registered) - set(deleted))
-    if new := sorted(set(shards) - set(instance.get_dynamic_partitions(SHARDS))):
-        instance.add_dynamic_partitions(SHARDS, new)
-    for key in set(load_forgotten(store.root)) & set(instance.get_dynamic_partitions(SHARDS)):
-        instance.delete_dynamic_partition(SHARDS, key)  # a `forget` ended in between
-    return shards, deleted
+    with changing_shards(store.root):
+        registered = load_shards(store.root)
+        deleted = deleted_in_dagster(instance, registered)
+        if deleted:
+            forget(instance, graph, store, deleted, IN_THE_UI)
+        shards = sorted(set(registered) - set(deleted))
+        if new := sorted(set(shards) - set(instance.get_dynamic_partitions(SHARDS))):
+            instance.add_dynamic_partitions(SHARDS, new)
+        for key in set(load_forgotten(store.root)) & set(instance.get_dynamic_partitions(SHARDS)):
+            instance.delete_dynamic_partition(SHARDS, key)  # a `forget` ended in between
+        return shards, deleted
 
 
 def deleted_in_dagster(instance: dg.DagsterInstance, registered: Collection[str]) -> list[str]:
@@ -107,11 +121,12 @@ def deleted_in_dagster(instance: dg.DagsterInstance, registered: Collection[str]
     ]
 
 
-def read_anew(instance: dg.DagsterInstance, shards: Sequence[str]) -> None:
+def read_anew(instance: dg.DagsterInstance, data_root: str | Path, shards: Sequence[str]) -> None:
     """Make shards stale whose files are others now, until they are read in again."""
-    for shard in shards:
-        instance.delete_dynamic_partition(SHARDS, shard)
-    instance.add_dynamic_partitions(SHARDS, shards)
+    with changing_shards(data_root):
+        for shard in shards:
+            instance.delete_dynamic_partition(SHARDS, shard)
+        instance.add_dynamic_partitions(SHARDS, shards)
 
 
 def _made_of(

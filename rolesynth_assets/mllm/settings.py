@@ -165,6 +165,11 @@ class EngineSettings(BaseModel):
         return self.engine in SERVERS
 
     @property
+    def counted(self) -> bool:
+        """Whether a plan counts its calls: they cost money, or time of a large model."""
+        return self.engine != "embedded"
+
+    @property
     def revision_suffix(self) -> str:
         """Suffix of the revision; empty if extra fields and pixel budget have their defaults.
 

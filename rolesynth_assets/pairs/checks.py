@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from rolesynth_assets.pairs.diversity import Diversity
 
 EXAMPLES = 5
-FEWEST_SCORES = 6
-"""A smaller sample passes: two or three captions of one picture often have the same score."""
 SHOWN_OF_ANSWER = 120
 """Characters of a judge's answer that a description shows."""
 
@@ -51,17 +49,18 @@ def scores_cover_captions(
 
 
 def scores_not_degenerate(
-    scores: pl.DataFrame, *, max_share: float = 0.9, min_std: float = 1.0
+    scores: pl.DataFrame, *, max_share: float = 0.9, min_std: float = 1.0, fewest: int = 6
 ) -> CheckOutcome:
     """Pass when the judge distinguishes captions: no score dominates, and the scores vary.
 
-    The check also fails when there is no score at all. Fewer than `FEWEST_SCORES` scores may be
-    equal by chance and pass.
+    The check also fails when there is no score at all. Fewer than `fewest` scores may be equal
+    by chance and pass: two or three captions of one picture often have the same score.
 
     Args:
         scores: ``score``, null where the judge gave none; ``reason``, ``detail``.
         max_share: bound on the share of the most frequent score; the check's value.
         min_std: bound on the standard deviation, in points of the scale; given in the metadata.
+        fewest: scores from which on they are compared.
     """
     import polars as pl
 
@@ -70,7 +69,7 @@ def scores_not_degenerate(
         return CheckOutcome(True, 0.0, max_share, "There is no caption to score.", {"scores": 0})
     if given.is_empty():
         return CheckOutcome(False, 1.0, max_share, _no_score(scores), {"scores": 0})
-    if len(given) < FEWEST_SCORES:
+    if len(given) < fewest:
         said = f"{len(given)} scores are too few to show whether the judge distinguishes captions."
         return CheckOutcome(True, 0.0, max_share, said, {"scores": len(given)})
     top = given.value_counts(sort=True).row(0)

@@ -11,7 +11,6 @@ from rolesynth_assets.r1.benchmarks.definition import BenchmarkItem
 from rolesynth_assets.r1.data import TrainingItem
 from rolesynth_assets.r1.training.checkpoint import StepLog
 
-WINDOW_SHARE = 0.2  # share of the steps at each end whose means are compared
 MAX_EXAMPLES = 5
 
 
@@ -35,18 +34,20 @@ def reward_finite(log: Sequence[StepLog]) -> CheckOutcome:
     )
 
 
-def no_reward_hacking(log: Sequence[StepLog], max_fall: float = 0.02) -> CheckOutcome:
+def no_reward_hacking(
+    log: Sequence[StepLog], max_fall: float = 0.02, window_share: float = 0.2
+) -> CheckOutcome:
     """Pass unless the policy learned the form of an answer at the cost of right answers.
 
-    The means of the last fifth of the steps are compared with those of the first fifth. The check
-    fails if the share of well-formed replies rose and that of right answers fell by more than
-    `max_fall`.
+    The means of the last steps are compared with those of the first ones. The check fails if the
+    share of well-formed replies rose and that of right answers fell by more than `max_fall`.
 
     Args:
         log: one row per optimiser step.
         max_fall: fall of the accuracy that is taken for noise, 0 to 1.
+        window_share: share of the steps that is compared, at each end.
     """
-    window = max(1, round(WINDOW_SHARE * len(log)))
+    window = max(1, round(window_share * len(log)))
     if len(log) < 2:
         return CheckOutcome(
             True, 0.0, max_fall, f"{len(log)} steps: nothing to compare.", {"steps": len(log)}

@@ -17,7 +17,7 @@ _INLINE = re.compile(
     r"</?(?:b|i|em|strong|u|span|sub|sup|small|big|mark|font|code|tt|q|cite)(?:\s[^<>]{0,200})?\s*/?>",
     re.IGNORECASE,
 )
-_COMMENT = re.compile(r"<!--.{0,400}?-->", re.DOTALL)
+_COMMENT = re.compile(r"^<!--.{0,400}?-->|<!--(?:(?!-->).){0,400}-->$", re.DOTALL)
 _LINE_ESCAPE = re.compile(r"(?<=[.!?:;,\"*\u201d])\\n|\\n(?=\\n|[\sA-Z*#-]|$)|\\[rt](?=\s|$)")
 _ESCAPE = re.compile(r"\\([\"'*_#&%$~`.!-])")
 
@@ -147,7 +147,9 @@ def bullet_rule(whole: bool) -> Rule:
 
 
 ENTITIES = Rule("entities", "HTML entities, which become their characters", _entities, needs="&")
-HTML = Rule("html", "HTML tags that only format, and comments", _html, needs="<")
+HTML = Rule(
+    "html", "HTML tags that only format, and comments before and after the answer", _html, needs="<"
+)
 ESCAPES = Rule("escapes", r"backslashes of `\n`, `\"` and `\*`", _escapes, needs="\\")
 TITLE = Rule("title", "a heading or a title above the answer", _title, needs="\n")
 MARKDOWN = Rule(

@@ -72,15 +72,19 @@ def test_problems_are_made_once_and_no_caption_is_spoken_of(
     assert rows.num_rows > 0
 
 
+CARDS = 2 * 3
+"""Requests about colour cards before the first call of a collective of three."""
+
+
 def test_calls_that_failed_are_made_again_where_that_is_wanted(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(library, "load_r1_benchmarks", lambda folder: {})
     with serve() as server:
         choose(monkeypatch, project, server)
-        server.faults = lambda request: Fault("refusal") if request.ordinal == 0 else None
+        server.faults = lambda request: Fault("refusal") if request.ordinal == CARDS else None
         assert invoke(DOMAIN, "--yes").exit_code == 0
-        before, first = len(server.requests), server.requests[0].payload
+        before, first = len(server.requests), server.requests[CARDS].payload
         server.faults = lambda request: None
         again = invoke(DOMAIN, "--again", "refused", "--yes")
         assert again.exit_code == 0, again.output

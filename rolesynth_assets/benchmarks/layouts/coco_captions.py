@@ -12,7 +12,9 @@ from rolesynth_assets.benchmarks.layouts.files import (
     BenchmarkFiles,
     Layout,
     Place,
+    caption_text,
     captioned,
+    form_fault,
     read_json_file,
 )
 from rolesynth_assets.benchmarks.tasks import TaskKind
@@ -41,11 +43,10 @@ def read(place: Place) -> BenchmarkFiles:
         names = {image["id"]: str(image["file_name"]) for image in content["images"]}
         captions: dict[int, list[str]] = {number: [] for number in sorted(names)}
         for annotation in content["annotations"]:
-            captions[annotation["image_id"]].append(str(annotation["caption"]))
+            captions[annotation["image_id"]].append(caption_text(annotation["caption"]))
     except (AssertionError, KeyError, TypeError) as error:
-        raise place.fault(
-            f"{path} has not the form of COCO's captions (images, annotations): {error!r}"
-        ) from error
+        form = "COCO's captions (images, annotations)"
+        raise form_fault(place, path, form, error) from error
     if not any(captions.values()):
         raise place.fault(
             f"{path} has no caption: COCO keeps those of its test images secret; set `split`"

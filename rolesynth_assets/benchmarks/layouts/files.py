@@ -163,9 +163,31 @@ def read_bytes(place: Place, path: Path) -> bytes:
     try:
         if path.stat().st_size > MAX_TEXT_BYTES:
             raise place.fault(f"{path} has more than {MAX_TEXT_BYTES} bytes")
-        return path.read_bytes()
+        content = path.read_bytes()
     except OSError as error:
         raise place.fault(f"{path} cannot be read: {error.strerror}") from error
+    if content.startswith(b"version https://git-lfs"):
+        raise place.fault(f"{path} is a Git LFS pointer; run `git lfs pull` in its repository")
+    return content
+
+
+def caption_text(value: object) -> str:
+    """Return a caption of a JSON file.
+
+    Raises:
+        TypeError: it is no text, or an empty one.
+    """
+    if not isinstance(value, str) or not value.strip():
+        raise TypeError(f"a caption is {value!r}, which is no text")
+    return value
+
+
+def form_fault(place: Place, path: Path, form: str, error: Exception) -> BenchmarkError:
+    """Return the error for a JSON file that is not of its form, with what is wrong in words."""
+    said = str(error) or "it is no object of JSON"
+    if isinstance(error, KeyError):
+        said = f"{error} is missing or not among the images"
+    return place.fault(f"{path} has not the form of {form}: {said}")
 
 
 def captioned(

@@ -12,7 +12,9 @@ from rolesynth_assets.benchmarks.layouts.files import (
     BenchmarkFiles,
     Layout,
     Place,
+    caption_text,
     captioned,
+    form_fault,
     read_json_file,
 )
 from rolesynth_assets.benchmarks.tasks import TaskKind
@@ -47,12 +49,10 @@ def read(place: Place) -> BenchmarkFiles:
             if image["split"] == wanted:
                 folder = str(image.get("filepath") or "")
                 name = f"{folder}/{image['filename']}" if folder else str(image["filename"])
-                captions[name] = [str(sentence["raw"]) for sentence in image["sentences"]]
+                captions[name] = [caption_text(one["raw"]) for one in image["sentences"]]
     except (AssertionError, KeyError, TypeError) as error:
-        raise place.fault(
-            f"{path} has not the form of Karpathy's splits (images with split and sentences): "
-            f"{error!r}"
-        ) from error
+        form = "Karpathy's splits (images with split and sentences)"
+        raise form_fault(place, path, form, error) from error
     if not captions:
         raise place.fault(f"{path} has no split {wanted!r} but {', '.join(sorted(splits))}")
     return captioned(place, captions, FOLDERS)

@@ -138,6 +138,11 @@ class Member(FrozenModel):
         return self.engine in SERVERS
 
     @property
+    def counted(self) -> bool:
+        """Whether a plan counts its calls: they cost money, or time of a large model."""
+        return self.engine != "embedded"
+
+    @property
     def endpoint(self) -> tuple[str, str, str]:
         """Engine, normalised address and model: equal for two spellings of the same model."""
         return self.engine, normal_url(self.base_url) if self.base_url else "", self.model

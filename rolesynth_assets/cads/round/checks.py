@@ -18,7 +18,7 @@ MAX_DUPLICATES = 0.1
 MAX_STRATEGY_SHARE = 0.7
 MAX_UNDECIDED = 0.02
 FEWEST_TO_COLLAPSE = 8
-"""With fewer candidates, one strategy may dominate by chance; N of one seed in the paper."""
+"""N of one seed in the paper."""
 
 
 def exactly_k_verdicts(candidates: pl.DataFrame, verdicts: pl.DataFrame) -> CheckOutcome:
@@ -156,22 +156,26 @@ def undecided_bounded(
 
 
 def strategies_not_collapsed(
-    candidates: pl.DataFrame, *, max_share: float = MAX_STRATEGY_SHARE
+    candidates: pl.DataFrame,
+    *,
+    max_share: float = MAX_STRATEGY_SHARE,
+    fewest: int = FEWEST_TO_COLLAPSE,
 ) -> CheckOutcome:
     """Pass when the writers do not all follow one strategy.
 
-    The check passes if fewer than `FEWEST_TO_COLLAPSE` candidates were written.
+    With fewer than `fewest` candidates, one may dominate by chance, and the check passes.
 
     Args:
         candidates: ``strategy``, null if nothing was written.
         max_share: bound on the share of the most frequent strategy; the check's value.
+        fewest: candidates from which on the strategies are compared.
     """
     written = candidates.drop_nulls("strategy")
     counts = dict(written["strategy"].value_counts().sort("strategy").iter_rows())
     top = max(counts, key=lambda name: counts[name], default="no strategy")
     share = counts.get(top, 0) / max(written.height, 1)
     return CheckOutcome(
-        passed=share <= max_share or written.height < FEWEST_TO_COLLAPSE,
+        passed=share <= max_share or written.height < fewest,
         value=share,
         threshold=max_share,
         description=f"{counts.get(top, 0)} of {written.height} candidates follow {top!r}.",

@@ -233,7 +233,7 @@ def _fix(
     except BusyError as error:
         typer.secho(str(error), fg="red", err=True)
         raise typer.Exit(1) from error
-    if comparison := compare(expected, done.spent):
+    if comparison := compare(expected, done.spent_on):
         typer.echo(comparison)
     report(done)
 

@@ -89,17 +89,27 @@ def _new(settings: Settings, path: str, name: str, column: str) -> CaptionWork:
 
 def _again(settings: Settings, path: str, name: str, column: str) -> CaptionWork:
     """Plan all of a path again, and read it in whatever the state of its shards."""
-    from rolesynth_assets.images.places.place import place_name
-    from rolesynth_assets.images.shards.registry import load_shards, register_path_again
+    import dagster as dg
 
-    found = register_path_again(
-        settings.data_root,
-        path,
-        name or place_name(path),
-        shard_size=settings.shard_size,
-        column=column or None,
-        container=settings.limits.container,
-    )
+    from rolesynth_assets.cli.dagster_home import prepare_home
+    from rolesynth_assets.images.places.place import place_name
+    from rolesynth_assets.images.shards.locks import changing_shards
+    from rolesynth_assets.images.shards.registry import load_shards, register_path_again
+    from rolesynth_assets.lineage.shards import SHARDS
+
+    prepare_home()
+    with changing_shards(settings.data_root):
+        found = register_path_again(
+            settings.data_root,
+            path,
+            name or place_name(path),
+            shard_size=settings.shard_size,
+            column=column or None,
+            container=settings.limits.container,
+        )
+        # a shard that comes back is not one whose partition somebody deleted
+        with dg.DagsterInstance.get() as instance:
+            instance.add_dynamic_partitions(SHARDS, [*found.changed, *found.same])
     notes = {
         "new": found.new,
         "changed": found.changed,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from rolesynth_assets.cli.spending.expected import Expected, Tokens
+from rolesynth_assets.cli.spending.expected import CARDS, Expected, Tokens
 
 if TYPE_CHECKING:
     import polars as pl
@@ -80,9 +80,9 @@ class Missing:
             writer = identity(self.settings.captioner)
             for place in captions:
                 coming[place] = self._captions(place, writer)
-            if self.settings.captioner.paid:
+            if self.settings.captioner.counted:
                 asked.append(self._expected_captions(captions, writer))
-        if scores and self.settings.judge.paid:
+        if scores and self.settings.judge.counted:
             judge = identity(self.settings.judge)
             for place in scores:
                 self._scores(place, judge, coming.get(place, []))
@@ -91,13 +91,13 @@ class Missing:
 
     def by_shard(self) -> Counter[str]:
         """Return the calls by shard."""
-        paid = Counter[str]()
+        counted = Counter[str]()
         for settings, count in (
             (self.settings.captioner, self.captions),
             (self.settings.judge, self.scores),
         ):
-            paid += count.shards if settings.paid else Counter()
-        return paid
+            counted += count.shards if settings.counted else Counter()
+        return counted
 
     def _roles(self, role_set: str) -> list[Role]:
         """Return a role set's roles: those of its file, or those that were generated, if any."""
@@ -177,6 +177,8 @@ class Missing:
             len(self.captions.images),
             earlier,
             self.settings.prices.captioner,
+            tried=CARDS * engine.preflight,
+            in_process=not engine.paid,
         )
 
     def _expected_scores(self, judge: ModelIdentity) -> Expected:
@@ -192,6 +194,8 @@ class Missing:
             len(self.scores.images),
             earlier,
             self.settings.prices.judge,
+            tried=CARDS * self.settings.judge.preflight,
+            in_process=not self.settings.judge.paid,
         )
 
     def _sampled(

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from rolesynth_assets.mllm.cost.prices import Prices
 from rolesynth_assets.mllm.cost.spent import Spent
 
+CARDS = 2
+"""Calls about the two colour cards that a model is shown before it is paid."""
+
 
 @dataclass(frozen=True)
 class Tokens:
@@ -35,6 +38,8 @@ class Expected:
         images: images that they show.
         tokens: tokens of a call.
         prices: prices of the model.
+        tried: calls before them that try the model, at most.
+        in_process: whether the model runs in this process, which takes time and no money.
     """
 
     what: str
@@ -43,28 +48,32 @@ class Expected:
     images: int
     tokens: Tokens
     prices: Prices
+    tried: int = 0
+    in_process: bool = False
 
     @property
     def spent(self) -> Spent:
-        """The same as what was asked is counted; the cost is 0 where no price is known."""
-        read, written = self.calls * self.tokens.prompt, self.calls * self.tokens.completion
-        whole = round(read), round(written)
-        return Spent(self.calls, *whole, self.prices.cost(self.calls, *whole))
+        """All calls as what was asked is counted; the cost is 0 where no price is known."""
+        calls = self.calls + self.tried
+        whole = round(calls * self.tokens.prompt), round(calls * self.tokens.completion)
+        return Spent(calls, *whole, self.prices.cost(calls, *whole))
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All that some work is expected to ask of models that cost money.
+    """All that some work is expected to ask of models, but for the embedded ones.
 
     Attributes:
         asked: kinds of calls, those without a call left out.
         by_shard: expected calls by image shard.
         demo: shards among them that hold the demo's composed pictures.
+        assets: assets whose models are not embedded, whether or not a call is expected.
     """
 
     asked: tuple[Expected, ...] = ()
     by_shard: tuple[tuple[str, int], ...] = ()
     demo: tuple[str, ...] = ()
+    assets: frozenset[str] = frozenset()
 
     @property
     def spent(self) -> Spent:
@@ -72,9 +81,14 @@ class Plan:
         return total(kind.spent for kind in self.asked)
 
     @property
+    def paid(self) -> tuple[Expected, ...]:
+        """The kinds of calls that may cost money."""
+        return tuple(kind for kind in self.asked if not kind.in_process)
+
+    @property
     def priced(self) -> bool:
-        """Whether the prices of all models are known."""
-        return all(kind.prices.known for kind in self.asked)
+        """Whether the prices of all models that may cost money are known."""
+        return all(kind.prices.known for kind in self.paid)
 
 
 def total(parts: Iterable[Spent]) -> Spent:

@@ -1,4 +1,4 @@
-"""The plan of what some partitions will ask of models that cost money."""
+"""The plan of what some partitions will ask of models, but for the embedded ones."""
 
 from __future__ import annotations
 
@@ -39,15 +39,16 @@ def plan_spending(
 
     store = Store(str(settings.data_root))
     rows = Missing(settings, store, again)
-    paid = settings.captioner.paid or settings.judge.paid
+    counted = settings.captioner.counted or settings.judge.counted
     captions, scores = (
         [(shard, role_set) for shard, _, role_set in (key.partition("|") for key in keys)]
         for keys in (work.get("raw_captions", ()), work.get("caption_scores", ()))
     )
+    rounds = work.get("cads_rounds", ())
     asked = [
         *expected_roles(settings, work.get("role_lists", ())),
-        *(rows.count(captions, [*dict.fromkeys([*captions, *scores])]) if paid else ()),
-        *expected_rounds(settings, store, instance, work.get("cads_rounds", ())),
+        *(rows.count(captions, [*dict.fromkeys([*captions, *scores])]) if counted else ()),
+        *expected_rounds(settings, store, instance, rounds),
     ]
     shards = {k: s for k, s in load_shards(settings.data_root).items() if k in rows.by_shard()}
     world = settings.paths.embedded_world
@@ -55,4 +56,20 @@ def plan_spending(
         tuple(kind for kind in asked if kind.calls),
         tuple(rows.by_shard().most_common()),
         tuple(key for key, shard in shards.items() if lies_in(shard, world)),
+        _counted_assets(settings, bool(rounds)),
     )
+
+
+def _counted_assets(settings: Settings, rounds: bool) -> frozenset[str]:
+    """Return the assets whose models are not embedded."""
+    from rolesynth_assets.cads.collective.collective import choose_collective
+    from rolesynth_assets.cli.spending.problems import counted
+
+    assets = set[str]()
+    if settings.captioner.counted:
+        assets |= {"role_lists", "raw_captions"}
+    if settings.judge.counted:
+        assets.add("caption_scores")
+    if rounds and counted(choose_collective(settings.collective, settings.collectives)):
+        assets.add("cads_rounds")
+    return frozenset(assets)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rolesynth_assets.cli.spending.expected import Expected, Tokens
+from rolesynth_assets.cli.spending.expected import CARDS, Expected, Tokens
 from rolesynth_assets.mllm.cost.prices import Prices
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def expected_rounds(
     if not rounds:
         return []
     collective = choose_collective(settings.collective, settings.collectives)
-    if not paid(collective):
+    if not counted(collective):
         return []
     batch = batch_size(collective.candidates_per_seed, len(collective.writers), collective.rounds)
     most = collective.candidates_per_seed
@@ -58,9 +58,10 @@ def expected_rounds(
     images = candidates * collective.K
     members = ", ".join(member.model for member in collective.members)
     asked = round(candidates * calls)
-    return [
-        Expected("calls for problems", members, asked, images, tokens, _mean_prices(collective))
-    ]
+    prices, free = _mean_prices(collective), not paid(collective)
+    tasks = map(collective.member, collective.employed)
+    tried = CARDS * sum(member.counted and member.preflight for member in tasks)
+    return [Expected("calls for problems", members, asked, images, tokens, prices, tried, free)]
 
 
 def of_failed_calls(settings: Settings, count: int) -> list[Expected]:
@@ -72,11 +73,12 @@ def of_failed_calls(settings: Settings, count: int) -> list[Expected]:
     from rolesynth_assets.cads.collective.collective import choose_collective
 
     collective = choose_collective(settings.collective, settings.collectives)
-    if not count or not paid(collective):
+    if not count or not counted(collective):
         return []
     members = ", ".join(member.model for member in collective.members)
     what, prices = "calls that failed, without what follows from them,", _mean_prices(collective)
-    return [Expected(what, members, count, 0, RULE_OF_THUMB, prices)]
+    free = not paid(collective)
+    return [Expected(what, members, count, 0, RULE_OF_THUMB, prices, in_process=free)]
 
 
 def paid(collective: Collective) -> bool:
@@ -85,11 +87,16 @@ def paid(collective: Collective) -> bool:
     return asks or collective.renderer.kind == "images_endpoint"
 
 
+def counted(collective: Collective) -> bool:
+    """Return whether a plan counts a collective's calls: not all of its members are embedded."""
+    return paid(collective) or any(member.counted for member in collective.members)
+
+
 def expected_roles(settings: Settings, role_sets: Sequence[str]) -> list[Expected]:
     """Estimate the calls of dialogues that generate roles."""
     from rolesynth_assets.roles.library import load_role_sets
 
-    if not settings.captioner.paid:
+    if not settings.captioner.counted:
         return []
     known = load_role_sets(settings.role_sets)
     specs = [spec for name in role_sets if (spec := known[name].generate)]
@@ -98,7 +105,9 @@ def expected_roles(settings: Settings, role_sets: Sequence[str]) -> list[Expecte
     tokens = Tokens(3 * written, written, "a rule of thumb")
     prices = settings.prices.captioner
     model = settings.captioner.model or ""
-    return [Expected("answers of a dialogue about roles", model, calls, 0, tokens, prices)]
+    what, tried = "answers of a dialogue about roles", int(settings.captioner.preflight)
+    free = not settings.captioner.paid
+    return [Expected(what, model, calls, 0, tokens, prices, tried, free)]
 
 
 def _lines(settings: Settings, domain: str) -> int:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 
-from rolesynth_assets.cli.spending.expected import Expected, Plan
+from rolesynth_assets.cli.spending.expected import Expected, Plan, total
 from rolesynth_assets.mllm.cost.spent import Spent
 
 SHOWN_SHARDS = 10
@@ -19,7 +20,7 @@ Yes = Annotated[
 
 
 def ask_before_paying(plan: Plan, yes: bool) -> None:
-    """Print what models will be asked, and wait for a yes on a terminal.
+    """Print what models will be asked, and wait for a yes on a terminal if it may cost money.
 
     Args:
         plan: what is expected; without a call, nothing is printed or asked.
@@ -32,7 +33,7 @@ def ask_before_paying(plan: Plan, yes: bool) -> None:
         return
     for line in plan_lines(plan):
         typer.echo(line)
-    if yes:
+    if yes or not plan.paid:
         return
     if not sys.stdin.isatty():
         typer.secho(
@@ -51,6 +52,8 @@ def ask_before_paying(plan: Plan, yes: bool) -> None:
 def plan_lines(plan: Plan) -> list[str]:
     """Return a plan in words, a line for each kind of call."""
     lines = ["This asks models that may cost money, at most:"]
+    if not plan.paid:
+        lines = ["This asks models in this process, which takes time on its devices, at most:"]
     lines += [f"  {_kind(kind)}" for kind in plan.asked]
     if len(plan.asked) > 1:
         lines.append(f"  in all: {_amount(plan.spent)}{_cost(plan)}")
@@ -68,8 +71,14 @@ def plan_lines(plan: Plan) -> list[str]:
     return lines
 
 
-def compare(plan: Plan, spent: Spent) -> str:
-    """Return what models were asked beside what was expected; empty if nothing was."""
+def compare(plan: Plan, spent_on: Mapping[str, Spent]) -> str:
+    """Return what models were asked beside what was expected; empty if nothing was.
+
+    Args:
+        plan: what was expected; embedded models are no part of it.
+        spent_on: what models were asked, by asset.
+    """
+    spent = total(spent for asset, spent in spent_on.items() if asset in plan.assets)
     if not plan.asked and not spent.calls:
         return ""
     expected = plan.spent
@@ -86,10 +95,12 @@ def compare(plan: Plan, spent: Spent) -> str:
 def _kind(kind: Expected) -> str:
     about = f" about {kind.images:,} images" if kind.images else ""
     cost = f", cost about {kind.spent.cost:.2f}" if kind.prices.known else ""
+    tried = f", after {kind.tried} calls that try it" if kind.tried else ""
+    where = " in this process" if kind.in_process else ""
     return (
-        f"{kind.calls:,} {kind.what}{about} by {kind.model}: about "
+        f"{kind.calls:,} {kind.what}{about} by {kind.model}{where}: about "
         f"{kind.spent.prompt_tokens:,} tokens read and {kind.spent.completion_tokens:,} written "
-        f"({kind.tokens.basis}){cost}"
+        f"({kind.tokens.basis}){cost}{tried}"
     )
 
 

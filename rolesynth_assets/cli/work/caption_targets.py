@@ -14,7 +14,7 @@ from rolesynth_assets.defs.wiring import partitions
 from rolesynth_assets.images.shards.registry import load_forgotten
 from rolesynth_assets.lineage.refresh.runner import Refresher, Target
 from rolesynth_assets.lineage.refresh.targets import targets
-from rolesynth_assets.lineage.shards import SHARDS, agree_on_shards, forget
+from rolesynth_assets.lineage.shards import agree_on_shards, forget
 from rolesynth_assets.lineage.staleness.causes import Cell, Reason, Status
 
 if TYPE_CHECKING:
@@ -35,8 +35,6 @@ def chosen_shards(settings: Settings, refresher: Refresher, work: CaptionWork) -
             f"no role set {', '.join(unknown)}; there are {', '.join(partitions.ROLE_SETS)}"
         )
     root = settings.data_root
-    # a shard that comes back is not one whose partition somebody deleted
-    refresher.instance.add_dynamic_partitions(SHARDS, [*work.changed, *work.read_again])
     shards, forgotten = agree_on_shards(refresher.instance, refresher.graph, Store(str(root)))
     print_forgotten(forgotten)
     if not shards:
@@ -81,7 +79,7 @@ def caption_targets(
         shards: the shards that it is about.
         work: what it was asked for.
     """
-    bad = [s for s in shards if s in work.quiet_about and _fails_a_check(staleness, s)]
+    bad = [s for s in failed_before(staleness, shards) if s in work.quiet_about]
     for shard in bad:
         typer.secho(
             f"shard {shard} did not pass its checks when it was read in, and is left out: "
@@ -104,6 +102,11 @@ def caption_targets(
     if work.read_again:
         plan.insert(0, Target("image_shards", work.read_again, forced=True))
     return ask_again(settings, staleness, plan, work.again) if work.again else plan
+
+
+def failed_before(staleness: Staleness, shards: Sequence[str]) -> list[str]:
+    """Return the shards that were read in and did not pass a check."""
+    return [shard for shard in shards if _fails_a_check(staleness, shard)]
 
 
 def _fails_a_check(staleness: Staleness, shard: str) -> bool:

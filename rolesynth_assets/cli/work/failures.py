@@ -9,6 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from rolesynth_assets.lineage.refresh.runner import RefreshReport
+    from rolesynth_assets.lineage.staleness.causes import Cell
 
 SHOWN = 10
 
@@ -23,13 +24,26 @@ def print_failures(report: RefreshReport, quiet_about: Collection[str]) -> bool:
     Returns:
         Whether something failed that is not only mentioned.
     """
-    quiet = {cell for cell in report.failed if (cell.partition or "").split("|")[0] in quiet_about}
+    quiet = {cell for cell in report.failed if _shard(cell) in quiet_about}
     for cell, message in report.failed.items():
         typer.secho(message, fg="yellow" if cell in quiet else "red", err=True)
-    if report.waiting:
-        names = listed([str(cell) for cell in dict.fromkeys(report.waiting)])
+    if quiet:
+        shards = listed(sorted({_shard(cell) for cell in quiet}))
+        typer.secho(
+            f"Left out, as before this command: {shards}. The others were not held up.",
+            fg="yellow",
+            err=True,
+        )
+    waiting = [cell for cell in dict.fromkeys(report.waiting) if _shard(cell) not in quiet_about]
+    if waiting:
+        names = listed([str(cell) for cell in waiting])
         typer.secho(f"Not begun, for lack of what they are made from: {names}", fg="red", err=True)
-    return bool(set(report.failed) - quiet or report.waiting)
+    return bool(set(report.failed) - quiet or waiting)
+
+
+def _shard(cell: Cell) -> str:
+    """Return the first part of a partition, which is a shard where there is one."""
+    return (cell.partition or "").split("|")[0]
 
 
 def listed(names: Sequence[str]) -> str:

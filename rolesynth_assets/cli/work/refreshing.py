@@ -16,6 +16,7 @@ from rolesynth_assets.cli.spending.question import ask_before_paying, compare
 from rolesynth_assets.cli.work.caption_targets import (
     caption_targets,
     chosen_shards,
+    failed_before,
     forget_emptied,
 )
 from rolesynth_assets.cli.work.caption_work import CaptionWork
@@ -80,6 +81,7 @@ class _Refresh:
             forget_emptied(settings, refresher, captions.emptied)
             self._shards = chosen_shards(settings, refresher, captions)
         self._problems = problems() if problems else None
+        self._failed_before: list[str] = []
         self._report = RefreshReport()
         self._expected = Plan()
 
@@ -93,7 +95,9 @@ class _Refresh:
         """
         with self._alone(), reported_bars() as reporting:
             if self._captions:
-                read_anew(self._refresher.instance, self._captions.changed)
+                read_anew(
+                    self._refresher.instance, self._settings.data_root, self._captions.changed
+                )
             self._refresher.observe_sources()
             targets = self._targets()
             free = [t for t in targets if t.asset in _FREE and not _asks_for_roles(t)]
@@ -120,9 +124,10 @@ class _Refresh:
         print_summary(
             self._settings, self._report, self._shards, role_sets, recipes, began, self._problems
         )
-        if comparison := compare(self._expected, self._report.spent):
+        if comparison := compare(self._expected, self._report.spent_on):
             typer.echo(comparison)
-        if print_failures(self._report, of.quiet_about if of else ()):
+        quiet_about = {*(of.quiet_about if of else ()), *self._failed_before}
+        if print_failures(self._report, quiet_about):
             raise typer.Exit(1)
 
     @property
@@ -140,6 +145,10 @@ class _Refresh:
         plan: list[Target] = []
         if self._captions:
             staleness = self._refresher.examine()
+            of = self._captions
+            named = {*of.shards, *of.changed, *of.read_again}  # their failure counts
+            known = failed_before(staleness, self._shards)
+            self._failed_before = [shard for shard in known if shard not in named]
             plan += caption_targets(self._settings, staleness, self._shards, self._captions)
         if self._problems:
             rounds = problem_targets(self._problems, r1_partitions.R1_RECIPES)

@@ -21,7 +21,7 @@ from rolesynth_assets.defs.wiring.page_order import page_order
 from rolesynth_assets.lineage.refresh import shown_staleness
 from rolesynth_assets.lineage.staleness.stored_tables import TABLE, TABLE_ID
 from rolesynth_assets.store.table_identity import WAREHOUSE, given_identity
-from rolesynth_assets.thresholds import Thresholds
+from rolesynth_assets.thresholds import SAMPLES, Thresholds
 
 OWNERS = ["team:rolesynth"]
 
@@ -94,7 +94,8 @@ class Check:
         names = {f"thresholds.{self.bounds[name]}": value for name, value in held.items()}
         listed = " and ".join(f"{name} (now {value:g})" for name, value in names.items())
         said = f"rolesynth.yaml sets the bound: {listed}"
-        if len(names) == 1 and outcome.threshold is not None and outcome.value > outcome.threshold:
+        limits = set(self.bounds.values()) - SAMPLES
+        if len(limits) == 1 and outcome.threshold is not None and outcome.value > outcome.threshold:
             said += f"; {ceil(100 * outcome.value) / 100:g} would accept this"
         return f"{said}."
 

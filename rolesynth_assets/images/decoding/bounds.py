@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from rolesynth_assets.images.decoding.decode_memory import webp_bytes
 from rolesynth_assets.images.decoding.formats import webp_canvas
 from rolesynth_assets.images.decoding.rejects import Reject, RejectReason
@@ -60,15 +62,26 @@ def check_size(size: tuple[int, int], limits: DecodeLimits) -> None:
         raise Refused(RejectReason.TOO_ELONGATED, detail)
 
 
-def check_memory(needed: int, limits: DecodeLimits) -> None:
+LARGE = threading.Lock()
+"""Held while an image is decoded that takes more than `max_decode_bytes`."""
+
+
+def check_memory(needed: int, limits: DecodeLimits, large: bool = False) -> None:
     """Check the bytes that decoding will take.
+
+    Args:
+        needed: the bytes.
+        limits: the limits.
+        large: whether such an image may be decoded alone, with `LARGE` held.
 
     Raises:
         Refused: they are more than the limit.
     """
-    if needed > limits.max_decode_bytes:
+    most = limits.max_large_bytes if large else limits.max_decode_bytes
+    if needed > most:
+        times = " x limits.image.large_factor" if large else ""
         detail = (
-            f"decoding takes about {needed >> 20} MiB; the limit is "
-            f"{limits.max_decode_bytes >> 20} MiB, limits.image.max_decode_bytes"
+            f"decoding takes about {needed >> 20} MiB; the limit is {most >> 20} MiB, "
+            f"limits.image.max_decode_bytes{times}"
         )
         raise Refused(RejectReason.TOO_MUCH_MEMORY, detail)

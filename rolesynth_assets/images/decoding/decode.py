@@ -7,6 +7,7 @@ changed, so threads may call `normalise` at the same time.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from PIL import (  # each plugin registers itself when imported, once, before any thread starts
@@ -21,7 +22,13 @@ from PIL import (  # each plugin registers itself when imported, once, before an
     WebPImagePlugin,
 )
 
-from rolesynth_assets.images.decoding.bounds import Refused, check_file, check_memory, check_size
+from rolesynth_assets.images.decoding.bounds import (
+    LARGE,
+    Refused,
+    check_file,
+    check_memory,
+    check_size,
+)
 from rolesynth_assets.images.decoding.decode_apart import APART, decode_apart
 from rolesynth_assets.images.decoding.decode_memory import REDUCTIONS, decode_bytes, deep_bytes
 from rolesynth_assets.images.decoding.deep_samples import (
@@ -55,6 +62,21 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", *APART)
 _MEDIA_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 
 
+_NO_IMAGES = {
+    b"<!doctype html": "an HTML page",
+    b"<html": "an HTML page",
+    b"<?xml": "an XML document, such as a server's error",
+    b"{": "JSON, such as a server's error",
+    b"version https://git-lfs": "a Git LFS pointer and not the image; run `git lfs pull`",
+    b"%pdf": "a PDF document",
+    b"/9j/": "base64 text of a JPEG",
+    b"ivbor": "base64 text of a PNG",
+    b"data:image/": "a data URI, base64 text of an image",
+    b"\x1ae\xdf\xa3": "a video",
+}
+"""What people have in place of images, by its beginning in small letters."""
+
+
 @dataclass(frozen=True)
 class NormalisedImage:
     """An upright, opaque, 8-bit RGB image of one frame.
@@ -85,7 +107,8 @@ def normalise(data: bytes, limits: DecodeLimits | None = None) -> NormalisedImag
     pages is refused (`animated`), since its first frame is often blank and a caption of it would
     not describe the file. The extra pictures of a multi-picture JPEG or HEIF (previews, depth maps
     of phones) are ignored. A JPEG that must be encoded again and does not fit in
-    `max_decode_bytes` is decoded at a half, a quarter or an eighth of its size.
+    `max_decode_bytes` is decoded at a half, a quarter or an eighth of its size. An AVIF, HEIF or
+    JPEG XL that does not fit is decoded alone and stored at half its size.
 
     Args:
         data: a whole file, whose content decides its format.
@@ -121,9 +144,10 @@ def _unlisted(data: bytes) -> tuple[RejectReason, str]:
     start = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if start.startswith(b"<svg") or (start.startswith(b"<?xml") and b"<svg" in start):
         return RejectReason.NOT_AN_IMAGE, "an SVG drawing, not a raster image"
-    if start.startswith((b"<!doctype html", b"<html")):
-        return RejectReason.NOT_AN_IMAGE, "an HTML page"
-    return RejectReason.NOT_AN_IMAGE, f"begins with {data[:8]!r}, no image signature"
+    what = next((what for begins, what in _NO_IMAGES.items() if start.startswith(begins)), None)
+    if what is None and data[4:8] == b"ftyp":
+        what = "a video"
+    return RejectReason.NOT_AN_IMAGE, what or f"begins with {data[:8]!r}, no image signature"
 
 
 def _decode(data: bytes, image_format: str, limits: DecodeLimits) -> NormalisedImage:
@@ -134,8 +158,9 @@ def _decode(data: bytes, image_format: str, limits: DecodeLimits) -> NormalisedI
             detail = f"a {image_format} of several frames or pages"
             raise Refused(RejectReason.ANIMATED, detail)
         deep = deep_colour(image)
-        _reduce(image, data, limits)
-        image.load()  # before any other look at it, since a PNG may have EXIF after the pixels
+        # loaded before any other look at it, since a PNG may have EXIF after the pixels
+        with LARGE if _reduce(image, data, limits) else nullcontext():
+            image.load()
         if _is_plain(image, image_format, data):
             encoded, kept_format = data, image_format
         else:
@@ -163,24 +188,28 @@ def _is_plain(image: ImageFile.ImageFile, image_format: str, data: bytes) -> boo
     )
 
 
-def _reduce(image: ImageFile.ImageFile, data: bytes, limits: DecodeLimits) -> None:
+def _reduce(image: ImageFile.ImageFile, data: bytes, limits: DecodeLimits) -> bool:
     """Choose how large to decode, such that the memory suffices; in full for all but JPEG.
 
     A JPEG that is kept as it is is decoded for its faults alone, which a decode at an eighth of the
-    size finds as well.
+    size finds as well. The coefficients of a progressive one take memory whatever the size.
+
+    Returns:
+        Whether it takes more than `max_decode_bytes`, so that it is decoded alone.
     """
     if image.format not in ("JPEG", "MPO"):
         check_memory(decode_bytes(image, len(data)), limits)
-        return
+        return False
     sizes = REDUCTIONS[-1:] if _is_plain(image, "JPEG", data) else REDUCTIONS
     costs = [decode_bytes(image, len(data), reduction) for reduction in sizes]
-    check_memory(costs[-1], limits)
-    reduction = next(
-        n for n, cost in zip(sizes, costs, strict=True) if cost <= limits.max_decode_bytes
-    )
+    large = costs[-1] > limits.max_decode_bytes
+    check_memory(costs[-1], limits, large)
+    most = limits.max_large_bytes if large else limits.max_decode_bytes
+    reduction = next(n for n, cost in zip(sizes, costs, strict=True) if cost <= most)
     if reduction > 1:
         width, height = image.size
         image.draft(None, (max(width // reduction, 1), max(height // reduction, 1)))
+    return large
 
 
 def _plain(

@@ -15,7 +15,7 @@ import signal
 import sys
 from typing import IO, Any
 
-from rolesynth_assets.images.decoding.bounds import Refused
+from rolesynth_assets.images.decoding.bounds import LARGE, Refused
 from rolesynth_assets.images.decoding.rejects import RejectReason
 from rolesynth_assets.images.limits import DecodeLimits
 from rolesynth_assets.parallel.worker_process import (
@@ -45,11 +45,26 @@ def decode_apart(
 ) -> tuple[bytes, tuple[int, int]]:
     """Decode a file in a worker, and return it as an upright RGB PNG with its (width, height).
 
+    A large file is decoded alone, at half its size.
+
     Raises:
         Refused: the file is damaged, or over a limit.
         DecoderStartError: no worker starts.
     """
-    question = {"format": image_format, "bytes": len(data), **limits.model_dump()}
+    said, png = _asked(data, image_format, limits, alone=False)
+    if said.get("large"):
+        with LARGE:
+            said, png = _asked(data, image_format, limits, alone=True)
+    if "reason" in said:
+        raise Refused(RejectReason(said["reason"]), said["detail"])
+    return png, (said["width"], said["height"])
+
+
+def _asked(
+    data: bytes, image_format: str, limits: DecodeLimits, alone: bool
+) -> tuple[dict[str, Any], bytes]:
+    about = {"format": image_format, "bytes": len(data), "alone": alone}
+    question = {**about, "limits": limits.model_dump()}
 
     def reply(worker: Worker) -> tuple[dict[str, Any], bytes]:
         with worker.asked(json.dumps(question).encode() + b"\n" + data) as process:
@@ -61,16 +76,13 @@ def decode_apart(
             return said, png
 
     try:
-        said, png = DECODERS.with_worker(reply)
+        return DECODERS.with_worker(reply)
     except TimeoutError:
         detail = f"more than {limits.max_seconds:g} s, limits.image.max_seconds"
         raise Refused(RejectReason.TOO_SLOW, detail) from None
     except WorkerEndedError as ended:
         detail = f"{image_format}: the decoder ends with {ended}"
         raise Refused(RejectReason.CORRUPT, detail) from None
-    if "reason" in said:
-        raise Refused(RejectReason(said["reason"]), said["detail"])
-    return png, (said["width"], said["height"])
 
 
 def _not_started(fate: str) -> DecoderStartError:
@@ -104,14 +116,15 @@ def serve() -> None:
     _reply(replies, {}, b"")
     while line := sys.stdin.buffer.readline():
         question = json.loads(line)
-        image_format, size = question.pop("format"), question.pop("bytes")
+        image_format, size, alone = (question[name] for name in ("format", "bytes", "alone"))
         data = sys.stdin.buffer.read(size)
-        limits = DecodeLimits(**question)
-        most = at_rest + limits.max_decode_bytes + ROOM + 2 * size
+        limits = DecodeLimits(**question["limits"])
+        room = limits.max_large_bytes if alone else limits.max_decode_bytes
+        most = at_rest + room + ROOM + 2 * size
         resource.setrlimit(resource.RLIMIT_AS, (most, resource.RLIM_INFINITY))
         seconds = int(resource.getrusage(resource.RUSAGE_SELF).ru_utime + limits.max_seconds) + 2
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.RLIM_INFINITY))
-        said, png = decode(data, image_format, limits)
+        said, png = decode(data, image_format, limits, alone)
         _reply(replies, said, png)
 
 

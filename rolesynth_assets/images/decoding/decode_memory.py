@@ -21,9 +21,10 @@ _STORED = {  # bytes a pixel; 4 in all other modes
 _CODEC = {  # bytes a pixel, all of the library's copies included
     "WEBP": 16,  # two canvases of the library, its copy for Pillow, Pillow's own
     "AVIF": 10,
-    "HEIF": 10,
+    "HEIF": 10,  # of 8 bits
     "JXL": 10,
 }
+_DEEP_HEIF = 14  # planes of 2 bytes
 _PROGRESSIVE = 8  # coefficients of 2 bytes, of up to four components
 _BLENDED = 9  # an RGBA layer, its alpha, the RGB picture
 _COPIED = 4  # as RGB
@@ -49,6 +50,8 @@ def decode_bytes(image: Image.Image, encoded: int, reduction: int = 1) -> int:
     pixels = image.size[0] * image.size[1]
     fixed = _tile_bytes(image) + encoded
     per_pixel = _CODEC.get(image.format or "") or _STORED.get(image.mode, 4)
+    if image.format == "HEIF" and image.info.get("bit_depth", 8) > 8:
+        per_pixel = _DEEP_HEIF
     if image.format in ("JPEG", "MPO"):  # other formats may store EXIF after the pixels
         per_pixel += _TURNED if orientation(image) != 1 else 0
         fixed += _coefficients(image) * pixels if image.info.get("progressive") else 0

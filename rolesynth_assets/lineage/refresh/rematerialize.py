@@ -14,7 +14,7 @@ from rolesynth_assets.lineage.run_process.launcher import LONGEST, WHAT
 from rolesynth_assets.lineage.staleness.causes import Cell, Status
 from rolesynth_assets.lineage.staleness.partition_groups import Key
 from rolesynth_assets.lineage.staleness.staleness import Staleness
-from rolesynth_assets.mllm.cost.spent import Spent
+from rolesynth_assets.mllm.cost.spent import Spent, SpentOn
 
 Wanted = Callable[[Cell, Status], bool]
 
@@ -73,7 +73,7 @@ class Fixed:
         failed: why cells failed, after their last attempt.
         left: cells that are still to be made, those that wait for a failed one among them.
         warnings: failed checks that only warn.
-        spent: what models were asked, for what failed in the end as well.
+        spent_on: what models were asked by asset, for what failed in the end as well.
         ended: why it stopped early; empty if it did not.
     """
 
@@ -81,8 +81,13 @@ class Fixed:
     failed: dict[Cell, str] = field(default_factory=dict)
     left: list[Cell] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    spent: Spent = field(default_factory=Spent)
+    spent_on: SpentOn = field(default_factory=SpentOn)
     ended: str = ""
+
+    @property
+    def spent(self) -> Spent:
+        """What models were asked in all."""
+        return self.spent_on.all
 
 
 def planned(
@@ -207,12 +212,12 @@ def _attempt(
             made = refresher.make(cell, tags)
         except RefreshError as error:
             done.failed[cell] = str(error)
-            done.spent += error.spent
+            done.spent_on.add(cell.asset, error.spent)
             shared = error.for_all
             continue
         done.failed.pop(cell, None)
         done.made.append(cell)
-        done.spent += made.spent
+        done.spent_on.add(cell.asset, made.spent)
         done.warnings += made.warnings
         return True
     return not shared

@@ -21,7 +21,7 @@ from rolesynth_assets.lineage.staleness.causes import Cause, Cell, CellState, Re
 from rolesynth_assets.lineage.staleness.check_sentence import check_sentence
 from rolesynth_assets.lineage.staleness.observation import Looked, ObservationError, look
 from rolesynth_assets.lineage.staleness.staleness import Staleness, examine
-from rolesynth_assets.mllm.cost.spent import Spent
+from rolesynth_assets.mllm.cost.spent import Spent, SpentOn
 from rolesynth_assets.mllm.engine import EngineError
 from rolesynth_assets.mllm.rows.reply_journal import JournalError
 
@@ -74,7 +74,7 @@ class RefreshReport:
         warnings: failed checks that only warn.
         failed: why partitions failed.
         waiting: partitions that were not begun, because of what failed or is missing upstream.
-        spent: what models were asked, for what failed as well.
+        spent_on: what models were asked by asset, for what failed as well.
     """
 
     ran: dict[str, int] = field(default_factory=dict)
@@ -82,7 +82,12 @@ class RefreshReport:
     warnings: list[str] = field(default_factory=list)
     failed: dict[Cell, str] = field(default_factory=dict)
     waiting: list[Cell] = field(default_factory=list)
-    spent: Spent = field(default_factory=Spent)
+    spent_on: SpentOn = field(default_factory=SpentOn)
+
+    @property
+    def spent(self) -> Spent:
+        """What models were asked in all."""
+        return self.spent_on.all
 
     def held_up(self, cause: Cause) -> bool:
         """Whether what a cause names is not right, and will not become so in this refresh."""
@@ -200,11 +205,11 @@ class Refresher:
                 made = self.make(cell, tags, target.config)
             except RefreshError as error:
                 report.failed[cell] = str(error)
-                report.spent += error.spent
+                report.spent_on.add(asset, error.spent)
                 stopped = error.for_all
                 continue
             report.ran[asset] += 1
-            report.spent += made.spent
+            report.spent_on.add(asset, made.spent)
             report.warnings += made.warnings
         return begun
 

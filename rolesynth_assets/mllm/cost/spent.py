@@ -61,3 +61,16 @@ class Spent:
         """Read it from an asset's metadata; what is not there is nothing."""
         found = {name: metadata.get(f"rolesynth/{name}") for name in _IN_METADATA}
         return cls(**{name: entry.value for name, entry in found.items() if entry is not None})  # type: ignore[arg-type]
+
+
+class SpentOn(dict[str, Spent]):
+    """What models were asked, by the asset that was made."""
+
+    def add(self, asset: str, spent: Spent) -> None:
+        """Count more for an asset."""
+        self[asset] = self.get(asset, Spent()) + spent
+
+    @property
+    def all(self) -> Spent:
+        """The sum over all assets."""
+        return sum(self.values(), Spent())

@@ -16,10 +16,13 @@ _GIVEN_UP_FIRST = ("seed", "stream_options", "top_p", "response_format", "temper
 _REFUSES = re.compile(
     r"not (be |yet |currently )*(support|permit|allow|accept|availab|recogni[sz]|implement|enabl"
     r"|valid)"
-    r"|n[o']t (support|accept|allow|take|recogni[sz]e|permit)|\bno\b.{0,20}\bsupport"
+    r"|n[o']t (support|accept|allow|take|recogni[sz]e|permit|set|use|specif|match)"
+    r"|\bno\b.{0,20}\bsupport"
     r"|un(support|known|recogni[sz]|expect|available)|extra (input|field|param)|additional propert"
     r"|cannot|mutually exclusive|deprecat|\bonly\b|\bfixed\b|must (be|equal)|should be|invalid"
-    r"|illegal|not a valid|no such|ignored|remove",
+    r"|illegal|not a valid|no such|ignored|remove|has to|disabled|not match"
+    r"|\u4e0d\u652f\u6301|\u65e0\u6548|\u4e0d\u5141\u8bb8|\u672a\u77e5"
+    r"|ung\u00fcltig|nicht (unterst|erlaubt)|non (pris|support)",
     re.IGNORECASE,
 )
 _BOTH = re.compile(
@@ -33,7 +36,8 @@ _VALUE_TOO_LARGE = re.compile(
 _STREAM_ONLY = re.compile(
     r"only.{0,40}stream|stream.{0,60}\b(only|required|must be (set to )?true|enable)"
     r"|(must|please|required).{0,60}\bstream\b.{0,20}(true|mode|parameter|param)"
-    r"|non.?stream\w*.{0,60}(not|unsupport|only)|(not|unsupport).{0,40}non.?stream",
+    r"|must be .{0,40}non.?stream|non.?stream\w*.{0,60}(not|unsupport|only)"
+    r"|(not|unsupport).{0,40}non.?stream",
     re.IGNORECASE,
 )
 _NO_SYSTEM = re.compile(

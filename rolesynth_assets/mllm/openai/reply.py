@@ -29,7 +29,7 @@ def read_completion(
     choice = choices[0] if isinstance(choices, list) and choices else None
     if not isinstance(choice, dict):
         return None
-    message = choice.get("message")
+    message = choice.get("message") or choice.get("delta")  # of a stream that came as one body
     if not isinstance(message, dict):
         if "text" not in choice:
             return None

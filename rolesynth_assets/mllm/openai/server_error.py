@@ -29,7 +29,7 @@ _STATUS_KEYS = ("code", "status", "status_code", "http_status", "http_code", "st
 _NAMED_STATUS = (
     (402, r"insufficient_quota|payment.?required|insufficient.?(credit|balance|fund)"),
     (429, r"rate.?limit|too.?many.?requests|resource.?exhausted|quota|throttl"),
-    (401, r"invalid.?api.?key|unauthenticated|authentication|unauthorized"),
+    (401, r"invalid.?api.?key|unauthenticated|not.?authenticated|authentication|unauthorized"),
     (403, r"permission.?(denied|error)|forbidden"),
     (404, r"model.?not.?found|not.?found|no such model"),
     (503, r"overloaded|unavailable|capacity"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -165,3 +166,33 @@ def test_what_was_found_is_said_in_one_line(tmp_path: Path) -> None:
     assert task_digest(task(tmp_path))[:16] in found
     with pytest.raises(BenchmarkError, match="has 3 images, but the task expects 5000"):
         found_in(task(tmp_path, expected_images=5000))
+
+
+def _without(key: str, content: dict) -> dict:
+    return {name: value for name, value in content.items() if name != key}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda c: [], "it is no object of JSON"),
+        (lambda c: _without("annotations", c), "'annotations' is missing"),
+        (lambda c: c | {"annotations": [{"image_id": 5, "caption": "x"}]}, "5 is missing or not"),
+        (
+            lambda c: c | {"annotations": [c["annotations"][0] | {"caption": None}]},
+            "a caption is None, which is no text",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said_in_words(tmp_path: Path, change, said: str) -> None:
+    path = files.coco(tmp_path)
+    path.write_text(json.dumps(change(json.loads(path.read_text()))))
+    with pytest.raises(BenchmarkError, match=said):
+        read_retrieval(task(tmp_path))
+
+
+def test_a_pointer_of_git_lfs_is_named(tmp_path: Path) -> None:
+    path = files.coco(tmp_path)
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n")
+    with pytest.raises(BenchmarkError, match="git lfs pull"):
+        read_retrieval(task(tmp_path))

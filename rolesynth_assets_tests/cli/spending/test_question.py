@@ -1,3 +1,4 @@
+import dataclasses
 import sys
 
 import pytest
@@ -11,7 +12,8 @@ from rolesynth_assets.mllm.cost.spent import Spent
 PRICES = Prices(per_million_prompt_tokens=1.0, per_call=0.01)
 CAPTIONS = Expected("captions", "qwen", 1000, 100, Tokens(500, 50, "as in 9 rows"), PRICES)
 SCORES = Expected("scores", "judge", 1000, 100, Tokens(600, 10, "a guess"), Prices())
-PLAN = Plan((CAPTIONS, SCORES), (("a-0000", 1500), ("b-0000", 500)), ("b-0000",))
+ASSETS = frozenset({"raw_captions", "caption_scores"})
+PLAN = Plan((CAPTIONS, SCORES), (("a-0000", 1500), ("b-0000", 500)), ("b-0000",), ASSETS)
 
 
 class Terminal:
@@ -55,7 +57,33 @@ def test_on_a_terminal_the_answer_decides(monkeypatch: pytest.MonkeyPatch, answe
 
 
 def test_actual_numbers_stand_beside_the_expected_ones() -> None:
-    said = compare(PLAN, Spent(1990, 1_000_000, 59_000, 9.9))
+    captions, scores = Spent(990, 500_000, 50_000, 9.9), Spent(1000, 500_000, 9_000)
+    said = compare(PLAN, {"raw_captions": captions, "caption_scores": scores})
     assert "1,990 calls (at most 2,000 expected)" in said
     assert "cost 9.90 (about 10.50)" in said
-    assert compare(Plan(), Spent()) == ""
+    assert compare(PLAN, {"raw_captions": captions, "cads_rounds": scores}).startswith(
+        "Models were asked: 990 calls"
+    )
+
+
+def test_what_embedded_models_were_asked_is_compared_with_nothing() -> None:
+    assert compare(Plan(), {}) == ""
+    assert compare(Plan(), {"raw_captions": Spent(37_077, 10, 10)}) == ""
+    counted = Plan(assets=frozenset({"caption_scores"}))
+    assert compare(counted, {"raw_captions": Spent(9)}) == ""
+    assert "2 calls (at most 0 expected)" in compare(counted, {"caption_scores": Spent(2)})
+
+
+def test_calls_of_a_model_in_this_process_are_planned_and_not_asked_about(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    local = dataclasses.replace(CAPTIONS, prices=Prices(), in_process=True, tried=2)
+    plan = Plan((local,))
+    ask_before_paying(plan, yes=False)
+    said = capsys.readouterr().out
+    assert "models in this process" in said and "may cost money" not in said
+    assert "1,000 captions about 100 images by qwen in this process" in said
+    assert "after 2 calls that try it" in said and "prices" not in said
+    assert plan.spent.calls == 1002
+    with pytest.raises(typer.Exit):
+        ask_before_paying(Plan((local, SCORES)), yes=False)

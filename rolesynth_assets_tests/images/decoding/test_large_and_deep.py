@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 import struct
+import threading
 import zlib
 
 import numpy as np
+import pillow_jxl  # noqa: F401  (registers JXL)
 import pytest
 from PIL import Image
+from pillow_heif import from_pillow
 
+from rolesynth_assets.images.decoding.bounds import LARGE
 from rolesynth_assets.images.decoding.decode import NormalisedImage, normalise
 from rolesynth_assets.images.decoding.rejects import Reject, RejectReason
 from rolesynth_assets.images.limits import DecodeLimits
@@ -49,8 +53,38 @@ def test_a_jpeg_is_decoded_smaller_where_its_memory_would_not_suffice(picture, e
 def test_a_progressive_jpeg_needs_the_memory_of_its_coefficients(picture, encode):
     data = encode(picture.resize((1280, 800)), "JPEG", progressive=True, subsampling=0)
     assert accepted(data, DecodeLimits(max_decode_bytes=7_000_000)).width == 1280
-    reject = normalise(data, DecodeLimits(max_decode_bytes=6_000_000))
+    assert accepted(data, DecodeLimits(max_decode_bytes=6_000_000)).data is data  # alone
+    reject = normalise(data, DecodeLimits(max_decode_bytes=6_000_000, large_factor=1))
     assert isinstance(reject, Reject) and reject.reason is RejectReason.TOO_MUCH_MEMORY
+
+
+def _save_heif(image: Image.Image, file: io.BytesIO, filename: str) -> None:
+    from_pillow(image).save(file)
+
+
+@pytest.mark.parametrize("image_format", ["AVIF", "HEIF", "JXL"])
+def test_a_large_picture_is_decoded_alone_and_stored_at_half_its_size(
+    picture, encode, image_format, monkeypatch
+):
+    if image_format == "HEIF":
+        monkeypatch.setitem(Image.SAVE, "HEIF", _save_heif)
+    data = encode(picture.resize((1000, 800)), image_format)
+    assert accepted(data).width == 1000
+    limits = DecodeLimits(max_decode_bytes=4_000_000)
+    image = accepted(data, limits)
+    assert (image.width, image.height) == (500, 400)
+    small = np.asarray(picture.resize((500, 400))).astype(int)
+    assert abs(pixels(image).astype(int) - small).mean() < 6
+    with LARGE:  # another large picture is being decoded
+        thread = threading.Thread(target=normalise, args=(data, limits))
+        thread.start()
+        thread.join(0.5)
+        assert thread.is_alive()
+        assert accepted(encode(picture, image_format)).width == picture.width
+    thread.join(60)
+    assert not thread.is_alive()
+    refused = normalise(data, DecodeLimits(max_decode_bytes=4_000_000, large_factor=1))
+    assert isinstance(refused, Reject) and refused.reason is RejectReason.TOO_MUCH_MEMORY
 
 
 def test_a_bound_above_that_of_pillow_counts(encode, recwarn):
