@@ -160,11 +160,12 @@ def pair_manifests(context: dg.AssetExecutionContext, platform: Platform) -> Mad
     from rolesynth_assets.embedded.world.filter_quality import filter_quality, quality_rows
     from rolesynth_assets.embedded.world.write import read_truth
     from rolesynth_assets.pairs.cut_rows import read_cut
-    from rolesynth_assets.pairs.pair_manifest import manifest_rows, multiplicity
+    from rolesynth_assets.pairs.pair_manifest import manifest_rows, multiplicity, pinned_version
     from rolesynth_assets.store.digests import digest
 
     name, store, warehouse = context.partition_key, platform.store, platform.warehouse
     rows = manifest_rows(store, name, partitions.live_shards(context))
+    store.keep_version("pairs", pinned_version(rows, name))
     warehouse.replace("manifests", {"role_set": name}, rows)
     pairs = pl.DataFrame(store.read("pairs", {"role_set": name}))
     pairs = pairs.filter(pl.col("shard").is_in(rows["shard"].to_list()))

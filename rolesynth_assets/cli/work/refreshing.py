@@ -130,7 +130,7 @@ class _Refresh:
         return bool(self._problems or (self._captions and self._captions.role_sets))
 
     def _alone(self) -> AbstractContextManager[None]:
-        return alone(self._refresher.instance) if self._asks_models else nullcontext()
+        return alone(self._settings.data_root) if self._asks_models else nullcontext()
 
     def _make(self, targets: Sequence[Target], reporting: Callable[[str], Progress]) -> None:
         tags = launched_tags(_named(self._captions, self._problems))

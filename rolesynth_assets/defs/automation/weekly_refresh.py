@@ -48,7 +48,7 @@ def refresh_everything(
     from rolesynth_assets.lineage.staleness.explain import Words
 
     root = platform.settings.data_root
-    with alone(context.instance, WAIT_S):
+    with alone(root, WAIT_S):
         with suppress(NoImagesError):
             new_shards.registered_shards(platform.settings)
         refresher = Refresher(code_location.definitions, context.instance)
