@@ -152,6 +152,30 @@ def test_a_second_run_pays_for_nothing_while_one_is_at_work(project: Path) -> No
     assert reading.exit_code == 0, reading.output
 
 
+def test_a_command_puts_the_tables_in_order_where_that_is_due(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from datetime import timedelta
+
+    import dagster as dg
+
+    from rolesynth_assets.store.lance.maintenance import state, versions
+    from rolesynth_assets_tests.defs.small_graph import write_pictures
+
+    def upkeeps() -> int:
+        with dg.DagsterInstance.get() as instance:
+            found = instance.fetch_materializations(dg.AssetKey("table_maintenance"), limit=9)
+            return len(found.records)
+
+    assert invoke("ingest", str(write_pictures(project / "photos", range(2)))).exit_code == 0
+    assert upkeeps() == 0
+    monkeypatch.setattr(versions, "READ_TIME", timedelta(0))
+    monkeypatch.setattr(state, "SPARE_VERSIONS", 0)
+    result = invoke("ingest", str(write_pictures(project / "more", range(2, 4))))
+    assert result.exit_code == 0, result.output
+    assert upkeeps() == 1
+
+
 def test_a_busy_port_is_told_before_the_ui_starts(project: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -46,6 +46,7 @@ def refresh_everything(
     from rolesynth_assets.lineage.shards import agree_on_shards
     from rolesynth_assets.lineage.staleness.causes import Cell
     from rolesynth_assets.lineage.staleness.explain import Words
+    from rolesynth_assets.training_sets.table_upkeep import tables_due
 
     root = platform.settings.data_root
     with alone(root, WAIT_S):
@@ -68,7 +69,8 @@ def refresh_everything(
             {**tags, WHAT: "weekly refresh"},
             words.short,
         )
-        for page in ("partition_health", "overview"):
+        upkeep = ["table_maintenance"] if tables_due(platform.store) else []
+        for page in (*upkeep, "partition_health", "overview"):
             refresher.make(Cell(page), {WHAT: "weekly refresh"})
     return outcome(done, tags, config.attempts)
 
