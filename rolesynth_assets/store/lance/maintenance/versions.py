@@ -95,6 +95,7 @@ def forget_earlier(dataset: lance.LanceDataset) -> int:
     return done.bytes_removed
 
 
-def _age(at: datetime) -> timedelta:
+def _age(at: object) -> timedelta:
     """Return the age of a time; one without a zone is local, as Lance gives those of versions."""
+    assert isinstance(at, datetime)
     return datetime.now(UTC) - at.astimezone(UTC)
