@@ -235,21 +235,21 @@ def diversity_not_collapsed(
     )
 
 
-def pairs_match_cutoffs(pairs: pl.DataFrame, cutoffs: Cutoffs) -> CheckOutcome:
+def pairs_match_cutoffs(manifest: pl.DataFrame, cutoffs: Cutoffs) -> CheckOutcome:
     """Pass when all shards together keep exactly as many pairs as the cut and its floor say.
 
     Args:
-        pairs: ``length``, ``kept`` of all shards of a role set.
+        manifest: ``kept``, ``candidates`` of each shard of a role set.
         cutoffs: the cut of the role set.
     """
     expected = sum(cut.kept + cut.floor_kept for cut in cutoffs.cuts)
-    found = int(pairs["kept"].sum())
+    found = int(manifest["kept"].sum())
     return CheckOutcome(
         passed=found == expected,
         value=found,
         threshold=expected,
         description=f"{found} pairs are kept over all shards; the cut says {expected}.",
-        metadata={"expected": expected, "pairs": pairs.height},
+        metadata={"expected": expected, "pairs": int(manifest["candidates"].sum())},
     )
 
 

@@ -113,7 +113,9 @@ def test_images_remain() -> None:
 def test_pairs_match_cutoffs() -> None:
     cutoffs = compute_cutoffs(SCORES, policy(floor_per_image=1), 5)
     pairs = apply_cut(captions_of(SCORES), SCORES, cutoffs)
-    good = checks.pairs_match_cutoffs(pairs, cutoffs)
+    manifest = pl.DataFrame({"kept": [pairs["kept"].sum(), 0], "candidates": [pairs.height, 3]})
+    good = checks.pairs_match_cutoffs(manifest, cutoffs)
     assert good.passed and good.value == good.threshold == pairs["kept"].sum() > 32
-    bad = checks.pairs_match_cutoffs(pairs.filter("kept").head(-1), cutoffs)
+    fewer = manifest.with_columns(kept=pl.Series([pairs["kept"].sum() - 1, 0]))
+    bad = checks.pairs_match_cutoffs(fewer, cutoffs)
     assert not bad.passed and bad.value == good.value - 1
