@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 EXAMPLES = 5
 FEWEST_SCORES = 6
 """A smaller sample passes: two or three captions of one picture often have the same score."""
+MATCHED_COLUMNS = ("shard", "caption_id", "image_id", "length", "score", "kept", "reason")
+"""Columns of the pairs that `pairs_match_cutoffs` reads."""
 SHOWN_OF_ANSWER = 120
 """Characters of a judge's answer that a description shows."""
 
@@ -235,21 +238,38 @@ def diversity_not_collapsed(
     )
 
 
-def pairs_match_cutoffs(manifest: pl.DataFrame, cutoffs: Cutoffs) -> CheckOutcome:
+def pairs_match_cutoffs(
+    pairs: pl.DataFrame | Iterable[pl.DataFrame], cutoffs: Cutoffs
+) -> CheckOutcome:
     """Pass when all shards together keep exactly as many pairs as the cut and its floor say.
 
+    Those that a person excluded are missing from them.
+
     Args:
-        manifest: ``kept``, ``candidates`` of each shard of a role set.
+        pairs: `MATCHED_COLUMNS` of all shards of a role set, in one frame or in frames of whole
+            shards.
         cutoffs: the cut of the role set.
     """
-    expected = sum(cut.kept + cut.floor_kept for cut in cutoffs.cuts)
-    found = int(manifest["kept"].sum())
+    import polars as pl
+
+    from rolesynth_assets.pairs.cut import PairDropReason, mark_kept
+
+    by_cut = sum(cut.kept + cut.floor_kept for cut in cutoffs.cuts)
+    found = total = excluded = 0
+    for frame in [pairs] if isinstance(pairs, pl.DataFrame) else pairs:
+        found, total = found + int(frame["kept"].sum()), total + frame.height
+        by_hand = pl.col("reason") == PairDropReason.EXCLUDED.value
+        if frame.select(by_hand.any()).item():
+            marked = mark_kept(frame.drop("kept"), cutoffs.cuts, cutoffs.floor_per_image)
+            excluded += marked.filter(pl.col("kept") & by_hand).height
+    expected = by_cut - excluded
+    less = f", less {excluded} excluded by hand" if excluded else ""
     return CheckOutcome(
         passed=found == expected,
         value=found,
         threshold=expected,
-        description=f"{found} pairs are kept over all shards; the cut says {expected}.",
-        metadata={"expected": expected, "pairs": int(manifest["candidates"].sum())},
+        description=f"{found} pairs are kept over all shards; the cut says {by_cut}{less}.",
+        metadata={"expected": expected, "pairs": total, "excluded": excluded},
     )
 
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from rolesynth_assets.clip.recipe import Cut, Recipe
 from rolesynth_assets.store.lance.rows import all_of, any_key
-from rolesynth_assets.store.lance.schemas import FORGOTTEN
+from rolesynth_assets.store.lance.schemas import TRAINABLE
 from rolesynth_assets.training_sets.select import select_rows
 
 if TYPE_CHECKING:
@@ -23,20 +23,21 @@ _COLUMNS = ["shard", "caption_id", "image_id", "role", "length", "text", "score"
 def selected_pairs(store: StoreReader, recipe: Recipe, version: int) -> pl.DataFrame:
     """Return the pairs that `recipe` trains on, at a Lance version of ``pairs``.
 
-    Pairs of a shard that had been forgotten by then are left out, whatever the recipe's cut.
+    Pairs of a shard that had been forgotten by then, and captions that a person had excluded, are
+    left out, whatever the recipe's cut.
 
     Raises:
         EmptySelectionError: the cut selects no row.
         MissingVersionError: the version was purged.
     """
     where = {"role_set": recipe.role_set}
-    here = f"reason IS NULL OR reason != '{FORGOTTEN}'"
     lengths = any_key("length", recipe.lengths)
     kept = "kept" if recipe.cut is Cut.SCORES else None
-    pairs = pl.DataFrame(store.read("pairs", where, _COLUMNS, all_of(here, lengths, kept), version))
+    chosen = all_of(TRAINABLE, lengths, kept)
+    pairs = pl.DataFrame(store.read("pairs", where, _COLUMNS, chosen, version))
     if pairs.is_empty():  # the message of the error counts what there is
         few = [column for column in _COLUMNS if column != "text"]
-        pairs = pl.DataFrame(store.read("pairs", where, few, here, version))
+        pairs = pl.DataFrame(store.read("pairs", where, few, TRAINABLE, version))
     return select_rows(pairs, recipe)
 
 

@@ -4,7 +4,7 @@ import dagster as dg
 import pytest
 
 from rolesynth_assets.defs.automation.table_upkeep import table_upkeep
-from rolesynth_assets.defs.maintenance import table_maintenance
+from rolesynth_assets.defs.health import table_maintenance
 from rolesynth_assets.defs.wiring.resources import Platform
 from rolesynth_assets.store.lance.maintenance import state, versions
 from rolesynth_assets_tests.lineage.little_graphs import World

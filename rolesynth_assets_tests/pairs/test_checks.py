@@ -113,9 +113,15 @@ def test_images_remain() -> None:
 def test_pairs_match_cutoffs() -> None:
     cutoffs = compute_cutoffs(SCORES, policy(floor_per_image=1), 5)
     pairs = apply_cut(captions_of(SCORES), SCORES, cutoffs)
-    manifest = pl.DataFrame({"kept": [pairs["kept"].sum(), 0], "candidates": [pairs.height, 3]})
-    good = checks.pairs_match_cutoffs(manifest, cutoffs)
+    good = checks.pairs_match_cutoffs(pairs, cutoffs)
     assert good.passed and good.value == good.threshold == pairs["kept"].sum() > 32
-    fewer = manifest.with_columns(kept=pl.Series([pairs["kept"].sum() - 1, 0]))
-    bad = checks.pairs_match_cutoffs(fewer, cutoffs)
+    bad = checks.pairs_match_cutoffs(pairs.filter("kept").head(-1), cutoffs)
     assert not bad.passed and bad.value == good.value - 1
+    by_hand = (
+        pairs.filter("kept")["caption_id"].head(2).to_list()
+        + pairs.filter(~pl.col("kept"))["caption_id"].head(1).to_list()
+    )
+    fewer = apply_cut(captions_of(SCORES), SCORES, cutoffs, by_hand)
+    excluded = checks.pairs_match_cutoffs(fewer.partition_by("shard"), cutoffs)
+    assert excluded.passed and excluded == checks.pairs_match_cutoffs(fewer, cutoffs)
+    assert (excluded.value, excluded.metadata["excluded"]) == (good.value - 2, 2)

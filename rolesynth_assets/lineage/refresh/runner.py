@@ -17,7 +17,7 @@ from rolesynth_assets.lineage.dagster_internals import BaseAssetGraph, runs_of
 from rolesynth_assets.lineage.run_process.heartbeat import beating
 from rolesynth_assets.lineage.run_process.identity import process_tags
 from rolesynth_assets.lineage.run_process.launcher import LOCATION, cost_tags
-from rolesynth_assets.lineage.staleness.causes import Cause, Cell, Reason
+from rolesynth_assets.lineage.staleness.causes import Cause, Cell, CellState, Reason
 from rolesynth_assets.lineage.staleness.check_sentence import check_sentence
 from rolesynth_assets.lineage.staleness.observation import Looked, ObservationError, look
 from rolesynth_assets.lineage.staleness.staleness import Staleness, examine
@@ -179,30 +179,34 @@ class Refresher:
         tags: Mapping[str, str] | None,
     ) -> bool:
         """Make what is due of a target; return whether something was begun."""
-        asset = target.asset
-        states = {p: staleness.state(Cell(asset, p)) for p in dict.fromkeys(target.partitions)}
-        held = {p for p, s in states.items() if any(map(report.held_up, s.causes))}
-        due = [p for p, state in states.items() if p not in held and (state.due or target.forced)]
-        fresh = len(states) - len(due) - len(held)
-        report.fresh[asset] = report.fresh.get(asset, 0) + fresh
+        asset, begun, stopped = target.asset, False, False
+        report.fresh.setdefault(asset, 0)
         report.ran.setdefault(asset, 0)
-        report.waiting += [Cell(asset, p) for p in states if p in held]
-        for place, partition in enumerate(due):
+        for partition in dict.fromkeys(target.partitions):
             cell = Cell(asset, partition)
+            if begun and _follows_its_own_asset(cell, staleness.state(cell)):
+                staleness = self.examine()  # the partition before it may have been made by now
+            state = staleness.state(cell)
+            held = any(map(report.held_up, state.causes))
+            if not (held or state.due or target.forced):
+                report.fresh[asset] += 1
+                continue
+            if held or stopped:
+                report.waiting.append(cell)
+                continue
+            begun = True
             started(asset, partition)
             try:
                 made = self.make(cell, tags, target.config)
             except RefreshError as error:
                 report.failed[cell] = str(error)
                 report.spent += error.spent
-                if error.for_all:
-                    report.waiting += [Cell(asset, p) for p in due[place + 1 :]]
-                    break
+                stopped = error.for_all
                 continue
             report.ran[asset] += 1
             report.spent += made.spent
             report.warnings += made.warnings
-        return bool(due)
+        return begun
 
     def make(
         self,
@@ -261,6 +265,11 @@ class Refresher:
                 run_id=run_id,
                 tags=dict(tags),
             )
+
+
+def _follows_its_own_asset(cell: Cell, state: CellState) -> bool:
+    """Whether a cell waits for another partition of its asset, as a round for the one before."""
+    return any(cause.upstream and cause.upstream.asset == cell.asset for cause in state.causes)
 
 
 def _spent(outcome: dg.ExecuteInProcessResult) -> Spent:

@@ -79,7 +79,7 @@ class ImageRows:
             return self._take(ids)
 
     def _find(self, version: int | None) -> None:
-        self._dataset: lance.LanceDataset | None = self._store._files.open(IMAGES, version)
+        self._dataset: lance.LanceDataset | None = self._store.dataset(IMAGES.name, version)
         self.version = 0 if self._dataset is None else self._dataset.version
         self._ids, self._addresses = np.empty(0, _ID_CHARS), np.empty(0, np.uint64)
         if self._dataset is None or (self._asked is not None and not len(self._asked)):

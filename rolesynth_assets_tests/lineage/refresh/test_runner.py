@@ -4,7 +4,7 @@ import pytest
 from rolesynth_assets.check_outcome import CheckOutcome
 from rolesynth_assets.defs.wiring.metadata import check_result
 from rolesynth_assets.lineage.refresh.rematerialize import fix
-from rolesynth_assets.lineage.refresh.runner import Refresher, RefreshError
+from rolesynth_assets.lineage.refresh.runner import Refresher, RefreshError, Target
 from rolesynth_assets.lineage.run_process.launcher import launched_tags
 from rolesynth_assets.lineage.staleness.causes import Cell
 from rolesynth_assets.lineage.staleness.check_sentence import check_sentence
@@ -95,3 +95,45 @@ def test_a_run_of_a_command_is_one_of_the_code_location_and_names_its_cost(world
     assert "@" in run.tags["user"] and run.tags["rolesynth/command"]
     assert run.tags["rolesynth/cost"] == "1.5000 for 3 calls"
     assert "create_run_for_job" not in vars(world.instance)  # it is as it was
+
+
+WEEKS = ("2026-01-04", "2026-01-11", "2026-01-18")
+WEEKLY = dg.WeeklyPartitionsDefinition(WEEKS[0], end_date="2026-01-25")
+BEFORE = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
+
+
+def rounds(world: World) -> Refresher:
+    """An asset whose weekly partitions are each made from the one before."""
+    deps = [dg.AssetDep("rounds", partition_mapping=BEFORE)]
+    return Refresher(dg.Definitions(assets=[world.asset("rounds", WEEKLY, deps)]), world.instance)
+
+
+def test_each_round_is_made_after_the_one_before_in_one_refresh(world: World) -> None:
+    targets = [Target("rounds", WEEKS)]
+    report = rounds(world).run(targets, lambda asset, partition: None)
+    assert (report.ran, report.waiting, report.failed) == ({"rounds": 3}, [], {})
+    assert world.ran == [Cell("rounds", week) for week in WEEKS]
+    again = rounds(world).run(targets, lambda asset, partition: None)
+    assert (again.ran, again.fresh, again.waiting) == ({"rounds": 0}, {"rounds": 3}, [])
+
+
+def test_a_round_that_comes_out_otherwise_makes_the_next_one_again(world: World) -> None:
+    refresher, targets = rounds(world), [Target("rounds", WEEKS)]
+    refresher.run(targets, lambda asset, partition: None)
+    world.contents["rounds", WEEKS[0]] = "1"
+    world.ran.clear()
+    refresher.run([Target("rounds", WEEKS[:1], forced=True)], lambda asset, partition: None)
+    report = refresher.run(targets, lambda asset, partition: None)
+    assert world.ran == [Cell("rounds", WEEKS[0]), Cell("rounds", WEEKS[1])]
+    assert report.fresh == {"rounds": 2}  # the third is made from the same as before
+
+
+def test_a_round_that_fails_holds_up_those_after_it(world: World) -> None:
+    @dg.asset(partitions_def=WEEKLY, deps=[dg.AssetDep("failing", partition_mapping=BEFORE)])
+    def failing(context: dg.AssetExecutionContext) -> None:
+        raise RuntimeError("no server")
+
+    refresher = Refresher(dg.Definitions(assets=[failing]), world.instance)
+    report = refresher.run([Target("failing", WEEKS)], lambda asset, partition: None)
+    assert list(report.failed) == [Cell("failing", WEEKS[0])]
+    assert report.waiting == [Cell("failing", week) for week in WEEKS[1:]]
