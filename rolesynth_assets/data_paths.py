@@ -28,9 +28,9 @@ class DataPaths:
         """Return the folder or URL of a Lance table; `lance/` is one LanceDB database."""
         return f"{str(self.root).rstrip('/')}/lance/{table}.lance"
 
-    def lock(self, table: str) -> Path:
-        """Return the lock file of a Lance table's writers."""
-        return self / "locks" / f"{table}.lock"
+    def lock(self, name: str) -> Path:
+        """Return a lock file: of a Lance table's writers, or of the one refresh at work."""
+        return self / "locks" / f"{name}.lock"
 
     @property
     def identity(self) -> Path:

@@ -3,7 +3,13 @@
 import dagster as dg
 
 import rolesynth_assets.defs
-from rolesynth_assets.defs.automation import killed_runs, make_stale, new_shards, stale_sensor
+from rolesynth_assets.defs.automation import (
+    killed_runs,
+    make_stale,
+    new_shards,
+    stale_sensor,
+    table_upkeep,
+)
 from rolesynth_assets.defs.automation import weekly_refresh as weekly_refresh_module
 from rolesynth_assets.defs.wiring.code_location import CodeLocation
 from rolesynth_assets.defs.wiring.resources import Platform
@@ -11,8 +17,12 @@ from rolesynth_assets.lineage.run_process.executor import recorded
 
 defs = dg.Definitions(
     assets=dg.load_assets_from_package_module(rolesynth_assets.defs),
-    jobs=[weekly_refresh_module.refresh, make_stale.make_what_is_stale],
-    schedules=[weekly_refresh_module.weekly_refresh],
+    jobs=[
+        weekly_refresh_module.refresh,
+        make_stale.make_what_is_stale,
+        table_upkeep.maintain_tables,
+    ],
+    schedules=[weekly_refresh_module.weekly_refresh, table_upkeep.table_upkeep],
     sensors=[
         killed_runs.end_killed_runs,
         new_shards.new_image_shards,

@@ -119,7 +119,7 @@ def test_nothing_paid_starts_by_a_condition(defs: dg.Definitions) -> None:
         if spec.automation_condition is not None
     }
     made = {key.to_user_string() for key in graph.materializable_asset_keys}
-    assert made - by_itself == PAID
+    assert made - by_itself == PAID | {"table_maintenance"}  # which a schedule of its own starts
     pooled = {name for name in made if graph.get(dg.AssetKey(name)).pools}
     assert not pooled & by_itself  # a pool is a model, a GPU or the one writer of a table
 

@@ -71,7 +71,8 @@ def training_sets(context: dg.AssetExecutionContext, platform: Platform) -> Made
     row = training_set_row(recipe, pairs, rows, version)
     platform.warehouse.replace("training_sets", {"recipe": recipe.name}, row)
     digest, run = str(row["digest"][0]), context.run_id
-    write_pin(platform.warehouse, pin_training_set(store, recipe, pairs, digest, version, run))
+    pin = pin_training_set(store, recipe, pairs, digest, version, run)
+    write_pin(store, platform.warehouse, pin)
     return Made(
         {
             **warehouse_metadata("training_sets", pairs.height, _SET_LINEAGE),

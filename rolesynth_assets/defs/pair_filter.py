@@ -59,20 +59,17 @@ def filter_cutoffs(context: dg.AssetExecutionContext, platform: Platform) -> Mad
     tables `cutoffs` and `cutoff_roles`. Stale when: any shard's scores, the policy or the code
     change.
     """
-    import polars as pl
-
     from rolesynth_assets.pairs.cut import SCORE_COLUMNS, compute_cutoffs, images_covered
     from rolesynth_assets.pairs.cut_rows import write_cut
     from rolesynth_assets.pairs.metadata import cut_metadata
     from rolesynth_assets.store.digests import digest
-    from rolesynth_assets.store.lance.rows import any_key
+    from rolesynth_assets.store.shard_rows import ShardRows
 
-    name, store = context.partition_key, platform.store
-    here = any_key("shard", partitions.live_shards(context) or [""])  # SQL takes no empty list
-    scores = pl.DataFrame(store.read("scores", {"role_set": name}, list(SCORE_COLUMNS), here))
-    role_set = partitions.ROLE_SETS[name]
+    name, role_set = context.partition_key, partitions.ROLE_SETS[context.partition_key]
+    live = partitions.live_shards(context)
+    scores = ShardRows(platform.store, "scores", name, SCORE_COLUMNS, live)
     cut = compute_cutoffs(scores, role_set.filter, role_set.role_count)
-    scores_digest = store.digest("scores", {"role_set": name}, where=here)
+    scores_digest = scores.digest()
     rows = write_cut(platform.warehouse, cut, name, scores_digest)
     coverage = images_covered(scores, cut)
     return Made(
@@ -162,20 +159,24 @@ def pair_manifests(context: dg.AssetExecutionContext, platform: Platform) -> Mad
     In: `pairs` of all shards. Out: DuckDB tables `manifests` and, where the truth is known,
     `filter_quality`. Stale when: any shard's pairs or the code change.
     """
-    import polars as pl
-
-    from rolesynth_assets.embedded.world.filter_quality import filter_quality, quality_rows
+    from rolesynth_assets.embedded.world.filter_quality import quality_of_shards, quality_rows
     from rolesynth_assets.embedded.world.write import read_truth
     from rolesynth_assets.pairs.cut_rows import read_cut
-    from rolesynth_assets.pairs.pair_manifest import manifest_rows, multiplicity
+    from rolesynth_assets.pairs.pair_manifest import manifest_rows, multiplicity, pinned_version
     from rolesynth_assets.store.digests import digest
+    from rolesynth_assets.store.shard_rows import ShardRows
 
     name, store, warehouse = context.partition_key, platform.store, platform.warehouse
     rows = manifest_rows(store, name, partitions.live_shards(context))
+    store.keep_version("pairs", pinned_version(rows, name))
     warehouse.replace("manifests", {"role_set": name}, rows)
-    pairs = pl.DataFrame(store.read("pairs", {"role_set": name}))
-    pairs = pairs.filter(pl.col("shard").is_in(rows["shard"].to_list()))
-    quality = filter_quality(pairs, read_truth(platform.settings.data_root))
+    shards, version = rows["shard"].to_list(), pinned_version(rows, name)
+
+    def pairs(*columns: str) -> ShardRows:
+        return ShardRows(store, "pairs", name, columns, shards, version)
+
+    truth = read_truth(platform.settings.data_root)
+    quality = quality_of_shards(pairs("image_id", "length", "text", "kept"), truth)
     warehouse.replace("filter_quality", {"role_set": name}, quality_rows(quality, name))
     known = vars(quality) if quality else {}  # the embedded world alone knows the truth
     return Made(
@@ -183,9 +184,9 @@ def pair_manifests(context: dg.AssetExecutionContext, platform: Platform) -> Mad
             **warehouse_metadata("manifests", rows.height, _MANIFEST_LINEAGE),
             "pairs": int(rows["kept"].sum()),
             "images": int(rows["images"].sum()),
-            "multiplicity": multiplicity(pairs),
+            "multiplicity": multiplicity(pairs("image_id", "role", "length", "kept")),
             **{f"filter_{field}": value for field, value in known.items()},
         },
         digest("manifest", *rows["pairs_digest"].to_list()),
-        facts={"pairs": pairs, "cutoffs": read_cut(warehouse, name)},
+        facts={"pairs": pairs(*checks.MATCHED_COLUMNS), "cutoffs": read_cut(warehouse, name)},
     )

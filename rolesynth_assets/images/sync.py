@@ -128,6 +128,7 @@ class _Sync:
         self._seen["images"] += sorted(kept)
         for table, keys in self._seen.items():
             self._store.prune(table, self._partition, keys)
+            self._store.fold(table)
         return self._report
 
     def _without_duplicates(self, batch: IngestBatch) -> IngestBatch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from rolesynth_assets.pairs.diversity import Diversity
 
 EXAMPLES = 5
+MATCHED_COLUMNS = ("shard", "caption_id", "image_id", "length", "score", "kept", "reason")
+"""Columns of the pairs that `pairs_match_cutoffs` reads."""
 SHOWN_OF_ANSWER = 120
 """Characters of a judge's answer that a description shows."""
 
@@ -234,14 +237,16 @@ def diversity_not_collapsed(
     )
 
 
-def pairs_match_cutoffs(pairs: pl.DataFrame, cutoffs: Cutoffs) -> CheckOutcome:
+def pairs_match_cutoffs(
+    pairs: pl.DataFrame | Iterable[pl.DataFrame], cutoffs: Cutoffs
+) -> CheckOutcome:
     """Pass when all shards together keep exactly as many pairs as the cut and its floor say.
 
     Those that a person excluded are missing from them.
 
     Args:
-        pairs: ``shard``, ``caption_id``, ``image_id``, ``length``, ``score``, ``kept``, ``reason``
-            of all shards of a role set.
+        pairs: `MATCHED_COLUMNS` of all shards of a role set, in one frame or in frames of whole
+            shards.
         cutoffs: the cut of the role set.
     """
     import polars as pl
@@ -249,18 +254,21 @@ def pairs_match_cutoffs(pairs: pl.DataFrame, cutoffs: Cutoffs) -> CheckOutcome:
     from rolesynth_assets.pairs.cut import PairDropReason, mark_kept
 
     by_cut = sum(cut.kept + cut.floor_kept for cut in cutoffs.cuts)
-    plain = pairs.drop("kept")
-    excluded = mark_kept(plain, cutoffs.cuts, cutoffs.floor_per_image).filter(
-        pl.col("kept") & (pl.col("reason") == PairDropReason.EXCLUDED.value)
-    )
-    expected, found = by_cut - excluded.height, int(pairs["kept"].sum())
-    less = f", less {excluded.height} excluded by hand" if excluded.height else ""
+    found = total = excluded = 0
+    for frame in [pairs] if isinstance(pairs, pl.DataFrame) else pairs:
+        found, total = found + int(frame["kept"].sum()), total + frame.height
+        by_hand = pl.col("reason") == PairDropReason.EXCLUDED.value
+        if frame.select(by_hand.any()).item():
+            marked = mark_kept(frame.drop("kept"), cutoffs.cuts, cutoffs.floor_per_image)
+            excluded += marked.filter(pl.col("kept") & by_hand).height
+    expected = by_cut - excluded
+    less = f", less {excluded} excluded by hand" if excluded else ""
     return CheckOutcome(
         passed=found == expected,
         value=found,
         threshold=expected,
         description=f"{found} pairs are kept over all shards; the cut says {by_cut}{less}.",
-        metadata={"expected": expected, "pairs": pairs.height, "excluded": excluded.height},
+        metadata={"expected": expected, "pairs": total, "excluded": excluded},
     )
 
 

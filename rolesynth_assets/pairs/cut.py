@@ -9,7 +9,7 @@ alone, and the sum over shards is exact.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
@@ -109,41 +109,46 @@ class Cutoffs:
     roles: tuple[RoleSurvival, ...]
 
 
-def compute_cutoffs(scores: pl.DataFrame, policy: CutPolicy, n_roles: int) -> Cutoffs:
+Scores = pl.DataFrame | Iterable[pl.DataFrame]
+"""Rows of the ``scores`` table of all shards: in one frame, or in frames of whole shards, which are
+read one after another and several times."""
+
+
+def compute_cutoffs(scores: Scores, policy: CutPolicy, n_roles: int) -> Cutoffs:
     """Find the cut over all scores of a role set (paper, role-aware filter).
 
     Args:
-        scores: rows of the ``scores`` table, all shards: ``shard``, ``caption_id``, ``image_id``,
-            ``role``, ``length``, ``score`` (null where the judge gave none).
+        scores: ``shard``, ``caption_id``, ``image_id``, ``role``, ``length``, ``score`` (null where
+            the judge gave none).
         policy: the role set's filter policy.
         n_roles: number of roles, for the default share.
 
     Raises:
         ValueError: a column is missing, there is no row, no row has a score, or a caption has two.
     """
-    _require(scores, SCORE_COLUMNS, "scores")
-    _require_one_score(scores)
-    if scores.height == 0:
+    counts = _counts(scores)
+    total = int(counts["len"].sum())
+    if total == 0:
         raise ValueError("no scores to cut: materialize caption_scores for every shard first")
-    if scores["score"].null_count() == scores.height:
+    if counts["score"].null_count() == counts.height:
         raise ValueError(
-            f"none of the {scores.height} captions has a score: look at the reasons in "
+            f"none of the {total} captions has a score: look at the reasons in "
             "caption_scores, fix the judge and materialize it again"
         )
     share = policy.share if policy.share is not None else 1 / n_roles
-    lengths = sorted(scores["length"].unique()) if policy.per_length else [BOTH_LENGTHS]
-    cuts = tuple(_cut(scores, length, share) for length in lengths)
-    marked = mark_kept(scores, cuts, policy.floor)
-    by_length = marked.group_by("length").agg(
-        (pl.col("kept") & ~pl.col("above")).sum().alias("floor_kept")
-    )
+    lengths = sorted(counts["length"].unique()) if policy.per_length else [BOTH_LENGTHS]
+    cuts = _cuts(scores, [_level(counts, length, share) for length in lengths])
+    survivors = _survivors(scores, cuts, policy.floor)
+    by_length = survivors.group_by("length").agg(pl.col("floor_kept").sum())
     floors = dict(by_length.iter_rows()) if policy.per_length else {}
     floors[BOTH_LENGTHS] = int(by_length["floor_kept"].sum())
     return Cutoffs(
         keep_share=share,
         floor_per_image=policy.floor,
         cuts=tuple(replace(cut, floor_kept=floors[cut.length]) for cut in cuts),
-        roles=_survivors(marked),
+        roles=tuple(
+            RoleSurvival(**row) for row in survivors.drop("floor_kept").iter_rows(named=True)
+        ),
     )
 
 
@@ -220,7 +225,7 @@ class Coverage:
         return self.covered / self.images if self.images else 1.0
 
 
-def images_covered(scores: pl.DataFrame, cutoffs: Cutoffs) -> Coverage:
+def images_covered(scores: Scores, cutoffs: Cutoffs) -> Coverage:
     """Count the images of which the cut keeps a caption.
 
     Scores differ more between images than within one, so a cut over all captions also selects
@@ -230,10 +235,14 @@ def images_covered(scores: pl.DataFrame, cutoffs: Cutoffs) -> Coverage:
         scores: as for `compute_cutoffs`.
         cutoffs: the cut made from them.
     """
-    marked = mark_kept(
-        scores.filter(pl.col("score").is_not_null()), cutoffs.cuts, cutoffs.floor_per_image
-    )
-    return Coverage(marked["image_id"].n_unique(), marked.filter("kept")["image_id"].n_unique())
+    seen = []
+    for frame in _frames(scores):
+        scored = frame.filter(pl.col("score").is_not_null())
+        marked = mark_kept(scored, cutoffs.cuts, cutoffs.floor_per_image)
+        seen.append(marked.group_by("image_id").agg(pl.col("kept").any()))
+    # an image may be in several shards
+    images = pl.concat(seen).group_by("image_id").agg(pl.col("kept").any()) if seen else None
+    return Coverage(0, 0) if images is None else Coverage(images.height, int(images["kept"].sum()))
 
 
 def mark_kept(rows: pl.DataFrame, cuts: Sequence[LengthCut], floor_per_image: int) -> pl.DataFrame:
@@ -268,38 +277,94 @@ def mark_kept(rows: pl.DataFrame, cuts: Sequence[LengthCut], floor_per_image: in
     )
 
 
-def _cut(scores: pl.DataFrame, length: str, share: float) -> LengthCut:
-    """Find the last kept caption of a length kind: count by score, then sort the ties."""
-    rows = scores if length == BOTH_LENGTHS else scores.filter(pl.col("length") == length)
-    scored = rows.filter(pl.col("score").is_not_null())
-    keep = round(share * scored.height)
-    cutoff, last_id, last_shard = None, "", ""
+@dataclass(frozen=True)
+class _Level:
+    """Where a cut falls: among the captions with one score, and how many of these it keeps."""
+
+    length: str
+    candidates: int
+    unscored: int
+    kept: int
+    cutoff: int | None
+    of_ties: int
+
+
+def _frames(scores: Scores) -> Iterable[pl.DataFrame]:
+    return [scores] if isinstance(scores, pl.DataFrame) else scores
+
+
+def _counts(scores: Scores) -> pl.DataFrame:
+    """Count the captions by length and score; each shard's have to be in one frame."""
+    counts = [pl.DataFrame(schema={"length": pl.String, "score": pl.Int64, "len": pl.Int64})]
+    for frame in _frames(scores):
+        _require(frame, SCORE_COLUMNS, "scores")
+        _require_one_score(frame)
+        of_frame = frame.group_by("length", "score").len()
+        counts.append(of_frame.select(pl.col("length"), pl.col("score", "len").cast(pl.Int64)))
+    return pl.concat(counts).group_by("length", "score").agg(pl.col("len").sum())
+
+
+def _level(counts: pl.DataFrame, length: str, share: float) -> _Level:
+    """Find the score at which the cut of a length kind falls."""
+    rows = counts if length == BOTH_LENGTHS else counts.filter(pl.col("length") == length)
+    by_score = rows.group_by("score").agg(pl.col("len").sum()).sort("score", descending=True)
+    scored = by_score.filter(pl.col("score").is_not_null())
+    candidates = int(scored["len"].sum())
+    keep = round(share * candidates)
+    cutoff, of_ties = None, 0
     if keep:
-        counts = scored.group_by("score").len().sort("score", descending=True)
-        counts = counts.with_columns(pl.col("len").cum_sum().alias("at_least"))
-        cutoff, ties, at_least = counts.filter(pl.col("at_least") >= keep).row(0)
-        tied = scored.filter(pl.col("score") == cutoff).select("caption_id", "shard")
-        last = keep - (at_least - ties) - 1
-        last_id, last_shard = tied.sort("caption_id", "shard").row(last)
-    return LengthCut(
-        length=length,
-        candidates=scored.height,
-        unscored=rows.height - scored.height,
-        kept=keep,
-        floor_kept=0,
-        cutoff=cutoff,
-        last_id=last_id,
-        last_shard=last_shard,
-    )
+        reached = scored.with_columns(pl.col("len").cum_sum().alias("at_least"))
+        cutoff, ties, at_least = reached.filter(pl.col("at_least") >= keep).row(0)
+        of_ties = keep - (at_least - ties)
+    unscored = int(rows["len"].sum()) - candidates
+    return _Level(length, candidates, unscored, keep, cutoff, of_ties)
 
 
-def _survivors(marked: pl.DataFrame) -> tuple[RoleSurvival, ...]:
-    by_role = (
-        marked.group_by("role", "length")
-        .agg(pl.col("score").is_not_null().sum().alias("candidates"), pl.col("kept").sum())
-        .sort("role", "length")
-    )
-    return tuple(RoleSurvival(**row) for row in by_role.iter_rows(named=True))
+def _cuts(scores: Scores, levels: Sequence[_Level]) -> tuple[LengthCut, ...]:
+    """Find the last kept caption of each length kind among those with its score."""
+    tied: list[list[pl.DataFrame]] = [[] for _ in levels]
+    for frame in _frames(scores):
+        for level, found in zip(levels, tied, strict=True):
+            if level.cutoff is None:
+                continue
+            at_cut = frame.filter(pl.col("score") == level.cutoff)
+            if level.length != BOTH_LENGTHS:
+                at_cut = at_cut.filter(pl.col("length") == level.length)
+            found.append(at_cut.select("caption_id", "shard"))
+    cuts = []
+    for level, found in zip(levels, tied, strict=True):
+        last_id, last_shard = "", ""
+        if level.of_ties:
+            ordered = pl.concat(found).sort("caption_id", "shard")
+            last_id, last_shard = ordered.row(level.of_ties - 1)
+        cuts.append(
+            LengthCut(
+                length=level.length,
+                candidates=level.candidates,
+                unscored=level.unscored,
+                kept=level.kept,
+                floor_kept=0,
+                cutoff=level.cutoff,
+                last_id=last_id,
+                last_shard=last_shard,
+            )
+        )
+    return tuple(cuts)
+
+
+def _survivors(scores: Scores, cuts: Sequence[LengthCut], floor: int) -> pl.DataFrame:
+    """Count by role and length: candidates, kept, and kept for the floor alone."""
+    parts = []
+    for frame in _frames(scores):
+        marked = mark_kept(frame, cuts, floor)
+        parts.append(
+            marked.group_by("role", "length").agg(
+                pl.col("score").is_not_null().sum().cast(pl.Int64).alias("candidates"),
+                pl.col("kept").sum().cast(pl.Int64),
+                (pl.col("kept") & ~pl.col("above")).sum().cast(pl.Int64).alias("floor_kept"),
+            )
+        )
+    return pl.concat(parts).group_by("role", "length").agg(pl.all().sum()).sort("role", "length")
 
 
 def _require(frame: pl.DataFrame, columns: Sequence[str], name: str) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 import polars as pl
+
+from rolesynth_assets.store.shard_rows import ShardRows
 
 if TYPE_CHECKING:
     from rolesynth_assets.store.lance.reader import StoreReader
@@ -24,34 +26,26 @@ def manifest_rows(
     Raises:
         ValueError: the role set has no pairs.
     """
-    version = store.version("pairs")
-    columns = ["shard", "image_id", "kept"]
-    pairs = pl.DataFrame(store.read("pairs", {"role_set": role_set}, columns, version=version))
-    if shards is not None:
-        pairs = pairs.filter(pl.col("shard").is_in(list(shards)))
-    if pairs.is_empty():
+    pairs = ShardRows(store, "pairs", role_set, ["shard", "image_id", "kept"], shards)
+    if not pairs.shards:
         raise ValueError(
             f"role set {role_set!r} has no pairs: materialize filtered_pairs for its shards first"
         )
     kept = pl.col("kept")
-    counted = (
-        pairs.group_by("shard")
-        .agg(
+    counted = pl.concat(
+        frame.group_by("shard").agg(
             kept.sum().cast(pl.Int64).alias("kept"),
             pl.len().cast(pl.Int64).alias("candidates"),
             pl.col("image_id").filter(kept).n_unique().cast(pl.Int64).alias("images"),
         )
-        .sort("shard")
+        for frame in pairs
     )
-    digests = [
-        store.digest("pairs", {"shard": shard, "role_set": role_set}, version=version)
-        for shard in counted["shard"]
-    ]
+    digests = list(pairs.digests().values())
     return counted.select(
         pl.lit(role_set).alias("role_set"),
         "shard",
         pl.Series("pairs_digest", digests, dtype=pl.String),
-        pl.lit(version, dtype=pl.Int64).alias("pairs_version"),
+        pl.lit(pairs.version, dtype=pl.Int64).alias("pairs_version"),
         "kept",
         "candidates",
         "images",
@@ -76,15 +70,21 @@ def pinned_version(manifest: pl.DataFrame, role_set: str) -> int:
     return int(manifest["pairs_version"].max())  # type: ignore[arg-type]
 
 
-def multiplicity(pairs: pl.DataFrame) -> pl.DataFrame:
+def multiplicity(pairs: pl.DataFrame | Iterable[pl.DataFrame]) -> pl.DataFrame:
     """Count the kept captions, and the images that have one, by role and length kind.
 
     Args:
-        pairs: rows of the ``pairs`` table: image_id, role, length, kept.
+        pairs: rows of the ``pairs`` table, in one frame or in several: image_id, role, length,
+            kept.
     """
+    group = ["role", "length", "image_id"]
+    counted = [
+        frame.filter("kept").group_by(group).len()
+        for frame in ([pairs] if isinstance(pairs, pl.DataFrame) else pairs)
+    ]
     return (
-        pairs.filter("kept")
+        pl.concat(counted)
         .group_by("role", "length")
-        .agg(pl.len().alias("captions"), pl.col("image_id").n_unique().alias("images"))
+        .agg(pl.col("len").sum().alias("captions"), pl.col("image_id").n_unique().alias("images"))
         .sort("role", "length")
     )

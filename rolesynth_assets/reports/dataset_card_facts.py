@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -11,10 +12,10 @@ from rolesynth_assets.embedded.world.filter_quality import FilterQuality, qualit
 from rolesynth_assets.embedded.world.write import LICENCE, read_truth
 from rolesynth_assets.mllm.engine import ModelIdentity
 from rolesynth_assets.mllm.stand_in import NANO
-from rolesynth_assets.pairs.cut import PairDropReason
 from rolesynth_assets.pairs.diversity import Diversity
 from rolesynth_assets.pairs.diversity_rows import diversity_of_shards
 from rolesynth_assets.reports.dataset_card import DatasetCard, LengthRow, RoleRow, Source
+from rolesynth_assets.reports.dataset_card_counts import count_card
 from rolesynth_assets.roles.role_set import RoleSet
 from rolesynth_assets.settings import Settings
 
@@ -34,51 +35,39 @@ def gather_card(
         ValueError: the role set has no pairs.
     """
     where = {"role_set": role_set.name}
-    ledger = pl.DataFrame(store.read("pairs", where))
-    pairs = ledger.filter(pl.col("reason").ne_missing(PairDropReason.FORGOTTEN.value))
-    if pairs.is_empty():
-        raise ValueError(f"role set {role_set.name!r} has no pairs: materialize filtered_pairs")
-    columns = ["shard", "image_id", "reason", "model", "revision"]
-    gone = set(ledger["shard"]) - set(pairs["shard"])
-    captions = pl.DataFrame(store.read("captions", where, columns))
-    captions = captions.filter(~pl.col("shard").is_in(list(gone)))
-    judges = pl.DataFrame(store.read("scores", where, ["judge", "judge_revision"])).unique()
+    counts = count_card(store, role_set.name)
     expertise = dict(pl.DataFrame(store.read("roles", where, ["name", "expertise"])).iter_rows())
     cuts = warehouse.read("cutoffs", where)
     truth = read_truth(settings.data_root)
     quality = quality_from_rows(warehouse.read("filter_quality", where))
-    diversity = diversity_of_shards(warehouse.read("diversity", where), set(pairs["shard"]))
-    failed = captions.filter(pl.col("reason").is_not_null())
-    dropped = pl.concat([failed.select("reason"), ledger.select("reason").drop_nulls()])
+    diversity = diversity_of_shards(warehouse.read("diversity", where), counts.shards)
     return DatasetCard(
         role_set=role_set.name,
         description=role_set.description,
-        images=pairs.filter("kept")["image_id"].n_unique(),
-        images_total=captions["image_id"].n_unique(),
+        images=counts.kept_images,
+        images_total=len(counts.images),
         roles=[
-            RoleRow(name, expertise.get(name, ""), of.height, int(of["kept"].sum()))
-            for (name,), of in pairs.sort("role").group_by("role", maintain_order=True)
+            RoleRow(row["role"], expertise.get(row["role"], ""), row["captions"], row["kept"])
+            for row in counts.by("role").iter_rows(named=True)
         ],
-        lengths=[
-            _length(name, of, cuts)
-            for (name,), of in pairs.sort("length").group_by("length", maintain_order=True)
-        ],
-        captioner=_identity(captions["model"][0], captions["revision"][0]),
-        judge=_identity(*judges.row(0)) if judges.height else None,
+        lengths=[_length(row, cuts) for row in counts.by("length").iter_rows(named=True)],
+        captioner=_identity(*(counts.captioner or ("", ""))),
+        judge=_identity(*counts.judge) if counts.judge else None,
         keep_share=float(cuts["keep_share"][0]) if cuts.height else None,
         floor_per_image=int(cuts["floor_per_image"][0] or 0) if cuts.height else 0,
-        sources=_sources(set(captions["image_id"]), set(truth), settings.licence),
-        dropped=dict(dropped.group_by("reason").len().sort("reason").iter_rows()),
+        sources=_sources(counts.images, set(truth), settings.licence),
+        dropped=counts.dropped,
         diversity=_measures(diversity),
         filter_quality=_measures(quality),
-        digest=store.digest("pairs", where),
+        digest=counts.digest,
     )
 
 
-def _sources(images: set[str], embedded: set[str], licence: str) -> list[Source]:
+def _sources(images: pl.Series, embedded: set[str], licence: str) -> list[Source]:
     """Return the embedded world and the user's own images, each only if it provides images."""
-    sources = [Source("Embedded world", LICENCE)] if images & embedded else []
-    return [*sources, Source("Images", licence)] if images - embedded else sources
+    known = images.is_in(list(embedded)) if embedded else pl.Series([False])
+    sources = [Source("Embedded world", LICENCE)] if known.any() else []
+    return sources if known.all() else [*sources, Source("Images", licence)]
 
 
 def _measures(found: Diversity | FilterQuality | None) -> dict[str, float]:
@@ -87,18 +76,16 @@ def _measures(found: Diversity | FilterQuality | None) -> dict[str, float]:
     return {name: value for name, value in values.items() if isinstance(value, float)}
 
 
-def _length(name: object, rows: pl.DataFrame, cuts: pl.DataFrame) -> LengthRow:
-    kept = rows.filter("kept")
-    words = kept["text"].str.split(" ").list.len()
-    cut = cuts.filter(pl.col("length") == name)["cutoff"].to_list()
+def _length(row: Mapping[str, Any], cuts: pl.DataFrame) -> LengthRow:
+    cut = cuts.filter(pl.col("length") == row["length"])["cutoff"].to_list()
     return LengthRow(
-        length=str(name),
-        captions=rows.height,
-        kept=kept.height,
+        length=row["length"],
+        captions=row["captions"],
+        kept=row["kept"],
         cutoff=cut[0] if cut else None,
-        mean_words=float(words.mean() or 0.0),  # type: ignore[arg-type]
-        min_words=int(words.min() or 0),  # type: ignore[arg-type]
-        max_words=int(words.max() or 0),  # type: ignore[arg-type]
+        mean_words=row["words"] / row["kept"] if row["kept"] else 0.0,
+        min_words=row["least"] or 0,
+        max_words=row["most"] or 0,
     )
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rolesynth_assets.clip.recipe import Cut, Recipe
+from rolesynth_assets.store.errors import MissingVersionError
 from rolesynth_assets.store.lance.rows import all_of, any_key
 from rolesynth_assets.store.lance.schemas import EXCLUDED, FORGOTTEN, TRAINABLE
 from rolesynth_assets.training_sets.select import draw
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from rolesynth_assets.store.lance.reader import StoreReader
+    from rolesynth_assets.store.lance.store import Store
     from rolesynth_assets.store.warehouse.snapshot import TableReader
     from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
@@ -126,8 +129,14 @@ def sizes_of(rows: pl.DataFrame) -> dict[tuple[str, str], int]:
     return {(role, length): n for role, length, n in groups.iter_rows()}
 
 
-def write_pin(warehouse: Warehouse, pin: Pin) -> None:
-    """Store a pin, replacing an earlier one of the same recipe and content."""
+def write_pin(store: Store, warehouse: Warehouse, pin: Pin) -> None:
+    """Store a pin, replacing an earlier one of the same recipe and content.
+
+    Its versions are kept through every clean-up from now on, as far as they are still there.
+    """
+    for table, version in pin.versions.items():
+        with suppress(MissingVersionError):
+            store.keep_version(table, version)
     where = {"recipe": pin.recipe, "digest": pin.digest}
     warehouse.replace("training_set_pins", where, pin.row)
     warehouse.replace("training_set_sizes", where, _size_rows(pin))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from rolesynth_assets.clip.recipe import Recipe
+from rolesynth_assets.clip.recipe import Cut, Recipe
+from rolesynth_assets.store.lance.rows import all_of, any_key
 from rolesynth_assets.store.lance.schemas import TRAINABLE
 from rolesynth_assets.training_sets.select import select_rows
 
@@ -28,21 +30,31 @@ def selected_pairs(store: StoreReader, recipe: Recipe, version: int) -> pl.DataF
         EmptySelectionError: the cut selects no row.
         MissingVersionError: the version was purged.
     """
-    pairs = store.read("pairs", {"role_set": recipe.role_set}, _COLUMNS, TRAINABLE, version)
-    return select_rows(pl.DataFrame(pairs), recipe)
+    where = {"role_set": recipe.role_set}
+    lengths = any_key("length", recipe.lengths)
+    kept = "kept" if recipe.cut is Cut.SCORES else None
+    chosen = all_of(TRAINABLE, lengths, kept)
+    pairs = pl.DataFrame(store.read("pairs", where, _COLUMNS, chosen, version))
+    if pairs.is_empty():  # the message of the error counts what there is
+        few = [column for column in _COLUMNS if column != "text"]
+        pairs = pl.DataFrame(store.read("pairs", where, few, TRAINABLE, version))
+    return select_rows(pairs, recipe)
 
 
 def training_set(store: StoreReader, pairs: pl.DataFrame) -> TrainingSet:
-    """Join selected pairs with a reader of their images."""
-    from rolesynth_assets.clip.data.batches import TrainingSet
+    """Join selected pairs with a reader of their images.
 
-    shard_of: Mapping[str, str] = dict(pairs.select("image_id", "shard").iter_rows())
+    The images are looked for once, at the first use, and then read from that version by address.
+    """
+    from rolesynth_assets.clip.data.batches import TrainingSet
+    from rolesynth_assets.store.lance.image_rows import ImageRows
+
+    @cache
+    def rows() -> ImageRows:
+        return ImageRows(store, pairs["image_id"].to_list())
 
     def images(ids: Sequence[str]) -> dict[str, bytes]:
-        found: dict[str, bytes] = {}
-        for shard in {shard_of[i] for i in ids}:
-            found |= store.image_bytes([i for i in ids if shard_of[i] == shard], shard)
-        return found
+        return rows().read(ids)
 
     return TrainingSet.from_rows(pairs.select("image_id", "text").to_arrow(), images)
 

@@ -12,6 +12,7 @@ from rolesynth_assets.mllm.rows import row_run
 from rolesynth_assets.mllm.rows.row_run import RowRunError
 from rolesynth_assets.progress import Progress
 from rolesynth_assets.roles.role import Role
+from rolesynth_assets.store.lance.image_rows import ImageRows
 from rolesynth_assets.store.lance.store import Store
 from rolesynth_assets_tests.captions.fake_engine import FakeEngine, write_words
 from rolesynth_assets_tests.captions.image_rows import image_data, store_images
@@ -196,14 +197,14 @@ def test_images_are_loaded_lazily_and_each_at_most_once(
     images = store_images(store, "s1", range(20))
     monkeypatch.setattr(row_run, "IMAGES_AT_ONCE", 3)
     loads: list[tuple[int, list[str]]] = []
-    load = store.image_bytes
+    load = ImageRows.read
     engine = FakeEngine(look_ahead=2)
 
-    def counting(ids, shard):
+    def counting(rows, ids):
         loads.append((engine.calls, list(ids)))
-        return load(ids, shard)
+        return load(rows, ids)
 
-    monkeypatch.setattr(store, "image_bytes", counting)
+    monkeypatch.setattr(ImageRows, "read", counting)
     write(store, engine, roles)
     assert [image for _, ids in loads for image in ids] == images
     assert max(len(ids) for _, ids in loads) == 3
@@ -290,6 +291,17 @@ def test_rows_are_stored_by_micro_batches(
     write(store, FakeEngine(look_ahead=look_ahead), roles, micro_batch=micro_batch)
     full, rest = divmod(36, micro_batch)
     assert [size for size in sizes if size] == [micro_batch] * full + [rest] * bool(rest)
+
+
+def test_micro_batches_are_folded_between_appends_and_at_the_end(
+    store: Store, roles: list[Role], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store_images(store, "s1", range(6))
+    monkeypatch.setattr(row_run, "FOLD_FILES", 4)
+    stored: list[int] = []
+    monkeypatch.setattr(store, "fold", lambda table: stored.append(store.count(table)))
+    write(store, FakeEngine(), roles, micro_batch=4)
+    assert stored == [16, 32, 36]
 
 
 def test_progress_counts_up_to_what_is_wanted(store: Store, roles: list[Role]) -> None:

@@ -139,18 +139,41 @@ def test_a_page_that_cannot_be_written_is_told(project: Path) -> None:
 
 
 def test_a_second_run_pays_for_nothing_while_one_is_at_work(project: Path) -> None:
-    import dagster as dg
-
     from rolesynth_assets.lineage.refresh.one_at_a_time import alone
+    from rolesynth_assets.settings import Settings
     from rolesynth_assets_tests.defs.small_graph import write_pictures
 
     assert invoke("ingest", str(write_pictures(project / "photos", range(1)))).exit_code == 0
-    with dg.DagsterInstance.get() as instance, alone(instance):
+    with alone(Settings.load().data_root):
         busy = invoke("run", "--role-set", "generic1")
         reading = invoke("ingest", str(write_pictures(project / "more", range(1, 2))))
     assert busy.exit_code == 1
-    assert "another process is bringing this instance up to date" in words(busy)
+    assert "another process is bringing this data root up to date" in words(busy)
     assert reading.exit_code == 0, reading.output
+
+
+def test_a_command_puts_the_tables_in_order_where_that_is_due(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from datetime import timedelta
+
+    import dagster as dg
+
+    from rolesynth_assets.store.lance.maintenance import state, versions
+    from rolesynth_assets_tests.defs.small_graph import write_pictures
+
+    def upkeeps() -> int:
+        with dg.DagsterInstance.get() as instance:
+            found = instance.fetch_materializations(dg.AssetKey("table_maintenance"), limit=9)
+            return len(found.records)
+
+    assert invoke("ingest", str(write_pictures(project / "photos", range(2)))).exit_code == 0
+    assert upkeeps() == 0
+    monkeypatch.setattr(versions, "READ_TIME", timedelta(0))
+    monkeypatch.setattr(state, "SPARE_VERSIONS", 0)
+    result = invoke("ingest", str(write_pictures(project / "more", range(2, 4))))
+    assert result.exit_code == 0, result.output
+    assert upkeeps() == 1
 
 
 def test_a_busy_port_is_told_before_the_ui_starts(project: Path) -> None:

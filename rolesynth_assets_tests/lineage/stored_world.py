@@ -100,7 +100,7 @@ class StoredWorld:
         row = training_set_row(chosen, pairs, training_set(self.store, pairs), version)
         self.warehouse.replace("training_sets", {"recipe": chosen.name}, row)
         pin = pin_training_set(self.store, chosen, pairs, row["digest"][0], version, "set-run")
-        write_pin(self.warehouse, pin)
+        write_pin(self.store, self.warehouse, pin)
         self.checkpoint(chosen, pin, pairs, weights, seed)
         self.score(chosen.name, seed, weights)
         return pin

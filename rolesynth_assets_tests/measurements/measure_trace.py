@@ -109,7 +109,7 @@ def train(store: Store, warehouse: Warehouse, name: str) -> None:
     version = store.version("pairs")
     chosen = selected_pairs(store, recipe, version)
     pin = pin_training_set(store, recipe, chosen, digest("set", name), version, "set-run")
-    write_pin(warehouse, pin)
+    write_pin(store, warehouse, pin)
     row = pin.row.select("recipe", "role_set", "cut", "pairs_version", "digest", "recipe_digest")
     import polars as pl
 

@@ -117,3 +117,11 @@ def test_pairs_match_cutoffs() -> None:
     assert good.passed and good.value == good.threshold == pairs["kept"].sum() > 32
     bad = checks.pairs_match_cutoffs(pairs.filter("kept").head(-1), cutoffs)
     assert not bad.passed and bad.value == good.value - 1
+    by_hand = (
+        pairs.filter("kept")["caption_id"].head(2).to_list()
+        + pairs.filter(~pl.col("kept"))["caption_id"].head(1).to_list()
+    )
+    fewer = apply_cut(captions_of(SCORES), SCORES, cutoffs, by_hand)
+    excluded = checks.pairs_match_cutoffs(fewer.partition_by("shard"), cutoffs)
+    assert excluded.passed and excluded == checks.pairs_match_cutoffs(fewer, cutoffs)
+    assert (excluded.value, excluded.metadata["excluded"]) == (good.value - 2, 2)

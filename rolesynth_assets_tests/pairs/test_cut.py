@@ -63,6 +63,20 @@ def test_cut_equals_its_definition_and_is_exact_over_shards(rows, asked, n_roles
     assert_frame_equal(pairs, whole, check_row_order=False)
 
 
+@examples(60)
+@given(rows=score_rows, asked=policies, floor=st.integers(0, 2))
+def test_shard_by_shard_it_is_the_cut_of_all_rows(rows, asked, floor) -> None:
+    scores = score_frame(rows)
+    asked = asked.model_copy(update={"floor_per_image": floor})
+    shards = scores.partition_by("shard")
+    cutoffs = compute_cutoffs(scores, asked, 3)
+    assert compute_cutoffs(shards, asked, 3) == cutoffs
+    covered = images_covered(scores, cutoffs)
+    assert images_covered(shards, cutoffs) == covered
+    assert covered.images == scores.filter(pl.col("score").is_not_null())["image_id"].n_unique()
+    assert images_covered([], cutoffs) == Coverage(0, 0)
+
+
 @examples(30)
 @given(rows=score_rows, asked=policies, floor=st.integers(1, 3))
 def test_floor_adds_each_images_best_and_is_counted(rows, asked, floor) -> None:

@@ -152,8 +152,8 @@ def test_pins_are_read_back_and_one_content_has_one(tmp_path: Path) -> None:
     chosen = selected_pairs(store, mine, version)
     made = [pin_training_set(store, mine, chosen, "d1", version, run) for run in ("a", "b")]
     for pin in made:
-        write_pin(warehouse, pin)
-    write_pin(warehouse, pin_training_set(store, mine, chosen, "d2", version, "c"))
+        write_pin(store, warehouse, pin)
+    write_pin(store, warehouse, pin_training_set(store, mine, chosen, "d2", version, "c"))
     first, second = read_pins(warehouse)
     assert first == made[1]
     assert isinstance(first, Pin) and first.run_id == "b"

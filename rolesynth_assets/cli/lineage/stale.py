@@ -212,14 +212,15 @@ def _fix(
         typer.echo("Nothing is stale." if not missing else "Nothing is stale or missing.")
         return
     work = {name: [str(p) for p in keys if p is not None] for name, keys in plan.items()}
-    expected = plan_spending(Settings.load(), refresher.instance, work)
+    settings = Settings.load()
+    expected = plan_spending(settings, refresher.instance, work)
     if dry_run:
         _list(plan, expected)
         return
     ask_before_paying(expected, yes)
     tags = {**common_tag("fix"), **launched_tags("fix")}
     try:
-        with alone(refresher.instance):
+        with alone(settings.data_root):
             typer.echo(f"The runs have the tag {TAG}={tags[TAG]} in `rolesynth ui`.")
             with bars() as reporting:
                 done = fix(

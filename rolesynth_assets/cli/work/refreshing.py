@@ -110,6 +110,7 @@ class _Refresh:
             if self._problems_again:
                 forget_failed_calls(self._settings, self._problems_again)
             self._make(targets, reporting)
+            self._maintain(reporting)
 
     def conclude(self, began: float) -> None:
         """Print the summary, what was asked of models, and what failed.
@@ -135,11 +136,24 @@ class _Refresh:
         return bool(self._problems or (self._captions and self._captions.role_sets))
 
     def _alone(self) -> AbstractContextManager[None]:
-        return alone(self._refresher.instance) if self._asks_models else nullcontext()
+        return alone(self._settings.data_root) if self._asks_models else nullcontext()
 
     def _make(self, targets: Sequence[Target], reporting: Callable[[str], Progress]) -> None:
         tags = launched_tags(_named(self._captions, self._problems))
         self._refresher.run(targets, lambda asset, _: reporting(asset)(0, 0), self._report, tags)
+
+    def _maintain(self, reporting: Callable[[str], Progress]) -> None:
+        """Put the tables' files in order where that is due; a failure of it is a warning."""
+        from rolesynth_assets.store.lance.store import Store
+        from rolesynth_assets.training_sets.table_upkeep import tables_due
+
+        if not tables_due(Store(self._settings.data_root)):
+            return
+        due, report = Target("table_maintenance", forced=True), RefreshReport()
+        tags = launched_tags("upkeep of the tables")
+        self._refresher.run([due], lambda asset, _: reporting(asset)(0, 0), report, tags)
+        for message in (*report.failed.values(), *report.warnings):
+            typer.secho(message, fg="yellow", err=True)
 
     def _targets(self) -> list[Target]:
         plan: list[Target] = []

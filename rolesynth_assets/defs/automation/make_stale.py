@@ -41,7 +41,7 @@ def make_stale_partitions(
     from rolesynth_assets.lineage.run_process.launcher import WHAT
     from rolesynth_assets.lineage.staleness.explain import Words
 
-    with alone(context.instance, WAIT_S):
+    with alone(platform.settings.data_root, WAIT_S):
         refresher = Refresher(code_location.definitions, context.instance)
         refresher.observe_sources()
         staleness, words = refresher.examine(), Words(context.instance, explainers())

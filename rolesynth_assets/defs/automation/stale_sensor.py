@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from rolesynth_assets.defs.wiring.described import described
+from rolesynth_assets.defs.wiring.resources import Platform
 
 CAP = 100
 """Partitions started at one tick."""
@@ -23,7 +24,9 @@ def now() -> datetime:
     minimum_interval_seconds=300,
     default_status=dg.DefaultSensorStatus.STOPPED,
 )
-def rematerialize_stale(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+def rematerialize_stale(
+    context: dg.SensorEvaluationContext, platform: Platform
+) -> dg.SensorResult | dg.SkipReason:
     """Costs money: starts runs for stale partitions, at most 100 at a tick; off until turned on.
 
     Captions, scores, problems and training are among them. A tick looks at the sources, starts what
@@ -44,7 +47,7 @@ def rematerialize_stale(context: dg.SensorEvaluationContext) -> dg.SensorResult 
     refresher = Refresher(context.repository_def, context.instance)
     tried = read_cursor(context.cursor)
     try:
-        with alone(context.instance):
+        with alone(platform.settings.data_root):
             looked = refresher.look()
             busy = in_progress(refresher.graph, context.instance)
             busy |= {Cell("training_sets", recipe) for recipe in moved_recipes()}

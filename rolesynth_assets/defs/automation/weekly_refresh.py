@@ -46,9 +46,10 @@ def refresh_everything(
     from rolesynth_assets.lineage.staleness.causes import Cell
     from rolesynth_assets.lineage.staleness.explain import Words
     from rolesynth_assets.lineage.watched_images import register_watched
+    from rolesynth_assets.training_sets.table_upkeep import tables_due
 
     root = platform.settings.data_root
-    with alone(context.instance, WAIT_S):
+    with alone(root, WAIT_S):
         with suppress(NoImagesError):
             register_watched(platform.settings)
         refresher = Refresher(code_location.definitions, context.instance)
@@ -68,7 +69,8 @@ def refresh_everything(
             {**tags, WHAT: "weekly refresh"},
             words.short,
         )
-        for page in ("partition_health", "overview"):
+        upkeep = ["table_maintenance"] if tables_due(platform.store) else []
+        for page in (*upkeep, "partition_health", "overview"):
             refresher.make(Cell(page), {WHAT: "weekly refresh"})
     return outcome(done, tags, config.attempts)
 

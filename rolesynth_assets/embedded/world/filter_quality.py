@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 
 import numpy as np
@@ -84,6 +84,17 @@ def filter_quality(
         random_low=float(np.quantile(precision, 0.025)),
         random_high=float(np.quantile(precision, 0.975)),
     )
+
+
+def quality_of_shards(
+    shards: Iterable[pl.DataFrame], scenes: Mapping[str, Scene]
+) -> FilterQuality | None:
+    """Return the `filter_quality` of pairs that come shard by shard; other pairs are not kept."""
+    if not scenes:
+        return None
+    images = list(scenes)
+    known = [pairs.filter(pl.col("image_id").is_in(images)) for pairs in shards]
+    return filter_quality(pl.concat(known), scenes) if known else None
 
 
 def quality_rows(found: FilterQuality | None, role_set: str) -> pl.DataFrame:

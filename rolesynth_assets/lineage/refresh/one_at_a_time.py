@@ -1,4 +1,4 @@
-"""One process at a time brings an instance up to date."""
+"""One process at a time brings a data root up to date, whichever Dagster home it works for."""
 
 from __future__ import annotations
 
@@ -6,31 +6,36 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import dagster as dg
 from filelock import FileLock, Timeout
+
+from rolesynth_assets.data_paths import DataPaths
 
 
 class BusyError(RuntimeError):
-    """Another process brings the same instance up to date."""
+    """Another process brings the same data root up to date."""
 
 
 @contextmanager
-def alone(instance: dg.DagsterInstance, wait_s: float = 0.0) -> Iterator[None]:
-    """Hold the instance's one right to rematerialize, so that nothing is made twice at once.
+def alone(data_root: Path, wait_s: float = 0.0) -> Iterator[None]:
+    """Hold the one right to rematerialize, so that nothing is made or paid twice at once.
+
+    The lock is in the data root, since that is what two hosts or two Dagster homes may share.
 
     Args:
-        instance: the instance.
+        data_root: the data root.
         wait_s: seconds to wait for whoever holds it.
 
     Raises:
-        BusyError: another process of this machine holds it.
+        BusyError: another process holds it.
     """
-    lock = FileLock(Path(instance.root_directory) / "rematerialize.lock", timeout=wait_s)
+    path = DataPaths(data_root).lock("rematerialize")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path, timeout=wait_s)
     try:
         lock.acquire()
     except Timeout:
         raise BusyError(
-            "another process is bringing this instance up to date (`rolesynth run`, `rolesynth "
+            "another process is bringing this data root up to date (`rolesynth run`, `rolesynth "
             "problems`, `rolesynth stale --fix`, the weekly refresh, or the sensor); wait for it, "
             "or look at its runs in the UI"
         ) from None

@@ -159,7 +159,7 @@ def _trained_policies(
 
 def _images_in(store: StoreReader, pin: Pin, ids: Sequence[str]) -> set[str]:
     """Return the images of `ids` in a training set; none if its version was purged before."""
-    columns = ["caption_id", "image_id", "length", "score", "kept"]
+    columns = ["caption_id", "image_id", "length", "score", "kept", "reason"]
     try:
         rows = store.read(
             "pairs",

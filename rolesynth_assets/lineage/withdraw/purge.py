@@ -75,6 +75,8 @@ def purge(
     references = _drop_references(store, warehouse, data_root, withdrawal)
     left = {table: store.drop_deleted(table) for table in tables}
     moved, lost = _move_pins(store, warehouse, left)
+    for table, version in left.items():
+        store.release_versions(table, {version}, now=True)
     freed = {table: store.forget_versions(table) for table in tables}
     return Purge(
         freed=freed,
@@ -96,7 +98,7 @@ def _forget(path: Path, image_ids: Sequence[str]) -> Forgotten:
 
 
 def _move_pins(
-    store: StoreReader, warehouse: Warehouse, left: Mapping[str, int]
+    store: Store, warehouse: Warehouse, left: Mapping[str, int]
 ) -> tuple[list[str], list[str]]:
     """Pin training sets to the remaining versions; return recipes moved and lost."""
     moved, lost = set(), set()
@@ -106,13 +108,14 @@ def _move_pins(
             continue
         if left.keys() & pin.versions.keys():
             at = {table: left.get(table, version) for table, version in pin.versions.items()}
-            write_pin(warehouse, replace(pin, versions=at))
+            write_pin(store, warehouse, replace(pin, versions=at))
             moved.add(pin.recipe)
         if "pairs" in left:
             _set_version(warehouse, "training_sets", "digest", pin.digest, left["pairs"])
     if "pairs" in left:
         for role_set in set(warehouse.read("manifests")["role_set"]):
             if _manifest_stands(store, warehouse, role_set, left["pairs"]):
+                store.keep_version("pairs", left["pairs"])
                 _set_version(warehouse, "manifests", "role_set", role_set, left["pairs"])
     return sorted(moved), sorted(lost)
 

@@ -20,6 +20,7 @@ from rolesynth_assets.mllm.sent import Answering
 from rolesynth_assets.progress import Progress
 from rolesynth_assets.store.digests import digest
 from rolesynth_assets.store.errors import MissingRowError
+from rolesynth_assets.store.lance.maintenance.compaction import FOLD_FILES
 from rolesynth_assets.store.tombstones import Withdrawn
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from rolesynth_assets.store.lance.image_rows import ImageRows
     from rolesynth_assets.store.lance.reader import StoreReader
     from rolesynth_assets.store.lance.store import Store
 
@@ -121,6 +123,7 @@ class RowRun(Generic[W]):
         self._place = _place(partition)
         self._open: dict[str, W] = {}
         self._pending: list[dict[str, object]] = []
+        self._commits = 0
         self._commit: asyncio.Future[None] | None = None
         self.calls = self.recovered = self.withdrawn = 0
         self.reasons: dict[str, int] = {}
@@ -147,6 +150,7 @@ class RowRun(Generic[W]):
             report(total - len(self._open), total)
             if self._open:
                 await self._ask(journal, list(self._open.values()), total, report)
+        self._store.fold(self._rows.table)
         self.answering.warn(f"{self._rows.table} {' '.join(self._partition.values())}")
 
     def append(self, rows: pa.Table) -> None:
@@ -217,10 +221,15 @@ class RowRun(Generic[W]):
 
     def _requests(self, missing: Sequence[W]) -> Iterator[ChatRequest]:
         """Yield requests image by image, loading `IMAGES_AT_ONCE` images at a time."""
+        from rolesynth_assets.store.lance.image_rows import ImageRows
+
         by_image = [list(group) for _, group in groupby(missing, key=lambda one: one.image_id)]
+        images = ImageRows(
+            self._store, [group[0].image_id for group in by_image], self._partition["shard"]
+        )
         for start in range(0, len(by_image), IMAGES_AT_ONCE):
             chunk = by_image[start : start + IMAGES_AT_ONCE]
-            data = self._load([group[0].image_id for group in chunk])
+            data = self._load(images, [group[0].image_id for group in chunk])
             for wanted in (one for group in chunk for one in group):
                 if wanted.image_id in self._tombstones:
                     self._leave_out(wanted)
@@ -231,15 +240,15 @@ class RowRun(Generic[W]):
     def _is_wanted(self, image_id: str) -> bool:
         return image_id not in self._tombstones
 
-    def _load(self, ids: Collection[str]) -> dict[str, bytes]:
+    def _load(self, images: ImageRows, ids: Collection[str]) -> dict[str, bytes]:
         """Return the bytes of images that were not withdrawn."""
         left = [image for image in ids if image not in self._tombstones]
         try:
-            return self._store.image_bytes(left, self._partition["shard"])
+            return images.read(left)
         except MissingRowError:
             if not any(image in self._tombstones for image in left):
                 raise
-            return self._load(left)  # it was withdrawn after the tombstones were read
+            return self._load(images, left)  # it was withdrawn after the tombstones were read
 
     def _accept(self, reply: ChatReply, journal: ReplyJournal) -> None:
         wanted = self._open.pop(reply.key, None)
@@ -291,3 +300,6 @@ class RowRun(Generic[W]):
         finally:  # the table may have room on its disk even if the journal has none
             self.append(pa.Table.from_pylist(stored, schema=spec.schema))
         journal.drop([f"{self._place}/{row[spec.key]}" for row in stored])
+        self._commits += 1
+        if self._commits % FOLD_FILES == 0:
+            self._store.fold(self._rows.table)

@@ -1,7 +1,7 @@
 """Columns that a table got after its files were written: a row stored before has null in them.
 
 A reader adds the nulls itself, since it writes nothing. The next writer adds the columns to the
-table, which changes no file of rows.
+table, and declares its primary key, which changes no file of rows.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def with_nulls(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 
 
 def bring_up_to_date(spec: TableSpec, dataset: lance.LanceDataset) -> lance.LanceDataset:
-    """Add the table's new columns, and allow nulls where the table does now.
+    """Add the table's new columns, allow nulls where the table does now, declare its key.
 
     The caller holds the writer lock. Earlier versions keep their columns.
     """
@@ -51,4 +51,12 @@ def bring_up_to_date(spec: TableSpec, dataset: lance.LanceDataset) -> lance.Lanc
     ]
     if freed:
         dataset.alter_columns(*freed)  # type: ignore[arg-type]
+    if not any(stored.field(name).metadata for name in spec.identity):
+        declared = {name: spec.stored_schema.field(name).metadata for name in spec.identity}
+        dataset.update_field_metadata(
+            {
+                name: {key.decode(): value.decode() for key, value in metadata.items()}
+                for name, metadata in declared.items()
+            }
+        )
     return dataset

@@ -28,13 +28,20 @@ class LanceFiles:
         """Where LanceDB keeps a table."""
         return DataPaths(self._root).lance_table(spec.name)
 
-    def create(self, spec: TableSpec, rows: pa.Table) -> None:
-        """Write the first version of a table."""
+    def create(self, spec: TableSpec, rows: pa.Table) -> bool:
+        """Write the first version of a table; return whether this was the first."""
         import lance
 
         # no auto clean-up: pinned versions must stay readable
-        lance.write_dataset(rows, self.uri(spec), mode="create")
+        keyed = pa.table(rows.columns, schema=spec.stored_schema)
+        try:
+            lance.write_dataset(keyed, self.uri(spec), mode="create")
+        except OSError as error:
+            if "already exists" not in str(error):
+                raise
+            return False  # somebody writes without the writer lock
         renew_identity(self._root, spec.name)
+        return True
 
     def extend(self, dataset: lance.LanceDataset, rows: pa.Table) -> lance.LanceDataset:
         """Add rows whose keys are known to be new."""

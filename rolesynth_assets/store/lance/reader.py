@@ -99,6 +99,19 @@ class StoreReader:
         key = table_spec(table).key
         return set(self.read(table, partition, [key])[key].to_pylist())
 
+    def values(
+        self,
+        table: str,
+        column: str,
+        partition: Partition | None = None,
+        version: int | None = None,
+    ) -> set[str]:
+        """Return the distinct values of a column without loading it as a whole."""
+        found: set[str] = set()
+        for batch in self.batches(table, partition, [column], None, version, batch_rows=None):
+            found.update(batch.column(0).unique().to_pylist())
+        return found
+
     def count(
         self,
         table: str,

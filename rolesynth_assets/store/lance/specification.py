@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+_PRIMARY_KEY = {"lance-schema:unenforced-primary-key": "true"}
+
 
 @dataclass(frozen=True)
 class TableSpec:
@@ -31,6 +33,24 @@ class TableSpec:
     content: tuple[str, ...]
     of: Mapping[str, str] = field(default_factory=dict)
     joined: tuple[str, ...] = ()
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """The columns that together identify a row of the table."""
+        return (self.key, *self.partition_by)
+
+    @property
+    def stored_schema(self) -> pa.Schema:
+        """The schema on disk, which declares `identity` as the primary key.
+
+        Two merges of the same keys at the same time then leave one row each, also without a lock.
+        """
+        return pa.schema(
+            [
+                field.with_metadata(_PRIMARY_KEY) if field.name in self.identity else field
+                for field in self.schema
+            ]
+        )
 
     @property
     def row(self) -> str:

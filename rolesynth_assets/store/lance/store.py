@@ -9,21 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from rolesynth_assets.store.errors import EmptyReplaceError
 from rolesynth_assets.store.lance.changes import find_changes
-from rolesynth_assets.store.lance.compaction import (
-    compact_and_index,
-    fold_small_files,
-    forget_earlier_versions,
-    index_key,
-    rewrite_without_deleted,
-)
 from rolesynth_assets.store.lance.locks import writer_lock
+from rolesynth_assets.store.lance.maintenance.upkeep import StoreUpkeep
+from rolesynth_assets.store.lance.overtaken import drop_repeated
 from rolesynth_assets.store.lance.plans import Plan, make_plan
-from rolesynth_assets.store.lance.reader import KEYS_PER_LOOKUP, Partition, StoreReader
+from rolesynth_assets.store.lance.reader import KEYS_PER_LOOKUP, Partition
 from rolesynth_assets.store.lance.rows import (
     all_of,
     any_key,
@@ -35,8 +31,11 @@ from rolesynth_assets.store.lance.rows import (
 from rolesynth_assets.store.lance.schemas import TABLES, table_spec
 from rolesynth_assets.store.lance.specification import TableSpec
 
+if TYPE_CHECKING:
+    import lance
 
-class Store(StoreReader):
+
+class Store(StoreUpkeep):
     """The Lance tables under one data root, as listed in `schemas.TABLES`, to read and write."""
 
     def __init__(self, root: str | Path) -> None:
@@ -84,21 +83,23 @@ class Store(StoreReader):
         if not rows.num_rows:
             return
         with writer_lock(self.root, table):
-            dataset = self._files.open_to_write(spec)
-            if dataset is None:
-                self._files.create(spec, rows)
+            if (dataset := self._opened(spec, rows)) is None:
                 return
-            known = self._known_keys(spec, partition, dataset.version)
+            before = dataset.version
+            known = self._known_keys(spec, partition, before)
             added = rows[spec.key].to_pylist()
             if known.isdisjoint(added):
                 # without a join the cost does not grow with the table
                 dataset = self._files.extend(dataset, rows)
+                if dataset.version != before + 1:  # somebody writes without this lock
+                    drop_repeated(spec, partition, added, dataset)
             else:
-                builder = dataset.merge_insert([spec.key, *spec.partition_by])
+                builder = dataset.merge_insert(list(spec.identity))
                 builder.when_matched_update_all().when_not_matched_insert_all().execute(rows)
-            fold_small_files(spec, dataset)
-            known.update(added)
-            self._known[table] = (dataset.version, partition, known)
+            self._known.pop(table, None)
+            if dataset.version == before + 1:
+                known.update(added)
+                self._known[table] = (dataset.version, partition, known)
 
     def replace(
         self, table: str, partition: Partition, rows: pa.Table, *, allow_empty: bool = False
@@ -127,23 +128,20 @@ class Store(StoreReader):
                 "otherwise check the source."
             )
         with writer_lock(self.root, table):
-            dataset = self._files.open_to_write(spec)
-            if dataset is None:
-                self._files.create(spec, rows)
+            if (dataset := self._opened(spec, rows)) is None:
                 return
             changes = find_changes(spec, partition, rows, dataset)
             if not changes:
                 return
             few = len(changes.gone) <= KEYS_PER_LOOKUP
             doomed = any_key(spec.key, changes.gone) if few and changes.gone else None
-            builder = dataset.merge_insert([spec.key, *spec.partition_by])
+            builder = dataset.merge_insert(list(spec.identity))
             builder.when_matched_update_all().when_not_matched_insert_all()
             if changes.gone:
                 builder.when_not_matched_by_source_delete(
                     all_of(partition_predicate(spec, partition), doomed)
                 )
             builder.execute(changes.rows if few else rows)
-            fold_small_files(spec, dataset)
 
     def prune(self, table: str, partition: Partition, keep: Sequence[str]) -> int:
         """Delete the rows of a partition whose key is not in `keep`, in one commit.
@@ -162,35 +160,11 @@ class Store(StoreReader):
                 column: [value] * len(unwanted) for column, value in partition.items()
             }
             # a join, since an IN list of a hundred thousand keys is slow
-            builder = dataset.merge_insert([spec.key, *spec.partition_by])
+            builder = dataset.merge_insert(list(spec.identity))
             done = builder.when_matched_delete().execute(
                 pa.table(doomed, schema=pa.schema([spec.schema.field(name) for name in doomed]))
             )
             return done["num_deleted_rows"]
-
-    def compact(self, table: str) -> None:
-        """Merge the small files of many appends, and index the key and partition columns.
-
-        Content and digests stay the same, and old versions stay readable.
-        """
-        spec = table_spec(table)
-        with writer_lock(self.root, table):
-            dataset = self._files.open(spec)
-            if dataset is None:
-                return
-            compact_and_index(spec, dataset)
-
-    def index_keys(self, table: str, unindexed: int = 20_000) -> None:
-        """Bring the index on the key column up to date, if more rows than `unindexed` lack it.
-
-        A look-up of keys then reads the index and at most that many rows. Content and digests stay
-        the same.
-        """
-        spec = table_spec(table)
-        with writer_lock(self.root, table):
-            dataset = self._files.open(spec)
-            if dataset is not None:
-                index_key(spec, dataset, unindexed)
 
     def move_images(self, images: Sequence[str], shard: str, to: str) -> None:
         """Move the rows of images, and all that was made from them, to another shard.
@@ -232,29 +206,12 @@ class Store(StoreReader):
                 return 0
             return dataset.delete(where)["num_deleted_rows"]
 
-    def drop_deleted(self, table: str) -> int:
-        """Rewrite the files with deleted rows, so that the latest version does not contain them.
-
-        Returns:
-            The latest version, whose content equals that of the version before.
-        """
-        spec = table_spec(table)
-        with writer_lock(self.root, table):
-            dataset = self._files.open(spec)
-            if dataset is not None:
-                rewrite_without_deleted(dataset)
-        return self.version(table)
-
-    def forget_versions(self, table: str) -> int:
-        """Remove all versions but the latest; reading a removed version, as of a pin, then fails.
-
-        Returns:
-            Number of bytes removed from the disk.
-        """
-        spec = table_spec(table)
-        with writer_lock(self.root, table):
-            dataset = self._files.open(spec)
-            return 0 if dataset is None else forget_earlier_versions(dataset)
+    def _opened(self, spec: TableSpec, rows: pa.Table) -> lance.LanceDataset | None:
+        """Open a table to write; None if `rows` became its first version."""
+        dataset = self._files.open_to_write(spec)
+        if dataset is None and not self._files.create(spec, rows):
+            dataset = self._files.open_to_write(spec)
+        return dataset
 
     def _known_keys(self, spec: TableSpec, partition: dict[str, str], version: int) -> set[str]:
         """Return the keys of a partition, cached as long as no other process writes to the table.

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from unittest.mock import patch
 
 import dagster as dg
@@ -10,6 +11,7 @@ import pytest
 
 from rolesynth_assets.defs.automation import stale_sensor
 from rolesynth_assets.defs.wiring import partitions
+from rolesynth_assets.defs.wiring.resources import Platform
 from rolesynth_assets.lineage.refresh.one_at_a_time import alone
 from rolesynth_assets.lineage.refresh.sensor_tick import read_cursor, write_cursor
 from rolesynth_assets_tests.lineage.little_graphs import FIRST_ROUNDS, World, rounds
@@ -35,7 +37,10 @@ class Daemon:
         sensor = stale_sensor.rematerialize_stale
         repository = dg.Definitions(assets=assets, sensors=[sensor]).get_repository_def()
         context = dg.build_sensor_context(
-            instance=self.world.instance, repository_def=repository, cursor=self.cursor
+            instance=self.world.instance,
+            repository_def=repository,
+            cursor=self.cursor,
+            resources={"platform": Platform(data_root=self.world.instance.root_directory)},
         )
         with patch.object(stale_sensor, "now", lambda: self.now):
             found = sensor.evaluate_tick(context)
@@ -252,7 +257,11 @@ def test_evaluating_a_tick_writes_nothing(world: World, daemon: Daemon) -> None:
     before = contents(world.instance)
     sensor = stale_sensor.rematerialize_stale
     repository = dg.Definitions(assets=assets, sensors=[sensor]).get_repository_def()
-    context = dg.build_sensor_context(instance=world.instance, repository_def=repository)
+    context = dg.build_sensor_context(
+        instance=world.instance,
+        repository_def=repository,
+        resources={"platform": Platform(data_root=world.instance.root_directory)},
+    )
     found = sensor.evaluate_tick(context)
     assert found.run_requests and found.asset_events
     assert contents(world.instance) == before
@@ -325,7 +334,7 @@ def test_a_tick_starts_no_more_than_the_cap(
 def test_it_waits_for_whoever_is_at_work(world: World, daemon: Daemon) -> None:
     assets = two_assets(world)
     assets[0] = world.asset("up", LETTERS, code_version="2")
-    with alone(world.instance):
+    with alone(Path(world.instance.root_directory)):
         assert "another process" in daemon.tick(assets)
     assert daemon.tick(assets) == "up[a], up[b], up[c]"
 

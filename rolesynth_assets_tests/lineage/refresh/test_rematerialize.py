@@ -1,6 +1,7 @@
 """Bringing stale partitions up to date through real runs."""
 
 import re
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -321,9 +322,11 @@ def backfill_in_the_ui(running: Refresher, asset: str, partitions: set[str]) -> 
         )
 
 
-def test_two_do_not_work_at_once(world: World) -> None:
-    with alone(world.instance):
-        with pytest.raises(BusyError, match="another process"), alone(world.instance):
+def test_two_do_not_work_at_once(tmp_path: Path) -> None:
+    with alone(tmp_path):
+        with pytest.raises(BusyError, match="another process"), alone(tmp_path):
             pass
-    with alone(world.instance):
+        with alone(tmp_path / "another data root"):
+            pass
+    with alone(tmp_path):
         pass

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
-from rolesynth_assets.lineage.refresh.one_at_a_time import BusyError, alone
 from rolesynth_assets_tests.lineage.little_graphs import World, causes
 from rolesynth_assets_tests.lineage.staleness import test_staleness_events as events
 from rolesynth_assets_tests.loopback_postgres import loopback_postgres, programs
@@ -45,8 +44,3 @@ def test_partition_is_as_old_as_it_is(world: World) -> None:
 
 def test_wiped_asset_is_missing(world: World) -> None:
     events.test_wiped_upstream_is_needed_and_made_again_with_other_content_is_noticed(world)
-
-
-def test_only_one_process_may_rematerialize(world: World) -> None:
-    with alone(world.instance), pytest.raises(BusyError), alone(world.instance):
-        pass

@@ -182,6 +182,7 @@ def test_down_and_up_agree_on_what_was_trained_on(world: StoredWorld, cut: str) 
 
 def test_a_purged_version_is_said_and_not_raised(world: StoredWorld) -> None:
     world.caption(model="another", run_id="later")
+    world.store.release_versions("pairs", (), now=True)
     world.store.forget_versions("pairs")
     traced = trace(world.sources, "clip_checkpoints[mine|0]")
     assert not kinds(traced, Kind.PAIR)

@@ -91,3 +91,35 @@ def test_forgotten_tables_are_written_and_indexed_as_before(images: Store) -> No
     assert images.count("images", where="image_id = 'd'") == 1
     assert images.count("images", where="image_id = 'c'") == 0
     assert images.image_bytes(["both", "d"], "s1")["d"] == image("d")
+
+
+def test_only_files_with_deleted_rows_are_rewritten(images: Store) -> None:
+    images.append("images", A, rows(["d", "e"], "s0"))
+    before = {path.name for path in Path(images.root).glob("lance/images.lance/data/*")}
+    images.remove("images", "image_id = 'c'")
+    images.drop_deleted("images")
+    images.forget_versions("images")
+    after = {path.name for path in Path(images.root).glob("lance/images.lance/data/*")}
+    assert len(before) == len(after) == 3
+    assert len(before & after) == 2  # the files without a deleted row are those of before
+    images.drop_deleted("images")  # nothing is deleted: nothing is written
+    assert {path.name for path in Path(images.root).glob("lance/images.lance/data/*")} == after
+    assert images.keys("images") == {"a", "b", "both", "d", "e"}
+
+
+def test_kept_versions_outlive_the_others(images: Store) -> None:
+    images.keep_version("images", 1)
+    images.keep_version("images", 1)  # twice is once
+    images.remove("images", "image_id = 'c'")
+    images.forget_versions("images")
+    assert images.versions("images") == [images.version("images"), 1]
+    assert images.count("images", version=1) == 3
+    images.release_versions("images", {1}, now=True)
+    images.forget_versions("images")
+    assert 1 in images.versions("images")
+    images.release_versions("images", ())
+    images.forget_versions("images")
+    assert 1 in images.versions("images")  # it was kept just now
+    images.release_versions("images", (), now=True)
+    images.forget_versions("images")
+    assert images.versions("images") == [images.version("images")]

@@ -19,8 +19,8 @@ def files(store: Store, spec) -> int:
 
 @pytest.fixture
 def small_folds(monkeypatch) -> None:
-    monkeypatch.setattr("rolesynth_assets.store.lance.compaction.FOLD_FILES", 8)
-    monkeypatch.setattr("rolesynth_assets.store.lance.compaction.FOLD_ROWS", 16)
+    monkeypatch.setattr("rolesynth_assets.store.lance.maintenance.compaction.FOLD_FILES", 8)
+    monkeypatch.setattr("rolesynth_assets.store.lance.maintenance.compaction.FOLD_ROWS", 16)
 
 
 @pytest.mark.usefixtures("small_folds")
@@ -29,6 +29,7 @@ def test_micro_batches_are_folded_as_they_come(store: Store, pair_rows) -> None:
     most = 0
     for start in range(0, 160, 2):
         store.append("pairs", A, pair_rows(ids[start : start + 2]))
+        store.fold("pairs")
         most = max(most, files(store, PAIRS) - start // 16)  # beside those that are full
     assert most <= 8
     assert files(store, PAIRS) <= 160 // 16 + 8
@@ -43,6 +44,7 @@ def test_image_bytes_are_not_copied_by_folding(store: Store) -> None:
         row = {field.name: [f"{n}"] for field in IMAGES.schema if field.name != "shard"}
         numbers = {name: [n] for name in ("width", "height", "bytes", "ordinal")}
         store.append("images", {"shard": "s"}, pa.table({**row, **numbers, "data": [b"png"]}))
+        store.fold("images")
     assert files(store, IMAGES) == 12
 
 
@@ -85,3 +87,24 @@ def test_any_sequence_of_writes_by_two_stores_equals_a_dictionary(tmp_path, pair
         rows = dice.choice(stores).read("pairs", columns=["role_set", "caption_id", "text"])
         found = list(zip(*rows.to_pydict().values(), strict=True))
         assert sorted(found) == sorted((*at, text) for at, text in truth.items()), (turn, action)
+
+
+@pytest.mark.usefixtures("small_folds")
+def test_folding_that_fails_loses_nothing(store: Store, pair_rows, monkeypatch, caplog) -> None:
+    def conflict(*_: object) -> None:
+        raise OSError("Retryable commit conflict for version 12")
+
+    monkeypatch.setattr(
+        "rolesynth_assets.store.lance.maintenance.upkeep.fold_small_files", conflict
+    )
+    store.append("pairs", A, pair_rows(["k1"]))
+    store.fold("pairs")
+    assert store.keys("pairs", A) == {"k1"}
+    assert "its small files are not merged yet (Retryable commit conflict" in caplog.text
+
+
+@pytest.mark.usefixtures("small_folds")
+def test_an_append_is_one_commit(store: Store, pair_rows) -> None:
+    for n in range(20):
+        store.append("pairs", A, pair_rows([f"k{n}"]))
+    assert (store.version("pairs"), files(store, PAIRS)) == (20, 20)
