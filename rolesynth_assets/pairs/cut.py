@@ -16,7 +16,7 @@ from typing import Protocol
 
 import polars as pl
 
-from rolesynth_assets.store.lance import schemas
+from rolesynth_assets.store import forgotten
 
 BOTH_LENGTHS = "all"
 """Length of a cut that holds for long and short captions together (`per_length: false`)."""
@@ -31,7 +31,7 @@ class PairDropReason(StrEnum):
     BELOW_CUT = "below_cut"
     UNSCORED = "unscored"
     """The judge gave no score; such a row is never treated as a low score."""
-    FORGOTTEN = schemas.FORGOTTEN
+    FORGOTTEN = forgotten.FORGOTTEN
     """Its shard was forgotten, so it counts neither for the cut nor for a training set."""
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from rolesynth_assets.clip.recipe import Recipe
-from rolesynth_assets.store.lance.schemas import FORGOTTEN
+from rolesynth_assets.store.forgotten import FORGOTTEN
 from rolesynth_assets.training_sets.select import select_rows
 
 if TYPE_CHECKING:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from rolesynth_assets.mllm.cost.prices import Prices
 from rolesynth_assets.mllm.cost.spent import Spent
+
+if TYPE_CHECKING:
+    from rolesynth_assets.mllm.cost.prices import Prices
 
 
 @dataclass(frozen=True)

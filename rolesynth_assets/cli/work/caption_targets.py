@@ -28,8 +28,6 @@ def chosen_shards(settings: Settings, refresher: Refresher, work: CaptionWork) -
     Raises:
         typer.BadParameter: a role set or a shard is not known, or there are no images.
     """
-    from rolesynth_assets.store.lance.store import Store
-
     if unknown := sorted(set(work.role_sets) - set(partitions.ROLE_SETS)):
         raise typer.BadParameter(
             f"no role set {', '.join(unknown)}; there are {', '.join(partitions.ROLE_SETS)}"
@@ -37,7 +35,7 @@ def chosen_shards(settings: Settings, refresher: Refresher, work: CaptionWork) -
     root = settings.data_root
     # a shard that comes back is not one whose partition somebody deleted
     refresher.instance.add_dynamic_partitions(SHARDS, [*work.changed, *work.read_again])
-    shards, forgotten = agree_on_shards(refresher.instance, refresher.graph, Store(str(root)))
+    shards, forgotten = agree_on_shards(refresher.instance, refresher.graph, root)
     print_forgotten(forgotten)
     if not shards:
         gone = listed(list(load_forgotten(root)))

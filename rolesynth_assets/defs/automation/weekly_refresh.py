@@ -52,7 +52,7 @@ def refresh_everything(
         with suppress(NoImagesError):
             register_watched(platform.settings)
         refresher = Refresher(code_location.definitions, context.instance)
-        shards, forgotten = agree_on_shards(context.instance, refresher.graph, platform.store)
+        shards, forgotten = agree_on_shards(context.instance, refresher.graph, root)
         for shard in forgotten:
             context.log.warning(f"{shard} is forgotten: its partition was deleted.")
         refresher.observe_sources()

@@ -129,9 +129,6 @@ SCORES = TableSpec(
     of={"caption_id": "captions", "image_id": "images"},
 )
 
-FORGOTTEN = "forgotten"
-"""Why a pair is not kept if its shard was forgotten, and the data version of such a partition."""
-
 PAIRS = TableSpec(
     name="pairs",
     schema=pa.schema(
