@@ -60,6 +60,7 @@ def refresh_everything(
         wanted = due_this_week(refresher.examine(), shards, partitions.RECIPES, tasks)
         limits = config.limits(platform.settings.max_refresh_cost)
         tags, words = common_tag("refresh"), Words(context.instance, explainers())
+        context.instance.add_run_tags(context.run_id, tags)  # its runs lead back to this one
         done = fix(
             refresher,
             wanted,
