@@ -12,6 +12,8 @@ PORT ?= 3000
 export OMP_WAIT_POLICY := passive
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM := false
+# without bytecode on disk every process compiles torch and Dagster anew
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo ablation ui test test-long drills lint reference chromium clean

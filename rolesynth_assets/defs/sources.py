@@ -59,6 +59,17 @@ def judge(platform: Platform) -> dg.DataVersion:
     return dg.DataVersion(declared_model(platform.settings.judge) + changed)
 
 
+@observed(partitions_def=partitions.shard_by_role_set, group_name="filter")
+def excluded_captions(platform: Platform) -> dg.DataVersionsByPartition:
+    """Captions that people excluded by hand in `rolesynth browse`; observed before a refresh.
+
+    Only partitions in which somebody excluded a caption, or took that back, have a version.
+    """
+    from rolesynth_assets.review.exclusions import exclusion_digests
+
+    return versions(exclusion_digests(platform.store))
+
+
 @observed(partitions_def=partitions.recipe, group_name="clip")
 def recipe_files() -> dg.DataVersionsByPartition:
     """YAML files of the recipes, one partition each; observed before a refresh."""

@@ -21,7 +21,7 @@ from rolesynth_assets.lineage.dagster_internals import (
 )
 from rolesynth_assets.lineage.staleness.causes import Cell
 from rolesynth_assets.pictures import markdown
-from rolesynth_assets.store.forgotten import FORGOTTEN
+from rolesynth_assets.store.left_out import FORGOTTEN
 
 if TYPE_CHECKING:
     from rolesynth_assets.store.lance.store import Store

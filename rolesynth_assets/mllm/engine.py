@@ -5,7 +5,7 @@ text last, and all requests of an image one after the other. A server can then r
 preprocessing, vision-encoder output and prefix blocks across roles.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from threading import Lock
@@ -174,6 +174,8 @@ class Learned:
         return suffix + ("+system-in-user" if self.folds_system else "")
 
 
+Changed = Callable[[Learned, Learned, bool], EngineError]
+"""Makes an error of what was known, what is known now, and whether requests were answered."""
 _WITHOUT_EFFECT = ("seed", "response_format", "stream_options")
 
 
@@ -210,8 +212,13 @@ class LearningEngine(Protocol):
         """What it knows now, without `answered_by`."""
         ...
 
-    def settle(self) -> None:
-        """Make what was learned part of `identity`; only before requests whose rows it names."""
+    def settle(self, changed: Changed | None = None) -> None:
+        """Make what was learned part of `identity`; only before requests whose rows it names.
+
+        Args:
+            changed: makes the error that is raised if the server refuses more from now on, so that
+                the identity would no longer name the answers; None goes on in that case.
+        """
         ...
 
 

@@ -45,7 +45,7 @@ def print_summary(
     from rolesynth_assets.store.lance.store import Store
     from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
-    console = Console(width=max(128, Console().width))
+    console = Console(width=max(132, Console().width))
     store = Store(str(settings.data_root))
     console.print()
     console.print(_stages(report, store, shards))
@@ -122,7 +122,7 @@ def _role_sets(
 ) -> Table:
     found = [summarise_role_set(store, warehouse, name, shards) for name in names]
     table = Table(title_justify="left")
-    table.add_column("role set")
+    table.add_column("role set", no_wrap=True)
     for column in (
         "captions",
         "failed",
@@ -143,7 +143,7 @@ def _role_sets(
             f"{s.captions:,}",
             f"{s.failed:,}",
             f"{s.kept:,} ({s.kept_share:.0%})",
-            f"{s.images_covered:,} of {s.images:,}",
+            f"{s.images_covered:,} ({s.images_covered / max(1, s.images):.0%})",
             _number(s.vendi, "{:.2f}"),
             _number(s.similarity, "{:.2f}"),
             _number(s.self_bleu, "{:.1f}"),

@@ -12,7 +12,7 @@ import openai
 from tenacity import AsyncRetrying, retry_if_exception_type
 
 from rolesynth_assets.mllm.control_tokens import restored_reply
-from rolesynth_assets.mllm.engine import ChatReply, ChatRequest, FailureReason
+from rolesynth_assets.mllm.engine import Changed, ChatReply, ChatRequest, FailureReason
 from rolesynth_assets.mllm.openai.completion_body import read_body
 from rolesynth_assets.mllm.openai.dialect import Dialect
 from rolesynth_assets.mllm.openai.faults import (
@@ -25,7 +25,7 @@ from rolesynth_assets.mllm.openai.faults import (
 from rolesynth_assets.mllm.openai.reply import read_completion
 from rolesynth_assets.mllm.openai.server_error import ServerError, error_inside, error_of
 from rolesynth_assets.mllm.openai.silence import Silence
-from rolesynth_assets.mllm.openai.window import Window
+from rolesynth_assets.mllm.openai.window import Window, pace_of
 from rolesynth_assets.mllm.settings import EngineSettings
 
 _MOST_LESSONS = 16
@@ -43,10 +43,22 @@ class ChatCaller:
         self._faults = faults
         self._wait = wait
         self._silence = Silence(settings.max_silence_s, faults)
-        self._window = Window(settings.concurrency, faults.base_url, settings.names.concurrency)
+        self._window = Window(
+            settings.concurrency,
+            faults.base_url,
+            settings.names.concurrency,
+            pace_of(faults.base_url, model),
+        )
         self.dialect = Dialect(settings)
+        self._changed: Changed | None = None
+        self._watched = self.dialect.learned
+        self._answered = False
         self.reached = False
         """Whether the server has answered anything, even an error."""
+
+    def watch(self, changed: Changed | None) -> None:
+        """Raise `changed` if the server refuses what would change the answers from now on."""
+        self._changed, self._watched, self._answered = changed, self.dialect.learned, False
 
     async def answer(
         self, client: openai.AsyncOpenAI, request: ChatRequest, messages: list[dict[str, Any]]
@@ -79,6 +91,7 @@ class ChatCaller:
                     seconds = time.monotonic() - began
                 self._silence.heard()
                 self._window.grow()
+                self._answered = True
                 return reply
 
         try:
@@ -109,6 +122,9 @@ class ChatCaller:
             last = lessons + 1 == _MOST_LESSONS
             if last or not self.dialect.learn(answer, fields, turns):
                 raise self._faults.of_server(answer)
+            now = self.dialect.learned
+            if self._changed and now.revision_suffix != self._watched.revision_suffix:
+                raise self._changed(self._watched, now, self._answered)
         raise AssertionError("the last round returns or raises")
 
     def _read(

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Iterable, Iterator
 import openai
 
 from rolesynth_assets.mllm.engine import (
+    Changed,
     ChatReply,
     ChatRequest,
     EngineError,
@@ -76,9 +77,10 @@ class OpenAIEngine:
         """What this engine knows of the server, without `answered_by`."""
         return self._caller.dialect.learned
 
-    def settle(self) -> None:
-        """Make what was learned part of `identity`."""
+    def settle(self, changed: Changed | None = None) -> None:
+        """Make what was learned part of `identity`; see `LearningEngine.settle`."""
         self._settled = self.learned
+        self._caller.watch(changed)
 
     async def complete(self, requests: Iterable[ChatRequest]) -> AsyncGenerator[ChatReply, None]:
         """Yield one reply per request as they arrive, at most `concurrency` in flight.

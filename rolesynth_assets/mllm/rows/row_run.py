@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from rolesynth_assets.store.lance.reader import StoreReader
     from rolesynth_assets.store.lance.store import Store
 
 IMAGES_AT_ONCE = 32
@@ -72,6 +73,20 @@ class Rows(Generic[W]):
     row: Callable[[W, ChatReply], dict[str, object]]
 
 
+def recoverable(store: StoreReader, table: str, partition: Mapping[str, str]) -> set[str]:
+    """Return the keys of a partition's rows whose replies are paid for and only in the journal."""
+    path, place = journal_path(store.root, table), _place(partition)
+    if not path.exists():
+        return set()
+    with ReplyJournal(path) as journal:
+        return {key.partition("/")[2] for key, _ in journal.begin_with(place)}
+
+
+def _place(partition: Mapping[str, str]) -> str:
+    """Return the beginning of a partition's keys in the journal."""
+    return digest("partition", *(f"{k}={v}" for k, v in sorted(partition.items())))[:16]
+
+
 class RowRun(Generic[W]):
     """Makes the missing rows of one partition and counts the calls and tokens.
 
@@ -102,7 +117,7 @@ class RowRun(Generic[W]):
         self._store, self._engine, self._partition = store, engine, dict(partition)
         self._rows, self._micro_batch = rows, micro_batch
         self._tombstones = Withdrawn(Warehouse(DataPaths(store.root).warehouse))
-        self._place = digest("partition", *(f"{k}={v}" for k, v in sorted(partition.items())))[:16]
+        self._place = _place(partition)
         self._open: dict[str, W] = {}
         self._pending: list[dict[str, object]] = []
         self._commit: asyncio.Future[None] | None = None
