@@ -9,10 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-import sqlalchemy as sql
 from dagster._core.remote_origin import InProcessCodeLocationOrigin
-from dagster._core.storage.schedules.schema import JobTickTable
-from dagster._core.storage.schedules.sql_schedule_storage import SqlScheduleStorage
 from dagster._core.test_utils import (
     InProcessTestWorkspaceLoadTarget,  # type: ignore[attr-defined]
     create_test_daemon_workspace_context,
@@ -28,7 +25,6 @@ from rolesynth_assets.definitions import defs
 from rolesynth_assets.defs.automation.killed_runs import end_killed_runs
 from rolesynth_assets.lineage.refresh.runner import Refresher
 from rolesynth_assets.lineage.run_process.identity import PID, process_tags
-from rolesynth_assets.lineage.staleness.causes import Cell
 
 MODULE = "rolesynth_assets.definitions"
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -60,6 +56,10 @@ class Daemon:
                     amp_tick_futures={},
                     debug_crash_flags={},
                 )
+
+    def ticks(self) -> int:
+        states = self.instance.all_instigator_state()
+        return sum(len(self.instance.get_ticks(s.instigator_origin_id, s.selector_id)) for s in states)  # fmt: skip  # noqa: E501
 
     def size(self) -> int:
         """Bytes of the Dagster home."""
@@ -98,70 +98,24 @@ def test_the_daemon_ends_killed_runs_and_a_preview_does_not(daemon: Daemon) -> N
     assert daemon.instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.FAILURE
 
 
-class IdleTicks:
-    """The ticks of some idle minutes, as the daemon recorded them, to be repeated all day."""
-
-    def __init__(self, daemon: Daemon, minutes: int) -> None:
-        storage = daemon.instance.schedule_storage
-        assert isinstance(storage, SqlScheduleStorage)
-        self._daemon, self._storage = daemon, storage
-        self._minutes, self._began = minutes, daemon.now - timedelta(minutes=minutes)
-        table = JobTickTable.c
-        columns = [column for column in table if column.name != "id"]
-        since = table.timestamp >= self._began.replace(tzinfo=None)
-        with storage.connect() as connection:
-            found = connection.execute(sql.select(*columns).where(since))
-            self._rows = [dict(row) for row in found.mappings()]
-        assert len(self._rows) >= 2 * minutes  # two sensors every minute, and two more
-
-    def fill_the_day(self) -> None:
-        """Record them for every minute of a day from now on, which is over then."""
-        times = range(0, timedelta(days=1) // timedelta(minutes=1), self._minutes)
-        since = self._daemon.now - self._began
-        rows = [
-            {**row, "timestamp": row["timestamp"] + since + timedelta(minutes=minute)}
-            for minute in times
-            for row in self._rows
-        ]
-        with self._storage.connect() as connection:
-            connection.execute(JobTickTable.insert(), rows)
-        self._daemon.now += timedelta(days=1)
-
-    def count(self) -> int:
-        """Count all ticks there are."""
-        with self._storage.connect() as connection:
-            return connection.execute(sql.select(sql.func.count(JobTickTable.c.id))).scalar_one()
-
-
 def test_thirty_idle_days_stay_small(daemon: Daemon) -> None:
-    """Ten minutes are played one by one, and each day gets their ticks for all of its minutes.
+    """Ten minutes are played one by one; what a day keeps is counted, and what goes is tried.
 
-    The daemon's own retention runs once a day. The run that makes the pages each morning is made
-    three times, and its bytes are counted for the other days.
+    Nothing but ticks may grow, and ticks that started nothing are kept for a day. So a month holds
+    what there is before, and the ticks of two days at most.
     """
     daemon.run(6)  # the first turn of each sensor writes its state
     events = daemon.instance.event_log_storage.get_maximum_record_id()
-    before = daemon.size()
+    before, ticks = daemon.size(), daemon.ticks()
     daemon.run(10)
-    ticks = IdleTicks(daemon, 10)
     assert daemon.instance.event_log_storage.get_maximum_record_id() == events
     assert not daemon.instance.get_runs()
-
-    days = []
-    for _ in range(30):
-        ticks.fill_the_day()
-        with freeze_time(daemon.now):
-            list(execute_sensor_iteration(daemon.workspace, QUIET, None, None))
-        days.append(ticks.count())
-    assert min(days) > 2 * 24 * 60 and max(days[5:]) <= max(days[:5]) + 10  # they do not add up
-    idle = daemon.size()
-
-    refresher = Refresher(defs, daemon.instance)
-    for _ in range(3):
-        for page in ("partition_health", "overview"):
-            refresher.make(Cell(page))
-    morning = (daemon.size() - idle) / 3
-    month = idle + 30 * morning
-    print(f"idle: {before / 2**20:.1f} MiB at first, {idle / 2**20:.1f} MiB with a month's ticks,")
-    print(f"{morning / 2**10:.0f} KiB each morning: {month / 2**20:.1f} MiB after thirty days")
+    assert daemon.ticks() >= ticks + 20  # two sensors every minute, and one every five
+    a_day = (daemon.size() - before) * 24 * 6
+    month = before + 2 * a_day
+    print(f"idle: {before / 2**20:.1f} MiB at first, {a_day / 2**20:.1f} MiB of ticks a day")
     assert month < MONTH_MIB * 2**20
+
+    daemon.now += timedelta(days=2)
+    daemon.run(2)
+    assert daemon.ticks() < 20  # those of two days ago are gone, so days do not add up
