@@ -78,12 +78,13 @@ class RecordedScores:
         )
         shown = pl.concat([self.scores, self.baseline]) if self.baseline_name else self.scores
         picture = retrieval_bars(bars(shown), title=self.benchmark)
+        per_cent = (pl.col("value", "low", "high", "chance") * 100).round(1).cast(pl.String) + " %"
         return {
+            "bars": image(picture, f"scores on {self.benchmark}"),
+            "scores": means.with_columns(per_cent),  # as in the picture and the reports
+            **dict(means.select("metric", "value").iter_rows()),  # shares of 1, for plots
             "seeds": self.scores["seed"].n_unique(),
             "checkpoints": self._checkpoints,
-            **dict(means.select("metric", "value").iter_rows()),
-            "scores": means,
-            "bars": image(picture, f"scores on {self.benchmark}"),
         }
 
 

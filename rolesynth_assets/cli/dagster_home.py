@@ -1,14 +1,19 @@
 """The Dagster home folder, created by one process while others wait."""
 
+from __future__ import annotations
+
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from importlib import resources
 from pathlib import Path
-
-import yaml
-from filelock import FileLock
+from typing import TYPE_CHECKING
 
 from rolesynth_assets.store.atomic_files import write_text
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 HOME = ".dagster"
 LOCK_TIMEOUT_S = 300.0
@@ -33,22 +38,36 @@ def prepare_home() -> Path:
     Raises:
         OtherDataRootError: the home records what was made in another data root.
     """
+    with prepared_instance():
+        return Path(os.environ["DAGSTER_HOME"])
+
+
+@contextmanager
+def prepared_instance() -> Iterator[dg.DagsterInstance]:
+    """Do what `prepare_home` does, and leave the instance open; opening one takes half a second.
+
+    Raises:
+        OtherDataRootError: the home records what was made in another data root.
+    """
+    from filelock import FileLock
+
     home = Path(os.environ.get("DAGSTER_HOME") or HOME).expanduser().resolve()
     os.environ["DAGSTER_HOME"] = str(home)
     home.mkdir(parents=True, exist_ok=True)
-    with FileLock(home / ".prepare.lock", timeout=LOCK_TIMEOUT_S):
-        _give_settings(home)
-        import dagster as dg
+    with ExitStack() as opened:
+        with FileLock(home / ".prepare.lock", timeout=LOCK_TIMEOUT_S):
+            _give_settings(home)
+            import dagster as dg
 
-        from rolesynth_assets.lineage.data_root_id import check_data_root
-        from rolesynth_assets.lineage.run_process.dead_runs import end_dead_runs
-        from rolesynth_assets.settings import Settings
+            from rolesynth_assets.lineage.data_root_id import check_data_root
+            from rolesynth_assets.lineage.run_process.dead_runs import end_dead_runs
+            from rolesynth_assets.settings import Settings
 
-        with dg.DagsterInstance.get() as instance:
+            instance = opened.enter_context(dg.DagsterInstance.get())
             check_data_root(instance, Settings.load().data_root)
             for run in end_dead_runs(instance):
                 print(run, file=sys.stderr)
-    return home
+        yield instance
 
 
 def _give_settings(home: Path) -> None:
@@ -66,6 +85,8 @@ def _give_settings(home: Path) -> None:
 
 def _same(one: Path, other: Path) -> bool:
     """Return whether two YAML files have the same content, apart from comments."""
+    import yaml
+
     try:
         return yaml.safe_load(one.read_text()) == yaml.safe_load(other.read_text())
     except yaml.YAMLError:  # Dagster reports the fault when it reads the file

@@ -6,10 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import rich.progress
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-
 from rolesynth_assets.progress import Progress
 
 PLAIN_EVERY_S = 5.0
@@ -19,10 +15,20 @@ PLAIN_EVERY_S = 5.0
 @contextmanager
 def bars() -> Iterator[Callable[[str], Progress]]:
     """Yield a maker of progress callbacks; each label is one bar, or one series of lines."""
+    from rich.console import Console
+
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _plain
         return
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+    from rich.progress import Progress as Bars
+
     columns = (
         TextColumn("{task.description:<34}"),
         BarColumn(bar_width=30),
@@ -30,7 +36,7 @@ def bars() -> Iterator[Callable[[str], Progress]]:
         TextColumn("{task.fields[rate]}"),
         TimeElapsedColumn(),
     )
-    with rich.progress.Progress(*columns, console=console) as progress:
+    with Bars(*columns, console=console) as progress:
         shown: dict[str, tuple[int, float]] = {}
 
         def make(label: str) -> Progress:

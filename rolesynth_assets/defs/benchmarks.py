@@ -66,9 +66,9 @@ def benchmark_scores(context: dg.AssetExecutionContext, platform: Platform) -> M
     return Made(
         {
             **warehouse_metadata("benchmark_scores", found.scores.height, {}),
-            "texts_cut": count_cut_texts(checkpoint, texts_of(task, settings.data_root)),
-            "queries": int(found.scores["n"].max()),  # type: ignore[arg-type]
             **found.metadata(score_bars),
+            "queries": int(found.scores["n"].max()),  # type: ignore[arg-type]
+            "texts_cut": count_cut_texts(checkpoint, texts_of(task, settings.data_root)),
         },
         found.digest("scores"),
         facts=found.facts,

@@ -171,15 +171,17 @@ def cads_rounds(context: dg.AssetExecutionContext, platform: Platform) -> Made:
             journal_path(platform.settings.data_root, "cads"),
             stored_round.Place(domain, week, partitions.key_of_round_before(week), context.run_id),
             withdrawn_images(platform),
-            reporting(f"round {domain} {week}"),
+            reporting(f"round {partitions.round_number(week)} {domain} {week}"),
             meter,
         )
     rows = stored_round.read_round(store, where)
     report = round_report(**rows, usage=outcome.usage)
-    title = f"{domain}, round of {week}"
+    number = partitions.round_number(week)
+    title = f"{domain}, round {number}, week of {week}"
     drawn = round_pictures(store, where, report, rows, members.values(), title)
     return Made(
         {
+            "round": f"round {number}, week of {week}",
             **round_metadata(report, rows["contexts"]),
             **members_metadata(members),
             **lance_metadata(

@@ -142,7 +142,7 @@ def clip_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> M
     from rolesynth_assets.clip.checkpoint.recorded_trainings import record_training
     from rolesynth_assets.clip.checkpoint.save_load import reference_error
     from rolesynth_assets.clip.train import train
-    from rolesynth_assets.pictures.charts import loss_curve
+    from rolesynth_assets.pictures.charts import end_of_curve, loss_curve
     from rolesynth_assets.store.tombstones import read_tombstones
     from rolesynth_assets.training_sets.rows import selected_pairs, training_set
 
@@ -165,7 +165,7 @@ def clip_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> M
         {
             "loss_curve": picture(curve, "training loss by step"),
             "steps": made.steps,
-            "final_loss": losses[-1],
+            "final_loss": end_of_curve(losses),
             "images_per_second": report.images_per_second,
             "seconds": report.seconds,
             "resumed_from": report.resumed_from,

@@ -154,8 +154,8 @@ def r1_scores(context: dg.AssetExecutionContext, platform: Platform) -> Made:
     return Made(
         {
             **warehouse_metadata("r1_scores", found.scores.height, {}),
-            "items": len(items),
             **found.metadata(accuracy_bars),
+            "items": len(items),
         },
         found.digest("r1 scores"),
         facts={**found.facts, "metrics": ACCURACY},

@@ -45,10 +45,9 @@ from dagster._core.remote_origin import (
     RemoteRepositoryOrigin,
 )
 
-# 1.13.27: the latest result of a check for each partition; no public API gives it.
+# 1.13.27: what a recorded check came to, as its table has it; no public API gives it.
 from dagster._core.storage.asset_check_execution_record import (
     AssetCheckExecutionRecordStatus,
-    AssetCheckPartitionInfo,
 )
 
 # 1.13.27: the event log's tables. Public methods need a query for each partition.
@@ -79,7 +78,6 @@ __all__ = [
     "READ_FROM",
     "AssetCheckExecutionRecordStatus",
     "AssetCheckExecutionsTable",
-    "AssetCheckPartitionInfo",
     "AssetEventTagsTable",
     "AssetKeyTable",
     "BaseAssetGraph",

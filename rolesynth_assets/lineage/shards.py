@@ -22,7 +22,7 @@ from rolesynth_assets.lineage.dagster_internals import (
 )
 from rolesynth_assets.lineage.staleness.causes import Cell
 from rolesynth_assets.pictures import markdown
-from rolesynth_assets.store.lance.schemas import FORGOTTEN
+from rolesynth_assets.store.left_out import FORGOTTEN
 
 if TYPE_CHECKING:
     from rolesynth_assets.store.lance.store import Store
@@ -83,27 +83,29 @@ def _forget(
 
 
 def agree_on_shards(
-    instance: dg.DagsterInstance, graph: BaseAssetGraph, store: Store
+    instance: dg.DagsterInstance, graph: BaseAssetGraph, root: Path
 ) -> tuple[list[str], list[str]]:
     """Add partitions for new shards, and forget the shards whose partition was deleted.
 
     Args:
         instance: where the partitions are.
         graph: the asset graph.
-        store: the Lance tables, below the data root that holds the registry.
+        root: the data root, which holds the registry and the tables.
 
     Returns:
         The keys of all shards, sorted, and those of the shards that were forgotten just now.
     """
-    with changing_shards(store.root):
-        registered = load_shards(store.root)
+    with changing_shards(root):
+        registered = load_shards(root)
         deleted = deleted_in_dagster(instance, registered)
         if deleted:
-            forget(instance, graph, store, deleted, IN_THE_UI)
+            from rolesynth_assets.store.lance.store import Store
+
+            forget(instance, graph, Store(str(root)), deleted, IN_THE_UI)
         shards = sorted(set(registered) - set(deleted))
         if new := sorted(set(shards) - set(instance.get_dynamic_partitions(SHARDS))):
             instance.add_dynamic_partitions(SHARDS, new)
-        for key in set(load_forgotten(store.root)) & set(instance.get_dynamic_partitions(SHARDS)):
+        for key in set(load_forgotten(root)) & set(instance.get_dynamic_partitions(SHARDS)):
             instance.delete_dynamic_partition(SHARDS, key)  # a `forget` ended in between
         return shards, deleted
 

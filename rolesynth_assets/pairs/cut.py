@@ -16,7 +16,7 @@ from typing import Protocol
 
 import polars as pl
 
-from rolesynth_assets.store.lance import schemas
+from rolesynth_assets.store import left_out
 
 BOTH_LENGTHS = "all"
 """Length of a cut that holds for long and short captions together (`per_length: false`)."""
@@ -31,9 +31,9 @@ class PairDropReason(StrEnum):
     BELOW_CUT = "below_cut"
     UNSCORED = "unscored"
     """The judge gave no score; such a row is never treated as a low score."""
-    FORGOTTEN = schemas.FORGOTTEN
+    FORGOTTEN = left_out.FORGOTTEN
     """Its shard was forgotten, so it counts neither for the cut nor for a training set."""
-    EXCLUDED = schemas.EXCLUDED
+    EXCLUDED = left_out.EXCLUDED
     """A person excluded it, whatever its score; it still counts for the cut."""
 
 

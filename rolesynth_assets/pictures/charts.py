@@ -61,6 +61,17 @@ def score_histogram(scores: Mapping[str, Sequence[int]]) -> bytes:
     return figure_png(figure)
 
 
+def _window(steps: int) -> int:
+    return max(1, steps // 20)
+
+
+def end_of_curve(losses: Sequence[float]) -> float:
+    """Return where the drawn running mean of a loss ends; NaN if no loss is finite."""
+    finite = np.asarray(losses, float)
+    finite = finite[np.isfinite(finite)]
+    return float(finite[-_window(len(finite)) :].mean()) if len(finite) else float("nan")
+
+
 def loss_curve(steps: Sequence[int], losses: Sequence[float], *, title: str = "") -> bytes:
     """Draw the training loss by optimiser step, with a running mean over a twentieth of the run.
 
@@ -77,7 +88,7 @@ def loss_curve(steps: Sequence[int], losses: Sequence[float], *, title: str = ""
     panel = figure.subplots()
     plain_axes(panel)
     panel.plot(x[finite], y[finite], color=SERIES[0], linewidth=0.9, alpha=0.35, label="each step")
-    window = max(1, finite.sum() // 20)
+    window = _window(int(finite.sum()))
     if window > 1:
         smooth = np.convolve(y[finite], np.ones(window) / window, mode="valid")
         panel.plot(

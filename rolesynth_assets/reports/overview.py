@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from rolesynth_assets.mllm.cost.spent import Spent
@@ -42,7 +43,13 @@ def best_scores(scores: pl.DataFrame) -> list[Best]:
     order = {"benchmark": False, "metric": False, "value": True, "recipe": False}
     ordered = means.sort(*order, descending=[*order.values()])
     best = ordered.unique(["benchmark", "metric"], keep="first", maintain_order=True)
-    return [Best(*row) for row in best.select(*by, "value", "seed").iter_rows()]
+    found = [Best(*row) for row in best.select(*by, "value", "seed").iter_rows()]
+    return sorted(found, key=lambda row: (row.benchmark, _by_number(row.metric)))
+
+
+def _by_number(metric: str) -> list[tuple[str, int]]:
+    """Return a key by which r5 comes before r10."""
+    return [(text, int(number or 0)) for text, number in re.findall(r"(\D+)(\d*)", metric)]
 
 
 def kept_shares(cutoffs: pl.DataFrame) -> dict[str, float]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rolesynth_assets.clip.recipe import Cut, Recipe
 from rolesynth_assets.store.errors import MissingVersionError
 from rolesynth_assets.store.lance.rows import all_of, any_key
-from rolesynth_assets.store.lance.schemas import EXCLUDED, FORGOTTEN, TRAINABLE
+from rolesynth_assets.store.left_out import EXCLUDED, FORGOTTEN, TRAINABLE
 from rolesynth_assets.training_sets.select import draw
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import polars as pl
 
 from rolesynth_assets.clip.recipe import Cut, Recipe
 from rolesynth_assets.store.lance.rows import all_of, any_key
-from rolesynth_assets.store.lance.schemas import TRAINABLE
+from rolesynth_assets.store.left_out import TRAINABLE
 from rolesynth_assets.training_sets.select import select_rows
 
 if TYPE_CHECKING:

@@ -1,6 +1,8 @@
 import os
 import re
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -186,3 +188,13 @@ def test_a_busy_port_is_told_before_the_ui_starts(project: Path) -> None:
     assert f"port {port} cannot be used: Address already in use" in words(result)
     assert "`rolesynth ui --port NUMBER`" in words(result)
     assert not (project / ".dagster").exists()
+
+
+def test_help_imports_nothing_heavy() -> None:
+    """Each of these takes a tenth of a second or more, of the three that `--help` may take."""
+    heavy = {"dagster", "pydantic", "yaml", "filelock", "rich.progress", "pyarrow", "polars"}
+    code = (
+        "import sys, rolesynth_assets.cli.app\n"
+        f"assert not {heavy!r} & set(sys.modules), {heavy!r} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import dagster as dg
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -87,6 +88,11 @@ def test_a_plan_before_money_one_shard_and_rows_asked_again(
     assert "as in 8 earlier rows" in words(again)
     assert len(server.requests) == 14 + 2  # the caption and its score
     assert reasons(project) == ["refused"]
+    with dg.DagsterInstance.get() as instance:
+        event = instance.get_latest_materialization_event(dg.AssetKey("overview"))
+    assert event and event.asset_materialization  # each command leaves the numbers of today
+    shown = event.asset_materialization.metadata
+    assert shown["rolesynth/calls_so_far"].value == len(server.requests)
 
 
 def test_a_failing_shard_stops_no_other(project: Path, server: StubServer) -> None:

@@ -16,6 +16,7 @@ from rolesynth_assets.defs.wiring.resources import Platform
 from rolesynth_assets.r1 import library
 from rolesynth_assets.store.lance.store import Store
 from rolesynth_assets_tests.defs.served_collective import choose, serve
+from rolesynth_assets_tests.defs.shown_ids import untraced
 from rolesynth_assets_tests.defs.small_graph import clear_environment
 from rolesynth_assets_tests.mllm.stub_server import StubServer
 
@@ -109,6 +110,7 @@ def test_seeds_become_problems_in_rounds_that_build_on_each_other(graph: CadsGra
     assert len(load_from_disk(str(exports / "hf"))) == len(kept)
     assert all((exports / name / "train.parquet").is_file() for name in ("easyr1", "trl"))
     assert (graph.project / "data" / "reports" / f"problems_{DOMAIN}.md").is_file()
+    assert untraced(graph.instance) == {}  # whatever id a page shows
 
 
 def test_a_round_that_is_run_again_makes_no_call_and_is_the_same(graph: CadsGraph) -> None:

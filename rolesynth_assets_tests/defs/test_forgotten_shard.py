@@ -68,15 +68,15 @@ def test_a_partition_deleted_in_dagster_means_the_same(graph: SmallGraph) -> Non
     graph.instance.delete_dynamic_partition("image_shard", gone)
     new = graph.add_shard("new", range(20, 22))  # registered, and never seen by Dagster
 
-    shards, forgotten = agree_on_shards(graph.instance, refresher.graph, graph.store)
+    shards, forgotten = agree_on_shards(graph.instance, refresher.graph, graph.root)
     assert (shards, forgotten) == ([kept, new], [gone])
     assert list(load_shards(graph.root)) == [kept, new]
     assert set(pairs(graph).filter(pl.col("shard") == gone)["reason"]) == {"forgotten"}
     assert f"filter_cutoffs[{ROLE_SET}]" in stale(graph)
-    assert agree_on_shards(graph.instance, refresher.graph, graph.store) == ([kept, new], [])
+    assert agree_on_shards(graph.instance, refresher.graph, graph.root) == ([kept, new], [])
 
 
 def test_an_instance_that_is_new_forgets_nothing(graph: SmallGraph) -> None:
     shard = graph.add_shard("kept", range(2))
     refresher = Refresher(defs, graph.instance)
-    assert agree_on_shards(graph.instance, refresher.graph, graph.store) == ([shard], [])
+    assert agree_on_shards(graph.instance, refresher.graph, graph.root) == ([shard], [])

@@ -21,6 +21,7 @@ from rolesynth_assets.store.digests import image_id
 from rolesynth_assets.store.lance.store import Store
 from rolesynth_assets.store.tombstones import Tombstone, write_tombstone
 from rolesynth_assets.store.warehouse.warehouse import Warehouse
+from rolesynth_assets_tests.defs.shown_ids import untraced
 from rolesynth_assets_tests.lineage.stored_problems import frame_of
 from rolesynth_assets_tests.r1.pictures import COLOURS, png
 
@@ -116,7 +117,9 @@ def r1_graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[R1Grap
         monkeypatch.delitem(r1_partitions.R1_BENCHMARKS, name)
     monkeypatch.setitem(r1_partitions.R1_BENCHMARKS, "counting", small)
     with dg.DagsterInstance.ephemeral() as instance:
-        yield R1Graph(tmp_path, instance)
+        graph = R1Graph(tmp_path, instance)
+        monkeypatch.setenv("ROLESYNTH_DATA", str(graph.root))
+        yield graph
 
 
 def outcomes(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
@@ -171,6 +174,7 @@ def test_problems_become_a_policy_scores_and_a_report(r1_graph: R1Graph) -> None
     r1_graph.materialize("r1_report")
     page = (r1_graph.root / "reports" / "r1.md").read_text()
     assert "| `synthetic` | 1 |" in page and "too few seeds" in page
+    assert untraced(r1_graph.instance) == {}  # whatever id a page shows
 
 
 def test_an_image_of_a_benchmark_and_a_withdrawn_one_stop_a_policy(r1_graph: R1Graph) -> None:

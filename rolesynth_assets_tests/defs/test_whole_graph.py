@@ -6,10 +6,16 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
+from rolesynth_assets.cli.lineage.trace import stored_sources
 from rolesynth_assets.definitions import defs
+from rolesynth_assets.defs.wiring import partitions
 from rolesynth_assets.embedded.world.write import WorldSize, write_world
 from rolesynth_assets.images.shards.registry import register_path
 from rolesynth_assets.lineage.refresh.runner import RefreshReport
+from rolesynth_assets.lineage.staleness.causes import Cell
+from rolesynth_assets.lineage.trace.shown import partitions_showing
+from rolesynth_assets.lineage.trace.trace import trace
+from rolesynth_assets_tests.defs.shown_ids import shown_ids, untraced
 from rolesynth_assets_tests.defs.small_graph import SmallGraph, small_graph
 
 ROLE_SETS = ("roles5", "generic1")
@@ -122,6 +128,24 @@ def test_stand_in_and_pictures_are_shown(world: tuple[SmallGraph, RefreshReport]
     metadata = entry.asset_materialization.metadata
     assert str(metadata["rolesynth/captioner"].value).endswith("- embedded stand-in")
     assert "data:image/png;base64," in str(metadata["rolesynth/gallery_1"].value)
+
+
+def test_every_id_that_a_page_shows_can_be_traced(world: tuple[SmallGraph, RefreshReport]) -> None:
+    graph, _ = world
+    found = shown_ids(graph.instance)
+    names = {where.partition("[")[0] for where in found.values()}
+    assert {"rolesynth/gallery_ids of raw_captions", "run of image_shards"} <= names
+    assert {"data version of role_lists", "data version of benchmark_scores"} <= names
+    assert untraced(graph.instance) == {}
+    sources = stored_sources()
+    role = graph.store.read("roles", {"role_set": "generic1"})["role_fingerprint"][0].as_py()
+    labels = [node.label for node in trace(sources, role).nodes.values()]
+    assert f"{2 * IMAGES} captions in 1 shard" in labels
+    recipe = partitions.RECIPES["roles5"].digest
+    assert list(partitions_showing(graph.instance, recipe[:12])) == [
+        Cell("training_sets", "roles5"),
+        Cell("recipe_files", "roles5"),
+    ]
 
 
 def test_checks_of_training_and_scores_can_fail(world: tuple[SmallGraph, RefreshReport]) -> None:

@@ -1,4 +1,5 @@
 import io
+import math
 import subprocess
 import sys
 from collections.abc import Callable
@@ -153,3 +154,10 @@ def test_modules_load_no_plotting_library_and_drawing_leaves_no_global_state() -
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_final_loss_is_where_the_drawn_mean_ends() -> None:
+    losses = [float("nan"), *[4.0] * 38, 1.0, 3.0]
+    assert charts.end_of_curve(losses) == 2.0
+    assert charts.end_of_curve([5.0, 1.0]) == 1.0
+    assert math.isnan(charts.end_of_curve([math.inf]))

@@ -9,6 +9,7 @@ def test_the_best_recipe_is_the_one_with_the_best_mean_over_seeds() -> None:
         ("scenes", "r1", "lucky", 0, 0.9),
         ("scenes", "r1", "lucky", 1, 0.1),
         ("scenes", "r1", "steady", 0, 0.6),
+        *(("scenes", metric, "steady", 0, 0.7) for metric in ("r10", "r5")),
         ("glyphs", "top1", "steady", 0, 0.2),
     ]
     scores = pl.DataFrame(
@@ -18,7 +19,9 @@ def test_the_best_recipe_is_the_one_with_the_best_mean_over_seeds() -> None:
     assert [(row.benchmark, row.recipe, row.value, row.seeds) for row in best] == [
         ("glyphs", "steady", 0.2, 1),
         ("scenes", "steady", 0.6, 1),
+        *[("scenes", "steady", 0.7, 1)] * 2,
     ]
+    assert [row.metric for row in best] == ["top1", "r1", "r5", "r10"]
 
 
 def test_the_kept_share_is_over_both_lengths() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rolesynth_assets.cli.dagster_home import HOME, prepare_home
+from rolesynth_assets.cli.dagster_home import HOME, prepared_instance
 from rolesynth_assets.cli.spending.question import Yes
 
 if TYPE_CHECKING:
@@ -57,12 +57,16 @@ def stale(
     from rolesynth_assets.defs.wiring.explainers import explainers
     from rolesynth_assets.lineage.refresh.shown_staleness import show_staleness
     from rolesynth_assets.lineage.staleness.explain import Words
+    from rolesynth_assets.store.lance.fast_import import import_lance_without_pandas
 
     with _observed() as refresher:
         found = refresher.examine()
         chosen = _known(found, asset)
+        if not to_fix and any(found.stale()):  # to tell which rows changed; a fix needs pandas
+            import_lance_without_pandas()
         words = Words(refresher.instance, explainers())
-        show_staleness(refresher.graph, refresher.instance, found, words)
+        # `partition_health` records the others; here they would hold up the answer
+        show_staleness(refresher.graph, refresher.instance, found, words, SHOWN)
         if to_fix:
             _fix(refresher, found, chosen, missing, max_partitions, dry_run, yes, words)
         elif as_json:
@@ -74,8 +78,6 @@ def stale(
 @contextmanager
 def _observed() -> Iterator[Refresher]:
     """Open the instance after observing the sources again."""
-    import dagster as dg
-
     from rolesynth_assets.definitions import defs
     from rolesynth_assets.lineage.refresh.runner import Refresher, RefreshError
 
@@ -85,8 +87,7 @@ def _observed() -> Iterator[Refresher]:
             f"nothing was made yet: {home} does not exist; "
             "start with `rolesynth demo` or `rolesynth ingest PATH`"
         )
-    prepare_home()
-    with dg.DagsterInstance.get() as instance:
+    with prepared_instance() as instance:
         refresher = Refresher(defs, instance)
         forget_deleted_shards(refresher)
         try:
@@ -102,10 +103,9 @@ def forget_deleted_shards(refresher: Refresher) -> None:
     from rolesynth_assets.cli.work.caption_targets import print_forgotten
     from rolesynth_assets.lineage.shards import agree_on_shards
     from rolesynth_assets.settings import Settings
-    from rolesynth_assets.store.lance.store import Store
 
-    store = Store(str(Settings.load().data_root))
-    _, forgotten = agree_on_shards(refresher.instance, refresher.graph, store)
+    root = Settings.load().data_root
+    _, forgotten = agree_on_shards(refresher.instance, refresher.graph, root)
     print_forgotten(forgotten)
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rolesynth_assets.cli.dagster_home import HOME
+
 if TYPE_CHECKING:
+    from rolesynth_assets.lineage.trace.graph import Trace
     from rolesynth_assets.lineage.trace.sources import Sources
 
 UI = "http://127.0.0.1:3000"
@@ -20,7 +24,8 @@ def trace(
         str,
         typer.Argument(
             help="An image file; an id, or its beginning, of an image, caption, score, seed, "
-            "candidate, problem or verdict (optionally with a prefix such as image: or caption:); "
+            "candidate, problem, verdict or role (optionally with a prefix such as image: or "
+            "caption:); a digest, a model's revision or a run as a page shows it; "
             "or a partition such as training_sets[roles5], clip_checkpoints[roles5|0] or "
             "benchmark_scores[glyphs|roles5]."
         ),
@@ -46,7 +51,10 @@ def trace(
     try:
         traced = follow(sources, subject, limit=limit)
     except SubjectError as error:
-        raise typer.BadParameter(str(error)) from error
+        shown = _shown_in_dagster(subject, limit)
+        if shown is None:
+            raise typer.BadParameter(str(error)) from error
+        traced = follow(sources, shown, limit=limit) if isinstance(shown, str) else shown
     if html is not None:
         from rolesynth_assets.cli.lineage.trace_page import trace_page
         from rolesynth_assets.lineage.trace.pictures import trace_pictures
@@ -62,6 +70,20 @@ def trace(
         print_trace(traced, ui)
     else:
         typer.echo(f"{html}: {len(traced.nodes)} rows and artefacts")
+
+
+def _shown_in_dagster(text: str, limit: int) -> Trace | str | None:
+    """Look for an id among what the pages of the UI show; see `trace_shown`."""
+    home = Path(os.environ.get("DAGSTER_HOME") or HOME).expanduser().resolve()
+    if not home.is_dir():
+        return None
+    import dagster as dg
+
+    from rolesynth_assets.lineage.trace.shown import trace_shown
+
+    os.environ["DAGSTER_HOME"] = str(home)
+    with dg.DagsterInstance.get() as instance:
+        return trace_shown(instance, text.rpartition(":")[2], limit)
 
 
 def stored_sources() -> Sources:

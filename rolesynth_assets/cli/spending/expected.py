@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from rolesynth_assets.mllm.cost.prices import Prices
 from rolesynth_assets.mllm.cost.spent import Spent
+
+if TYPE_CHECKING:
+    from rolesynth_assets.mllm.cost.prices import Prices
 
 CARDS = 2
 """Calls about the two colour cards that a model is shown before it is paid."""

@@ -28,14 +28,12 @@ def chosen_shards(settings: Settings, refresher: Refresher, work: CaptionWork) -
     Raises:
         typer.BadParameter: a role set or a shard is not known, or there are no images.
     """
-    from rolesynth_assets.store.lance.store import Store
-
     if unknown := sorted(set(work.role_sets) - set(partitions.ROLE_SETS)):
         raise typer.BadParameter(
             f"no role set {', '.join(unknown)}; there are {', '.join(partitions.ROLE_SETS)}"
         )
     root = settings.data_root
-    shards, forgotten = agree_on_shards(refresher.instance, refresher.graph, Store(str(root)))
+    shards, forgotten = agree_on_shards(refresher.instance, refresher.graph, root)
     print_forgotten(forgotten)
     if not shards:
         gone = listed(list(load_forgotten(root)))

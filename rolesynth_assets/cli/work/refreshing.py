@@ -30,6 +30,7 @@ from rolesynth_assets.definitions import defs
 from rolesynth_assets.defs.wiring import partitions, r1_partitions
 from rolesynth_assets.lineage.refresh.one_at_a_time import BusyError, alone
 from rolesynth_assets.lineage.refresh.runner import Refresher, RefreshError, RefreshReport, Target
+from rolesynth_assets.lineage.refresh.tagged_runs import common_tag
 from rolesynth_assets.lineage.refresh.targets import ProblemWork, problem_targets
 from rolesynth_assets.lineage.run_process.launcher import launched_tags
 from rolesynth_assets.lineage.shards import read_anew
@@ -84,6 +85,7 @@ class _Refresh:
         self._failed_before: list[str] = []
         self._report = RefreshReport()
         self._expected = Plan()
+        self._tag = common_tag("run")
 
     def run(self, yes: bool) -> None:
         """Make what costs nothing, ask, and make the rest.
@@ -111,6 +113,7 @@ class _Refresh:
                 forget_failed_calls(self._settings, self._problems_again)
             self._make(targets, reporting)
             self._maintain(reporting)
+            self._show_overview()
 
     def conclude(self, began: float) -> None:
         """Print the summary, what was asked of models, and what failed.
@@ -139,7 +142,7 @@ class _Refresh:
         return alone(self._settings.data_root) if self._asks_models else nullcontext()
 
     def _make(self, targets: Sequence[Target], reporting: Callable[[str], Progress]) -> None:
-        tags = launched_tags(_named(self._captions, self._problems))
+        tags = {**self._tag, **launched_tags(_named(self._captions, self._problems))}
         self._refresher.run(targets, lambda asset, _: reporting(asset)(0, 0), self._report, tags)
 
     def _maintain(self, reporting: Callable[[str], Progress]) -> None:
@@ -154,6 +157,18 @@ class _Refresh:
         self._refresher.run([due], lambda asset, _: reporting(asset)(0, 0), report, tags)
         for message in (*report.failed.values(), *report.warnings):
             typer.secho(message, fg="yellow", err=True)
+
+    def _show_overview(self) -> None:
+        """Make the page that the UI's reader looks at first; no command fails for it."""
+        overview = Cell("overview")
+        key = dg.AssetKey(overview.asset)
+        made = self._refresher.instance.get_latest_materialization_event(key)
+        if made is not None and not any(self._report.ran.values()):
+            return
+        try:
+            self._refresher.make(overview, {**self._tag, **launched_tags("overview")})
+        except RefreshError as error:
+            typer.secho(str(error), fg="yellow", err=True)
 
     def _targets(self) -> list[Target]:
         plan: list[Target] = []

@@ -55,6 +55,7 @@ def make_stale_partitions(
             }
             return dg.Output(None, metadata={"rolesynth/plan": dg.MetadataValue.json(plan)})
         tags, limits = common_tag("fix"), config.limits(platform.settings.max_refresh_cost)
+        context.instance.add_run_tags(context.run_id, tags)  # its runs lead back to this one
         named = {**tags, WHAT: "make what is stale"}
         done = fix(
             refresher,

@@ -53,7 +53,7 @@ def refresh_everything(
         with suppress(NoImagesError):
             register_watched(platform.settings)
         refresher = Refresher(code_location.definitions, context.instance)
-        shards, forgotten = agree_on_shards(context.instance, refresher.graph, platform.store)
+        shards, forgotten = agree_on_shards(context.instance, refresher.graph, root)
         for shard in forgotten:
             context.log.warning(f"{shard} is forgotten: its partition was deleted.")
         refresher.observe_sources()
@@ -61,6 +61,7 @@ def refresh_everything(
         wanted = due_this_week(refresher.examine(), shards, partitions.RECIPES, tasks)
         limits = config.limits(platform.settings.max_refresh_cost)
         tags, words = common_tag("refresh"), Words(context.instance, explainers())
+        context.instance.add_run_tags(context.run_id, tags)  # its runs lead back to this one
         done = fix(
             refresher,
             wanted,

@@ -7,10 +7,11 @@ from rolesynth_assets.settings import Settings
 
 def explainers() -> dict[str, Explain]:
     """Return functions that describe a change of a source, by source asset."""
-    from rolesynth_assets.roles.rows import roles_from_rows
-    from rolesynth_assets.store.lance.reader import StoreReader
 
     def of_role_set(name: str) -> str | None:
+        from rolesynth_assets.roles.rows import roles_from_rows
+        from rolesynth_assets.store.lance.reader import StoreReader
+
         role_set = partitions.ROLE_SETS.get(name)
         rows = StoreReader(str(Settings.load().data_root)).read("roles", {"role_set": name})
         if role_set is None or role_set.generate or not rows.num_rows:

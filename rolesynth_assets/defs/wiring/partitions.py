@@ -76,6 +76,11 @@ def live_shards(context: dg.AssetExecutionContext) -> list[str]:
     return list(context.instance.get_dynamic_partitions(str(image_shard.name)))
 
 
+def round_number(round_key: str) -> int:
+    """Return which round a key is, counted from 1."""
+    return round.get_partition_keys().index(round_key) + 1
+
+
 def key_of_round_before(round_key: str) -> str | None:
     """Return the key of the round that a round builds on; None for the first."""
     rounds = round.get_partition_keys()

@@ -13,7 +13,6 @@ import dagster as dg
 
 from rolesynth_assets.lineage.dagster_internals import (
     AssetCheckExecutionRecordStatus,
-    AssetCheckPartitionInfo,
     BaseAssetGraph,
 )
 from rolesynth_assets.lineage.staleness.causes import Cell, Status
@@ -25,7 +24,7 @@ from rolesynth_assets.pictures import markdown
 
 CHECK = "up_to_date"
 """Name of the check, which each asset has."""
-MOST = 500
+MOST = 2_000
 """Partitions recorded by one look; the next look goes on with the others."""
 Changed = tuple[dg.AssetKey, Cell, bool]
 """A partition, and whether it is stale now."""
@@ -50,7 +49,11 @@ def passed() -> dg.AssetCheckResult:
 
 
 def show_staleness(
-    graph: BaseAssetGraph, instance: dg.DagsterInstance, staleness: Staleness, words: Words
+    graph: BaseAssetGraph,
+    instance: dg.DagsterInstance,
+    staleness: Staleness,
+    words: Words,
+    most: int = MOST,
 ) -> int:
     """Record which partitions became stale or fresh since the last look, each with its cause.
 
@@ -59,11 +62,12 @@ def show_staleness(
         instance: where it is recorded.
         staleness: what was found.
         words: the causes in words.
+        most: partitions to record; each takes some hundredths of a second.
 
     Returns:
-        How many partitions were recorded, `MOST` at most; none where nothing changed.
+        How many partitions were recorded, `most` at most; none where nothing changed.
     """
-    changed = list(islice(_changed(graph, instance, staleness), MOST))
+    changed = list(islice(_changed(graph, instance, staleness), most))
     _forget(instance, changed)
     for key, cell, stale in changed:
         sentence = f"Stale: {'; '.join(words.why(staleness, cell))}." if stale else _MADE
@@ -101,9 +105,10 @@ def _changed(
         for check in graph.get_check_keys_for_assets(graph.materializable_asset_keys)
         if check.name == CHECK
     }
+    failed = AssetCheckExecutionRecordStatus.FAILED
     shown = {
-        (info.check_key.asset_key, info.partition_key): _failed(info)
-        for info in instance.event_log_storage.get_asset_check_partition_info(list(checks))
+        (check.key.asset_key, check.partition): check.status is failed
+        for check in EventLog(instance).unpassed_checks(CHECK)
     }
     for check in sorted(checks):
         key = check.asset_key
@@ -111,7 +116,3 @@ def _changed(
             stale = state.status is Status.STALE
             if stale is not shown.get((key, partition), False):
                 yield key, Cell(key.to_user_string(), partition), stale
-
-
-def _failed(info: AssetCheckPartitionInfo) -> bool:
-    return info.latest_execution_status is AssetCheckExecutionRecordStatus.FAILED

@@ -18,7 +18,7 @@ from rolesynth_assets.lineage.staleness.causes import Cell
 from rolesynth_assets.lineage.staleness.partition_groups import Key, Partitions
 
 TAG = "rolesynth/rematerialize"
-"""Tag of every run started by `stale --fix`, the weekly refresh or the stale sensor."""
+"""Tag that the runs of one command, one job or one tick share, with the job's own run."""
 _OPEN_BACKFILLS = [
     BulkActionStatus.REQUESTED,
     BulkActionStatus.CANCELING,

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-HOST, PID, STARTED = "rolesynth/host", "rolesynth/pid", "rolesynth/process_start"
-HEARTBEAT = "rolesynth/heartbeat"
+HOST, PID, STARTED = (f".dagster/rolesynth_{name}" for name in ("host", "pid", "process_start"))
+HEARTBEAT = ".dagster/rolesynth_heartbeat"
 """Tag with the last time at which the process was known to live, ISO 8601, UTC."""
 SILENCE = timedelta(minutes=15)
 """Time without a heartbeat after which a process of another host counts as gone."""

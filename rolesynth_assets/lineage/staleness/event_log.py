@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import dagster as dg
 import sqlalchemy as sql
@@ -23,6 +23,7 @@ from rolesynth_assets.lineage.dagster_internals import (
     INPUT_DATA_VERSION_TAG_PREFIX,
     INPUT_EVENT_POINTER_TAG_PREFIX,
     NULL_EVENT_POINTER,
+    AssetCheckExecutionRecordStatus,
     AssetCheckExecutionsTable,
     AssetEventTagsTable,
     AssetKeyTable,
@@ -45,6 +46,22 @@ _WIPED = dg.DagsterEventType.ASSET_WIPED.value
 _PLANNED = dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value
 
 
+class CheckRecord(NamedTuple):
+    """What was recorded last of a check for a partition.
+
+    Attributes:
+        key: asset and name of the check.
+        partition: the partition.
+        status: whether it passed, failed, or was only planned.
+        event: the record's number in the event log.
+    """
+
+    key: dg.AssetCheckKey
+    partition: str | None
+    status: AssetCheckExecutionRecordStatus
+    event: int
+
+
 class EventLog:
     """The event log of an instance.
 
@@ -60,6 +77,7 @@ class EventLog:
                 "use SQLite, Postgres or MySQL storage (dagster.yaml)"
             )
         self._storage = storage
+        self._clock: dict[int, datetime] = {}
 
     def history(self, key: dg.AssetKey, *, source: bool) -> History:
         """Read all versions of an asset's partitions.
@@ -126,6 +144,59 @@ class EventLog:
                 data = json.loads(text)["dagster_event"]["event_specific_data"]
                 yield _plain(data["materialization"])
 
+    def mentioning(
+        self, text: str
+    ) -> Iterator[tuple[dg.AssetKey, str | None, str, Mapping[str, Any]]]:
+        """Yield events that hold a text, or whose run's id begins with it, latest first.
+
+        Returns:
+            Asset, partition, run, and the materialization or observation as it is stored.
+        """
+        query = (
+            sql.select(_EVENTS.asset_key, _EVENTS.partition, _EVENTS.run_id, _EVENTS.event)
+            .where(_EVENTS.dagster_event_type.in_((_MATERIALIZED, _OBSERVED)))
+            .where(
+                _EVENTS.event.contains(text, autoescape=True)
+                | _EVENTS.run_id.startswith(text, autoescape=True)
+            )
+            .order_by(_EVENTS.id.desc())
+            .execution_options(yield_per=100)  # an event may hold pictures
+        )
+        with self._connected() as log:
+            for asset, partition, run, event in log.connection.execute(query):
+                data = json.loads(event)["dagster_event"]["event_specific_data"]
+                made = data.get("materialization") or data["asset_observation"]
+                if (key := dg.AssetKey.from_db_string(asset)) is not None:
+                    yield key, partition, run, made
+
+    def unpassed_checks(self, name: str | None = None) -> Iterator[CheckRecord]:
+        """Yield the latest record of each check and partition, of those that did not pass.
+
+        Args:
+            name: only of checks with this name.
+        """
+        table = AssetCheckExecutionsTable.c
+        latest = sql.select(sql.func.max(table.id))
+        if name is not None:
+            latest = latest.where(table.check_name == name)
+        latest = latest.group_by(table.asset_key, table.check_name, table.partition)
+        query = sql.select(
+            table.asset_key,
+            table.check_name,
+            table.partition,
+            table.execution_status,
+            table.evaluation_event_storage_id,
+        ).where(
+            table.id.in_(latest),
+            table.execution_status != AssetCheckExecutionRecordStatus.SUCCEEDED.value,
+        )
+        with self._connected() as log:
+            rows = log.rows(query)
+        for asset, check, partition, status, event in rows:
+            if (key := dg.AssetKey.from_db_string(asset)) is not None:
+                found = AssetCheckExecutionRecordStatus(status)
+                yield CheckRecord(dg.AssetCheckKey(key, check), partition, found, event or 0)
+
     def forget_runless_check(self, key: dg.AssetCheckKey, partitions: Collection[str]) -> None:
         """Remove what was recorded of a check without a run, so that it can be recorded again.
 
@@ -156,22 +227,21 @@ class EventLog:
             return [(run, at.replace(tzinfo=UTC)) for run, at in log.rows(query)]
 
     def clock_until(self, events: Collection[int]) -> dict[int, datetime]:
-        """Return the latest time that was recorded up to each event, UTC.
+        """Return the latest time that was recorded up to each event, and perhaps to more, UTC.
 
         Events are numbered in the order in which they were recorded. Their own times may go back
         where somebody set a clock, this one never does.
         """
-        if not events:
-            return {}
-        reached: dict[int, datetime] = {}
+        if set(events) <= self._clock.keys():
+            return self._clock
         latest, before = datetime.min, 0
         with self._connected() as log:
             for event in sorted(events):
                 query = sql.select(sql.func.max(_EVENTS.timestamp))
                 ((at,),) = log.rows(query.where(_EVENTS.id > before, _EVENTS.id <= event))
                 latest, before = max(latest, at or datetime.min), event
-                reached[event] = latest
-        return reached
+                self._clock[event] = latest
+        return self._clock
 
     @contextmanager
     def _connected(self) -> Iterator[_Connected]:

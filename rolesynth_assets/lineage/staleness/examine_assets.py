@@ -56,7 +56,7 @@ class Examination:
         self._find_killed(instance)
         self._barred: dict[dg.AssetKey, dict[Key, str]] = {}
         made = [k for k in graph.materializable_asset_keys if self.asset(k).history.versions]
-        for (key, partition), check in barred(graph, instance, made).items():
+        for (key, partition), check in barred(graph, self.log, made, self._stored_at).items():
             self._barred.setdefault(key, {})[partition] = check
 
     def asset(self, key: dg.AssetKey) -> RecordedAsset:
@@ -74,6 +74,10 @@ class Examination:
                 self.log.clock_until,
             )
         return self._assets[key]
+
+    def _stored_at(self, key: dg.AssetKey, partition: Key) -> int:
+        present = self.asset(key).history.latest(partition)
+        return present.event if present else 0
 
     @cached_property
     def _tables(self) -> StoredTables:

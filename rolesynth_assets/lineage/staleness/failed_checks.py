@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import dagster as dg
 
 from rolesynth_assets.lineage.dagster_internals import (
     AssetCheckExecutionRecordStatus,
-    AssetCheckPartitionInfo,
     BaseAssetGraph,
 )
+from rolesynth_assets.lineage.staleness.event_log import EventLog
 
 
 def barred(
-    graph: BaseAssetGraph, instance: dg.DagsterInstance, keys: Collection[dg.AssetKey]
+    graph: BaseAssetGraph,
+    log: EventLog,
+    keys: Collection[dg.AssetKey],
+    made: Callable[[dg.AssetKey, str | None], int],
 ) -> dict[tuple[dg.AssetKey, str | None], str]:
     """Find partitions whose stored content did not pass a blocking check.
 
@@ -23,27 +26,32 @@ def barred(
 
     Args:
         graph: the asset graph.
-        instance: where the checks are recorded.
+        log: where the checks are recorded.
         keys: the assets to look at.
+        made: gives the event with which a partition's content was stored; 0 if there is none.
 
     Returns:
         The first failed check's name by asset and partition.
     """
-    checks = [
-        check
-        for check in sorted(graph.get_check_keys_for_assets(set(keys)))
-        if graph.get(check).blocking
-    ]
+    blocking = {
+        check for check in graph.get_check_keys_for_assets(set(keys)) if graph.get(check).blocking
+    }
     found: dict[tuple[dg.AssetKey, str | None], str] = {}
-    for info in instance.event_log_storage.get_asset_check_partition_info(checks):
-        if unmet(info):
-            found.setdefault((info.check_key.asset_key, info.partition_key), info.check_key.name)
+    for check in sorted(log.unpassed_checks(), key=lambda found: found.key):
+        asset = check.key.asset_key
+        if check.key in blocking and unmet(check.status, check.event, made(asset, check.partition)):
+            found.setdefault((asset, check.partition), check.key.name)
     return found
 
 
-def unmet(check: AssetCheckPartitionInfo) -> bool:
-    """Tell whether a check's latest record speaks against the content stored now."""
-    if check.latest_execution_status is AssetCheckExecutionRecordStatus.PLANNED:
-        # the run ended early: it matters only if it had stored new content by then
-        return (check.latest_materialization_storage_id or 0) > check.latest_check_event_storage_id
-    return check.latest_execution_status is AssetCheckExecutionRecordStatus.FAILED
+def unmet(status: AssetCheckExecutionRecordStatus, event: int, made: int) -> bool:
+    """Tell whether a check's latest record speaks against the content stored now.
+
+    Args:
+        status: what the record says.
+        event: its number in the event log.
+        made: the event with which the content was stored; 0 if there is none.
+    """
+    if status is AssetCheckExecutionRecordStatus.PLANNED:
+        return made > event  # the run ended early: it matters only if it had stored new content
+    return status is AssetCheckExecutionRecordStatus.FAILED

@@ -109,6 +109,7 @@ class Dependency:
         found = self._relations()
         self._whole = found is None
         self._relations_of: list[DimensionDependency] = found or []
+        self._places = [below.dimension(r.downstream_dimension_name)[1] for r in self._relations_of]
         self._indexed: dict[Values, Group] = self._index()
 
     def group(self, partition: Key) -> Group:
@@ -116,10 +117,7 @@ class Dependency:
         if self._whole:
             return self._ask(partition)
         values = self._below.values(partition)
-        wanted = tuple(
-            values[self._below.dimension(r.downstream_dimension_name)[1]]
-            for r in self._relations_of
-        )
+        wanted = tuple([values[place] for place in self._places])
         if wanted not in self._groups:
             self._groups[wanted] = self._join(wanted)
         return self._groups[wanted]

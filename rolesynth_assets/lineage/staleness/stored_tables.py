@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rolesynth_assets.data_paths import DataPaths
+from rolesynth_assets.store.lance.manifests import latest_version
 from rolesynth_assets.store.table_identity import WAREHOUSE, identity
 
 TABLE, VERSION, TABLE_ID, URI = (
@@ -94,7 +95,10 @@ class StoredTables:
 
     def _version(self, table: str) -> int:
         if table not in self._versions:
-            from rolesynth_assets.store.lance.reader import StoreReader
+            found = latest_version(Path(DataPaths(self._root).lance_table(table)))
+            if found is None:
+                from rolesynth_assets.store.lance.reader import StoreReader
 
-            self._versions[table] = StoreReader(self._root).version(table)
+                found = StoreReader(self._root).version(table)
+            self._versions[table] = found
         return self._versions[table]

@@ -10,7 +10,7 @@ from rolesynth_assets.lineage.staleness.causes import Cause, Cell, Reason
 from rolesynth_assets.lineage.staleness.history import History, Input
 from rolesynth_assets.lineage.staleness.partition_groups import Dependency, Group, Key
 from rolesynth_assets.store.digests import digest
-from rolesynth_assets.store.lance.schemas import FORGOTTEN
+from rolesynth_assets.store.left_out import FORGOTTEN
 
 Causes = tuple[Cause, ...]
 

@@ -50,12 +50,12 @@ class Subject:
 def tables_by_kind() -> dict[str, str]:
     """Return the tables that are searched for an id, in this order.
 
-    Images and all tables that refer to others, by what `KIND:ID` calls their rows.
+    Images, roles and all tables that refer to others, by what `KIND:ID` calls their rows.
     """
     return {
         spec.row: name
         for name, spec in TABLES.items()
-        if name not in _SHOWN_WITH_OTHERS and (name == "images" or spec.of)
+        if name not in _SHOWN_WITH_OTHERS and (name in ("images", "roles") or spec.of)
     }
 
 

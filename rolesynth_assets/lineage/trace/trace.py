@@ -10,8 +10,9 @@ from rolesynth_assets.lineage.trace import training as training
 from rolesynth_assets.lineage.trace.captions import add_captions, add_images, add_pairs, add_scores
 from rolesynth_assets.lineage.trace.graph import Kind, Node, NodeId, Trace, TraceBuilder
 from rolesynth_assets.lineage.trace.rows import add_row, follow_rows, referred_rows, row_id
-from rolesynth_assets.lineage.trace.sources import Sources, short
+from rolesynth_assets.lineage.trace.sources import Sources, counted, short
 from rolesynth_assets.lineage.trace.subject import Subject, SubjectError, find_subject
+from rolesynth_assets.store.lance.rows import sql_quoted
 from rolesynth_assets.store.lance.schemas import TABLES, table_spec
 
 LIMIT = 10
@@ -88,6 +89,18 @@ def _image(sources: Sources, trace: TraceBuilder, subject: Subject, limit: int) 
     for row in drawn:
         trace.link(NodeId(Kind.CANDIDATE, row["candidate_id"]), node)
     r1.follow_items(sources, trace)
+    return node
+
+
+def _role(sources: Sources, trace: TraceBuilder, subject: Subject, limit: int) -> NodeId:
+    """A role, and how many captions it has in how many shards: it may have millions."""
+    node = _row(sources, trace, subject, limit)
+    where = f"role_fingerprint = {sql_quoted(subject.key)}"
+    shards = sources.store.read("captions", None, ["shard"], where)["shard"]
+    if len(shards):
+        across = counted(len(shards.unique()), "shard")
+        label = f"{counted(len(shards), 'caption')} in {across}"
+        trace.add(Node(NodeId(Kind.MORE, subject.key), label), causes=(node,))
     return node
 
 
@@ -182,6 +195,7 @@ Way = Callable[[Sources, TraceBuilder, Subject, int], NodeId]
 _WAYS: dict[str, Way] = {
     "images": _image,
     "captions": _caption,
+    "roles": _role,
     "seeds": _seed,
     "candidates": _candidate,
     "problems": _candidate,

@@ -129,13 +129,6 @@ SCORES = TableSpec(
     of={"caption_id": "captions", "image_id": "images"},
 )
 
-FORGOTTEN = "forgotten"
-"""Why a pair is not kept if its shard was forgotten, and the data version of such a partition."""
-EXCLUDED = "excluded_by_reviewer"
-"""Why a pair is not kept if a person excluded its caption."""
-TRAINABLE = f"reason IS NULL OR reason NOT IN ('{FORGOTTEN}', '{EXCLUDED}')"
-"""SQL predicate for the pairs that a recipe may train on, whatever its cut."""
-
 PAIRS = TableSpec(
     name="pairs",
     schema=pa.schema(

@@ -33,10 +33,11 @@ def graph(world: World, code_version: str = "1") -> Refresher:
     return Refresher(dg.Definitions(assets=assets), world.instance)
 
 
-def look(refresher: Refresher) -> int:
+def look(refresher: Refresher, most: int = shown_staleness.MOST) -> int:
     """Record a look at staleness; return how many partitions were recorded."""
     found, words = refresher.examine(), Words(refresher.instance)
-    return shown_staleness.show_staleness(refresher.graph, refresher.instance, found, words)
+    graph, instance = refresher.graph, refresher.instance
+    return shown_staleness.show_staleness(graph, instance, found, words, most)
 
 
 def shown(refresher: Refresher) -> Mapping[str, str]:
@@ -87,8 +88,7 @@ def test_what_became_fresh_without_a_run_passes_again(world: World) -> None:
     assert shown(graph(world)) == {}
 
 
-def test_one_look_records_a_bounded_number(world: World, monkeypatch) -> None:
+def test_one_look_records_a_bounded_number(world: World) -> None:
     make(graph(world), "up[a]", "up[b]")
-    monkeypatch.setattr(shown_staleness, "MOST", 1)
     edited = graph(world, code_version="2")
-    assert [look(edited) for _ in range(3)] == [1, 1, 0]
+    assert [look(edited, most=1) for _ in range(3)] == [1, 1, 0]

@@ -19,6 +19,7 @@ from rolesynth_assets.lineage.refresh.tagged_runs import in_progress
 from rolesynth_assets.lineage.run_process.dead_runs import end_dead_runs
 from rolesynth_assets.lineage.run_process.heartbeat import beating
 from rolesynth_assets.lineage.run_process.identity import HEARTBEAT, HOST, PID, process_tags
+from rolesynth_assets.lineage.run_process.identity import STARTED as STARTED_AT
 from rolesynth_assets.lineage.staleness.causes import Cell, Status
 from rolesynth_assets.lineage.staleness.staleness import Staleness, examine
 from rolesynth_assets_tests.lineage.run_process import slow_graph
@@ -125,7 +126,7 @@ def test_the_daemon_ends_them_too(home: dg.DagsterInstance) -> None:
 
 
 def test_an_id_that_was_given_again_is_another_process(home: dg.DagsterInstance) -> None:
-    reused = process_tags() | {"rolesynth/process_start": "boot:1"}
+    reused = process_tags() | {STARTED_AT: "boot:1"}
     unfinished(home, reused)
     unfinished(home, process_tags())
     assert len(end_dead_runs(home)) == 1
