@@ -109,6 +109,14 @@ class DataPaths:
         """Return the file of a benchmark's perceptual features."""
         return self / "benchmark_looks" / f"{task}.npz"
 
+    def thumbnail(self, image: str) -> Path:
+        """Return the small picture of an image that `rolesynth browse` shows."""
+        return self / "thumbnails" / image[:2] / f"{image}.webp"
+
+    def text_index(self, role_set: str) -> Path:
+        """Return the Lance data set of a role set's captions that searches read."""
+        return self / "text_index" / f"{role_set}.lance"
+
     @property
     def embedded_world(self) -> Path:
         """Folder of the embedded world's images, their truth and its seeds."""

@@ -19,7 +19,7 @@ from rolesynth_assets.captions.settings import CaptionSettings
 from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.errors import InputError
 from rolesynth_assets.images.descriptor import is_url
-from rolesynth_assets.images.limits import InputLimits
+from rolesynth_assets.images.limits import InputLimits, use_limits
 from rolesynth_assets.images.rules import IngestRules
 from rolesynth_assets.mllm.cost.prices import Price, Prices
 from rolesynth_assets.mllm.preflight.record import with_learned
@@ -157,10 +157,12 @@ class Settings(FrozenModel):
         judge = _judge(environ)
         values["judge"] = with_learned(values["data_root"], judge) if judge else values["captioner"]
         try:
-            return cls(**values)
+            settings = cls(**values)
         except ValidationError as error:
             problems = "; ".join(faults(error, SETTINGS_FILE, cls))
             raise SettingsError(f"{project / SETTINGS_FILE} is not valid: {problems}") from None
+        use_limits(settings.limits)
+        return settings
 
     @property
     def role_sets(self) -> Path:

@@ -36,6 +36,8 @@ class Thresholds(FrozenModel):
     """Share of the most frequent score."""
     min_score_std: float = Field(default=2.0, ge=0)
     """Standard deviation of the scores, in points of 1 to 100."""
+    min_judge_auc: float = Field(default=0.5, ge=0, le=1)
+    """Chance that the judge scores a true caption above a false one, where people reviewed them."""
     keep_tolerance: float = Field(default=0.005, ge=0)
     """Difference between the kept share and the configured share."""
     min_role_survival: float = Field(default=0.02, ge=0, le=1)

@@ -8,6 +8,7 @@ from unittest import mock
 import pytest
 
 from rolesynth_assets.defs.wiring.beta_notices import DAGSTER_NOTICES
+from rolesynth_assets.images.limits import limits_in_use, use_limits
 from rolesynth_assets_tests.property_profiles import load_profile
 
 if TYPE_CHECKING:
@@ -30,6 +31,14 @@ def environment_as_before() -> Iterator[None]:
     """A command that runs in this process sets variables; no other test sees them."""
     with mock.patch.dict(os.environ):
         yield
+
+
+@pytest.fixture(autouse=True)
+def limits_as_before() -> Iterator[None]:
+    """Loaded settings set the limits of the process; no other test sees them."""
+    before = limits_in_use()
+    yield
+    use_limits(before)
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ _ROUNDING = re.compile(
 )
 """Words of a question by which its answer may be a rounded number."""
 _ANOTHER = re.compile(r"[(\[]?[A-Ja-j](?:[)\].:,]+.*)?")
-_LOOSE = re.compile(r"\(?(?P<letter>[A-Ja-j])\)? ?[-=,:] ?(?P<text>.+)")
+_LOOSE = re.compile(r"\(?(?P<letter>[A-Ja-j])\)?(?: ?[-=,:] ?| )(?P<text>.+)")
 _ORDINARY = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 
 
@@ -49,7 +49,7 @@ def equal_by_rule(
     """Compare two answers to a question.
 
     Options are compared by letter, and an answer that gives an option's text counts as its letter.
-    Numbers are compared as numbers, with a relative tolerance of 1e-6 unless both are whole; one
+    Numbers are compared as numbers, with a relative tolerance of 1e-6 unless both are exact; one
     that may be the other rounded is not settled if the question asks for rounding, or if it is an
     option. Ranges are compared by their ends; expressions by math-verify; yes, no and single words
     as text.

@@ -89,7 +89,7 @@ def _mathematical(text: str) -> bool:
 def _as_latex(text: str) -> str:
     text = _ROOT.sub(lambda m: rf"\sqrt{{{m[1] or m[2]}}}", text)
     text = text.replace("\u03c0", r"\pi ").replace("\u00d7", r"\times ").replace("\u00f7", "/")
-    text = text.replace("\u00b7", r"\cdot ")
+    text = text.replace("\u00b7", r"\cdot ").replace("\u221e", r"\infty ")
     return _NAMED.sub(r"\\\g<0>", text)
 
 

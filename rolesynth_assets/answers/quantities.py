@@ -9,9 +9,9 @@ from fractions import Fraction
 from rolesynth_assets.answers.units import Unit, names, read_unit
 
 TOLERANCE = Fraction(1, 10**6)
-"""Relative difference below which two numbers are equal, unless both are whole."""
+"""Relative difference below which two numbers are equal, unless both are exact."""
 
-_WORDS = (
+_UP_TO_TWENTY = (
     "zero",
     "one",
     "two",
@@ -34,6 +34,15 @@ _WORDS = (
     "nineteen",
     "twenty",
 )
+_TENS = ("thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_WORDS = {word: value for value, word in enumerate(_UP_TO_TWENTY)}
+_WORDS |= {word: 10 * ten for ten, word in enumerate(_TENS, start=3)}
+_WORDS |= {
+    f"{ten}-{one}": 10 * tens + ones
+    for tens, ten in enumerate(("twenty", *_TENS), start=2)
+    for ones, one in enumerate(_UP_TO_TWENTY[1:10], start=1)
+}
+_WORD = "|".join(word.replace("-", "[ -]") for word in sorted(_WORDS, key=len, reverse=True))
 _DIGITS = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d{1,30})"
 _DECIMAL = rf"(?:{_DIGITS}(?:\.\d{{1,30}})?|\.\d{{1,30}})"
 _NUMBER = re.compile(
@@ -49,7 +58,7 @@ _NUMBER = re.compile(
           |\s?(?:\*|x|\u00d7|\u00b7|\\times|\\cdot)\s?10\s?(?:\^|\*\*)\s?
             \{{?(?P<power>[-+]?\d{{1,3}})\}}?
           |\s?(?:\^|\*\*)\s?\{{?\s?(?P<raised>[-+]?\d{{1,2}})\s?\}}?(?!\d))?
-      | (?P<word>{"|".join(sorted(_WORDS, key=len, reverse=True))})(?![\w-])
+      | (?P<word>{_WORD})(?![\w-])
     )
     (?P<unit>(?:\s|(?=[^\w.,])|(?<=\d)(?=[^\W\d_]))
         (?:[^\W\d_]|[ %\u00b0\u20ac\u00a3\u00a5$/.*'"()\u00b7-]|\^\{{?\s?[-+]?\d\s?\}}?|\*\*[-+]?\d
@@ -57,11 +66,13 @@ _NUMBER = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-# words after a number that change it: "5 million", "two thirds", "3 and a half", "5 or more"
-_SCALES = frozenset(
-    "hundred thousand million billion dozen half halves third thirds quarter quarters fourths "
-    "fifths tenths point and or to minus plus times squared cubed of pi x".split()
-)
+SCALES = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
+"""Words after a number that multiply it, as powers of ten."""
+# words after a number that change it otherwise: "two thirds", "3 and a half", "5 or more"
+_CHANGES = frozenset(
+    "dozen half halves third thirds quarter quarters fourths fifths tenths point and or to minus "
+    "plus times squared cubed of pi x".split()
+) | frozenset(SCALES)
 
 
 @dataclass(frozen=True)
@@ -83,12 +94,18 @@ class Quantity:
     unit: Unit
     digits: int | None
 
+    @property
+    def exact(self) -> bool:
+        """Whether it is a whole number, a fraction or a power, which nobody has rounded."""
+        return self.whole or self.digits is None
+
 
 def quantity(text: str) -> Quantity | None:
     r"""Read the whole of `text`, normalised by `spelling.plain`, as one number.
 
     Examples are "1,234.5", "-3/4", "1 1/2", "\frac{3}{4}", "1.5 x 10^3", "2e5", "three", "50%",
-    "6.9 V" and "three red apples". A number may have 30 digits and three digits of exponent.
+    "6.9 V", "5 million" and "three red apples". A number may have 30 digits and three digits of
+    exponent.
 
     Returns:
         The quantity, or None if the text is not exactly one number.
@@ -97,18 +114,21 @@ def quantity(text: str) -> Quantity | None:
     value = _value(match) if match else None
     if match is None or value is None:
         return None
-    written = (match["money"] or match["unit"] or "").strip(" .")
-    if match["money"] and (match["unit"] or "").strip(" ."):
+    power, after = _scale((match["unit"] or "").strip(" ."))
+    if match["money"] and after:
         return None
+    written = match["money"] or after
     percent = written.casefold() in ("%", "percent", "per cent")
     unit = read_unit("" if percent else written)
     if unit is None:
         return None
-    if not unit.dimension and _SCALES.intersection(re.split(r"[ -]", written.casefold())):
+    if not unit.dimension and _CHANGES.intersection(re.split(r"[ -]", written.casefold())):
         return None
     whole = match["word"] is not None or (match["decimal"] or "").replace(",", "").isdigit()
     whole = whole and not (match["exponent"] or match["power"] or match["raised"])
-    return Quantity(value, whole, percent, unit, _digits(match))
+    digits = _digits(match)
+    digits = None if digits is None else digits - power
+    return Quantity(value * 10**power, whole, percent, unit, digits)
 
 
 def same_quantity(one: Quantity, other: Quantity, question: str) -> bool | None:
@@ -177,8 +197,15 @@ def _unless_fraction(share: Quantity, number: Quantity) -> bool | None:
     return None if _near(share.value / 100, number.value) else False
 
 
+def _scale(after: str) -> tuple[int, str]:
+    """Return the power of ten of the scale word after a number, and what follows that word."""
+    first, _, rest = after.partition(" ")
+    power = SCALES.get(first.casefold(), 0)
+    return (power, rest.strip()) if power else (0, after)
+
+
 def _equal(one: Quantity, other: Quantity) -> bool:
-    if one.whole and other.whole:
+    if one.exact and other.exact:
         return one.value == other.value
     return _near(one.value, other.value)
 
@@ -190,7 +217,7 @@ def _near(one: Fraction, other: Fraction) -> bool:
 def _value(match: re.Match[str]) -> Fraction | None:
     top, bottom = match["top"] or match["ltop"], match["bottom"] or match["lbottom"]
     if match["word"]:
-        value = Fraction(_WORDS.index(match["word"].lower()))
+        value = Fraction(_WORDS[re.sub(r"(?<=ty) ", "-", match["word"].lower())])
     elif top:
         below = _fraction(bottom)
         if not below:

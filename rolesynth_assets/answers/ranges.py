@@ -6,7 +6,7 @@ import re
 from fractions import Fraction
 from typing import NamedTuple
 
-from rolesynth_assets.answers.quantities import Quantity, quantity
+from rolesynth_assets.answers.quantities import SCALES, Quantity, quantity
 
 MAX_CHARS = 120
 """Most characters of a range."""
@@ -17,6 +17,7 @@ _SEPARATOR = re.compile(
 )
 _BEFORE = re.compile(r"(?:from|between|\u4ece|\u5728)\b ?", re.IGNORECASE)
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?(?: ?([ap])\.?m\.?)?", re.IGNORECASE)
+_SCALE = re.compile(rf" ?\b(?:{'|'.join(SCALES)})\b", re.IGNORECASE)
 _ALGEBRA = re.compile(r"[\d.]+[a-z]")
 _DIFFERENCE = re.compile(
     r"(?<![\w^{.}\\\u221a])\d[\d,.:]*(?: ?[-~] ?|-{2,3})\d[\d,.:]*(?![\w\\({^.])"
@@ -98,6 +99,8 @@ def _unit(read: Quantity) -> str:
 
 
 def _reading(left: str, right: str) -> Reading | None:
+    if (scale := _SCALE.search(right)) and not _SCALE.search(left):
+        left += scale[0]  # "5-10 million"
     first, second = _end(left), _end(right)
     if first is None or second is None:
         return None

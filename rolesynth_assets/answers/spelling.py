@@ -13,13 +13,17 @@ _PREFIX = re.compile(
 )
 _WRAPPED = re.compile(
     r"\\(?:boxed|text(?:bf|it|rm|sf|tt|up|normal)?|mbox|hbox|math(?:rm|bf|it|sf|tt|normal)"
-    r"|operatorname|fbox|bm|boldsymbol|underline|emph|unit) ?\{([^{}]*)\}"
+    r"|operatorname|fbox|bm|boldsymbol|underline|emph|unit) ?\{((?:[^{}]|\{[^{}]*\})*)\}"
     r"|\{\\(?:rm|bf|it|sf|tt)\b ?([^{}]*)\}"
 )
 _DELIMITED = re.compile(r"\\[()\[\]]|\$\$")
 _DOLLARS = re.compile(r"(?<!\\)\$(?=\S)([^$]*?(?<=\S))(?<!\\)\$(?!\d)")
 _TAGS = re.compile(r"</?(?:answer|b|strong|i|em)>", re.IGNORECASE)
-_LATEX_SPACE = re.compile(r"\\(?:[,;:! ]|quad|qquad|left|right|displaystyle)(?![a-zA-Z])")
+_NO_SPACE = re.compile(
+    r"\\(?:!|(?:left|right|displaystyle)(?![a-zA-Z]))|(?<=\d)\\[,;: ](?=\d)"
+    r"|(?<=\d)[\u00a0\u2009\u202f](?=\d{3}(?!\d))"
+)
+_LATEX_SPACE = re.compile(r"\\(?:[,;: ]|q?quad(?![a-zA-Z]))")
 _TIE = re.compile(r"~(?=[A-Za-z\u03bc\u03a9]|\\(?!d?frac))")
 _TWO_DASHES = re.compile(r"([-\u2010-\u2015\u2212]) ?(?!\1)(?=[-\u2010-\u2015\u2212])")
 _SLASHED = re.compile(r"\\frac\{ ?([A-Za-z\u03bc\u03a9]+) ?\}\{ ?([A-Za-z]+(?:\^\{?\d\}?)?) ?\}")
@@ -66,6 +70,7 @@ _LATEX_SIGNS = (
     ("\\cdot", "\u00b7"),
     ("\\Omega", "\u03a9"),
     ("\\mu ", "\u03bc"),
+    ("\\infty", "\u221e"),
     ("\\dfrac", "\\frac"),
     ("\\tfrac", "\\frac"),
 )
@@ -78,14 +83,14 @@ def plain(text: str) -> str:
     end are removed. Typographic signs become ASCII, a fraction in one character "1/2", a
     superscript two "^2".
     """
-    text = _RAISED.sub(_power, text)
+    text = _RAISED.sub(_power, _NO_SPACE.sub("", text))
     text = "".join(_spread(sign) for sign in text)
     text = _TWO_DASHES.sub("~", text)  # a dash and a minus sign, as in a range from -10 to -5
     text = unicodedata.normalize("NFKC", text).translate(_SIGNS)
     text = _DOLLARS.sub(r"\1", _DELIMITED.sub(" ", text))
     for latex, sign in _LATEX_SIGNS:
         text = text.replace(latex, sign)
-    text = _LATEX_SPACE.sub("", text)
+    text = _LATEX_SPACE.sub(" ", text)
     for _ in range(4):  # they may be nested
         text = _WRAPPED.sub(lambda match: match[1] or match[2] or "", text)
     text = _SLASHED.sub(r"\1/\2", _TIE.sub(" ", _TAGS.sub(" ", text)))

@@ -47,7 +47,13 @@ _MEASURES = {
     2: re.compile(r"\barea|\u9762\u79ef|\u9762\u7a4d|\ub113\uc774", re.IGNORECASE),
     3: re.compile(r"\bvolume|\bcapacity|\u4f53\u79ef|\u4f53\u7a4d|\ubd80\ud53c", re.IGNORECASE),
 }
-_ASKED = re.compile(r"(?:^|\s)(?:in|how many|how much|number of|unit:?)$", re.IGNORECASE)
+_ANGLE = re.compile(r"\bangles?\b|\\angle\b|\u2220|\u89d2|\uac01", re.IGNORECASE)
+_ASKED = re.compile(
+    r"(?:^|\s)(?:in|how many|how much|number of|unit:?)$|[\u5c11\u51e0\u5e7e\u4f55\uba87] ?$",
+    re.IGNORECASE,
+)
+_LATIN = r"[A-Za-z\u00b0\u03bc\u03a9%]"
+_SCRIPT_CHANGES = re.compile(rf"(?<={_EAST})(?={_LATIN})|(?<={_LATIN})(?={_EAST})")
 
 
 @dataclass(frozen=True)
@@ -98,7 +104,7 @@ def names(question: str, unit: Unit) -> bool:
     """Return whether a question names a unit as that of its answer.
 
     If it names several units of one dimension, it must ask for this one ("in cm"). The area of a
-    figure whose lengths are in cm is in cm^2, and its volume in cm^3.
+    figure whose lengths are in cm is in cm^2, and its volume in cm^3; an angle is in degrees.
     """
     question = question[:MAX_QUESTION]
     if not unit.dimension:
@@ -113,6 +119,12 @@ def names(question: str, unit: Unit) -> bool:
 
 
 def _implied(question: str, unit: Unit, found: dict[Unit, bool]) -> bool:
+    if unit.name == "degree":
+        return not any(other.dimension == "angle" for other in found) and bool(
+            _ANGLE.search(question)
+        )
+    if unit.name == "lb":  # a question's "pounds" may be money or mass
+        return any(other.name == "pound" for other in found)
     base, _, power = unit.name.partition("^")
     measure = _MEASURES.get(int(power)) if power.isdecimal() else None
     if measure is None or not measure.search(question):
@@ -225,9 +237,12 @@ def _units_of(question: str) -> dict[Unit, bool]:
 
 def _worded(text: str) -> Iterator[tuple[Unit, str]]:
     """Yield the units in a text with spaces, the longest at each place, and what precedes each."""
+    text = _SCRIPT_CHANGES.sub(" ", text)
     tokens = [
         (match[0].rstrip("."), match.start())
-        for match in re.finditer(r"[^\s,;:?!\"\[\]()]+(?:\([^()\s]*\)[^\s,;:?!()]*)?", text)
+        for match in re.finditer(
+            r"[^\s,;:?!\"\[\]()]+(?:(?:(?<=/)\([^()]{1,20}\)|\([^()\s]*\))[^\s,;:?!()]*)?", text
+        )
     ]
     place = 0
     while place < len(tokens):
@@ -254,7 +269,10 @@ def _named_by(words: list[str], before: str, whole: str) -> Unit | None:
         if written in _NOT_ALONE:
             return None
         alone = len(written) == 1 and written.isalpha() and written == words[0]
-        if alone and not (re.search(r"(?:\bin|\d)$", before) or whole.endswith(("(", "["))):
+        if alone and not (
+            re.search(r"(?:\bin|[\d\u5c11\u51e0\u5e7e\u4f55\uba87])$", before)
+            or whole.endswith(("(", "["))
+        ):
             return None  # more often a variable or a label
     unit = _known_unit(written)
     plain_words = re.fullmatch(r"[^\W\d_]+(?: [^\W\d_]+)+", written)

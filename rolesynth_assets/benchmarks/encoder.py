@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from rolesynth_assets.benchmarks.tasks import BenchmarkError
-from rolesynth_assets.images.decoding.decode import DecodeLimits, normalise
+from rolesynth_assets.images.decoding.decode import normalise
 from rolesynth_assets.images.decoding.rejects import Reject
+from rolesynth_assets.images.limits import limits_of_any_side
 from rolesynth_assets.pictures.opened import open_picture
 
 if TYPE_CHECKING:
     from PIL import Image
-
-# A benchmark's images are used as they are: CIFAR's 32 pixels and less are allowed.
-LIMITS = DecodeLimits(min_side=1)
 
 
 class UndecodableImage(BenchmarkError):
@@ -115,7 +113,7 @@ def load_encoder(checkpoint_dir: Path) -> ClipEncoder:
 
 
 def _decode(index: int, encoded: bytes) -> Image.Image:
-    normal = normalise(encoded, LIMITS)
+    normal = normalise(encoded, limits_of_any_side())
     if isinstance(normal, Reject):
         raise UndecodableImage(index, normal)
     with open_picture(normal.data) as image:

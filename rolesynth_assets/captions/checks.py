@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rolesynth_assets.captions.lengths import DEFAULT_POLICY, CaptionPolicy
 from rolesynth_assets.captions.parse import CaptionReason
 from rolesynth_assets.captions.report import count_reasons
-from rolesynth_assets.captions.screening import find_persona, find_refusal
+from rolesynth_assets.captions.screens.prose import find_persona, find_refusal
 from rolesynth_assets.check_outcome import CheckOutcome
 from rolesynth_assets.mllm.rows.asked_again import reasons_in_words, way_out
 from rolesynth_assets.reply_text.sentences import count_words
@@ -170,3 +170,18 @@ def _share(
 
 def _examples(items: Iterable[str]) -> list[str]:
     return list(items)[:EXAMPLES]
+
+
+def index_complete(indexed: int, spoken: int) -> CheckOutcome:
+    """Pass when an index holds every caption that has a text.
+
+    Args:
+        indexed: captions in the index.
+        spoken: captions with a text when it was made.
+    """
+    return CheckOutcome(
+        passed=indexed == spoken,
+        value=indexed,
+        threshold=spoken,
+        description=f"{indexed:,} of {spoken:,} captions are in the index.",
+    )

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from rolesynth_assets.captions.lengths import LengthRule
-from rolesynth_assets.captions.links_and_orders import find_link, find_order
-from rolesynth_assets.captions.screening import find_no_prose, find_persona, find_refusal
+from rolesynth_assets.captions.screens.links import find_link
+from rolesynth_assets.captions.screens.orders import find_order
+from rolesynth_assets.captions.screens.prose import find_no_prose, find_persona, find_refusal
 from rolesynth_assets.mllm.engine import ChatReply
 from rolesynth_assets.reply_text.caption import clean_caption
 from rolesynth_assets.reply_text.languages import find_other_language
@@ -15,7 +16,7 @@ from rolesynth_assets.reply_text.sentences import count_words
 MAX_DETAIL_CHARS = 500
 ENGLISH = "en"
 
-RULES_VERSION = "2"
+RULES_VERSION = "3"
 """Raise it with any change of the cleaning rules or the screens: stored replies are read again."""
 
 

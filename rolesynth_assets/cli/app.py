@@ -5,6 +5,11 @@ from __future__ import annotations
 import typer
 
 from rolesynth_assets.cli.benchmarks import benchmarks
+from rolesynth_assets.cli.data.browse import browse
+from rolesynth_assets.cli.data.export import export
+from rolesynth_assets.cli.data.query import query
+from rolesynth_assets.cli.data.sample import sample
+from rolesynth_assets.cli.data.search import search
 from rolesynth_assets.cli.demo import ablation, demo
 from rolesynth_assets.cli.doctor import doctor
 from rolesynth_assets.cli.exit_messages import CommandGroup
@@ -31,12 +36,13 @@ app = typer.Typer(
     "problems DOMAIN** on your own seeds.",
 )
 _COMMANDS = (
-    *(demo, ablation, ingest, rejects, forget, run, ui, problems, stale, trace, withdraw),
-    *(settings, doctor),
+    *(demo, ablation, ingest, rejects, forget, run, ui, browse, problems, stale, trace),
+    *(withdraw, search, sample, query, settings, doctor),
 )
 for command in _COMMANDS:
     app.command()(command)
 app.add_typer(benchmarks, name="benchmarks")
+app.add_typer(export, name="export")
 
 
 if __name__ == "__main__":

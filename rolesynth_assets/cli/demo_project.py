@@ -57,6 +57,6 @@ def tell_earlier_demo(project: Path, data_root: Path) -> None:
     )
 
 
-def ui_command(project: Path) -> str:
-    """Return the command that shows a project in the Dagster UI."""
-    return "rolesynth ui --demo" if project.name == FOLDER else "rolesynth ui"
+def project_command(command: str, project: Path) -> str:
+    """Return a command for a project, such as `rolesynth ui`, which may be the demo's."""
+    return f"rolesynth {command}{' --demo' if project.name == FOLDER else ''}"

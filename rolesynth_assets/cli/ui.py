@@ -28,9 +28,9 @@ def ui(
     from rolesynth_assets.cli.dagster_home import prepare_home
     from rolesynth_assets.ui.services import serve
 
-    _require_free(port)
+    require_free(HOST, port, "ui")
     if demo:
-        _enter_demo()
+        enter_existing_demo()
     prepare_home()
     typer.echo(f"Dagster UI on http://{HOST}:{port} (Ctrl-C ends it)")
     if ended := serve(port, [address.lower().rstrip("/") for address in origin or ()]):
@@ -38,7 +38,8 @@ def ui(
         raise typer.Exit(1)
 
 
-def _enter_demo() -> None:
+def enter_existing_demo() -> None:
+    """Work in the demo's project folder, or end the command if there is none."""
     from rolesynth_assets.cli.demo_project import demo_folder, enter_demo
 
     if not demo_folder().is_dir():
@@ -49,17 +50,18 @@ def _enter_demo() -> None:
     enter_demo()
 
 
-def _require_free(port: int) -> None:
-    """End the command if the port cannot be used, because the webserver starts much later."""
-    with socket.socket() as probe:
+def require_free(host: str, port: int, command: str) -> None:
+    """End a command if its port cannot be used, because its server starts much later."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
         # a port that was closed a moment ago counts as free
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
+            probe.bind((host, port))
         except OSError as error:
             typer.secho(
-                f"port {port} cannot be used: {error.strerror}. A UI may already be open at "
-                f"http://{HOST}:{port}; `rolesynth ui --port NUMBER` uses another port",
+                f"port {port} cannot be used: {error.strerror}. The pages may already be open at "
+                f"http://{host}:{port}; `rolesynth {command} --port NUMBER` uses another port",
                 fg="red",
                 err=True,
             )

@@ -40,9 +40,13 @@ def image_shards(context: dg.AssetExecutionContext, platform: Platform) -> Made:
     """
     from rolesynth_assets.benchmarks.contamination import benchmark_images
     from rolesynth_assets.images.metadata import rejected_files, rejects_shown, shard_pictures
+    from rolesynth_assets.images.shards.registry import load_shards
     from rolesynth_assets.images.sync import sync_shard
+    from rolesynth_assets.lineage.watched_images import register_watched
 
     shard, store, settings = context.partition_key, platform.store, platform.settings
+    if shard not in load_shards(settings.data_root):  # a sensor's tick plans, its run registers
+        register_watched(settings)
     report = sync_shard(
         store,
         settings.data_root,

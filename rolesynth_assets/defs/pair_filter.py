@@ -89,7 +89,12 @@ def filter_cutoffs(context: dg.AssetExecutionContext, platform: Platform) -> Mad
     "filter",
     {"lance", "polars"},
     partitions.shard_by_role_set,
-    deps={"raw_captions": None, "caption_scores": None, "filter_cutoffs": partitions.by_role_set},
+    deps={
+        "raw_captions": None,
+        "caption_scores": None,
+        "filter_cutoffs": partitions.by_role_set,
+        "excluded_captions": None,
+    },
     freshness_policy=freshness.DATA,
     automation_condition=conditions.RECUT,
     code_version="2",
@@ -105,9 +110,9 @@ def filter_cutoffs(context: dg.AssetExecutionContext, platform: Platform) -> Mad
 def filtered_pairs(context: dg.AssetExecutionContext, platform: Platform) -> Made:
     """Every caption of a shard with the filter's decision: kept, or dropped and why.
 
-    In: `captions`, `scores`, `cutoffs`. Out: Lance table `pairs`, the ledger of dropped rows
-    included, and DuckDB table `diversity`. Stale when: captions, scores, the cut or the code
-    change.
+    In: `captions`, `scores`, `cutoffs`, `exclusions`. Out: Lance table `pairs`, the ledger of
+    dropped rows included, and DuckDB table `diversity`. Stale when: captions, scores, the cut, what
+    people excluded, or the code change.
     """
     import polars as pl
 
@@ -116,11 +121,13 @@ def filtered_pairs(context: dg.AssetExecutionContext, platform: Platform) -> Mad
     from rolesynth_assets.pairs.diversity_rows import keep_diversity
     from rolesynth_assets.pairs.drop_ledger import pair_ledger
     from rolesynth_assets.pairs.metadata import pairs_metadata
+    from rolesynth_assets.review.exclusions import excluded
 
     store, where = platform.store, partitions.lance_partition(context)
     scores = pl.DataFrame(store.read("scores", where))
     captions = pl.DataFrame(store.read("captions", where))
-    pairs = apply_cut(captions, scores, read_cut(platform.warehouse, where["role_set"]))
+    cut = read_cut(platform.warehouse, where["role_set"])
+    pairs = apply_cut(captions, scores, cut, excluded(store, where))
     store.replace("pairs", where, pairs.to_arrow(), allow_empty=captions.is_empty())
     diversity = keep_diversity(platform.warehouse, pairs, **where)
     return Made(

@@ -39,6 +39,7 @@ def role_lists(context: dg.AssetExecutionContext, platform: Platform) -> Made:
     """
     import polars as pl
 
+    from rolesynth_assets.mllm.preflight.check import Preflight
     from rolesynth_assets.roles.generate import dialogue_markdown, propose_roles
     from rolesynth_assets.roles.rows import WRITTEN_BY_HAND, role_rows
 
@@ -47,10 +48,11 @@ def role_lists(context: dg.AssetExecutionContext, platform: Platform) -> Made:
     generator, dialogue = WRITTEN_BY_HAND, None
     if role_set.generate:
         settings = platform.settings
+        check = Preflight(store.root, settings.captioner, context.run_id, sees=False)
         dialogue, _ = platform.ask(
             settings.captioner,
             settings.prices.captioner,
-            lambda engine: propose_roles(engine, role_set),
+            lambda engine: propose_roles(engine, role_set, check),
         )
         generator = dialogue.generator
     roles = list(dialogue.roles) if dialogue else role_set.written_roles()

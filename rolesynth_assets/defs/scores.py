@@ -13,6 +13,7 @@ from rolesynth_assets.lineage.staleness.passing_failures import passing_tags
 from rolesynth_assets.pairs import checks
 from rolesynth_assets.pairs.score_reply import RULES_VERSION
 from rolesynth_assets.pictures.markdown import quote
+from rolesynth_assets.review.measures import judge_agrees_with_people
 
 CAPTION_LINEAGE = {
     column: [("raw_captions", column)] for column in ("caption_id", "image_id", "role", "length")
@@ -47,6 +48,12 @@ _LINEAGE = {**CAPTION_LINEAGE, "score": [("raw_captions", "text"), ("image_shard
             "Few answers of the judge are no score.",
             bounds={"max_share": "max_score_failure_share"},
         ),
+        Check(
+            judge_agrees_with_people,
+            "Where people reviewed captions, the judge scores true ones higher.",
+            warn=True,
+            bounds={"min_auc": "min_judge_auc"},
+        ),
     ],
 )
 def caption_scores(context: dg.AssetExecutionContext, config: AskAgain, platform: Platform) -> Made:
@@ -61,6 +68,7 @@ def caption_scores(context: dg.AssetExecutionContext, config: AskAgain, platform
     from rolesynth_assets.pairs.judge import judge_prompt
     from rolesynth_assets.pairs.metadata import scoring_metadata
     from rolesynth_assets.pairs.scoring import write_scores
+    from rolesynth_assets.review.judged import judged_labels
 
     store, where = platform.store, partitions.lance_partition(context)
     settings = platform.settings
@@ -81,6 +89,10 @@ def caption_scores(context: dg.AssetExecutionContext, config: AskAgain, platform
             **lance_metadata("scores", scores.height, store.version("scores"), _LINEAGE),
         },
         store.digest("scores", where),
-        facts={"captions": captions, "scores": scores},
+        facts={
+            "captions": captions,
+            "scores": scores,
+            "labels": judged_labels(store, where["role_set"]),
+        },
         tags=passing_tags(report.failed_in_passing),
     )

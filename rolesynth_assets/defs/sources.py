@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -57,6 +58,19 @@ def judge(platform: Platform) -> dg.DataVersion:
     scores = platform.settings.scores
     changed = f" {scores.sampling.fingerprint()[:12]}" if scores != type(scores)() else ""
     return dg.DataVersion(declared_model(platform.settings.judge) + changed)
+
+
+@observed(partitions_def=partitions.shard_by_role_set, group_name="filter")
+def excluded_captions(platform: Platform) -> dg.DataVersionsByPartition:
+    """Captions that people excluded by hand in `rolesynth browse`; observed before a refresh.
+
+    Only partitions in which somebody excluded a caption, or took that back, have a version.
+    """
+    from rolesynth_assets.images.shards.registry import load_shards
+    from rolesynth_assets.review.exclusions import exclusion_digests
+
+    live = partial(load_shards, platform.settings.data_root)
+    return versions(exclusion_digests(platform.store, live, partitions.ROLE_SETS))
 
 
 @observed(partitions_def=partitions.recipe, group_name="clip")

@@ -11,7 +11,7 @@ from rolesynth_assets.images.decoding.decode import NormalisedImage, normalise
 from rolesynth_assets.images.decoding.rejects import Reject, RejectReason
 from rolesynth_assets.images.descriptor import ShardDescriptor
 from rolesynth_assets.images.ingest_rows import BATCH_BYTES, IngestBatch, RowBuilder
-from rolesynth_assets.images.limits import ContainerLimits, DecodeLimits
+from rolesynth_assets.images.limits import ContainerLimits, DecodeLimits, limits_in_use
 from rolesynth_assets.images.readers.member import Member
 from rolesynth_assets.images.readers.members import iter_members
 from rolesynth_assets.images.shards.portable import relative
@@ -81,7 +81,7 @@ def ingest_batches(
     Yields:
         Batches of at most `BATCH_ROWS` members and about `BATCH_BYTES` bytes.
     """
-    limits = limits or DecodeLimits()
+    limits = limits or limits_in_use().image
     rows = RowBuilder(descriptor.key, ordinal_start)
     done = 0
     members = iter_members(descriptor, limits, container)

@@ -39,7 +39,8 @@ class ContainerLimits(FrozenModel):
     Attributes:
         max_members: most members of a tar, or rows of a table.
         max_expansion: most unpacked bytes for each byte of a compressed tar or a parquet column;
-            archives of photographs have about 1. `EXPANSION_FLOOR` bytes are always allowed.
+            archives of photographs have about 1. `EXPANSION_FLOOR` bytes are always allowed. Also
+            most rows of a table for each of its bytes; 65,536 rows are always allowed.
         max_page_bytes: largest unpacked page of a parquet column, which is held in memory whole.
         max_seconds: longest time for unpacking one compressed tar, s.
         max_depth: deepest nesting of folders in a local folder.
@@ -57,6 +58,24 @@ class InputLimits(FrozenModel):
 
     image: DecodeLimits = DecodeLimits()
     container: ContainerLimits = ContainerLimits()
+
+
+_IN_USE = [InputLimits()]
+
+
+def use_limits(limits: InputLimits) -> None:
+    """Set the limits of the project for which this process works; `Settings.load` does so."""
+    _IN_USE[0] = limits
+
+
+def limits_in_use() -> InputLimits:
+    """Return the project's limits, by which a reader goes that is given no others."""
+    return _IN_USE[0]
+
+
+def limits_of_any_side() -> DecodeLimits:
+    """Return the project's limits on an image, without the smallest side, for benchmarks."""
+    return limits_in_use().image.model_copy(update={"min_side": 1})
 
 
 EXPANSION_FLOOR = 64 * 2**20

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from rolesynth_assets.images.decoding.decode import NormalisedImage, normalise
-from rolesynth_assets.images.limits import DecodeLimits
+from rolesynth_assets.images.limits import limits_of_any_side
 from rolesynth_assets.pictures.opened import open_picture
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ scaled by 3/4 are within them.
 """
 SIDE = 16
 CELLS = SIDE * SIDE * 3
-_LIMITS = DecodeLimits(min_side=1)
 
 
 class Look(NamedTuple):
@@ -70,7 +69,7 @@ def look_of(image: bytes) -> Look | None:
     import numpy as np
     from PIL import Image
 
-    normal = normalise(image, _LIMITS)
+    normal = normalise(image, limits_of_any_side())
     if not isinstance(normal, NormalisedImage):
         return None
     with open_picture(normal.data) as opened:

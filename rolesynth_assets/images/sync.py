@@ -12,7 +12,7 @@ from rolesynth_assets.images.descriptor import ShardDescriptor, ShardKind
 from rolesynth_assets.images.duplicates import elsewhere, first_wins, newest_wins
 from rolesynth_assets.images.ingest import IngestReport, ingest_batches
 from rolesynth_assets.images.ingest_rows import IngestBatch
-from rolesynth_assets.images.limits import InputLimits
+from rolesynth_assets.images.limits import InputLimits, limits_in_use
 from rolesynth_assets.images.missing import MissingFiles, require_source
 from rolesynth_assets.images.rules import IngestRules
 from rolesynth_assets.images.shards.portable import base_of, relative
@@ -55,7 +55,7 @@ def sync_shard(
             f"register one with `rolesynth ingest PATH`. Registered: {sorted(known) or 'none'}."
         )
     require_source(known[shard])
-    limits, rules = limits or InputLimits(), rules or IngestRules()
+    limits, rules = limits or limits_in_use(), rules or IngestRules()
     sync = _Sync(store, data_root, known[shard], rules)
     tombstones = read_tombstones(Warehouse(DataPaths(data_root).warehouse))
     for batch in ingest_batches(

@@ -5,7 +5,7 @@ text last, and all requests of an image one after the other. A server can then r
 preprocessing, vision-encoder output and prefix blocks across roles.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from threading import Lock
@@ -80,7 +80,9 @@ class ChatRequest:
 
     The model reads `system`, then `history`, then one user message: `images` (encoded bytes of
     PNG, JPEG or WebP) first and `prompt` after them. `json_mode` restricts the model to exactly one
-    JSON object, if the engine supports that; the prompt asks for one in any case.
+    JSON object, if the engine supports that; the prompt asks for one in any case. An engine that
+    sends requests asks `wanted` before each attempt, and does not send a request that is no longer
+    wanted.
     """
 
     key: str
@@ -91,6 +93,7 @@ class ChatRequest:
     images: tuple[bytes, ...] = ()
     history: tuple[Turn, ...] = ()
     json_mode: bool = False
+    wanted: Callable[[], bool] = field(default=lambda: True, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -174,6 +177,8 @@ class Learned:
         return suffix + ("+system-in-user" if self.folds_system else "")
 
 
+Changed = Callable[[Learned, Learned, bool], EngineError]
+"""Makes an error of what was known, what is known now, and whether requests were answered."""
 _WITHOUT_EFFECT = ("seed", "response_format", "stream_options")
 
 
@@ -210,8 +215,13 @@ class LearningEngine(Protocol):
         """What it knows now, without `answered_by`."""
         ...
 
-    def settle(self) -> None:
-        """Make what was learned part of `identity`; only before requests whose rows it names."""
+    def settle(self, changed: Changed | None = None) -> None:
+        """Make what was learned part of `identity`; only before requests whose rows it names.
+
+        Args:
+            changed: makes the error that is raised if the server refuses more from now on, so that
+                the identity would no longer name the answers; None goes on in that case.
+        """
         ...
 
 

@@ -97,7 +97,8 @@ def _judgement(teacher: Teacher, row: dict[str, Any], scene: Any) -> Lesson:
     prompt = judge_prompt()
     score, reason = judge(row["text"], scene, fits=True)
     role = teacher.roles[row["role"]][0]
-    return Lesson(prompt.system, prompt.render(role, row["text"]), f"{score}\n{reason}")
+    asked = prompt.render(role, row["text"], stand_in=True)
+    return Lesson(prompt.system, asked, f"{score}\n{reason}")
 
 
 def train_judge(

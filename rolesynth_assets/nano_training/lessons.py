@@ -90,7 +90,7 @@ class Teacher:
         text = describe(told, written, rng.choice(list(LengthKind)), rng)
         score, reason = judge(text, scene, fits=written is style)
         prompt = judge_prompt()
-        return Lesson(prompt.system, prompt.render(role, text), f"{score}\n{reason}")
+        return Lesson(prompt.system, prompt.render(role, text, stand_in=True), f"{score}\n{reason}")
 
     def _role(self, rng: random.Random) -> tuple[Role, Style]:
         draw = rng.random()

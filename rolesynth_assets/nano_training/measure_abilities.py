@@ -99,7 +99,12 @@ def _caption_and_judge(
     judge = judge_prompt()
     judging = [
         ChatRequest(
-            str(n), judge.system, judge.render(role, text), JUDGE_SAMPLING, 0, (images[index],)
+            str(n),
+            judge.system,
+            judge.render(role, text, stand_in=True),
+            JUDGE_SAMPLING,
+            0,
+            (images[index],),
         )
         for n, ((index, role, _), text) in enumerate(zip(asked, texts, strict=True))
     ]

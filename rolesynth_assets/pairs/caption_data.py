@@ -1,9 +1,11 @@
 """Quoting of a caption in the judge's prompt, so that the judge reads it as data.
 
-Most captions only describe. Their prompt is the plain line on which the judge of the embedded world
-was trained. It stays the same byte for byte, so that no paid score is requested again. A caption is
-put between two marks that it cannot contain if a judge could take it for an order, a score or a
-part of the prompt: an order to a judge has a word of judging beside a number or a command.
+Every caption is put between two marks that it cannot contain, whatever it says: no list of patterns
+knows all orders in all languages.
+
+The embedded stand-in is an exception. It was trained on the plain line, and obeys no orders. It
+reads a caption between marks only if the caption could be taken for an order, a score or a part of
+the prompt: an order to a judge has a word of judging beside a number or a command.
 """
 
 from __future__ import annotations
@@ -70,8 +72,13 @@ _ORDERS = re.compile(
 
 
 def as_data(caption: str) -> str:
-    """Return the caption as it is written in the judge's prompt: plain, or between two marks."""
-    return caption if is_plain(caption) else f"{_PREFACE} {quoted('caption', caption)}"
+    """Return the caption between two marks that it cannot contain, with a preface."""
+    return f"{_PREFACE} {quoted('caption', caption)}"
+
+
+def as_trained(caption: str) -> str:
+    """Return the caption as the embedded stand-in reads it: plain, or between two marks."""
+    return caption if is_plain(caption) else as_data(caption)
 
 
 def is_plain(caption: str) -> bool:

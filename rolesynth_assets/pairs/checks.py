@@ -238,18 +238,30 @@ def diversity_not_collapsed(
 def pairs_match_cutoffs(pairs: pl.DataFrame, cutoffs: Cutoffs) -> CheckOutcome:
     """Pass when all shards together keep exactly as many pairs as the cut and its floor say.
 
+    Those that a person excluded are missing from them.
+
     Args:
-        pairs: ``length``, ``kept`` of all shards of a role set.
+        pairs: ``shard``, ``caption_id``, ``image_id``, ``length``, ``score``, ``kept``, ``reason``
+            of all shards of a role set.
         cutoffs: the cut of the role set.
     """
-    expected = sum(cut.kept + cut.floor_kept for cut in cutoffs.cuts)
-    found = int(pairs["kept"].sum())
+    import polars as pl
+
+    from rolesynth_assets.pairs.cut import PairDropReason, mark_kept
+
+    by_cut = sum(cut.kept + cut.floor_kept for cut in cutoffs.cuts)
+    plain = pairs.drop("kept")
+    excluded = mark_kept(plain, cutoffs.cuts, cutoffs.floor_per_image).filter(
+        pl.col("kept") & (pl.col("reason") == PairDropReason.EXCLUDED.value)
+    )
+    expected, found = by_cut - excluded.height, int(pairs["kept"].sum())
+    less = f", less {excluded.height} excluded by hand" if excluded.height else ""
     return CheckOutcome(
         passed=found == expected,
         value=found,
         threshold=expected,
-        description=f"{found} pairs are kept over all shards; the cut says {expected}.",
-        metadata={"expected": expected, "pairs": pairs.height},
+        description=f"{found} pairs are kept over all shards; the cut says {by_cut}{less}.",
+        metadata={"expected": expected, "pairs": pairs.height, "excluded": excluded.height},
     )
 
 

@@ -9,7 +9,7 @@ alone, and the sum over shards is exact.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
@@ -33,6 +33,8 @@ class PairDropReason(StrEnum):
     """The judge gave no score; such a row is never treated as a low score."""
     FORGOTTEN = schemas.FORGOTTEN
     """Its shard was forgotten, so it counts neither for the cut nor for a training set."""
+    EXCLUDED = schemas.EXCLUDED
+    """A person excluded it, whatever its score; it still counts for the cut."""
 
 
 class CutPolicy(Protocol):
@@ -145,7 +147,12 @@ def compute_cutoffs(scores: pl.DataFrame, policy: CutPolicy, n_roles: int) -> Cu
     )
 
 
-def apply_cut(captions: pl.DataFrame, scores: pl.DataFrame, cutoffs: Cutoffs) -> pl.DataFrame:
+def apply_cut(
+    captions: pl.DataFrame,
+    scores: pl.DataFrame,
+    cutoffs: Cutoffs,
+    excluded: Collection[str] = (),
+) -> pl.DataFrame:
     """Decide for every caption with text whether it is kept for training.
 
     The shards may be any subset of the role set's shards.
@@ -156,6 +163,8 @@ def apply_cut(captions: pl.DataFrame, scores: pl.DataFrame, cutoffs: Cutoffs) ->
         scores: rows of the ``scores`` table of the same shards. A caption without a row, or whose
             row has no score, is dropped as unscored.
         cutoffs: the cut of the role set.
+        excluded: ids of captions that a person excluded. They leave their place in the cut empty,
+            so that no other caption's decision changes.
 
     Returns:
         Rows of the ``pairs`` table: the caption columns, ``score``, ``kept``, ``reason``.
@@ -177,8 +186,12 @@ def apply_cut(captions: pl.DataFrame, scores: pl.DataFrame, cutoffs: Cutoffs) ->
             "were scored; materialize filter_cutoffs again"
         )
     marked = mark_kept(pairs, cutoffs.cuts, cutoffs.floor_per_image)
+    by_hand = pl.col("caption_id").is_in(list(excluded))
+    marked = marked.with_columns(pl.col("kept") & by_hand.not_())
     reason = (
-        pl.when("kept")
+        pl.when(by_hand)
+        .then(pl.lit(PairDropReason.EXCLUDED.value))
+        .when("kept")
         .then(pl.lit(None, dtype=pl.String))
         .when(pl.col("score").is_null())
         .then(pl.lit(PairDropReason.UNSCORED.value))

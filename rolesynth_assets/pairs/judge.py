@@ -11,7 +11,7 @@ from importlib import resources
 from typing import NamedTuple
 
 from rolesynth_assets.mllm.engine import Sampling
-from rolesynth_assets.pairs.caption_data import as_data
+from rolesynth_assets.pairs.caption_data import as_data, as_trained
 from rolesynth_assets.roles.role import Role
 from rolesynth_assets.store.digests import digest
 
@@ -31,14 +31,26 @@ class JudgePrompt(NamedTuple):
         """Identity of the prompt: 64 hex characters over system text, template and sampling."""
         return digest("judge", self.system, self.template, self.sampling.fingerprint())
 
-    def render(self, role: Role, caption: str) -> str:
+    def render(self, role: Role, caption: str, *, stand_in: bool = False) -> str:
         """Return the user text that asks for one caption's score; the image comes before it.
 
         The text is one line with single spaces: role name, responsibilities, caption, instruction.
-        A caption that could be read as an order is put between two marks that it cannot contain.
+        The caption is between two marks that it cannot contain.
+
+        Args:
+            role: the role for which the caption was written.
+            caption: the caption.
+            stand_in: whether the embedded stand-in reads it, which was trained without marks.
         """
+        return self._filled(role, as_trained(caption) if stand_in else as_data(caption))
+
+    def render_unmarked(self, role: Role, caption: str) -> str:
+        """Return the text of earlier versions, which had no marks around ordinary captions."""
+        return self._filled(role, caption)
+
+    def _filled(self, role: Role, caption: str) -> str:
         text = self.template.format(
-            name=role.name, responsibilities=role.responsibilities, caption=as_data(caption)
+            name=role.name, responsibilities=role.responsibilities, caption=caption
         )
         return " ".join(text.split())
 

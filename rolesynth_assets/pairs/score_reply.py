@@ -18,7 +18,7 @@ from rolesynth_assets.reply_text.score import SCORE_RULES
 LOWEST, HIGHEST = 1, 100
 """The scale of the paper's role-aware filter."""
 
-RULES_VERSION = "2"
+RULES_VERSION = "3"
 """Raise it with any change of the parser: stored answers without a score are read again."""
 
 MAX_RATIONALE = 400
@@ -59,7 +59,7 @@ class Judgement(NamedTuple):
     rationale: str | None
 
 
-_SCALE = r"(?P<scale>\s*(?:/|out\s+of)\s*(?P<of>[0-9]{1,9}))?"
+_SCALE = r"(?P<scale>\s*(?:/|(?:out\s+)?of\b)\s*(?P<of>[0-9]{1,9}))?"
 _UNIT = r"(?:\s*(?:%|percent\b|points?\b|\u5206|\uc810|\u70b9))?"
 _NUMBER = rf"(?P<sign>[-+])?(?P<whole>[0-9]{{1,9}})(?P<fraction>[.,][0-9]+)?{_UNIT}{_SCALE}{_UNIT}"
 _BARE = re.compile(
@@ -67,7 +67,10 @@ _BARE = re.compile(
 )
 
 _LABEL = (
-    r"(?:scor(?:e[sd]?|ing)|rating|rate[sd]?|grade[sd]?|mark|verdict|evaluation|answer|\u5f97\u5206|"
+    r"(?:scor(?:e[sd]?|ing)|rating|rate[sd]?|grade[sd]?|mark|verdict|evaluation|answer|"
+    r"(?:overall|total)(?=\s*[:=])|"
+    r"(?:deserves?|merits?|earns?|assign(?:ed|s)?|gives?)(?=\s+(?:(?:it|this)\s+)?(?:an?\s+)?[0-9])|"
+    r"\u5f97\u5206|"
     r"\u8bc4\u5206|\u5206\u6570|\u30b9\u30b3\u30a2|\uc810\uc218|bewertung|punktzahl|"
     r"puntuaci\u00f3n|pontua\u00e7\u00e3o|punteggio|\u043e\u0446\u0435\u043d\u043a\u0430)"
 )
@@ -80,22 +83,38 @@ _NAMED = re.compile(
     rf"(?:(?:the|my|final|overall|total)\s+){{0,2}}(?:score|rating)\s*(?:is|[:=])\s*{_NUMBER}", re.I
 )
 _OF_HUNDRED = re.compile(rf"(?<![\w.,/-]){_NUMBER}")
+_CALLED_SCORE = re.compile(
+    rf"(?<![\w.,/-]){_NUMBER}\s+(?:is|as|seems|would be)\s+(?:an?|the|my)\s+(?:[\w-]+\s+){{0,2}}"
+    r"(?:score|rating|grade)\b",
+    re.IGNORECASE,
+)
+_LONE = re.compile(
+    rf"(?:(?:sure|certainly|of course|okay|ok|alright|yes)[!.,:]+\s+)?{_NUMBER}[.!]?", re.IGNORECASE
+)
+"""A line with nothing but a number."""
+_LONE_LINES = re.compile(rf"^(?:{_LONE.pattern})$", re.IGNORECASE | re.MULTILINE)
+_WIDE = {0xFF10 + digit: str(digit) for digit in range(10)}
+_WIDE |= {0xFF05: "%", 0xFF0F: "/", 0xFF1A: ":"}
+"""Full-width digits and marks."""
 _WHOLE_SCALE = re.compile(
     r"[(\[]?\b(?:on (?:a|the) )?(?:scale )?(?:of |from |between )?[01]\s*(?:-|\u2013|to|and)"
     r"\s*100\b[)\]]?",
     re.IGNORECASE,
 )
 _OTHER_NUMBER = re.compile(
-    r"\s*(?:-|\u2013|\u2014|to|or|and|/)\s*[0-9]|[^.;\n]*?\b(?:or|maybe|perhaps|possibly|rather|even|"
+    r"\s*(?:-{1,2}>?|=>|\u2192|\u2013|\u2014|to|or|and|but|/)\s*[0-9]|"
+    r",\s*[0-9]{1,3}\s*(?:$|[.,;\n])|[^.;\n]*?\b(?:or|maybe|perhaps|possibly|rather|even|"
     r"up to)\s+(?:an?\s+)?[0-9]{1,3}\b",
     re.IGNORECASE,
 )
 _LISTED = re.compile(r"[0-9]{1,2}[.)]\s+\D")
 
 _ENDED = re.compile(r"[^\w/-]*")
-_REASONED = re.compile(r"(?:\s*[:;,]|\s[-\u2013\u2014])\s+(?P<reason>\D.*)")
-"""A reason on the score's own line needs a separator: "3 dogs run" is a caption and not a score of
-3, and "1. The caption is true" is a numbered list and not a score of 1."""
+_REASONED = re.compile(
+    r"(?:\s*[:;,]|\s[-\u2013\u2014]|(?=\s(?:because|since|as)\b))\s+(?P<reason>\D.*)"
+)
+"""A reason on the score's own line needs a separator or "because": "3 dogs run" is a caption and
+not a score of 3, and "1. The caption is true" is a numbered list and not a score of 1."""
 
 _WHOLE = re.compile(r".*\n(?=.)|[^\n]*?[0-9](?:/100|%)?[.:;,]\s(?=\S)", re.DOTALL)
 """The part of a text cut short that is whole: all lines but the last, or what ends at a mark."""
@@ -112,8 +131,8 @@ def parse_score(text: str) -> Judgement | ScoreReason:
 
     The score is alone on the first line, or followed by the reason ("87", "87/100", "85%",
     "87: names every object"); or it has a label anywhere ("The score is 85.", "Final score: 87",
-    "Rating: 85/100. It names ..."); or it is the only number out of a hundred. What is left is the
-    reason.
+    "Rating: 85/100. It names ..."); or it is the only number out of a hundred, or the only one on a
+    line of its own. What is left is the reason.
 
     Returns:
         The judgement, or the reason why there is none. A decimal is not rounded, another scale
@@ -124,7 +143,7 @@ def parse_score(text: str) -> Judgement | ScoreReason:
     if cleaned.fault:
         return ScoreReason.AMBIGUOUS
     bare = re.sub(r"[*`#\"]|^\s*[-\u2022]\s+(?=[a-z])", "", cleaned.text, flags=re.I | re.M)
-    bare = _WHOLE_SCALE.sub(" ", bare)
+    bare = _WHOLE_SCALE.sub(" ", bare.translate(_WIDE))
     lines = [stripped for line in bare.splitlines() if (stripped := line.strip(" \t',;:"))]
     if not lines:
         return ScoreReason.EMPTY
@@ -156,18 +175,20 @@ def judge_reply(reply: ChatReply) -> Judgement | ScoreReason:
 def _first_line(match: re.Match[str], more: list[str]) -> Judgement | ScoreReason:
     reasoned = _REASONED.fullmatch(match["rest"])
     ended = reasoned or _ENDED.fullmatch(match["rest"])
-    labelled = (_NAMED.match(line) for line in more)
-    other = any(named and named["whole"] != match["whole"] for named in labelled)
+    others = (_NAMED.match(line) or _LONE.fullmatch(line) for line in more)
+    other = any(named and named["whole"] != match["whole"] for named in others)
     if not ended or other or _OTHER_NUMBER.match(match["rest"]):
         return ScoreReason.AMBIGUOUS
     return _judgement(match, [reasoned["reason"] if reasoned else "", *more])
 
 
 def _in_sentence(text: str, first: str) -> Judgement | ScoreReason:
-    """Read the one score that has a label, or the one number out of a hundred."""
-    found = list(_LABELLED.finditer(text))
+    """Read the one score with a label, the one number out of a hundred, or alone on a line."""
+    found = [*_LABELLED.finditer(text), *_CALLED_SCORE.finditer(text)]
     if not found:
         found = [m for m in _OF_HUNDRED.finditer(text) if m["of"] == "100"]
+    if not found:
+        found = list(_LONE_LINES.finditer(text))
     if not found:
         return ScoreReason.AMBIGUOUS if "0" <= first[:1] <= "9" else ScoreReason.NO_SCORE
     numbers = {(m["sign"] or "", m["whole"], m["fraction"] or "") for m in found}

@@ -2,20 +2,23 @@
 
 A shard and role set are brought up to date by joining wanted score ids with the stored ones:
 missing scores are requested, scores of deleted captions are removed, all others are left alone.
+
+Earlier versions put no marks around an ordinary caption. A score that was paid for then is kept
+under its own id; only rows that are made from now on have the id of the prompt with marks.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.mllm.cost.spent import Spent
 from rolesynth_assets.mllm.engine import ChatEngine, ChatReply, ChatRequest, ModelIdentity, Sampling
 from rolesynth_assets.mllm.preflight.check import BeforePaying
 from rolesynth_assets.mllm.rows.asked_again import note, rows_to_ask
-from rolesynth_assets.mllm.rows.row_run import RETRY, RowRun, Rows
+from rolesynth_assets.mllm.rows.row_run import RETRY, RowRun, Rows, recoverable
 from rolesynth_assets.mllm.sent import sent_columns
 from rolesynth_assets.pairs.judge import JudgePrompt, judge_prompt
 from rolesynth_assets.pairs.rereading import read_again
@@ -127,13 +130,13 @@ async def write_scores(
     began = time.monotonic()
     partition = {"shard": shard, "role_set": role_set}
     prompt = prompt or judge_prompt()
-    questions = _questions(store, partition, roles, prompt, engine.identity)
+    questions = _questions(store, partition, roles, prompt, engine.identity, again)
     wanted = [question.score_id for question in questions]
     plan = store.plan("scores", partition, wanted, retry=rows_to_ask("score_id", wanted, again))
     checked = Spent()
     if plan.missing and before_paying:
         checked = await before_paying(engine, prompt.sampling)
-        questions = _questions(store, partition, roles, prompt, engine.identity)
+        questions = _questions(store, partition, roles, prompt, engine.identity, again)
         wanted = [question.score_id for question in questions]
         plan = store.plan("scores", partition, wanted, retry=rows_to_ask("score_id", wanted, again))
     note(plan.missing)
@@ -169,6 +172,7 @@ def wanted_scores(
     roles: Sequence[Role],
     judge: ModelIdentity,
     prompt: JudgePrompt,
+    again: Sequence[str] = (),
 ) -> dict[str, tuple[str, str]]:
     """Return image and length of the scores that a partition's stored captions want, by score id.
 
@@ -180,13 +184,14 @@ def wanted_scores(
         roles: the role set's roles.
         judge: the judge's model.
         prompt: the judge's prompt.
+        again: reasons of rows that are asked again, as in `write_scores`.
     """
     known = {role.name: role.fingerprint for role in roles}
     columns = ["role", "role_fingerprint"]
     rows = store.read("captions", partition, columns).to_pylist()
     if not rows or any(known.get(r["role"]) != r["role_fingerprint"] for r in rows):
         return {}
-    questions = _questions(store, partition, roles, prompt, judge)
+    questions = _questions(store, partition, roles, prompt, judge, again)
     return {q.score_id: (q.image_id, q.length) for q in questions}
 
 
@@ -205,6 +210,7 @@ def _questions(
     roles: Sequence[Role],
     prompt: JudgePrompt,
     identity: ModelIdentity,
+    again: Sequence[str],
 ) -> list[_Question]:
     """Return the questions for the judge, an image's captions one after the other."""
     columns = ["caption_id", "image_id", "role", "role_fingerprint", "length", "text"]
@@ -229,7 +235,7 @@ def _questions(
     spoken = [row for row in captions if row["text"] is not None]
     for row in sorted(spoken, key=lambda r: (r["image_id"], by_name[r["role"]][0], r["length"])):
         role = by_name[row["role"]][1]
-        asked = prompt.render(role, row["text"])
+        asked = prompt.render(role, row["text"], stand_in=identity.stand_in)
         questions.append(
             _Question(
                 score_id=score_id(row["caption_id"], judge, prompt, asked),
@@ -240,7 +246,41 @@ def _questions(
                 text=row["text"],
             )
         )
-    return questions
+    if identity.stand_in:
+        return questions
+    return _as_paid(store, partition, questions, prompt, judge, again)
+
+
+def _as_paid(
+    store: Store,
+    partition: Mapping[str, str],
+    questions: Sequence[_Question],
+    prompt: JudgePrompt,
+    judge: str,
+    again: Sequence[str],
+) -> list[_Question]:
+    """Return the questions, under the id of the prompt without marks where that was paid for."""
+
+    def missing(ids: Sequence[str]) -> set[str]:
+        retry = rows_to_ask("score_id", ids, again)
+        return set(store.plan("scores", partition, ids, retry=retry).missing)
+
+    unpaid = missing([question.score_id for question in questions])
+    earlier = {}
+    for question in questions:
+        if question.score_id in unpaid:
+            asked = prompt.render_unmarked(question.role, question.text)
+            earlier[question.score_id] = score_id(question.caption_id, judge, prompt, asked)
+    if not earlier:
+        return list(questions)
+    paid = set(earlier.values()) - missing(list(earlier.values()))
+    paid |= recoverable(store, "scores", partition)
+    return [
+        replace(question, score_id=earlier[question.score_id])
+        if earlier.get(question.score_id) in paid
+        else question
+        for question in questions
+    ]
 
 
 def _score_rows(
@@ -253,7 +293,7 @@ def _score_rows(
         return ChatRequest(
             key=question.score_id,
             system=prompt.system,
-            prompt=prompt.render(question.role, question.text),
+            prompt=prompt.render(question.role, question.text, stand_in=identity.stand_in),
             sampling=prompt.sampling,
             seed=0,  # greedy by default: nothing is drawn
             images=(image,),

@@ -9,19 +9,25 @@ from rolesynth_assets.reply_text.opening import TEXT
 from rolesynth_assets.reply_text.rule import Rule
 from rolesynth_assets.reply_text.sentences import inside_quotation, sentences
 
-_BEFORE = r"(?:(?<=[.!?\"'\u201d)*_\]\u3002])\s+|\n+\s*)[(\[*_]{0,4}(?:#+\s)?"
+_BEFORE = (
+    r"(?:(?<=[.!?\"'\u201d)*_\]\u3002])\s+|\n+\s*)"
+    r"(?:[\u2600-\u27bf\U0001f000-\U0001faff\ufe0f]{1,4}\s*)?[(\[*_]{0,4}(?:#+\s)?"
+)
 """The end of a sentence or a line, where a tail begins."""
 
 _NOTE = re.compile(
     rf"{_BEFORE}(?:(?:please )?note|n\.?b\.?|p\.?s\.?|disclaimer|\u6ce8|explanation|rationale|"
-    r"reasoning|keywords|tags|hashtags|confidence)\b[*_]{0,2}[ \t]*(?:[:\uff1a]|\n|that\b).*$",
+    r"reasoning|keywords|tags|hashtags|confidence)\b[*_]{0,2}[ \t]*(?:[:\uff1a]|\n|that\b).*$|"
+    r"\n+\s*[(\[*_#\s]{0,6}(?:why (?:this|it) works|(?:key|notable|main) "
+    r"(?:details?|elements?|features?|points?|observations?)|breakdown|sources?|"
+    r"(?:image |photo )?credits?|attribution|references?|translation)[*_]{0,2}[ \t]*[:\uff1a].*$",
     re.IGNORECASE | re.DOTALL,
 )
 _NUMBER_OF_WORDS = (
     r"(?:about |around |approximately |approx\.? |exactly |~\s*)?\d{1,4}\s*"
     r"(?:words?|characters?|tokens?|\u5b57)"
 )
-_COUNT = r"(?:total )?(?:word|character)s?(?: count)?\s*[:=]\s*"
+_COUNT = r"(?:(?:total )?(?:word|character)s?(?: count)?|total|length)\s*[:=][*_]{0,2}\s*"
 _WORD_COUNT = re.compile(
     rf"\s*[*_]{{0,2}}(?:[(\[\uff08]\s*(?:(?:{_COUNT})?{_NUMBER_OF_WORDS}|{_COUNT}\d{{1,4}})\s*"
     rf"[)\]\uff09]|(?:\n|(?<=[.!?])\s)[-\u2013\u2014*_ ]*"
@@ -37,18 +43,26 @@ _OFFER = re.compile(
     r"i can (?:also|provide|adjust)|happy to (?:adjust|help|revise|provide)|"
     r"if you(?:'d| would)? (?:need|want|like|prefer|have)\b[^.!?\n]{0,80}\b"
     rf"(?:{TEXT}|me|let|adjust\w*|chang\w+|details?|edits?|questions?|modif\w+)\b|"
-    r"you (?:can|may) (?:also )?(?:adjust|modify|edit|change|customi[sz]e) (?:this|it|the)).*$",
+    r"you (?:can|may) (?:also )?(?:adjust|modify|edit|change|customi[sz]e) (?:this|it|the)).*$|"
+    r"\n+\s*thank(?:s| you)\b[^.!?\n]{0,60}[.!?]*\s*$",
     re.IGNORECASE | re.DOTALL,
 )
 _COMMENT = re.compile(
     rf"{_BEFORE}(?:(?:(?:this|the) )?(?:(?:caption|description|text) )?(?:is |was )?"
     r"(?:generated|written|created) (?:by|with|using) (?:an? )?(?:ai|model|language model|"
     r"assistant)|"
-    rf"(?:this|the|these|above) (?:above |short |long )?(?:{TEXT}|text) "
+    rf"(?:overall,? )?(?:this|the|these|above) (?:above |short |long )?(?:{TEXT}|text) "
     r"(?:captures?|aims?|highlights?|focus\w*|emphasi[sz]es?|reflects?|conveys?|provides?|uses?|"
     r"is (?:written|about|designed|meant|intended)|was (?:written|generated|created)|describes?|"
-    r"summari[sz]es?|includes?|contains?|stays?|meets?|has (?:about |exactly )?\d+))\b.*$",
+    r"summari[sz]es?|includes?|contains?|stays?|meets?|"
+    r"(?:has|is) (?:about |around |exactly )?\d+)|"
+    r"i(?:'ve|\u2019ve| have)? (?:tried|aimed|focused|included|kept|made sure|avoided))\b.*$",
     re.IGNORECASE | re.DOTALL,
+)
+_END_MARK = re.compile(
+    rf"(?:{_BEFORE}|\s+[(\[<])[-=*_ ]{{0,6}}(?:the )?end(?: of (?:the |my |this )?"
+    rf"(?:(?:long |short |image )?{TEXT}|text|reply|message))?[-=*_ .!)\]>]{{0,8}}$",
+    re.IGNORECASE,
 )
 TAGS_CHARS = 1000
 """Characters at the end in which hashtags are looked for."""
@@ -108,5 +122,6 @@ WORD_COUNT = Rule(
 )
 OFFER = Rule("offer", "an offer to go on, a wish that it helps", _tail(_OFFER))
 COMMENT = Rule("comment", "sentences about the caption after it", _tail(_COMMENT))
+END_MARK = Rule("end_mark", "`[End of caption]`", _tail(_END_MARK))
 HASHTAGS = Rule("hashtags", "hashtags after the caption", _without_hashtags, needs="#")
 REPEATED_END = Rule("repeated_end", "sentences said before, at the end", _repeated_end)

@@ -17,6 +17,7 @@ _INLINE = re.compile(
     r"</?(?:b|i|em|strong|u|span|sub|sup|small|big|mark|font|code|tt|q|cite)(?:\s[^<>]{0,200})?\s*/?>",
     re.IGNORECASE,
 )
+_COMMENT = re.compile(r"<!--.{0,400}?-->", re.DOTALL)
 _LINE_ESCAPE = re.compile(r"(?<=[.!?:;,\"*\u201d])\\n|\\n(?=\\n|[\sA-Z*#-]|$)|\\[rt](?=\s|$)")
 _ESCAPE = re.compile(r"\\([\"'*_#&%$~`.!-])")
 
@@ -51,6 +52,13 @@ _EMPHASIS = [
 ]
 _STRAY = re.compile(r"\*\*+|(?:^|(?<=\s))__(?=\s|$)|`{3,}")
 
+_PICTOGRAMS = (
+    "(?:[0-9#*]\ufe0f?\u20e3|[\u2190-\u21ff\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff])"
+    "[\ufe0f\u200d\U0001f3fb-\U0001f3ff]*"
+)
+_FIRST_EMOJI = re.compile(rf"^(?:{_PICTOGRAMS}\s*){{1,20}}(?=\S)")
+_LAST_EMOJI = re.compile(rf"(?<=[.!?\"'\u201d)\u3002])\s*(?:{_PICTOGRAMS}\s*){{1,20}}$")
+
 _QUOTES = {'"': '"', "'": "'", "\u201c": "\u201d", "\u2018": "\u2019", "\u00ab": "\u00bb"}
 _QUOTES |= {"\u201e": "\u201c", "\u300c": "\u300d"}
 _AROUND = _QUOTES | {"(": ")", "[": "]"}
@@ -62,7 +70,7 @@ def _entities(text: str) -> str:
 
 
 def _html(text: str) -> str:
-    return _INLINE.sub("", _BLOCK.sub("\n", text))
+    return _INLINE.sub("", _BLOCK.sub("\n", _COMMENT.sub(" ", text)))
 
 
 def _escapes(text: str) -> str:
@@ -85,6 +93,10 @@ def _bullets(text: str, whole: bool) -> str:
         if not all(line.rstrip("*_\"'\u201d)").endswith((".", "!", "?")) for line in lines):
             raise CannotCleanError("a list of phrases")
     return _BULLET.sub("", text)
+
+
+def _emoji(text: str) -> str:
+    return _LAST_EMOJI.sub("", _FIRST_EMOJI.sub("", text))
 
 
 def _marks(text: str) -> str:
@@ -135,10 +147,11 @@ def bullet_rule(whole: bool) -> Rule:
 
 
 ENTITIES = Rule("entities", "HTML entities, which become their characters", _entities, needs="&")
-HTML = Rule("html", "HTML tags that only format", _html, needs="<")
+HTML = Rule("html", "HTML tags that only format, and comments", _html, needs="<")
 ESCAPES = Rule("escapes", r"backslashes of `\n`, `\"` and `\*`", _escapes, needs="\\")
 TITLE = Rule("title", "a heading or a title above the answer", _title, needs="\n")
 MARKDOWN = Rule(
     "markdown", "marks of Markdown: emphasis, headings, quotes, rules", _marks, needs="*_~`#>-="
 )
+EMOJI = Rule("emoji", "emoji before the first and after the last sentence", _emoji)
 QUOTES = Rule("quotes", "quotation marks or brackets around the whole answer", _quotes)

@@ -17,7 +17,7 @@ _FOREIGN = (
 )
 """Words for caption and description in French, Spanish, Portuguese, German, Italian, Dutch,
 Russian, Chinese, Japanese and Korean."""
-NOUN = rf"(?:caption|description|alt[- ]?text|answer|output|{_FOREIGN})"
+NOUN = rf"(?:caption|description|alt[- ]?text|answer|output|result|text|{_FOREIGN})"
 ASIDE = r"(?:\s*[(\[\uff08][^()\[\]\n]{1,60}[)\]\uff09])?"
 BOLD = r"(?:\*\*|__|\*|_)?"
 
@@ -26,11 +26,23 @@ SIGNATURE_CHARS = 120
 
 _GLAD = r"i(?:(?:'d|\u2019d| would) be|'m|\u2019m| am) (?:happy|glad|delighted) to"
 _ACKNOWLEDGES = re.compile(
-    r"^(?:(?:(?:sure|certainly|of course|absolutely|definitely|understood|got it|no problem|"
+    r"^(?:(?:yes[,.!]\s*)?(?:(?:sure|certainly|of course|"
+    r"here (?:you go|you are|it is)|absolutely|definitely|understood|got it|no problem|"
     r"happy to help|with pleasure|great question)(?: thing)?[!.,:\u2014-]+|(?:great|yes)!+|"
     r"(?:okay|ok|alright|bien s\u00fbr|nat\u00fcrlich|gerne|claro|certo|certamente)\s?[!.,:]+)"
     rf"(?:\s+(?:{_GLAD}|i can (?:help|do)|let me )[^.!?:\n]{{0,80}}[.!:]+)?\s+|"
-    rf"{_GLAD}[^.!?:\n]{{0,80}}[.!:]+\s+|(?:\u597d\u7684|\u5f53\u7136)[\uff0c\uff01,!\u3002]+\s*)",
+    rf"{_GLAD}[^.!?:\n]{{0,80}}[.!:]+\s+|"
+    rf"(?:what an?|great|nice|lovely|beautiful|cool|wonderful|interesting)\s(?:[\w-]+\s){{0,2}}"
+    rf"{IMAGE}!+\s+|(?:\u597d\u7684|\u5f53\u7136)[\uff0c\uff01,!\u3002]+\s*)",
+    re.IGNORECASE,
+)
+_ANNOUNCES = re.compile(
+    r"^i(?:'ve|\u2019ve| have) (?:analy[sz]ed|looked|examined|reviewed|viewed|written|prepared)\b"
+    r"[^.!:\n]{0,80}(?:[.!:]+\s+|\n+)(?=\S)|"
+    r"^(?:let me|let(?:'|\u2019)?s|i(?:'ll|\u2019ll| will| can)|"
+    r"i(?:'m|\u2019m| am) going to|allow me to)\s"
+    r"(?:now |first |try to |start by |begin by )?(?:describ|caption|analy[sz]|writ|provid|giv|"
+    r"creat|generat|craft|compos|look|tak|examin)(?:e|ing)?\b[^.!:\n]{0,80}(?:[.!:]+\s+|\n+)(?=\S)",
     re.IGNORECASE,
 )
 _BASED_ON = (
@@ -63,6 +75,8 @@ _IT_IS = (
 _MARK = r"[*_\"'\u201c]{0,3}"
 _PREAMBLE = re.compile(
     rf"^{_MARK}(?:(?:{_BASED_ON}|as (?:you )?(?:requested|asked|instructed)|"
+    rf"(?:in (?:response|reply|answer) to|per|as per|following|according to|for) "
+    rf"(?:your|the|this) (?:request|instructions?|question|guidelines|prompt)|"
     rf"(?:in|as) (?:the|this|my|an?) [^,:.\n]{{1,60}})\s*[,:]\s+)?"
     rf"(?:{_HERE_IS}|{_I_WROTE}|{_IT_IS}){_MARK}"
     rf"(?:[:\uff1a]{_MARK}\s+|\.?[*_]{{0,2}}\s*\n+)",
@@ -86,13 +100,14 @@ _QUALIFIER = (
     r"final|revised|improved|suggested|proposed|generated|possible|full|simple|single|alt)"
 )
 _LABEL = re.compile(
-    rf"^(?:#+\s*)?{BOLD}[\"']?(?:(?:{_QUALIFIER}[\s-]+){{0,4}}{NOUN}(?:\s*#?\d{{1,2}})?"
+    rf"^(?:#+\s*)?{BOLD}[\"']?(?:(?:{_QUALIFIER}[\s-]+){{0,4}}{NOUN}(?:\s*#?\d{{1,2}}(?:\s?(?:of|/)\s?\d{{1,2}})?)?"
     rf"(?:\s(?:of|for) (?:the|this) {IMAGE})?|"
-    r"(?:long|short)(?:[ -](?:version|form))?|(?:image|picture|photo)(?:\s*#?\d{1,2})?|"
+    r"(?:long|short)(?:[ -](?:version|form))?|(?:image|picture|photo|scene)(?:\s*#?\d{1,2})?|"
     rf"(?:option|version)\s*#?(?:\d{{1,2}}|[a-e]\b)){ASIDE}{BOLD}"
-    rf"[\"']?(?:\s*(?:[:\uff1a=\u2192]|->){BOLD}\s*|(?<=[*_])[ \t]*\n\s*)|"
-    rf"^(?:#+\s*)?(?:{_QUALIFIER}[ ]+){{0,3}}(?:caption|description){ASIDE}[ \t]*\n+\s*|"
-    rf"^(?:[\[\u3010]|<<)(?:{_QUALIFIER}\s+){{0,3}}{NOUN}(?:[\]\u3011]|>>)\s*[:\uff1a]?\s*",
+    rf"[\"']?(?:(?:\s*(?:[:\uff1a=\u2192]|->)|[ ][-\u2013\u2014](?=[ ])){BOLD}\s*|"
+    rf"(?<=[*_])[ \t]*\n\s*)|"
+    rf"^(?:#+\s*)?(?:{_QUALIFIER}[ ]+){{0,3}}(?:caption|description|answer){ASIDE}[ \t]*\n+\s*|"
+    rf"^(?:[\[(\u3010]|<<)(?:{_QUALIFIER}\s+){{0,3}}{NOUN}(?:[\])\u3011]|>>)\s*[:\uff1a]?\s*",
     re.IGNORECASE,
 )
 _END_ASIDE = re.compile(
@@ -107,7 +122,7 @@ _FINAL = re.compile(
 
 
 def _preamble(text: str) -> str:
-    text = _ACKNOWLEDGES.sub("", text, count=1)
+    text = _ANNOUNCES.sub("", _ACKNOWLEDGES.sub("", text, count=1), count=1)
     if (opening := _PREAMBLE.match(text)) and (several := _SEVERAL.search(opening[0])):
         raise CannotCleanError(f"{several[0]} in one reply")
     text = _FOREIGN_PREAMBLE.sub("", _PREAMBLE.sub("", text, count=1), count=1)

@@ -14,11 +14,14 @@ MAX_TAGS = 40
 """Tags of a reply that has one answer; it bounds the cost of the search for their ends."""
 _TAGS = (
     r"(?:(?:final|long|short|image|detailed|brief)?[_-]?(?:answer|caption|description|response)|"
-    r"output|result|final|alt[_-]?text)"
+    r"output|result|final|solution|alt[_-]?text|long|short|text|content|message)"
 )
 _LOOSE = re.compile(
     r"^[{(]\s*[\"'](?P<key>[\w -]{1,40})[\"']\s*:\s*[\"'](?P<text>.{1,20000}?)[\"']?\s*[})]?\s*$",
     re.DOTALL,
+)
+_BARE_KEY = re.compile(
+    r"^\{\s*(?P<key>[\w -]{1,40})\s*:\s*[\"']?(?P<text>.{1,20000}?)[\"']?\s*\}$", re.DOTALL
 )
 _FURTHER_KEY = re.compile(r"[\"']\s*,\s*[\"'][\w -]{1,40}[\"']\s*:")
 
@@ -129,7 +132,9 @@ def _parsed(text: str) -> object | None:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
         pass
-    loose = _LOOSE.match(text)  # quotation marks in it are not escaped, or its end is missing
+    loose = _LOOSE.match(text) or _BARE_KEY.match(
+        text
+    )  # quotation marks in it are not escaped, or its end is missing
     if loose and not _FURTHER_KEY.search(text):
         return {loose["key"]: loose["text"]}
     return None

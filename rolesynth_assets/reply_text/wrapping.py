@@ -63,7 +63,10 @@ _END_BRACKET = re.compile(
     r"^(?:\s*\[/?(?:INST|IMG|CLS|SEP|PAD|BOS|EOS)\])+|(?:\s*\[/?(?:INST|IMG|CLS|SEP|PAD|BOS|EOS)\])+$"
 )
 
-_SPEAKER = r"(?:assistant|ai|ai assistant|chatbot|gpt|bot|asst|response|\u52a9\u624b)"
+_SPEAKER = (
+    r"(?:assistant|ai|ai assistant|chatbot|(?:chat)?gpt[\w.-]{0,10}|bot|asst|response|model|"
+    r"qwen[\w.-]{0,20}|gemini|gemma|llava[\w.-]{0,20}|claude|internvl[\w.-]{0,20}|\u52a9\u624b)"
+)
 _SPEAKS = re.compile(
     rf"^(?:#{{1,6}}\s*)?(?:\*\*|__|<)?{_SPEAKER}(?:\*\*|__|>)?\s*[:\uff1a](?:\*\*|__)?\s*|"
     r"^(?:assistant|model)[ \t]*\n+",

@@ -28,7 +28,9 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from rolesynth_assets.mllm.cost.spent import Spent
 from rolesynth_assets.mllm.engine import ChatEngine, ChatReply, ChatRequest, Sampling, Turn
+from rolesynth_assets.mllm.preflight.check import BeforePaying
 from rolesynth_assets.pictures.markdown import Markdown, bold, quote
 from rolesynth_assets.roles.role import Role, RoleRecord
 from rolesynth_assets.roles.role_set import GenerateSpec, RoleSet
@@ -72,6 +74,7 @@ class RoleDialogue:
         prompt_tokens: tokens read over all calls.
         completion_tokens: tokens written over all calls.
         seconds: wall time.
+        preflight_calls: requests before the dialogue, which are not part of it.
     """
 
     roles: tuple[Role, ...]
@@ -82,11 +85,12 @@ class RoleDialogue:
     prompt_tokens: int
     completion_tokens: int
     seconds: float
+    preflight_calls: int = 0
 
     @property
     def calls(self) -> int:
-        """Requests to the model, each of which is two turns."""
-        return len(self.turns) // 2
+        """Requests to the model, each of which is two turns, and those of the preflight."""
+        return len(self.turns) // 2 + self.preflight_calls
 
 
 def dialogue_markdown(turns: Iterable[Turn]) -> Markdown:
@@ -138,14 +142,18 @@ class _Dialogue:
         return replies[0]
 
 
-async def propose_roles(engine: ChatEngine, role_set: RoleSet) -> RoleDialogue:
+async def propose_roles(
+    engine: ChatEngine, role_set: RoleSet, before_paying: BeforePaying | None = None
+) -> RoleDialogue:
     """Hold the two-phase dialogue of a generated role set.
 
     Args:
         engine: any engine that answers text-only requests.
         role_set: a set with a `generate` block.
+        before_paying: the preflight, called once before the dialogue.
 
     Raises:
+        EngineError: the engine can serve no request, or does not pass the preflight.
         RoleGenerationError: a step has no text, or the records stay unusable after one repair.
         ValueError: the set has hand-written roles and needs no dialogue.
     """
@@ -154,6 +162,7 @@ async def propose_roles(engine: ChatEngine, role_set: RoleSet) -> RoleDialogue:
         raise ValueError(f"role set {role_set.name!r} has written roles; use written_roles()")
     started = time.perf_counter()
     dialogue = _Dialogue(engine, role_set.name, spec)
+    checked = await before_paying(engine, dialogue.sampling) if before_paying else Spent()
     proposal = _PROPOSE.format(candidates=spec.candidates, purpose=spec.purpose)
     answer = await dialogue.ask("propose", proposal)
     for number in range(1, spec.rounds + 1):
@@ -167,9 +176,10 @@ async def propose_roles(engine: ChatEngine, role_set: RoleSet) -> RoleDialogue:
         generator=f"{identity.model}@{identity.revision}",
         rounds=spec.rounds,
         repaired=repaired,
-        prompt_tokens=dialogue.prompt_tokens,
-        completion_tokens=dialogue.completion_tokens,
+        prompt_tokens=dialogue.prompt_tokens + checked.prompt_tokens,
+        completion_tokens=dialogue.completion_tokens + checked.completion_tokens,
         seconds=time.perf_counter() - started,
+        preflight_calls=checked.calls,
     )
 
 

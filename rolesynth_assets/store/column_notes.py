@@ -53,6 +53,14 @@ judge               model that judged it
 judge_revision      revision of the judge
 prompt_fingerprint  digest of the judge's prompt
 kept                whether the cut kept it, or how many it kept
+label_id            digest of caption and reviewer
+reviewer            name that the reviewer gave
+truth               true, false or unsure: whether the caption is true of the image
+fits                whether the caption fits its role
+labelled_at         time of the answer, UTC
+excluded            whether the caption is excluded; false where that was taken back
+note                what the reviewer wrote beside it
+decided_at          time of the decision, UTC
 seed_id             digest of the seed; `rolesynth trace` takes it
 domain              domain of the problems, a partition
 problem             the seed's problem

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rolesynth_assets.clip.recipe import Cut, Recipe
 from rolesynth_assets.store.lance.rows import all_of, any_key
+from rolesynth_assets.store.lance.schemas import EXCLUDED, FORGOTTEN, TRAINABLE
 from rolesynth_assets.training_sets.select import draw
 
 if TYPE_CHECKING:
@@ -81,10 +82,8 @@ class Pin:
     @property
     def candidates(self) -> str:
         """SQL predicate on ``pairs`` for the rows that may have been selected."""
-        lengths = any_key("length", self.lengths)
-        if self.cut is Cut.RANDOM:
-            return f"({lengths}) AND (score IS NOT NULL OR kept)"
-        return (all_of(lengths, "kept") if self.cut is Cut.SCORES else lengths) or ""
+        more = {Cut.RANDOM: "score IS NOT NULL OR kept", Cut.SCORES: "kept"}.get(self.cut)
+        return all_of(any_key("length", self.lengths), TRAINABLE, more) or ""
 
 
 def pin_training_set(
@@ -224,9 +223,13 @@ def trained_on(pin: Pin, rows: Sequence[Mapping[str, Any]]) -> bool:
     Args:
         pin: the training set.
         rows: all rows of the caption in ``pairs`` of the pin's role set and version, one a shard:
-            ``caption_id``, ``length``, ``score``, ``kept``.
+            ``caption_id``, ``length``, ``score``, ``kept``, ``reason``.
     """
-    of_length = [row for row in rows if row["length"] in pin.lengths]
+    of_length = [
+        row
+        for row in rows
+        if row["length"] in pin.lengths and row["reason"] not in (FORGOTTEN, EXCLUDED)
+    ]
     if not of_length:
         return False
     if pin.cut is Cut.ALL:

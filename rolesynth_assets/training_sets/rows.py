@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from rolesynth_assets.clip.recipe import Recipe
-from rolesynth_assets.store.lance.schemas import FORGOTTEN
+from rolesynth_assets.store.lance.schemas import TRAINABLE
 from rolesynth_assets.training_sets.select import select_rows
 
 if TYPE_CHECKING:
@@ -21,14 +21,14 @@ _COLUMNS = ["shard", "caption_id", "image_id", "role", "length", "text", "score"
 def selected_pairs(store: StoreReader, recipe: Recipe, version: int) -> pl.DataFrame:
     """Return the pairs that `recipe` trains on, at a Lance version of ``pairs``.
 
-    Pairs of a shard that had been forgotten by then are left out, whatever the recipe's cut.
+    Pairs of a shard that had been forgotten by then, and captions that a person had excluded, are
+    left out, whatever the recipe's cut.
 
     Raises:
         EmptySelectionError: the cut selects no row.
         MissingVersionError: the version was purged.
     """
-    here = f"reason IS NULL OR reason != '{FORGOTTEN}'"
-    pairs = store.read("pairs", {"role_set": recipe.role_set}, _COLUMNS, here, version)
+    pairs = store.read("pairs", {"role_set": recipe.role_set}, _COLUMNS, TRAINABLE, version)
     return select_rows(pl.DataFrame(pairs), recipe)
 
 

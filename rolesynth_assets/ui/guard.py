@@ -1,13 +1,15 @@
-"""The guard in front of the Dagster webserver, which accepts requests from its own pages only.
+"""The guard in front of a site on this machine, which accepts requests from its own pages only.
 
-The webserver has no log-in, runs code on request and accepts a mutation in the URL of a GET. So a
-picture in a text, or a page of another site in the same browser, could start runs or delete the
-history.
+The Dagster webserver has no log-in, runs code on request and accepts a mutation in the URL of a
+GET. So a picture in a text, or a page of another site in the same browser, could start runs or
+delete the history. The pages of `rolesynth browse` stand behind the same guard with a stricter
+policy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -43,6 +45,27 @@ HEADERS = {
 }
 
 
+Refusal = tuple[int, str] | None
+"""Status and sentence of a request that is refused."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """What a guard must know of the pages behind it.
+
+    Attributes:
+        command: the command that serves them, which takes `--origin ADDRESS`.
+        policy: content security policy of every response.
+        headers: further headers of every response.
+        refusal: why a request of the site's own pages is refused, if it is.
+    """
+
+    command: str
+    policy: str
+    headers: Mapping[str, str]
+    refusal: Callable[[Scope], Refusal]
+
+
 class Guard:
     """ASGI middleware that refuses requests of other origins and sends a strict policy.
 
@@ -51,10 +74,11 @@ class Guard:
         origins: addresses under which the pages are opened, such as ``http://127.0.0.1:3000``. A
             request must name the host of one of them. If the browser sends an origin, it must be
             one of them, too.
+        site: what the pages behind the guard are; the Dagster UI by default.
     """
 
-    def __init__(self, app: ASGIApp, origins: Iterable[str]) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, origins: Iterable[str], site: Site | None = None) -> None:
+        self._app, self._site = app, site or DAGSTER
         self._origins = frozenset(origins)
         self._hosts = frozenset(urlsplit(origin).netloc for origin in self._origins)
 
@@ -68,41 +92,29 @@ class Guard:
         elif scope["type"] == "http":
             refusal = self._refusal(scope)
             app = PlainTextResponse(refusal[1] + "\n", refusal[0]) if refusal else self._app
-            await app(scope, receive, _with_headers(send))
+            await app(scope, receive, _with_headers(send, self._site))
         else:
             await self._app(scope, receive, send)
 
-    def _refusal(self, scope: Scope) -> tuple[int, str] | None:
+    def _refusal(self, scope: Scope) -> Refusal:
         if why := self._foreign(scope):
             return 403, why
-        headers, path = Headers(scope=scope), scope["path"].rstrip("/")
-        if path.startswith(REFUSED_PATHS):
-            return 404, "no notebooks here"
-        if scope["method"] in READING:
-            if path == GRAPHQL and "text/html" not in headers.get("accept", ""):
-                return 405, "GraphQL takes POST with JSON only: a GET must change nothing"
-        elif scope["method"] != "POST":
-            return 405, "only GET, HEAD and POST are answered"
-        elif headers.get("content-type", "").partition(";")[0].strip().lower() != (
-            "application/json"
-        ):
-            return 415, "a POST needs the content type application/json"
-        return None
+        return self._site.refusal(scope)
 
     def _foreign(self, scope: Scope) -> str:
-        """Return why a request is not from the UI's own pages; empty if it is."""
+        """Return why a request is not from the site's own pages; empty if it is."""
         headers = Headers(scope=scope)
         if headers.get("host", "").lower() not in self._hosts:
             return (
                 f"the host {headers.get('host')!r} is none of {', '.join(sorted(self._hosts))}; "
-                "behind a proxy, start the UI with `rolesynth ui --origin ADDRESS`"
+                f"behind a proxy, start the pages with `{self._site.command} --origin ADDRESS`"
             )
         origin = headers.get("origin")
         if origin is not None and origin.lower() not in self._origins:
-            return f"a page of {origin!r} may not ask the Dagster UI for anything"
+            return f"a page of {origin!r} may not ask `{self._site.command}` for anything"
         site = headers.get("sec-fetch-site", "none")
         if site not in _SAME and not _is_link(scope, headers):
-            return "a page of another site may only link to the Dagster UI"
+            return f"a page of another site may only link to `{self._site.command}`"
         return ""
 
 
@@ -112,13 +124,36 @@ def _is_link(scope: Scope, headers: Headers) -> bool:
     return scope.get("method") == "GET" and opens == ("navigate", "document")
 
 
-def _with_headers(send: Send) -> Send:
+def _with_headers(send: Send, site: Site) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             # added to the webserver's own policy: a browser enforces both
-            headers.append("Content-Security-Policy", POLICY)
-            headers.update(HEADERS)
+            headers.append("Content-Security-Policy", site.policy)
+            headers.update(site.headers)
         await send(message)
 
     return sending
+
+
+def _of_dagster(scope: Scope) -> Refusal:
+    headers, path = Headers(scope=scope), scope["path"].rstrip("/")
+    if path.startswith(REFUSED_PATHS):
+        return 404, "no notebooks here"
+    if scope["method"] in READING:
+        if path == GRAPHQL and "text/html" not in headers.get("accept", ""):
+            return 405, "GraphQL takes POST with JSON only: a GET must change nothing"
+    elif scope["method"] != "POST":
+        return 405, "only GET, HEAD and POST are answered"
+    elif media_type(headers) != "application/json":
+        return 415, "a POST needs the content type application/json"
+    return None
+
+
+def media_type(headers: Headers) -> str:
+    """Return the media type of a request's body, without its parameters."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+DAGSTER = Site("rolesynth ui", POLICY, HEADERS, _of_dagster)
+"""The Dagster webserver's pages."""

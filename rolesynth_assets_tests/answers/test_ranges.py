@@ -57,6 +57,8 @@ def test_ranges_of_one_width_are_not_equal(low: str, middle: str, high: str, das
         ("between 10 and 20", "10-20", True),
         ("from 10 to 20", "10-20", True),
         ("10-20 cm", "10 cm - 20 cm", True),
+        ("5-10 million", "5 million to 10 million", True),
+        ("5-10 million", "10-20 million", False),
         ("$10-20$", "10 - 20", True),
         (r"\(10-20\)", r"\(20-30\)", False),
         ("10-20 cm", "10-20 m", None),

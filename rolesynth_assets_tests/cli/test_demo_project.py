@@ -5,7 +5,7 @@ import pytest
 from typer.testing import CliRunner
 
 from rolesynth_assets.cli.app import app
-from rolesynth_assets.cli.demo_project import enter_demo, tell_earlier_demo, ui_command
+from rolesynth_assets.cli.demo_project import enter_demo, project_command, tell_earlier_demo
 from rolesynth_assets.settings import Settings
 
 
@@ -27,8 +27,8 @@ def test_the_demo_has_data_root_home_and_engine_of_its_own(project: Path) -> Non
     assert settings.captioner.engine == settings.judge.engine == "embedded"
     assert os.environ["DAGSTER_HOME"] == str(project / "rolesynth-demo" / ".dagster")
     assert not (project / "mine").exists()
-    assert ui_command(settings.project) == "rolesynth ui --demo"
-    assert ui_command(project) == "rolesynth ui"
+    assert project_command("ui", settings.project) == "rolesynth ui --demo"
+    assert project_command("browse", project) == "rolesynth browse"
 
 
 def test_inside_of_its_folder_the_demo_is_the_same_one(

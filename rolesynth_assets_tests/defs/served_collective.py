@@ -11,6 +11,7 @@ from rolesynth_assets_tests.cads.simulated import (
     asked_over_the_wire,
     step_of,
 )
+from rolesynth_assets_tests.mllm.seeing import describe_card
 from rolesynth_assets_tests.mllm.stub_server import StubRequest, StubServer
 
 SKILLS = {"first": 3, "second": 1, "third": 3}
@@ -43,6 +44,8 @@ def choose(monkeypatch: pytest.MonkeyPatch, project: Path, server: StubServer) -
 
 def answer(asked: StubRequest) -> str:
     """Answer as the asked model would."""
+    if said := describe_card(asked):
+        return said
     request = asked_over_the_wire(asked)
     model = asked.payload["model"]
     said = SimulatedMember(model, SKILLS[model]).answer(step_of(request), request)

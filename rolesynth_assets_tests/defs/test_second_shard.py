@@ -23,6 +23,7 @@ def test_second_shard_makes_its_own_partitions_and_the_fan_ins(graph: SmallGraph
         ("filtered_pairs", cell),
         ("pair_manifests", "generic1"),
         ("dataset_card", "generic1"),
+        ("caption_index", "generic1"),
     ]
     assert len(graph.models.captioned) == 3 * 2
     assert report.fresh["role_lists"] == 1

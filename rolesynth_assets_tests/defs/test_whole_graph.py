@@ -25,6 +25,7 @@ MADE = {
     "filtered_pairs": 2,
     "pair_manifests": 2,
     "dataset_card": 2,
+    "caption_index": 2,
     "training_sets": 2,
     "clip_checkpoints": 2,
     "benchmark_scores": 6,

@@ -1,7 +1,8 @@
 """Run the drills at their full size and write their rows of the table of `docs/reliability.md`.
 
-Each module of this folder that has a `run(size) -> list[Outcome]` is a drill. Rows of drills that
-are not run stay as they are. Exit status 1 if anything did not hold.
+Each module of this folder that has a `run(size) -> list[Outcome]` is a drill; its `FAULTS` name the
+rows that its long size gives. Rows of drills that are not run stay as they are. Exit status 1 if
+anything did not hold.
 """
 
 import argparse
@@ -10,6 +11,7 @@ import pkgutil
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
 
 from rolesynth_assets_tests.drills.outcome import Outcome, Size
 
@@ -19,18 +21,15 @@ BEGIN, END = "<!-- drills: begin -->", "<!-- drills: end -->"
 
 def main() -> int:
     """Run the drills named on the command line, or all of them."""
-    names = [m.name for m in pkgutil.iter_modules([str(Path(__file__).parent)])]
-    names = [n for n in names if not n.startswith(("_", "test_", "outcome"))]
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("drill", nargs="*", help="all if none is named")
     parser.add_argument("--size", choices=["small", "long"], default="long")
     args = parser.parse_args()
 
     failed = 0
-    for name in args.drill or names:
-        module = importlib.import_module(f"rolesynth_assets_tests.drills.{name}")
-        if not hasattr(module, "run"):
-            continue
+    found = drills()
+    for name in args.drill or found:
+        module = found[name]
         started = time.perf_counter()
         size: Size = args.size
         outcomes: list[Outcome] = module.run(size)
@@ -41,6 +40,23 @@ def main() -> int:
         if size == "long":
             _write(name, outcomes)
     return 1 if failed else 0
+
+
+def drills() -> dict[str, ModuleType]:
+    """Return the drills by their name."""
+    names = [m.name for m in pkgutil.iter_modules([str(Path(__file__).parent)])]
+    names = [n for n in names if not n.startswith(("_", "test_", "outcome"))]
+    modules = {n: importlib.import_module(f"rolesynth_assets_tests.drills.{n}") for n in names}
+    return {name: module for name, module in modules.items() if hasattr(module, "run")}
+
+
+def rows(page: str) -> dict[str, list[str]]:
+    """Return the faults that the table of a page names, by drill."""
+    found: dict[str, list[str]] = {}
+    for line in page.partition(BEGIN)[2].partition(END)[0].splitlines()[3:]:
+        fault, *_, drill = (cell.strip() for cell in line.strip().strip("|").split("|"))
+        found.setdefault(drill.strip("`"), []).append(fault)
+    return found
 
 
 def _write(name: str, outcomes: list[Outcome]) -> None:

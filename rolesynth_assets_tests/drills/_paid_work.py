@@ -130,7 +130,7 @@ def _cads(folder: Path, url: str, settings: Mapping[str, Any]) -> int:
     from rolesynth_assets.mllm.rows.reply_journal import journal_path
 
     member = {"engine": "openai", "base_url": url, "api_key_env": "STUB_KEY", "revision": "1"}
-    limits = {"concurrency": CONCURRENCY, **settings}
+    limits = {"concurrency": CONCURRENCY, "preflight": False, **settings}
     members = [{"name": name, "model": name, **member, **limits} for name in SKILLS]
     collective = Collective.model_validate({"name": "drill", "members": members})
     make_renderer, factory.make_renderer = factory.make_renderer, _plain

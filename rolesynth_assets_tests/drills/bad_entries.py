@@ -64,6 +64,9 @@ _KINDS: tuple[tuple[Callable[[Path, Size], None], str], ...] = (
 )
 
 
+FAULTS = ["a self-linked file, broken table or tar, or 3,000 nested folders beside good pictures"]
+
+
 def kept(make: Callable[[Path, Size], None], reason: str, size: Size) -> bool:
     """Whether the good pictures of a folder are read, and one bad entry gives `reason`."""
     from PIL import Image
@@ -90,5 +93,4 @@ def kept(make: Callable[[Path, Size], None], reason: str, size: Size) -> bool:
 def run(size: Size) -> list[Outcome]:
     """Put each kind of bad entry beside good pictures."""
     held = sum(kept(make, reason, size) for make, reason in _KINDS)
-    fault = "a self-linked file, broken table or tar, or 3,000 nested folders beside good pictures"
-    return [Outcome(fault, len(_KINDS), held, "a reject; the good pictures are read")]
+    return [Outcome(FAULTS[0], len(_KINDS), held, "a reject; the good pictures are read")]

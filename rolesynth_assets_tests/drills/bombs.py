@@ -127,6 +127,16 @@ def _dictionary_cells(folder: Path, size: Size) -> Path:
     )
 
 
+def _nulls(folder: Path, size: Size) -> Path:
+    """3,000,000 rows in 6 kB: 300 shards of nothing."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = folder / "nulls.parquet"
+    pq.write_table(pa.table({"image": pa.nulls(3_000_000, pa.binary())}), path)
+    return path
+
+
 def _webp(folder: Path, size: Size) -> Path:
     from PIL import Image
 
@@ -156,16 +166,24 @@ _FILES: dict[str, tuple[Build, ...]] = {
     "tar.bz2 and tar.xz of 1 GB of zeros": (_bz2, _xz),
     "a zip of 1 GB of zeros": (_zip,),
     "parquet cells of 60 MB in some kB": (_plain_cells, _dictionary_cells),
+    "a parquet file of 3,000,000 nulls in 6 kB": (_nulls,),
     "pictures that unpack to far more than their size": (_webp, _tiff_tile),
 }
+
+
+ENDLESS = "answers of a server that do not end, plain, packed and as an error"
+FAULTS = [*_FILES, ENDLESS]
 
 
 def _read_image_source(path: Path) -> list[str]:
     """Return the reasons that reading `path` gives."""
     from rolesynth_assets.images.ingest import ingest_batches
-    from rolesynth_assets.images.shards.planning import plan_shards
+    from rolesynth_assets.images.shards.planning import UnreadableTableError, plan_shards
 
-    shards = plan_shards(path, "bomb", [])
+    try:
+        shards = plan_shards(path, "bomb", [])
+    except UnreadableTableError as error:
+        return [str(error)]
     batches = (batch for shard in shards for batch in ingest_batches(shard))
     return [reason for batch in batches for reason in batch.rejects["reason"].to_pylist()]
 
@@ -222,5 +240,4 @@ def _endless_answers(size: Size) -> Outcome:
     from rolesynth_assets_tests.drills import endless_answers
 
     held = endless_answers.count_held()
-    fault = "answers of a server that do not end, plain, packed and as an error"
-    return Outcome(fault, endless_answers.KINDS, held, "ends with a reason for its request")
+    return Outcome(ENDLESS, endless_answers.KINDS, held, "ends with a reason for its request")

@@ -39,6 +39,13 @@ HTML = {"html", "meta", "title", "style", "body", "section", "div", "h1", "h2", 
 }
 
 
+FAULTS = [
+    "a hostile text in a page, table or card",
+    "a hostile text in the exported HTML",
+    "hostile texts in the UI, and a page of another origin, with a beacon on loopback",
+]
+
+
 def run(size: Size) -> list[Outcome]:
     """Put each text into each page; in the long form look at them in the Dagster UI too."""
     promise = "it is shown letter by letter: no link, no picture, no HTML comes of it"
@@ -49,11 +56,9 @@ def run(size: Size) -> list[Outcome]:
             held += set(markup(page)) <= OURS and all(
                 source.startswith("data:image/png;base64,") for source in pictures(page)
             )
-    outcomes = [Outcome("a hostile text in a page, table or card", tried, held, promise)]
+    outcomes = [Outcome(FAULTS[0], tried, held, promise)]
     pages = [trace_html(said) for said in hostile_texts()]
-    outcomes.append(
-        Outcome("a hostile text in the exported HTML", len(pages), sum(map(_inert, pages)), promise)
-    )
+    outcomes.append(Outcome(FAULTS[1], len(pages), sum(map(_inert, pages)), promise))
     return outcomes + (_in_the_ui() if size == "long" else [])
 
 
@@ -174,7 +179,7 @@ def _in_the_ui() -> list[Outcome]:
     failed = sum(line.startswith(("FAILED", "ERROR", "SKIPPED")) for line in lines)
     return [
         Outcome(
-            "hostile texts in the UI, and a page of another origin, with a beacon on loopback",
+            FAULTS[2],
             max(passed + failed, 1),
             passed,
             "the beacon hears nothing, and no history is wiped",

@@ -25,6 +25,10 @@ IMAGES: dict[Size, int] = {"small": 8, "long": 60}
 SEEDS: dict[Size, int] = {"small": 1, "long": 6}
 
 
+_KILLED, _AGAIN = "kill -9 during {}", "{} that was killed and run again"
+FAULTS = [fault.format(stage) for stage in KILLS["long"] for fault in (_KILLED, _AGAIN)]
+
+
 def run(size: Size) -> list[Outcome]:
     """Kill each stage so many times, then let it end and compare with a run nobody disturbed."""
     outcomes = []
@@ -44,13 +48,13 @@ def run(size: Size) -> list[Outcome]:
             bound = _paid_work.IN_FLIGHT[stage]
             outcomes += [
                 Outcome(
-                    f"kill -9 during {stage}",
+                    _KILLED.format(stage),
                     kills,
                     sum(count <= bound for count in repeated),
                     f"at most the {bound} calls in flight are repeated",
                 ),
                 Outcome(
-                    f"{stage} that was killed and run again",
+                    _AGAIN.format(stage),
                     1,
                     int(same),
                     "the tables are those of an undisturbed run",

@@ -13,7 +13,7 @@ from rolesynth_assets_tests.drills._paid_work import Stage
 from rolesynth_assets_tests.drills.outcome import Outcome, Size
 from rolesynth_assets_tests.mllm.stub_server import Fault, StubRequest, StubServer
 
-FAULTS = {
+FAULT_OF = {
     "an error 500": Fault("status", 500),
     "a reset connection": Fault("drop"),
     "a reply without choices": Fault("no_choices"),
@@ -31,6 +31,10 @@ ONE_IN = 6
 """Share of the requests that a fault strikes, each at its first attempt."""
 
 
+_DURING = "{} during {}"
+FAULTS = [_DURING.format(name, stage) for name in FAULT_OF for stage in STAGES["long"]]
+
+
 def run(size: Size) -> list[Outcome]:
     """Strike some requests of each stage with each fault, then run the stage once more."""
     outcomes = []
@@ -40,7 +44,7 @@ def run(size: Size) -> list[Outcome]:
         with _server(None) as server:
             for stage in STAGES[size]:
                 _paid_work.work(stage, whole, server.url)
-        for number, (name, fault) in enumerate(FAULTS.items()):
+        for number, (name, fault) in enumerate(FAULT_OF.items()):
             for stage in STAGES[size]:
                 if size == "small" and stage == "cads" and number:
                     continue
@@ -51,7 +55,9 @@ def run(size: Size) -> list[Outcome]:
                 )
                 promise = "the next run asks for what failed, for nothing else, and ends as if"
                 outcomes.append(
-                    Outcome(f"{name} during {stage}", 1, int(held), f"{promise} nothing had failed")
+                    Outcome(
+                        _DURING.format(name, stage), 1, int(held), f"{promise} nothing had failed"
+                    )
                 )
     return outcomes
 

@@ -6,6 +6,11 @@ from rolesynth_assets_tests.drills import __main__ as drills
 from rolesynth_assets_tests.drills.outcome import Outcome
 
 
+def test_the_page_has_the_faults_of_each_drill() -> None:
+    stated = drills.rows(drills.PAGE.read_text())
+    assert stated == {name: module.FAULTS for name, module in drills.drills().items()}
+
+
 def test_a_drill_replaces_its_own_rows_of_the_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -142,3 +142,24 @@ class World:
 def causes(staleness: Staleness, asset: str, partition: str | None = None) -> list[str]:
     """The causes of a cell in words."""
     return [str(cause) for cause in staleness.state(Cell(asset, partition)).causes]
+
+
+FIRST_ROUNDS = ("a|2026-01-04", "a|2026-01-11")
+
+
+def rounds(world: World, code_version: str = "1") -> list:
+    """An asset of rounds, each made from the one before, as `cads_rounds` is."""
+    weeks = dg.WeeklyPartitionsDefinition(start_date="2026-01-04", end_date="2026-01-19")
+    both = dg.MultiPartitionsDefinition(
+        {"week": weeks, "domain": dg.StaticPartitionsDefinition(["a"])}
+    )
+    before = dg.MultiPartitionMapping(
+        {
+            "domain": dg.DimensionPartitionMapping("domain", dg.IdentityPartitionMapping()),
+            "week": dg.DimensionPartitionMapping(
+                "week", dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
+            ),
+        }
+    )
+    dep = dg.AssetDep("rounds", partition_mapping=before)
+    return [world.asset("rounds", both, [dep], code_version=code_version)]

@@ -38,12 +38,12 @@ from PIL import Image
 
 from rolesynth_assets.clip.recipe import Schedule
 from rolesynth_assets.definitions import defs
-from rolesynth_assets.defs.automation import new_shards
 from rolesynth_assets.defs.automation.weekly_refresh import refresh
 from rolesynth_assets.defs.wiring import partitions, resources
 from rolesynth_assets.defs.wiring.code_location import CodeLocation
 from rolesynth_assets.defs.wiring.resources import Platform
 from rolesynth_assets.images.shards.registry import load_shards
+from rolesynth_assets.lineage import watched_images
 from rolesynth_assets.lineage.refresh.runner import QUIET, Refresher
 from rolesynth_assets.lineage.staleness.causes import Cell
 from rolesynth_assets.pairs import diversity
@@ -176,7 +176,7 @@ def opened(home: Path, models: FakeModels) -> Iterator[SmallGraph]:
     ):
         patch.setattr(diversity, "sentence_embeddings", REAL_EMBEDDINGS)
         patch.setattr(resources, "make_engine", models.make)
-        patch.setattr(new_shards, "SETTLED_S", 0.0)
+        patch.setattr(watched_images, "SETTLED_S", 0.0)
         patch.setenv("ROLESYNTH_IMAGES", str(project / "watched"))
         graph.models = models
         schedule = Schedule(steps=50, batch_images=16)

@@ -1,18 +1,15 @@
 """Before anything is paid, a model shows that it looks, and that it is the one that it was."""
 
 import asyncio
-import io
 import json
 import logging
-from base64 import b64decode
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from rolesynth_assets.captions.captioning import write_captions
 from rolesynth_assets.captions.report import CaptionReport
-from rolesynth_assets.mllm.engine import ChatReply, EngineError, FailureReason, Learned
+from rolesynth_assets.mllm.engine import ChatReply, EngineError, FailureReason, Learned, Sampling
 from rolesynth_assets.mllm.openai.engine import OpenAIEngine
 from rolesynth_assets.mllm.openai.faults import Backoff
 from rolesynth_assets.mllm.preflight import check
@@ -23,26 +20,20 @@ from rolesynth_assets.mllm.settings import EngineSettings
 from rolesynth_assets.pairs.scoring import write_scores
 from rolesynth_assets.store.lance.store import Store
 from rolesynth_assets_tests.captions.image_rows import picture, store_images
+from rolesynth_assets_tests.mllm.seeing import describe_card, pixel_of
 from rolesynth_assets_tests.mllm.stub_server import Fault, StubRequest, StubServer
 from rolesynth_assets_tests.mllm.test_sent import ROLE, TEXT, answered
-
-COLOURS = {(214, 40, 40): "red", (30, 80, 200): "blue"}
 
 
 def looks(request: StubRequest) -> str:
     """Name the colour of a card, and describe other pictures by their number."""
-    url = request.payload["messages"][-1]["content"][0]["image_url"]["url"]
-    data = b64decode(url.partition(",")[2])
-    pixel = Image.open(io.BytesIO(data)).convert("RGB").getpixel((5, 5))
-    if pixel in COLOURS:
-        return f"A plain {COLOURS[pixel]} card."  # type: ignore[index]
-    return f"{TEXT} {pixel}"
+    return describe_card(request) or f"{TEXT} {pixel_of(request)}"
 
 
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(check, "_passed", set())
+    monkeypatch.setattr(check, "_passed", {})
 
 
 @pytest.fixture
@@ -108,7 +99,12 @@ def test_a_model_that_does_not_look_stops_before_it_is_paid(store, answer, said)
         with pytest.raises(EngineError) as caught:
             write(store, server)
         assert len(server.requests) == 2 and store.count("captions") == 0
-        for words in (said, "'stub' at http://127", "ROLESYNTH_MODEL", "ROLESYNTH_PREFLIGHT=off"):
+        for words in (
+            said,
+            "'stub' at http://127",
+            "ROLESYNTH_MODEL",
+            "ROLESYNTH_PREFLIGHT to off",
+        ):
             assert words in str(caught.value)
         report = write(store, server, preflight=False)
         assert report.calls == 4 and cards(server) == 2
@@ -169,7 +165,7 @@ def test_another_version_behind_the_name_stops_before_it_is_paid(store):
         server.answer = lambda r: answered("stub-2026-06-01", looks(r))
         with pytest.raises(EngineError) as caught:
             write(store, server, "s2", run="next")
-        for words in ("stub-2026-06-01 now", "by stub-2026-01-01", "ROLESYNTH_REVISION", "=off"):
+        for words in ("stub-2026-06-01 now", "by stub-2026-01-01", "ROLESYNTH_REVISION", "to off"):
             assert words in str(caught.value)
         assert write(store, server, "s2", run="next", preflight=False).calls == 4
         named = write(store, server, "s2", run="next", revision="june")
@@ -198,13 +194,98 @@ def test_a_parameter_that_is_refused_later_stops_before_it_is_paid(store):
         assert server.payloads[-1]["messages"][0]["content"] == "You describe pictures."
 
 
+def test_a_parameter_that_is_refused_in_the_middle_stops_before_ids_lie(store):
+    refuses = Fault("status", 400, '{"error": "top_p is not supported"}')
+    with StubServer(looks) as server:
+        write(store, server)
+        server.faults = lambda r: refuses if "top_p" in r.payload and r.ordinal >= 7 else None
+        with pytest.raises(EngineError) as caught:
+            write(store, server, "s2", concurrency=1)
+        for words in (
+            "not accept top_p any more",
+            'EXTRA_BODY to {"top_p": null}',
+            "PREFLIGHT to off to keep",
+        ):
+            assert words in str(caught.value)
+        rows = store.read("captions", {"shard": "s2"}).to_pylist()
+        assert len(rows) == 1 and json.loads(rows[0]["sent"])["top_p"] == 0.9
+        assert not any("top_p" not in payload for payload in server.payloads)
+        kept = write(store, server, "s2", preflight=False)
+        assert (kept.calls, kept.cached) == (3, 1)
+        sent = [
+            json.loads(text) for text in store.read("captions", {"shard": "s2"})["sent"].to_pylist()
+        ]
+        assert sorted("top_p" in one for one in sent) == [False, False, False, True]
+        anew = write(store, server, "s2", run="next", extra_body={"top_p": None})
+        assert (anew.calls, anew.removed) == (2 + 4, 4)
+
+
+def test_a_parameter_that_only_the_work_needs_is_known_to_the_next_run(store):
+    refuses = Fault("status", 400, '{"error": "temperature must be 0"}')
+    with StubServer(looks, lambda r: refuses if r.payload.get("temperature") else None) as server:
+        with pytest.raises(EngineError, match=r"does not accept temperature.*Run again"):
+            write(store, server, concurrency=1)
+        assert store.count("captions") == 0
+        check._passed.clear()
+        assert write(store, server, run="next").captions == 4
+        rows = store.read("captions").to_pylist()
+        assert {row["revision"] for row in rows} == {"unknown+without.temperature"}
+
+
+def test_a_temperature_of_zero_may_be_the_only_one_refused(store):
+    refuses = Fault("status", 422, '{"error": "`temperature` must be strictly positive"}')
+    with StubServer(
+        looks, lambda r: refuses if r.payload.get("temperature") == 0 else None
+    ) as server:
+        assert write(store, server).captions == 4
+        rows = store.read("captions").to_pylist()
+        assert {json.loads(row["sent"])["temperature"] for row in rows} == {0.7}
+        assert {row["revision"] for row in rows} == {"unknown+without.temperature=0"}
+
+
+def ask_plainly(store: Store, server: StubServer, run: str, sees: bool) -> int:
+    settings = EngineSettings(engine="openai", model="stub", base_url=server.url, max_retries=0)
+    engine = OpenAIEngine(with_learned(store.root, settings), Backoff(0.001, 0.002))
+    shown = Preflight(store.root, settings, run, sees)
+    return asyncio.run(shown(engine, Sampling(1.0, 1.0, 64))).calls  # type: ignore[arg-type]
+
+
+def test_a_model_without_pictures_answers_a_plain_question(store):
+    with StubServer(looks) as server:
+        assert ask_plainly(store, server, "run", sees=False) == 1
+        assert ask_plainly(store, server, "run", sees=False) == 0
+        assert ask_plainly(store, server, "run", sees=True) == 2  # the question shows no sight
+        assert ask_plainly(store, server, "run", sees=False) == 0
+        check._passed.clear()
+        assert ask_plainly(store, server, "run", sees=True) == 0
+        assert ask_plainly(store, server, "next", sees=False) == 1
+        check._passed.clear()
+        assert ask_plainly(store, server, "next", sees=True) == 2
+
+
+def test_what_the_plain_question_finds_is_known_afterwards(store):
+    no_system = Fault("status", 400, '{"error": "System role not supported"}')
+
+    def fault(request: StubRequest) -> Fault | None:
+        return no_system if request.payload["messages"][0]["role"] == "system" else None
+
+    with StubServer(looks, fault) as server:
+        assert ask_plainly(store, server, "run", sees=False) == 1
+        settings = EngineSettings(engine="openai", model="stub", base_url=server.url)
+        assert with_learned(store.root, settings).learned.folds_system
+        server.faults = lambda request: Fault("status", 400, '{"detail": "not a chat model"}')
+        check._passed.clear()
+        with pytest.raises(EngineError, match=r"not answer a plain question.*not a chat model"):
+            ask_plainly(store, server, "next", sees=False)
+
+
 def test_a_broken_record_is_none(tmp_path):
     settings = EngineSettings(engine="openai", model="m", base_url="http://127.0.0.1:1/v1")
     path = record_path(tmp_path, settings)
     path.parent.mkdir()
     for text in ("", "{}", "[]", '{"left_out": 3}'):
         path.write_text(text)
-        assert read_record(path) == (None, "")
+        assert read_record(path) is None
         assert with_learned(tmp_path, settings).learned == Learned()
 
 

@@ -19,9 +19,11 @@ def test_prompt_words_are_within_the_small_models_context() -> None:
 def test_prompt_puts_braces_of_a_caption_through_unchanged() -> None:
     role = make_role(responsibilities="Name {caption} here.")
     text = judge_prompt().render(role, "A  {name} sign.\nAnd {0}.")
-    assert text.startswith("Role: Observer. Name {caption} here. Caption: (")
+    assert text.startswith("Role: Observer. Name {caption} here. Caption: (what")
     assert " A {name} sign. And {0}. " in text
     assert "\n" not in text
+    plain = "Role: Observer. Name {caption} here. Caption: A {0}."
+    assert judge_prompt().render_unmarked(role, "A  {0}.").startswith(plain)
 
 
 def test_prompt_fingerprint_follows_the_wording() -> None:

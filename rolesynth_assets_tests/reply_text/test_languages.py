@@ -1,8 +1,8 @@
 import pytest
 
 from rolesynth_assets.reply_text.languages import LANGUAGES, find_other_language
-from rolesynth_assets_tests.captions.test_links_and_orders import HONEST
-from rolesynth_assets_tests.captions.test_screening import CAPTIONS
+from rolesynth_assets_tests.captions.screens.test_links_and_orders import HONEST
+from rolesynth_assets_tests.captions.screens.test_prose import CAPTIONS
 
 ENGLISH = [
     *CAPTIONS,

@@ -32,7 +32,7 @@ from rolesynth_assets.benchmarks.layouts.files import (
 )
 from rolesynth_assets.benchmarks.tasks import BenchmarkError, Task, TaskKind
 from rolesynth_assets.images.decoding.formats import HEAD_BYTES
-from rolesynth_assets.images.limits import ContainerLimits
+from rolesynth_assets.images.limits import limits_in_use
 from rolesynth_assets.images.readers.tars import READ_ERRORS, open_tar
 from rolesynth_assets.images.readers.unpacking import decompressor_of
 
@@ -175,12 +175,15 @@ def _tar_files(tar: Path) -> list[tuple[str, Blob]]:
         with tar.open("rb") as file:
             if decompressor_of(file.read(HEAD_BYTES)):
                 raise tarfile.ReadError("it is compressed")
-            with open_tar(file, ContainerLimits()) as archive:
-                files = [
-                    (member.name, Blob(tar, member.offset_data, member.size))
-                    for member in archive
-                    if member.isreg() and not getattr(member, "is_sparse", False)
-                ]
+            limits, files = limits_in_use().container, []
+            with open_tar(file, limits) as archive:
+                for number, member in enumerate(archive, 1):
+                    if number > limits.max_members:
+                        raise tarfile.ReadError(
+                            f"more than {limits.max_members} members, limits.container.max_members"
+                        )
+                    if member.isreg() and not getattr(member, "is_sparse", False):
+                        files.append((member.name, Blob(tar, member.offset_data, member.size)))
                 if archive.damage:
                     raise tarfile.ReadError(archive.damage)
                 return files

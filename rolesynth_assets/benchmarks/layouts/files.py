@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 
 from rolesynth_assets.benchmarks.tasks import BenchmarkError, Task, TaskKind
 from rolesynth_assets.bounded_json import read_json
+from rolesynth_assets.images.limits import limits_in_use
 
-MAX_BLOB_BYTES = 64 * 2**20  # per image or label file
 MAX_TEXT_BYTES = 512 * 2**20
 """Most bytes of a file of captions; that of COCO with Karpathy's splits has 144 MB."""
 MAX_VALUES = 40_000_000
@@ -28,13 +28,15 @@ class Blob:
         """Return the bytes.
 
         Raises:
-            BenchmarkError: the file is missing, or has more than `MAX_BLOB_BYTES`.
+            BenchmarkError: the file is missing, or has more bytes than `limits.image.max_bytes`.
         """
+        most = limits_in_use().image.max_bytes
         try:
             size = self.path.stat().st_size if self.size is None else self.size
-            if size > MAX_BLOB_BYTES:
+            if size > most:
                 raise BenchmarkError(
-                    f"{self.path}: an entry of {size} bytes; at most {MAX_BLOB_BYTES}"
+                    f"{self.path}: an entry of {size} bytes; the limit is limits.image.max_bytes, "
+                    f"{most}"
                 )
             with self.path.open("rb") as file:
                 file.seek(self.offset)

@@ -151,6 +151,15 @@ class Collective(NamedModel):
         """Verdicts that a decided candidate has."""
         return len(self.judges)
 
+    @property
+    def employed(self) -> tuple[str, ...]:
+        """Names of the members that have a task, in their order."""
+        tasks = {*self.writers, *self.judges, self.optimiser}
+        if self.equaliser is not None:
+            tasks.add(self.equaliser)
+        tasks |= {m.transcriber for m in self.members if m.transcriber and m.name in tasks}
+        return tuple(member.name for member in self.members if member.name in tasks)
+
     def member(self, name: str) -> Member:
         """Return a member by name.
 

@@ -86,6 +86,8 @@ class Member(FrozenModel):
         pixel_budget: images with more pixels are scaled down before they are sent.
         extra_body: further fields of each request.
         vllm_options: keyword arguments of `vllm.LLM`.
+        preflight: whether the member is tried before a round pays for anything: with two colour
+            cards if it is shown pictures, else with a plain question.
         image_mode: how it gets an image that it judges.
         transcriber: the member that transcribes images for it in caption mode.
         write: sampling of everything but judging.
@@ -108,6 +110,7 @@ class Member(FrozenModel):
     pixel_budget: Annotated[int, Field(ge=28 * 28)] = EngineSettings().pixel_budget
     extra_body: ExtraBody = Field(default_factory=dict)
     vllm_options: dict[str, Any] = Field(default_factory=dict)
+    preflight: bool = True
     image_mode: ImageMode = ImageMode.NATIVE
     transcriber: str | None = None
     write: WriteSampling = WriteSampling()

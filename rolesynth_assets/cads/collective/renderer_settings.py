@@ -36,9 +36,9 @@ class RendererSettings(FrozenModel):
     api_key_env: VariableName | None = None
     size: Annotated[str, Field(pattern=r"^([1-9]\d{1,4}x[1-9]\d{1,4}|auto)$")] | None = None
     concurrency: Annotated[int, Field(ge=1, le=1000)] = 8
-    timeout_s: Annotated[float, Field(gt=0)] = 300
+    timeout_s: Annotated[float, Field(gt=0)] = 140
     max_retries: Annotated[int, Field(ge=0, le=100)] = 6
-    max_silence_s: Annotated[float, Field(gt=0)] = 240
+    max_silence_s: Annotated[float, Field(gt=0)] = 280  # two attempts, in five minutes
     max_reply_bytes: Annotated[int, Field(ge=1)] = 64 * 2**20
     price_per_image: Price = 0.0
 

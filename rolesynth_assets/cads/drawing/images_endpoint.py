@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import time
 from typing import Any
 
 import openai
@@ -117,19 +116,18 @@ class ImagesEndpoint:
             reraise=True,
         )
 
-        asked = time.monotonic()
-
         async def attempt() -> bytes | DrawingFailed:
             try:
                 body = await self._send(visual_prompt)
             except RetryableFault as fault:
-                self._silence.check(fault, asked)
+                self._silence.check(fault)
                 raise
             self._silence.heard()
             return self._read(body)
 
         try:
-            encoded = await retrying(attempt)
+            with self._silence.waiting():
+                encoded = await retrying(attempt)
         except RetryableFault as fault:
             return DrawingFailed(DrawFailure(fault.reason.value), fault.detail)
         except OversizedFault as fault:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from rolesynth_assets.cads.collective.collective import Collective
 from rolesynth_assets.cads.drawing.renderer import Drawing, DrawingFailed, Renderer
 from rolesynth_assets.cads.records import MemberUsage
+from rolesynth_assets.cads.round.before_paying import MemberCheck
 from rolesynth_assets.cads.round.journal import Journal, drawing_key
 from rolesynth_assets.mllm.engine import (
     ChatEngine,
@@ -40,10 +41,13 @@ class Calls:
         renderer: Renderer,
         journal: Journal,
         withdrawn: Mapping[str, str],
+        check: MemberCheck | None = None,
     ) -> None:
         """See `open_calls`."""
         self.collective = collective
-        self._identities = identities
+        self._engines, self._identities = engines, identities
+        self._check = check
+        self._checking: asyncio.Task[None] | None = None
         self._askers = {
             name: Asker(engine, collective.member(name).concurrency, self._refusal)
             for name, engine in engines.items()
@@ -89,6 +93,8 @@ class Calls:
         key = request_key(self._identities[member].fingerprint(), request)
         recorded = self._journal.get(key)
         if recorded is None and key not in self._running:
+            if await self._checked_now():  # which may have changed the member's identity
+                return await self.ask(member, request)
             return await self._once(key, self._pay(member, key, request, shown))
         if recorded is None:
             recorded = await self._shared(key)
@@ -126,11 +132,43 @@ class Calls:
 
     async def aclose(self) -> None:
         """Cancel running calls; the owners of engines, renderer and journal close those."""
-        running = list(self._running.values())
+        running = [*self._running.values(), *([self._checking] if self._checking else [])]
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         await asyncio.gather(*(asker.aclose() for asker in self._askers.values()))
+
+    async def _checked_now(self) -> bool:
+        """Check the members before the first paid call; return whether that ended only now.
+
+        Raises:
+            EngineError: a member is of no use for its tasks.
+        """
+        if self._check is None:
+            return False
+        if self._checking is not None and self._checking.done():
+            self._checking.result()
+            return False
+        if self._checking is None:
+            self._checking = asyncio.get_running_loop().create_task(
+                self._check_members(self._check)
+            )
+        await asyncio.shield(self._checking)
+        return True
+
+    async def _check_members(self, check: MemberCheck) -> None:
+        for member, spent in (await check()).items():
+            cost = self.collective.member(member).prices.cost(
+                spent.calls, spent.prompt_tokens, spent.completion_tokens
+            )
+            self._count(
+                member,
+                calls=spent.calls,
+                prompt_tokens=spent.prompt_tokens,
+                completion_tokens=spent.completion_tokens,
+                cost=cost,
+            )
+        self._identities = await _identities(self._engines)
 
     async def _once(self, key: str, work: Coroutine[Any, Any, T]) -> T:
         """Make a call that equal ones may share; a cancelled caller does not cancel it for others.
@@ -153,7 +191,8 @@ class Calls:
     async def _pay(
         self, member: str, key: str, request: ChatRequest, shown: Sequence[str]
     ) -> ChatReply:
-        reply = await self._askers[member].ask(request)
+        asked = replace(request, wanted=lambda: self.withdrawn(shown) is None)
+        reply = await self._askers[member].ask(asked)
         if gone := self._refusal(request, shown):  # while it waited or was in flight
             if reply == gone:
                 return gone
@@ -195,6 +234,7 @@ async def open_calls(
     renderer: Renderer,
     journal: Journal,
     withdrawn: Mapping[str, str],
+    check: MemberCheck | None = None,
 ) -> Calls:
     """Open the calls to the members of a collective that have a task.
 
@@ -204,31 +244,27 @@ async def open_calls(
         renderer: renderer of the images.
         journal: journal of paid calls.
         withdrawn: text of the tombstone by image id; looked up before each request.
+        check: the preflight of the members, called once before the first paid call.
 
     Raises:
         ValueError: a member that has a task has no engine.
         EngineError: a server does not report which model it serves.
     """
-    needed = _employed(collective)
+    needed = collective.employed
     if missing := [name for name in needed if name not in engines]:
         raise ValueError(
             f"Collective {collective.name!r}: there is no engine for {', '.join(missing)}; make "
             "one from each member's settings with make_engine."
         )
-    # reading an identity may block, because some engines ask their server for it
-    identities = {name: await asyncio.to_thread(_identity, engines[name]) for name in needed}
     engines = {name: engines[name] for name in needed}
-    return Calls(collective, engines, identities, renderer, journal, withdrawn)
+    identities = await _identities(engines)
+    return Calls(collective, engines, identities, renderer, journal, withdrawn, check)
+
+
+async def _identities(engines: Mapping[str, ChatEngine]) -> dict[str, ModelIdentity]:
+    """Read identities; that may block, because some engines ask their server for it."""
+    return {name: await asyncio.to_thread(_identity, of) for name, of in engines.items()}
 
 
 def _identity(engine: ChatEngine) -> ModelIdentity:
     return engine.identity
-
-
-def _employed(collective: Collective) -> list[str]:
-    """Return the members that have a task, in the order of the collective."""
-    tasks = {*collective.writers, *collective.judges, collective.optimiser}
-    if collective.equaliser is not None:
-        tasks.add(collective.equaliser)
-    tasks |= {m.transcriber for m in collective.members if m.transcriber and m.name in tasks}
-    return [member.name for member in collective.members if member.name in tasks]

@@ -26,6 +26,7 @@ from rolesynth_assets.cads.records import (
     VerdictRecord,
 )
 from rolesynth_assets.cads.round.ask_for import StepReason
+from rolesynth_assets.cads.round.before_paying import MemberCheck
 from rolesynth_assets.cads.round.consensus import decide
 from rolesynth_assets.cads.round.extra_checks import check_candidate, mark_duplicates
 from rolesynth_assets.cads.round.journal import Journal
@@ -61,6 +62,7 @@ async def run_round(
     withdrawn: Mapping[str, str] = MappingProxyType({}),
     progress: Progress | None = None,
     meter: Meter | None = None,
+    check: MemberCheck | None = None,
 ) -> RoundOutcome:
     """Take every seed of a domain through its next round (CADS, the loop).
 
@@ -85,6 +87,7 @@ async def run_round(
             withdrawn image is shown to a member.
         progress: called with (candidates done, candidates of this round).
         meter: counts the calls, also those of a round that fails.
+        check: the preflight of the members, called once before the first paid call.
 
     Raises:
         EngineError: a member or the renderer can serve no request. Replies that arrived before are
@@ -93,7 +96,7 @@ async def run_round(
     """
     if not seeds:
         raise ValueError(f"Domain {domain!r} has no seeds: materialize cads_seeds for it first.")
-    calls = await open_calls(collective, engines, renderer, journal, withdrawn)
+    calls = await open_calls(collective, engines, renderer, journal, withdrawn, check)
     plans = [_plan(collective, seed, previous.get(seed.seed_id)) for seed in seeds]
     work = _Round(calls, own_questions, optimise_context, plans, progress)
     try:

@@ -148,20 +148,24 @@ async def _play(
     meter: Meter | None,
 ) -> tuple[RoundOutcome, dict[str, ModelIdentity]]:
     from rolesynth_assets.cads.drawing.factory import make_renderer
+    from rolesynth_assets.cads.round.before_paying import member_check
     from rolesynth_assets.cads.round.journal import Journal
     from rolesynth_assets.cads.round.play import run_round
     from rolesynth_assets.cads.round.rows import read_previous
     from rolesynth_assets.mllm.factory import make_engine
+    from rolesynth_assets.mllm.preflight.record import with_learned
 
     previous, own_questions = read_previous(store, place.domain, place.previous)
     async with AsyncExitStack() as stack:
         kept = stack.enter_context(Journal(journal))
         renderer = make_renderer(collective.renderer, environ)
         stack.push_async_callback(renderer.aclose)
-        engines = {}
+        settings, engines = {}, {}
         for member in collective.members:
-            engines[member.name] = make_engine(member.settings(environ))
+            settings[member.name] = with_learned(store.root, member.settings(environ))
+            engines[member.name] = make_engine(settings[member.name])
             stack.push_async_callback(engines[member.name].aclose)
+        check = member_check(collective, settings, engines, seeds, store.root, place.run_id)
         outcome = await run_round(
             collective,
             engines,
@@ -177,6 +181,7 @@ async def _play(
             withdrawn=withdrawn,
             progress=progress,
             meter=meter,
+            check=check,
         )
         members = {
             name: await asyncio.to_thread(lambda engine=engine: engine.identity)

@@ -10,7 +10,7 @@ from typing import Any
 from rolesynth_assets.bounded_json import read_json
 from rolesynth_assets.cads.prompts.json_object import NumberText
 from rolesynth_assets.errors import InputError
-from rolesynth_assets.images.limits import ContainerLimits
+from rolesynth_assets.images.limits import limits_in_use
 
 MAX_LINE = 64 * 2**20
 """Largest number of bytes of one JSONL line, its images included."""
@@ -95,8 +95,7 @@ def _parquet_rows(path: Path) -> Iterator[FileRow]:
 
     from rolesynth_assets.images.readers.parquet_pages import PageError, PageGuard, check_rows
 
-    limits = ContainerLimits()
-
+    limits = limits_in_use().container
     try:
         file = pq.ParquetFile(path, memory_map=True)
         check_rows(file, limits)

@@ -201,13 +201,13 @@ def _from_uri(uri: str) -> bytes:
 
 
 def _from_path(name: str, folder: Path) -> bytes:
-    from rolesynth_assets.images.decoding.decode import DecodeLimits
+    from rolesynth_assets.images.limits import limits_in_use
     from rolesynth_assets.images.places.paths import unsafe_path
     from rolesynth_assets.images.readers.member import read_file
 
     if why := unsafe_path(name):
         raise _Refused(SeedReason.UNSAFE_PATH, f"{why}: {name}")
-    data = read_file(str(folder / name), DecodeLimits().max_bytes)
+    data = read_file(str(folder / name), limits_in_use().image.max_bytes)
     if not isinstance(data, bytes):
         raise _Refused(SeedReason.BAD_IMAGE, f"{name}: {data.reason}: {data.detail}")
     return data

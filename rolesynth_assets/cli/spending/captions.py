@@ -155,7 +155,7 @@ class Missing:
         shard, role_set = place
         partition = {"shard": shard, "role_set": role_set}
         questions = wanted_scores(
-            self.store, partition, self._roles(role_set), judge, self._prompt()
+            self.store, partition, self._roles(role_set), judge, self._prompt(), self.again
         )
         retry = rows_to_ask("score_id", (), self.again)
         plan = self.store.plan("scores", partition, list(questions), retry=retry)

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rolesynth_assets.cads.collective.collective import choose_collective
-from rolesynth_assets.cli.demo_project import ui_command
+from rolesynth_assets.cli.demo_project import project_command
 from rolesynth_assets.cli.summary.caption_counts import summarise_role_set, summarise_scores
 from rolesynth_assets.cli.summary.problem_tables import LEGEND, problem_tables
 from rolesynth_assets.r1.library import load_r1_recipes
@@ -75,7 +75,8 @@ def print_summary(
     seconds = time.perf_counter() - began
     console.print(
         f"\n{state}, {seconds:.0f} s. See lineage, checks and pictures: "
-        f"[bold]{ui_command(settings.project)}[/]"
+        f"[bold]{project_command('ui', settings.project)}[/]; look at images and captions, search "
+        f"and review: [bold]{project_command('browse', settings.project)}[/]"
     )
 
 

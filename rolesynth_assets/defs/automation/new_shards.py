@@ -6,37 +6,9 @@ from rolesynth_assets.defs.images import image_shards
 from rolesynth_assets.defs.wiring import partitions
 from rolesynth_assets.defs.wiring.described import described
 from rolesynth_assets.defs.wiring.resources import Platform
-from rolesynth_assets.settings import Settings
 
-SETTLED_S = 30.0
-"""A file or object must have been left alone this long, in seconds, or it may be half copied."""
-
-
-def registered_shards(settings: Settings, left_out: list[str] | None = None) -> list[str]:
-    """Register what is new in the watched place, if one is watched; return all shards there are.
-
-    Args:
-        settings: name the place.
-        left_out: gets a sentence for each container that is not read.
-
-    Raises:
-        NoImagesError: the place holds no image yet.
-        BucketError: it lies in a bucket that cannot be read.
-    """
-    from rolesynth_assets.images.places.place import place_name
-    from rolesynth_assets.images.shards.registry import load_shards, register_path
-
-    if settings.images is not None:
-        register_path(
-            settings.data_root,
-            settings.images,
-            place_name(settings.images),
-            shard_size=settings.shard_size,
-            min_age_s=SETTLED_S,
-            container=settings.limits.container,
-            left_out=left_out,
-        )
-    return sorted(load_shards(settings.data_root))
+TRIES = 3
+"""Runs that may try to register the same files."""
 
 
 @described(dg.sensor, target=[image_shards], minimum_interval_seconds=60)
@@ -45,34 +17,43 @@ def new_image_shards(
 ) -> dg.SensorResult | dg.SkipReason:
     """Costs nothing: registers what is new in the watched folder or bucket, and reads it in.
 
-    It is `images` of rolesynth.yaml, or ROLESYNTH_IMAGES. Captioning costs money, so it is
-    not started from here.
+    It is `images` of rolesynth.yaml, or ROLESYNTH_IMAGES. A tick asks for a partition and a run
+    of each new shard, and the run registers its files: evaluating a tick writes nothing. Captioning
+    costs money, so it is not started from here.
     """
     from rolesynth_assets.images.shards.planning import NoImagesError
+    from rolesynth_assets.images.shards.registry import load_shards
+    from rolesynth_assets.lineage.refresh.tagged_runs import ended_runs
     from rolesynth_assets.lineage.shards import deleted_in_dagster
+    from rolesynth_assets.lineage.watched_images import planned_shards
 
-    settings = platform.settings
+    settings, instance = platform.settings, context.instance
     if settings.images is None:
         return dg.SkipReason("Nothing is watched: set ROLESYNTH_IMAGES or `images`.")
     left_out: list[str] = []
     try:
-        shards = registered_shards(settings, left_out)
+        planned = [shard.key for shard in planned_shards(settings, left_out)]
     except NoImagesError as nothing_yet:
         return dg.SkipReason(str(nothing_yet))
-    known = set(
-        partitions.image_shard.get_partition_keys(dynamic_partitions_store=context.instance)
-    )
+    shards = {*load_shards(settings.data_root), *planned}
+    known = set(partitions.image_shard.get_partition_keys(dynamic_partitions_store=instance))
     # a deleted partition is a shard that somebody wants forgotten, not a new one
-    new = sorted(set(shards) - known - set(deleted_in_dagster(context.instance, shards)))
-    if not new:
-        return dg.SkipReason(f"Nothing new in {settings.images}.")
-    for said in left_out:  # with new shards alone, so that an idle tick logs nothing
+    new = sorted(shards - known - set(deleted_in_dagster(instance, shards)))
+    runs = {f"image_shards/{key}": key for key in new}
+    stuck = []
+    for key in sorted(known & set(planned)):  # asked for, and not registered yet
+        ended = ended_runs(instance, key)
+        if ended is not None and ended < TRIES:
+            runs[f"image_shards/{key}/{ended}"] = key
+        elif ended is not None:
+            stuck.append(f"{ended} runs did not register {key}: look at its runs.")
+    if not runs:
+        return dg.SkipReason(" ".join([f"Nothing new in {settings.images}.", *stuck]))
+    for said in (*left_out, *stuck):  # with new shards alone, so that an idle tick logs nothing
         context.log.warning(said)
     return dg.SensorResult(
-        run_requests=[
-            dg.RunRequest(run_key=f"image_shards/{key}", partition_key=key) for key in new
-        ],
-        dynamic_partitions_requests=[partitions.image_shard.build_add_request(new)],
+        run_requests=[dg.RunRequest(run_key=run, partition_key=key) for run, key in runs.items()],
+        dynamic_partitions_requests=[partitions.image_shard.build_add_request(new)] if new else [],
     )
 
 

@@ -31,12 +31,14 @@ def rematerialize_stale(context: dg.SensorEvaluationContext) -> dg.SensorResult 
     three times with growing pauses, then given up until its code or its upstream changes or
     somebody runs it by hand. Evaluating a tick writes nothing.
     """
+    from rolesynth_assets.defs.wiring.needs_reload import moved_recipes, reload_sentences
     from rolesynth_assets.lineage.refresh.given_up import run_by_hand, sentences
     from rolesynth_assets.lineage.refresh.one_at_a_time import BusyError, alone
     from rolesynth_assets.lineage.refresh.runner import Refresher, RefreshError
     from rolesynth_assets.lineage.refresh.sensor_tick import next_wave, read_cursor, write_cursor
     from rolesynth_assets.lineage.refresh.tagged_runs import common_tag, in_progress, requests
     from rolesynth_assets.lineage.run_process.launcher import WHAT
+    from rolesynth_assets.lineage.staleness.causes import Cell
 
     assert context.repository_def is not None
     refresher = Refresher(context.repository_def, context.instance)
@@ -45,6 +47,7 @@ def rematerialize_stale(context: dg.SensorEvaluationContext) -> dg.SensorResult 
         with alone(context.instance):
             looked = refresher.look()
             busy = in_progress(refresher.graph, context.instance)
+            busy |= {Cell("training_sets", recipe) for recipe in moved_recipes()}
             by_hand = run_by_hand(context.instance, tried)
             staleness = refresher.examine(looked)
             wave = next_wave(staleness, tried, busy, CAP, now(), by_hand)
@@ -58,6 +61,7 @@ def rematerialize_stale(context: dg.SensorEvaluationContext) -> dg.SensorResult 
         *sentences(context.instance, wave.given_up[:SHOWN]),
         f"And {len(wave.given_up) - SHOWN} more given up." if wave.given_up[SHOWN:] else "",
         looked.reload,
+        *reload_sentences(),
         *staleness.left_out,
     ]
     note = " ".join(filter(None, notes))

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from rolesynth_assets.defs.automation import new_shards
 from rolesynth_assets.defs.automation.outcome import RefreshLimits, outcome
 from rolesynth_assets.defs.wiring import partitions
 from rolesynth_assets.defs.wiring.code_location import CodeLocation
@@ -46,11 +45,12 @@ def refresh_everything(
     from rolesynth_assets.lineage.shards import agree_on_shards
     from rolesynth_assets.lineage.staleness.causes import Cell
     from rolesynth_assets.lineage.staleness.explain import Words
+    from rolesynth_assets.lineage.watched_images import register_watched
 
     root = platform.settings.data_root
     with alone(context.instance, WAIT_S):
         with suppress(NoImagesError):
-            new_shards.registered_shards(platform.settings)
+            register_watched(platform.settings)
         refresher = Refresher(code_location.definitions, context.instance)
         shards, forgotten = agree_on_shards(context.instance, refresher.graph, platform.store)
         for shard in forgotten:

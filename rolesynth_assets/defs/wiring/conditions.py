@@ -28,17 +28,17 @@ FAN_IN = (
     _UPSTREAM_CHANGED & _Condition.cron_tick_passed("0 * * * *") & _NOTHING_BAD & _QUIET
 ).with_label("hourly, when upstream content has changed")
 
-# Scores without the cut that counts them would be cut by the one before, so the cut alone starts
-# it: scores change the cut first.
+# Scores without the cut that counts them would be cut by the one before, so they do not start it:
+# scores change the cut first. What a person excludes changes no cut.
 RECUT = (
     _Condition.any_deps_match(_Condition.data_version_changed())
-    .allow(dg.AssetSelection.assets("filter_cutoffs"))
+    .allow(dg.AssetSelection.assets("filter_cutoffs", "excluded_captions"))
     .since_last_handled()
-    .with_label("the cut changed since this was made")
+    .with_label("the cut or what people excluded changed since this was made")
     & _AT_HAND
     & _NOTHING_BAD
     & _QUIET
-).with_label("when the cut has changed")
+).with_label("when the cut or what people excluded has changed")
 
 # A page reads few partitions and takes a second: people look at it right after its inputs change.
 PAGE = (_UPSTREAM_CHANGED & _AT_HAND & _NOTHING_BAD & _QUIET).with_label(

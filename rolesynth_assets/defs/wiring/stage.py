@@ -15,6 +15,7 @@ from typing import Any
 import dagster as dg
 
 from rolesynth_assets.check_outcome import CheckOutcome
+from rolesynth_assets.defs.wiring.browse_link import browse_link
 from rolesynth_assets.defs.wiring.metadata import check_result, shown
 from rolesynth_assets.defs.wiring.page_order import page_order
 from rolesynth_assets.lineage.refresh import shown_staleness
@@ -167,6 +168,9 @@ def stage(
     def asset(make: Callable[..., Made]) -> dg.AssetsDefinition:
         def run(context: dg.AssetExecutionContext, **resources: Any) -> dg.MaterializeResult:
             made = make(context, **resources)
+            key = context.partition_key if context.has_partition_key else None
+            if link := browse_link(make.__name__, key):
+                made = replace(made, metadata={**made.metadata, "browse": link})
             if "platform" not in resources:
                 return made.result(checks, Thresholds())
             settings = resources["platform"].settings

@@ -38,7 +38,7 @@ from rolesynth_assets.images.decoding.formats import (
 )
 from rolesynth_assets.images.decoding.rejects import Reject, RejectReason
 from rolesynth_assets.images.decoding.rgb import as_png, orientation, plain_rgb, turn_upright
-from rolesynth_assets.images.limits import DecodeLimits
+from rolesynth_assets.images.limits import DecodeLimits, limits_in_use
 from rolesynth_assets.pictures.opened import open_as
 from rolesynth_assets.store.digests import image_id
 
@@ -94,7 +94,7 @@ def normalise(data: bytes, limits: DecodeLimits | None = None) -> NormalisedImag
     Returns:
         The image or a `Reject`; the same bytes give the same result.
     """
-    limits = limits or DecodeLimits()
+    limits = limits or limits_in_use().image
     image_format = sniff(data[:HEAD_BYTES])
     try:
         if image_format is None:

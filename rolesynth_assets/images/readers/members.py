@@ -12,7 +12,7 @@ from rolesynth_assets.images.descriptor import (
     decode_path,
     is_url,
 )
-from rolesynth_assets.images.limits import ContainerLimits, DecodeLimits
+from rolesynth_assets.images.limits import ContainerLimits, DecodeLimits, limits_in_use
 from rolesynth_assets.images.places.buckets import READS_AT_ONCE, Bucket
 from rolesynth_assets.images.places.paths import unsafe_path
 from rolesynth_assets.images.readers.member import Member, read_file
@@ -44,9 +44,9 @@ def iter_members(
     Raises:
         BucketError: the shard is in a bucket that cannot be read.
     """
-    limits = limits or DecodeLimits()
+    limits = limits or limits_in_use().image
     if descriptor.kind is ShardKind.FOLDER:
-        return _iter_folder(descriptor, limits.max_bytes, container or ContainerLimits())
+        return _iter_folder(descriptor, limits.max_bytes, container or limits_in_use().container)
     if descriptor.kind is ShardKind.TAR:
         return iter_tar(descriptor.uri, limits.max_bytes, container)
     if descriptor.kind is ShardKind.ZIP:

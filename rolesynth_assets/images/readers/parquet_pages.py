@@ -22,6 +22,13 @@ _MAX_DEPTH = 16
 MAX_LISTED = 10_000_000
 """Values beyond one a row in a column of a row group: one row may have them all, and each takes
 memory even if it is null."""
+MAX_GROUP_ROWS = 2**20
+"""Rows of one row group; no usual writer makes more unless it is asked to."""
+ROWS_FLOOR = 2**16
+"""Rows that any table may have, whatever its bytes."""
+_READ_BYTES = 32 * 2**20
+"""Bytes that the rows decoded at once may take."""
+_MOST_ROWS_AT_ONCE = 4096
 
 
 class BombError(ValueError):
@@ -33,14 +40,42 @@ class PageError(ValueError):
 
 
 def check_rows(file: pq.ParquetFile, limits: ContainerLimits) -> None:
-    """Refuse a file with more rows than the limit, since null rows take no bytes.
+    """Refuse a file with more rows than the limits, since null rows take no bytes.
+
+    A reader of some rows decodes those before them in their row group, so its length is bounded.
 
     Raises:
-        BombError: the file has more rows.
+        BombError: the file or a row group has more rows, or too many for its bytes.
     """
-    rows = file.metadata.num_rows
+    metadata = file.metadata
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    check_row_count(metadata.num_rows, sum(group.total_byte_size for group in groups), limits)
+    longest = max((group.num_rows for group in groups), default=0)
+    if longest > MAX_GROUP_ROWS:
+        raise BombError(
+            f"a row group of {longest} rows; the limit is {MAX_GROUP_ROWS}, so write the file with "
+            "smaller row groups"
+        )
+
+
+def check_row_count(rows: int, size: int, limits: ContainerLimits) -> None:
+    """Refuse a table with more rows than the limits.
+
+    Args:
+        rows: rows of the table.
+        size: its bytes, without its footer.
+        limits: bounds on rows, and on rows for each byte.
+
+    Raises:
+        BombError: it has more rows.
+    """
     if rows > limits.max_members:
         raise BombError(f"{rows} rows; the limit is {limits.max_members}, limits.container")
+    if rows > max(ROWS_FLOOR, limits.max_expansion * size):
+        raise BombError(
+            f"{rows} rows in {size} bytes; the limit is limits.container.max_expansion, "
+            f"{limits.max_expansion:g} rows a byte"
+        )
 
 
 @dataclass(frozen=True)
@@ -69,6 +104,7 @@ class PageGuard:
             PageError: the footer cannot be read.
         """
         self._file, self._limits = file, limits
+        self._largest: dict[int, int] = {}
         length = file.seek(0, 2)
         file.seek(max(length - 8, 0))
         size = int.from_bytes(file.read(4), "little")
@@ -94,6 +130,17 @@ class PageGuard:
             (chunk.start, chunk.packed) for chunk in self._chunks(group) if chunk.column in columns
         ]
 
+    def rows_at_once(self, group: int, column: str) -> int:
+        """Return how many rows of a checked row group may be decoded at once.
+
+        A cell is at most as large as an unpacked page. A row of a list may have any number of them.
+        """
+        chunks = [chunk for chunk in self._chunks(group) if chunk.column == column]
+        largest = sum(self._largest[chunk.start] for chunk in chunks)
+        if any(chunk.values != self._rows[group] for chunk in chunks):
+            return 1
+        return max(1, min(_READ_BYTES // max(largest, 1), _MOST_ROWS_AT_ONCE))
+
     def _chunks(self, group: int) -> list[_Chunk]:
         if group >= len(self._groups):
             raise PageError(f"a footer without row group {group}")
@@ -113,7 +160,7 @@ class PageGuard:
         for chunk in self._chunks(group):
             if chunk.column not in columns:
                 continue
-            unpacked = values = 0
+            unpacked = values = largest = 0
             for size, listed in _pages(self._file, chunk.start, chunk.packed):
                 if size > self._limits.max_page_bytes:
                     raise BombError(
@@ -121,6 +168,8 @@ class PageGuard:
                         f"limits.container.max_page_bytes, {self._limits.max_page_bytes}"
                     )
                 unpacked, values = unpacked + size, values + listed
+                largest = max(largest, size)
+            self._largest[chunk.start] = largest if values == chunk.values else _READ_BYTES
             values = max(values, chunk.values) - self._rows[group]
             if values > MAX_LISTED:
                 raise BombError(f"lists with {values} further values; the limit is {MAX_LISTED}")

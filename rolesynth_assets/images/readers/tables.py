@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from rolesynth_assets.images.decoding.rejects import Reject, RejectReason
 from rolesynth_assets.images.descriptor import ShardDescriptor, is_url
-from rolesynth_assets.images.limits import ContainerLimits
+from rolesynth_assets.images.limits import ContainerLimits, limits_in_use
 from rolesynth_assets.images.places.buckets import CHUNK_BYTES, open_source
 from rolesynth_assets.images.readers.cells import cell_members
 from rolesynth_assets.images.readers.columns import pick_column
@@ -24,8 +24,8 @@ from rolesynth_assets.images.readers.parquet_pages import (
     check_rows,
 )
 
-# one row is decoded at a time: the size of a cell is known only after decoding, and cells from a
-# dictionary page or with a common prefix take no bytes in the file
+# the size of a cell is known only after decoding, and cells from a dictionary page or with a common
+# prefix take no bytes in the file
 ROWS_PER_READ = 1
 
 
@@ -95,7 +95,7 @@ def iter_parquet(
     Raises:
         BucketError: the file's bucket cannot be read.
     """
-    uri, container = descriptor.uri, container or ContainerLimits()
+    uri, container = descriptor.uri, container or limits_in_use().container
     with ExitStack() as opened:
         try:
             source = opened.enter_context(open_source(uri))
@@ -123,7 +123,7 @@ def iter_parquet(
                         chunks.fetch(first, length)
                 guard.check(group, [column])
                 batches = file.iter_batches(
-                    batch_size=ROWS_PER_READ,
+                    batch_size=guard.rows_at_once(group, column),
                     row_groups=[group],
                     columns=[column],
                     use_threads=False,
@@ -150,7 +150,7 @@ def iter_lance(
     """
     import lance
 
-    container = container or ContainerLimits()
+    container = container or limits_in_use().container
     try:
         dataset = lance.dataset(descriptor.uri, version=descriptor.version)
         batches = dataset.to_batches(

@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from rolesynth_assets.images.decoding.formats import HEAD_BYTES, IMAGE_EXTENSIONS, is_image
 from rolesynth_assets.images.decoding.rejects import Reject, RejectReason
-from rolesynth_assets.images.limits import EXPANSION_FLOOR, ContainerLimits
+from rolesynth_assets.images.limits import EXPANSION_FLOOR, ContainerLimits, limits_in_use
 from rolesynth_assets.images.places.buckets import open_source
 from rolesynth_assets.images.places.paths import is_hidden, unsafe_path
 from rolesynth_assets.images.readers.member import Member, archive_within
@@ -207,7 +207,7 @@ def iter_tar(
     Raises:
         BucketError: the tar's bucket cannot be read.
     """
-    container = container or ContainerLimits()
+    container = container or limits_in_use().container
     try:
         with open_source(path) as file, open_tar(file, container) as tar:
             yield from _iter_open(tar, path, max_bytes, container.max_members)

@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from rolesynth_assets.images.decoding.formats import HEAD_BYTES, IMAGE_EXTENSIONS, is_image
 from rolesynth_assets.images.decoding.rejects import Reject, RejectReason
-from rolesynth_assets.images.limits import ContainerLimits
+from rolesynth_assets.images.limits import ContainerLimits, limits_in_use
 from rolesynth_assets.images.places.buckets import open_source
 from rolesynth_assets.images.places.paths import is_hidden, unsafe_path
 from rolesynth_assets.images.readers.member import Member, archive_within
@@ -44,7 +44,7 @@ def iter_zip(
     Raises:
         BucketError: the zip's bucket cannot be read.
     """
-    container = container or ContainerLimits()
+    container = container or limits_in_use().container
     try:
         with open_source(path) as file:
             packed = file.seek(0, io.SEEK_END)

@@ -17,7 +17,7 @@ from rolesynth_assets.images.descriptor import (
     encode_path,
     is_url,
 )
-from rolesynth_assets.images.limits import ContainerLimits
+from rolesynth_assets.images.limits import ContainerLimits, limits_in_use
 from rolesynth_assets.images.places.place import Entry, Source, open_place
 from rolesynth_assets.images.readers.columns import NoImageColumnError, SeveralColumnsError
 from rolesynth_assets.images.shards.table_sources import (
@@ -94,7 +94,7 @@ def plan_shards(
         raise ValueError(f"The shard name {name!r} cannot be a partition key; use {wanted}.")
     if shard_size < 1:
         raise ValueError(f"A shard cannot have {shard_size} images; use at least 1.")
-    container = container or ContainerLimits()
+    container = container or limits_in_use().container
     source = open_place(path, container.max_depth)
     columns = _columns(registered)
     found = _Found(

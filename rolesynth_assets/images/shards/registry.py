@@ -29,6 +29,7 @@ __all__ = [
     "forget_shards",
     "load_forgotten",
     "load_shards",
+    "plan_path",
     "plan_shards",
     "register",
     "register_path",
@@ -124,13 +125,11 @@ def register_path(
         ValueError: the path holds no image, or `name` cannot be part of a partition key.
     """
     with _locked(data_root) as folder:
-        live = list(load_shards(data_root).values())
-        _make_portable(folder, live, base_of(data_root))
-        registered = [*live, *load_forgotten(data_root).values()]
-        planned = plan_shards(
+        _make_portable(folder, list(load_shards(data_root).values()), base_of(data_root))
+        planned = plan_path(
+            data_root,
             path,
             name,
-            registered,
             shard_size=shard_size,
             column=column,
             min_age_s=min_age_s,
@@ -139,6 +138,33 @@ def register_path(
         )
         _write_new(folder, planned, base_of(data_root))
     return planned
+
+
+def plan_path(
+    data_root: str | Path,
+    path: str | Path,
+    name: str,
+    *,
+    shard_size: int = DEFAULT_SHARD_SIZE,
+    column: str | None = None,
+    min_age_s: float = 0.0,
+    container: ContainerLimits | None = None,
+    left_out: list[str] | None = None,
+) -> list[ShardDescriptor]:
+    """Return the shards that `register_path` would register now; nothing is written.
+
+    Its arguments and errors are those of `register_path`.
+    """
+    return plan_shards(
+        path,
+        name,
+        [*load_shards(data_root).values(), *load_forgotten(data_root).values()],
+        shard_size=shard_size,
+        column=column,
+        min_age_s=min_age_s,
+        container=container,
+        left_out=left_out,
+    )
 
 
 @dataclass(frozen=True)

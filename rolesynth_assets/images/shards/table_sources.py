@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from rolesynth_assets.images.descriptor import ShardDescriptor, ShardKind
 from rolesynth_assets.images.limits import ContainerLimits
 from rolesynth_assets.images.readers.columns import pick_column
-from rolesynth_assets.images.readers.parquet_pages import BombError, check_rows
+from rolesynth_assets.images.readers.parquet_pages import (
+    BombError,
+    check_row_count,
+    check_rows,
+)
 from rolesynth_assets.images.readers.tables import is_fault, open_parquet
 
 
@@ -68,10 +73,11 @@ def lance_source(uri: str, column: str | None, container: ContainerLimits) -> Sh
         raise UnreadableTableError(
             f"{uri} is not a readable Lance dataset ({error}); move it away."
         ) from error
-    if rows > container.max_members:
-        raise UnreadableTableError(
-            f"{uri} has {rows} rows; the limit is limits.container.max_members"
-        )
+    try:
+        size = sum(path.stat().st_size for path in Path(uri).glob("data/*"))
+        check_row_count(rows, size, container)
+    except BombError as error:
+        raise UnreadableTableError(f"{uri} is not read: {error}.") from error
     picked = pick_column(dataset.schema, column, uri)
     return ShardSource(ShardKind.LANCE, uri, column=picked, rows=rows, version=version)
 

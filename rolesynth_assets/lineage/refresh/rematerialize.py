@@ -134,18 +134,16 @@ def fix(
     limits, done = limits or Limits(), Fixed()
     staleness = refresher.examine()
     for asset in staleness.states:
-        if done.ended:
-            break
-        due = [
-            partition
-            for partition, state in staleness.states[asset].items()
-            if state.due
-            and not state.waits
-            and _chosen(staleness, Cell(asset, partition), state.status, wanted)
-        ]
-        if due:
+        begun: set[Key] = set()
+        dearest = Spent()
+        while not done.ended:
+            # again after those that other partitions of the same asset are made from
+            due = [p for p in _due(staleness, asset, wanted) if p not in begun]
+            if not due:
+                break
+            begun.update(due)
             named = {p: _named(tags or {}, why(staleness, Cell(asset, p))) for p in due}
-            _make(refresher, asset, named, limits, done, started)
+            dearest = _make(refresher, asset, named, limits, done, started, dearest)
             staleness = refresher.examine()
     plan = planned(staleness, wanted)
     done.left = [
@@ -157,6 +155,17 @@ def fix(
     return done
 
 
+def _due(staleness: Staleness, asset: str, wanted: Wanted) -> list[Key]:
+    """List the partitions of an asset that are wanted, due, and wait for nothing."""
+    return [
+        partition
+        for partition, state in staleness.states[asset].items()
+        if state.due
+        and not state.waits
+        and _chosen(staleness, Cell(asset, partition), state.status, wanted)
+    ]
+
+
 def _make(
     refresher: Refresher,
     asset: str,
@@ -164,13 +173,16 @@ def _make(
     limits: Limits,
     done: Fixed,
     started: Callable[[Cell, int, int], None],
-) -> None:
-    """Make the due partitions of an asset, each with the tags of its run."""
+    dearest: Spent,
+) -> Spent:
+    """Make the due partitions of an asset, each with the tags of its run.
+
+    Takes and returns what the dearest of the asset's partitions took so far.
+    """
     room = None if limits.partitions is None else limits.partitions - len(done.made)
     cells = [Cell(asset, partition) for partition in list(due)[:room]]
     if len(cells) < len(due):
         done.ended = f"at most {limits.partitions} partitions were to be made"
-    dearest = Spent()
     for place, cell in enumerate(cells):
         if reached := limits.reached(done.spent, dearest):
             done.ended = reached
@@ -180,6 +192,7 @@ def _make(
         if not _attempt(refresher, cell, due[cell.partition], limits, done):
             break  # the asset's other partitions would fail for the same cause
         dearest = dearest.most(done.spent.since(before))
+    return dearest
 
 
 def _attempt(

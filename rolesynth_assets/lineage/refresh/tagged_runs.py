@@ -76,3 +76,11 @@ def in_progress(graph: BaseAssetGraph, instance: dg.DagsterInstance) -> set[Cell
             else:
                 cells.add(Cell(asset, tags.get(PARTITION_NAME_TAG)))
     return cells
+
+
+def ended_runs(instance: dg.DagsterInstance, partition: str) -> int | None:
+    """Count the runs of a partition key that have ended; None while one is still open."""
+    tags = {PARTITION_NAME_TAG: partition}
+    if instance.get_runs_count(dg.RunsFilter(statuses=_OPEN_RUNS, tags=tags)):
+        return None
+    return instance.get_runs_count(dg.RunsFilter(tags=tags))

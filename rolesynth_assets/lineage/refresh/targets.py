@@ -60,6 +60,7 @@ def targets(
         Target("filtered_pairs", list(dict.fromkeys(cut))),
         Target("pair_manifests", role_sets),
         Target("dataset_card", role_sets),
+        Target("caption_index", role_sets),
         Target("training_sets", [name for name, _ in named]),
         Target("clip_checkpoints", [f"{name}|{seed}" for name, seeds in named for seed in seeds]),
         Target("benchmark_scores", tasks),

@@ -48,6 +48,22 @@ class DeadRun:
         )
 
 
+def dead_runs(
+    instance: dg.DagsterInstance, now: datetime | None = None
+) -> list[tuple[dg.DagsterRun, str]]:
+    """Return the runs whose process is gone, each with how that is known; nothing is changed.
+
+    Args:
+        instance: where the runs are recorded.
+        now: the present, UTC.
+    """
+    return [
+        (run, why)
+        for run in instance.get_runs(dg.RunsFilter(statuses=_OPEN))
+        if (why := death(run.tags, now))
+    ]
+
+
 def end_dead_runs(instance: dg.DagsterInstance, now: datetime | None = None) -> list[DeadRun]:
     """End the runs whose process is gone as failed, and free what they held.
 
@@ -55,11 +71,7 @@ def end_dead_runs(instance: dg.DagsterInstance, now: datetime | None = None) -> 
         instance: where the runs are recorded.
         now: the present, UTC.
     """
-    return [
-        _end(instance, run, why)
-        for run in instance.get_runs(dg.RunsFilter(statuses=_OPEN))
-        if (why := death(run.tags, now))
-    ]
+    return [_end(instance, run, why) for run, why in dead_runs(instance, now)]
 
 
 def _end(instance: dg.DagsterInstance, run: dg.DagsterRun, why: str) -> DeadRun:

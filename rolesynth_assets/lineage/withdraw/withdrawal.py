@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.lineage.withdraw.artefacts import (
     Artefact,
     ArtefactKind,
@@ -22,6 +23,7 @@ from rolesynth_assets.lineage.withdraw.artefacts import (
 from rolesynth_assets.store.digests import image_id
 from rolesynth_assets.store.lance.rows import any_key, refers_to
 from rolesynth_assets.store.lance.schemas import TABLES
+from rolesynth_assets.store.text_index import forget_images
 from rolesynth_assets.store.tombstones import (
     Tombstone,
     now,
@@ -97,6 +99,9 @@ def withdraw(
             record_artefacts(warehouse, stone.image_id, found)
         doomed |= doomed_rows(store, ids)  # a run that had not seen the tombstones may have written
         removed = {table: store.remove(table, where) for table, where in doomed.items()}
+        forget_images(data_root, ids)  # the refresh that makes their captions again indexes them
+        for image in ids:
+            DataPaths(data_root).thumbnail(image).unlink(missing_ok=True)
     return Withdrawal(
         tombstones=stones,
         removed=removed,

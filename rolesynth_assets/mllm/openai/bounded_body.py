@@ -1,4 +1,4 @@
-"""Limits on the bytes and seconds of a server's answers, including compressed ones.
+"""Limits on the bytes of a server's answers, including compressed ones.
 
 The client reads a whole answer, also that of an error, and decompresses it as it arrives: 1 MB may
 become 1 GB of text. This module counts the bytes, and decompresses them piece by piece, before the
@@ -7,7 +7,6 @@ client sees them.
 
 from __future__ import annotations
 
-import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, cast
@@ -73,37 +72,12 @@ class _AsyncBody(httpx2.AsyncByteStream):
         await self._stream.aclose()
 
 
-class _Body(httpx2.SyncByteStream):
-    def __init__(self, stream: httpx2.SyncByteStream, bound: _Bound, timeout_s: float) -> None:
-        self._stream, self._bound = stream, bound
-        self._timeout_s, self._ends = timeout_s, time.monotonic() + timeout_s
-
-    def __iter__(self) -> Iterator[bytes]:
-        for data in self._stream:
-            if time.monotonic() > self._ends:  # the client's own limit is per read
-                raise httpx2.ReadTimeout(f"no complete answer within {self._timeout_s:g} s")
-            yield from self._bound.pieces(data)
-
-    def close(self) -> None:
-        self._stream.close()
-
-
-def bounded_async(max_bytes: int) -> dict[str, list[Callable[..., Any]]]:
+def bounded(max_bytes: int) -> dict[str, list[Callable[..., Any]]]:
     """Return the event hooks of an `AsyncClient` whose answers end at `max_bytes`."""
 
     async def bound(response: httpx2.Response) -> None:
         stream = cast(httpx2.AsyncByteStream, response.stream)
         response.stream = _AsyncBody(stream, _bound_of(response, max_bytes))
-
-    return {"response": [bound]}
-
-
-def bounded(max_bytes: int, timeout_s: float) -> dict[str, list[Callable[..., Any]]]:
-    """Return the event hooks of a `Client` whose answers end at `max_bytes` and `timeout_s`."""
-
-    def bound(response: httpx2.Response) -> None:
-        stream = cast(httpx2.SyncByteStream, response.stream)
-        response.stream = _Body(stream, _bound_of(response, max_bytes), timeout_s)
 
     return {"response": [bound]}
 

@@ -12,7 +12,7 @@ import openai
 from tenacity import AsyncRetrying, retry_if_exception_type
 
 from rolesynth_assets.mllm.control_tokens import restored_reply
-from rolesynth_assets.mllm.engine import ChatReply, ChatRequest, FailureReason
+from rolesynth_assets.mllm.engine import Changed, ChatReply, ChatRequest, FailureReason
 from rolesynth_assets.mllm.openai.completion_body import read_body
 from rolesynth_assets.mllm.openai.dialect import Dialect
 from rolesynth_assets.mllm.openai.faults import (
@@ -20,12 +20,13 @@ from rolesynth_assets.mllm.openai.faults import (
     FaultReader,
     RejectedFault,
     RetryableFault,
+    UnwantedFault,
     stop_after,
 )
 from rolesynth_assets.mllm.openai.reply import read_completion
 from rolesynth_assets.mllm.openai.server_error import ServerError, error_inside, error_of
 from rolesynth_assets.mllm.openai.silence import Silence
-from rolesynth_assets.mllm.openai.window import Window
+from rolesynth_assets.mllm.openai.window import Window, pace_of
 from rolesynth_assets.mllm.settings import EngineSettings
 
 _MOST_LESSONS = 16
@@ -43,10 +44,22 @@ class ChatCaller:
         self._faults = faults
         self._wait = wait
         self._silence = Silence(settings.max_silence_s, faults)
-        self._window = Window(settings.concurrency, faults.base_url, settings.names.concurrency)
+        self._window = Window(
+            settings.concurrency,
+            faults.base_url,
+            settings.names.concurrency,
+            pace_of(faults.base_url, model),
+        )
         self.dialect = Dialect(settings)
+        self._changed: Changed | None = None
+        self._watched = self.dialect.learned
+        self._answered = False
         self.reached = False
         """Whether the server has answered anything, even an error."""
+
+    def watch(self, changed: Changed | None) -> None:
+        """Raise `changed` if the server refuses what would change the answers from now on."""
+        self._changed, self._watched, self._answered = changed, self.dialect.learned, False
 
     async def answer(
         self, client: openai.AsyncOpenAI, request: ChatRequest, messages: list[dict[str, Any]]
@@ -59,26 +72,27 @@ class ChatCaller:
         retrying = AsyncRetrying(
             stop=stop_after(self._settings.max_retries),
             wait=self._wait,
+            sleep=self._pause,
             retry=retry_if_exception_type(RetryableFault),
             reraise=True,
         )
-        asked = time.monotonic()
         seconds = 0.0
 
         async def attempt() -> ChatReply:
             nonlocal seconds
             async with self._window.slot() as began:
+                if not request.wanted():
+                    raise UnwantedFault("no longer wanted; it was not sent")
                 try:
-                    reply = await self._once(client, request, messages)
+                    reply = await self._heard_once(client, request, messages)
                 except RetryableFault as fault:
                     if fault.busy:
                         self._window.narrow(began, fault.detail, fault.retry_after_s or 0.0)
-                    self._silence.check(fault, asked)
                     raise
                 finally:
                     seconds = time.monotonic() - began
-                self._silence.heard()
                 self._window.grow()
+                self._answered = True
                 return reply
 
         try:
@@ -91,6 +105,24 @@ class ChatCaller:
             self.dialect.fields(self._model, request), self.dialect.messages(messages)
         )
         return restored_reply(replace(reply, latency_s=seconds, sent=sent), request)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait between two attempts, in which the server is as silent as before."""
+        with self._silence.waiting():
+            await asyncio.sleep(seconds)
+
+    async def _heard_once(
+        self, client: openai.AsyncOpenAI, request: ChatRequest, messages: list[dict[str, Any]]
+    ) -> ChatReply:
+        """Send a request as `_once` does, and measure how long the server has been silent."""
+        with self._silence.waiting():
+            try:
+                reply = await self._once(client, request, messages)
+            except RetryableFault as fault:
+                self._silence.check(fault)
+                raise
+            self._silence.heard()
+            return reply
 
     async def _once(
         self, client: openai.AsyncOpenAI, request: ChatRequest, messages: list[dict[str, Any]]
@@ -109,6 +141,9 @@ class ChatCaller:
             last = lessons + 1 == _MOST_LESSONS
             if last or not self.dialect.learn(answer, fields, turns):
                 raise self._faults.of_server(answer)
+            now = self.dialect.learned
+            if self._changed and now.revision_suffix != self._watched.revision_suffix:
+                raise self._changed(self._watched, now, self._answered)
         raise AssertionError("the last round returns or raises")
 
     def _read(

@@ -12,7 +12,7 @@ from typing import Any
 
 import openai
 
-from rolesynth_assets.mllm.openai.bounded_body import ACCEPTED, bounded, bounded_async
+from rolesynth_assets.mllm.openai.bounded_body import ACCEPTED, bounded
 from rolesynth_assets.mllm.settings import is_openais_own
 
 _NO_KEY = "none"
@@ -34,23 +34,9 @@ def connect(
     """
     timeout = openai.Timeout(timeout_s, connect=min(timeout_s, _CONNECT_TIMEOUT_S))
     http = openai.DefaultAsyncHttpxClient(
-        timeout=timeout, follow_redirects=False, event_hooks=bounded_async(max_bytes)
+        timeout=timeout, follow_redirects=False, event_hooks=bounded(max_bytes)
     )
     return openai.AsyncOpenAI(http_client=http, **_options(base_url, secret), timeout=timeout)
-
-
-def connect_blocking(
-    base_url: str, secret: str | None, timeout_s: float, max_bytes: int
-) -> openai.OpenAI:
-    """Return a blocking client; its arguments are those of `connect`.
-
-    An answer that does not end within `timeout_s` of its beginning is a timeout, even if it keeps
-    sending bytes.
-    """
-    http = openai.DefaultHttpxClient(
-        timeout=timeout_s, follow_redirects=False, event_hooks=bounded(max_bytes, timeout_s)
-    )
-    return openai.OpenAI(http_client=http, **_options(base_url, secret), timeout=timeout_s)
 
 
 def _options(base_url: str, secret: str | None) -> dict[str, Any]:

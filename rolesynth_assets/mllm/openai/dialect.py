@@ -8,12 +8,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rolesynth_assets.mllm.engine import ChatRequest, EngineError, Learned
-from rolesynth_assets.mllm.openai.refusals import refused_field, wants_stream, wants_user
+from rolesynth_assets.mllm.openai.refusals import (
+    refused_field,
+    refuses_zero,
+    wants_stream,
+    wants_user,
+)
 from rolesynth_assets.mllm.openai.server_error import ServerError
 from rolesynth_assets.mllm.settings import TOKEN_LIMITS, EngineSettings
 
 _LONGEST_SENT = 200
 """Characters of a sent value that a row keeps; a longer one, such as a JSON schema, is cut."""
+
+GREEDY = "temperature=0"
+"""What is left out at a server that takes only temperatures above zero: its default is greedy or
+its own; other temperatures are sent."""
 
 _log = logging.getLogger("rolesynth")
 
@@ -53,6 +62,8 @@ class Dialect:
             own["response_format"] = {"type": "json_object"}
         if self._streams:
             own |= {"stream": True, "stream_options": {"include_usage": True}}
+        if request.sampling.temperature == 0 and GREEDY in self._left_out:
+            del own["temperature"]
         own = {name: value for name, value in own.items() if name not in self._left_out}
         return self._settings.with_extra(own)
 
@@ -113,6 +124,8 @@ class Dialect:
             )
         if name in TOKEN_LIMITS:
             return self._rename_limit(name, error)
+        if name == "temperature" and fields[name] == 0 and refuses_zero(error):
+            name = GREEDY
         if name in self._left_out:  # another request has found out in the meantime
             return True
         return self._leave_out(name, error)

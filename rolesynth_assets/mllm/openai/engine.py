@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Iterable, Iterator
 import openai
 
 from rolesynth_assets.mllm.engine import (
+    Changed,
     ChatReply,
     ChatRequest,
     EngineError,
@@ -16,9 +17,9 @@ from rolesynth_assets.mllm.engine import (
 from rolesynth_assets.mllm.failure_streak import Health
 from rolesynth_assets.mllm.messages import MessageBuilder, UnreadableImageError
 from rolesynth_assets.mllm.openai.call import ChatCaller
-from rolesynth_assets.mllm.openai.connection import connect, connect_blocking
+from rolesynth_assets.mllm.openai.connection import connect
 from rolesynth_assets.mllm.openai.faults import Backoff, BackoffWait, FaultReader
-from rolesynth_assets.mllm.openai.revision import ask_revision
+from rolesynth_assets.mllm.openai.revision import ask_revision, run_aside
 from rolesynth_assets.mllm.settings import EngineSettings
 
 _MODELS_TIMEOUT_S = 30.0
@@ -76,9 +77,10 @@ class OpenAIEngine:
         """What this engine knows of the server, without `answered_by`."""
         return self._caller.dialect.learned
 
-    def settle(self) -> None:
-        """Make what was learned part of `identity`."""
+    def settle(self, changed: Changed | None = None) -> None:
+        """Make what was learned part of `identity`; see `LearningEngine.settle`."""
         self._settled = self.learned
+        self._caller.watch(changed)
 
     async def complete(self, requests: Iterable[ChatRequest]) -> AsyncGenerator[ChatReply, None]:
         """Yield one reply per request as they arrive, at most `concurrency` in flight.
@@ -169,16 +171,19 @@ class OpenAIEngine:
             )
 
     def _ask_revision(self) -> str:
-        client = connect_blocking(
-            self._faults.base_url,
-            self._faults.secret,
-            min(self._settings.timeout_s, _MODELS_TIMEOUT_S),
-            self._settings.max_reply_bytes,
-        )
-        with client:
-            return ask_revision(
-                client, self._model, self._faults, self._wait, self._settings.max_retries
-            )
+        async def ask() -> str:
+            async with self._client() as client:
+                timeout_s = min(self._settings.timeout_s, _MODELS_TIMEOUT_S)
+                return await ask_revision(
+                    client,
+                    self._model,
+                    self._faults,
+                    self._wait,
+                    self._settings.max_retries,
+                    timeout_s,
+                )
+
+        return run_aside(ask())
 
 
 async def _unsent(key: str, detail: str) -> ChatReply:

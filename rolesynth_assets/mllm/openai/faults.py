@@ -66,6 +66,10 @@ class OversizedFault(RejectedFault):
     reason = FailureReason.OVERSIZED
 
 
+class UnwantedFault(RejectedFault):
+    """The request is no longer wanted, so it was not sent."""
+
+
 class UnansweredFault(RejectedFault):
     """There was no answer for so long that this request is not sent again in this run."""
 

@@ -49,6 +49,18 @@ _NO_SYSTEM = re.compile(
 )
 
 
+_ABOVE_ZERO = re.compile(
+    r"positive|(?:greater|larger|more|higher) than (?:0|zero)|above (?:0|zero)|non-?zero|> ?0"
+    r"|(?:>=|at least) ?0?\.0*[1-9]|\(0(?:\.0)?,",
+    re.IGNORECASE,
+)
+
+
+def refuses_zero(error: ServerError) -> bool:
+    """Return whether the server wants a value above zero, such as of the temperature."""
+    return bool(_ABOVE_ZERO.search(error.words))
+
+
 def wants_stream(error: ServerError) -> bool:
     """Return whether the server answers only as a stream."""
     return error.status in _ASKED_WRONGLY and bool(_STREAM_ONLY.search(error.words))

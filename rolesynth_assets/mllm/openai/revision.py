@@ -1,10 +1,15 @@
 """The revision of the weights that a server serves, from its answer to GET /models."""
 
+import asyncio
 import re
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from threading import Thread
+from typing import Any
 
 import openai
 from pydantic import BaseModel, ValidationError
-from tenacity import Retrying, retry_if_exception_type
+from tenacity import AsyncRetrying, retry_if_exception_type
 
 from rolesynth_assets.mllm.engine import EngineError, FailureReason
 from rolesynth_assets.mllm.openai.faults import (
@@ -48,25 +53,50 @@ def revision_of(model: str, root: str | None) -> str:
     return cached_commit(root) or root
 
 
-def ask_revision(
-    client: openai.OpenAI, model: str, faults: FaultReader, wait: BackoffWait, max_retries: int
+def run_aside(work: Coroutine[Any, Any, str]) -> str:
+    """Run a coroutine to its end in a thread of its own, whether or not this one has a loop.
+
+    Only asynchronous work has a total time limit: a blocking client's limit is per read, which a
+    server that sends bytes slowly never exceeds.
+    """
+    result: Future[str] = Future()
+
+    def run() -> None:
+        try:
+            result.set_result(asyncio.run(work))
+        except BaseException as error:
+            result.set_exception(error)
+
+    Thread(target=run, name="ask-models", daemon=True).start()
+    return result.result()
+
+
+async def ask_revision(
+    client: openai.AsyncOpenAI,
+    model: str,
+    faults: FaultReader,
+    wait: BackoffWait,
+    max_retries: int,
+    timeout_s: float,
 ) -> str:
     """Ask the server for the model's revision; "unknown" if its answer does not contain one.
 
     A transient fault does not give "unknown": the revision is part of every row's identity and must
     not depend on a momentary state of the server.
 
+    One attempt may take `timeout_s` seconds, from connecting to the last byte of the answer.
+
     Raises:
         EngineError: wrong key, no server, or no usable answer after all retries.
     """
-    retrying = Retrying(
+    retrying = AsyncRetrying(
         stop=stop_after(max_retries),
         wait=wait,
         retry=retry_if_exception_type(RetryableFault),
         reraise=True,
     )
     try:
-        return retrying(_ask_once, client, model, faults)
+        return await retrying(_ask_once, client, model, faults, timeout_s)
     except RetryableFault as fault:
         detail = fault.detail
     raise EngineError(
@@ -75,14 +105,17 @@ def ask_revision(
     )
 
 
-def _ask_once(client: openai.OpenAI, model: str, faults: FaultReader) -> str:
+async def _ask_once(
+    client: openai.AsyncOpenAI, model: str, faults: FaultReader, timeout_s: float
+) -> str:
     body = b""
     fault: Exception | None = None
     try:
-        body = client.models.with_raw_response.list().content
+        async with asyncio.timeout(timeout_s):
+            body = (await client.models.with_raw_response.list()).content
     except openai.NotFoundError:
         return UNKNOWN_REVISION  # a server without /models
-    except openai.APIError as error:
+    except (TimeoutError, openai.APIError) as error:
         fault = faults.read(error)
     if isinstance(fault, RejectedFault):
         return UNKNOWN_REVISION

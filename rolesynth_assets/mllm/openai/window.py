@@ -1,4 +1,8 @@
-"""How many requests are sent to a server at once, by what the server bears."""
+"""How many requests are sent to a server at once, by what the server bears.
+
+The engines of a process that ask one model share what was found, so a partition does not begin
+with more requests than the server bore in the one before.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,43 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 _log = logging.getLogger("rolesynth")
+
+
+@dataclass
+class Pace:
+    """What a model at a server was found to bear, by all engines of this process that ask it.
+
+    Attributes:
+        most: highest bound of any engine.
+        bound: requests that may be on their way at once.
+        logged: the bound that the log named last.
+        narrowed_at: when the bound was halved last, as `time.monotonic` counts.
+        opens_at: before this time nothing is sent.
+    """
+
+    most: float = 0.0
+    bound: float = 0.0
+    logged: float = 0.0
+    narrowed_at: float = float("-inf")
+    opens_at: float = float("-inf")
+
+    def allow(self, most: int) -> None:
+        """Take in an engine with a highest bound; a bound that was found stays."""
+        if most > self.most:
+            if self.bound >= self.most:  # it was not narrowed
+                self.bound = self.logged = float(most)
+            self.most = float(most)
+
+
+_paces: dict[tuple[str, str], Pace] = {}
+
+
+def pace_of(server: str, model: str) -> Pace:
+    """Return the pace of a model at a server, which the partitions of a run share."""
+    return _paces.setdefault((server, model), Pace())
 
 
 class Window:
@@ -20,24 +59,25 @@ class Window:
     requests of a burst were sent before the first fault was known.
     """
 
-    def __init__(self, most: int, server: str, setting: str) -> None:
-        """Begin with the highest bound.
+    def __init__(self, most: int, server: str, setting: str, pace: Pace | None = None) -> None:
+        """Begin with the bound that was found, at first the highest one.
 
         Args:
             most: highest bound.
             server: address of the server, for the log.
             setting: name of the setting of `most`, for the log.
+            pace: what other engines found; None shares nothing.
         """
         self._most, self._server, self._setting = most, server, setting
-        self._bound = self._logged = float(most)
+        self._pace = pace or Pace()
+        self._pace.allow(most)
         self._in_flight = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self._narrowed_at = self._opens_at = float("-inf")
 
     @property
     def bound(self) -> int:
         """Requests that may be on their way now."""
-        return max(1, int(self._bound))
+        return max(1, min(self._most, int(self._pace.bound)))
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[float]:
@@ -52,12 +92,13 @@ class Window:
 
     def grow(self) -> None:
         """Note an answer."""
-        if self._bound >= self._most:
+        pace = self._pace
+        if pace.bound >= pace.most:
             return
-        self._bound = min(float(self._most), self._bound + 1 / self._bound)
+        pace.bound = min(pace.most, pace.bound + 1 / pace.bound)
         self._wake()
-        if self._bound >= self._most or self._bound >= 2 * self._logged:
-            self._logged = self._bound
+        if pace.bound >= pace.most or pace.bound >= 2 * pace.logged:
+            pace.logged = pace.bound
             _log.info("%s answers again: %d requests at once", self._server, self.bound)
 
     def narrow(self, sent_at: float, why: str, pause_s: float = 0.0) -> None:
@@ -68,16 +109,16 @@ class Window:
             why: the fault.
             pause_s: seconds for which the server asks to send nothing.
         """
-        now = time.monotonic()
-        if pause_s and now + pause_s > self._opens_at:
-            self._opens_at = now + pause_s
+        pace, now = self._pace, time.monotonic()
+        if pause_s and now + pause_s > pace.opens_at:
+            pace.opens_at = now + pause_s
             if pause_s >= 5:
                 _log.warning("%s asks to wait %.0f s (%s)", self._server, pause_s, why)
-        if sent_at < self._narrowed_at:
+        if sent_at < pace.narrowed_at:
             return
-        self._narrowed_at = now
+        pace.narrowed_at = now
         before = self.bound
-        self._bound = self._logged = max(1.0, self._bound / 2)
+        pace.bound = pace.logged = max(1.0, min(pace.bound, self._most) / 2)
         if self.bound < before:
             _log.warning(
                 "%s is busy (%s): %d requests at once instead of %d; %s is the most",
@@ -90,7 +131,7 @@ class Window:
 
     async def _wait_for_a_place(self) -> None:
         while True:
-            if (pause := self._opens_at - time.monotonic()) > 0:
+            if (pause := self._pace.opens_at - time.monotonic()) > 0:
                 await asyncio.sleep(pause)
             if self._in_flight < self.bound:
                 return

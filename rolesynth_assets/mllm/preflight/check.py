@@ -1,13 +1,15 @@
 """The check of a model before a run pays for it: does it look, and is it the one it was?
 
-Two plain colour cards are shown once to each model of a run. The embedded model is exempt: its
-answers cost nothing, its weights are in the package, and its sight is measured with them.
+Two plain colour cards are shown once to each model of a run that will be shown pictures, and a
+plain question is put to any other. The embedded model is exempt: its answers cost nothing, its
+weights are in the package, and its sight is measured with them.
 """
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +23,8 @@ from rolesynth_assets.mllm.engine import (
     Sampling,
 )
 from rolesynth_assets.mllm.preflight.cards import card_requests, unseen
-from rolesynth_assets.mllm.preflight.record import read_record, record_path, write_record
+from rolesynth_assets.mllm.preflight.plain_question import plain_request, unanswered
+from rolesynth_assets.mllm.preflight.record import Record, read_record, record_path, write_record
 from rolesynth_assets.mllm.sent import same_model
 from rolesynth_assets.mllm.settings import EngineSettings
 
@@ -29,99 +32,153 @@ BeforePaying = Callable[[ChatEngine, Sampling], Awaitable[Spent]]
 """Called with the engine and the sampling of the work before its first paid request."""
 
 _log = logging.getLogger("rolesynth")
-_passed: set[Path] = set()
-"""Records of the models that passed in this process; a command's partitions share the check."""
+_passed: dict[Path, bool] = {}
+"""Records of the models that passed in this process, each with whether it was shown the cards; a
+command's partitions share the check."""
 
 
 class Preflight:
-    """Shows the cards to one model, once for each run or command."""
+    """Asks one model, once for each run or command."""
 
-    def __init__(self, data_root: str | Path, settings: EngineSettings, run_id: str) -> None:
+    def __init__(
+        self, data_root: str | Path, settings: EngineSettings, run_id: str, sees: bool = True
+    ) -> None:
         """Set up without a request.
 
         Args:
             data_root: where what is learned is kept.
             settings: the model.
-            run_id: a run whose steps are processes of their own shows the cards once.
+            run_id: a run whose steps are processes of their own asks once.
+            sees: whether the work shows pictures to the model.
         """
         self._path = record_path(data_root, settings).absolute()
-        self._settings, self._run_id = settings, run_id
+        self._settings, self._run_id, self._sees = settings, run_id, sees
 
     async def __call__(self, engine: ChatEngine, sampling: Sampling) -> Spent:
-        """Show the cards unless that was done; `engine.identity` may be another one afterwards.
+        """Ask the model unless that was done; `engine.identity` may be another one afterwards.
 
         Args:
             engine: the model, made from the settings.
             sampling: sampling of the work that follows.
 
         Returns:
-            What it took; nothing if no card was shown.
+            What it took; nothing if the model was not asked.
 
         Raises:
-            EngineError: the model does not look at pictures, or is not the model that it was.
+            EngineError: the model does not look at pictures or does not answer, or is not the model
+                that it was.
         """
-        settings = self._settings
-        if not settings.preflight or settings.engine == "embedded" or self._path in _passed:
+        if not self._settings.preflight or self._settings.engine == "embedded":
             return Spent()
-        known, last_run = read_record(self._path)
-        if known is not None and last_run == self._run_id:
+        known = read_record(self._path)
+        if self._was_done(known):
+            self._settle(engine)
             return Spent()
-        given = {r.key: r async for r in engine.complete(card_requests(sampling))}
+        requests = card_requests(sampling) if self._sees else [plain_request(sampling)]
+        given = {r.key: r async for r in engine.complete(requests)}
         replies = {name: given[name] for name in sorted(given, reverse=True)}
-        if why := unseen(replies):
-            raise self._blind(why)
+        self._judge(replies)
         answered_by = _author(replies.values())
         learned = engine.learned if isinstance(engine, LearningEngine) else Learned()
         if known is not None:
-            self._compare(known, learned, answered_by)
-            answered_by = known.answered_by or answered_by
-        if isinstance(engine, LearningEngine):
-            engine.settle()
+            self._compare(known.learned, learned, answered_by)
+            answered_by = known.learned.answered_by or answered_by
+        self._settle(engine)
         if all(reply.text is not None for reply in replies.values()):
-            write_record(
-                self._path, settings, replace(learned, answered_by=answered_by), self._run_id
-            )
-        _passed.add(self._path)
+            self._write(replace(learned, answered_by=answered_by), known)
+        _passed[self._path] = self._sees or _passed.get(self._path, False)
         return Spent(
             calls=len(replies),
             prompt_tokens=sum(reply.prompt_tokens for reply in replies.values()),
             completion_tokens=sum(reply.completion_tokens for reply in replies.values()),
         )
 
+    def _was_done(self, known: Record | None) -> bool:
+        looked = _passed.get(self._path)
+        if looked is None and known is not None and known.run_id == self._run_id:
+            looked = known.looked
+        return looked is not None and (looked or not self._sees)
+
+    def _settle(self, engine: ChatEngine) -> None:
+        if isinstance(engine, LearningEngine):
+            engine.settle(self._changed)
+
+    def _write(self, learned: Learned, known: Record | None) -> None:
+        looked = known is not None and known.run_id == self._run_id and known.looked
+        first = known.first_run if known else self._run_id
+        record = Record(learned, self._run_id, self._sees or looked, first)
+        write_record(self._path, self._settings, record)
+
     @property
     def _where(self) -> str:
         place = f" at {self._settings.base_url}" if self._settings.base_url else ""
         return f"{self._settings.model!r}{place}"
 
-    def _blind(self, why: str) -> EngineError:
+    def _judge(self, replies: Mapping[str, ChatReply]) -> None:
+        """Stop if the replies show that the model is of no use for the work."""
         names = self._settings.names
-        return EngineError(
-            f"Model {self._where} does not look at the pictures: {why}. Nothing else was asked. "
-            f"Set {names.model} to a model that takes images, and see that the server loads it "
-            f"with them. {names.preflight}=off leaves this check of two requests out."
-        )
+        off = f"To leave this check out, set {names.preflight} to off."
+        if self._sees and (why := unseen(replies)):
+            raise EngineError(
+                f"Model {self._where} does not look at the pictures: {why}. Nothing else was "
+                f"asked. Set {names.model} to a model that takes images, and see that the server "
+                f"loads it with them. {off}"
+            )
+        if not self._sees and (why := unanswered(replies)):
+            raise EngineError(
+                f"Model {self._where} does not answer a plain question: {why}. Nothing else was "
+                f"asked. Look at the server, or set {names.model} to another model. {off}"
+            )
 
     def _compare(self, known: Learned, now: Learned, answered_by: str) -> None:
         """Stop before rows of another model or other sampling get the ids of the rows before."""
         asked = self._settings.model or ""
-        change = ""
         if known.answered_by and answered_by and answered_by != known.answered_by:
             if same_model(asked, answered_by):
-                change = f"is answered by {answered_by} now, and was by {known.answered_by}"
-            else:
-                _log.warning("%s is answered by %s", self._where, answered_by)
+                raise self._other(
+                    f"is answered by {answered_by} now, and was by {known.answered_by}"
+                )
+            _log.warning("%s is answered by %s", self._where, answered_by)
         if now.revision_suffix != known.revision_suffix:
-            refused = ", ".join(sorted(set(now.left_out) - set(known.left_out))) or "a system text"
-            change = f"does not accept {refused} any more"
-        if not change:
-            return
-        names = self._settings.names
-        raise EngineError(
-            f"Model {self._where} {change}. Its answers would get the ids of earlier, different "
-            f"ones. Set {names.revision} to a name of your choice to ask for all rows again under "
-            f"new ids, or {names.preflight}=off to keep the rows that there are and ask only for "
-            "what is missing; each row says what was sent and who answered."
+            raise self._other(f"does not accept {_refused(known, now)} any more", known, now)
+
+    def _changed(self, known: Learned, now: Learned, answered: bool) -> EngineError:
+        """Return the error for a server that refuses in the middle of the work what it took.
+
+        Args:
+            known: what the ids of this work's rows say.
+            now: what is known now.
+            answered: whether requests of this work were answered before.
+        """
+        record = read_record(self._path)
+        if record is None or answered or record.first_run != self._run_id:
+            return self._other(f"does not accept {_refused(known, now)} any more", known, now)
+        now = replace(now, answered_by=record.learned.answered_by)
+        write_record(self._path, self._settings, replace(record, learned=now))
+        return EngineError(
+            f"Model {self._where} does not accept {_refused(known, now)}, as its first answers did "
+            "not show. Nothing was paid for. Run again: it is left out from the beginning then."
         )
+
+    def _other(
+        self, change: str, known: Learned | None = None, now: Learned | None = None
+    ) -> EngineError:
+        names = self._settings.names
+        fields = sorted(set(now.left_out) - set(known.left_out)) if known and now else []
+        way = f"{names.revision} to a name of your choice"
+        if fields:
+            leave_out = json.dumps({name.partition("=")[0]: None for name in fields})
+            way = f"{names.extra_body} to {leave_out}, which leaves it out,"
+        return EngineError(
+            f"Model {self._where} {change}. Its answers would get the ids of earlier, different "
+            f"ones. Set {way} to ask for all rows again under new ids, or {names.preflight} to "
+            "off to keep the rows that there are and ask only for what is missing; each row says "
+            "what was sent and who answered."
+        )
+
+
+def _refused(known: Learned, now: Learned) -> str:
+    return ", ".join(sorted(set(now.left_out) - set(known.left_out))) or "a system text"
 
 
 def _author(replies: Iterable[ChatReply]) -> str:

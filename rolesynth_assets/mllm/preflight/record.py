@@ -7,7 +7,7 @@ must not be found out anew.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,23 @@ from rolesynth_assets.store.atomic_files import write_text
 from rolesynth_assets.store.digests import digest
 
 
+@dataclass(frozen=True)
+class Record:
+    """The preflight of a model.
+
+    Attributes:
+        learned: what the model's server was found to do and to refuse.
+        run_id: the run that asked last.
+        looked: whether that run showed the colour cards.
+        first_run: the run that asked first.
+    """
+
+    learned: Learned
+    run_id: str
+    looked: bool
+    first_run: str
+
+
 def record_path(data_root: str | Path, settings: EngineSettings) -> Path:
     """Return the file of a model at a server, as the settings name both."""
     named = (settings.engine, settings.base_url or "", settings.model or "")
@@ -25,8 +42,8 @@ def record_path(data_root: str | Path, settings: EngineSettings) -> Path:
     return DataPaths(data_root).models / f"{digest('learned', *named, *declared)[:24]}.json"
 
 
-def read_record(path: Path) -> tuple[Learned | None, str]:
-    """Return what was learned and the run that asked last; (None, "") if there is no record.
+def read_record(path: Path) -> Record | None:
+    """Return the record of a model; None if there is none.
 
     A file that cannot be read is no record: everything in it can be learned again.
     """
@@ -34,24 +51,26 @@ def read_record(path: Path) -> tuple[Learned | None, str]:
         stored = json.loads(path.read_text("utf-8"))
         known: dict[str, Any] = {field.name: stored[field.name] for field in fields(Learned)}
         known["left_out"] = tuple(known["left_out"])
-        return Learned(**known), str(stored["run_id"])
+        looked, first = stored.get("looked", True), stored.get("first_run", "")
+        return Record(Learned(**known), str(stored["run_id"]), bool(looked), str(first))
     except (OSError, ValueError, KeyError, TypeError):
-        return None, ""
+        return None
 
 
-def write_record(path: Path, settings: EngineSettings, learned: Learned, run_id: str) -> None:
-    """Write what was learned.
+def write_record(path: Path, settings: EngineSettings, record: Record) -> None:
+    """Write the record of a model.
 
     Raises:
         OSError: the file cannot be written.
     """
     about = {"engine": settings.engine, "model": settings.model, "base_url": settings.base_url}
-    write_text(path, json.dumps({**about, **asdict(learned), "run_id": run_id}, indent=1))
+    runs = {"run_id": record.run_id, "looked": record.looked, "first_run": record.first_run}
+    write_text(path, json.dumps({**about, **asdict(record.learned), **runs}, indent=1))
 
 
 def with_learned(data_root: str | Path, settings: EngineSettings) -> EngineSettings:
     """Return the settings with what earlier runs learned of their model."""
     if settings.engine == "embedded":
         return settings
-    learned, _ = read_record(record_path(data_root, settings))
-    return settings if learned is None else settings.model_copy(update={"learned": learned})
+    record = read_record(record_path(data_root, settings))
+    return settings if record is None else settings.model_copy(update={"learned": record.learned})

@@ -8,7 +8,8 @@ that are withdrawn during the run, nothing more is requested or written.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from rolesynth_assets.store.lance.reader import StoreReader
     from rolesynth_assets.store.lance.store import Store
 
 IMAGES_AT_ONCE = 32
@@ -72,6 +74,20 @@ class Rows(Generic[W]):
     row: Callable[[W, ChatReply], dict[str, object]]
 
 
+def recoverable(store: StoreReader, table: str, partition: Mapping[str, str]) -> set[str]:
+    """Return the keys of a partition's rows whose replies are paid for and only in the journal."""
+    path, place = journal_path(store.root, table), _place(partition)
+    if not path.exists():
+        return set()
+    with ReplyJournal(path) as journal:
+        return {key.partition("/")[2] for key, _ in journal.begin_with(place)}
+
+
+def _place(partition: Mapping[str, str]) -> str:
+    """Return the beginning of a partition's keys in the journal."""
+    return digest("partition", *(f"{k}={v}" for k, v in sorted(partition.items())))[:16]
+
+
 class RowRun(Generic[W]):
     """Makes the missing rows of one partition and counts the calls and tokens.
 
@@ -102,7 +118,7 @@ class RowRun(Generic[W]):
         self._store, self._engine, self._partition = store, engine, dict(partition)
         self._rows, self._micro_batch = rows, micro_batch
         self._tombstones = Withdrawn(Warehouse(DataPaths(store.root).warehouse))
-        self._place = digest("partition", *(f"{k}={v}" for k, v in sorted(partition.items())))[:16]
+        self._place = _place(partition)
         self._open: dict[str, W] = {}
         self._pending: list[dict[str, object]] = []
         self._commit: asyncio.Future[None] | None = None
@@ -209,7 +225,11 @@ class RowRun(Generic[W]):
                 if wanted.image_id in self._tombstones:
                     self._leave_out(wanted)
                 else:
-                    yield self._rows.request(wanted, data[wanted.image_id])
+                    request = self._rows.request(wanted, data[wanted.image_id])
+                    yield replace(request, wanted=partial(self._is_wanted, wanted.image_id))
+
+    def _is_wanted(self, image_id: str) -> bool:
+        return image_id not in self._tombstones
 
     def _load(self, ids: Collection[str]) -> dict[str, bytes]:
         """Return the bytes of images that were not withdrawn."""
@@ -233,6 +253,9 @@ class RowRun(Generic[W]):
         self.prompt_tokens += reply.prompt_tokens
         self.completion_tokens += reply.completion_tokens
         self.neutralised += reply.neutralised
+        if wanted.image_id in self._tombstones:  # before the reply is written anywhere
+            self._leave_out(wanted)
+            return
         self.answering.note(reply)
         self._record(journal, wanted, reply)
         row = self._rows.row(wanted, reply)

@@ -90,7 +90,7 @@ def read_image(root: Path, value: Any, where: str) -> bytes:
     """
     from rolesynth_assets.images.decoding.decode import normalise
     from rolesynth_assets.images.decoding.rejects import Reject
-    from rolesynth_assets.images.limits import DecodeLimits
+    from rolesynth_assets.images.limits import limits_of_any_side
 
     data = value.get("bytes") if isinstance(value, Mapping) else None
     path = value.get("path") if isinstance(value, Mapping) else value
@@ -98,7 +98,7 @@ def read_image(root: Path, value: Any, where: str) -> bytes:
         data = _file(root, path, where)
     if not data:
         raise R1BenchmarkError(f"{where}: no image in {str(value)[:80]!r}.")
-    image = normalise(data, DecodeLimits(min_side=1))
+    image = normalise(data, limits_of_any_side())
     if isinstance(image, Reject):
         raise R1BenchmarkError(f"{where}: its image is unusable: {image.reason}: {image.detail}")
     return image.data
@@ -106,7 +106,7 @@ def read_image(root: Path, value: Any, where: str) -> bytes:
 
 def _file(root: Path, name: str, where: str) -> bytes:
     from rolesynth_assets.images.decoding.rejects import Reject
-    from rolesynth_assets.images.limits import DecodeLimits
+    from rolesynth_assets.images.limits import limits_in_use
     from rolesynth_assets.images.readers.member import read_file
 
     root = dataset_folder(root)
@@ -117,7 +117,7 @@ def _file(root: Path, name: str, where: str) -> bytes:
         if not path.is_relative_to(base) and not path.is_relative_to(blobs):
             raise R1BenchmarkError(f"{where}: image {name!r} leads out of {root}; refused.")
         if path.is_file():
-            data = read_file(str(path), DecodeLimits().max_bytes)
+            data = read_file(str(path), limits_in_use().image.max_bytes)
             if isinstance(data, Reject):
                 raise R1BenchmarkError(f"{where}: image {name!r}: {data.reason}: {data.detail}")
             return data
@@ -130,10 +130,10 @@ def _parquet(path: Path) -> Iterator[FileRow]:
     import pyarrow as pa
     from pyarrow import parquet
 
-    from rolesynth_assets.images.limits import ContainerLimits
+    from rolesynth_assets.images.limits import limits_in_use
     from rolesynth_assets.images.readers.parquet_pages import PageGuard, check_rows
 
-    limits = ContainerLimits()
+    limits = limits_in_use().container
     try:
         with parquet.ParquetFile(path, memory_map=True) as file, path.open("rb") as pages:
             check_rows(file, limits)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -18,6 +19,9 @@ from rolesynth_assets.store.lance.added_columns import stored_names, with_nulls
 from rolesynth_assets.store.lance.files import LanceFiles, projection
 from rolesynth_assets.store.lance.rows import all_of, any_key, partition_predicate
 from rolesynth_assets.store.lance.schemas import table_spec
+
+if TYPE_CHECKING:
+    import lance
 
 Partition = Mapping[str, str]
 
@@ -123,6 +127,21 @@ class StoreReader:
         """
         spec = table_spec(table)
         return table_digest(self.read(table, partition, spec.content, where, version), spec.content)
+
+    def dataset(self, table: str, version: int | None = None) -> lance.LanceDataset | None:
+        """Open a table for readers that take a Lance dataset, such as DuckDB and Polars.
+
+        Args:
+            table: table name.
+            version: version to read; None is the latest.
+
+        Returns:
+            The data set, not to be written to; None if the table was never written to.
+
+        Raises:
+            MissingVersionError: the version does not exist, or no longer exists.
+        """
+        return self._files.open(table_spec(table), version)
 
     def version(self, table: str) -> int:
         """Return the latest version of a table; 0 before the first write."""

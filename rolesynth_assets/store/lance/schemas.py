@@ -131,6 +131,10 @@ SCORES = TableSpec(
 
 FORGOTTEN = "forgotten"
 """Why a pair is not kept if its shard was forgotten, and the data version of such a partition."""
+EXCLUDED = "excluded_by_reviewer"
+"""Why a pair is not kept if a person excluded its caption."""
+TRAINABLE = f"reason IS NULL OR reason NOT IN ('{FORGOTTEN}', '{EXCLUDED}')"
+"""SQL predicate for the pairs that a recipe may train on, whatever its cut."""
 
 PAIRS = TableSpec(
     name="pairs",
@@ -145,6 +149,40 @@ PAIRS = TableSpec(
     key="caption_id",
     partition_by=("shard", "role_set"),
     content=("caption_id", "text", "kept", "reason"),
+    of={"caption_id": "captions", "image_id": "images"},
+)
+
+HUMAN_LABELS = TableSpec(
+    name="human_labels",
+    schema=pa.schema(
+        [
+            *_text("label_id", "shard", "role_set", "caption_id", "image_id", "reviewer"),
+            *_text("truth"),  # "true", "false" or "unsure"
+            pa.field("fits", pa.bool_()),  # null where the reviewer did not say
+            *_text("decision"),  # "kept" or "dropped" when the reviewer saw it
+            *_text("labelled_at"),  # ISO 8601, UTC
+        ]
+    ),
+    key="label_id",
+    partition_by=("shard", "role_set"),
+    content=("label_id", "truth", "fits"),
+    of={"caption_id": "captions", "image_id": "images"},
+)
+
+EXCLUSIONS = TableSpec(
+    name="exclusions",
+    schema=pa.schema(
+        [
+            *_text("caption_id", "shard", "role_set", "image_id"),
+            _required("excluded", pa.bool_()),  # false: the reviewer took it back
+            *_text("reviewer"),
+            pa.field("note", pa.string()),
+            *_text("decided_at"),  # ISO 8601, UTC
+        ]
+    ),
+    key="caption_id",
+    partition_by=("shard", "role_set"),
+    content=("caption_id", "excluded"),
     of={"caption_id": "captions", "image_id": "images"},
 )
 
@@ -312,6 +350,8 @@ TABLES: dict[str, TableSpec] = by_name(
     CAPTIONS,
     SCORES,
     PAIRS,
+    HUMAN_LABELS,
+    EXCLUSIONS,
     SEEDS,
     SEED_REJECTS,
     CONTEXTS,

@@ -22,7 +22,9 @@ from dagster._daemon.sensor import execute_sensor_iteration
 
 from rolesynth_assets.cli.dagster_home import prepare_home
 from rolesynth_assets.definitions import defs
+from rolesynth_assets.defs.automation.killed_runs import end_killed_runs
 from rolesynth_assets.lineage.refresh.runner import Refresher
+from rolesynth_assets.lineage.run_process.identity import PID, process_tags
 
 MODULE = "rolesynth_assets.definitions"
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -82,6 +84,18 @@ def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemon]:
         target = InProcessTestWorkspaceLoadTarget(origin)
         with create_test_daemon_workspace_context(target, instance) as workspace:
             yield Daemon(instance, workspace)
+
+
+def test_the_daemon_ends_killed_runs_and_a_preview_does_not(daemon: Daemon) -> None:
+    gone = process_tags() | {PID: "999999999"}
+    job = defs.resolve_implicit_global_asset_job_def()
+    started = dg.DagsterRunStatus.STARTED
+    run = daemon.instance.create_run_for_job(job, tags=gone, status=started)
+    context = dg.build_sensor_context(instance=daemon.instance)
+    assert "would be ended" in str(end_killed_runs.evaluate_tick(context).skip_message)
+    assert daemon.instance.get_run_by_id(run.run_id).status is started
+    daemon.run(2)
+    assert daemon.instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.FAILURE
 
 
 def test_thirty_idle_days_stay_small(daemon: Daemon) -> None:

@@ -9,9 +9,10 @@ import dagster as dg
 import pytest
 
 from rolesynth_assets.defs.automation import stale_sensor
+from rolesynth_assets.defs.wiring import partitions
 from rolesynth_assets.lineage.refresh.one_at_a_time import alone
 from rolesynth_assets.lineage.refresh.sensor_tick import read_cursor, write_cursor
-from rolesynth_assets_tests.lineage.little_graphs import World
+from rolesynth_assets_tests.lineage.little_graphs import FIRST_ROUNDS, World, rounds
 
 LETTERS = dg.StaticPartitionsDefinition(["a", "b", "c"])
 
@@ -123,6 +124,22 @@ def test_runs_of_one_tick_share_a_tag_and_take_any_partitioning(
     daemon.work(assets)
     assert daemon.tick(assets) == "all[None]"
     assert daemon.requested[0].tags["rolesynth/rematerialize"] != value
+
+
+def test_a_round_made_from_the_one_before_follows_in_the_next_tick(
+    world: World, daemon: Daemon
+) -> None:
+    first, second = FIRST_ROUNDS
+    assets = rounds(world)
+    world.make(assets, "rounds", first)
+    world.make(assets, "rounds", second)
+    assets = rounds(world, code_version="2")
+    world.contents["rounds", first] = "1"
+    daemon.tick(assets)
+    assert daemon.work(assets) == [f"rounds[{first}]"]
+    daemon.tick(assets)
+    assert daemon.work(assets) == [f"rounds[{second}]"]
+    assert daemon.tick(assets) == "Nothing is due."
 
 
 @dg.asset(name="down", partitions_def=LETTERS, deps=["up"], code_version="1")
@@ -269,6 +286,28 @@ def test_a_new_file_asks_for_a_reload(world: World, daemon: Daemon) -> None:
 
     told = daemon.tick([files, world.asset("down", known, ["files"])])
     assert "New files have no partitions yet (files: b): reload the definitions" in told
+
+
+def test_a_recipe_that_moved_to_another_role_set_waits_for_a_reload(
+    world: World, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipes = dg.StaticPartitionsDefinition(["generic1", "roles5"])
+    assets = [world.asset("training_sets", recipes)]
+    for recipe in recipes.get_partition_keys():
+        world.make(assets, "training_sets", recipe)
+    assets = [world.asset("training_sets", recipes, code_version="2")]
+    moved = partitions.RECIPES["roles5"].model_copy(
+        update={"role_set": "generic1", "seeds": (0, 77)}
+    )
+    monkeypatch.setitem(partitions.RECIPES, "roles5", moved)
+    daemon.tick(assets)
+    assert daemon.work(assets) == ["training_sets[generic1]"]
+    told = daemon.tick(assets)
+    assert "Recipe roles5 moved from role set roles5 to generic1: reload the definitions" in told
+    assert "Seeds 77 of recipes have no partitions yet: reload" in told
+    monkeypatch.undo()  # it was moved back, or the definitions were reloaded
+    daemon.tick(assets)
+    assert daemon.work(assets) == ["training_sets[roles5]"]
 
 
 def test_a_tick_starts_no_more_than_the_cap(

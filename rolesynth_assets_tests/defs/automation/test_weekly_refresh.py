@@ -6,11 +6,11 @@ import dagster as dg
 import pytest
 
 from rolesynth_assets import definitions
-from rolesynth_assets.defs.automation import new_shards
 from rolesynth_assets.defs.automation import weekly_refresh as weekly_refresh_module
 from rolesynth_assets.defs.automation.weekly_refresh import refresh, weekly_refresh
 from rolesynth_assets.defs.wiring.code_location import CodeLocation
 from rolesynth_assets.defs.wiring.resources import Platform
+from rolesynth_assets.lineage import watched_images
 from rolesynth_assets_tests.defs.small_graph import SmallGraph, write_pictures
 
 MONDAY = datetime(2026, 3, 2, 3, tzinfo=UTC)
@@ -42,7 +42,7 @@ def test_of_missed_ticks_the_latest_alone_runs() -> None:
 @pytest.fixture
 def watched(graph: SmallGraph) -> Iterator[SmallGraph]:
     graph.patch.setenv("ROLESYNTH_IMAGES", str(graph.project / "watched"))
-    graph.patch.setattr(new_shards, "SETTLED_S", 0.0)
+    graph.patch.setattr(watched_images, "SETTLED_S", 0.0)
     graph.patch.setattr(weekly_refresh_module, "WAIT_S", 0.0)
     yield graph
 

@@ -16,7 +16,7 @@ from rolesynth_assets.mllm.cost.metered import Meter
 from rolesynth_assets.mllm.cost.prices import Prices
 from rolesynth_assets.mllm.cost.spent import Spent
 from rolesynth_assets.mllm.engine import ChatReply, EngineError
-from rolesynth_assets_tests.lineage.little_graphs import World
+from rolesynth_assets_tests.lineage.little_graphs import FIRST_ROUNDS, World, rounds
 
 LETTERS = dg.StaticPartitionsDefinition(["a", "b", "c"])
 ALL = dg.AllPartitionMapping()
@@ -70,6 +70,22 @@ def test_what_comes_out_as_before_ends_the_work_downstream(world: World) -> None
     assert {asset: len(keys) for asset, keys in plan.items()} == {"first": 3, "second": 3, "all": 1}
     assert names(fix(running).made) == ["first[a]", "first[b]", "first[c]"]
     assert not list(running.examine().stale())
+
+
+def test_rounds_that_are_made_from_each_other_are_made_in_one_go(world: World) -> None:
+    first, second = (f"rounds[{key}]" for key in FIRST_ROUNDS)
+    running = refresher(world, rounds(world))
+    done = fix(running, anything)
+    assert (names(done.made), done.left) == ([first, second], [])
+    world.contents["rounds", FIRST_ROUNDS[0]] = "1"
+    running = refresher(world, rounds(world, code_version="2"))
+    assert names(fix(running, limits=Limits(partitions=1)).made) == [first]
+    done = fix(running)
+    assert (names(done.made), done.left) == ([second], [])
+    assert not list(running.examine().stale())
+    running = refresher(world, rounds(world, code_version="3"))
+    done = fix(running)
+    assert (names(done.made), done.left) == ([first, second], [])
 
 
 def test_runs_of_one_fix_share_a_tag_one_for_each_partition(world: World) -> None:

@@ -107,13 +107,20 @@ def unfinished(instance: dg.DagsterInstance, tags: dict[str, str]) -> str:
     return instance.create_run_for_job(job, tags=tags, status=STARTED).run_id
 
 
+def of_the_daemon(instance: dg.DagsterInstance) -> dg.SensorEvaluationContext:
+    """The context of a tick that the daemon has recorded under a number."""
+    return dg.SensorEvaluationContext(None, log_key=["repo", "sensor", "17"], instance=instance)
+
+
 def test_the_daemon_ends_them_too(home: dg.DagsterInstance) -> None:
     gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"],
                           capture_output=True, text=True, check=True).stdout.strip()  # fmt: skip
     run_id = unfinished(home, process_tags() | {PID: gone})
     told = end_killed_runs.evaluate_tick(dg.build_sensor_context(instance=home))
+    assert f"Run {run_id[:8]} would be ended: its process {gone} is gone" in str(told.skip_message)
+    told = end_killed_runs.evaluate_tick(of_the_daemon(home))  # the preview before changed nothing
     assert f"Run {run_id[:8]}, was killed: its process {gone} is gone" in str(told.skip_message)
-    told = end_killed_runs.evaluate_tick(dg.build_sensor_context(instance=home))
+    told = end_killed_runs.evaluate_tick(of_the_daemon(home))
     assert told.skip_message == "Every run in progress has its process."
 
 

@@ -89,8 +89,8 @@ def fan_in_over_shards(world: World) -> list:
     return assets
 
 
-def added_later(world: World, shard: str) -> None:
-    """Add a dynamic partition as if a day had passed since all that was made."""
+def added_later(world: World, shard: str, days: float = 1) -> None:
+    """Add a dynamic partition as if some days had passed since all that was made."""
     world.instance.add_dynamic_partitions("shards", [shard])
     storage = world.instance.event_log_storage
     assert isinstance(storage, SqlEventLogStorage)
@@ -98,8 +98,8 @@ def added_later(world: World, shard: str) -> None:
     with storage.index_connection() as connection:
         here = table.c.partition == shard
         added = connection.execute(sql.select(table.c.create_timestamp).where(here)).scalar_one()
-        tomorrow = added + timedelta(days=1)
-        connection.execute(table.update().where(here).values(create_timestamp=tomorrow))
+        later = added + timedelta(days=days)
+        connection.execute(table.update().where(here).values(create_timestamp=later))
 
 
 def test_deleted_partition_makes_stale_what_held_it_until_it_is_made_anew(world: World) -> None:
@@ -127,7 +127,7 @@ def test_partition_added_again_is_stale_though_its_old_record_stands(world: Worl
     ]
 
 
-def move_the_clock(world: World, first: int, days: int) -> None:
+def move_the_clock(world: World, first: int, days: float) -> None:
     """Let the events from `first` on bear the times of a clock that was wrong by some days."""
     storage = world.instance.event_log_storage
     assert isinstance(storage, SqlEventLogStorage)

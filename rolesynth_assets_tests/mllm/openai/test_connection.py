@@ -7,7 +7,7 @@ import pytest
 from rolesynth_assets.cads.collective.renderer_settings import RendererSettings
 from rolesynth_assets.cads.drawing.images_endpoint import ImagesEndpoint
 from rolesynth_assets.mllm.engine import ChatRequest, EngineError, Sampling
-from rolesynth_assets.mllm.openai.connection import connect, connect_blocking
+from rolesynth_assets.mllm.openai.connection import connect
 from rolesynth_assets.mllm.openai.engine import OpenAIEngine
 from rolesynth_assets.mllm.openai.faults import Backoff
 from rolesynth_assets.mllm.openai.proxies import proxy_in_the_way
@@ -91,12 +91,11 @@ def test_variables_of_openai_reach_no_other_server(monkeypatch, secret):
     monkeypatch.setenv("OPENAI_PROJECT_ID", "project-openai")
     monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "Authorization: Bearer openai\nX-Own: openai")
     url = "https://gateway.example.org/v1"
-    for made in (connect(url, secret, 5.0, 9), connect_blocking(url, secret, 5.0, 9)):
-        asked = made._build_request(_options(made))
-        sent = dict(asked.headers)
-        assert sent["authorization"] == f"Bearer {secret or 'none'}"
-        assert not [value for value in sent.values() if "openai" in value and "/" not in value]
-        assert "x-own" not in sent and "openai-organization" not in sent
+    made = connect(url, secret, 5.0, 9)
+    sent = dict(made._build_request(_options(made)).headers)
+    assert sent["authorization"] == f"Bearer {secret or 'none'}"
+    assert not [value for value in sent.values() if "openai" in value and "/" not in value]
+    assert "x-own" not in sent and "openai-organization" not in sent
 
 
 def test_variables_of_openai_reach_openai(monkeypatch):

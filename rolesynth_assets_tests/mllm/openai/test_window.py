@@ -9,7 +9,7 @@ import pytest
 from rolesynth_assets.mllm.engine import ChatRequest, EngineError, Sampling
 from rolesynth_assets.mllm.openai.engine import OpenAIEngine
 from rolesynth_assets.mllm.openai.faults import Backoff
-from rolesynth_assets.mllm.openai.window import Window
+from rolesynth_assets.mllm.openai.window import Pace, Window, pace_of
 from rolesynth_assets.mllm.settings import EngineSettings
 from rolesynth_assets_tests.mllm.stub_server import Fault, StubRequest, StubServer, every_time
 
@@ -55,6 +55,33 @@ def test_it_halves_once_for_a_burst_and_grows_by_one_a_round():
         return [*bounds, window.bound]
 
     assert asyncio.run(run()) == [16, 8, 8, 8, 8, 8, 4, 5, 16]
+
+
+def test_the_next_partition_begins_with_what_the_server_bore():
+    async def narrowed(window: Window) -> None:
+        async with window.slot() as sent:
+            window.narrow(sent, "429", pause_s=0.05)
+
+    pace = Pace()
+    asyncio.run(narrowed(Window(16, "server", "SETTING", pace)))  # a loop of its own
+    following = Window(16, "server", "SETTING", pace)
+    assert following.bound == 8 and pace.opens_at > pace.narrowed_at
+    assert Window(4, "server", "SETTING", pace).bound == 4
+    assert Window(64, "server", "SETTING", pace).bound == 8
+    for _ in range(4000):
+        following.grow()
+    assert (following.bound, pace.bound) == (16, 64)
+
+
+def test_engines_of_one_model_at_one_server_share_a_pace():
+    with StubServer(faults=every_time(Fault("status", 429))) as server:
+        ask(make(server, max_retries=1, concurrency=8), 1)
+        faster = pace_of(server.url, "stub").bound
+        assert faster < 8
+        server.faults = lambda request: None
+        ask(make(server, concurrency=8), 1)
+        assert faster <= pace_of(server.url, "stub").bound < 8
+        assert pace_of(server.url, "other").bound == 0
 
 
 def test_it_never_closes():

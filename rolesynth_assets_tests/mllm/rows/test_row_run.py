@@ -1,5 +1,6 @@
 import asyncio
 import sqlite3
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from rolesynth_assets.captions.captioning import write_captions
 from rolesynth_assets.captions.captioning_run import caption_rows
 from rolesynth_assets.captions.report import CaptionReport
-from rolesynth_assets.mllm.engine import ChatReply, ChatRequest
+from rolesynth_assets.mllm.engine import ChatReply, ChatRequest, FailureReason
 from rolesynth_assets.mllm.rows.reply_journal import JournalError, ReplyJournal, journal_path
 from rolesynth_assets.mllm.rows.row_run import RowRun
 from rolesynth_assets.roles.role import PromptTemplates, Role
@@ -176,3 +177,67 @@ def test_journal_that_cannot_be_written_stops_the_run_and_keeps_the_rows(
 def test_data_root_that_is_a_url_has_no_journal() -> None:
     with pytest.raises(JournalError, match="ROLESYNTH_DATA"):
         journal_path("s3://bucket/data", "captions")
+
+
+class Retrying(FakeEngine):
+    """Sends each request twice, unless it is no longer wanted; something happens in between."""
+
+    def __init__(self, what: Callable[[ChatRequest], None]) -> None:
+        super().__init__(look_ahead=1)
+        self.what, self.sent = what, Counter[str]()
+
+    async def complete(self, requests: Iterable[ChatRequest]) -> AsyncIterator[ChatReply]:
+        for request in requests:
+            for _ in range(2):
+                if not request.wanted():
+                    yield ChatReply(request.key, None, FailureReason.REJECTED, "not sent")
+                    break
+                self.sent[request.key] += 1
+                self.what(request)
+            else:
+                yield ChatReply(request.key, "A red square lies on a wide grey table.", None)
+
+
+def test_a_request_of_a_withdrawn_image_is_not_sent_again(store: Store) -> None:
+    [first, _] = store_images(store, "s1", range(2))
+    gone: list[str] = []
+
+    def withdraw_once(request: ChatRequest) -> None:
+        if not gone:
+            withdraw(store, first)
+            gone.append(request.key)
+
+    engine = Retrying(withdraw_once)
+    report = write(store, engine)
+    assert engine.sent.pop(gone[0]) == 1
+    assert list(engine.sent.values()) == [2] * 4  # those of the other image
+    assert report.wanted == 4
+    assert first not in store.read("captions", HERE)["image_id"].to_pylist()
+
+
+def test_a_reply_about_an_image_withdrawn_meanwhile_is_written_nowhere(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [first, _] = store_images(store, "s1", range(2))
+    recorded: list[str] = []
+    record = ReplyJournal.record
+
+    def spy(self: ReplyJournal, key: str, reply: ChatReply, shown: Iterable[str] = ()):
+        recorded.extend(shown)
+        return record(self, key, reply, shown)
+
+    monkeypatch.setattr(ReplyJournal, "record", spy)
+    engine = Retrying(lambda request: None)
+    answered = engine.complete
+
+    async def complete(requests: Iterable[ChatRequest]) -> AsyncIterator[ChatReply]:
+        async for reply in answered(requests):
+            if first not in Withdrawn(Warehouse(Path(store.root) / "warehouse.duckdb")):
+                withdraw(store, first)  # after the last attempt, before the reply arrives
+            yield reply
+
+    engine.complete = complete
+    report = write(store, engine)
+    assert first not in recorded and len(recorded) == 4
+    assert report.calls == 5  # the paid one counts
+    assert first not in store.read("captions", HERE)["image_id"].to_pylist()

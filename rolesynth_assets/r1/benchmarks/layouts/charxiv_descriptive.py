@@ -13,6 +13,8 @@ from rolesynth_assets.r1.benchmarks.files import read_image, read_rows
 from rolesynth_assets.r1.benchmarks.row_fields import answer_of
 
 USUAL_SPLIT = "val"
+MAX_CONSTANTS_BYTES = 2**20
+"""The publisher's file has 40 kB."""
 
 
 def read(root: Path, split: str) -> Iterator[BenchmarkItem]:
@@ -43,11 +45,33 @@ def _charxiv_wording(root: Path) -> dict[int, str]:
             f"{root} lacks src/constants.py, which has the wording of CharXiv's descriptive "
             "questions: clone the publisher's repository there."
         )
-    for node in ast.parse(paths[0].read_text(encoding="utf-8")).body:
+    if paths[0].stat().st_size > MAX_CONSTANTS_BYTES:
+        raise R1BenchmarkError(
+            f"{paths[0]} has more than {MAX_CONSTANTS_BYTES} bytes, so it is not the publisher's; "
+            "fetch it again."
+        )
+    try:
+        return _wording_in(paths[0].read_text(encoding="utf-8"))
+    except (OSError, ValueError, SyntaxError, AttributeError, TypeError) as error:
+        raise R1BenchmarkError(
+            f"{paths[0]} has no readable descriptive questions ({error}); fetch it again."
+        ) from error
+    except (RecursionError, MemoryError) as error:  # of Python's parser, at deep nesting
+        raise R1BenchmarkError(f"{paths[0]} nests too deep; fetch it again.") from error
+
+
+def _wording_in(text: str) -> dict[int, str]:
+    """Return the question of each number.
+
+    Raises:
+        ValueError, SyntaxError, AttributeError, TypeError: the text has no such table.
+        RecursionError, MemoryError: it nests too deep.
+    """
+    for node in ast.parse(text).body:
         names = [t.id for t in getattr(node, "targets", ()) if isinstance(t, ast.Name)]
         if isinstance(node, ast.Assign) and "DESCRIPTIVE_RESP_INST" in names:
             return {int(number): str(text) for number, text in ast.literal_eval(node.value).items()}
-    raise R1BenchmarkError(f"{paths[0]} has no descriptive questions; fetch it again.")
+    raise ValueError("DESCRIPTIVE_RESP_INST is missing")
 
 
 def _charxiv_place(place: Any) -> str:

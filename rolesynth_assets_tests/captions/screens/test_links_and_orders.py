@@ -1,10 +1,11 @@
 import pytest
 
 from rolesynth_assets.captions.lengths import DEFAULT_POLICY, LengthKind
-from rolesynth_assets.captions.links_and_orders import find_link, find_order
 from rolesynth_assets.captions.parse import CaptionReason, parse_caption
+from rolesynth_assets.captions.screens.links import find_link
+from rolesynth_assets.captions.screens.orders import find_order
 from rolesynth_assets.mllm.engine import ChatReply
-from rolesynth_assets_tests.captions.test_screening import CAPTIONS, PERSONA, REFUSALS
+from rolesynth_assets_tests.captions.screens.test_prose import CAPTIONS, PERSONA, REFUSALS
 
 HONEST = [
     'A T-shirt reads "www.shop.com" above a small red logo.',

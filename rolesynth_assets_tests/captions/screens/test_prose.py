@@ -1,6 +1,6 @@
 import pytest
 
-from rolesynth_assets.captions.screening import find_no_prose, find_persona, find_refusal
+from rolesynth_assets.captions.screens.prose import find_no_prose, find_persona, find_refusal
 
 CAPTIONS = [
     "An observer stands at the window and looks at the rain.",
@@ -32,10 +32,14 @@ CAPTIONS = [
     "No image hangs on the bare white wall.",
     "The dogs' toys lie in the garden, and the cat's bowl is empty.",
     "A yellow banana sits to the left of a blue car on a green field.",
+    "Errors in red ink cover the page of a notebook on a desk.",
+    "Red, green, blue, white and black balls lie in a row on the table.",
     "The system of pipes prompts a visitor to look up.",
 ]
 
 PERSONA = [
+    "You are a meticulous observer. Describe the image.",
+    "Describe the image in one long caption of about thirty words.",
     "As an observer, I notice a red apple on the table.",
     "As an observer of details, the image shows a red apple.",
     "As a Compositional Analyst, my eye goes to the left first.",
@@ -59,6 +63,12 @@ PERSONA = [
 ]
 
 REFUSALS = [
+    "It seems that the image did not load properly, so there is nothing to describe here.",
+    "Sorry, the picture can't be displayed, so a caption cannot be provided.",
+    "There seems to be an issue with the image, so no caption is possible.",
+    "I'm unable to determine what is in this picture.",
+    "The image is not visible to me, so a description cannot be provided.",
+    "Please describe the image to me and a caption will follow.",
     "I'm sorry, but I can't assist with that request.",
     "I\u2019m sorry, I can\u2019t help with that.",
     "Sorry, but I am unable to describe this picture.",
@@ -79,6 +89,10 @@ REFUSALS = [
 ]
 
 NO_PROSE = [
+    "[Insert caption here in thirty words]",
+    "Error: CUDA out of memory. Tried to allocate 2.00 GiB.",
+    "Internal server error: the upstream model did not respond in time.",
+    "dog, field, child, red jacket, yellow ball, grass, running, sky, trees",
     '{"caption": "a red apple"}',
     '["a red apple", "a table"]',
     "<p>A red apple lies on a table.</p>",

@@ -14,23 +14,32 @@ _READ_OUT = (
     r"reads?|reading|says?|saying|labell?ed|marked|titled|called|spells?|spelling|words?|lettering|"
     rf"letters|inscription|slogan|{_LETTERED}"
 )
-_CARRIER = (
+CARRIER = (
     r"(?:t-?shirt|shirt|tee|hoodie|sweater|jersey|mug|cup|cap|hat|bag|card|postcard|poster|sign|banner|"
     r"placard|billboard|sticker|badge|button|screen|display|monitor|phone|note|tattoo|plate|board|"
     r"blackboard|whiteboard|chalkboard|label|page|cover|book|wall|magnet|plaque|flag|meme|bubble)"
 )
 READ_OUT = re.compile(
-    rf"\b(?:{_READ_OUT})\b|\b{_CARRIER}s?\s+(?:with|bearing|carrying|of|that has)\s*$",
+    rf"\b(?:{_READ_OUT})\b|\b{CARRIER}s?\s+(?:with|bearing|carrying|of|that has)\s*$",
     re.IGNORECASE,
 )
 """Words after which a sentence reads something out."""
 
 PLACED = re.compile(
     rf"\W*(?:\w+\W+){{0,3}}?(?:(?:{_LETTERED})\b|(?:is|are)\s+visible|appears?\b|"
-    rf"on (?:an?|the|his|her|their|its) (?:\w+ ){{0,2}}{_CARRIER}\b|in (?:\w+ ){{1,3}}letters\b)",
+    rf"on (?:an?|the|his|her|their|its) (?:\w+ ){{0,2}}{CARRIER}\b|in (?:\w+ ){{1,3}}letters\b)",
     re.IGNORECASE,
 )
 """Words that place what comes before them in the picture."""
+
+IN_PICTURE = re.compile(
+    r"\b(?:reads?|reading|says?|saying|labell?ed|marked|printed|written|painted|engraved|stamped|"
+    r"embroidered|displays?|displaying|shows?|showing|bears?|bearing|spells?|spelling|carries|"
+    r"features?|featuring|advertis(?:es?|ing)|words?|text|lettering|letters|inscription|address|"
+    r"website|web|url|link|logo|watermark|slogan|sign|banner|label|sticker|title|caption)\b",
+    re.IGNORECASE,
+)
+"""Words after which an address or an order is in the picture."""
 
 
 def first_own(

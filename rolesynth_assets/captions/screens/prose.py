@@ -10,7 +10,7 @@ import json
 import re
 import unicodedata
 
-from rolesynth_assets.captions.shown_words import PLACED, READ_OUT, first_own
+from rolesynth_assets.captions.screens.shown_words import PLACED, READ_OUT, first_own
 from rolesynth_assets.reply_text.sentences import own_words
 
 _START = r"(?:^|(?<=[.!?:;]\s)|(?<=,\s))"  # where a sentence or a clause begins
@@ -27,7 +27,8 @@ _ROLE_PHRASE = rf"(?:an?|the|your)\s+(?:[\w-]+\s+){{0,3}}{_ROLE_NOUN}(?:\s+of\s+
 _IMAGE_WORD = r"(?:image|picture|photo|photograph|scene|composition|caption|painting|drawing)"
 _DESCRIBE = (
     r"(?:assist|help|describe|provide|generate|create|comply|answer|see|view|identify|caption|"
-    r"write|process|analy[sz]e|access|open|fulfil|fulfill|interpret|do that|continue)"
+    r"write|process|analy[sz]e|access|open|fulfil|fulfill|interpret|determine|tell what|"
+    r"make out|do that|continue)"
 )
 _CANNOT = (
     r"(?:can(?:'t|not| not)|am (?:unable|not able) to|won't|will not|must decline to|"
@@ -68,6 +69,8 @@ _PERSONA = [
         r"\b(?:makes|making|leaves|leaving|fills|filling|gives|giving|reminds) me\b",
         r"\bin my (?:opinion|view|eyes)\b",
         # the request itself
+        rf"^you are an? (?:[\w-]+ ){{0,3}}{_ROLE_NOUN}\b",
+        rf"^(?:describe|caption|write|generate)\b[^.!?]{{0,40}}\b(?:the|this) {_IMAGE_WORD}\b",
         r"\b(?:system prompt|my training data|my instructions|the instructions (?:say|ask)|"
         r"you (?:asked|have asked|requested))\b",
         r"\b(?:let me know if|hope this helps|feel free to ask|would you like me to)\b",
@@ -88,12 +91,36 @@ _REFUSAL = [
         r"available(?= to\b| for me| in (?:the|this|your)|\s*[.!,;:]|\s*$))",
         r"\b(?:please|could you|can you) (?:\w+ )?(?:provide|upload|share|attach|send) "
         r"(?:an?|the|your|another) (?:\w+ )?(?:image|picture|photo)",
-        r"^(?:the|this|your) (?:image|picture|photo) (?:could not|cannot|can't|did not|didn't|"
+        r"^(?:it (?:seems|appears|looks) (?:like |as if |as though |that )?)?"
+        r"(?:the|this|your) (?:image|picture|photo) (?:could not|cannot|can't|did not|didn't|"
         r"failed to|was unable to) (?:be )?(?:load|view|display|open|process|see|describ)",
+        r"^(?:I'm |I am )?(?:so |very )?sorry\b[^.!?]{0,60}\b(?:image|picture|photo)\b[^.!?]{0,40}"
+        rf"(?:{_CANNOT}|could not|couldn't|did not|didn't|unable|not able|not)\b",
+        r"^(?:it (?:seems|appears|looks) (?:like |as if |that )?)?there (?:is|was|seems to be|"
+        r"appears to be) (?:no (?:image|picture|photo)|an? (?:issue|problem|error) with "
+        r"(?:the|this|your) (?:image|picture|photo))",
+        r"^(?:the|this|your) (?:image|picture|photo) (?:is not|isn't|was not|wasn't) (?:"
+        r"visible to me|accessible|provided|attached|loading|available to)\b",
+        r"^(?:please|could you|can you) (?:\w+ ){0,2}(?:describe|tell me|give me|explain)\b"
+        r"[^.?!]{0,60}\b(?:image|picture|photo)\b",
         r"^it is not possible to (?:describe|see|provide|determine)\b",
     )
 ]
 
+_PLACEHOLDER = re.compile(
+    r"^[\[<{(]?\s*(?:insert|add|put|place|write|type|your)\b[^.]{0,40}\b(?:caption|description|text|"
+    r"answer)\b[^.]{0,10}\bhere\b",
+    re.IGNORECASE,
+)
+_ERROR = re.compile(
+    r"^(?:\w*error|\w*exception|internal server error|traceback \(most recent call last\)|"
+    r"bad gateway|service (?:temporarily )?unavailable|gateway time-?out|too many requests|"
+    r"rate limit (?:exceeded|reached)|(?:the )?request (?:failed|timed out)|"
+    r"cuda (?:error|out of memory))\b(?:[:(.]|\s*$)",
+    re.IGNORECASE,
+)
+MOST_LISTED, WORDS_OF_A_TAG = 8, 3
+"""From so many parts between commas, each of at most so many words, a text is a list of tags."""
 MIN_LETTERS = 0.6
 """Share of letters in prose; digits count half, since a picture may be full of numbers."""
 
@@ -135,11 +162,18 @@ def find_persona(text: str, role: str = "") -> str | None:
 
 
 def find_no_prose(text: str) -> str | None:
-    """Return why a text is not prose (JSON, markup, symbols, a repeated phrase), or None."""
+    """Return why a text is not prose (JSON, markup, tags, symbols, an error, ...), or None."""
     if text[:1] in "{[" and (_is_json(text) or _JSON_START.match(text)):
         return "JSON"
     if _TAG.search(text):
         return "markup"
+    if _PLACEHOLDER.match(text):
+        return "a placeholder"
+    if _ERROR.match(text):
+        return "an error message"
+    parts = text.rstrip(".").split(",")
+    if len(parts) >= MOST_LISTED and all(len(part.split()) <= WORDS_OF_A_TAG for part in parts):
+        return "a list of tags"
     dense = "".join(text.split())
     if dense and sum(map(_writes, dense)) / len(dense) < MIN_LETTERS:
         return "mostly symbols"

@@ -1,0 +1,143 @@
+"""The state of a page of captions: its filters, its order and its place, all in its address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from enum import StrEnum
+from urllib.parse import urlencode
+
+from rolesynth_assets.errors import InputError
+
+PER_PAGE = 24
+"""Images on a page."""
+LONGEST_QUERY = 400
+"""Characters of a search; more is cut."""
+
+
+class Order(StrEnum):
+    """How the images of a page are sorted."""
+
+    STORED = "stored"
+    BEST_MATCH = "match"
+    LOWEST_SCORE = "lowest"
+    HIGHEST_SCORE = "highest"
+    DISAGREEMENT = "disagreement"
+    NEAR_CUT = "doubt"
+
+
+ORDERS = {
+    Order.STORED: "as stored",
+    Order.BEST_MATCH: "best match first",
+    Order.LOWEST_SCORE: "lowest score first",
+    Order.HIGHEST_SCORE: "highest score first",
+    Order.DISAGREEMENT: "roles disagree most",
+    Order.NEAR_CUT: "nearest to the cut",
+}
+"""The words of each order."""
+
+
+class Decision(StrEnum):
+    """What became of a caption."""
+
+    KEPT = "kept"
+    DROPPED = "dropped"
+    FAILED = "failed"
+    """There is no text, for a reason."""
+    OPEN = "open"
+    """The filter has not seen it yet."""
+
+
+@dataclass(frozen=True)
+class View:
+    """The state of a page of captions. An empty text sets no filter.
+
+    Attributes:
+        role_set: role set that is shown.
+        q: words to search for.
+        shard, role, length, model: only captions with this value.
+        decision: only captions of which this became.
+        reason: only captions with this reason.
+        low, high: bounds of the score, 1 to 100, both included.
+        sort: order of the images.
+        page: number of the page, from 1.
+    """
+
+    role_set: str = ""
+    q: str = ""
+    shard: str = ""
+    role: str = ""
+    length: str = ""
+    model: str = ""
+    decision: str = ""
+    reason: str = ""
+    low: int | None = None
+    high: int | None = None
+    sort: str = ""
+    page: int = 1
+
+    @classmethod
+    def of(cls, given: Mapping[str, str]) -> View:
+        """Read the state from the parameters of an address; unknown ones are left out.
+
+        Raises:
+            InputError: a number is no number, or a word is none of those that there are.
+        """
+        texts = {
+            name: " ".join(given[name].split())[:LONGEST_QUERY]
+            for name in ("role_set", "q", "shard", "role", "length", "model", "reason")
+            if name in given
+        }
+        return cls(
+            **texts,
+            decision=_one_of(Decision, given.get("decision", ""), "decision"),
+            sort=_one_of(Order, given.get("sort", ""), "sort"),
+            low=_score(given.get("low", ""), "low"),
+            high=_score(given.get("high", ""), "high"),
+            page=_number(given.get("page", "1") or "1", "page"),
+        )
+
+    @property
+    def order(self) -> Order:
+        """The order in use: a search shows its best matches first unless another is chosen."""
+        return Order(self.sort or (Order.BEST_MATCH if self.q else Order.STORED))
+
+    @property
+    def filters(self) -> dict[str, str]:
+        """Filters that are set, by name, in the order in which the page lists them."""
+        bounds = ("low", "high")
+        named = ("shard", "role", "length", "decision", "reason", "model", *bounds)
+        return {
+            name: str(value) for name in named if (value := getattr(self, name)) not in ("", None)
+        }
+
+    def query(self, **changes: object) -> str:
+        """Return the state with some changes as the query of an address, without defaults.
+
+        A change of anything but the page leads to the first page.
+        """
+        changed = replace(self, **({"page": 1} | changes))  # type: ignore[arg-type]
+        plain = View()
+        return urlencode(
+            {
+                field.name: str(value)
+                for field in fields(View)
+                if (value := getattr(changed, field.name)) not in (None, getattr(plain, field.name))
+            }
+        )
+
+
+def _one_of(kind: type[StrEnum], text: str, name: str) -> str:
+    if text and text not in [*kind]:
+        raise InputError(f"{name}={text!r} is none of {', '.join(kind)}.")
+    return text
+
+
+def _number(text: str, name: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise InputError(f"{name}={text[:20]!r} is no number.")
+    return max(1, int(text))
+
+
+def _score(text: str, name: str) -> int | None:
+    return min(100, _number(text, name)) if text.strip() else None

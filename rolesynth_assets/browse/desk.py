@@ -1,0 +1,120 @@
+"""What the pages work with: the tables, what was read of them, and the templates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from secrets import token_urlsafe
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.templating import Jinja2Templates
+
+from rolesynth_assets.browse.captions.columns import CaptionCache, CaptionColumns
+from rolesynth_assets.browse.captions.highlight import marked
+from rolesynth_assets.browse.thumbnails import Thumbnails
+from rolesynth_assets.browse.words import counted, file_name, reason_words, short_id
+
+if TYPE_CHECKING:
+    from rolesynth_assets.settings import Settings
+    from rolesynth_assets.store.lance.store import Store
+    from rolesynth_assets.store.warehouse.warehouse import Warehouse
+
+UI = "http://127.0.0.1:3000"
+"""Address at which `rolesynth ui` serves the Dagster UI."""
+
+
+REVIEWER = "rolesynth_reviewer"
+"""Cookie that remembers the reviewer's name."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """One session of the server.
+
+    Attributes:
+        settings: data root and project.
+        ui: address of the Dagster UI that pages link to.
+        secret: what forms that write must hold; new in each session.
+        prepare: makes the Dagster home ready; called where one is needed.
+        home: the Dagster home where DAGSTER_HOME names none.
+    """
+
+    settings: Settings
+    ui: str = UI
+    secret: str = field(default_factory=token_urlsafe)
+    prepare: Callable[[], object] = lambda: None
+    home: str = ".dagster"
+
+    @cached_property
+    def store(self) -> Store:
+        """The Lance tables."""
+        from rolesynth_assets.store.lance.store import Store
+
+        return Store(str(self.settings.data_root))
+
+    @cached_property
+    def warehouse(self) -> Warehouse:
+        """The DuckDB tables."""
+        from rolesynth_assets.store.warehouse.warehouse import Warehouse
+
+        return Warehouse(self.settings.paths.warehouse)
+
+    @property
+    def root(self) -> Path:
+        """The data root."""
+        return self.settings.data_root
+
+    @cached_property
+    def captions(self) -> CaptionCache:
+        """The captions' columns that are held in memory."""
+        return CaptionCache(self.store)
+
+    @cached_property
+    def thumbnails(self) -> Thumbnails:
+        """The small pictures."""
+        return Thumbnails(self.store)
+
+    @cached_property
+    def review_orders(self) -> dict[str, tuple[CaptionColumns, list[int]]]:
+        """The order in which captions are reviewed, by role set, with the captions it is of."""
+        return {}
+
+    @cached_property
+    def _templates(self) -> Jinja2Templates:
+        env = Environment(
+            loader=PackageLoader("rolesynth_assets.browse"),
+            autoescape=True,  # every text is a model's or a file's
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        env.filters |= {"words": reason_words, "short": short_id, "counted": counted}
+        env.filters["file_name"] = file_name
+        env.globals |= {"marked": marked}
+        return Jinja2Templates(env=env)
+
+    def render(self, template: str, shown: Mapping[str, Any]) -> str:
+        """Return a page that no server shows."""
+        return self._templates.env.get_template(template).render(**shown)
+
+    def page(
+        self, request: Request, template: str, shown: Mapping[str, Any], status: int = 200
+    ) -> Response:
+        """Render a page.
+
+        Args:
+            request: the request.
+            template: file of the template.
+            shown: what it shows.
+            status: HTTP status.
+        """
+        always = {"ui": self.ui.rstrip("/"), "secret": self.secret, "path": request.url.path}
+        headers = {"Cache-Control": "no-cache"}
+        return self._templates.TemplateResponse(
+            request, template, {**always, **shown}, status_code=status, headers=headers
+        )

@@ -1,0 +1,121 @@
+"""The state of all assets: what is stale and why, what is missing, and what the last runs took."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from rolesynth_assets.browse.desk import Desk
+
+if TYPE_CHECKING:
+    from rolesynth_assets.lineage.refresh.runner import Refresher
+
+MOST = 100
+"""Stale partitions listed with their causes; the others are counted."""
+RUNS = 400
+"""Latest runs from which commands are listed."""
+COMMANDS = 8
+"""Commands listed, the latest first."""
+
+
+@dataclass(frozen=True)
+class AssetState:
+    """Partitions of an asset by status."""
+
+    asset: str
+    fresh: int
+    stale: int
+    missing: int
+
+
+@dataclass(frozen=True)
+class Command:
+    """The runs that one command or one refresh started.
+
+    Attributes:
+        what: what they were for.
+        user: who started them.
+        began: time of the first one listed, ISO 8601, UTC.
+        runs: number of runs.
+        failed: how many of them failed.
+        open: how many have not ended.
+        costs: what models took of each run that asked one.
+    """
+
+    what: str
+    user: str
+    began: str
+    runs: int
+    failed: int
+    open: int
+    costs: Sequence[str]
+
+
+def state(desk: Desk, request: Request) -> Response:
+    """Look at the whole graph now; nothing is recorded."""
+    if not Path(os.environ.get("DAGSTER_HOME") or desk.home).is_dir():
+        return desk.page(request, "state.html", {"title": "State", "made": False})
+    desk.prepare()
+    import dagster as dg
+
+    from rolesynth_assets.definitions import defs
+    from rolesynth_assets.defs.wiring.explainers import explainers
+    from rolesynth_assets.lineage.refresh.runner import Refresher
+    from rolesynth_assets.lineage.staleness.causes import Status
+    from rolesynth_assets.lineage.staleness.explain import Words
+
+    with dg.DagsterInstance.get() as instance:
+        refresher = Refresher(defs, instance)
+        looked = refresher.look()
+        found = refresher.examine(looked)
+        words = Words(instance, explainers())
+        stale = [cell for cell, _ in found.stale()]
+        shown: dict[str, Any] = {
+            "title": "State",
+            "made": True,
+            "assets": [
+                AssetState(name, of[Status.FRESH], of[Status.STALE], of[Status.MISSING])
+                for name, of in found.counts().items()
+            ],
+            "stale": [(cell, words.why(found, cell)) for cell in stale[:MOST]],
+            "count": len(stale),
+            "notes": [*found.left_out, *([looked.reload] if looked.reload else [])],
+            "commands": commands(refresher),
+        }
+    return desk.page(request, "state.html", shown)
+
+
+def commands(refresher: Refresher) -> list[Command]:
+    """Return what was started last, the latest first."""
+    import dagster as dg
+
+    from rolesynth_assets.lineage.refresh.tagged_runs import TAG
+    from rolesynth_assets.lineage.run_process.launcher import COMMAND, COST, USER, WHAT
+
+    grouped: dict[str, list[dg.RunRecord]] = {}
+    for record in refresher.instance.get_run_records(limit=RUNS):
+        tags = record.dagster_run.tags
+        of = tags.get(TAG) or tags.get(COMMAND) or record.dagster_run.run_id
+        grouped.setdefault(of, []).append(record)
+    found = []
+    for records in list(grouped.values())[:COMMANDS]:
+        runs = [record.dagster_run for record in records]
+        tags = runs[0].tags
+        found.append(
+            Command(
+                what=tags.get(WHAT) or runs[0].job_name.strip("_").replace("_", " ").lower(),
+                user=tags.get(USER, ""),
+                began=records[-1].create_timestamp.strftime("%Y-%m-%d %H:%M"),
+                runs=len(runs),
+                failed=sum(run.status is dg.DagsterRunStatus.FAILURE for run in runs),
+                open=sum(not run.is_finished for run in runs),
+                costs=[run.tags[COST] for run in runs if COST in run.tags],
+            )
+        )
+    return found
