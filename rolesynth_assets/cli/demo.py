@@ -37,7 +37,9 @@ def demo(
     change into that folder.
 
     Captions and judgements come from tiny models in this package, stand-ins for models such as
-    Qwen2.5-VL-7B, and problems come from a script. A second run finds everything up to date.
+    Qwen2.5-VL-7B, and problems come from a script. CLIP starts from a tiny pretrained model, a
+    stand-in for OpenAI's weights; its own scores are those of the recipe `base`. A second run finds
+    everything up to date.
     """
     from rolesynth_assets.clip.library import load_recipes
 
@@ -46,9 +48,10 @@ def demo(
     for name in EMBEDDED_ROLE_SETS:
         require_seeds(name, recipes[name].seeds, [seed])
     _write_embedded_world(_embedded_settings())
+    trained = {"base": [0], "roles5": [seed], "generic1": [seed]}
     refresh(
         began,
-        CaptionWork(EMBEDDED_ROLE_SETS, {"roles5": [seed], "generic1": [seed]}, ("generated",)),
+        CaptionWork(EMBEDDED_ROLE_SETS, trained, ("generated",)),
         partial(_embedded_problems, {"base": [0], "synthetic": [seed]}),
     )
 

@@ -1,8 +1,10 @@
-"""The CLIP architectures that this package ships in addition to open_clip's; imports no torch."""
+"""The CLIP architectures and weights that this package ships beside open_clip's; no torch."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,3 +17,20 @@ def shipped_architecture(name: str) -> dict[str, Any] | None:
     if Path(name).name != name or not path.is_file():
         return None
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def shipped_weights(name: str) -> Path | None:
+    """Return the path of ``clip/models/<name>.safetensors``, or None if there is none."""
+    path = FOLDER / f"{name}.safetensors"
+    return path if Path(name).name == name and path.is_file() else None
+
+
+def shipped_weights_digest(name: str) -> str:
+    """Return the sha256 of shipped weights; empty if none have this name."""
+    path = shipped_weights(name)
+    return _file_digest(path) if path else ""
+
+
+@cache
+def _file_digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -8,34 +8,42 @@ from collections.abc import Sequence
 from rolesynth_assets.check_outcome import CheckOutcome
 
 
-def loss_finite(losses: Sequence[float]) -> CheckOutcome:
-    """Count the losses that are NaN or infinite; none may be, and there must be some.
+def loss_finite(losses: Sequence[float], steps: int) -> CheckOutcome:
+    """Count the losses that are NaN or infinite; none may be, and each step must have one.
 
     Args:
         losses: one per optimiser step, nats.
+        steps: optimiser steps of the training.
     """
     bad = [step for step, loss in enumerate(losses) if not math.isfinite(loss)]
     first = f", first at step {bad[0]}" if bad else ""
     return CheckOutcome(
-        passed=bool(losses) and not bad,
+        passed=len(losses) == steps and not bad,
         value=len(bad),
         threshold=0,
-        description=f"{len(bad)} of {len(losses)} losses are not finite{first}.",
+        description=f"{len(bad)} of {len(losses)} losses are not finite{first}."
+        if steps
+        else "The recipe has no steps: the model is the one that others start from.",
         metadata={"steps": len(losses), "first_bad_steps": bad[:10]},
     )
 
 
 def loss_falls(
-    losses: Sequence[float], min_drop: float = 0.05, window_share: float = 0.1
+    losses: Sequence[float], steps: int, min_drop: float = 0.05, window_share: float = 0.1
 ) -> CheckOutcome:
     """Compare the mean loss of the last steps with that of the first ones.
 
     Args:
         losses: one per optimiser step, nats.
+        steps: optimiser steps of the training.
         min_drop: smallest fall that passes, as a share of the first mean.
         window_share: share of the steps that is compared, at each end.
     """
     window = max(1, round(window_share * len(losses)))
+    if not steps:
+        return CheckOutcome(
+            True, 0.0, min_drop, "The recipe has no steps, so there is no loss to fall."
+        )
     if len(losses) < 2:
         return CheckOutcome(
             passed=False,

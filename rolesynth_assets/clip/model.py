@@ -152,8 +152,8 @@ def _weights(recipe: Recipe) -> tuple[str | None, Weights | None]:
     path = init_path(recipe)
     if path is None or not path.exists():
         raise ModelError(
-            f"init: {recipe.init!r} is neither 'random', nor a file, nor a pretrained tag of "
-            f"{recipe.model!r} ({', '.join(tags) or 'it has none'})."
+            f"init: {recipe.init!r} is neither 'random', nor a file, nor weights in clip/models, "
+            f"nor a pretrained tag of {recipe.model!r} ({', '.join(tags) or 'it has none'})."
         )
     try:
         return None, read_weights(path)

@@ -10,7 +10,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from rolesynth_assets.clip.architectures import shipped_architecture
+from rolesynth_assets.clip.architectures import (
+    shipped_architecture,
+    shipped_weights,
+    shipped_weights_digest,
+)
 from rolesynth_assets.store.digests import digest
 from rolesynth_assets.training_recipes import TrainingRecipe
 from rolesynth_assets.yaml_files import FrozenModel
@@ -72,7 +76,7 @@ class Schedule(FrozenModel):
 
     Attributes:
         epochs: passes over the training set; give this or ``steps``.
-        steps: optimiser steps.
+        steps: optimiser steps; 0 leaves the initial weights as they are.
         batch_images: images in a batch; rows in the square layout.
         warmup_steps: optimiser steps from zero to the full learning rate.
         micro_batch: most images, and most captions, whose activations are in memory at once; see
@@ -81,7 +85,7 @@ class Schedule(FrozenModel):
     """
 
     epochs: PositiveInt | None = None
-    steps: PositiveInt | None = None
+    steps: Annotated[int, Field(ge=0)] | None = None
     batch_images: Annotated[int, Field(ge=2)]
     warmup_steps: Annotated[int, Field(ge=0)] = 0
     micro_batch: PositiveInt | None = None
@@ -105,8 +109,9 @@ class Recipe(TrainingRecipe):
         layout: the layout of a batch.
         captions_per_image: most captions of one image in a rectangular batch.
         model: an open_clip architecture, or the name of a file in ``clip/models``.
-        init: ``random``, an open_clip pretrained tag, or the path of a weights file or of a folder
-            with one, in the layout of open_clip, Long-CLIP or transformers.
+        init: ``random``, an open_clip pretrained tag, the name of weights in ``clip/models``, or
+            the path of a weights file or of a folder with one, in the layout of open_clip,
+            Long-CLIP or transformers.
         context_length: text tokens; 248 stretches a model of 77.
         frozen_positions: number of leading text positions that keep their loaded values.
         optimizer: settings of AdamW.
@@ -148,13 +153,14 @@ class Recipe(TrainingRecipe):
     def digest(self) -> str:
         """Digest of 64 hex characters that changes if the selected rows or the training may change.
 
-        It includes the content of a shipped architecture. It does not include the name, the
-        description, the list of seeds, the baseline and the micro-batch.
+        It includes the content of a shipped architecture and of shipped weights. It does not
+        include the name, the description, the list of seeds, the baseline and the micro-batch.
         """
         fields = self.model_dump(mode="json", exclude=_NOT_IN_DIGEST)
         values = json.dumps(fields, sort_keys=True)
         architecture = json.dumps(shipped_architecture(self.model), sort_keys=True)
-        return digest("recipe", values, architecture)
+        weights = shipped_weights_digest(self.init)
+        return digest("recipe", values, architecture, *([weights] if weights else []))
 
 
 def init_path(recipe: Recipe) -> Path | None:
@@ -162,4 +168,6 @@ def init_path(recipe: Recipe) -> Path | None:
 
     A pretrained tag is returned too, as a path that does not exist.
     """
-    return None if recipe.init == "random" else Path(os.path.expanduser(recipe.init))
+    if recipe.init == "random":
+        return None
+    return shipped_weights(recipe.init) or Path(os.path.expanduser(recipe.init))

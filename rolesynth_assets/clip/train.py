@@ -139,7 +139,7 @@ def train(
 def _prepare(recipe: Recipe, training_set: TrainingSet, seed: int, device: str | None) -> _Run:
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     plan = BatchPlan(training_set, recipe, seed)
-    if plan.total_steps < 1:
+    if plan.total_steps < 1 and recipe.schedule.steps != 0:
         raise ValueError(f"Recipe {recipe.name!r} schedules no steps.")
     model = build_model(recipe)
     if recipe.schedule.micro_batch is not None:

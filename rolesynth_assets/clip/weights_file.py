@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rolesynth_assets.clip.base_weights import with_whole_table
 from rolesynth_assets.clip.positions import KEPT_POSITIONS
 
 FILES = (
@@ -82,7 +83,7 @@ def read_weights(path: Path) -> Weights:
         WeightsFileError: it is not there, is no weights file, is truncated, or has code in it.
     """
     file = _file_in(path)
-    state = _unwrapped(_tensors(file), file)
+    state = with_whole_table(_unwrapped(_tensors(file), file))
     quick_gelu = _said_by_config(file)
     if any(name.startswith(("text_model.", "vision_model.")) for name in state):
         state = _from_transformers(state)

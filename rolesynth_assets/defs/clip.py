@@ -4,7 +4,7 @@ import dagster as dg
 
 from rolesynth_assets.clip import checks
 from rolesynth_assets.defs.wiring import freshness, partitions
-from rolesynth_assets.defs.wiring.metadata import picture, warehouse_metadata
+from rolesynth_assets.defs.wiring.metadata import training_loss, warehouse_metadata
 from rolesynth_assets.defs.wiring.resources import Platform
 from rolesynth_assets.defs.wiring.stage import Check, Made, stage
 from rolesynth_assets.images.checks import (
@@ -142,7 +142,6 @@ def clip_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> M
     from rolesynth_assets.clip.checkpoint.recorded_trainings import record_training
     from rolesynth_assets.clip.checkpoint.save_load import reference_error
     from rolesynth_assets.clip.train import train
-    from rolesynth_assets.pictures.charts import end_of_curve, loss_curve
     from rolesynth_assets.store.tombstones import read_tombstones
     from rolesynth_assets.training_sets.rows import selected_pairs, training_set
 
@@ -160,12 +159,11 @@ def clip_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> M
     made = report.manifest
     record_training(platform.warehouse, made, context.run_id)
     losses = [point.loss for point in report.losses]
-    curve = loss_curve([p.step for p in report.losses], losses, title=f"{recipe.name}, seed {seed}")
+    title = f"{recipe.name}, seed {seed}"
     return Made(
         {
-            "loss_curve": picture(curve, "training loss by step"),
+            **training_loss([p.step for p in report.losses], losses, title),
             "steps": made.steps,
-            "final_loss": end_of_curve(losses),
             "images_per_second": report.images_per_second,
             "seconds": report.seconds,
             "resumed_from": report.resumed_from,
@@ -180,6 +178,7 @@ def clip_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> M
         made.weights_digest,
         facts={
             "losses": losses,
+            "steps": made.steps,
             "cut": report.captions_cut,
             "captions": report.captions,
             "error": reference_error(report.folder),

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from rolesynth_assets.clip import train as training
 from rolesynth_assets.clip.checkpoint.files import LOSSES, LossPoint, read_manifest
+from rolesynth_assets.clip.checkpoint.save_load import load_checkpoint
 from rolesynth_assets.clip.data.batches import TrainingSet, TrainingSetError
 from rolesynth_assets.clip.loss import LOSS_FUNCTIONS
 from rolesynth_assets.clip.model import ModelError, build_model
@@ -254,3 +255,15 @@ def test_missing_images_stop_the_run_before_its_first_step(world, make_recipe, t
     with pytest.raises(TrainingSetError, match="23 of 24 images"):
         train(make_recipe(), data, tmp_path, 0, progress=lambda *a: seen.append(a))
     assert seen == []
+
+
+def test_a_recipe_without_steps_leaves_the_weights_as_they_are(tmp_path, training_set, make_recipe):
+    init = {"init": "rolesynth-nano-base"}
+    recipe = make_recipe(**init, schedule={"steps": 0, "batch_images": 8})
+    report = train(recipe, training_set, tmp_path, seed=0)
+    assert (report.losses, report.manifest.steps) == ((), 0)
+    assert report.manifest.init_digest
+    begun = build_model(recipe).module.state_dict()
+    saved = load_file(tmp_path / "model.safetensors")
+    assert all(torch.equal(saved[name], begun[name]) for name in saved)
+    assert load_checkpoint(tmp_path).model is not None

@@ -85,6 +85,19 @@ def shown(value: object) -> Any:
     return dg.MetadataValue.json(dict(value)) if isinstance(value, Mapping) else value
 
 
+def training_loss(steps: Sequence[int], losses: Sequence[float], title: str) -> dict[str, Any]:
+    """Return the curve of a training's losses and the last one; nothing if it had no steps."""
+    from rolesynth_assets.pictures.charts import end_of_curve, loss_curve
+
+    if not losses:
+        return {}
+    curve = loss_curve(steps, losses, title=title)
+    return {
+        "loss_curve": picture(curve, "training loss by step"),
+        "final_loss": end_of_curve(losses),
+    }
+
+
 def picture(png: bytes, alt: str) -> dg.MarkdownMetadataValue:
     """Show a PNG in the asset's metadata."""
     return dg.MetadataValue.md(markdown.image(png, alt))

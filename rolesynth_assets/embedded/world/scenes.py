@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import cache
@@ -120,21 +121,32 @@ def sample_scene(seed: int, index: int) -> Scene:
     objects: list[SceneObject] = []
     for kind in kinds:
         size = Size.LARGE if rng.random() < 0.45 else Size.SMALL
-        placed = _place(rng, kind, size, objects) or _place(rng, kind, Size.SMALL, objects)
+        placed = place(rng, kind, size, objects) or place(rng, kind, Size.SMALL, objects)
         if placed:
             objects.append(placed)
     return Scene(background, 2 * int(rng.integers(55, 85)), tuple(objects))
 
 
-def _place(
-    rng: np.random.Generator, kind: int, size: Size, others: list[SceneObject]
+def place(
+    rng: np.random.Generator, kind: int, size: Size, others: Sequence[SceneObject]
 ) -> SceneObject | None:
+    """Put an object where it covers no other; None if no such place is found in 60 trials."""
     side = SIDES[size]
     corners = 2 * rng.integers(2, (CANVAS - side) // 2 - 1, size=(60, 2)) + side // 2
     for x, y in corners.tolist():
-        if all(math.hypot(x - o.x, y - o.y) >= 0.5 * (side + SIDES[o.size]) for o in others):
-            return SceneObject(kind, size, x, y)
+        item = SceneObject(kind, size, x, y)
+        if fits(item, others):
+            return item
     return None
+
+
+def fits(item: SceneObject, others: Sequence[SceneObject]) -> bool:
+    """Whether an object lies on the canvas and covers none of the others."""
+    side = SIDES[item.size]
+    inside = all(4 + side // 2 <= c <= CANVAS - 4 - side // 2 for c in (item.x, item.y))
+    return inside and all(
+        math.hypot(item.x - o.x, item.y - o.y) >= 0.5 * (side + SIDES[o.size]) for o in others
+    )
 
 
 def draw_halved(scene: Scene) -> np.ndarray:

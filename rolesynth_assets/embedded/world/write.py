@@ -19,6 +19,7 @@ from pathlib import Path
 
 from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.embedded.world.caption_grammar import reference
+from rolesynth_assets.embedded.world.look_alikes import look_alike
 from rolesynth_assets.embedded.world.object_kinds import KINDS
 from rolesynth_assets.embedded.world.scenes import (
     CANVAS,
@@ -51,7 +52,7 @@ class WorldSize:
     seed: int = 2026
     shards: int = 3
     images_per_shard: int = 500
-    held_out: int = 300
+    held_out: int = 1000
     glyphs_per_kind: int = 4
 
 
@@ -113,9 +114,11 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
 def _write_benchmarks(folder: Path, size: WorldSize) -> None:
     rng = random.Random(size.seed)
     scenes = [sample_scene(size.seed, HELD_OUT + i) for i in range(size.held_out)]
-    for length, captions in (("long", 2), ("short", 3)):
+    pairs = [(s, look_alike(s, size.seed, HELD_OUT + i)) for i, s in enumerate(scenes)]
+    alike = [scene for pair in pairs[: size.held_out // 2] for scene in pair]
+    for length, captions, gallery in (("long", 2, alike), ("short", 1, scenes)):
         samples = (
-            (encode(draw(s)), [reference(s, length, rng) for _ in range(captions)]) for s in scenes
+            (encode(draw(s)), [reference(s, length, rng) for _ in range(captions)]) for s in gallery
         )
         write_retrieval(folder / f"scenes_{length}", samples, extension="jpg")
     write_classification(
