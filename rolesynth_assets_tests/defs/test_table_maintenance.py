@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -34,7 +35,8 @@ def test_the_asset_does_what_is_due_and_shows_it(tmp_path, monkeypatch: pytest.M
         )
         (event,) = done.get_asset_materialization_events()
         checks = done.get_asset_check_evaluations()
-    shown = {name: value.value for name, value in event.materialization.metadata.items()}
+    metadata = event.materialization.metadata
+    shown: dict[str, Any] = {name: value.value for name, value in metadata.items()}
     assert shown["rolesynth/done"]["captions"] == ["remove versions"]
     assert shown["rolesynth/freed_bytes"] > 0
     assert shown["rolesynth/captions_versions"] == 1
