@@ -48,11 +48,12 @@ class ContainerLimits(FrozenModel):
 
     Attributes:
         max_members: most members of a tar, or rows of a table.
-        max_expansion: most unpacked bytes for each byte of a compressed tar or a parquet column;
-            archives of photographs have about 1. `EXPANSION_FLOOR` bytes are always allowed. Also
-            most rows of a table for each of its bytes; 65,536 rows are always allowed.
+        max_expansion: most unpacked bytes for each byte of a compressed tar, a zip or a table;
+            archives of photographs have about 1. `EXPANSION_FLOOR` bytes of a file are always
+            allowed; the shards of a table share them by their rows. Also most rows of a table for
+            each of its bytes; 65,536 rows are always allowed.
         max_page_bytes: largest unpacked page of a parquet column, which is held in memory whole.
-        max_seconds: longest time for unpacking one compressed tar, s.
+        max_seconds: longest time for unpacking one compressed tar, zip or shard of a table, s.
         max_depth: deepest nesting of folders in a local folder.
     """
 

@@ -7,6 +7,7 @@ time, grows by less than `MAX_GROWTH` and gives a reason for the bomb.
 from __future__ import annotations
 
 import bz2
+import copy
 import lzma
 import multiprocessing
 import struct
@@ -117,6 +118,65 @@ def _parquet(folder: Path, size: Size, **options: Any) -> Path:
     return path
 
 
+def many_groups(folder: Path, size: Size) -> Path:
+    """Row groups of 48 MiB, each of which alone would be allowed."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = folder / "groups.parquet"
+    schema = pa.schema({"image": pa.binary()})
+    with pq.ParquetWriter(path, schema, use_dictionary=False, compression="zstd") as writer:
+        for _ in range(60 if size == "long" else 3):
+            cells = pa.array([bytes(2**20)] * 48, pa.binary())
+            writer.write_table(pa.table({"image": cells}))
+    return path
+
+
+def listed_again(folder: Path, size: Size, column: str = "image") -> Path:
+    """A footer that lists the one row group of its file 2 times, or 64 times."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path, footer = folder / "again.parquet", folder / "footer"
+    cells = pa.array(["x" * 2**20] * 33, pa.string())
+    cells = cells if column != "image" else cells.cast(pa.binary())
+    pq.write_table(pa.table({column: cells}), path, use_dictionary=False, compression="zstd")
+    metadata = pq.ParquetFile(path).metadata
+    for _ in range(6 if size == "long" else 1):
+        metadata.append_row_groups(metadata)
+    metadata.write_metadata_file(footer)
+    data = path.read_bytes()
+    body = data[: len(data) - 8 - int.from_bytes(data[-8:-4], "little")]
+    path.write_bytes(body + footer.read_bytes()[4:])
+    return path
+
+
+def crossed_members(folder: Path, size: Size) -> Path:
+    """25 entries of a zip's directory for one member, whose checksum is wrong."""
+    path = folder / "crossed.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("00.png", bytes(30 * 2**20))
+        info = archive.infolist()[0]
+        info.CRC += 1
+        for number in range(1, 25):
+            again = copy.copy(info)
+            again.filename = f"{number:02}.png"
+            archive.filelist.append(again)
+    return path
+
+
+def rejected_members(folder: Path, size: Size) -> Path:
+    """Members with a wrong checksum, each of which is a reject once it is unpacked."""
+    path = folder / "rejected.zip"
+    content = bytes(30 * 2**20)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(25 if size == "long" else 3):
+            archive.writestr(f"{number:02}.png", content)
+        for info in archive.infolist():
+            info.CRC += 1
+    return path
+
+
 def _plain_cells(folder: Path, size: Size) -> Path:
     return _parquet(folder, size, use_dictionary=False, compression="zstd")
 
@@ -165,11 +225,18 @@ _FILES: dict[str, tuple[Build, ...]] = {
     "tar members with holes": (_sparse_members,),
     "tar.bz2 and tar.xz of 1 GB of zeros": (_bz2, _xz),
     "a zip of 1 GB of zeros": (_zip,),
+    "zips whose members share bytes, or are rejects once they are unpacked": (
+        *(crossed_members, rejected_members),
+    ),
     "parquet cells of 60 MB in some kB": (_plain_cells, _dictionary_cells),
+    "parquet files of many row groups, or of one that is listed again": (many_groups, listed_again),
     "a parquet file of 3,000,000 nulls in 6 kB": (_nulls,),
     "pictures that unpack to far more than their size": (_webp, _tiff_tile),
 }
 
+
+_COUNTED = (crossed_members, rejected_members, many_groups, listed_again)
+"""These have rows with other reasons too, so one of theirs must be `archive_bomb`."""
 
 ENDLESS = "answers of a server that do not end, plain, packed and as an error"
 FAULTS = [*_FILES, ENDLESS]
@@ -193,7 +260,7 @@ def _peak() -> int:
         return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
 
 
-def _measure(path: Path, pipe: Any) -> None:
+def _measure(path: Path, reason: str | None, pipe: Any) -> None:
     import pyarrow.parquet  # noqa: F401 - not part of the growth
 
     from rolesynth_assets.images.decoding import decode  # noqa: F401
@@ -201,14 +268,14 @@ def _measure(path: Path, pipe: Any) -> None:
 
     before = _peak()
     reasons = _read_image_source(path)
-    pipe.send((bool(reasons), _peak() - before))
+    pipe.send((reason in reasons if reason else bool(reasons), _peak() - before))
 
 
-def defused(path: Path) -> bool:
-    """Read a file in a process of its own; return whether it kept the promise."""
+def defused(path: Path, reason: str | None = None) -> bool:
+    """Read a file in a process of its own; return whether it kept the promise, with the reason."""
     spawn = multiprocessing.get_context("spawn")
     mine, theirs = spawn.Pipe()
-    process = spawn.Process(target=_measure, args=(path, theirs))
+    process = spawn.Process(target=_measure, args=(path, reason, theirs))
     started = time.monotonic()
     process.start()
     theirs.close()
@@ -231,7 +298,8 @@ def run(size: Size) -> list[Outcome]:
         held = 0
         for build in builders:
             with tempfile.TemporaryDirectory() as folder:
-                held += defused(build(Path(folder), size))
+                reason = "archive_bomb" if build in _COUNTED else None
+                held += defused(build(Path(folder), size), reason)
         outcomes.append(Outcome(fault, len(builders), held, PROMISE))
     return [*outcomes, _endless_answers(size)]
 

@@ -93,7 +93,7 @@ def _parquet_rows(path: Path) -> Iterator[FileRow]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from rolesynth_assets.images.readers.parquet_pages import PageError, PageGuard, check_rows
+    from rolesynth_assets.images.readers.parquet_pages import PageGuard, check_rows
 
     limits = limits_in_use().container
     try:
@@ -110,17 +110,15 @@ def _parquet_rows(path: Path) -> Iterator[FileRow]:
                 f"has: {', '.join(there)}."
             )
         try:
-            guard = PageGuard(pages, limits)
-        except PageError as error:
+            guard = PageGuard(pages, columns, limits)
+        except ValueError as error:
             raise SeedFileError(f"The seed file {path}: {error}.") from error
         start = 0
         for group in range(file.metadata.num_row_groups):
             rows = file.metadata.row_group(group).num_rows
             try:
-                guard.check(group, columns)
-                batches = file.iter_batches(ROWS_PER_READ, [group], columns, use_threads=False)
                 number = start
-                for batch in batches:
+                for batch in guard.batches(file, group, ROWS_PER_READ):
                     for fields in batch.to_pylist():
                         yield FileRow(f"{path.name}:{number + 1}", path.parent, fields)
                         number += 1

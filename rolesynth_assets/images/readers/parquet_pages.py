@@ -11,9 +11,11 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
-from rolesynth_assets.images.limits import EXPANSION_FLOOR, ContainerLimits
+from rolesynth_assets.images.limits import ContainerLimits
+from rolesynth_assets.images.readers.expansion import BombError, Expansion
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
 _HEADER_BYTES = 4096  # read at once; statistics may make a header longer
@@ -29,10 +31,6 @@ ROWS_FLOOR = 2**16
 _READ_BYTES = 32 * 2**20
 """Bytes that the rows decoded at once may take."""
 _MOST_ROWS_AT_ONCE = 4096
-
-
-class BombError(ValueError):
-    """A row group or a file unpacks beyond the limits."""
 
 
 class PageError(ValueError):
@@ -91,19 +89,30 @@ class PageGuard:
     """The column chunks of a parquet file, as its footer describes them.
 
     The footer is parsed here, since Arrow's Python objects crash the process on a damaged one.
+    The bound on unpacked bytes is that of the file: the row groups share it in their order, and
+    one that would exceed it is refused.
     """
 
-    def __init__(self, file: IO[bytes], limits: ContainerLimits) -> None:
+    def __init__(
+        self,
+        file: IO[bytes],
+        columns: Collection[str],
+        limits: ContainerLimits,
+        rows: tuple[int, int] | None = None,
+    ) -> None:
         """Read the footer.
 
         Args:
             file: the parquet file, seekable.
-            limits: bounds on the unpacked size of one page and of one column of a row group.
+            columns: top-level columns that will be read.
+            limits: bounds on the unpacked size of one page, and of the columns of the file.
+            rows: first row and end of what will be read; all if left out.
 
         Raises:
             PageError: the footer cannot be read.
+            BombError: the footer lists some bytes of the file twice.
         """
-        self._file, self._limits = file, limits
+        self._file, self._columns, self._limits = file, list(columns), limits
         self._largest: dict[int, int] = {}
         length = file.seek(0, 2)
         file.seek(max(length - 8, 0))
@@ -111,31 +120,59 @@ class PageGuard:
         file.seek(max(length - 8 - size, 0))
         try:
             footer = _Compact(file.read(size)).struct(0)
-            self._groups = [[_chunk(c) for c in group[1]] for group in footer[4]]
+            groups = [[_chunk(c) for c in group[1]] for group in footer[4]]
             self._rows = [int(group[3]) for group in footer[4]]
         except (IndexError, KeyError, TypeError, AttributeError, ValueError) as error:
             raise PageError(f"a footer that cannot be read: {error}") from None
+        self._packed = min(_distinct_bytes(groups), length)
+        wanted = frozenset(columns)
+        self._groups = [[chunk for chunk in group if chunk.column in wanted] for group in groups]
+        self._refused = self._beyond()
+        self._spent = Expansion(self._packed, limits, *self._share(rows))
 
-    def packed(self, group: int, column: str) -> int:
-        """Return the size of a top-level column of a row group in the file, bytes."""
-        return sum(chunk.packed for chunk in self._groups[group] if chunk.column == column)
+    def _beyond(self) -> dict[int, int]:
+        """Return the row groups that exceed the file's bound, with the bytes they add up to."""
+        allowed = Expansion(self._packed, self._limits).allowed
+        refused: dict[int, int] = {}
+        unpacked = 0
+        for group in range(len(self._groups)):
+            total = unpacked + sum(chunk.unpacked for chunk in self._chunks(group))
+            if total > allowed:
+                refused[group] = total
+            else:
+                unpacked = total
+        return refused
 
-    def ranges(self, group: int, columns: Collection[str]) -> list[tuple[int, int]]:
-        """Return start and length in bytes of the chunks of some top-level columns.
+    def _share(self, rows: tuple[int, int] | None) -> tuple[float, int]:
+        """Return which part of the file's rows is decoded for some, and the bytes of their pages.
+
+        The rows before them in their row group are decoded too, and some after them.
+        """
+        if rows is None:
+            return 1.0, 0
+        start = decoded = pages = 0
+        for group, count in enumerate(self._rows):
+            end = start + count
+            if start < rows[1] and rows[0] < end:
+                decoded += min(count, rows[1] - start + _MOST_ROWS_AT_ONCE)
+                pages += sum(chunk.unpacked for chunk in self._chunks(group))
+            start = end
+        return decoded / max(start, 1), pages
+
+    def ranges(self, group: int) -> list[tuple[int, int]]:
+        """Return start and length in bytes of the chunks of the columns.
 
         Raises:
             PageError: the footer has no such row group.
         """
-        return [
-            (chunk.start, chunk.packed) for chunk in self._chunks(group) if chunk.column in columns
-        ]
+        return [(chunk.start, chunk.packed) for chunk in self._chunks(group)]
 
-    def rows_at_once(self, group: int, column: str) -> int:
+    def rows_at_once(self, group: int) -> int:
         """Return how many rows of a checked row group may be decoded at once.
 
         A cell is at most as large as an unpacked page. A row of a list may have any number of them.
         """
-        chunks = [chunk for chunk in self._chunks(group) if chunk.column == column]
+        chunks = self._chunks(group)
         largest = sum(self._largest[chunk.start] for chunk in chunks)
         if any(chunk.values != self._rows[group] for chunk in chunks):
             return 1
@@ -146,20 +183,44 @@ class PageGuard:
             raise PageError(f"a footer without row group {group}")
         return self._groups[group]
 
-    def check(self, group: int, columns: Collection[str]) -> None:
-        """Refuse a row group that unpacks beyond the limits.
+    def batches(
+        self, file: pq.ParquetFile, group: int, rows: int | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Check a row group, and decode its columns.
 
         Args:
+            file: the same file, open in Arrow.
             group: index of the row group.
-            columns: top-level columns that will be read.
+            rows: rows of one batch; as many as take bounded memory if left out.
 
         Raises:
-            BombError: it unpacks beyond the limits.
+            BombError: the row group, or what was decoded of the file so far, exceeds the limits.
+            PageError: a page header cannot be read.
+            OSError, pa.ArrowException: the row group is damaged.
+        """
+        self.check(group)
+        found = file.iter_batches(
+            rows or self.rows_at_once(group), [group], self._columns, use_threads=False
+        )
+        for batch in self._spent.each(found):
+            self._spent.add(batch.nbytes)
+            yield batch
+
+    def check(self, group: int) -> None:
+        """Refuse a row group that unpacks beyond the limits, before a page of it is unpacked.
+
+        Raises:
+            BombError: it unpacks beyond the limits, or the file has already done so.
             PageError: a page header cannot be read.
         """
+        self._spent.add(0)
+        if group in self._refused:
+            raise BombError(self._spent.text(self._refused[group]))
+        with self._spent.timed():
+            self._check_pages(group)
+
+    def _check_pages(self, group: int) -> None:
         for chunk in self._chunks(group):
-            if chunk.column not in columns:
-                continue
             unpacked = values = largest = 0
             for size, listed in _pages(self._file, chunk.start, chunk.packed):
                 if size > self._limits.max_page_bytes:
@@ -173,7 +234,26 @@ class PageGuard:
             values = max(values, chunk.values) - self._rows[group]
             if values > MAX_LISTED:
                 raise BombError(f"lists with {values} further values; the limit is {MAX_LISTED}")
-            check_expansion(max(unpacked, chunk.unpacked), chunk.packed, self._limits)
+            if unpacked > max(chunk.unpacked, self._limits.max_expansion * chunk.packed):
+                raise BombError(
+                    f"{chunk.packed} bytes unpack to {unpacked}; the footer states {chunk.unpacked}"
+                )
+
+
+def _distinct_bytes(groups: list[list[_Chunk]]) -> int:
+    """Return the bytes of all column chunks.
+
+    Raises:
+        BombError: two of them overlap.
+    """
+    end = total = 0
+    chunks = (chunk for group in groups for chunk in group if chunk.packed)
+    for chunk in sorted(chunks, key=lambda chunk: chunk.start):
+        if chunk.start < end:
+            raise BombError(f"a footer that lists the bytes from {chunk.start} twice")
+        end = chunk.start + chunk.packed
+        total += chunk.packed
+    return total
 
 
 def _chunk(fields: dict[int, Any]) -> _Chunk:
@@ -186,19 +266,6 @@ def _chunk(fields: dict[int, Any]) -> _Chunk:
     if not all(isinstance(n, int) and n >= 0 for n in (start, packed, unpacked, values)):
         raise ValueError("a column chunk without a place or a size")
     return _Chunk(meta[3][0].decode(), start, packed, unpacked, values)
-
-
-def check_expansion(unpacked: int, packed: int, limits: ContainerLimits) -> None:
-    """Refuse data that unpacks to too many bytes for each packed byte.
-
-    Raises:
-        BombError: the unpacked size exceeds the limit.
-    """
-    if unpacked > max(EXPANSION_FLOOR, limits.max_expansion * packed):
-        raise BombError(
-            f"{packed} bytes unpack to {unpacked} or more; the limit is "
-            f"limits.container.max_expansion, {limits.max_expansion:g} times"
-        )
 
 
 def _pages(file: IO[bytes], start: int, length: int) -> Iterator[tuple[int, int]]:

@@ -15,14 +15,10 @@ from rolesynth_assets.images.limits import ContainerLimits, limits_in_use
 from rolesynth_assets.images.places.buckets import CHUNK_BYTES, open_source
 from rolesynth_assets.images.readers.cells import cell_members
 from rolesynth_assets.images.readers.columns import pick_column
+from rolesynth_assets.images.readers.expansion import BombError, Expansion
 from rolesynth_assets.images.readers.local_chunks import LocalChunks
 from rolesynth_assets.images.readers.member import Member
-from rolesynth_assets.images.readers.parquet_pages import (
-    BombError,
-    PageGuard,
-    check_expansion,
-    check_rows,
-)
+from rolesynth_assets.images.readers.parquet_pages import PageGuard, check_rows
 
 # the size of a cell is known only after decoding, and cells from a dictionary page or with a common
 # prefix take no bytes in the file
@@ -82,7 +78,7 @@ def iter_parquet(
     """Read a range of rows of a parquet file, row group by row group.
 
     A row group that cannot be read gives one `broken_archive` row, and reading continues with the
-    next. A row group that unpacks beyond the limits gives an `archive_bomb` row.
+    next. A row group with which the file unpacks beyond the limits gives an `archive_bomb` row.
 
     Args:
         descriptor: a shard of kind parquet, with `column`.
@@ -105,12 +101,12 @@ def iter_parquet(
             check_rows(file, container)
             column = pick_column(file.schema_arrow, descriptor.column, uri)
             pages = opened.enter_context(open(here, "rb"))
-            guard = PageGuard(pages, container)
+            stop = _stop(descriptor, file.metadata.num_rows)
+            guard = PageGuard(pages, [column], container, (descriptor.first_row, stop))
         except (OSError, ValueError, pa.ArrowException) as error:
             yield _broken(uri, error)
             return
         group_start = 0
-        stop = _stop(descriptor, file.metadata.num_rows)
         for group in range(file.metadata.num_row_groups):
             start = group_start
             group_start += file.metadata.row_group(group).num_rows
@@ -119,18 +115,10 @@ def iter_parquet(
             try:
                 if chunks:
                     chunks.forget()
-                    for first, length in guard.ranges(group, [column]):
+                    for first, length in guard.ranges(group):
                         chunks.fetch(first, length)
-                guard.check(group, [column])
-                batches = file.iter_batches(
-                    batch_size=guard.rows_at_once(group, column),
-                    row_groups=[group],
-                    columns=[column],
-                    use_threads=False,
-                )
-                cut = _cut(batches, start, descriptor.first_row, stop)
-                packed = guard.packed(group, column)
-                yield from _iter_cells(cut, descriptor, max_bytes, packed, container)
+                cut = _cut(guard.batches(file, group), start, descriptor.first_row, stop)
+                yield from _iter_cells(cut, descriptor, max_bytes)
             except (OSError, ValueError, pa.ArrowException) as error:
                 yield _broken(f"{uri}::rows {start}-{group_start - 1}", error)
 
@@ -161,10 +149,11 @@ def iter_lance(
             batch_readahead=1,
             fragment_readahead=1,
         )
-        start = descriptor.first_row
-        cut = _cut(batches, start, start, start + (descriptor.rows or 0))
+        start, rows = descriptor.first_row, descriptor.rows or 0
         packed = sum(path.stat().st_size for path in Path(descriptor.uri).glob("data/*"))
-        yield from _iter_cells(cut, descriptor, max_bytes, packed, container)
+        spent = Expansion(packed, container, rows / max(dataset.count_rows(), 1))
+        cut = _cut(_counted(batches, spent), start, start, start + rows)
+        yield from _iter_cells(cut, descriptor, max_bytes)
     except BaseException as error:  # panics in Rust are not an `Exception`
         if not is_fault(error):
             raise
@@ -189,25 +178,21 @@ def _cut(
             return
 
 
+def _counted(batches: Iterable[pa.RecordBatch], spent: Expansion) -> Iterator[pa.RecordBatch]:
+    for batch in spent.each(batches):
+        spent.add(batch.nbytes)
+        yield batch
+
+
 def _iter_cells(
     batches: Iterable[tuple[int, pa.RecordBatch]],
     descriptor: ShardDescriptor,
     max_bytes: int,
-    packed: int,
-    container: ContainerLimits,
 ) -> Iterator[Member]:
-    """Yield the cells, which take `packed` bytes of the file.
-
-    Raises:
-        BombError: the cells have too many bytes in relation to `packed`.
-    """
-    unpacked = 0
     for first, batch in batches:
         cells = batch.column(0)
         if isinstance(cells, pa.ExtensionArray):
             cells = cells.storage
-        unpacked += batch.nbytes
-        check_expansion(unpacked, packed, container)
         for offset, cell in enumerate(cells):
             yield from cell_members(f"{descriptor.uri}::{first + offset}", cell, max_bytes)
 

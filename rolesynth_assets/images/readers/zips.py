@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+import itertools
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import IO, Any
 
@@ -15,11 +16,13 @@ from rolesynth_assets.images.decoding.rejects import Reject, RejectReason
 from rolesynth_assets.images.limits import ContainerLimits, limits_in_use
 from rolesynth_assets.images.places.buckets import open_source
 from rolesynth_assets.images.places.paths import is_hidden, unsafe_path
+from rolesynth_assets.images.readers.expansion import BombError, Expansion
 from rolesynth_assets.images.readers.member import Member, archive_within
-from rolesynth_assets.images.readers.parquet_pages import BombError, check_expansion
 
 MAX_DIRECTORY_BYTES = 64 * 2**20  # of the list of members, some 600,000 of them; it is read whole
 _READ_ERRORS = (zipfile.BadZipFile, OSError, EOFError, zlib.error, ValueError, NotImplementedError)
+_PIECE = 2**20  # bytes unpacked at once
+_HEADER = 30  # bytes of a member's own header, without its name
 _PLAIN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """Methods that Python unpacks piece by piece; of the others it unpacks a piece of any size."""
 
@@ -30,8 +33,9 @@ def iter_zip(
     """Read the images of a zip in the order of its directory.
 
     What counts as an image, and what is refused, is the same as in a tar (`iter_tar`). A damaged or
-    encrypted member is a reject, and reading continues. If the zip is a bomb, an `archive_bomb` row
-    follows the members that were read before.
+    encrypted member is a reject, and reading continues. A member that shares bytes with another is
+    an `archive_bomb`. If the zip is a bomb, an `archive_bomb` row follows the members that were
+    read before; members that end as rejects count.
 
     Args:
         path: path of the zip, or its URL in a bucket.
@@ -64,15 +68,15 @@ def iter_zip(
 def _iter_open(
     archive: zipfile.ZipFile, path: str, packed: int, max_bytes: int, container: ContainerLimits
 ) -> Iterator[Member]:
-    unpacked = 0
+    spent = Expansion(packed, container)
     infos = archive.infolist()
-    for info in infos[: container.max_members]:
+    shared = _overlapping(infos)
+    for place, info in enumerate(infos[: container.max_members]):
         name = info.filename.encode("utf-8", "replace").decode("utf-8")
-        data = _read(archive, info, max_bytes)
+        with spent.timed():
+            data = _read(archive, info, max_bytes, spent, place in shared)
         if data is not None:
             yield Member(f"{path}::{name}", data)
-            unpacked += len(data) if isinstance(data, bytes) else 0
-            check_expansion(unpacked, packed, container)
     if len(infos) > container.max_members:
         detail = f"more than {container.max_members} members, limits.container.max_members"
         yield Member(path, Reject(RejectReason.TOO_MANY_MEMBERS, detail))
@@ -80,8 +84,30 @@ def _iter_open(
         yield Member(path, Reject(RejectReason.BROKEN_ARCHIVE, "no member at all"))
 
 
-def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, max_bytes: int) -> bytes | Reject | None:
-    """Return a member's bytes or its reject; None for a folder, a dot file or a sidecar."""
+def _overlapping(infos: Sequence[zipfile.ZipInfo]) -> set[int]:
+    """Return the places of the members that reach into the next one; Python reads these too."""
+    order = sorted(range(len(infos)), key=lambda place: infos[place].header_offset)
+    found = set()
+    for place, follower in itertools.pairwise(order):
+        info = infos[place]
+        end = info.header_offset + _HEADER + len(info.orig_filename) + info.compress_size
+        if end > infos[follower].header_offset:
+            found.add(place)
+    return found
+
+
+def _read(
+    archive: zipfile.ZipFile,
+    info: zipfile.ZipInfo,
+    max_bytes: int,
+    spent: Expansion,
+    shared: bool,
+) -> bytes | Reject | None:
+    """Return a member's bytes or its reject; None for a folder, a dot file or a sidecar.
+
+    Raises:
+        BombError: the zip has unpacked too many bytes.
+    """
     if not info.filename:
         return Reject(RejectReason.BROKEN_ARCHIVE, "a member without a name")
     if why := unsafe_path(info.filename):
@@ -92,6 +118,8 @@ def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, max_bytes: int) -> by
         return Reject(RejectReason.UNSAFE_PATH, "a link")
     if within := archive_within(info.filename):
         return within
+    if shared:
+        return Reject(RejectReason.ARCHIVE_BOMB, "its bytes are those of another member too")
     named = PurePosixPath(info.filename).suffix.lower() in IMAGE_EXTENSIONS
     if info.flag_bits & 1 or info.compress_type not in _PLAIN:
         what = "encrypted" if info.flag_bits & 1 else f"packed by method {info.compress_type}"
@@ -99,15 +127,37 @@ def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, max_bytes: int) -> by
         return Reject(RejectReason.UNREADABLE, detail) if named else None
     if named and info.file_size > max_bytes:
         return _too_large(info.file_size, max_bytes)
+    stated = max(info.file_size, 1)  # Python unpacks what is asked for, and then drops the rest
     try:
         with archive.open(info) as member:
-            head = member.read(HEAD_BYTES)
+            head = _counted(member, min(HEAD_BYTES, stated), spent)
             if not named and not is_image(head):
                 return None
-            data = head + member.read(max_bytes + 1 - len(head))
+            pieces, left = [head], max_bytes + 1 - len(head)
+            while left > 0 and (piece := _counted(member, min(_PIECE, left, stated), spent)):
+                pieces.append(piece)
+                left -= len(piece)
+    except BombError:
+        raise
     except _READ_ERRORS as error:
         return Reject(RejectReason.BROKEN_ARCHIVE, f"{type(error).__name__}: {error}")
+    data = b"".join(pieces)
     return data if len(data) <= max_bytes else _too_large(len(data), max_bytes)
+
+
+def _counted(member: IO[bytes], size: int, spent: Expansion) -> bytes:
+    """Read up to `size` bytes, and count them; of a piece that ends with an error, all of them.
+
+    Raises:
+        BombError: the zip has unpacked too many bytes.
+    """
+    read = size
+    try:
+        piece = member.read(size)
+        read = len(piece)
+    finally:
+        spent.add(read)
+    return piece
 
 
 def _too_large(size: int, max_bytes: int) -> Reject:

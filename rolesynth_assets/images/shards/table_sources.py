@@ -9,11 +9,8 @@ from pathlib import Path
 from rolesynth_assets.images.descriptor import ShardDescriptor, ShardKind
 from rolesynth_assets.images.limits import ContainerLimits
 from rolesynth_assets.images.readers.columns import pick_column
-from rolesynth_assets.images.readers.parquet_pages import (
-    BombError,
-    check_row_count,
-    check_rows,
-)
+from rolesynth_assets.images.readers.expansion import BombError
+from rolesynth_assets.images.readers.parquet_pages import check_row_count, check_rows
 from rolesynth_assets.images.readers.tables import is_fault, open_parquet
 
 

@@ -137,11 +137,9 @@ def _parquet(path: Path) -> Iterator[FileRow]:
     try:
         with parquet.ParquetFile(path, memory_map=True) as file, path.open("rb") as pages:
             check_rows(file, limits)
-            columns = file.schema_arrow.names
-            guard = PageGuard(pages, limits)
+            guard = PageGuard(pages, file.schema_arrow.names, limits)
             for group in range(file.metadata.num_row_groups):
-                guard.check(group, columns)
-                for batch in file.iter_batches(batch_size=1, row_groups=[group]):
+                for batch in guard.batches(file, group, 1):
                     yield from batch.to_pylist()
     except (pa.ArrowException, OSError, ValueError) as error:
         if isinstance(error, R1BenchmarkError):
