@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import zlib
 from collections import Counter
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -75,7 +76,7 @@ def test_pages_beyond_what_the_footer_states_have_no_floor(table, monkeypatch):
         guard = PageGuard(file, ["image"], ContainerLimits())
         guard.check(0)
         [[chunk]] = guard._groups
-        monkeypatch.setattr(guard, "_groups", [[type(chunk)(**vars(chunk) | {"unpacked": 10})]])
+        monkeypatch.setattr(guard, "_groups", [[replace(chunk, unpacked=10)]])
         with pytest.raises(BombError, match="the footer states 10"):
             guard.check(0)
 
