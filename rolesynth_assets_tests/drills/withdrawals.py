@@ -1,4 +1,4 @@
-"""An image is withdrawn while captions and scores are made: it is asked for no more, nor kept."""
+"""An image is withdrawn while captions, scores or problems are made: it is asked for no more."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rolesynth_assets.store.lance.store import Store
 from rolesynth_assets.store.tombstones import Tombstone, now, write_tombstone
 from rolesynth_assets.store.warehouse.warehouse import Warehouse
 from rolesynth_assets_tests.defs.served_collective import KEY
-from rolesynth_assets_tests.drills import _paid_work
+from rolesynth_assets_tests.drills import _paid_work, _seed_withdrawals
 from rolesynth_assets_tests.drills._paid_work import CONCURRENCY, PARTITION, Stage
 from rolesynth_assets_tests.drills.outcome import Outcome, Size
 from rolesynth_assets_tests.mllm.stub_server import Fault, StubRequest, StubServer
@@ -28,11 +28,18 @@ PROMISE = (
 
 KINDS = ("an error", "an answer")
 _FAULT = "a withdrawal during {}, whose request gets {}"
-FAULTS = [_FAULT.format(stage, kind) for stage in STAGES for kind in KINDS]
+_SEED_FAULT = "a withdrawal of a seed's image during a round of CADS, whose request gets {}"
+SEED_PROMISE = (
+    f"at most the {_seed_withdrawals.IN_FLIGHT} calls in flight are about the seed, none is sent "
+    "again, no row of it is kept, and `--purge` finds each reply about it"
+)
+FAULTS = [_FAULT.format(stage, kind) for stage in STAGES for kind in KINDS] + [
+    _SEED_FAULT.format(kind) for kind in KINDS
+]
 
 
 def run(size: Size) -> list[Outcome]:
-    """Withdraw one image of each stage at the first request that shows it."""
+    """Withdraw one image of each stage at the first request that shows it, and one of a seed."""
     outcomes = []
     images = IMAGES[size]
     targets = (images // 2,) if size == "small" else (0, 1, images // 2, images - 1)
@@ -51,7 +58,20 @@ def run(size: Size) -> list[Outcome]:
             )
             for kind, count in held.items()
         ]
-    return outcomes
+    return outcomes + _of_seeds(size)
+
+
+def _of_seeds(size: Size) -> list[Outcome]:
+    steps = _seed_withdrawals.STEPS[:1] if size == "small" else _seed_withdrawals.STEPS
+    held = dict.fromkeys(KINDS, 0)
+    for kind in held:
+        for step in steps:
+            with tempfile.TemporaryDirectory() as folder:
+                held[kind] += _seed_withdrawals.held(Path(folder), step, kind == KINDS[0])
+    return [
+        Outcome(_SEED_FAULT.format(kind), len(steps), count, SEED_PROMISE)
+        for kind, count in held.items()
+    ]
 
 
 def _held(stage: Stage, root: Path, images: int, target: int, fails: bool) -> bool:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 from rolesynth_assets.cads.prompts.replies import Reply, Unparsable, parse, repair_prompt
-from rolesynth_assets.cads.round.paid_calls import Calls
+from rolesynth_assets.cads.round.calls_about import CallsAbout
 from rolesynth_assets.mllm.cost.spent import Spent
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest, FailureReason
 
@@ -53,7 +53,7 @@ refuses the same request again."""
 
 
 async def ask_for(
-    calls: Calls, member: str, request: ChatRequest, kind: type[R]
+    calls: CallsAbout, member: str, request: ChatRequest, kind: type[R]
 ) -> Answered[R] | Unanswered:
     """Ask a member for a reply of `kind`; an unusable one gets one repair.
 

@@ -18,18 +18,18 @@ from rolesynth_assets.cads.extra_checks.near_duplicates import (
     problem_print,
 )
 from rolesynth_assets.cads.records import CandidateRecord, VerdictRecord
+from rolesynth_assets.cads.round.calls_about import CallsAbout
 from rolesynth_assets.cads.round.judging import judge_all
-from rolesynth_assets.cads.round.paid_calls import Calls
 from rolesynth_assets.cads.values import Decision, Seed
 
 
 async def check_candidate(
-    calls: Calls, seed: Seed, candidate: CandidateRecord, verdicts: Sequence[VerdictRecord]
+    calls: CallsAbout, seed: Seed, candidate: CandidateRecord, verdicts: Sequence[VerdictRecord]
 ) -> tuple[CandidateRecord, list[VerdictRecord]]:
     """Fill in every check of one judged candidate but the duplicates.
 
     Args:
-        calls: the round's calls to members.
+        calls: the calls about the seed.
         seed: the candidate's seed; its answer is not read.
         candidate: a candidate that has been judged.
         verdicts: the K verdicts on it.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from hashlib import sha256
 from typing import ClassVar, NamedTuple
 
@@ -15,6 +15,9 @@ _DRAWINGS = """
 CREATE TABLE IF NOT EXISTS drawings (
     key TEXT PRIMARY KEY, renderer TEXT NOT NULL, media_type TEXT NOT NULL, image BLOB NOT NULL
 );
+CREATE TABLE IF NOT EXISTS drawn_from (
+    image_id TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (image_id, key)
+) WITHOUT ROWID;
 """
 
 
@@ -42,25 +45,47 @@ class Journal(ReplyJournal):
         ).fetchone()
         return None if row is None else Drawing(*row)
 
-    async def put_drawing(self, key: str, drawing: Drawing) -> None:
+    async def put_drawing(self, key: str, drawing: Drawing, about: Iterable[str] = ()) -> None:
         """Record a drawing and wait until it is durable.
+
+        Args:
+            key: key of the drawing.
+            drawing: the drawing.
+            about: ids of images that its instruction came from; it is removed with any of them.
 
         Raises:
             JournalError: it cannot be written.
         """
         row = (key, drawing.renderer, drawing.media_type, drawing.image)
-        await asyncio.shield(self._write(("drawings", row)))
+        ties = (("drawn_from", (image, key)) for image in set(about))
+        await asyncio.shield(self._write(("drawings", row), *ties))
+
+    async def tie_drawing(self, key: str, about: Collection[str]) -> None:
+        """Record that a drawing in the journal came from some images; see `put_drawing`.
+
+        Raises:
+            JournalError: it cannot be written.
+        """
+        if about:
+            await asyncio.shield(self._write(*(("drawn_from", (i, key)) for i in set(about))))
 
     def forget_images(self, image_ids: Collection[str]) -> Forgotten:
-        """Remove images, and replies to requests that showed one, also from the disk.
+        """Remove images, and drawings and replies that came from one, also from the disk.
 
         Args:
             image_ids: sha256 of the encoded bytes, as drawn or as shown to a model.
         """
+        asked = "SELECT key FROM drawn_from WHERE image_id = ?"
+        from_one = {key for i in image_ids for (key,) in self._database.execute(asked, (i,))}
         drawings = [
             (key,)
             for key, image in self._database.execute("SELECT key, image FROM drawings")
-            if sha256(image).hexdigest() in image_ids
+            if key in from_one or sha256(image).hexdigest() in image_ids
         ]
-        self._transaction({"DELETE FROM drawings WHERE key = ?": drawings})
+        self._transaction(
+            {
+                "DELETE FROM drawings WHERE key = ?": drawings,
+                "DELETE FROM drawn_from WHERE key NOT IN (SELECT key FROM drawings)": [()],
+            }
+        )
         return Forgotten(len(drawings), self.forget_replies(image_ids))

@@ -11,7 +11,7 @@ from rolesynth_assets.cads.prompts.replies import EqualityReply, JudgeReply
 from rolesynth_assets.cads.prompts.requests import equality_request, judge_request
 from rolesynth_assets.cads.records import CandidateRecord, VerdictRecord
 from rolesynth_assets.cads.round.ask_for import Answered, StepReason, Unanswered, ask_for
-from rolesynth_assets.cads.round.paid_calls import Calls
+from rolesynth_assets.cads.round.calls_about import CallsAbout
 from rolesynth_assets.cads.round.task_group import concurrently
 from rolesynth_assets.cads.round.transcripts import as_text, transcribe
 from rolesynth_assets.cads.values import DecidedBy, Problem, Verdict
@@ -19,12 +19,12 @@ from rolesynth_assets.mllm.cost.spent import Spent
 
 
 async def judge_all(
-    calls: Calls, candidate: CandidateRecord, *, with_image: bool = True
+    calls: CallsAbout, candidate: CandidateRecord, *, with_image: bool = True
 ) -> list[VerdictRecord]:
     """Let every judge, the writer included, answer a candidate.
 
     Args:
-        calls: the round's calls to members.
+        calls: the calls about the seed.
         candidate: a candidate with an image.
         with_image: False asks the judges without the image (text-only leak check).
 
@@ -35,13 +35,14 @@ async def judge_all(
     Raises:
         EngineError: a judge's engine can serve no request.
     """
+    about = calls.also(candidate.image_id)
     return await concurrently(
-        _judge(calls, judge, candidate, with_image) for judge in calls.collective.judges
+        _judge(about, judge, candidate, with_image) for judge in calls.collective.judges
     )
 
 
 async def _judge(
-    calls: Calls, judge: str, candidate: CandidateRecord, with_image: bool
+    calls: CallsAbout, judge: str, candidate: CandidateRecord, with_image: bool
 ) -> VerdictRecord:
     problem, image = candidate.problem, candidate.image
     if problem is None or image is None:
@@ -66,7 +67,7 @@ async def _judge(
 
 
 async def _answer(
-    calls: Calls, judge: str, problem: Problem, image: bytes | None, key: str
+    calls: CallsAbout, judge: str, problem: Problem, image: bytes | None, key: str
 ) -> tuple[Verdict, Spent]:
     """Ask a judge, in its own image mode; it gets only the question and the image."""
     member = calls.collective.member(judge)
@@ -102,7 +103,7 @@ async def _answer(
 
 
 async def _settle(
-    calls: Calls, verdict: Verdict, problem: Problem, key: str
+    calls: CallsAbout, verdict: Verdict, problem: Problem, key: str
 ) -> tuple[Verdict, Spent]:
     """Compare an answer with the reference: by rules, then by the equaliser if there is one.
 

@@ -11,7 +11,7 @@ from rolesynth_assets.cads.prompts.replies import ContextReply
 from rolesynth_assets.cads.prompts.requests import reflect_request
 from rolesynth_assets.cads.records import CandidateRecord, ContextRecord
 from rolesynth_assets.cads.round.ask_for import Unanswered, ask_for
-from rolesynth_assets.cads.round.paid_calls import Calls
+from rolesynth_assets.cads.round.calls_about import CallsAbout
 from rolesynth_assets.cads.round.transcripts import as_text, transcribe
 from rolesynth_assets.cads.round.write_candidate import in_words
 from rolesynth_assets.cads.values import Verdict
@@ -26,12 +26,12 @@ class HardSample:
 
 
 async def optimise(
-    calls: Calls, context: ContextRecord, hard: Sequence[HardSample]
+    calls: CallsAbout, context: ContextRecord, hard: Sequence[HardSample]
 ) -> ContextRecord:
     """Let the optimiser rewrite a context from the hard samples of one seed and one round.
 
     Args:
-        calls: the round's calls to members.
+        calls: the calls about the seed.
         context: the context record that the round would have without optimisation.
         hard: samples with 1 <= C < K, of this seed and round only.
 
@@ -47,6 +47,7 @@ async def optimise(
     optimiser = calls.collective.optimiser
     key = f"{context.seed_id}/{context.round_number}/reflect"
     context = replace(context, hard=len(hard), optimiser=optimiser)
+    calls = calls.also(*(sample.candidate.image_id for sample in hard))
     records, images = await _evidence(calls, optimiser, hard, key)
     member = calls.collective.member(optimiser)
     request = reflect_request(context.before, records, images, member, key)
@@ -57,7 +58,7 @@ async def optimise(
 
 
 async def _evidence(
-    calls: Calls, optimiser: str, hard: Sequence[HardSample], key: str
+    calls: CallsAbout, optimiser: str, hard: Sequence[HardSample], key: str
 ) -> tuple[list[HardRecord], list[bytes]]:
     """Return the samples as the optimiser reads them, and the images if it can see images.
 

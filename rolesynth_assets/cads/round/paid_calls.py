@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from rolesynth_assets.cads.collective.collective import Collective
-from rolesynth_assets.cads.drawing.renderer import Drawing, DrawingFailed, Renderer
+from rolesynth_assets.cads.drawing.renderer import DrawFailure, Drawing, DrawingFailed, Renderer
 from rolesynth_assets.cads.records import MemberUsage
 from rolesynth_assets.cads.round.before_paying import MemberCheck
 from rolesynth_assets.cads.round.journal import Journal, drawing_key
@@ -24,6 +24,8 @@ from rolesynth_assets.mllm.rows.reply_journal import request_key
 from rolesynth_assets.store.digests import image_id
 
 T = TypeVar("T")
+
+_NOT_SENT = "not sent: no caller wants the reply any more"
 
 
 class Calls:
@@ -49,7 +51,7 @@ class Calls:
         self._check = check
         self._checking: asyncio.Task[None] | None = None
         self._askers = {
-            name: Asker(engine, collective.member(name).concurrency, self._refusal)
+            name: Asker(engine, collective.member(name).concurrency, _unwanted)
             for name, engine in engines.items()
         }
         self._renderer = renderer
@@ -57,6 +59,7 @@ class Calls:
         self._withdrawn = withdrawn
         self._to_ask_again = 0
         self._running: dict[str, asyncio.Task[Any]] = {}
+        self._sharing: dict[str, list[Sequence[str]]] = {}
         self._usage = {member.name: MemberUsage() for member in collective.members}
 
     @property
@@ -78,57 +81,85 @@ class Calls:
         said = (self._withdrawn[image] for image in images if image in self._withdrawn)
         return next((f"not asked: an image was {text}" for text in said), None)
 
-    async def ask(self, member: str, request: ChatRequest) -> ChatReply:
+    async def ask(self, member: str, request: ChatRequest, about: Sequence[str]) -> ChatReply:
         """Return a member's reply, from the journal if it is there.
 
-        A request that shows a withdrawn image is not sent; it is rejected with the text of the
-        tombstone.
+        A request about a withdrawn image, shown or not, is not sent; it is rejected with the text
+        of the tombstone. The journal keeps the images' ids with the reply; the request's identity
+        does not depend on `about`.
+
+        Args:
+            member: the member.
+            request: the request.
+            about: ids of images that its text came from; the images that it shows are added.
 
         Raises:
             EngineError: the member's engine can serve no request.
         """
-        shown = [image_id(image) for image in request.images]
-        if refused := self._refusal(request, shown):
+        shown = tuple(map(image_id, request.images))
+        images = (*shown, *about)
+        if refused := self._refusal(request.key, images):
             return refused
         key = request_key(self._identities[member].fingerprint(), request)
         recorded = self._journal.get(key)
         if recorded is None and key not in self._running:
             if await self._checked_now():  # which may have changed the member's identity
-                return await self.ask(member, request)
-            return await self._once(key, self._pay(member, key, request, shown))
-        if recorded is None:
-            recorded = await self._shared(key)
-        self._count(member, from_journal=1)
-        return replace(recorded, key=request.key)
+                return await self.ask(member, request, about)
+            self._sharing[key] = [images]
+            reply = await self._once(key, self._pay(member, key, request))
+        else:
+            if recorded is None:
+                self._sharing[key].append(images)
+                recorded = await self._shared(key)
+            self._count(member, from_journal=1)
+            reply = recorded
+            kept = reply.reason is None or not reply.reason.transient
+            if kept and not self.withdrawn(images):
+                await self._journal.tie(key, set(about).difference(shown))
+        if gone := self._refusal(request.key, images):  # while it waited or was in flight
+            return replace(reply, key=gone.key, text=None, reason=gone.reason, detail=gone.detail)
+        return replace(reply, key=request.key)
 
-    async def draw(self, member: str, visual_prompt: str, seed: int) -> Drawing | DrawingFailed:
+    async def draw(
+        self, member: str, visual_prompt: str, seed: int, about: Sequence[str]
+    ) -> Drawing | DrawingFailed:
         """Return the drawing that a member has requested, from the journal if it is there.
+
+        Nothing is drawn for a withdrawn image.
+
+        Args:
+            member: the member.
+            visual_prompt: the drawing instruction.
+            seed: seed of the renderer.
+            about: ids of images that the instruction came from.
 
         Raises:
             EngineError: the renderer can draw nothing at all.
         """
+        if refused := self._no_drawing(about):
+            return refused
         key = drawing_key(self._renderer.name, visual_prompt, seed)
-        recorded = self._journal.get_drawing(key)
-        if recorded is None and key not in self._running:
-            return await self._once(key, self._pay_drawing(member, key, visual_prompt, seed))
-        if recorded is None:
-            recorded = await self._shared(key)
-        self._count(member, images_from_journal=1)
-        return recorded
+        drawing = self._journal.get_drawing(key)
+        if drawing is None and key not in self._running:
+            work = self._pay_drawing(member, key, visual_prompt, seed, about)
+            drawing = await self._once(key, work)
+        else:
+            if drawing is None:
+                drawing = await self._shared(key)
+            self._count(member, images_from_journal=1)
+            if isinstance(drawing, Drawing) and not self.withdrawn(about):
+                await self._journal.tie_drawing(key, about)
+        return self._no_drawing(about) or drawing
 
-    def _refusal(
-        self, request: ChatRequest, shown: Sequence[str] | None = None
-    ) -> ChatReply | None:
-        """Return the reply to a request that shows an image which was withdrawn by now.
+    def _refusal(self, key: str, images: Sequence[str]) -> ChatReply | None:
+        """Return the reply to a request about an image that was withdrawn by now."""
+        detail = self.withdrawn(images)
+        return ChatReply(key, None, FailureReason.REJECTED, detail) if detail else None
 
-        Args:
-            request: the request.
-            shown: ids of its images, where they are known.
-        """
-        if shown is None:
-            shown = [image_id(image) for image in request.images]
-        detail = self.withdrawn(shown)
-        return ChatReply(request.key, None, FailureReason.REJECTED, detail) if detail else None
+    def _no_drawing(self, about: Sequence[str]) -> DrawingFailed | None:
+        """Return the answer to an instruction from an image that was withdrawn by now."""
+        detail = self.withdrawn(about)
+        return DrawingFailed(DrawFailure.REJECTED, detail) if detail else None
 
     async def aclose(self) -> None:
         """Cancel running calls; the owners of engines, renderer and journal close those."""
@@ -184,23 +215,36 @@ class Calls:
         return await asyncio.shield(self._running[key])
 
     def _forget(self, key: str, task: asyncio.Task[Any]) -> None:
-        del self._running[key]
+        if self._running.get(key) is task:
+            del self._running[key]
+            self._sharing.pop(key, None)
         if not task.cancelled():
             task.exception()  # marks it as retrieved: the callers have it, or were cancelled
 
-    async def _pay(
-        self, member: str, key: str, request: ChatRequest, shown: Sequence[str]
-    ) -> ChatReply:
-        asked = replace(request, wanted=lambda: self.withdrawn(shown) is None)
-        reply = await self._askers[member].ask(asked)
-        if gone := self._refusal(request, shown):  # while it waited or was in flight
-            if reply == gone:
-                return gone
-            # the answer is not kept, but it was paid
-            reply = replace(reply, text=None, reason=gone.reason, detail=gone.detail)
-        else:
-            await self._journal.put(key, reply, shown)
-        self._to_ask_again += reply.reason is not None and reply.reason.transient
+    def _wanted(self, key: str) -> list[Sequence[str]]:
+        """Return the images of each caller of a call in flight, but those of withdrawn ones."""
+        return [images for images in self._sharing.get(key, ()) if self.withdrawn(images) is None]
+
+    async def _pay(self, member: str, key: str, request: ChatRequest) -> ChatReply:
+        sent = True
+
+        def is_wanted() -> bool:
+            nonlocal sent
+            sent = bool(self._wanted(key))
+            return sent
+
+        while True:
+            reply = await self._askers[member].ask(replace(request, wanted=is_wanted))
+            wanted = self._wanted(key)
+            if sent or not wanted:
+                break  # otherwise another caller came after it was refused
+        if wanted:
+            await self._journal.put(key, reply, [image for images in wanted for image in images])
+            self._to_ask_again += reply.reason is not None and reply.reason.transient
+        else:  # what was paid is not kept, and a caller that comes now makes a call of its own
+            del self._running[key], self._sharing[key]
+        if reply.detail == _NOT_SENT:
+            return reply
         tokens = (reply.prompt_tokens, reply.completion_tokens)
         self._count(
             member,
@@ -212,13 +256,14 @@ class Calls:
         return reply
 
     async def _pay_drawing(
-        self, member: str, key: str, visual_prompt: str, seed: int
+        self, member: str, key: str, visual_prompt: str, seed: int, about: Sequence[str]
     ) -> Drawing | DrawingFailed:
         drawing = await self._renderer.draw(visual_prompt, seed)
         if isinstance(drawing, Drawing):
-            await self._journal.put_drawing(key, drawing)
+            if self.withdrawn(about) is None:
+                await self._journal.put_drawing(key, drawing, about)
             self._count(member, images=1, cost=self.collective.renderer.prices.cost(1, 0, 0))
-        else:
+        elif self.withdrawn(about) is None:
             self._to_ask_again += drawing.reason.transient
         return drawing
 
@@ -259,6 +304,13 @@ async def open_calls(
     engines = {name: engines[name] for name in needed}
     identities = await _identities(engines)
     return Calls(collective, engines, identities, renderer, journal, withdrawn, check)
+
+
+def _unwanted(request: ChatRequest) -> ChatReply | None:
+    """Return the reply to a waiting request whose callers' images were all withdrawn by now."""
+    if request.wanted():
+        return None
+    return ChatReply(request.key, None, FailureReason.REJECTED, _NOT_SENT)
 
 
 async def _identities(engines: Mapping[str, ChatEngine]) -> dict[str, ModelIdentity]:

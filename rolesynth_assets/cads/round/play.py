@@ -27,6 +27,7 @@ from rolesynth_assets.cads.records import (
 )
 from rolesynth_assets.cads.round.ask_for import StepReason
 from rolesynth_assets.cads.round.before_paying import MemberCheck
+from rolesynth_assets.cads.round.calls_about import CallsAbout
 from rolesynth_assets.cads.round.consensus import decide
 from rolesynth_assets.cads.round.extra_checks import check_candidate, mark_duplicates
 from rolesynth_assets.cads.round.journal import Journal
@@ -34,12 +35,14 @@ from rolesynth_assets.cads.round.judging import judge_all
 from rolesynth_assets.cads.round.optimise_context import HardSample, optimise
 from rolesynth_assets.cads.round.paid_calls import Calls, open_calls
 from rolesynth_assets.cads.round.task_group import concurrently
+from rolesynth_assets.cads.round.withdrawn import end_withdrawn
 from rolesynth_assets.cads.round.write_candidate import Order, make_candidate
 from rolesynth_assets.cads.values import Decision, Seed, SeedContext
 from rolesynth_assets.mllm.cost.metered import Meter
 from rolesynth_assets.mllm.cost.spent import Spent
 from rolesynth_assets.mllm.engine import ChatEngine
 from rolesynth_assets.progress import Progress
+from rolesynth_assets.store.digests import image_id
 
 SEEDS_AT_ONCE = 128
 """Seeds in progress at a time: enough to fill every engine, few enough to hold their images."""
@@ -83,8 +86,8 @@ async def run_round(
         run_id: recorded with the outcome.
         optimise_context: False leaves all contexts as they are.
         earlier: prints of the problems that earlier rounds kept, for the duplicates check.
-        withdrawn: text of the tombstone by image id; looked up before each request, so that no
-            withdrawn image is shown to a member.
+        withdrawn: text of the tombstone by image id; looked up before each request, so that a
+            member is asked nothing more about a withdrawn image, its seed or its drawing.
         progress: called with (candidates done, candidates of this round).
         meter: counts the calls, also those of a round that fails.
         check: the preflight of the members, called once before the first paid call.
@@ -177,18 +180,21 @@ class _Round:
         )
         if not plan.members:
             return _SeedOutcome((), (), context)
+        calls = CallsAbout(self._calls, tuple(map(image_id, plan.seed.images)))
         async with self._seats:
             by_member = await concurrently(
-                self._member(plan, member) for member in dict.fromkeys(plan.members)
+                self._member(calls, plan, member) for member in dict.fromkeys(plan.members)
             )
             made = sorted(chain(*by_member), key=lambda one: one[0].index)
-            if self._optimise_context:
-                context = await optimise(self._calls, context, _hard(made))
+            if self._optimise_context and not calls.gone():
+                context = await optimise(calls, context, _hard(calls, made))
+        if said := calls.gone():
+            made = [(end_withdrawn(candidate, said), []) for candidate, _ in made]
         verdicts = list(chain.from_iterable(verdicts for _, verdicts in made))
         return _SeedOutcome([candidate for candidate, _ in made], verdicts, context)
 
     async def _member(
-        self, plan: _Plan, member: str
+        self, calls: CallsAbout, plan: _Plan, member: str
     ) -> list[tuple[CandidateRecord, list[VerdictRecord]]]:
         """Let one member write its candidates of a seed; each request has its earlier questions."""
         before = plan.before
@@ -199,7 +205,7 @@ class _Round:
                 if turn != member:
                     continue
                 candidate = await make_candidate(
-                    self._calls,
+                    calls,
                     Order(
                         seed=plan.seed,
                         member=member,
@@ -210,17 +216,19 @@ class _Round:
                 )
                 if candidate.problem is not None:
                     own.append(candidate.problem.question)
-                tasks.append(judging.create_task(self._judge(plan.seed, candidate)))
+                tasks.append(judging.create_task(self._judge(calls, plan.seed, candidate)))
         return [task.result() for task in tasks]
 
     async def _judge(
-        self, seed: Seed, candidate: CandidateRecord
+        self, calls: CallsAbout, seed: Seed, candidate: CandidateRecord
     ) -> tuple[CandidateRecord, list[VerdictRecord]]:
         verdicts: list[VerdictRecord] = []
-        if candidate.decision is not Decision.FAILED:
-            verdicts = await judge_all(self._calls, candidate)
-            candidate = _decided(candidate, verdicts, self._calls.collective.judges)
-            candidate, blind = await check_candidate(self._calls, seed, candidate, verdicts)
+        if said := calls.gone():
+            candidate = end_withdrawn(candidate, said)
+        elif candidate.decision is not Decision.FAILED:
+            verdicts = await judge_all(calls, candidate)
+            candidate = _decided(candidate, verdicts, calls.collective.judges)
+            candidate, blind = await check_candidate(calls, seed, candidate, verdicts)
             verdicts += blind
         self._tell(1)
         return candidate, verdicts
@@ -253,11 +261,14 @@ def _decided(
     )
 
 
-def _hard(made: Sequence[tuple[CandidateRecord, list[VerdictRecord]]]) -> list[HardSample]:
+def _hard(
+    calls: CallsAbout, made: Sequence[tuple[CandidateRecord, list[VerdictRecord]]]
+) -> list[HardSample]:
+    """Return the samples to reflect on, without those whose drawing was withdrawn."""
     return [
         HardSample(candidate, [record.verdict for record in verdicts if record.with_image])
         for candidate, verdicts in made
-        if candidate.hard
+        if candidate.hard and not calls.also(candidate.image_id).gone()
     ]
 
 

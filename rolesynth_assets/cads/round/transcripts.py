@@ -5,11 +5,11 @@ from __future__ import annotations
 from rolesynth_assets.cads.prompts.replies import TranscriptReply
 from rolesynth_assets.cads.prompts.requests import transcribe_request
 from rolesynth_assets.cads.round.ask_for import Answered, Unanswered, ask_for
-from rolesynth_assets.cads.round.paid_calls import Calls
+from rolesynth_assets.cads.round.calls_about import CallsAbout
 
 
 async def transcribe(
-    calls: Calls, member: str, image: bytes, key: str
+    calls: CallsAbout, member: str, image: bytes, key: str
 ) -> Answered[TranscriptReply] | Unanswered:
     """Let a member's transcriber describe an image in words, without the question.
 

@@ -5,12 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from rolesynth_assets.cads.records import RoundOutcome
+from rolesynth_assets.cads.records import CandidateRecord, RoundOutcome
 from rolesynth_assets.cads.values import Decision, Seed
 from rolesynth_assets.store.digests import image_id
 
 DRAWING_WITHDRAWN = "draw_withdrawn"
 """Reason of a candidate whose drawing was withdrawn."""
+SEED_WITHDRAWN = "seed_withdrawn"
+"""Reason of a written candidate whose seed shows an image that was withdrawn during the round."""
+
+
+def end_withdrawn(candidate: CandidateRecord, said: str) -> CandidateRecord:
+    """Return a candidate as it is once an image of its seed was withdrawn.
+
+    Args:
+        candidate: a candidate; one that failed before keeps its reason.
+        said: the reason in words.
+    """
+    if candidate.decision is Decision.FAILED:
+        return candidate
+    return _failed(candidate, SEED_WITHDRAWN, said)
 
 
 def refuse_withdrawn(
@@ -43,18 +57,22 @@ def refuse_withdrawn(
     return replace(
         outcome,
         candidates=[
-            replace(
-                candidate,
-                decision=Decision.FAILED,
-                reason=DRAWING_WITHDRAWN,
-                detail=withdrawn[candidate.image_id or ""],
-                image=None,
-                consensus=None,
-                hard=False,
-            )
+            _failed(candidate, DRAWING_WITHDRAWN, withdrawn[candidate.image_id or ""])
             if candidate.candidate_id in gone
             else candidate
             for candidate in outcome.candidates
         ],
         verdicts=[v for v in outcome.verdicts if v.candidate_id not in gone],
+    )
+
+
+def _failed(candidate: CandidateRecord, reason: str, said: str) -> CandidateRecord:
+    return replace(
+        candidate,
+        decision=Decision.FAILED,
+        reason=reason,
+        detail=said,
+        image=None,
+        consensus=None,
+        hard=False,
     )

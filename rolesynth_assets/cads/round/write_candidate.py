@@ -18,12 +18,11 @@ from rolesynth_assets.cads.prompts.replies import (
 from rolesynth_assets.cads.prompts.requests import analyse_request, visual_request, write_request
 from rolesynth_assets.cads.records import CandidateRecord
 from rolesynth_assets.cads.round.ask_for import Answered, Unanswered, ask_for
-from rolesynth_assets.cads.round.paid_calls import Calls
+from rolesynth_assets.cads.round.calls_about import CallsAbout
 from rolesynth_assets.cads.round.transcripts import as_text, transcribe
 from rolesynth_assets.cads.values import Decision, Problem, Seed, SeedContext, candidate_id
 from rolesynth_assets.mllm.cost.spent import Spent
-from rolesynth_assets.mllm.engine import FailureReason
-from rolesynth_assets.store.digests import image_id, seed_from
+from rolesynth_assets.store.digests import seed_from
 
 MAX_DETAIL = 2_000
 """Characters of a failure's description, and of a raw reply, that are stored."""
@@ -58,7 +57,7 @@ class Order:
     own_questions: Sequence[str]
 
 
-async def make_candidate(calls: Calls, order: Order) -> CandidateRecord:
+async def make_candidate(calls: CallsAbout, order: Order) -> CandidateRecord:
     """Analyse, write, instruct and draw; stop at the step that fails.
 
     Returns:
@@ -85,7 +84,7 @@ class _Failed:
     why: Unanswered
 
 
-def _blank(calls: Calls, order: Order) -> CandidateRecord:
+def _blank(calls: CallsAbout, order: Order) -> CandidateRecord:
     identity = calls.identity(order.member)
     round_number = order.before.round_number + 1
     return CandidateRecord(
@@ -109,7 +108,9 @@ def _blank(calls: Calls, order: Order) -> CandidateRecord:
     )
 
 
-async def _rationale(calls: Calls, order: Order, key: str) -> tuple[str, tuple[str, ...]] | _Failed:
+async def _rationale(
+    calls: CallsAbout, order: Order, key: str
+) -> tuple[str, tuple[str, ...]] | _Failed:
     """Return the member's private rationale and the seed's images in words, if it needs them.
 
     The request is the same in every round and for every candidate of the seed and member, so all
@@ -131,7 +132,7 @@ async def _rationale(calls: Calls, order: Order, key: str) -> tuple[str, tuple[s
 
 
 async def _write(
-    calls: Calls, order: Order, key: str, rationale: str, transcripts: Sequence[str]
+    calls: CallsAbout, order: Order, key: str, rationale: str, transcripts: Sequence[str]
 ) -> Answered[ProblemReply] | Unanswered:
     strategies = calls.collective.strategies
     request = write_request(
@@ -152,20 +153,16 @@ async def _write(
 
 
 async def _draw(
-    calls: Calls, order: Order, record: CandidateRecord, problem: Problem
+    calls: CallsAbout, order: Order, record: CandidateRecord, problem: Problem
 ) -> CandidateRecord:
     key = record.candidate_id
     member = calls.collective.member(order.member)
-    if gone := _withdrawn(calls, order, Step.VISUAL):
-        return _failed(record, gone)
     request = visual_request(problem, member, f"{key}/visual")
     visual = await ask_for(calls, order.member, request, VisualReply)
     record = _with(record, visual.spent)
     if isinstance(visual, Unanswered):
         return _failed(record, _Failed(Step.VISUAL, visual))
     record = replace(record, visual_prompt=visual.value.visual_prompt)
-    if gone := _withdrawn(calls, order, Step.DRAW):
-        return _failed(record, gone)
     drawing = await calls.draw(
         order.member,
         visual.value.visual_prompt,
@@ -179,14 +176,6 @@ async def _draw(
         renderer=drawing.renderer,
         image=drawing.image,
         image_id=sha256(drawing.image).hexdigest(),
-    )
-
-
-def _withdrawn(calls: Calls, order: Order, step: Step) -> _Failed | None:
-    """Stop before a step that shows no image of the seed, if one was withdrawn meanwhile."""
-    detail = calls.withdrawn([image_id(image) for image in order.seed.images])
-    return (
-        _Failed(step, Unanswered(FailureReason.REJECTED, detail, "", Spent())) if detail else None
     )
 
 

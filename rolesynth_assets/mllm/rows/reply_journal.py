@@ -156,7 +156,8 @@ class ReplyJournal:
         Args:
             key: key of the request.
             reply: the reply.
-            shown: ids of the request's images; the reply is removed with any of them.
+            shown: ids of images that the request shows or is about; the reply is removed with any
+                of them.
 
         Returns:
             A future that is done when the reply is durable, or fails with a `JournalError`; None
@@ -168,6 +169,15 @@ class ReplyJournal:
             ("replies", (key, json.dumps(vars(reply)))),
             *(("shown", (image, key)) for image in set(shown)),
         )
+
+    async def tie(self, key: str, shown: Collection[str]) -> None:
+        """Record that a reply in the journal is about some images; see `record`.
+
+        Raises:
+            JournalError: it cannot be written.
+        """
+        if shown:
+            await asyncio.shield(self._write(*(("shown", (image, key)) for image in set(shown))))
 
     def flush(self) -> None:
         """Write recorded replies at once, for the end of a run, when the event loop may be closed.
@@ -213,7 +223,7 @@ class ReplyJournal:
         return count
 
     def forget_replies(self, image_ids: Collection[str]) -> int:
-        """Remove replies to requests that showed one of the given images, also from the disk.
+        """Remove replies to requests about one of the given images, also from the disk.
 
         Args:
             image_ids: sha256 of the encoded bytes.

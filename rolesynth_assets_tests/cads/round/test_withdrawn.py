@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from rolesynth_assets.cads.collective.collective import Collective
+from rolesynth_assets.cads.prompts.templates import prompt
 from rolesynth_assets.cads.records import CandidateRecord, RoundOutcome, VerdictRecord
 from rolesynth_assets.cads.round.journal import Forgotten, Journal
 from rolesynth_assets.cads.round.paid_calls import open_calls
@@ -14,6 +16,7 @@ from rolesynth_assets.cads.values import Decision, Seed, Verdict
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest, FailureReason, Sampling
 from rolesynth_assets.store.digests import image_id
 from rolesynth_assets_tests.cads.simulated import (
+    Override,
     PlainRenderer,
     SimulatedMember,
     able,
@@ -96,7 +99,7 @@ def test_withdrawn_image_is_not_shown_to_a_member_nor_journaled(journal: Journal
     assert outcome.to_ask_again == 0
 
 
-@pytest.mark.parametrize(("last", "reason"), [("write", "write"), ("visual", "draw")])
+@pytest.mark.parametrize(("last", "reason"), [("write", "write"), ("visual", "visual")])
 def test_nothing_more_is_paid_for_a_seed_whose_image_is_withdrawn_between_two_steps(
     journal: Journal, last: str, reason: str
 ) -> None:
@@ -134,7 +137,7 @@ def test_nothing_is_sent_or_kept_once_the_image_is_withdrawn(journal: Journal) -
             ChatRequest(f"k{n}", "s", f"p{n}", Sampling(0.0, 1.0, 9), n, (b"png",))
             for n in range(9)
         ]
-        replies = await asyncio.gather(*(calls.ask("ada", request) for request in requests))
+        replies = await asyncio.gather(*(calls.ask("ada", request, ()) for request in requests))
         paid = calls.usage["ada"]
         assert (paid.calls, paid.prompt_tokens, paid.completion_tokens) == (len(sent), 7, 3)
         await calls.aclose()
@@ -144,3 +147,116 @@ def test_nothing_is_sent_or_kept_once_the_image_is_withdrawn(journal: Journal) -
     assert len(sent) == 1
     assert {reply.reason for reply in replies} == {FailureReason.REJECTED}
     assert journal.forget_images([image_id(b"png")]) == Forgotten(0, 0)
+
+
+STEPS = ("analyse", "write", "visual", "judge", "judge_text_only", "equality", "reflect")
+
+
+def unsure() -> list[SimulatedMember]:
+    """Members that leave no step out: one answers in words, which the other finds wrong."""
+
+    unequal = '{"equivalent": false, "reason": "no number"}'
+    in_words = '{"reasoning": "", "answer": "as many as there are"}'
+    ada = SimulatedMember("ada", 9, lambda step, _: unequal if step == "equality" else None)
+    return [ada, SimulatedMember("ben", 9, lambda step, _: in_words if step == "judge" else None)]
+
+
+def both_checks() -> Collective:
+    names = ["ada", "ben"]
+    return collective(names, candidates_per_seed=2, rounds=1, extra_checks=["text_only_leak"])
+
+
+def with_picture(number: int = 0) -> Seed:
+    return replace(seeds(number + 1)[number], images=(b"png",))
+
+
+@pytest.mark.parametrize("last", STEPS)
+def test_nothing_is_asked_about_a_seed_after_its_withdrawal_whichever_step_it_hits(
+    journal: Journal, last: str
+) -> None:
+    withdrawn: dict[str, str] = {}
+    members, renderer = unsure(), PlainRenderer()
+    late: list[str] = []
+
+    def spying(usual: Override) -> Override:
+        def spy(step: str, request: ChatRequest) -> str | FailureReason | None:
+            if withdrawn:
+                late.append(step)
+            if step == last:
+                withdrawn[image_id(b"png")] = SAYS
+            return usual(step, request)
+
+        return spy
+
+    for member in members:
+        member.override = spying(member.override)
+    outcome = play(
+        journal, members, [with_picture()], of=both_checks(), renderer=renderer, withdrawn=withdrawn
+    )
+    assert withdrawn, f"no request of the step {last}"
+    assert len(late) <= len(members)  # those in flight
+    assert {c.decision for c in outcome.candidates} == {Decision.FAILED}
+    assert all(c.reason and SAYS in c.detail and c.image is None for c in outcome.candidates)
+    assert outcome.verdicts == [] and outcome.contexts[0].text == ""
+    assert outcome.to_ask_again == 0
+
+
+def rows_of(journal: Journal, table: str) -> int:
+    return journal._database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+
+
+def test_all_that_came_from_a_seed_is_purged_with_its_image_and_nothing_else(
+    journal: Journal,
+) -> None:
+    stays = [seeds(2)[1]]
+    play(journal, unsure(), stays, of=both_checks())
+    others = rows_of(journal, "replies"), rows_of(journal, "drawings")
+    play(journal, unsure(), [with_picture()], of=both_checks())
+    assert rows_of(journal, "replies") > others[0]
+    journal.forget_images([image_id(b"png")])
+    assert (rows_of(journal, "replies"), rows_of(journal, "drawings")) == others
+    assert rows_of(journal, "drawn_from") == 0
+    again = unsure()
+    play(journal, again, stays, of=both_checks())
+    assert [member.requests for member in again] == [[], []]
+
+
+def test_a_journal_of_an_earlier_version_is_not_paid_again_and_learns_the_ids(
+    journal: Journal,
+) -> None:
+    first = play(journal, unsure(), [with_picture()], of=both_checks())
+    shown = rows_of(journal, "shown")
+    journal._database.execute("DELETE FROM shown")
+    journal._database.execute("DELETE FROM drawn_from")
+    again, renderer = unsure(), PlainRenderer()
+    second = play(journal, again, [with_picture()], of=both_checks(), renderer=renderer)
+    assert [member.requests for member in again] == [[], []] and renderer.drawn == []
+    assert (second.candidates, second.contexts) == (first.candidates, first.contexts)
+    assert 0 < rows_of(journal, "shown") < shown  # what shows an image had its id before
+    journal.forget_images([image_id(b"png")])
+    assert rows_of(journal, "drawings") == 0
+
+
+def test_a_call_that_two_seeds_share_is_answered_for_the_one_that_stays(journal: Journal) -> None:
+    withdrawn: dict[str, str] = {}
+    member = SimulatedMember("ada", override=lambda step, request: withdraw())
+
+    def withdraw() -> str:
+        withdrawn["gone"] = SAYS
+        return "equal"
+
+    async def ask() -> list[ChatReply]:
+        of = collective(["ada"])
+        calls = await open_calls(of, {"ada": member}, PlainRenderer(), journal, withdrawn)
+        system = prompt("equality").system
+        request = ChatRequest("k", system, "p", Sampling(0.0, 1.0, 9), 1)
+        asked = [calls.ask("ada", request, [about]) for about in ("gone", "stays")]
+        replies = await asyncio.gather(*asked)
+        await calls.aclose()
+        return list(replies)
+
+    lost, kept = asyncio.run(ask())
+    assert (lost.text, lost.reason, kept.text) == (None, FailureReason.REJECTED, "equal")
+    assert len(member.requests) == 1
+    assert journal.forget_images(["gone"]) == Forgotten(0, 0)
+    assert journal.forget_images(["stays"]) == Forgotten(0, 1)
