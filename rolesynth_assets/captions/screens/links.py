@@ -50,7 +50,8 @@ _BARE = (
 )
 _INVITES = (
     r"\b(?:visit|visiting|see|go(?:ing)? (?:to|on)|check(?: out)?|click(?: on)?|open|browse|follow|"
-    r"download|shop(?![ -]?front)|buy|order|available|sold|more|find|found|search|log in|sign up|register|"
+    r"download|shop(?![ -]?front)|"
+    r"buy|order|available|sold|more|find|found|search|log in|sign up|register|"
     r"contact|write to|call|courtesy|credits?|source|photo by|image by|besuche?n?|visitez|visite|"
     r"visita|bezoek|zie|siehe|voir)\b(?:\s+[\w'-]{1,60}){0,4}?\s*[:,(]?\s+"
 )
