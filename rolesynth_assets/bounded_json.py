@@ -9,6 +9,17 @@ MAX_VALUES = 2_000_000
 """Most values in one text; each takes some 60 bytes of memory, however short it is written."""
 
 
+def require_few_values(text: str | bytes, max_values: int = MAX_VALUES) -> None:
+    """Require that a text has at most so many commas and opening brackets.
+
+    Raises:
+        ValueError: it has more.
+    """
+    marks = (b",", b"[", b"{") if isinstance(text, bytes) else (",", "[", "{")
+    if sum(text.count(mark) for mark in marks) > max_values:  # type: ignore[arg-type]
+        raise ValueError(f"more than {max_values} values")
+
+
 def read_json(text: str | bytes, max_values: int = MAX_VALUES, **options: Any) -> Any:
     """Read one JSON value.
 
@@ -20,9 +31,7 @@ def read_json(text: str | bytes, max_values: int = MAX_VALUES, **options: Any) -
     Raises:
         ValueError: the text is not JSON, nests too deep or has too many values.
     """
-    marks = (b",", b"[", b"{") if isinstance(text, bytes) else (",", "[", "{")
-    if sum(text.count(mark) for mark in marks) > max_values:  # type: ignore[arg-type]
-        raise ValueError(f"more than {max_values} values")
+    require_few_values(text, max_values)
     try:
         return json.loads(text, **options)
     except RecursionError:

@@ -16,7 +16,7 @@ from rolesynth_assets.reply_text.sentences import count_words
 MAX_DETAIL_CHARS = 500
 ENGLISH = "en"
 
-RULES_VERSION = "3"
+RULES_VERSION = "4"
 """Raise it with any change of the cleaning rules or the screens: stored replies are read again."""
 
 

@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 from rolesynth_assets.mllm.bare_picture import OddContainerError, without_metadata
+from rolesynth_assets.mllm.bare_profile import OddProfileError, bare_profile
 from rolesynth_assets.mllm.control_tokens import neutralise
 from rolesynth_assets.mllm.engine import ChatRequest
 from rolesynth_assets.mllm.settings import DEFAULT_PIXEL_BUDGET
@@ -116,8 +117,13 @@ def fit_to_budget(image: bytes, pixel_budget: int) -> tuple[bytes, str]:
 
 
 def _rgb_profile(profile: bytes | None) -> bytes | None:
-    """Return a colour profile if it is for RGB pixels, and None if it is for grey or CMYK."""
-    return profile if profile and profile[16:20] == b"RGB " else None
+    """Return a bare colour profile if it is one for RGB pixels, and None if not (grey, CMYK)."""
+    if not profile or profile[16:20] != b"RGB ":
+        return None
+    try:
+        return bare_profile(profile)
+    except OddProfileError:
+        return None
 
 
 def _fitted_size(width: int, height: int, pixel_budget: int) -> tuple[int, int]:

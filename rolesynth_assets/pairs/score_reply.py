@@ -18,7 +18,7 @@ from rolesynth_assets.reply_text.score import SCORE_RULES
 LOWEST, HIGHEST = 1, 100
 """The scale of the paper's role-aware filter."""
 
-RULES_VERSION = "3"
+RULES_VERSION = "4"
 """Raise it with any change of the parser: stored answers without a score are read again."""
 
 MAX_RATIONALE = 400

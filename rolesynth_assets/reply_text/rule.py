@@ -75,9 +75,11 @@ def apply_rules(reply: str, rules: Sequence[Rule], *, keep_lines: bool = False) 
             if rule.needs and not any(char in text for char in rule.needs):
                 continue
             try:
-                changed = rule.apply(text).strip()
+                changed = rule.apply(text)
             except CannotCleanError as fault:
                 return Cleaned(" ".join(text.split()), tuple(cuts), str(fault))
+            if changed != text:  # runs of spaces and line ends make the patterns slow
+                changed = _even_spaces(changed)
             if changed.split() != text.split() and (changed or rule.whole):
                 cuts[rule.name] = None
             if changed or rule.whole:

@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 _END = re.compile(
-    r"[.!?\u2026]+[\"'\u201d\u2019)\]*_]*(?=\s|$)|[\u3002\uff01\uff1f]+[\u300d\u300f\u201d)]*|\n"
+    r"(?<![.!?\u2026])[.!?\u2026]++[\"'\u201d\u2019)\]*_]*+(?=\s|$)|[\u3002\uff01\uff1f]+[\u300d\u300f\u201d)]*|\n"
 )
 _WORDLESS = (
     (0x0E00, 0x0EFF),  # Thai, Lao

@@ -60,7 +60,7 @@ _GROUNDING = re.compile(
     re.IGNORECASE,
 )
 _END_BRACKET = re.compile(
-    r"^(?:\s*\[/?(?:INST|IMG|CLS|SEP|PAD|BOS|EOS)\])+|(?:\s*\[/?(?:INST|IMG|CLS|SEP|PAD|BOS|EOS)\])+$"
+    r"^(?:\s*\[/?(?:INST|IMG|CLS|SEP|PAD|BOS|EOS)\])+|(?:\s*\[/?(?:INST|IMG|CLS|SEP|PAD|BOS|EOS)\]){1,9}$"
 )
 
 _SPEAKER = (
@@ -81,9 +81,10 @@ _ECHO = re.compile(
 _NEXT_TURN = re.compile(rf"\n\s*(?:{_USER}|#{{2,}}\s*(?:user|human)\b).*$", re.I | re.DOTALL)
 
 _FENCE = re.compile(
-    r"^[ \t]*(?P<mark>```|~~~)[\w+-]*[ \t]*\n?(?P<inner>.*?)\s*(?P=mark)", re.DOTALL | re.MULTILINE
+    r"^[ \t]*(?P<mark>```|~~~)[\w+-]*+[ \t]*+\n?(?P<inner>.*?)\s*(?P=mark)",
+    re.DOTALL | re.MULTILINE,
 )
-_HALF_FENCE = re.compile(r"^\s*(?:```|~~~)[\w+-]*[ \t]*\n|^\s*```|\n?(?:```|~~~)\s*$")
+_HALF_FENCE = re.compile(r"^\s*(?:```|~~~)[\w+-]*+[ \t]*\n|^\s*```|\n?(?:```|~~~)\s*$")
 _BOXED = re.compile(r"\\(?:boxed|fbox|framebox)\s*\{")
 _BOX_TOKENS = re.compile(r"<\|begin_of_box\|>(.*?)(?:<\|end_of_box\|>|$)", re.DOTALL)
 _LATEX_TEXT = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|mbox|emph)\s*\{([^{}]*)\}")
@@ -130,9 +131,11 @@ def _other_turns(text: str) -> str:
         if text[opened.end() :].strip():
             text = text[opened.end() :]
             break
+    start = 0
     for ended in _TURN_ENDS.finditer(text):
-        if _without_tokens(text[: ended.start()]).strip():
+        if _without_tokens(text[start : ended.start()]).strip():
             return text[: ended.start()]
+        start = ended.start()
     return text
 
 

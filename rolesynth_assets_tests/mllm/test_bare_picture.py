@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from rolesynth_assets.mllm.bare_picture import OddContainerError, without_metadata
+from rolesynth_assets.mllm.bare_profile import OddProfileError, bare_profile
 from rolesynth_assets.mllm.engine import ChatRequest, Sampling
 from rolesynth_assets.mllm.messages import MessageBuilder, fit_to_budget
 
@@ -66,7 +67,7 @@ def test_metadata_goes_and_pixels_turn_and_profile_stay(form, orientation):
     image = photo(form, orientation)
     bare = without_metadata(image)
     assert np.array_equal(seen(bare), seen(image))
-    assert profile(bare) == PROFILE
+    assert profile(bare) == bare_profile(PROFILE)
     with Image.open(io.BytesIO(bare)) as picture:
         assert dict(picture.getexif()) == ({0x0112: orientation} if orientation > 1 else {})
         assert not picture.getexif().get_ifd(0x8825)
@@ -135,7 +136,7 @@ def test_no_request_carries_metadata(form, budget):
     url = MessageBuilder(budget).build(request)[0]["content"][0]["image_url"]["url"]
     sent = b64decode(url.partition(",")[2])
     assert not [secret for secret in SECRETS if secret in sent]
-    assert profile(sent) == PROFILE
+    assert profile(sent) == bare_profile(PROFILE)
     assert seen(sent).shape[0] > seen(sent).shape[1]  # upright
 
 
@@ -154,3 +155,86 @@ def test_a_container_that_is_odd_is_encoded_again():
     sent, media = fit_to_budget(odd, 10_000)
     assert not [secret for secret in SECRETS if secret in sent]
     assert media == "image/jpeg" and seen(sent).shape == seen(image).shape
+
+
+def spoken_profile() -> bytes:
+    """A profile whose description, copyright, gap and private tag contain secrets."""
+    secret = b"text\0\0\0\0SECRET of Jane Doe\0\0"
+    (count,) = struct.unpack_from(">I", PROFILE, 128)
+    old, grown = PROFILE[132 : 132 + 12 * count], 24
+    entries = [struct.unpack(">4sII", old[n : n + 12]) for n in range(0, len(old), 12)]
+    end = len(PROFILE) + grown
+    table = b"".join(
+        struct.pack(">4sII", name, end, len(secret))
+        if name in (b"cprt", b"desc")
+        else struct.pack(">4sII", name, at + grown, length)
+        for name, at, length in entries
+    )
+    table += struct.pack(">4sII", b"note", end, len(secret)) * 2
+    head = PROFILE[:48] + b"SECRET  " + PROFILE[56:128] + struct.pack(">I", count + 2)
+    return head + table + PROFILE[132 + 12 * count :] + secret + b"SECRET after all tags"
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
+def test_texts_of_a_colour_profile_go_and_colours_stay(form):
+    spoken = spoken_profile()
+    image = photo(form, 1, icc_profile=spoken)
+    bare = without_metadata(image)
+    kept = profile(bare)
+    assert kept is not None and len(kept) == len(spoken)
+    assert b"SECRET" in spoken and b"SECRET" not in kept and b"SECRET" not in bare
+    assert without_metadata(bare) == bare
+    lab = ImageCms.createProfile("LAB")
+    with Image.open(io.BytesIO(bare)) as picture:
+        shown = picture.convert("RGB")
+        seen_with = [
+            ImageCms.profileToProfile(
+                shown, ImageCms.ImageCmsProfile(io.BytesIO(one)), lab, outputMode="LAB"
+            )
+            for one in (PROFILE, kept)
+        ]
+    assert seen_with[0] is not None and seen_with[1] is not None
+    assert seen_with[0].tobytes() == seen_with[1].tobytes()
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
+def test_a_part_that_is_no_colour_profile_is_not_sent(form):
+    image = photo(form, 1, icc_profile=b"SECRET words" * 20)
+    with pytest.raises(OddContainerError):
+        without_metadata(image)
+    sent, _ = fit_to_budget(image, 10_000)
+    assert b"SECRET" not in sent and profile(sent) is None
+
+
+def test_a_profile_in_several_parts_of_a_jpeg_is_one():
+    spoken = spoken_profile() + b"SECRET " * 20_000
+    bare = without_metadata(photo("JPEG", 1, icc_profile=spoken))
+    assert bare.count(b"ICC_PROFILE") == 3 and b"SECRET" not in bare
+    assert profile(bare) == bare_profile(spoken)
+
+
+def test_nothing_follows_the_fields_of_adobes_part():
+    buffer = io.BytesIO()
+    Image.new("CMYK", (8, 8)).save(buffer, "JPEG")
+    plain = buffer.getvalue()
+    at = plain.index(b"\xff\xee")
+    assert plain[at + 2 : at + 4] == b"\0\x0e"
+    longer = plain[: at + 3] + b"\x14" + plain[at + 4 : at + 16] + b"SECRET" + plain[at + 16 :]
+    assert without_metadata(longer) == plain
+
+
+def test_a_png_part_of_fixed_fields_holds_nothing_else():
+    buffer = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(buffer, "PNG", dpi=(72, 72))
+    plain = buffer.getvalue()
+    at = plain.index(b"pHYs")
+    body = plain[at + 4 : at + 13] + b"SECRET"
+    odd = struct.pack(">I", 15) + b"pHYs" + body + struct.pack(">I", zlib.crc32(b"pHYs" + body))
+    with pytest.raises(OddContainerError):
+        without_metadata(plain[: at - 4] + odd + plain[at + 17 :])
+
+
+@pytest.mark.parametrize("cut", [0, 100, 130, 140, 400])
+def test_a_profile_that_is_cut_off_is_none(cut):
+    with pytest.raises(OddProfileError):
+        bare_profile(PROFILE[:cut])

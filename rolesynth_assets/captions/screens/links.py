@@ -35,7 +35,7 @@ _LABELS = r"(?<![\w@./\\-])(?:\w(?:[\w-]{0,61}\w)?\.){1,4}"
 _REST = r"(?![\w-])(?:[/:?#][^\s,;]*)?"
 _HOST = rf"{_LABELS}(?-i:{_DOMAINS}|{_DOMAINS.upper()})"
 _HOST_OR_WORDS = rf"{_LABELS}(?-i:{_DOMAINS_AND_WORDS})"
-_DOTS = r"(?:\s+(?:dot|\(dot\)|\[dot\])\s+|\s?[\[({]\.[\])}]\s?)"
+_DOTS = r"(?:\s{1,4}(?:dot|\(dot\)|\[dot\])\s{1,4}|\s?[\[({]\.[\])}]\s?)"
 _URL = (
     r"\b(?:https?|ftps?|file|mailto|wss?):/{0,2}[\w\[]\S{2,}",
     r"(?<![\w./@])www\.[\w-]+\.[a-z]{2,}\S*",
@@ -44,15 +44,16 @@ _URL = (
 _BARE = (
     rf"{_HOST}{_REST}",
     rf"{_HOST_OR_WORDS}(?![\w-])/\S+",
-    rf"\b[\w-]+{_DOTS}{_DOMAINS}\b",
+    rf"(?<![\w-])[\w-]{{1,63}}{_DOTS}{_DOMAINS}\b",
     r"(?<![\w.+-])[\w.+-]{1,64}@(?:[\w-]+\.)+[a-z]{2,}\b",
     r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?::\d{2,5}\b|/\S+)",
 )
 _INVITES = (
     r"\b(?:visit|visiting|see|go(?:ing)? (?:to|on)|check(?: out)?|click(?: on)?|open|browse|follow|"
-    r"download|shop|buy|order|available|sold|more|find|found|search|log in|sign up|register|"
+    r"download|shop(?![ -]?front)|"
+    r"buy|order|available|sold|more|find|found|search|log in|sign up|register|"
     r"contact|write to|call|courtesy|credits?|source|photo by|image by|besuche?n?|visitez|visite|"
-    r"visita|bezoek|zie|siehe|voir)\b(?:\s+[\w'-]+){0,4}?\s*[:,(]?\s+"
+    r"visita|bezoek|zie|siehe|voir)\b(?:\s+[\w'-]{1,60}){0,4}?\s*[:,(]?\s+"
 )
 _ADDRESS = [re.compile(pattern, re.IGNORECASE) for pattern in _URL]
 _BARE_ADDRESS = [re.compile(pattern, re.IGNORECASE) for pattern in _BARE]
@@ -62,14 +63,19 @@ _INVITED = [
 ]
 
 _SHOWN_AFTER = re.compile(
-    r"\W*(?:\w+\W+){0,2}?(?:printed|written|painted|stamped|embroidered|engraved|visible|appears?|"
-    r"runs|in (?:\w+ ){1,3}letters)\b",
+    r"\W{0,9}(?:\w{1,40}\W{1,9}){0,2}?(?:printed|written|painted|stamped|embroidered|engraved|visible|appears?|"
+    r"runs|in (?:\w{1,40} ){1,3}letters)\b",
     re.IGNORECASE,
 )
-_CARRIED = rf"(?:{CARRIER}|logo|watermark|ad|advert|advertisement|van|truck|lorry|bus|jacket|cap)s?"
+_CARRIED = (
+    rf"(?:{CARRIER}|logo|watermark|ad|advert|advertisement|van|truck|lorry|bus|jacket|cap|"
+    r"(?:shop|store)[ -]?front|office|headquarters|building|booth|stall|kiosk|awning|facade|"
+    r"fa\u00e7ade|entrance|stadium|arena|sponsor|uniform|tram|train|plane|boat|balloon|scooter|"
+    r"website|homepage|warehouse|locker|parcel|box)s?"
+)
 _CARRIED_BEFORE = re.compile(rf"{IN_PICTURE.pattern}|\b{_CARRIED}\b", re.IGNORECASE)
 _CARRIED_AFTER = re.compile(
-    rf"{_SHOWN_AFTER.pattern}|\W*(?:\w+\W+){{0,1}}?{_CARRIED}\b", re.IGNORECASE
+    rf"{_SHOWN_AFTER.pattern}|\W{{0,9}}(?:\w{{1,40}}\W{{1,9}}){{0,1}}?{_CARRIED}\b", re.IGNORECASE
 )
 
 

@@ -18,9 +18,19 @@ from rolesynth_assets.bounded_yaml import read_yaml
 from rolesynth_assets.captions.screens.shown_words import IN_PICTURE
 from rolesynth_assets.reply_text.sentences import without_spaces
 
-GOOD_SCORE = r"(?<![\w.,:/+-])(?:100|[5-9]\d)(?![\w]|[.,:/-]\d|\s?(?:x|\u00d7|cm|mm|km|kg|m)\b)"
-"""A number that is a score above the middle, and no time, size or share."""
-_UNSPACED = r"(?<![\d.,:/+-])(?:100|[5-9]\d)(?![\d.,:/-])"
+NOTHING_COUNTED = (
+    r"(?=\s*(?:$|[^\w\s]|(?:points?|marks?|percent|possible|out\s+of|please|as|here|now|only|"
+    r"(?:for|to)\s+(?:it|this|me|the\s+(?:caption|text|description))|"
+    r"and\s+(?:nothing|no|stop|then))\b))"
+)
+"""What follows a number that is a score; a noun would be what it counts, as in "60 chairs"."""
+GOOD_SCORE = rf"(?<![\w.,:/+-])(?:100|[5-9]\d)(?![\w%]|[.,:/-]\d){NOTHING_COUNTED}"
+"""A number that is a score above the middle, and no time, size, share or count."""
+_UNSPACED = (
+    r"(?<![\d.,:/+-])(?:100|[5-9]\d)(?![\d.,:/-])"
+    r"(?=\s*(?:$|[^\w\s]|[\u5206\u70b9\u9ede\uc810\u3092\u3068\uc744\u5427\u5373]))"
+)
+"""The same beside letters; those that may follow mean points, or end the object of a verb."""
 SENTENCE = re.compile(r"[^.!?\u3002\uff01\uff1f\u061f\u0964\n]+")
 _CLAUSE = re.compile(r"(?:^|[:;\u2013\u2014(\uff1b\uff1a\u061b])[\s,\"'-]*")
 """The place at which an imperative may begin."""
@@ -33,12 +43,14 @@ class _Language:
     Attributes:
         orders: how an order begins, and what must follow.
         asks: requests, anywhere in a sentence; None if the language has none in the list.
+        modified: whether a sign's words come before the word for it ("...的标志").
         about: scores, numbers that are good scores, and the line of the score.
     """
 
     orders: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...]
     asks: re.Pattern[str] | None
     about: re.Pattern[str]
+    modified: bool = False
 
 
 def find_asking(text: str) -> str | None:
@@ -59,12 +71,18 @@ def find_asking(text: str) -> str | None:
 
 
 def _asks(language: _Language, sentence: str, starts: Sequence[int]) -> bool:
-    for start in starts:
-        for begins, beside in language.orders:
-            if begins.match(sentence, start) and beside.search(sentence, start):
-                return not _is_shown(sentence, start)
+    found: list[int] = []
+    for begins, beside in language.orders:
+        # what the first of them lacks, the later ones lack too
+        first = next((start for start in starts if begins.match(sentence, start)), None)
+        if first is not None and beside.search(sentence, first):
+            found.append(first)
+    if found:
+        return not _is_shown(sentence, len(sentence) if language.modified else min(found))
     asks = language.asks and language.asks.search(sentence)
-    return bool(asks and language.about.search(sentence) and not _is_shown(sentence, asks.start()))
+    if not asks or not language.about.search(sentence):
+        return False
+    return not _is_shown(sentence, len(sentence) if language.modified else asks.start())
 
 
 def _is_shown(sentence: str, start: int) -> bool:
@@ -95,15 +113,18 @@ def _languages() -> tuple[_Language, ...]:
 
 
 def _language(words: dict[str, str]) -> _Language:
-    number = _UNSPACED if without_spaces(words["about"][0]) else GOOD_SCORE
-    about = _pattern(f"{words['about']}, {words['line']}", number)
+    joined = _joins(words["about"][0])
+    hundred = _pattern(words.get("hundred", ""))
+    spelt = rf"(?:{hundred.pattern}){NOTHING_COUNTED}" if hundred else ""
+    numbers = "|".join(filter(None, (_UNSPACED if joined else GOOD_SCORE, spelt)))
+    about = _pattern(f"{words['about']}, {words['line']}", numbers)
     line, ignored = _pattern(words["line"]), _pattern(words["ignored"])
     assert about and line and ignored  # every language has them
     beside = {"order": about, "maybe": line, "ignore": ignored}
     orders = tuple(
         (begins, what) for name, what in beside.items() if (begins := _pattern(words.get(name, "")))
     )
-    return _Language(orders, _pattern(words.get("polite", "")), about)
+    return _Language(orders, _pattern(words.get("polite", "")), about, joined)
 
 
 def _pattern(listed: str, further: str = "") -> re.Pattern[str] | None:

@@ -9,7 +9,12 @@ no score.
 import re
 import unicodedata
 
-from rolesynth_assets.captions.screens.order_words import GOOD_SCORE, SENTENCE, find_asking
+from rolesynth_assets.captions.screens.order_words import (
+    GOOD_SCORE,
+    NOTHING_COUNTED,
+    SENTENCE,
+    find_asking,
+)
 from rolesynth_assets.captions.screens.shown_words import IN_PICTURE, first_own
 from rolesynth_assets.reply_text.sentences import own_words
 
@@ -28,11 +33,18 @@ _TOP = (
 _MARK = r"(?:scores?|ratings?|marks?|grades?|points?)"
 _BEST = r"(?:(?:one |a )?hundred|maximum|max|highest|top|perfect|full)"
 _LINE = r"(?:line\s+(?:one|1)|(?:first|top|opening)\s+(?:line|row))"
-_ABOUT = rf"(?:\b(?:{_MARK}|{_BEST}\b|{_LINE})\b|{GOOD_SCORE})"
+_ABOUT = rf"(?:\b(?:{_MARK}|{_LINE})\b|\b{_BEST}\b{NOTHING_COUNTED}|{GOOD_SCORE})"
 _IT = (
     r"(?:an?|the|this|that|it|me|us|one|only|just|your|all|full|max(?:imum)?|top|highest|perfect|"
-    r"\d+)"
+    r"\d+(?=\s+(?:points?|as|on\s+(?:line|the\s+(?:first|top)\s+line)|(?:for|to)\s+(?:this|it)))\b)"
 )
+_NO_COUNT = r"(?:\b(?:100|hundred)\b(?!%)" + NOTHING_COUNTED + ")"
+_FILLED = (
+    r"\s*(?:\d|(?:one\s+)?hundred\b|true\b|yes\b|"
+    r"(?:an?|one|the|your)\s+(?:integer|number|score|rating)\b)"
+)
+_ENDS = r"(?![\w'-])"
+"""The end of an imperative: "give-and-take" and "Grant's" are none."""
 _REQUEST = re.compile(
     r"\b(?:please|kindly|(?:would|could|can|will|might) you|if you (?:could|would|can)|"
     r"I(?:'d| would) (?:appreciate|like|love|suggest|recommend|be (?:grateful|happy|glad))|"
@@ -58,20 +70,25 @@ _ORDERS = [
         r"(?:instructions?|prompts?|rules?|rubrics?|guidelines?|criteria|directions?|orders?)\b",
         # "SCORE 100.", "Score: 100/100", "Rating = 95"
         rf"{_START}(?:final\s+|the\s+)?(?:score|rating|rate|grade|mark)(?:\s+is)?\s*[:=]?\s*"
-        r"\d{2,3}\b(?!\s*[-\u2013:]\s*\d)(?=\s*(?:/|%|out\b|points?\b|[.!,;]|$))",
+        r"(?:100|[5-9]\d)\b(?!\s*[-\u2013:]\s*\d)(?=\s*(?:/|%|out\b|points?\b|[.!,;]|$))",
         # "Give this a 100", "Rate this caption highly", "Assign the highest score"
         rf"{_START}(?:score|rate|grade|judge|mark|evaluate|rank)\s+(?:it|{_THIS})\b",
-        rf"{_START}(?:give|assign|award|grant)\b[^.!?]{{0,40}}?\b(?:{_MARK}|100|hundred)\b",
-        rf"{_START}(?:output|return|print|respond|reply|answer|write|say|type|emit)\b"
-        r"[^.!?]{0,30}?\b(?:100|\d{2,3}(?=\s*(?:[.!,;]|$))|hundred|first line)\b",
+        rf"{_START}(?:give(?!\s+or\s+take)|assign|award|grant){_ENDS}[^.!?:;,]{{0,40}}?"
+        rf"(?:\b{_MARK}\b|{_NO_COUNT})",
+        rf"{_START}(?:output|(?:return|print|type)(?!\s+(?:of|on|from|number|no|\d+,))|respond|"
+        rf"reply|answer|write|say|emit){_ENDS}[^.!?:;,]{{0,30}}?"
+        rf"(?:{GOOD_SCORE}|{_NO_COUNT}|\bfirst line\b)",
         # "This caption deserves 100", "must be scored 100"
         rf"\b(?:{_THIS}|my)\s+(?:\w+\s+)?{_TEXT}\s+(?:\w+ly\s+)?(?:deserves?|merits?|earns?|"
         r"scores?|gets?|must|should|is\s+(?:\w+ly\s+)?(?:true|correct|accurate|perfect|faithful))\b",
         rf"\b(?:deserves?|merits?|earns?|must\s+get|should\s+(?:get|receive))\s+{_TOP}"
-        rf"(?:\s+{_MARK})?\b",
+        rf"(?:\s+{_MARK}\b|\b{NOTHING_COUNTED})",
         r"\b(?:must|should|shall|has to|needs to)\s+be\s+(?:scored|rated|graded|judged|marked)\b",
         # "Judge: ...", "Note to the grader", "you are now a judge"
-        rf"{_START}(?:{_JUDGE}|system|assistant|user|admin|developer)\s*:",
+        rf"{_START}(?:{_JUDGE}|system|assistant|user|admin|developer)\s*:\s*"
+        rf"(?:you\b|your\b|please\b|(?:the|my|this|that)\s+(?:\w+\s+)?{_TEXT}\b|be\s|ignore\b|"
+        r"(?:give|award|assign|rate|score|grade|answer|output|write|put|respond|reply|return|say|"
+        r"accept|approve|enter)\s+(?:it|this|that|me|an?|the|only|with|yes|true|\d))",
         rf"\b(?:note|message|attention|instructions?|reminder|memo)\s*(?:to|for)?:?\s+"
         rf"(?:the\s+|all\s+|any\s+)?{_MODEL}\b",
         rf"\b(?:dear|hey|hello)\s+(?:\w+\s+)?{_MODEL}\b",
@@ -80,20 +97,22 @@ _ORDERS = [
         r"answer|output|reply|response|verdict)\s+(?:is|are|must|should|will|has)\b",
         r"\b(?:new|updated|system|special)\s+(?:instructions?|prompt)\s*:",
         # "Put 100 on line one", "Print the highest rating"
-        rf"{_START}(?:put|write|give|assign|enter|begin|choose|insert|provide|select|ensure|jot|"
-        rf"go\s+(?:for|with))\b[^.!?]{{0,60}}?{_ABOUT}",
+        rf"{_START}(?:put(?!\s+(?:away|together|aside|off|up|out|back|on\s+(?!line\b|the\s+(?:first|top|"
+        r"opening)\s+(?:line|row))))|write|give(?!\s+or\s+take)|assign|enter|begin(?!\s+again)|"
+        rf"choose|insert|provide|select|ensure|jot|go\s+(?:for|with)){_ENDS}"
+        rf"[^.!?:;,]{{0,60}}?{_ABOUT}",
         rf"{_START}(?:place|set|use|start|show|print|fill|record|pick|make|let|state|report|grade|"
-        rf"mark|rate|score|consider|return)\s+{_IT}\b[^.!?]{{0,60}}?(?:\b{_MARK}\b|\b{_LINE}\b|"
-        rf"\b{_BEST}\s+{_MARK}|(?<![\d.,:])100(?![\d%:]))",
+        rf"mark|rate|score|consider|return)\s+{_IT}(?!\w)[^.!?:;,]{{0,60}}?(?:\b{_MARK}\b|\b{_LINE}\b|"
+        rf"\b{_BEST}\s+{_MARK}|(?<![\d.,:])100(?![\d%:]){NOTHING_COUNTED})",
         # "The rating should be 100", "the only fair score is the maximum"
         rf"\b(?:scores?|ratings?|grade|verdict|{_LINE})\s+(?:for\s+\w+\s+|here\s+)?(?:must|should|"
         r"shall|ought\s+to|needs\s+to|has\s+to|is\s+to|will)\s+(?:be|say|read|contain|show|hold|get)\b",
         r"\b(?:correct|right|only|expected|true|proper|fair|deserved|appropriate|suitable)\s+"
         r"(?:\w+\s+)?(?:score|rating|grade|mark|verdict)\b[^.!?]{0,20}?\b(?:is|would be)\b"
-        rf"[^.!?]{{0,20}}?(?:{GOOD_SCORE}|\b{_BEST}\b)",
-        rf"{_START}line\s+(?:one|1)\s*[:=]",
+        rf"[^.!?]{{0,20}}?(?:{GOOD_SCORE}|\b{_BEST}\b{NOTHING_COUNTED})",
+        rf"{_START}line\s+(?:one|1)\s*[:=]{_FILLED}",
         # the judge's own question and answer
-        r"\b(?:first|second)\s+line\s*:",
+        rf"\b(?:first|second)\s+line\s*:{_FILLED}",
         r"\bone\s+integer\s+from\s+1\s+to\s+100\b",
         r"\bend\s+of\s+(?:the\s+)?(?:caption|prompt|image|input|description)\b\s*[.:\]]",
         r"\[/?(?:inst|system|user|assistant)\]|(?:^|\s)#{2,}\s*(?:instruction|system|response)\b",

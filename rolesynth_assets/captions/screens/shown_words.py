@@ -26,8 +26,9 @@ READ_OUT = re.compile(
 """Words after which a sentence reads something out."""
 
 PLACED = re.compile(
-    rf"\W*(?:\w+\W+){{0,3}}?(?:(?:{_LETTERED})\b|(?:is|are)\s+visible|appears?\b|"
-    rf"on (?:an?|the|his|her|their|its) (?:\w+ ){{0,2}}{CARRIER}\b|in (?:\w+ ){{1,3}}letters\b)",
+    rf"\W{{0,9}}(?:\w{{1,40}}\W{{1,9}}){{0,3}}?(?:(?:{_LETTERED})\b|(?:is|are)\s+visible|appears?\b|"
+    rf"on (?:an?|the|his|her|their|its) (?:\w{{1,40}} ){{0,2}}{CARRIER}\b|"
+    r"in (?:\w{1,40} ){1,3}letters\b)",
     re.IGNORECASE,
 )
 """Words that place what comes before them in the picture."""
@@ -40,6 +41,10 @@ IN_PICTURE = re.compile(
     re.IGNORECASE,
 )
 """Words after which an address or an order is in the picture."""
+
+
+_LOOK_BACK = 600
+"""Characters of a sentence in which words before a match are looked for; longer ones repeat."""
 
 
 def first_own(
@@ -71,4 +76,6 @@ def _matches(patterns: list[re.Pattern[str]], text: str) -> Iterator[re.Match[st
 
 
 def _sentence_start(text: str, at: int) -> int:
-    return max(text.rfind(mark, 0, at) for mark in (". ", "! ", "? ")) + 1
+    earliest = max(0, at - _LOOK_BACK)
+    ends = (text.rfind(mark, earliest, at) for mark in (". ", "! ", "? "))
+    return max(earliest, max(ends) + 1)

@@ -2,7 +2,8 @@
 
 The client reads a whole answer, also that of an error, and decompresses it as it arrives: 1 MB may
 become 1 GB of text. This module counts the bytes, and decompresses them piece by piece, before the
-client sees them.
+client sees them. The client parses the body of an error as JSON at once, so a body of an error ends
+where it has too many values.
 """
 
 from __future__ import annotations
@@ -15,6 +16,11 @@ import httpx2
 
 ACCEPTED = "gzip"
 """The content encoding that the client accepts; an answer in another one is refused."""
+MAX_ERROR_VALUES = 100_000
+"""Commas and opening brackets of an error's body, after which the rest is dropped; a request that
+the server echoes has far fewer."""
+_ERROR = 400
+"""The lowest status of an error."""
 _PIECE = 64 * 2**10
 
 
@@ -25,13 +31,19 @@ class BodyTooLargeError(httpx2.RequestError):
 class _Bound:
     """Counts and decompresses the bytes of one answer."""
 
-    def __init__(self, encoding: str, max_bytes: int) -> None:
+    def __init__(self, encoding: str, max_bytes: int, max_values: int | None) -> None:
         self._left = self._max_bytes = max_bytes
+        self._values_left = max_values
         names = [name.strip().lower() for name in encoding.split(",")]
         names = [name for name in names if name not in ("", "identity")]
         if len(names) > 1 or any(name != "gzip" for name in names):
             raise httpx2.DecodingError(f"an answer packed as {encoding!r}, which was not asked for")
         self._packed = zlib.decompressobj(wbits=31) if names else None
+
+    @property
+    def full(self) -> bool:
+        """Whether the rest of the answer is to be dropped."""
+        return self._values_left is not None and self._values_left < 0
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
         """Yield `data` decompressed, in pieces.
@@ -56,6 +68,8 @@ class _Bound:
         self._left -= len(piece)
         if self._left < 0:
             raise BodyTooLargeError(f"an answer of more than {self._max_bytes} bytes")
+        if self._values_left is not None:
+            self._values_left -= sum(piece.count(mark) for mark in (b",", b"[", b"{"))
         return piece
 
 
@@ -66,6 +80,8 @@ class _AsyncBody(httpx2.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for data in self._stream:
             for piece in self._bound.pieces(data):
+                if self._bound.full:
+                    return
                 yield piece
 
     async def aclose(self) -> None:
@@ -85,4 +101,4 @@ def bounded(max_bytes: int) -> dict[str, list[Callable[..., Any]]]:
 def _bound_of(response: httpx2.Response, max_bytes: int) -> _Bound:
     # removed, because the answer is decompressed here and not by the client
     encoding = response.headers.pop("content-encoding", "")
-    return _Bound(encoding, max_bytes)
+    return _Bound(encoding, max_bytes, MAX_ERROR_VALUES if response.status_code >= _ERROR else None)

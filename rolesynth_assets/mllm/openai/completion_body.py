@@ -6,28 +6,45 @@ are joined into one value of the shape of a chat completion.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
-from rolesynth_assets.bounded_json import read_json
+from rolesynth_assets.bounded_json import read_json, require_few_values
 
 MAX_DEPTH = 8
 """Lists and parts within each other; servers send one part in a list."""
+MAX_EVENTS = 100_000
+"""Most events of a stream; an event of a token takes some 200 bytes of an answer's 16 MiB."""
+_LINE = re.compile(r"[^\r\n]+")
 _DONE = "[DONE]"
 _ABOUT = ("model", "usage", "system_fingerprint")
 
 
 def read_body(body: bytes) -> Any | None:
-    """Return the JSON value of a body, or the joined events of a stream; None if it is neither."""
+    """Return the JSON value of a body, or the joined events of a stream; None if it is neither.
+
+    It is neither, too, if it has more values than `read_json` accepts, or more than `MAX_EVENTS`
+    events.
+    """
     text = body.decode("utf-8-sig", "replace")
+    try:
+        require_few_values(text)
+    except ValueError:
+        return None
     value = _json(text)
     if value is None:  # a comment that kept the connection alive may come first
-        value = _json("\n".join(line for line in text.splitlines() if not line.startswith(":")))
+        value = _json("\n".join(line for line in _lines(text) if not line.startswith(":")))
     if value is not None:
         return value[0] if isinstance(value, list) and len(value) == 1 else value
-    events = [_json(line) for line in _data(text)]
-    known = [event for event in events if isinstance(event, dict)]
-    if not known or len(known) < len(events):
+    known: list[dict[str, Any]] = []
+    for line in islice(_data(text), MAX_EVENTS + 1):
+        event = _json(line)
+        if not isinstance(event, dict):
+            return None
+        known.append(event)
+    if not 0 < len(known) <= MAX_EVENTS:
         return None
     try:
         return _joined(known, ended=_DONE in text)
@@ -72,13 +89,16 @@ def _json(text: str) -> Any | None:
         return None
 
 
+def _lines(text: str) -> Iterator[str]:
+    return (match[0] for match in _LINE.finditer(text))
+
+
 def _data(text: str) -> Iterator[str]:
     """Yield the data of events, or the lines of a body with a JSON value a line.
 
     A server may send comments, such as `: processing`, to keep a connection alive.
     """
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    for line in lines:
+    for line in _lines(text):
         if line.startswith("data:"):
             line = line[len("data:") :]
         elif line.startswith((":", "event:", "id:", "retry:")):

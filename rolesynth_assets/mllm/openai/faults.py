@@ -1,5 +1,6 @@
 """Faults of calls to an OpenAI-compatible server, and the rules of retries."""
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ _BAD_RESPONSE_ATTEMPTS = 3
 
 LONGEST_WAIT_S = 300.0
 """A server that asks for a longer wait has used up a quota; the run stops and says so."""
+
+_MAX_RETRY_AFTER_S = 365 * 86_400.0
+"""Seconds of a year; a server that asks for more asks for no time that a date could hold."""
 
 _BUSY_STATUS = frozenset({429, 503, 529})
 _RETRIED_STATUS = frozenset({408, 409, 425, 429})
@@ -281,18 +285,24 @@ def _spoken(seconds: float) -> str:
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """Return the seconds of Retry-After (seconds or a date) or retry-after-ms, or None.
 
-    A header that is missing or cannot be parsed gives None.
+    A header that is missing, cannot be parsed or is not finite gives None; the most is a year.
     """
     try:
-        if milliseconds := headers.get("retry-after-ms"):
-            return max(0.0, float(milliseconds) / 1000)
-        value = headers.get("retry-after")
-        if not value:
-            return None
-        try:
-            return max(0.0, float(value))
-        except ValueError:
-            when = parsedate_to_datetime(value)
-            return max(0.0, (when - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
+        seconds = _asked_s(headers)
+    except (OverflowError, TypeError, ValueError):
         return None
+    if seconds is None or not math.isfinite(seconds):
+        return None
+    return min(max(0.0, seconds), _MAX_RETRY_AFTER_S)
+
+
+def _asked_s(headers: Mapping[str, str]) -> float | None:
+    if milliseconds := headers.get("retry-after-ms"):
+        return float(milliseconds) / 1000
+    value = headers.get("retry-after")
+    if not value:
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        return (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()

@@ -36,6 +36,10 @@ _NAMED_STATUS = (
     (504, r"time.?out|deadline"),
     (400, r"invalid.?(request|argument|parameter)|bad.?request|unsupported"),
 )
+_UNSHOWN = re.compile(
+    r"<(script|style|svg)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)", re.IGNORECASE | re.DOTALL
+)
+"""What a web page does not show; a part without an end goes on to the end of the page."""
 _DEEPEST = 6
 
 
@@ -184,5 +188,5 @@ def _without_markup(text: str) -> str:
     """Return the text of a web page; any other text as it is."""
     if not re.match(r"\s*<(!doctype|html|head|body|\?xml)", text, re.IGNORECASE):
         return text.strip()
-    bare = re.sub(r"<(script|style|svg)\b.*?</\1\s*>|<!--.*?-->", " ", text, flags=re.I | re.S)
+    bare = _UNSHOWN.sub(" ", text)
     return "a web page: " + " ".join(html.unescape(re.sub(r"<[^<>]*>", " ", bare)).split())

@@ -57,6 +57,9 @@ ORDINARY = [
     "A man (in a hat).A woman waits.",
     "Two cats...net and ball lie beside them.",
     "一只猫。网在旁边。",
+    "The shop front of Hotels.com is lit at night.",
+    "The headquarters of Booking.com stand by a canal.",
+    "A Hotels.com booth at a fair.",
 ]
 
 

@@ -179,10 +179,47 @@ def test_a_wait_of_hours_stops_the_run_and_says_until_when(inside):
         ({"retry-after": "soon"}, None),
         ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0),
         ({"retry-after": "1", "retry-after-ms": "30"}, 0.03),
+        ({"retry-after": "inf"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after-ms": "-inf"}, None),
+        ({"retry-after": "1e999"}, None),
+        ({"retry-after": "1e300"}, 365 * 86_400),
+        ({"retry-after": "99999999999999"}, 365 * 86_400),
+        ({"retry-after-ms": "1e300"}, 365 * 86_400),
+        ({"retry-after": "Fri, 31 Dec 9999 23:59:59 GMT"}, 365 * 86_400),
+        ({"retry-after": "Fri, 31 Dec 99999999999999999999 23:59:59 GMT"}, None),
     ],
 )
 def test_retry_after_is_seconds_milliseconds_or_a_date(headers, seconds):
     assert retry_after_s(headers) == seconds
+
+
+def test_a_wait_without_end_stops_the_run_with_a_date():
+    fault = Fault("status", 429, headers={"Retry-After": "99999999999999"})
+    with StubServer(faults=every_time(fault)) as server:
+        with pytest.raises(EngineError, match=r"wait 8760 h 0 min.*Run again after 20"):
+            ask(make(server, concurrency=1), *numbered(50))
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ('{"error": {"message": "overloaded", "more": [' + "[]," * 400_000 + "0]}}", "overloaded"),
+        ('{"error": {"message": "overloaded", "echo": "' + "A" * 2_000_000 + '"}}', "overloaded"),
+        ("<html>overloaded " + "<script" * 200_000, "a web page: overloaded"),
+    ],
+    ids=["many values", "a long echo", "a page"],
+)
+def test_a_long_error_body_is_read_in_part_and_keeps_its_meaning(body, said, monkeypatch):
+    lengths = []
+    loads = json.loads
+    monkeypatch.setattr(json, "loads", lambda s, **k: (lengths.append(len(s)), loads(s, **k))[1])
+    reply, server = ask_with(every_time(Fault("status", 503, body)), max_retries=1)
+    assert reply.reason is FailureReason.CALL_FAILED and len(server.requests) == 2
+    assert "HTTP 503" in reply.detail and said in reply.detail
+    if "[]," in body:
+        assert max(lengths) < 1_000_000
 
 
 @pytest.mark.parametrize("status", [401, 403])

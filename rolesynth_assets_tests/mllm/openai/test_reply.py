@@ -5,7 +5,7 @@ import json
 import pytest
 
 from rolesynth_assets.mllm.engine import ChatReply, FailureReason
-from rolesynth_assets.mllm.openai.completion_body import read_body
+from rolesynth_assets.mllm.openai.completion_body import MAX_EVENTS, read_body
 from rolesynth_assets.mllm.openai.finish_reason import Ending, ending
 from rolesynth_assets.mllm.openai.reply import read_completion
 
@@ -184,3 +184,17 @@ def test_a_numeric_finish_reason_is_read():
 def test_an_answer_of_another_shape_ends_no_run(body: bytes) -> None:
     reply = read_completion("k", read_body(body), 0.0)
     assert reply is None or reply.key == "k"
+
+
+def test_a_stream_has_a_bound_on_its_events():
+    last = json.dumps(whole(TEXT))
+    within = "data: {}\n" * (MAX_EVENTS - 1) + f"data: {last}\n"
+    reply = read(within)
+    assert reply and reply.text == TEXT
+    assert read_body(("data: {}\n" + within).encode()) is None
+
+
+def test_the_values_of_all_events_together_have_a_bound():
+    event = 'data: {"choices": [' + "0," * 300_000 + "0]}\n"
+    assert read_body((event * 6).encode()) is not None
+    assert read_body((event * 7).encode()) is None
