@@ -15,7 +15,8 @@ from rolesynth_assets_tests.browser.small_project import (
     MISSING,
 )
 
-pytestmark = pytest.mark.browser
+# one of the tests makes the partition that those before it find missing
+pytestmark = [pytest.mark.browser, pytest.mark.random_order(disabled=True)]
 BOXES = """boxes => boxes.map(box => {
     const { x, y, width, height } = box.getBoundingClientRect();
     return [box.textContent, x, y, x + width, y + height];

@@ -38,6 +38,7 @@ def write(folder, name, **changes):
 def test_the_shipped_recipes():
     recipes = load_recipes()
     assert set(recipes) == {
+        "base",
         "roles5",
         "generic5",
         "generic1",
@@ -51,8 +52,9 @@ def test_the_shipped_recipes():
     paper = recipes["roles5_vit_b16"]
     assert (paper.optimizer.lr, paper.optimizer.weight_decay) == (1e-6, 1e-2)
     assert (paper.schedule.epochs, paper.schedule.batch_images) == (6, 2048)
-    assert all(r.context_length == 248 and len(r.seeds) >= 3 for r in recipes.values())
-    nano = [r for r in recipes.values() if r.model == "rolesynth-nano"]
+    assert all(r.context_length == 248 for r in recipes.values())
+    assert all(len(r.seeds) >= 3 for r in recipes.values() if r.schedule.steps != 0)
+    nano = [r for r in recipes.values() if r.model == "rolesynth-nano" and r.name != "base"]
     assert len({(r.schedule.steps, r.schedule.batch_images) for r in nano}) == 1  # a fair match
 
 

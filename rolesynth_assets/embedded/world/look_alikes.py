@@ -20,6 +20,8 @@ from rolesynth_assets.embedded.world.scenes import (
 )
 
 MOST_OBJECTS = 4
+TRIALS = 20
+"""Trials to move each object, where no change of the first round is possible."""
 
 
 def look_alike(scene: Scene, seed: int, index: int) -> Scene:
@@ -41,7 +43,10 @@ def look_alike(scene: Scene, seed: int, index: int) -> Scene:
         objects = change(scene, number, rng)
         if objects:
             return replace(scene, objects=objects)
-    others = [b for b in Background if b is not scene.background]  # a canvas with no room left
+    for number in list(range(len(scene.objects))) * TRIALS:  # a canvas with little room
+        if objects := _moved(scene, number, rng):
+            return replace(scene, objects=objects)
+    others = [b for b in Background if b is not scene.background]
     return replace(scene, background=others[rng.integers(len(others))])
 
 

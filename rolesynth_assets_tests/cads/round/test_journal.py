@@ -49,7 +49,8 @@ def test_key_changes_with_all_that_the_answer_depends_on(field: str):
 def test_key_depends_on_the_model_and_not_on_the_requests_own_key():
     assert request_key("m", replace(REQUEST, key="other")) == request_key("m", REQUEST)
     assert request_key("n", REQUEST) != request_key("m", REQUEST)
-    fields = {"key", *OTHER}
+    assert request_key("m", replace(REQUEST, wanted=lambda: False)) == request_key("m", REQUEST)
+    fields = {"key", "wanted", *OTHER}
     assert fields == set(ChatRequest.__dataclass_fields__), "a new field must be part of the key"
 
 

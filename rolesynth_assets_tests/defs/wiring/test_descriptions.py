@@ -6,7 +6,13 @@ import pytest
 
 from rolesynth_assets.definitions import defs
 
-FREE = {"new_image_shards", "cheap_tables_and_pages", "end_killed_runs"}
+FREE = {
+    "new_image_shards",
+    "cheap_tables_and_pages",
+    "end_killed_runs",
+    "table_upkeep",
+    "maintain_tables",
+}
 PAID = {"rematerialize_stale", "weekly_refresh", "refresh", "make_what_is_stale"}
 
 

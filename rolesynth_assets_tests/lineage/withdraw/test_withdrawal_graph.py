@@ -42,6 +42,7 @@ STALE = {
     "clip_checkpoints[generic1|0]",
     "ablation_report",
     "benchmark_scores[glyphs|generic1]",
+    "caption_index[generic1]",
 }
 
 
