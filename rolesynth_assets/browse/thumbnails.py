@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -38,18 +39,31 @@ class Thumbnails:
             image: whole id of the image.
         """
         path = self._paths.thumbnail(image)
-        if path.is_file():
-            return path.read_bytes()
-        with self._lock:  # one large image is decoded at a time
-            if path.is_file():
-                return path.read_bytes()
-            stored = stored_picture(self._store, image)
-            if stored is None:
-                return None
-            made = io.BytesIO()
-            fitted(stored[1], SIDE, SIDE).save(made, "WEBP", quality=82)
-            write_bytes(path, made.getvalue())
-            return made.getvalue()
+        small = _content(path)
+        if small is None:
+            with self._lock:  # one large image is decoded at a time
+                small = _content(path) or self._make(image, path)
+        # it is asked after the write: a withdrawal removes the row before it deletes the file
+        if small is None or self._store.count("images", where=any_key("image_id", [image])):
+            return small
+        path.unlink(missing_ok=True)
+        return None
+
+    def _make(self, image: str, path: Path) -> bytes | None:
+        stored = stored_picture(self._store, image)
+        if stored is None:
+            return None
+        made = io.BytesIO()
+        fitted(stored[1], SIDE, SIDE).save(made, "WEBP", quality=82)
+        write_bytes(path, made.getvalue())
+        return made.getvalue()
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:  # a withdrawal may delete it at any time
+        return None
 
 
 def stored_picture(store: StoreReader, image: str) -> tuple[str, bytes] | None:

@@ -26,14 +26,16 @@ def ui(
     reach it, and it refuses requests from pages of other sites.
     """
     from rolesynth_assets.cli.dagster_home import prepare_home
+    from rolesynth_assets.ui.origins import given_origin
     from rolesynth_assets.ui.services import serve
 
+    given = [given_origin(address) for address in origin or ()]
     require_free(HOST, port, "ui")
     if demo:
         enter_existing_demo()
     prepare_home()
     typer.echo(f"Dagster UI on http://{HOST}:{port} (Ctrl-C ends it)")
-    if ended := serve(port, [address.lower().rstrip("/") for address in origin or ()]):
+    if ended := serve(port, given):
         typer.secho(f"the {ended} ended by itself; what it printed is above", fg="red", err=True)
         raise typer.Exit(1)
 
@@ -52,6 +54,8 @@ def enter_existing_demo() -> None:
 
 def require_free(host: str, port: int, command: str) -> None:
     """End a command if its port cannot be used, because its server starts much later."""
+    from rolesynth_assets.ui.origins import origin_at
+
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         # a port that was closed a moment ago counts as free
@@ -61,7 +65,7 @@ def require_free(host: str, port: int, command: str) -> None:
         except OSError as error:
             typer.secho(
                 f"port {port} cannot be used: {error.strerror}. The pages may already be open at "
-                f"http://{host}:{port}; `rolesynth {command} --port NUMBER` uses another port",
+                f"{origin_at(host, port)}; `rolesynth {command} --port NUMBER` uses another port",
                 fg="red",
                 err=True,
             )

@@ -36,5 +36,5 @@ def caption_index(context: dg.AssetExecutionContext, platform: Platform) -> Made
             "dagster/partition_row_count": facts.captions,
         },
         store.digest("captions", {"role_set": name}, facts.captions_version),
-        facts={"indexed": facts.captions, "spoken": spoken},
+        facts={"indexed": facts.captions, "spoken": spoken - facts.withdrawn},
     )

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from rolesynth_assets.review.labels import reviewer_name
+from rolesynth_assets.errors import InputError
+from rolesynth_assets.review.labels import WITHDRAWN, reviewer_name
 from rolesynth_assets.store.lance.rows import all_of, any_key
-from rolesynth_assets.store.tombstones import now
+from rolesynth_assets.store.tombstones import now, withdrawn_images
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping
@@ -39,7 +40,8 @@ def decide(
         The partitions, as ``shard|role_set``, whose pairs this makes stale.
 
     Raises:
-        InputError: the reviewer's name is empty.
+        InputError: the reviewer's name is empty, or the image was withdrawn, also during the call;
+            nothing is stored then.
         KeyError: there is no such caption.
     """
     name = reviewer_name(reviewer)
@@ -60,6 +62,10 @@ def decide(
         schema = pa.schema([(column, kinds.get(column, pa.string())) for column in row])
         partition = {"shard": place["shard"], "role_set": place["role_set"]}
         store.append("exclusions", partition, pa.Table.from_pylist([row], schema=schema))
+    images = {place["image_id"] for place in places}
+    if late := images.intersection(withdrawn_images(store.root)):
+        store.remove("exclusions", any_key("image_id", sorted(late)))
+        raise InputError(WITHDRAWN)
     return sorted(f"{place['shard']}|{place['role_set']}" for place in places)
 
 

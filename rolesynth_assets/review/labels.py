@@ -11,7 +11,7 @@ import pyarrow as pa
 from rolesynth_assets.errors import InputError
 from rolesynth_assets.store.digests import digest
 from rolesynth_assets.store.lance.rows import any_key
-from rolesynth_assets.store.tombstones import now
+from rolesynth_assets.store.tombstones import now, withdrawn_images
 
 if TYPE_CHECKING:
     import polars as pl
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 LONGEST_NAME = 60
 """Characters of a reviewer's name."""
+
+
+WITHDRAWN = "The image of this caption was withdrawn, so nothing is stored of it."
+"""What a reviewer reads who was late."""
 
 
 class Truth(StrEnum):
@@ -78,6 +82,10 @@ def write_label(
         reviewer: name of the reviewer.
         truth: whether the caption is true.
         fits: whether it fits its role; None if the reviewer did not say.
+
+    Raises:
+        InputError: the reviewer's name is empty or too long, or the image was withdrawn, also
+            during the call; nothing is stored then.
     """
     name = reviewer_name(reviewer)
     row = {
@@ -93,6 +101,9 @@ def write_label(
     fields = {"fits": pa.bool_()}
     schema = pa.schema([(column, fields.get(column, pa.string())) for column in row])
     store.append("human_labels", subject.partition, pa.Table.from_pylist([row], schema=schema))
+    if subject.image_id in withdrawn_images(store.root):
+        store.remove("human_labels", any_key("image_id", [subject.image_id]))
+        raise InputError(WITHDRAWN)
 
 
 def remove_label(store: Store, caption_id: str, reviewer: str) -> int:

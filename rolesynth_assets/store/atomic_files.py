@@ -43,7 +43,9 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
 
     The files are on disk before the folder takes its name. Between the two renames is a moment in
     which a reader finds no folder, never a mixed one. When the block raises, `folder` is as it was.
+    A link stays a link, and the folder that it leads to is replaced.
     """
+    folder = folder.resolve()
     draft, old = _beside(folder, "draft"), _beside(folder, "old")
     _restore(folder, old)  # the last writer may have been killed between its two renames
     shutil.rmtree(draft, ignore_errors=True)
@@ -59,6 +61,18 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
         _restore(folder, old)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def left_drafts(folder: Path) -> list[Path]:
+    """Return what a killed writer of a folder has left beside it.
+
+    Nobody may be writing the folder. A folder that the writer had moved away is back in its place
+    afterwards.
+    """
+    folder = folder.resolve()
+    draft, old = _beside(folder, "draft"), _beside(folder, "old")
+    _restore(folder, old)
+    return [path for path in (draft, old) if path.exists()]
 
 
 def _beside(path: Path, state: str) -> Path:

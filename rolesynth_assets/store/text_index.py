@@ -1,13 +1,16 @@
 """The full-text index over a role set's captions, a Lance data set beside the tables.
 
 It holds a copy of the texts, so that an index is built without the writers' locks and is replaced
-as a whole. It can be deleted at any time and made again from the captions.
+as a whole. It can be deleted at any time and made again from the captions. An index has one writer
+at a time; after each write it looks for images that were withdrawn meanwhile.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +18,9 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from rolesynth_assets.data_paths import DataPaths
-from rolesynth_assets.store.atomic_files import replaced_folder, write_text
+from rolesynth_assets.store.atomic_files import left_drafts, replaced_folder, write_text
+from rolesynth_assets.store.lance.locks import writer_lock
+from rolesynth_assets.store.tombstones import withdrawn_images
 
 if TYPE_CHECKING:
     import lance
@@ -45,10 +50,13 @@ class IndexFacts:
     Attributes:
         captions: number of texts.
         captions_version: version of the table ``captions`` that they were read from.
+        withdrawn: number of texts of that version that are left out, because their image was
+            withdrawn since.
     """
 
     captions: int
     captions_version: int
+    withdrawn: int = 0
 
 
 class TextIndex:
@@ -61,7 +69,7 @@ class TextIndex:
 
     def __init__(self, root: Path | str, role_set: str) -> None:
         self.folder = DataPaths(root).text_index(role_set)
-        self._role_set = role_set
+        self._root, self._role_set = root, role_set
 
     @property
     def facts(self) -> IndexFacts | None:
@@ -70,19 +78,35 @@ class TextIndex:
         return IndexFacts(**json.loads(path.read_text())) if path.is_file() else None
 
     def build(self, store: StoreReader) -> IndexFacts:
-        """Read the captions of the role set and put a new index in the place of the old one."""
-        version = store.version("captions")
-        return self._write(self._stored(store, version), version)
+        """Read the captions of the role set and put a new index in the place of the old one.
 
-    def remove(self, images: Iterable[str]) -> None:
-        """Make the index anew without the captions of some images.
+        Captions of images that are withdrawn before the end are left out.
 
         Raises:
-            FileNotFoundError: there is no index.
+            StoreError: another process has been writing the index for too long.
         """
-        facts, gone = self._required(), pa.array(list(images), pa.string())
-        batches = self._open().scanner(columns=list(COLUMNS)).to_batches()
-        self._write((_without(batch, gone) for batch in batches), facts.captions_version)
+        with self._writing():
+            version = store.version("captions")
+            return self._settled(self._write(self._stored(store, version), version))
+
+    def forget(self, images: Iterable[str]) -> bool:
+        """Make the index anew without the captions of withdrawn images, if it holds some.
+
+        It waits for a writer of the index, and deletes what a killed one has left behind.
+
+        Returns:
+            Whether the index held some.
+
+        Raises:
+            StoreError: another process has been writing the index for too long.
+        """
+        gone = list(images)
+        with self._writing():
+            for left in left_drafts(self.folder):
+                shutil.rmtree(left)
+            if held := self.holds(gone):
+                self._settled(self._write_without(gone))
+        return held
 
     def search(self, query: str, limit: int = MOST_HITS) -> pl.DataFrame:
         """Return the captions with words of a query, the best first.
@@ -120,6 +144,9 @@ class TextIndex:
         batches = self._open().scanner(columns=["image_id"]).to_batches()
         return any(_without(batch, wanted).num_rows < batch.num_rows for batch in batches)
 
+    def _writing(self) -> AbstractContextManager[None]:
+        return writer_lock(str(self._root), f"text_index_{self._role_set}")
+
     def _required(self) -> IndexFacts:
         if (facts := self.facts) is None:
             raise FileNotFoundError(f"role set {self._role_set!r} has no text index")
@@ -131,7 +158,23 @@ class TextIndex:
         self._required()
         return lance.dataset(str(self.folder / _TEXTS))
 
-    def _write(self, batches: Iterable[pa.RecordBatch], version: int) -> IndexFacts:
+    def _settled(self, facts: IndexFacts) -> IndexFacts:
+        """Take out images until none was withdrawn before the index had its name."""
+        while self.holds(gone := withdrawn_images(self._root)):
+            facts = self._write_without(gone)
+        return facts
+
+    def _write_without(self, images: Iterable[str]) -> IndexFacts:
+        facts, gone = self._required(), pa.array(list(images), pa.string())
+        batches = self._open().scanner(columns=list(COLUMNS)).to_batches()
+        spoken = facts.captions + facts.withdrawn
+        left = (_without(batch, gone) for batch in batches)
+        return self._write(left, facts.captions_version, spoken)
+
+    def _write(
+        self, batches: Iterable[pa.RecordBatch], version: int, spoken: int | None = None
+    ) -> IndexFacts:
+        """Replace the index; `spoken` is the number of texts in the version, if some are gone."""
         import lance
 
         schema = pa.schema([pa.field(name, pa.string()) for name in COLUMNS])
@@ -148,7 +191,7 @@ class TextIndex:
                     custom_stop_words=list(STOP_WORDS),
                     memory_limit=MEMORY_MB,
                 )
-            facts = IndexFacts(count, version)
+            facts = IndexFacts(count, version, 0 if spoken is None else spoken - count)
             write_text(draft / _FACTS, json.dumps(asdict(facts)))
         return facts
 
@@ -165,11 +208,10 @@ def forget_images(root: Path | str, images: Iterable[str]) -> list[str]:
         The role sets whose index held some.
     """
     folder, gone = DataPaths(root).text_index("_").parent, list(images)
-    names = sorted(path.stem for path in folder.glob("[!.]*.lance")) if folder.is_dir() else []
-    held = [name for name in names if TextIndex(root, name).holds(gone)]
-    for name in held:
-        TextIndex(root, name).remove(gone)
-    return held
+    # a hidden folder is the draft of a writer, at work or killed
+    found = folder.iterdir() if folder.is_dir() else ()
+    names = {path.name.lstrip(".").partition(".lance")[0] for path in found}
+    return [name for name in sorted(names) if TextIndex(root, name).forget(gone)]
 
 
 def _without(batch: pa.RecordBatch, images: pa.Array) -> pa.RecordBatch:

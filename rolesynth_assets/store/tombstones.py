@@ -7,7 +7,10 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from rolesynth_assets.data_paths import DataPaths
 
 if TYPE_CHECKING:
     from rolesynth_assets.store.warehouse.snapshot import TableReader
@@ -59,6 +62,17 @@ def read_tombstones(warehouse: TableReader) -> dict[str, Tombstone]:
         )
         for row in rows.iter_rows(named=True)
     }
+
+
+def withdrawn_images(root: Path | str) -> list[str]:
+    """Return the ids of all images below a data root that are withdrawn now.
+
+    A withdrawal writes the tombstone first and then removes rows and files. A writer that asks for
+    them after its write therefore sees the tombstone, or the withdrawal finds what was written.
+    """
+    from rolesynth_assets.store.warehouse.warehouse import Warehouse
+
+    return [*read_tombstones(Warehouse(DataPaths(root).warehouse))]
 
 
 def write_tombstone(warehouse: Warehouse, tombstone: Tombstone) -> None:

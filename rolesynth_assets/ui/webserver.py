@@ -10,6 +10,7 @@ import uvicorn
 
 from rolesynth_assets.lineage.dagster_internals import webserver_app
 from rolesynth_assets.ui.guard import Guard
+from rolesynth_assets.ui.origins import origin_at
 
 HOST = "127.0.0.1"
 POLL_MS = 2000
@@ -20,7 +21,7 @@ GRACE_S = 5
 
 def local_origins(port: int) -> list[str]:
     """Return the addresses under which this machine's browsers open the pages."""
-    return [f"http://{host}:{port}" for host in (HOST, "localhost")]
+    return [origin_at(host, port) for host in (HOST, "localhost")]
 
 
 def serve(port: int, workspace: str, origins: Sequence[str]) -> None:

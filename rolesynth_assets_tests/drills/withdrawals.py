@@ -1,4 +1,4 @@
-"""An image is withdrawn while captions, scores or problems are made: it is asked for no more."""
+"""An image is withdrawn during work: it is asked for no more, and nothing of it is kept."""
 
 from __future__ import annotations
 
@@ -6,10 +6,19 @@ import base64
 import io
 import sqlite3
 import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
+import pyarrow as pa
+
+from rolesynth_assets.lineage.withdraw.withdrawal import withdraw
 from rolesynth_assets.mllm.rows.reply_journal import journal_path
+from rolesynth_assets.store.lance.rows import any_key
 from rolesynth_assets.store.lance.store import Store
+from rolesynth_assets.store.text_index import TextIndex
 from rolesynth_assets.store.tombstones import Tombstone, now, write_tombstone
 from rolesynth_assets.store.warehouse.warehouse import Warehouse
 from rolesynth_assets_tests.defs.served_collective import KEY
@@ -33,8 +42,13 @@ SEED_PROMISE = (
     f"at most the {_seed_withdrawals.IN_FLIGHT} calls in flight are about the seed, none is sent "
     "again, no row of it is kept, and `--purge` finds each reply about it"
 )
-FAULTS = [_FAULT.format(stage, kind) for stage in STAGES for kind in KINDS] + [
-    _SEED_FAULT.format(kind) for kind in KINDS
+BUILDS = ("the first build", "a new build")
+_BUILD = "a withdrawal during {} of the text index"
+INDEX_PROMISE = "the build ends, and no file of the index holds a caption of it"
+FAULTS = [
+    *(_FAULT.format(stage, kind) for stage in STAGES for kind in KINDS),
+    *(_SEED_FAULT.format(kind) for kind in KINDS),
+    *map(_BUILD.format, BUILDS),
 ]
 
 
@@ -58,7 +72,7 @@ def run(size: Size) -> list[Outcome]:
             )
             for kind, count in held.items()
         ]
-    return outcomes + _of_seeds(size)
+    return outcomes + _of_seeds(size) + _index_builds(images, targets)
 
 
 def _of_seeds(size: Size) -> list[Outcome]:
@@ -74,17 +88,72 @@ def _of_seeds(size: Size) -> list[Outcome]:
     ]
 
 
-def _held(stage: Stage, root: Path, images: int, target: int, fails: bool) -> bool:
+def _index_builds(images: int, targets: tuple[int, ...]) -> list[Outcome]:
+    held = dict.fromkeys(BUILDS, 0)
+    for target in targets:
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder)
+            _captioned(root, images)
+            for build in BUILDS:  # the second one begins with the index of the first
+                gone = (target + BUILDS.index(build)) % images
+                held[build] += _left_no_caption(root, gone)
+    return [
+        Outcome(_BUILD.format(build), len(targets), count, INDEX_PROMISE)
+        for build, count in held.items()
+    ]
+
+
+class _Slow(Store):
+    """A store whose captions are read for as long as a withdrawal takes to remove its rows."""
+
+    def __init__(self, root: Path, image: str) -> None:
+        super().__init__(root)
+        warehouse = Warehouse(root / "warehouse.duckdb")
+        self._image = image
+        self.withdrawal = Thread(target=withdraw, args=(Store(root), warehouse, root, [image], "-"))
+
+    def batches(self, *args: Any, **kwargs: Any) -> Iterator[pa.RecordBatch]:
+        read = list(super().batches(*args, **kwargs))
+        self.withdrawal.start()
+        while Store(self.root).count("images", where=any_key("image_id", [self._image])):
+            time.sleep(0.01)
+        yield from read
+
+
+def _left_no_caption(root: Path, target: int) -> bool:
+    where = f"source = '{target}.png'"
+    image = Store(root).read("images", None, ["image_id"], where)["image_id"][0].as_py()
+    captions = Store(root).read("captions", PARTITION, ["text"], any_key("image_id", [image]))
+    store, index = _Slow(root, image), TextIndex(root, _paid_work.ROLE_SET)
+    facts = index.build(store)
+    store.withdrawal.join()
+    files = [path.read_bytes() for path in index.folder.parent.rglob("*") if path.is_file()]
+    texts = [text.encode() for text in captions["text"].to_pylist()]
+    return (
+        bool(texts)
+        and facts.captions > 0
+        and not index.holds([image])
+        and not any(text in file for text in texts for file in files)
+    )
+
+
+def _captioned(root: Path, images: int) -> None:
     _paid_work.prepare(root, images, 1)
+    with StubServer(_paid_work.answer, models=_paid_work.MODELS, api_key=KEY) as server:
+        _paid_work.work("captions", root, server.url)
+
+
+def _held(stage: Stage, root: Path, images: int, target: int, fails: bool) -> bool:
     if stage == "scores":
-        with StubServer(_paid_work.answer, models=_paid_work.MODELS, api_key=KEY) as server:
-            _paid_work.work("captions", root, server.url)
+        _captioned(root, images)
+    else:
+        _paid_work.prepare(root, images, 1)
     store = Store(root)
     rows = store.read("images", {"shard": _paid_work.SHARD}, ["image_id", "source"]).to_pylist()
     gone = next(row["image_id"] for row in rows if row["source"] == f"{target}.png")
     withdrawn: list[str] = []
 
-    def withdraw(request: StubRequest) -> Fault | None:
+    def withdraw_at_once(request: StubRequest) -> Fault | None:
         if _shown(request) != target:
             return None
         if not withdrawn:
@@ -93,7 +162,9 @@ def _held(stage: Stage, root: Path, images: int, target: int, fails: bool) -> bo
             write_tombstone(warehouse, Tombstone(gone, "asked to", now()))
         return Fault("status", 500) if fails else None
 
-    with StubServer(_paid_work.answer, withdraw, models=_paid_work.MODELS, api_key=KEY) as server:
+    with StubServer(
+        _paid_work.answer, withdraw_at_once, models=_paid_work.MODELS, api_key=KEY
+    ) as server:
         _paid_work.work(stage, root, server.url, max_retries=2)
         sent = [request for request in server.requests if _shown(request) == target]
     with sqlite3.connect(journal_path(root, stage)) as journal:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -163,3 +164,23 @@ def test_strata_alternate_in_one_order_for_all() -> None:
     assert [shuffled["caption_id"][at] for at in review_order(shuffled)] == ids
     assert next_place(frame, order, ids[:5]) == order[5]
     assert next_place(frame, order, ids) is None
+
+
+@pytest.mark.parametrize("table", ["human_labels", "exclusions"])
+def test_what_is_said_during_a_withdrawal_is_not_kept(
+    world: StoredWorld, monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
+    one, append = subject(world), world.store.append
+
+    def late(*args: Any) -> None:
+        """The withdrawal ends between the reviewer's look and the write."""
+        withdraw(world.store, world.warehouse, world.root, [one.image_id], "licence")
+        append(*args)
+
+    monkeypatch.setattr(world.store, "append", late)
+    with pytest.raises(InputError, match="withdrawn"):
+        if table == "human_labels":
+            write_label(world.store, one, "Ada", Truth.TRUE, True)
+        else:
+            decide(world.store, one.caption_id, excluded=True, reviewer="Ada")
+    assert world.store.count(table) == 0

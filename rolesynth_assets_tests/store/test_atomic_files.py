@@ -83,3 +83,14 @@ def test_a_failed_write_leaves_the_old_file(
         write_text(path, "new, longer")
     assert path.read_bytes() == b"old"
     assert [path.name for path in path.parent.iterdir()] == ["file"]
+
+
+def test_a_link_stays_a_link_and_its_folder_is_replaced(tmp_path: Path) -> None:
+    link, folder = tmp_path / "link", tmp_path / "disk" / "export"
+    link.symlink_to(folder)
+    for text in ("old", "new", "newest"):
+        write(link, text)
+        assert (folder / "a").read_text() == text
+    assert link.is_symlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["disk", "link"]
+    assert [path.name for path in folder.parent.iterdir()] == ["export"]

@@ -1,4 +1,7 @@
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -7,6 +10,8 @@ from rolesynth_assets.store.digests import digest
 from rolesynth_assets.store.lance.schemas import CAPTIONS
 from rolesynth_assets.store.lance.store import Store
 from rolesynth_assets.store.text_index import TextIndex, forget_images
+from rolesynth_assets.store.tombstones import Tombstone, now, write_tombstone
+from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
 TEXTS = (
     "Two dogs run on snow.",
@@ -93,3 +98,45 @@ def test_a_role_set_without_captions_has_an_empty_index(store: Store) -> None:
 def test_a_search_without_an_index_says_so(store: Store) -> None:
     with pytest.raises(FileNotFoundError, match="nobody"):
         TextIndex(store.root, "nobody").search("dog")
+
+
+class Interrupted(Store):
+    """A store that does something once, while the captions are read."""
+
+    def __init__(self, root: Path, then: Callable[[], object]) -> None:
+        super().__init__(root)
+        self._then = then
+
+    def batches(self, *args: Any, **kwargs: Any) -> Iterator[pa.RecordBatch]:
+        read = list(super().batches(*args, **kwargs))
+        self._then()
+        yield from read
+
+
+@pytest.mark.parametrize("rebuilt", [False, True])
+def test_a_withdrawal_during_a_build_takes_its_captions_along(store: Store, rebuilt: bool) -> None:
+    index = TextIndex(store.root, "two")
+    if rebuilt:
+        index.build(store)
+    warehouse = Warehouse(Path(store.root, "warehouse.duckdb"))
+    forget = Thread(target=forget_images, args=(store.root, ["image 1"]))
+
+    def withdraw() -> None:
+        write_tombstone(warehouse, Tombstone("image 1", "asked to", now()))
+        forget.start()
+
+    facts = index.build(Interrupted(Path(store.root), withdraw))
+    forget.join()
+    assert (facts.captions, facts.withdrawn) == (3, 1)
+    assert index.facts == facts
+    assert set(found(index, "dog")) == {0, 2}
+    kept = [path for path in Path(store.root, "text_index").rglob("*") if path.is_file()]
+    assert not any(b"sleeps" in path.read_bytes() for path in kept)
+
+
+def test_what_a_killed_build_left_behind_goes_with_a_withdrawal(store: Store) -> None:
+    draft = Path(store.root, "text_index", ".two.lance.draft")
+    draft.mkdir(parents=True)
+    (draft / "texts").write_text("A dog sleeps.")
+    assert forget_images(store.root, ["image 1"]) == []
+    assert not draft.exists()

@@ -68,10 +68,7 @@ def review(desk: Desk, request: Request) -> Response:
         "mine": labels.filter(labels["reviewer"] == reviewer).height,
         "reviewers": labels["reviewer"].n_unique(),
     }
-    answer = desk.page(request, "review.html", shown)
-    if reviewer:
-        answer.set_cookie(REVIEWER, _plain(reviewer), httponly=True, samesite="strict")
-    return answer
+    return desk.page(request, "review.html", shown)
 
 
 def answer(desk: Desk, request: Request, form: Mapping[str, str]) -> Response:
@@ -81,7 +78,7 @@ def answer(desk: Desk, request: Request, form: Mapping[str, str]) -> Response:
     moved = {"role_set": role_set, "reviewer": reviewer}
     if form.get("answer") == "undo":
         remove_label(desk.store, caption_id, reviewer)
-        return RedirectResponse(f"/review?{urlencode(moved)}", 303)
+        return _onward(moved)
     if form.get("answer") not in ANSWERS:
         raise InputError(f"An answer is one of {', '.join(ANSWERS)}.")
     columns = desk.captions.columns(role_set)
@@ -91,7 +88,14 @@ def answer(desk: Desk, request: Request, form: Mapping[str, str]) -> Response:
     row = rows.row(0, named=True)
     subject = Subject(caption_id, row["image_id"], row["shard"], role_set, row["decision"])
     write_label(desk.store, subject, reviewer, *ANSWERS[form["answer"]])
-    return RedirectResponse(f"/review?{urlencode(moved | {'last': caption_id})}", 303)
+    return _onward(moved | {"last": caption_id})
+
+
+def _onward(query: Mapping[str, str]) -> Response:
+    """Lead to the next caption, and remember the reviewer, who has answered with a page's form."""
+    moved = RedirectResponse(f"/review?{urlencode(query)}", 303)
+    moved.set_cookie(REVIEWER, _plain(query["reviewer"]), httponly=True, samesite="strict")
+    return moved
 
 
 def with_decisions(labels: pl.DataFrame, columns: CaptionColumns) -> pl.DataFrame:

@@ -10,7 +10,6 @@ import typer
 from rolesynth_assets.cli.ui import enter_existing_demo, require_free
 
 HOST, PORT = "127.0.0.1", 3100
-LOOPBACK = (HOST, "localhost", "::1")
 
 
 def browse(
@@ -46,24 +45,32 @@ def browse(
     from rolesynth_assets.browse.desk import Desk
     from rolesynth_assets.browse.server import serve
     from rolesynth_assets.settings import Settings
+    from rolesynth_assets.ui.origins import given_origin, is_loopback, plain_host
 
+    host, given = plain_host(host), [given_origin(address) for address in origin or ()]
     require_free(host, port, "browse")
     if demo:
         enter_existing_demo()
-    given = [address.lower().rstrip("/") for address in origin or ()]
     if host in ("0.0.0.0", "::") and not given:
         raise typer.BadParameter(
             f"--host {host} listens at every address of this machine: name the one under which "
             "browsers open the pages, such as --origin http://192.168.1.5:3100"
         )
-    token = "" if host in LOOPBACK and not given else token_urlsafe(24)
-    names = [HOST, "localhost"] if host in LOOPBACK else [host]
-    origins = [*(f"http://{name}:{port}" for name in names), *given]
+    token = "" if is_loopback(host) and not given else token_urlsafe(24)
+    origins = [*own_origins(host, port), *given]
     address = given[0] if given else origins[0]
     at = f"{address}/?token={token}" if token else address
     typer.echo(f"Browse on {at} (Ctrl-C ends it)")
     desk = Desk(Settings.load(), ui=ui, prepare=_home_once())
     serve(desk, host, port, origins, token)
+
+
+def own_origins(host: str, port: int) -> list[str]:
+    """Return the addresses under which browsers open pages that are served at a host."""
+    from rolesynth_assets.ui.origins import is_loopback, origin_at
+
+    names = [HOST if host == "localhost" else host, "localhost"] if is_loopback(host) else [host]
+    return [origin_at(name, port) for name in names]
 
 
 def _home_once() -> Callable[[], object]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rolesynth_assets.cli.printable import printable
+from rolesynth_assets.cli.printable import printable, printable_json
 
 if TYPE_CHECKING:
     from rolesynth_assets.browse.captions.cards import ShownCaption
@@ -77,7 +76,7 @@ def print_captions(
     if as_json:
         for caption in captions:
             found = as_record(caption, sources.get(caption.image_id, ""))
-            typer.echo(json.dumps(found, ensure_ascii=False))
+            typer.echo(printable_json(found))
         return
     from rich.console import Console
     from rich.table import Table

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rolesynth_assets.cli.printable import printable
+from rolesynth_assets.cli.printable import cell_text, printable, printable_json
 
 if TYPE_CHECKING:
     import duckdb
+    from rich.table import Table
 
     from rolesynth_assets.settings import Settings
     from rolesynth_assets.store.lance.reader import StoreReader
 
 WAREHOUSE = "warehouse"
 """Schema of the small result tables in a query."""
+PAGE = 1000
+"""Rows held and printed at once."""
 
 
 def query(
@@ -31,7 +34,8 @@ def query(
     """Ask the tables in SQL (DuckDB), which reads them where they are and changes nothing.
 
     The Lance tables have their names (images, captions, scores, pairs, candidates, ...), and the
-    small result tables are below `warehouse.` (warehouse.cutoffs, warehouse.benchmark_scores, ...).
+    small result tables are below `warehouse.` (warehouse.cutoffs, warehouse.benchmark_scores, ...),
+    as they are when the query begins: a run can go on writing them while a query works.
     Files and the network cannot be reached from a query.
 
     **rolesynth query "SELECT role, avg(score) FROM scores GROUP BY role"**
@@ -52,12 +56,12 @@ def query(
             found = connection.execute(_only_select(connection, sql))
             assert connection.description is not None
             names = [column[0] for column in connection.description]
-            rows = found.fetchall() if as_json or not limit else found.fetchmany(limit + 1)
+            size = PAGE if as_json or not limit else min(PAGE, limit + 1)
+            _print(names, iter(lambda: found.fetchmany(size), []), limit, as_json=as_json)
         except duckdb.Error as error:
             raise typer.BadParameter(
                 f"{error} (`rolesynth query --tables` lists tables and columns)"
             ) from error
-    _print(names, rows, limit, as_json=as_json)
 
 
 def attach(connection: duckdb.DuckDBPyConnection, settings: Settings, store: StoreReader) -> None:
@@ -65,18 +69,36 @@ def attach(connection: duckdb.DuckDBPyConnection, settings: Settings, store: Sto
 
     Args:
         connection: a connection to a database in memory.
-        settings: name the warehouse.
+        settings: name the warehouse, which is read and not kept open: DuckDB would let nobody write
+            to it.
         store: the Lance tables.
+
+    Raises:
+        BadParameter: the warehouse is open in another process for too long, or cannot be read.
     """
+    import duckdb
+
+    from rolesynth_assets.store.errors import StoreError
     from rolesynth_assets.store.lance.schemas import TABLES
+    from rolesynth_assets.store.warehouse.snapshot import Snapshot
+    from rolesynth_assets.store.warehouse.tables import WAREHOUSE_TABLES
+    from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
     for name, spec in TABLES.items():
         dataset = store.dataset(name)
         connection.register(name, dataset if dataset is not None else spec.schema.empty_table())
-    path = Path(settings.paths.warehouse)
-    if path.exists():
-        quoted = str(path).replace("'", "''")
-        connection.execute(f"ATTACH '{quoted}' AS {WAREHOUSE} (READ_ONLY)")
+    path = settings.paths.warehouse
+    try:
+        snapshot = Snapshot(Warehouse(path), [*WAREHOUSE_TABLES])
+    except StoreError as error:
+        raise typer.BadParameter(str(error)) from error
+    except duckdb.Error as error:
+        raise typer.BadParameter(f"the warehouse {path} cannot be read: {error}") from error
+    connection.execute(f"ATTACH ':memory:' AS {WAREHOUSE}")
+    for name in WAREHOUSE_TABLES:
+        connection.register("incoming", snapshot.read(name).to_arrow())
+        connection.execute(f'CREATE TABLE {WAREHOUSE}."{name}" AS SELECT * FROM incoming')
+        connection.unregister("incoming")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
 
@@ -106,32 +128,32 @@ def _print_tables(store: StoreReader) -> None:
         typer.echo(f"{WAREHOUSE}.{name}: {', '.join(table.names)}")
 
 
-def _print(names: list[str], rows: list[Any], limit: int, *, as_json: bool) -> None:
+def _print(names: Sequence[str], pages: Iterator[list[Any]], limit: int, *, as_json: bool) -> None:
+    """Print rows as they come; a table has its header once every `PAGE` rows."""
+    rows = (row for page in pages for row in page)
     if as_json:
         for row in rows:
-            record = dict(zip(names, row, strict=True))
-            typer.echo(json.dumps(record, ensure_ascii=False, default=_plain))
+            typer.echo(printable_json(dict(zip(names, row, strict=True))))
         return
     from rich.console import Console
+
+    console, shown = Console(highlight=False, markup=False), 0
+    wanted = islice(rows, limit) if limit else rows
+    while (page := list(islice(wanted, PAGE))) or not shown:
+        console.print(_table(names, page))
+        shown += len(page)
+        if len(page) < PAGE:
+            break
+    if limit and next(rows, None) is not None:
+        typer.echo(f"the first {limit:,} rows; --limit 0 prints all")
+
+
+def _table(names: Sequence[str], rows: Sequence[Any]) -> Table:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in names:
         table.add_column(printable(name), overflow="fold")
-    shown = rows[:limit] if limit else rows
-    for row in shown:
-        table.add_row(*(printable("" if cell is None else str(_plain(cell))) for cell in row))
-    Console(highlight=False, markup=False).print(table)
-    if len(rows) > len(shown):
-        typer.echo(f"the first {limit:,} rows; --limit 0 prints all")
-
-
-def _plain(value: Any) -> Any:
-    """Return a value as JSON or a terminal can show it; bytes are only counted."""
-    return (
-        f"<{len(value):,} bytes>"
-        if isinstance(value, bytes)
-        else str(value)
-        if not isinstance(value, int | float | bool)
-        else value
-    )
+    for row in rows:
+        table.add_row(*map(cell_text, row))
+    return table

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rolesynth_assets.cli.dagster_home import HOME, prepared_instance
+from rolesynth_assets.cli.printable import printable_json
 from rolesynth_assets.cli.spending.question import Yes
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def stale(
         if to_fix:
             _fix(refresher, found, chosen, missing, max_partitions, dry_run, yes, words)
         elif as_json:
-            typer.echo(json.dumps(as_data(found, chosen, words), indent=1))
+            typer.echo(printable_json(as_data(found, chosen, words), indent=1))
         else:
             show(found, chosen, words, every=why)
 

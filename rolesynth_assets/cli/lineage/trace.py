@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rolesynth_assets.cli.dagster_home import HOME
+from rolesynth_assets.cli.printable import printable_json
 
 if TYPE_CHECKING:
     from rolesynth_assets.lineage.trace.graph import Trace
@@ -65,7 +65,7 @@ def trace(
         except OSError as error:
             raise typer.BadParameter(f"{html} cannot be written: {error.strerror}") from error
     if as_json:
-        typer.echo(json.dumps(traced.to_json(), indent=1, ensure_ascii=False))
+        typer.echo(printable_json(traced.to_json(), indent=1))
     elif html is None:
         print_trace(traced, ui)
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rolesynth_assets.cli.dagster_home import prepare_home
-from rolesynth_assets.cli.printable import printable
+from rolesynth_assets.cli.printable import printable, printable_json
 
 if TYPE_CHECKING:
     from rolesynth_assets.lineage.withdraw.purge import Purge
@@ -73,7 +72,7 @@ def withdraw(
     prepare_home()
     report = _withdraw(settings, store, warehouse, ids, reason, purge=purge, dry_run=dry_run)
     if as_json:
-        typer.echo(json.dumps(report, indent=1, ensure_ascii=False))
+        typer.echo(printable_json(report, indent=1))
     else:
         _print(report)
     if report.get("still_held"):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from typing import Annotated
 
 import typer
+
+from rolesynth_assets.cli.printable import printable_json
 
 SHOWN = 20
 
@@ -51,7 +52,7 @@ def forget(
         now = [str(c) for c, _ in examine(graph, instance).stale() if c not in stale]
     if as_json:
         printed = {"forgotten": shards, "partitions": list(map(str, gone)), "stale": now}
-        typer.echo(json.dumps(printed, indent=1))
+        typer.echo(printable_json(printed, indent=1))
         return
     counts = Counter(cell.asset for cell in gone)
     partitions = ", ".join(f"{asset} {count}" for asset, count in counts.items())

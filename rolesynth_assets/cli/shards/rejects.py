@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rolesynth_assets.cli.printable import printable
+from rolesynth_assets.cli.printable import printable, printable_json
 
 if TYPE_CHECKING:
     import polars as pl
@@ -45,7 +44,7 @@ def rejects(
     if as_json:
         columns = ["shard", "source", "reason", "detail"]
         rows = [row for of in found.values() for row in of.select(columns).to_dicts()]
-        typer.echo(json.dumps(rows, indent=1))
+        typer.echo(printable_json(rows, indent=1))
         return
     for key, rows in found.items():
         if shard or not rows.is_empty():

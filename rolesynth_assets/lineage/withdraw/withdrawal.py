@@ -99,9 +99,9 @@ def withdraw(
             record_artefacts(warehouse, stone.image_id, found)
         doomed |= doomed_rows(store, ids)  # a run that had not seen the tombstones may have written
         removed = {table: store.remove(table, where) for table, where in doomed.items()}
-        forget_images(data_root, ids)  # the refresh that makes their captions again indexes them
         for image in ids:
             DataPaths(data_root).thumbnail(image).unlink(missing_ok=True)
+        forget_images(data_root, ids)  # last: it waits for an index that is being built
     return Withdrawal(
         tombstones=stones,
         removed=removed,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
@@ -93,11 +94,31 @@ def export_pairs(
 
 
 def require_export_folder(folder: Path) -> None:
-    """Refuse a folder that holds files which no export wrote, because they would be deleted.
+    """Refuse a folder that an export cannot take the place of.
+
+    It may hold files which no export wrote, which would be deleted. The folder of a mount cannot be
+    renamed, and a shell in the current folder would be left in one that is deleted. A link to a
+    folder is as good as the folder.
 
     Raises:
-        ForeignFolderError: it does.
+        ForeignFolderError: it is one of these, or it is no folder.
     """
+    try:
+        real = folder.resolve()
+    except (OSError, RuntimeError) as error:  # Python 3.11 raises the latter for a circle of links
+        raise ForeignFolderError(f"{folder} leads nowhere ({error}); name a new folder") from error
+    if real.exists() and not real.is_dir():
+        raise ForeignFolderError(f"{folder} is a file; name a new folder")
+    if Path.cwd().is_relative_to(real):
+        raise ForeignFolderError(
+            f"{folder} is the current folder or above it, and an export replaces its folder as a "
+            "whole; name a new folder, such as ./export"
+        )
+    if os.path.ismount(real):
+        raise ForeignFolderError(
+            f"{folder} is a mount, which cannot be replaced as a whole; name a new folder in it, "
+            f"such as {folder / 'export'}"
+        )
     ours = (folder / FACTS).is_file() or (folder.is_dir() and not any(folder.iterdir()))
     if folder.exists() and not ours:
         raise ForeignFolderError(

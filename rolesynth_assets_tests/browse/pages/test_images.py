@@ -1,6 +1,7 @@
 import html
 import io
 import re
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -8,6 +9,8 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from rolesynth_assets.browse.desk import Desk
+from rolesynth_assets.lineage.withdraw.withdrawal import withdraw
+from rolesynth_assets.store.atomic_files import write_bytes
 from rolesynth_assets.store.text_index import TextIndex
 from rolesynth_assets_tests.hostile import hostile_texts
 from rolesynth_assets_tests.lineage.stored_world import ROLE_SET, StoredWorld
@@ -125,3 +128,24 @@ def test_no_text_is_markup(client: TestClient, world: StoredWorld) -> None:
             source = re.search(r'(?:src|href|action)="([^"]*)"', tag)
             assert source is None or source[1].startswith(("/", "?", "#", "http://127.0.0.1:3000"))
         assert not re.findall(r"<(?:iframe|style|svg|s|u|table)\b", page)
+
+
+def test_a_thumbnail_does_not_outlive_its_image(
+    client: TestClient, world: StoredWorld, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, late, *_ = world.images["s0"]
+    path = desk.settings.paths.thumbnail(kept)
+    assert client.get(f"/thumbnails/{kept}").status_code == 200
+    small = path.read_bytes()
+    withdraw(world.store, world.warehouse, world.root, [kept], "licence")
+    write_bytes(path, small)  # by a server that was slower than the withdrawal
+    assert client.get(f"/thumbnails/{kept}").status_code == 404
+    assert not path.exists()
+
+    def slow(path: Path, content: bytes) -> None:
+        withdraw(world.store, world.warehouse, world.root, [late], "licence")
+        write_bytes(path, content)
+
+    monkeypatch.setattr("rolesynth_assets.browse.thumbnails.write_bytes", slow)
+    assert client.get(f"/thumbnails/{late}").status_code == 404
+    assert not desk.settings.paths.thumbnail(late).exists()

@@ -3,7 +3,7 @@ import re
 import pytest
 from starlette.testclient import TestClient
 
-from rolesynth_assets.browse.desk import Desk
+from rolesynth_assets.browse.desk import REVIEWER, Desk
 from rolesynth_assets.review.labels import read_labels
 from rolesynth_assets_tests.browse.pages.test_images import words
 from rolesynth_assets_tests.lineage.stored_world import ROLE_SET, StoredWorld
@@ -122,3 +122,14 @@ def test_what_cannot_be_answered_is_refused_in_words(
     assert "no longer stored" in words(client.post("/review", data=form | {"answer": "true"}).text)
     long = client.post("/review", data=form | {"answer": "x" * 70_000})
     assert long.status_code == 413
+
+
+def test_a_link_does_not_set_the_reviewers_name_and_an_answer_does(
+    client: TestClient, world: StoredWorld, desk: Desk
+) -> None:
+    page = client.get(HERE).text
+    assert not client.cookies
+    say(client, desk, asked(page), "true")
+    assert client.cookies[REVIEWER] == "Ada"
+    client.get(HERE.replace("Ada", "Eve"))
+    assert client.cookies[REVIEWER] == "Ada"

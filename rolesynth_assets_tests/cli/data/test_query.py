@@ -1,11 +1,15 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner, Result
 
 from rolesynth_assets.cli.app import app
+from rolesynth_assets.store.errors import StoreError
+from rolesynth_assets.store.warehouse.warehouse import Warehouse
 from rolesynth_assets_tests.lineage.stored_world import StoredWorld
 
 
@@ -83,3 +87,81 @@ def test_tables_that_were_never_written_are_empty(world: StoredWorld) -> None:
 
 def test_bytes_are_counted_not_printed(world: StoredWorld) -> None:
     assert "bytes>" in query("SELECT data FROM images LIMIT 1").output
+
+
+def test_a_query_keeps_nobody_from_writing(
+    world: StoredWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, written = world.warehouse.read("cutoffs"), []
+    warehouse = Warehouse(world.warehouse.path, patience_s=0.1)
+
+    def write_meanwhile(value: Any) -> str:
+        warehouse.replace("cutoffs", {}, rows.clear())
+        written.append(value)
+        return json.dumps(value)
+
+    monkeypatch.setattr("rolesynth_assets.cli.data.query.printable_json", write_meanwhile)
+    result = query("SELECT length FROM warehouse.cutoffs", "--json")
+    assert result.exit_code == 0, result.output
+    assert len(written) == rows.height > 0
+
+
+def test_a_warehouse_that_cannot_be_read_is_an_error_in_words(
+    world: StoredWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(*_: Any) -> None:
+        raise StoreError("it has been open in another process")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Warehouse, "read_all", locked)
+        result = query("SELECT 1")
+    assert (result.exit_code, "open in another" in result.output) == (2, True)
+    world.warehouse.path.write_bytes(b"no database" * 1000)
+    result = query("SELECT 1")
+    assert (result.exit_code, "cannot be read" in result.output) == (2, True)
+
+
+def test_rows_are_printed_as_they_come(world: StoredWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def leave_early(value: Any) -> str:
+        seen.append(value["n"])
+        if len(seen) == 1500:
+            raise typer.Exit(7)
+        return ""
+
+    monkeypatch.setattr("rolesynth_assets.cli.data.query.printable_json", leave_early)
+    # all rows of it would not fit into any memory
+    assert query("SELECT range AS n FROM range(1000000000000)", "--json").exit_code == 7
+    assert seen == list(range(1500))
+    pages = query("SELECT range AS n FROM range(2100)", "--limit", "0").output.split()
+    assert [word for word in pages if word != "n"] == [str(n) for n in range(2100)]
+    assert pages.count("n") == 3
+
+
+def test_json_is_json_whatever_a_cell_holds(world: StoredWorld) -> None:
+    sql = (
+        "SELECT 'nan'::DOUBLE AS a, ['-inf'::DOUBLE, 1.5] AS b, {'x': 'nan'::FLOAT} AS c, "
+        "MAP {1: 'nan'::DOUBLE} AS d, chr(155) || '2J' || chr(8238) || 'é\n' AS e, "
+        "[encode('ab')] AS f, DATE '2020-01-02' AS g, NULL AS h, true AS i"
+    )
+    result = query(sql, "--json")
+    assert result.exit_code == 0, result.output
+    (line,) = result.output.splitlines()
+    assert line.isprintable()
+    assert "é" in line
+
+    def no(name: str) -> None:
+        raise AssertionError(f"{name} is no JSON")
+
+    assert json.loads(line, parse_constant=no) == {
+        "a": None,
+        "b": [None, 1.5],
+        "c": {"x": None},
+        "d": {"1": None},
+        "e": "\x9b2J\u202eé\n",
+        "f": ["<2 bytes>"],
+        "g": "2020-01-02",
+        "h": None,
+        "i": True,
+    }

@@ -95,3 +95,28 @@ def test_nothing_kept_is_an_error_and_leaves_the_folder(world: StoredWorld, tmp_
     with pytest.raises(NothingKeptError, match="nobody"):
         export_pairs(world.store, "nobody", ExportFormat.PARQUET, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_replaced_is_refused_in_words(
+    world: StoredWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "here" / "below"
+    here.mkdir(parents=True)
+    monkeypatch.chdir(here)
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    (tmp_path / "file").write_text("mine")
+    monkeypatch.setattr("os.path.ismount", lambda path: Path(path).name == "mount")
+    (tmp_path / "mount").mkdir()
+    refused = {
+        Path(): "current folder",
+        Path(".."): "current folder",
+        Path("/"): "current folder",
+        tmp_path / "mount": "mount",
+        tmp_path / "circle": "leads nowhere",
+        tmp_path / "file": "is a file",
+    }
+    for folder, why in refused.items():
+        with pytest.raises(ForeignFolderError, match=why):
+            export_pairs(world.store, ROLE_SET, ExportFormat.PARQUET, folder)
+    assert here.is_dir()
+    assert (tmp_path / "file").read_text() == "mine"
