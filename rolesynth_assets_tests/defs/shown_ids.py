@@ -20,7 +20,7 @@ def shown_ids(instance: dg.DagsterInstance) -> dict[str, str]:
     for key in instance.all_asset_keys():
         for record in instance.fetch_materializations(key, limit=100).records:
             made, entry = record.asset_materialization, record.event_log_entry
-            assert made
+            assert made and made.tags
             texts = {name: str(value.value) for name, value in made.metadata.items()}
             texts |= {"run": entry.run_id, "data version": made.tags["dagster/data_version"]}
             for name, text in texts.items():

@@ -93,9 +93,11 @@ def test_the_daemon_ends_killed_runs_and_a_preview_does_not(daemon: Daemon) -> N
     run = daemon.instance.create_run_for_job(job, tags=gone, status=started)
     context = dg.build_sensor_context(instance=daemon.instance)
     assert "would be ended" in str(end_killed_runs.evaluate_tick(context).skip_message)
-    assert daemon.instance.get_run_by_id(run.run_id).status is started
+    begun = daemon.instance.get_run_by_id(run.run_id)
+    assert begun and begun.status is started
     daemon.run(2)
-    assert daemon.instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.FAILURE
+    ended = daemon.instance.get_run_by_id(run.run_id)
+    assert ended and ended.status is dg.DagsterRunStatus.FAILURE
 
 
 def test_thirty_idle_days_stay_small(daemon: Daemon) -> None:
