@@ -99,9 +99,9 @@ class Warehouse:
         _check_columns(spec, rows)
         _check_belonging(spec, where, rows)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        if not self.path.exists():
-            renew_identity(self.path.parent, WAREHOUSE)
         with self._connect(read_only=False) as connection:
+            if not connection.execute("SELECT 1 FROM duckdb_tables() LIMIT 1").fetchone():
+                renew_identity(self.path.parent, WAREHOUSE)  # no other process is in here
             connection.begin()
             connection.execute(_create_statement(spec))
             connection.execute(f"DELETE FROM {_name(table)}{condition}", values)
