@@ -31,7 +31,7 @@ $(VENV)/installed: requirements.lock pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
 	touch $@
 
-demo: install ## images to benchmark scores, in under ten minutes on two cores
+demo: install ## images to benchmark scores, in a quarter of an hour on two cores
 	$(BIN)/rolesynth demo
 
 ablation: install ## every embedded recipe with three seeds, and the report

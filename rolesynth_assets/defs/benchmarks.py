@@ -4,7 +4,7 @@ import dagster as dg
 
 from rolesynth_assets.benchmarks import checks
 from rolesynth_assets.defs.wiring import conditions, freshness, partitions
-from rolesynth_assets.defs.wiring.metadata import warehouse_metadata
+from rolesynth_assets.defs.wiring.pages.metadata import warehouse_metadata
 from rolesynth_assets.defs.wiring.resources import Platform
 from rolesynth_assets.defs.wiring.stage import Check, Made, stage
 from rolesynth_assets.progress import reporting

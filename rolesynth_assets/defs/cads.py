@@ -9,7 +9,7 @@ import dagster as dg
 from rolesynth_assets.cads.round import checks
 from rolesynth_assets.cads.seeds import checks as seed_checks
 from rolesynth_assets.defs.wiring import engine_kinds, freshness, partitions
-from rolesynth_assets.defs.wiring.metadata import lance_metadata, members_metadata, picture
+from rolesynth_assets.defs.wiring.pages.metadata import lance_metadata, members_metadata, picture
 from rolesynth_assets.defs.wiring.resources import Platform, paid_although_failed
 from rolesynth_assets.defs.wiring.stage import Check, Made, stage
 from rolesynth_assets.lineage.staleness.passing_failures import passing_tags

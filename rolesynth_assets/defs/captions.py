@@ -8,14 +8,14 @@ from rolesynth_assets.captions import checks
 from rolesynth_assets.captions.parse import RULES_VERSION
 from rolesynth_assets.captions.repeated_texts import texts_differ_by_image
 from rolesynth_assets.defs.wiring import engine_kinds, freshness, partitions
-from rolesynth_assets.defs.wiring.metadata import (
+from rolesynth_assets.defs.wiring.pages.metadata import (
     lance_metadata,
     model_metadata,
     picture,
     spent_metadata,
 )
+from rolesynth_assets.defs.wiring.pages.rows_by_model import AskAgain, rows_by_model
 from rolesynth_assets.defs.wiring.resources import Platform
-from rolesynth_assets.defs.wiring.rows_by_model import AskAgain, rows_by_model
 from rolesynth_assets.defs.wiring.stage import Check, Made, stage
 from rolesynth_assets.lineage.staleness.passing_failures import passing_tags
 

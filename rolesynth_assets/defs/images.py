@@ -3,7 +3,7 @@
 import dagster as dg
 
 from rolesynth_assets.defs.wiring import freshness, partitions
-from rolesynth_assets.defs.wiring.metadata import lance_metadata
+from rolesynth_assets.defs.wiring.pages.metadata import lance_metadata
 from rolesynth_assets.defs.wiring.resources import Platform
 from rolesynth_assets.defs.wiring.stage import Check, Made, stage
 from rolesynth_assets.images import checks

@@ -5,7 +5,7 @@ import dagster as dg
 from rolesynth_assets.cads.problems import checks
 from rolesynth_assets.defs.cads import chosen_collective, withdrawn_images
 from rolesynth_assets.defs.wiring import conditions, freshness, partitions
-from rolesynth_assets.defs.wiring.metadata import lance_metadata, members_metadata
+from rolesynth_assets.defs.wiring.pages.metadata import lance_metadata, members_metadata
 from rolesynth_assets.defs.wiring.resources import Platform
 from rolesynth_assets.defs.wiring.stage import Check, Made, stage
 from rolesynth_assets.images.checks import no_withdrawn_image

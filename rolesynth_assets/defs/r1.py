@@ -4,7 +4,7 @@ import dagster as dg
 
 from rolesynth_assets.benchmarks import checks as score_checks
 from rolesynth_assets.defs.wiring import conditions, freshness, partitions, r1_partitions
-from rolesynth_assets.defs.wiring.metadata import picture, warehouse_metadata
+from rolesynth_assets.defs.wiring.pages.metadata import picture, warehouse_metadata
 from rolesynth_assets.defs.wiring.resources import Platform
 from rolesynth_assets.defs.wiring.stage import Check, Made, stage
 from rolesynth_assets.images.checks import no_withdrawn_image

@@ -5,9 +5,13 @@ from functools import partial
 import dagster as dg
 
 from rolesynth_assets.defs.wiring import engine_kinds, freshness, partitions
-from rolesynth_assets.defs.wiring.metadata import lance_metadata, model_metadata, spent_metadata
+from rolesynth_assets.defs.wiring.pages.metadata import (
+    lance_metadata,
+    model_metadata,
+    spent_metadata,
+)
+from rolesynth_assets.defs.wiring.pages.rows_by_model import AskAgain, rows_by_model
 from rolesynth_assets.defs.wiring.resources import Platform
-from rolesynth_assets.defs.wiring.rows_by_model import AskAgain, rows_by_model
 from rolesynth_assets.defs.wiring.stage import Check, Made, stage
 from rolesynth_assets.lineage.staleness.passing_failures import passing_tags
 from rolesynth_assets.pairs import checks

@@ -20,7 +20,7 @@ def write(beacon: str) -> None:
     import dagster as dg
 
     from rolesynth_assets.check_outcome import CheckOutcome
-    from rolesynth_assets.defs.wiring.metadata import check_result
+    from rolesynth_assets.defs.wiring.pages.metadata import check_result
     from rolesynth_assets_tests.drills.hostile_text import markdown_pages
     from rolesynth_assets_tests.hostile import hostile_texts
 

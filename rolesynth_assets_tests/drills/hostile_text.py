@@ -11,7 +11,7 @@ from rolesynth_assets.cads.report.counts import MemberReport, RoundReport
 from rolesynth_assets.cads.report.metadata import contexts_markdown
 from rolesynth_assets.cads.report.page import round_markdown
 from rolesynth_assets.cli.lineage.trace_page import trace_page
-from rolesynth_assets.defs.wiring.metadata import markdown_table, picture
+from rolesynth_assets.defs.wiring.pages.metadata import markdown_table, picture
 from rolesynth_assets.lineage.trace.graph import Kind, Node, NodeId, Trace
 from rolesynth_assets.mllm.engine import ModelIdentity, Turn
 from rolesynth_assets.r1.training.checkpoint import Rollout

@@ -15,9 +15,9 @@ from typing import Any
 import dagster as dg
 
 from rolesynth_assets.check_outcome import CheckOutcome
-from rolesynth_assets.defs.wiring.browse_link import browse_link
-from rolesynth_assets.defs.wiring.metadata import check_result, shown
-from rolesynth_assets.defs.wiring.page_order import page_order
+from rolesynth_assets.defs.wiring.pages.browse_link import browse_link
+from rolesynth_assets.defs.wiring.pages.metadata import check_result, shown
+from rolesynth_assets.defs.wiring.pages.page_order import page_order
 from rolesynth_assets.lineage.refresh import shown_staleness
 from rolesynth_assets.lineage.staleness.stored_tables import TABLE, TABLE_ID
 from rolesynth_assets.store.table_identity import WAREHOUSE, given_identity

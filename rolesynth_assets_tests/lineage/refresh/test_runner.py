@@ -2,7 +2,7 @@ import dagster as dg
 import pytest
 
 from rolesynth_assets.check_outcome import CheckOutcome
-from rolesynth_assets.defs.wiring.metadata import check_result
+from rolesynth_assets.defs.wiring.pages.metadata import check_result
 from rolesynth_assets.lineage.refresh.rematerialize import fix
 from rolesynth_assets.lineage.refresh.runner import Refresher, RefreshError, Target
 from rolesynth_assets.lineage.run_process.launcher import launched_tags

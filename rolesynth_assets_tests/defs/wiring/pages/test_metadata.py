@@ -1,7 +1,7 @@
 import pytest
 
 from rolesynth_assets.check_outcome import CheckOutcome
-from rolesynth_assets.defs.wiring.metadata import (
+from rolesynth_assets.defs.wiring.pages.metadata import (
     check_result,
     lance_metadata,
     warehouse_metadata,

@@ -6,7 +6,7 @@ from rolesynth_assets.addresses import BROWSE
 from rolesynth_assets.browse.app import PAGES
 from rolesynth_assets.browse.captions.view import View
 from rolesynth_assets.cli.data import browse as command
-from rolesynth_assets.defs.wiring.browse_link import browse_link, page_of
+from rolesynth_assets.defs.wiring.pages.browse_link import browse_link, page_of
 
 PARTITIONS = {
     "image_shards": "a b&c",

@@ -1,7 +1,7 @@
 import math
 
-from rolesynth_assets.defs.wiring.metadata import picture
-from rolesynth_assets.defs.wiring.page_order import page_order
+from rolesynth_assets.defs.wiring.pages.metadata import picture
+from rolesynth_assets.defs.wiring.pages.page_order import page_order
 
 
 def test_pictures_come_first_and_the_tables_facts_last() -> None:
