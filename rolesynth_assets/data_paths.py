@@ -119,9 +119,14 @@ class DataPaths:
         """Return the small picture of an image that `rolesynth browse` shows."""
         return self / "thumbnails" / image[:2] / f"{image}.webp"
 
+    @property
+    def text_indexes(self) -> Path:
+        """Folder of the text indexes, one folder a role set."""
+        return self / "text_index"
+
     def text_index(self, role_set: str) -> Path:
         """Return the Lance data set of a role set's captions that searches read."""
-        return self / "text_index" / f"{role_set}.lance"
+        return self.text_indexes / f"{role_set}.lance"
 
     @property
     def embedded_world(self) -> Path:

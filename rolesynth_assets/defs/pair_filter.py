@@ -162,7 +162,12 @@ def pair_manifests(context: dg.AssetExecutionContext, platform: Platform) -> Mad
     from rolesynth_assets.embedded.world.filter_quality import quality_of_shards, quality_rows
     from rolesynth_assets.embedded.world.write import read_truth
     from rolesynth_assets.pairs.cut_rows import read_cut
-    from rolesynth_assets.pairs.pair_manifest import manifest_rows, multiplicity, pinned_version
+    from rolesynth_assets.pairs.pair_manifest import (
+        manifest_rows,
+        multiplicity,
+        pinned_version,
+        shards_with_exclusions,
+    )
     from rolesynth_assets.store.digests import digest
     from rolesynth_assets.store.shard_rows import ShardRows
 
@@ -188,5 +193,9 @@ def pair_manifests(context: dg.AssetExecutionContext, platform: Platform) -> Mad
             **{f"filter_{field}": value for field, value in known.items()},
         },
         digest("manifest", *rows["pairs_digest"].to_list()),
-        facts={"pairs": pairs(*checks.MATCHED_COLUMNS), "cutoffs": read_cut(warehouse, name)},
+        facts={
+            "manifest": rows,
+            "excluded": shards_with_exclusions(store, rows, name, checks.MATCHED_COLUMNS),
+            "cutoffs": read_cut(warehouse, name),
+        },
     )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rolesynth_assets.pairs.diversity import Diversity
 
 EXAMPLES = 5
-MATCHED_COLUMNS = ("shard", "caption_id", "image_id", "length", "score", "kept", "reason")
+MATCHED_COLUMNS = ("shard", "caption_id", "image_id", "length", "score", "reason")
 """Columns of the pairs that `pairs_match_cutoffs` reads."""
 SHOWN_OF_ANSWER = 120
 """Characters of a judge's answer that a description shows."""
@@ -238,15 +238,15 @@ def diversity_not_collapsed(
 
 
 def pairs_match_cutoffs(
-    pairs: pl.DataFrame | Iterable[pl.DataFrame], cutoffs: Cutoffs
+    manifest: pl.DataFrame, excluded: Iterable[pl.DataFrame], cutoffs: Cutoffs
 ) -> CheckOutcome:
     """Pass when all shards together keep exactly as many pairs as the cut and its floor say.
 
     Those that a person excluded are missing from them.
 
     Args:
-        pairs: `MATCHED_COLUMNS` of all shards of a role set, in one frame or in frames of whole
-            shards.
+        manifest: ``kept`` and ``candidates`` of all shards of a role set.
+        excluded: `MATCHED_COLUMNS` of the shards in which a caption is excluded, one frame each.
         cutoffs: the cut of the role set.
     """
     import polars as pl
@@ -254,21 +254,23 @@ def pairs_match_cutoffs(
     from rolesynth_assets.pairs.cut import PairDropReason, mark_kept
 
     by_cut = sum(cut.kept + cut.floor_kept for cut in cutoffs.cuts)
-    found = total = excluded = 0
-    for frame in [pairs] if isinstance(pairs, pl.DataFrame) else pairs:
-        found, total = found + int(frame["kept"].sum()), total + frame.height
-        by_hand = pl.col("reason") == PairDropReason.EXCLUDED.value
-        if frame.select(by_hand.any()).item():
-            marked = mark_kept(frame.drop("kept"), cutoffs.cuts, cutoffs.floor_per_image)
-            excluded += marked.filter(pl.col("kept") & by_hand).height
-    expected = by_cut - excluded
-    less = f", less {excluded} excluded by hand" if excluded else ""
+    found, less = int(manifest["kept"].sum()), 0
+    by_hand = pl.col("reason") == PairDropReason.EXCLUDED.value
+    for frame in excluded:
+        marked = mark_kept(frame, cutoffs.cuts, cutoffs.floor_per_image)
+        less += marked.filter(pl.col("kept") & by_hand).height
+    expected = by_cut - less
+    said = f", less {less} excluded by hand" if less else ""
     return CheckOutcome(
         passed=found == expected,
         value=found,
         threshold=expected,
-        description=f"{found} pairs are kept over all shards; the cut says {by_cut}{less}.",
-        metadata={"expected": expected, "pairs": total, "excluded": excluded},
+        description=f"{found} pairs are kept over all shards; the cut says {by_cut}{said}.",
+        metadata={
+            "expected": expected,
+            "pairs": int(manifest["candidates"].sum()),
+            "excluded": less,
+        },
     )
 
 

@@ -236,7 +236,7 @@ def images_covered(scores: Scores, cutoffs: Cutoffs) -> Coverage:
         cutoffs: the cut made from them.
     """
     seen = []
-    for frame in _frames(scores):
+    for frame in frames_of(scores):
         scored = frame.filter(pl.col("score").is_not_null())
         marked = mark_kept(scored, cutoffs.cuts, cutoffs.floor_per_image)
         seen.append(marked.group_by("image_id").agg(pl.col("kept").any()))
@@ -289,14 +289,15 @@ class _Level:
     of_ties: int
 
 
-def _frames(scores: Scores) -> Iterable[pl.DataFrame]:
-    return [scores] if isinstance(scores, pl.DataFrame) else scores
+def frames_of(rows: pl.DataFrame | Iterable[pl.DataFrame]) -> Iterable[pl.DataFrame]:
+    """Return rows that come in one frame or in several as frames."""
+    return [rows] if isinstance(rows, pl.DataFrame) else rows
 
 
 def _counts(scores: Scores) -> pl.DataFrame:
     """Count the captions by length and score; each shard's have to be in one frame."""
     counts = [pl.DataFrame(schema={"length": pl.String, "score": pl.Int64, "len": pl.Int64})]
-    for frame in _frames(scores):
+    for frame in frames_of(scores):
         _require(frame, SCORE_COLUMNS, "scores")
         _require_one_score(frame)
         of_frame = frame.group_by("length", "score").len()
@@ -323,7 +324,7 @@ def _level(counts: pl.DataFrame, length: str, share: float) -> _Level:
 def _cuts(scores: Scores, levels: Sequence[_Level]) -> tuple[LengthCut, ...]:
     """Find the last kept caption of each length kind among those with its score."""
     tied: list[list[pl.DataFrame]] = [[] for _ in levels]
-    for frame in _frames(scores):
+    for frame in frames_of(scores):
         for level, found in zip(levels, tied, strict=True):
             if level.cutoff is None:
                 continue
@@ -355,7 +356,7 @@ def _cuts(scores: Scores, levels: Sequence[_Level]) -> tuple[LengthCut, ...]:
 def _survivors(scores: Scores, cuts: Sequence[LengthCut], floor: int) -> pl.DataFrame:
     """Count by role and length: candidates, kept, and kept for the floor alone."""
     parts = []
-    for frame in _frames(scores):
+    for frame in frames_of(scores):
         marked = mark_kept(frame, cuts, floor)
         parts.append(
             marked.group_by("role", "length").agg(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from rolesynth_assets.pairs.cut import frames_of
+from rolesynth_assets.store.left_out import EXCLUDED
 from rolesynth_assets.store.shard_rows import ShardRows
 
 if TYPE_CHECKING:
@@ -70,6 +72,24 @@ def pinned_version(manifest: pl.DataFrame, role_set: str) -> int:
     return int(manifest["pairs_version"].max())  # type: ignore[arg-type]
 
 
+def shards_with_exclusions(
+    store: StoreReader, manifest: pl.DataFrame, role_set: str, columns: Sequence[str]
+) -> ShardRows:
+    """Return the pairs of those shards of a manifest in which a person excluded a caption.
+
+    Args:
+        store: holds the pairs.
+        manifest: rows of the role set's manifest.
+        role_set: the role set.
+        columns: columns to read.
+    """
+    version = pinned_version(manifest, role_set)
+    by_hand = f"reason = '{EXCLUDED}'"
+    found = store.read("pairs", {"role_set": role_set}, ["shard"], by_hand, version)
+    shards = set(manifest["shard"]).intersection(found["shard"].to_pylist())
+    return ShardRows(store, "pairs", role_set, columns, shards, version)
+
+
 def multiplicity(pairs: pl.DataFrame | Iterable[pl.DataFrame]) -> pl.DataFrame:
     """Count the kept captions, and the images that have one, by role and length kind.
 
@@ -78,10 +98,7 @@ def multiplicity(pairs: pl.DataFrame | Iterable[pl.DataFrame]) -> pl.DataFrame:
             kept.
     """
     group = ["role", "length", "image_id"]
-    counted = [
-        frame.filter("kept").group_by(group).len()
-        for frame in ([pairs] if isinstance(pairs, pl.DataFrame) else pairs)
-    ]
+    counted = [frame.filter("kept").group_by(group).len() for frame in frames_of(pairs)]
     return (
         pl.concat(counted)
         .group_by("role", "length")

@@ -89,10 +89,10 @@ _CALLED_SCORE = re.compile(
     re.IGNORECASE,
 )
 _LONE = re.compile(
-    rf"(?:(?:sure|certainly|of course|okay|ok|alright|yes)[!.,:]+\s+)?{_NUMBER}[.!]?", re.IGNORECASE
+    rf"^(?:(?:sure|certainly|of course|okay|ok|alright|yes)[!.,:]+\s+)?{_NUMBER}[.!]?$",
+    re.IGNORECASE | re.MULTILINE,
 )
 """A line with nothing but a number."""
-_LONE_LINES = re.compile(rf"^(?:{_LONE.pattern})$", re.IGNORECASE | re.MULTILINE)
 _WIDE = {0xFF10 + digit: str(digit) for digit in range(10)}
 _WIDE |= {0xFF05: "%", 0xFF0F: "/", 0xFF1A: ":"}
 """Full-width digits and marks."""
@@ -188,7 +188,7 @@ def _in_sentence(text: str, first: str) -> Judgement | ScoreReason:
     if not found:
         found = [m for m in _OF_HUNDRED.finditer(text) if m["of"] == "100"]
     if not found:
-        found = list(_LONE_LINES.finditer(text))
+        found = list(_LONE.finditer(text))
     if not found:
         return ScoreReason.AMBIGUOUS if "0" <= first[:1] <= "9" else ScoreReason.NO_SCORE
     numbers = {(m["sign"] or "", m["whole"], m["fraction"] or "") for m in found}

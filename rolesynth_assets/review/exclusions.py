@@ -7,12 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
-from rolesynth_assets.errors import InputError
-from rolesynth_assets.review.labels import WITHDRAWN, reviewer_name
+from rolesynth_assets.review.labels import reviewer_name, store_said
 from rolesynth_assets.store.lance.rows import all_of, any_key
-from rolesynth_assets.store.tombstones import now, withdrawn_images
+from rolesynth_assets.store.tombstones import now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping
@@ -58,14 +55,8 @@ def decide(
             "note": " ".join(note.split())[:LONGEST_NOTE] or None,
             "decided_at": now(),
         }
-        kinds = {"excluded": pa.bool_()}
-        schema = pa.schema([(column, kinds.get(column, pa.string())) for column in row])
         partition = {"shard": place["shard"], "role_set": place["role_set"]}
-        store.append("exclusions", partition, pa.Table.from_pylist([row], schema=schema))
-    images = {place["image_id"] for place in places}
-    if late := images.intersection(withdrawn_images(store.root)):
-        store.remove("exclusions", any_key("image_id", sorted(late)))
-        raise InputError(WITHDRAWN)
+        store_said(store, "exclusions", partition, row)
     return sorted(f"{place['shard']}|{place['role_set']}" for place in places)
 
 

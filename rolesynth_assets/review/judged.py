@@ -26,18 +26,10 @@ def judged_labels(store: StoreReader, role_set: str) -> pl.DataFrame:
 
     labels = read_labels(store, role_set).select("caption_id", "shard", "reviewer", "truth")
     ids = labels["caption_id"].unique().sort().to_list()
-    columns = ["caption_id", "shard", "score"]
-    found = [
-        pl.DataFrame(
-            store.read("scores", {"role_set": role_set}, columns, any_key("caption_id", part))
-        )
-        for part in (ids[at : at + KEYS] for at in range(0, len(ids), KEYS))
-    ]
-    scores = (
-        pl.concat(found)
-        if found
-        else labels.select("caption_id", "shard").with_columns(
-            pl.lit(None, dtype=pl.Int32).alias("score")
-        )
-    )
-    return labels.join(scores, on=["caption_id", "shard"], how="left").drop("shard")
+    columns = {"caption_id": pl.String, "shard": pl.String, "score": pl.Int32}
+    scores = [pl.DataFrame(schema=columns)]
+    for start in range(0, len(ids), KEYS):
+        asked = any_key("caption_id", ids[start : start + KEYS])
+        scores.append(pl.DataFrame(store.read("scores", {"role_set": role_set}, [*columns], asked)))
+    found = pl.concat(scores)
+    return labels.join(found, on=["caption_id", "shard"], how="left").drop("shard")

@@ -14,6 +14,8 @@ from rolesynth_assets.store.lance.rows import any_key
 from rolesynth_assets.store.tombstones import now, withdrawn_images
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import polars as pl
 
     from rolesynth_assets.store.lance.reader import StoreReader
@@ -21,10 +23,6 @@ if TYPE_CHECKING:
 
 LONGEST_NAME = 60
 """Characters of a reviewer's name."""
-
-
-WITHDRAWN = "The image of this caption was withdrawn, so nothing is stored of it."
-"""What a reviewer reads who was late."""
 
 
 class Truth(StrEnum):
@@ -98,12 +96,21 @@ def write_label(
         "decision": subject.decision,
         "labelled_at": now(),
     }
-    fields = {"fits": pa.bool_()}
-    schema = pa.schema([(column, fields.get(column, pa.string())) for column in row])
-    store.append("human_labels", subject.partition, pa.Table.from_pylist([row], schema=schema))
-    if subject.image_id in withdrawn_images(store.root):
-        store.remove("human_labels", any_key("image_id", [subject.image_id]))
-        raise InputError(WITHDRAWN)
+    store_said(store, "human_labels", subject.partition, row)
+
+
+def store_said(
+    store: Store, table: str, partition: Mapping[str, str], row: Mapping[str, object]
+) -> None:
+    """Store a row that somebody said of a caption, unless its image is withdrawn.
+
+    Raises:
+        InputError: the image was withdrawn, also during the call; nothing is stored then.
+    """
+    store.append(table, partition, pa.Table.from_pylist([{**row}]))
+    if row["image_id"] in withdrawn_images(store.root):
+        store.remove(table, any_key("image_id", [str(row["image_id"])]))
+        raise InputError("The image of this caption was withdrawn, so nothing is stored of it.")
 
 
 def remove_label(store: Store, caption_id: str, reviewer: str) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rolesynth_assets.benchmarks.bootstrap import Interval
 from rolesynth_assets.check_outcome import CheckOutcome
 from rolesynth_assets.review.labels import Truth
 
@@ -20,15 +21,6 @@ DRAWS = 20_000
 LEAST = 20
 """Answers of each kind (true and false) below which the judge is not measured."""
 _ENDS = (2.5, 97.5)
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A share with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,14 @@ from uuid import uuid4
 
 from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.store.atomic_files import write_text
+from rolesynth_assets.store.locks import writer_lock
 
 WAREHOUSE = "warehouse"
 """The name under which all tables of the DuckDB file are known here: they are one file."""
 
 
 def renew_identity(root: str | Path, table: str) -> str:
-    """Give a table a new id; called where its first version is written.
+    """Give a table a new id; called where its first version is written, by one writer at a time.
 
     Args:
         root: data root.
@@ -37,5 +38,5 @@ def identity(root: str | Path, table: str) -> str | None:
 
 
 def given_identity(root: str | Path, table: str) -> str:
-    """Return a table's id; a table without one gets it now."""
+    """Return a table's id; a table without one gets it now, the same for all who ask at once."""
     return identity(root, table) or renew_identity(root, table)

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.store.atomic_files import left_drafts, replaced_folder, write_text
-from rolesynth_assets.store.lance.locks import writer_lock
+from rolesynth_assets.store.locks import writer_lock
 from rolesynth_assets.store.tombstones import withdrawn_images
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ def forget_images(root: Path | str, images: Iterable[str]) -> list[str]:
     Returns:
         The role sets whose index held some.
     """
-    folder, gone = DataPaths(root).text_index("_").parent, list(images)
+    folder, gone = DataPaths(root).text_indexes, list(images)
     # a hidden folder is the draft of a writer, at work or killed
     found = folder.iterdir() if folder.is_dir() else ()
     names = {path.name.lstrip(".").partition(".lance")[0] for path in found}

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rolesynth_assets.clip.recipe import Cut, Recipe
 from rolesynth_assets.store.errors import MissingVersionError
 from rolesynth_assets.store.lance.rows import all_of, any_key
-from rolesynth_assets.store.left_out import EXCLUDED, FORGOTTEN, TRAINABLE
+from rolesynth_assets.store.left_out import REASONS, TRAINABLE
 from rolesynth_assets.training_sets.select import draw
 
 if TYPE_CHECKING:
@@ -235,9 +235,7 @@ def trained_on(pin: Pin, rows: Sequence[Mapping[str, Any]]) -> bool:
             ``caption_id``, ``length``, ``score``, ``kept``, ``reason``.
     """
     of_length = [
-        row
-        for row in rows
-        if row["length"] in pin.lengths and row["reason"] not in (FORGOTTEN, EXCLUDED)
+        row for row in rows if row["length"] in pin.lengths and row["reason"] not in REASONS
     ]
     if not of_length:
         return False

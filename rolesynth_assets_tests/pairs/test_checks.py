@@ -3,9 +3,17 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
+from rolesynth_assets.check_outcome import CheckOutcome
 from rolesynth_assets.pairs import checks
-from rolesynth_assets.pairs.cut import Coverage, RoleSurvival, apply_cut, compute_cutoffs
+from rolesynth_assets.pairs.cut import (
+    Coverage,
+    Cutoffs,
+    RoleSurvival,
+    apply_cut,
+    compute_cutoffs,
+)
 from rolesynth_assets.pairs.diversity import Diversity
+from rolesynth_assets.store.left_out import EXCLUDED
 from rolesynth_assets_tests.pairs.pair_frames import captions_of, policy, score_frame
 
 SCORES = score_frame(
@@ -110,18 +118,28 @@ def test_images_remain() -> None:
     assert checks.images_remain(Coverage(0, 0)).passed
 
 
+def matched(pairs: pl.DataFrame, cutoffs: Cutoffs, shards: list[pl.DataFrame]) -> CheckOutcome:
+    counts = pairs.group_by("shard").agg(pl.col("kept").sum(), pl.len().alias("candidates"))
+    read = [shard.select(checks.MATCHED_COLUMNS) for shard in shards]
+    return checks.pairs_match_cutoffs(counts, read, cutoffs)
+
+
 def test_pairs_match_cutoffs() -> None:
     cutoffs = compute_cutoffs(SCORES, policy(floor_per_image=1), 5)
     pairs = apply_cut(captions_of(SCORES), SCORES, cutoffs)
-    good = checks.pairs_match_cutoffs(pairs, cutoffs)
+    good = matched(pairs, cutoffs, [])
     assert good.passed and good.value == good.threshold == pairs["kept"].sum() > 32
-    bad = checks.pairs_match_cutoffs(pairs.filter("kept").head(-1), cutoffs)
+    assert good.metadata["pairs"] == pairs.height
+    bad = matched(pairs.filter("kept").head(-1), cutoffs, [])
     assert not bad.passed and bad.value == good.value - 1
     by_hand = (
         pairs.filter("kept")["caption_id"].head(2).to_list()
         + pairs.filter(~pl.col("kept"))["caption_id"].head(1).to_list()
     )
     fewer = apply_cut(captions_of(SCORES), SCORES, cutoffs, by_hand)
-    excluded = checks.pairs_match_cutoffs(fewer.partition_by("shard"), cutoffs)
-    assert excluded.passed and excluded == checks.pairs_match_cutoffs(fewer, cutoffs)
+    shards = fewer.partition_by("shard")
+    touched = [shard for shard in shards if (shard["reason"] == EXCLUDED).any()]
+    excluded = matched(fewer, cutoffs, touched)
+    assert excluded.passed and excluded == matched(fewer, cutoffs, shards)
+    assert not matched(fewer, cutoffs, []).passed
     assert (excluded.value, excluded.metadata["excluded"]) == (good.value - 2, 2)

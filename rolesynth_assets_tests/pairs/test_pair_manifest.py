@@ -11,9 +11,11 @@ from rolesynth_assets.pairs.pair_manifest import (
     manifest_rows,
     multiplicity,
     pinned_version,
+    shards_with_exclusions,
 )
 from rolesynth_assets.store.lance.schemas import PAIRS
 from rolesynth_assets.store.lance.store import Store
+from rolesynth_assets.store.left_out import EXCLUDED
 from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
 
@@ -63,6 +65,23 @@ def test_a_manifest_counts_each_shard(store: Store) -> None:
     assert rows["pairs_digest"].to_list() == [
         store.digest("pairs", {"shard": shard, "role_set": "r5"}) for shard in ("s0", "s1")
     ]
+
+
+def test_shards_in_which_a_person_excluded_a_caption_are_found_in_the_manifests_version(
+    store: Store,
+) -> None:
+    rows = manifest_rows(store, "r5")
+    assert shards_with_exclusions(store, rows, "r5", ["caption_id"]).shards == []
+    pairs = store.read("pairs", {"shard": "s1", "role_set": "r5"}).to_pylist()
+    for row in pairs:
+        row |= {"kept": False, "reason": EXCLUDED}
+    table = pa.Table.from_pylist(pairs, schema=PAIRS.schema)
+    store.replace("pairs", {"shard": "s1", "role_set": "r5"}, table)
+    later = manifest_rows(store, "r5")
+    (found,) = shards_with_exclusions(store, later, "r5", ["caption_id"])
+    assert sorted(found["caption_id"]) == ["d1", "d2l"]
+    assert shards_with_exclusions(store, rows, "r5", ["caption_id"]).shards == []
+    assert shards_with_exclusions(store, later.head(1), "r5", ["caption_id"]).shards == []
 
 
 def test_the_warehouse_takes_the_rows(store: Store, tmp_path: Path) -> None:

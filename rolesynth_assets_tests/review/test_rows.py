@@ -7,12 +7,13 @@ from typing import Any
 import polars as pl
 import pytest
 
+from rolesynth_assets.check_outcome import CheckOutcome
 from rolesynth_assets.errors import InputError
 from rolesynth_assets.lineage.trace.trace import trace
 from rolesynth_assets.lineage.withdraw.withdrawal import withdraw
-from rolesynth_assets.pairs.checks import pairs_match_cutoffs
-from rolesynth_assets.pairs.cut import apply_cut
-from rolesynth_assets.pairs.cut_rows import cutoffs_from_rows
+from rolesynth_assets.pairs.checks import MATCHED_COLUMNS, pairs_match_cutoffs
+from rolesynth_assets.pairs.cut import Cutoffs, apply_cut
+from rolesynth_assets.pairs.cut_rows import read_cut
 from rolesynth_assets.review.exclusions import (
     decide,
     excluded,
@@ -22,6 +23,8 @@ from rolesynth_assets.review.exclusions import (
 from rolesynth_assets.review.judged import judged_labels
 from rolesynth_assets.review.labels import Subject, Truth, read_labels, remove_label, write_label
 from rolesynth_assets.review.sample import next_place, review_order
+from rolesynth_assets.training_sets.pins import trained_on
+from rolesynth_assets.training_sets.rows import selected_pairs
 from rolesynth_assets_tests.lineage.stored_world import ROLE_SET, StoredWorld, recipe
 
 WHERE = {"shard": "s0", "role_set": ROLE_SET}
@@ -39,6 +42,16 @@ def subject(world: StoredWorld, number: int = 0) -> Subject:
     row = world.store.read("pairs", WHERE).sort_by("caption_id").to_pylist()[number]
     decision = "kept" if row["kept"] else "dropped"
     return Subject(row["caption_id"], row["image_id"], "s0", ROLE_SET, decision)
+
+
+def cut_anew(world: StoredWorld, cut: Cutoffs) -> pl.DataFrame:
+    captions, scores = (pl.DataFrame(world.store.read(t, WHERE)) for t in ("captions", "scores"))
+    return apply_cut(captions, scores, cut, excluded(world.store, WHERE))
+
+
+def matched(pairs: pl.DataFrame, cut: Cutoffs) -> CheckOutcome:
+    counts = pairs.select(pl.col("kept").sum(), pl.len().alias("candidates"))
+    return pairs_match_cutoffs(counts, [pairs.select(MATCHED_COLUMNS)], cut)
 
 
 def test_an_answer_replaces_the_same_persons_earlier_one(world: StoredWorld) -> None:
@@ -82,42 +95,31 @@ def test_an_exclusion_drops_its_caption_and_no_other(world: StoredWorld) -> None
     dropped = next(key for key, row in before.items() if not row["kept"])
     for key in (kept, dropped):
         assert decide(world.store, key, excluded=True, reviewer="Ada") == [f"s0|{ROLE_SET}"]
-    captions, scores = (pl.DataFrame(world.store.read(t, WHERE)) for t in ("captions", "scores"))
-    where = {"role_set": ROLE_SET}
-    cut = cutoffs_from_rows(
-        world.warehouse.read("cutoffs", where), world.warehouse.read("cutoff_roles", where)
-    )
-    after = apply_cut(captions, scores, cut, excluded(world.store, WHERE))
+    cut = read_cut(world.warehouse, ROLE_SET)
+    after = cut_anew(world, cut)
     changed = {
         r["caption_id"] for r in after.to_dicts() if r["kept"] != before[r["caption_id"]]["kept"]
     }
     assert changed == {kept}
     reasons = {r["caption_id"]: r["reason"] for r in after.to_dicts()}
     assert reasons[kept] == reasons[dropped] == "excluded_by_reviewer"
-    outcome = pairs_match_cutoffs(after, cut)
+    outcome = matched(after, cut)
     assert outcome.passed
     assert outcome.metadata["excluded"] == 1
     assert "1 excluded by hand" in outcome.description
     once_more = after.with_columns(
         kept=pl.col("kept") & (pl.col("caption_id") != after.filter("kept")["caption_id"][0])
     )
-    assert not pairs_match_cutoffs(once_more, cut).passed
+    assert not matched(once_more, cut).passed
 
 
 @pytest.mark.parametrize("cut", ["scores", "random", "all"])
 def test_no_cut_trains_on_an_excluded_caption(world: StoredWorld, cut: str) -> None:
-    from rolesynth_assets.training_sets.rows import selected_pairs
-
     every = {r["caption_id"] for r in world.store.read("pairs", WHERE).to_pylist()}
     gone = sorted(every)[: len(every) // 2]
     for key in gone:
         decide(world.store, key, excluded=True, reviewer="Ada")
-    captions, scores = (pl.DataFrame(world.store.read(t, WHERE)) for t in ("captions", "scores"))
-    where = {"role_set": ROLE_SET}
-    cuts = cutoffs_from_rows(
-        world.warehouse.read("cutoffs", where), world.warehouse.read("cutoff_roles", where)
-    )
-    pairs = apply_cut(captions, scores, cuts, excluded(world.store, WHERE))
+    pairs = cut_anew(world, read_cut(world.warehouse, ROLE_SET))
     world.store.replace("pairs", WHERE, pairs.to_arrow())
     more: dict[str, object] = {"draw_seed": 0} if cut == "random" else {}
     chosen = recipe("mine", cut=cut, **more)
@@ -126,8 +128,6 @@ def test_no_cut_trains_on_an_excluded_caption(world: StoredWorld, cut: str) -> N
     pin = world.train(chosen, "w" * 64)
     for key in every:
         rows = world.store.read("pairs", None, None, f"caption_id = '{key}'").to_pylist()
-        from rolesynth_assets.training_sets.pins import trained_on
-
         assert trained_on(pin, rows) is (key in trained)
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 
 import polars as pl
 import pytest
@@ -11,14 +10,6 @@ from rolesynth_assets.store.lance.maintenance import versions
 from rolesynth_assets.training_sets.kept_versions import keep_pinned, pinned_versions
 from rolesynth_assets.training_sets.pins import pinned_rows
 from rolesynth_assets_tests.lineage.stored_world import ROLE_SET, StoredWorld, recipe
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> StoredWorld:
-    world = StoredWorld(tmp_path)
-    world.add_shard("s0", range(6))
-    world.caption()
-    return world
 
 
 def test_a_clean_up_leaves_what_is_pinned(world: StoredWorld) -> None:

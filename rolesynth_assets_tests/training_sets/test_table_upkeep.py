@@ -1,9 +1,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
-
-import pytest
 
 from rolesynth_assets.reports import table_upkeep
 from rolesynth_assets.reports.table_upkeep import (
@@ -16,14 +13,6 @@ from rolesynth_assets.store.lance.maintenance import state, versions
 from rolesynth_assets.training_sets.pins import pinned_rows
 from rolesynth_assets.training_sets.table_upkeep import maintain_tables, tables_due
 from rolesynth_assets_tests.lineage.stored_world import StoredWorld, recipe
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> StoredWorld:
-    world = StoredWorld(tmp_path)
-    world.add_shard("s0", range(6))
-    world.caption()
-    return world
 
 
 def test_nothing_is_due_of_a_small_root(world: StoredWorld) -> None:

@@ -13,7 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.errors import InputError
-from rolesynth_assets.pairs.exports.pictures import CaptionedImage, kept_images
+from rolesynth_assets.pairs.exports.pictures import (
+    CaptionedImage,
+    kept_captions,
+    with_pictures,
+)
 from rolesynth_assets.progress import Progress, log_reporter
 from rolesynth_assets.store.atomic_files import replaced_folder
 
@@ -80,9 +84,9 @@ def export_pairs(
         ForeignFolderError: the folder holds something else.
     """
     require_export_folder(folder)
-    kept = store.read("pairs", {"role_set": role_set}, ["image_id"], "kept")
-    total = len(kept["image_id"].unique())
-    images = _counted(kept_images(store, role_set), total, progress or log_reporter("export"))
+    kept = kept_captions(store, role_set)
+    shown = progress or log_reporter("export")
+    images = _counted(with_pictures(store, kept), kept.height, shown)
     with replaced_folder(folder) as draft:
         count = _WRITERS[form](images, draft)
         facts = {"role_set": role_set, "format": str(form), "images": count}

@@ -52,17 +52,18 @@ class CaptionedImage:
         return _EXTENSIONS.get(self.media_type, "bin")
 
 
-def kept_images(store: StoreReader, role_set: str) -> Iterator[CaptionedImage]:
-    """Yield each image that has a kept caption once, shard after shard.
+def kept_captions(store: StoreReader, role_set: str) -> pl.DataFrame:
+    """Return the kept captions of a role set, one row an image, shard after shard.
 
-    Args:
-        store: the tables.
-        role_set: role set of the captions.
+    Returns:
+        ``image_id``, ``shard`` (the first one that holds it) and ``captions``, a list of structs as
+        in `CaptionedImage`.
 
     Raises:
         NothingKeptError: no caption of the role set is kept.
     """
-    columns = ["shard", "image_id", "caption_id", "text", "role", "length", "score"]
+    caption = ["caption_id", "text", "role", "length", "score"]
+    columns = ["shard", "image_id", *caption]
     pairs = pl.DataFrame(store.read("pairs", {"role_set": role_set}, columns, "kept"))
     if pairs.is_empty():
         raise NothingKeptError(
@@ -70,19 +71,28 @@ def kept_images(store: StoreReader, role_set: str) -> Iterator[CaptionedImage]:
             "makes them"
         )
     # an image in two shards has the same captions in both
-    pairs = pairs.sort("shard").unique("caption_id", keep="first", maintain_order=True)
-    first = pairs.unique("image_id", keep="first", maintain_order=True)
-    spoken = {
-        image: rows.sort("score", "caption_id", descending=[True, False], nulls_last=True)
-        for (image,), rows in pairs.drop("shard").group_by("image_id")
-    }
-    for (shard,), rows in first.sort("shard", "image_id").group_by("shard", maintain_order=True):
-        ids = rows["image_id"].to_list()
-        for start in range(0, len(ids), IMAGES_AT_ONCE):
-            where = any_key("image_id", ids[start : start + IMAGES_AT_ONCE])
+    once = pairs.sort("shard").unique("caption_id", keep="first", maintain_order=True)
+    return (
+        once.sort("score", "caption_id", descending=[True, False], nulls_last=True)
+        .group_by("image_id", maintain_order=True)
+        .agg(pl.col("shard").min(), pl.struct(caption).alias("captions"))
+        .sort("shard", "image_id")
+    )
+
+
+def with_pictures(store: StoreReader, captions: pl.DataFrame) -> Iterator[CaptionedImage]:
+    """Yield each image of `kept_captions` with its picture.
+
+    Args:
+        store: the tables.
+        captions: what `kept_captions` returned.
+    """
+    for (shard,), rows in captions.group_by("shard", maintain_order=True):
+        for part in rows.iter_slices(IMAGES_AT_ONCE):
+            spoken = dict(part.select("image_id", "captions").iter_rows())
+            where = any_key("image_id", [*spoken])
             found = store.read("images", {"shard": str(shard)}, None, where).sort_by("image_id")
             for image in found.to_pylist():
-                captions = spoken[image["image_id"]].drop("image_id").to_dicts()
                 yield CaptionedImage(
                     image_id=image["image_id"],
                     source=image["source"],
@@ -90,5 +100,5 @@ def kept_images(store: StoreReader, role_set: str) -> Iterator[CaptionedImage]:
                     width=image["width"],
                     height=image["height"],
                     data=image["data"],
-                    captions=tuple(captions),
+                    captions=tuple(spoken[image["image_id"]]),
                 )

@@ -15,7 +15,6 @@ import pyarrow as pa
 
 from rolesynth_assets.store.errors import EmptyReplaceError
 from rolesynth_assets.store.lance.changes import find_changes
-from rolesynth_assets.store.lance.locks import writer_lock
 from rolesynth_assets.store.lance.maintenance.upkeep import StoreUpkeep
 from rolesynth_assets.store.lance.overtaken import drop_repeated
 from rolesynth_assets.store.lance.plans import Plan, make_plan
@@ -30,6 +29,7 @@ from rolesynth_assets.store.lance.rows import (
 )
 from rolesynth_assets.store.lance.schemas import TABLES, table_spec
 from rolesynth_assets.store.lance.specification import TableSpec
+from rolesynth_assets.store.locks import writer_lock
 
 if TYPE_CHECKING:
     import lance

@@ -16,8 +16,8 @@ import pyarrow as pa
 import pytest
 
 from rolesynth_assets.store.errors import StoreError
-from rolesynth_assets.store.lance.locks import writer_lock
 from rolesynth_assets.store.lance.store import Store
+from rolesynth_assets.store.locks import writer_lock
 
 A = {"shard": "s0", "role_set": "A"}
 

@@ -88,16 +88,16 @@ class TableState:
 
 def table_state(spec: TableSpec, dataset: lance.LanceDataset) -> TableState:
     """Look at a table; its rows are not read."""
-    files = dataset.get_fragments()
+    files, listed, held = dataset.get_fragments(), dataset.versions(), kept(dataset)
     return TableState(
         table=spec.name,
         rows=dataset.count_rows(),
         live_bytes=sum(map(file_bytes, files)),
         disk_bytes=_on_disk(Path(dataset.uri)),
         version=dataset.version,
-        versions=len(dataset.versions()),
-        pinned=len(kept(dataset)),
-        superseded=len(superseded(dataset)),
+        versions=len(listed),
+        pinned=len(held),
+        superseded=len(superseded(listed, held)),
         files=len(files),
         small_files=len(small_files(spec, dataset)),
         deleted_rows=sum(file.num_deletions for file in files),

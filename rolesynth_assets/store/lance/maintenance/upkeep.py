@@ -9,7 +9,6 @@ import logging
 from collections.abc import Collection
 from datetime import timedelta
 
-from rolesynth_assets.store.lance.locks import writer_lock
 from rolesynth_assets.store.lance.maintenance import versions
 from rolesynth_assets.store.lance.maintenance.compaction import (
     compact_step,
@@ -26,6 +25,7 @@ from rolesynth_assets.store.lance.maintenance.state import TableState, table_sta
 from rolesynth_assets.store.lance.reader import StoreReader
 from rolesynth_assets.store.lance.schemas import table_spec
 from rolesynth_assets.store.lance.specification import TableSpec
+from rolesynth_assets.store.locks import writer_lock
 
 _log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ A version that something refers to has a Lance tag, `v` and its number. No clean
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -15,6 +15,7 @@ from rolesynth_assets.store.errors import MissingVersionError
 
 if TYPE_CHECKING:
     import lance
+    from lance.dataset import Version
 
 READ_TIME = timedelta(hours=1)
 """How long a reader may read a version after the next one was written."""
@@ -56,13 +57,17 @@ def release(dataset: lance.LanceDataset, needed: Collection[int], after: timedel
                 dataset.tags.delete(name)
 
 
-def superseded(dataset: lance.LanceDataset) -> list[int]:
-    """Return the versions without a tag whose next version is older than `READ_TIME`."""
-    held = kept(dataset)
-    listed = sorted(dataset.versions(), key=lambda one: one["version"])
+def superseded(listed: Sequence[Version], held: Collection[int]) -> list[int]:
+    """Return the versions without a use: the next version is older than `READ_TIME`.
+
+    Args:
+        listed: all versions of the table, as Lance lists them.
+        held: the tagged ones.
+    """
+    ordered = sorted(listed, key=lambda one: one["version"])
     return [
         one["version"]
-        for one, following in pairwise(listed)
+        for one, following in pairwise(ordered)
         if one["version"] not in held and _age(following["timestamp"]) >= READ_TIME
     ]
 
@@ -75,7 +80,7 @@ def clean_up(dataset: lance.LanceDataset) -> int:
     Returns:
         Number of bytes removed from the disk.
     """
-    if not (old := superseded(dataset)):
+    if not (old := superseded(dataset.versions(), kept(dataset))):
         return 0
     done = dataset.cleanup_old_versions(versions=old, error_if_tagged_old_versions=False)
     return done.bytes_removed
