@@ -48,9 +48,10 @@ _MEASURES = {
     3: re.compile(r"\bvolume|\bcapacity|\u4f53\u79ef|\u4f53\u7a4d|\ubd80\ud53c", re.IGNORECASE),
 }
 _ANGLE = re.compile(r"\bangles?\b|\\angle\b|\u2220|\u89d2|\uac01", re.IGNORECASE)
+_HOW_MANY = "\u5c11\u51e0\u5e7e\u4f55\uba87"
+"""Last characters of the words for "how many" in Chinese, Japanese and Korean."""
 _ASKED = re.compile(
-    r"(?:^|\s)(?:in|how many|how much|number of|unit:?)$|[\u5c11\u51e0\u5e7e\u4f55\uba87] ?$",
-    re.IGNORECASE,
+    rf"(?:^|\s)(?:in|how many|how much|number of|unit:?)$|[{_HOW_MANY}] ?$", re.IGNORECASE
 )
 _LATIN = r"[A-Za-z\u00b0\u03bc\u03a9%]"
 _SCRIPT_CHANGES = re.compile(rf"(?<={_EAST})(?={_LATIN})|(?<={_LATIN})(?={_EAST})")
@@ -270,8 +271,7 @@ def _named_by(words: list[str], before: str, whole: str) -> Unit | None:
             return None
         alone = len(written) == 1 and written.isalpha() and written == words[0]
         if alone and not (
-            re.search(r"(?:\bin|[\d\u5c11\u51e0\u5e7e\u4f55\uba87])$", before)
-            or whole.endswith(("(", "["))
+            re.search(rf"(?:\bin|[\d{_HOW_MANY}])$", before) or whole.endswith(("(", "["))
         ):
             return None  # more often a variable or a label
     unit = _known_unit(written)

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from secrets import compare_digest
 from urllib.parse import parse_qsl, urlencode
 
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from rolesynth_assets.ui.guard import HEADERS, READING, Refusal, Site, media_type
+from rolesynth_assets.ui.guard import HEADERS, Site
 
 FORM = "application/x-www-form-urlencoded"
 LONGEST_FORM = 64 * 1024
@@ -33,22 +32,12 @@ POLICY = "; ".join(
 )
 
 
-def _refusal(scope: Scope) -> Refusal:
-    if scope["method"] in READING:
-        return None
-    if scope["method"] != "POST":
-        return 405, "only GET, HEAD and POST are answered"
-    if media_type(Headers(scope=scope)) != FORM:
-        return 415, f"a POST needs the content type {FORM}"
-    return None
-
-
 BROWSE = Site(
     "rolesynth browse",
     POLICY,
     # with no-referrer a browser would send no origin with a form
     {**HEADERS, "Referrer-Policy": "same-origin"},
-    _refusal,
+    FORM,
 )
 """The pages of `rolesynth browse`, as the guard must know them."""
 

@@ -18,7 +18,8 @@ from rolesynth_assets.addresses import UI
 from rolesynth_assets.browse.captions.columns import CaptionCache, CaptionColumns
 from rolesynth_assets.browse.captions.highlight import marked
 from rolesynth_assets.browse.thumbnails import Thumbnails
-from rolesynth_assets.browse.words import counted, file_name, reason_words, short_id
+from rolesynth_assets.browse.words import file_name, reason_words
+from rolesynth_assets.lineage.trace.sources import counted, short
 
 if TYPE_CHECKING:
     from rolesynth_assets.settings import Settings
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 REVIEWER = "rolesynth_reviewer"
 """Cookie that remembers the reviewer's name."""
+KEEP = {"Cache-Control": "private, max-age=86400"}
+"""Headers of a picture: it never changes, and a withdrawn one is gone in a day."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ class Desk:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        env.filters |= {"words": reason_words, "short": short_id, "counted": counted}
+        env.filters |= {"words": reason_words, "short": short, "counted": counted}
         env.filters["file_name"] = file_name
         env.globals |= {"marked": marked}
         return Jinja2Templates(env=env)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
-from rolesynth_assets.errors import InputError
+from rolesynth_assets.browse.query_string import given_number, query_string
 from rolesynth_assets.store.lance.rows import any_key
 
 if TYPE_CHECKING:
@@ -48,17 +47,12 @@ class ProblemView:
         Raises:
             InputError: the page is no number.
         """
-        page = given.get("page") or "1"
-        if not (page.isascii() and page.isdigit() and len(page) < 10):
-            raise InputError(f"page={page[:20]!r} is no number.")
         texts = {f.name: given.get(f.name, "") for f in fields(cls) if f.name != "page"}
-        return cls(**texts, page=max(1, int(page)))
+        return cls(**texts, page=given_number(given.get("page") or "1", "page"))
 
     def query(self, **changes: Any) -> str:
-        """Return the state with some changes as the query of an address, without empty filters."""
-        changed = replace(self, **({"page": 1} | changes))
-        values = {f.name: getattr(changed, f.name) for f in fields(self)}
-        return urlencode({name: value for name, value in values.items() if value not in ("", 1)})
+        """Return the state with some changes as the query of an address; see `query_string`."""
+        return query_string(self, changes)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.images.places.place import place_name
-from rolesynth_assets.images.shards.registry import plan_path, register_path
+from rolesynth_assets.images.shards.registry import PlanRules, plan_path, register_path
 from rolesynth_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -28,15 +28,8 @@ def planned_shards(settings: Settings, left_out: list[str] | None = None) -> lis
     """
     if settings.images is None:
         return []
-    return plan_path(
-        settings.data_root,
-        settings.images,
-        place_name(settings.images),
-        shard_size=settings.shard_size,
-        min_age_s=SETTLED_S,
-        container=settings.limits.container,
-        left_out=left_out,
-    )
+    name = place_name(settings.images)
+    return plan_path(settings.data_root, settings.images, name, _rules(settings), left_out=left_out)
 
 
 def register_watched(settings: Settings) -> list[ShardDescriptor]:
@@ -48,11 +41,9 @@ def register_watched(settings: Settings) -> list[ShardDescriptor]:
     """
     if settings.images is None:
         return []
-    return register_path(
-        settings.data_root,
-        settings.images,
-        place_name(settings.images),
-        shard_size=settings.shard_size,
-        min_age_s=SETTLED_S,
-        container=settings.limits.container,
-    )
+    name = place_name(settings.images)
+    return register_path(settings.data_root, settings.images, name, _rules(settings))
+
+
+def _rules(settings: Settings) -> PlanRules:
+    return PlanRules(settings.shard_size, min_age_s=SETTLED_S, container=settings.limits.container)

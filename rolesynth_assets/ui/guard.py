@@ -2,7 +2,7 @@
 
 The Dagster webserver has no log-in, runs code on request and accepts a mutation in the URL of a
 GET. So a picture in a text, or a page of another site in the same browser, could start runs or
-delete the history. The pages of `rolesynth browse` stand behind the same guard with a stricter
+delete the history. The pages of `rolesynth browse` are behind the same guard, with a stricter
 policy.
 """
 
@@ -57,13 +57,15 @@ class Site:
         command: the command that serves them, which takes `--origin ADDRESS`.
         policy: content security policy of every response.
         headers: further headers of every response.
-        refusal: why a request of the site's own pages is refused, if it is.
+        takes: media type of the body of a POST.
+        refusal: why a request of the site's own pages is refused beside its method and its body.
     """
 
     command: str
     policy: str
     headers: Mapping[str, str]
-    refusal: Callable[[Scope], Refusal]
+    takes: str
+    refusal: Callable[[Scope], Refusal] | None = None
 
 
 class Guard:
@@ -99,7 +101,16 @@ class Guard:
     def _refusal(self, scope: Scope) -> Refusal:
         if why := self._foreign(scope):
             return 403, why
-        return self._site.refusal(scope)
+        if self._site.refusal and (refusal := self._site.refusal(scope)):
+            return refusal
+        if scope["method"] in READING:
+            return None
+        if scope["method"] != "POST":
+            return 405, "only GET, HEAD and POST are answered"
+        kind = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
+        if kind != self._site.takes:
+            return 415, f"a POST needs the content type {self._site.takes}"
+        return None
 
     def _foreign(self, scope: Scope) -> str:
         """Return why a request is not from the site's own pages; empty if it is."""
@@ -140,20 +151,11 @@ def _of_dagster(scope: Scope) -> Refusal:
     headers, path = Headers(scope=scope), scope["path"].rstrip("/")
     if path.startswith(REFUSED_PATHS):
         return 404, "no notebooks here"
-    if scope["method"] in READING:
-        if path == GRAPHQL and "text/html" not in headers.get("accept", ""):
-            return 405, "GraphQL takes POST with JSON only: a GET must change nothing"
-    elif scope["method"] != "POST":
-        return 405, "only GET, HEAD and POST are answered"
-    elif media_type(headers) != "application/json":
-        return 415, "a POST needs the content type application/json"
+    reading = scope["method"] in READING and path == GRAPHQL
+    if reading and "text/html" not in headers.get("accept", ""):
+        return 405, "GraphQL takes POST with JSON only: a GET must change nothing"
     return None
 
 
-def media_type(headers: Headers) -> str:
-    """Return the media type of a request's body, without its parameters."""
-    return headers.get("content-type", "").partition(";")[0].strip().lower()
-
-
-DAGSTER = Site("rolesynth ui", POLICY, HEADERS, _of_dagster)
+DAGSTER = Site("rolesynth ui", POLICY, HEADERS, "application/json", _of_dagster)
 """The Dagster webserver's pages."""

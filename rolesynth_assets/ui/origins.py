@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv6Address, ip_address
 from urllib.parse import urlsplit
 
+from rolesynth_assets.addresses import HOST
 from rolesynth_assets.errors import InputError
 
 PORTS = {"http": 80, "https": 443}
@@ -22,6 +23,12 @@ def origin_at(host: str, port: int, scheme: str = "http") -> str:
     name = plain_host(host)
     shown = f"[{name.partition('%')[0]}]" if ":" in name else name  # no browser sends a zone
     return f"{scheme}://{shown}" + ("" if port == PORTS.get(scheme) else f":{port}")
+
+
+def own_origins(host: str, port: int) -> list[str]:
+    """Return the origins under which browsers open pages that are served at a host."""
+    names = [HOST if host == "localhost" else host, "localhost"] if is_loopback(host) else [host]
+    return [origin_at(name, port) for name in names]
 
 
 def given_origin(address: str) -> str:

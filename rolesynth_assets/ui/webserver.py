@@ -11,17 +11,12 @@ import uvicorn
 from rolesynth_assets.addresses import HOST
 from rolesynth_assets.lineage.dagster_internals import webserver_app
 from rolesynth_assets.ui.guard import Guard
-from rolesynth_assets.ui.origins import origin_at
+from rolesynth_assets.ui.origins import own_origins
 
 POLL_MS = 2000
 """Milliseconds between two polls of a page, as in `dagster dev`."""
 GRACE_S = 5
 """Seconds by which open web sockets may delay the shutdown."""
-
-
-def local_origins(port: int) -> list[str]:
-    """Return the addresses under which this machine's browsers open the pages."""
-    return [origin_at(host, port) for host in (HOST, "localhost")]
 
 
 def serve(port: int, workspace: str, origins: Sequence[str]) -> None:
@@ -36,7 +31,7 @@ def serve(port: int, workspace: str, origins: Sequence[str]) -> None:
         dg.DagsterInstance.get() as instance,
         webserver_app(instance, workspace, POLL_MS) as app,
     ):
-        guarded = Guard(app, [*local_origins(port), *origins])
+        guarded = Guard(app, [*own_origins(HOST, port), *origins])
         uvicorn.run(
             guarded,
             host=HOST,

@@ -17,7 +17,7 @@ from rolesynth_assets.images.readers import parquet_pages
 from rolesynth_assets.images.readers.members import iter_members
 from rolesynth_assets.images.readers.parquet_pages import _pages
 from rolesynth_assets.images.readers.tars import iter_tar
-from rolesynth_assets.images.shards.planning import UnreadableTableError, plan_shards
+from rolesynth_assets.images.shards.planning import PlanRules, UnreadableTableError, plan_shards
 
 
 def reasons(members) -> list[RejectReason | None]:
@@ -78,7 +78,7 @@ def test_rows_for_each_byte_of_a_parquet_file(tmp_path):
     pq.write_table(pa.table({"image": pa.nulls(300_000, pa.binary())}), path)
     with pytest.raises(UnreadableTableError, match=r"300000 rows in \d+ bytes"):
         plan_shards(path, "x", [])
-    assert plan_shards(path, "x", [], container=ContainerLimits(max_expansion=10_000))
+    assert plan_shards(path, "x", [], PlanRules(container=ContainerLimits(max_expansion=10_000)))
 
 
 def test_rows_of_a_row_group(tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from rolesynth_assets.ui.guard import Guard
-from rolesynth_assets.ui.webserver import local_origins
+from rolesynth_assets.ui.origins import own_origins
 
 OURS = "http://127.0.0.1:3000"
 JSON = {"content-type": "application/json"}
@@ -44,7 +44,7 @@ def ask(
     scope: dict[str, Any] = {"type": kind, "path": path, "headers": raw, "query_string": b""}
     if kind == "http":
         scope["method"] = method
-    guard = Guard(webserver, [*local_origins(3000), "https://ui.example.org"])
+    guard = Guard(webserver, [*own_origins("127.0.0.1", 3000), "https://ui.example.org"])
     asyncio.run(guard(scope, receive, send))
     return sent
 

@@ -1,8 +1,13 @@
 import pytest
 
-from rolesynth_assets.cli.data.browse import own_origins
 from rolesynth_assets.errors import InputError
-from rolesynth_assets.ui.origins import given_origin, is_loopback, origin_at, plain_host
+from rolesynth_assets.ui.origins import (
+    given_origin,
+    is_loopback,
+    origin_at,
+    own_origins,
+    plain_host,
+)
 
 
 @pytest.mark.parametrize(

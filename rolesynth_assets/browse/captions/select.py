@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rolesynth_assets.browse.captions.columns import FILTERS
 from rolesynth_assets.browse.captions.view import PER_PAGE, Order, View
 
 if TYPE_CHECKING:
     import polars as pl
-
-EQUAL = ("shard", "role", "length", "model", "decision", "reason")
-"""Filters of a view that ask for one value of a column."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ def matching(frame: pl.DataFrame, view: View, hits: pl.DataFrame | None = None) 
     """
     import polars as pl
 
-    tests = [pl.col(name) == value for name in EQUAL if (value := getattr(view, name))]
+    tests = [pl.col(name) == value for name in FILTERS if (value := getattr(view, name))]
     if view.low is not None:
         tests.append(pl.col("score") >= view.low)
     if view.high is not None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from enum import StrEnum
-from urllib.parse import urlencode
 
+from rolesynth_assets.browse.query_string import given_number, query_string
 from rolesynth_assets.errors import InputError
 
 PER_PAGE = 24
@@ -94,7 +94,7 @@ class View:
             sort=_one_of(Order, given.get("sort", ""), "sort"),
             low=_score(given.get("low", ""), "low"),
             high=_score(given.get("high", ""), "high"),
-            page=_number(given.get("page", "1") or "1", "page"),
+            page=given_number(given.get("page", "1") or "1", "page"),
         )
 
     @property
@@ -112,19 +112,8 @@ class View:
         }
 
     def query(self, **changes: object) -> str:
-        """Return the state with some changes as the query of an address, without defaults.
-
-        A change of anything but the page leads to the first page.
-        """
-        changed = replace(self, **({"page": 1} | changes))  # type: ignore[arg-type]
-        plain = View()
-        return urlencode(
-            {
-                field.name: str(value)
-                for field in fields(View)
-                if (value := getattr(changed, field.name)) not in (None, getattr(plain, field.name))
-            }
-        )
+        """Return the state with some changes as the query of an address; see `query_string`."""
+        return query_string(self, changes)
 
 
 def _one_of(kind: type[StrEnum], text: str, name: str) -> str:
@@ -133,11 +122,5 @@ def _one_of(kind: type[StrEnum], text: str, name: str) -> str:
     return text
 
 
-def _number(text: str, name: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise InputError(f"{name}={text[:20]!r} is no number.")
-    return max(1, int(text))
-
-
 def _score(text: str, name: str) -> int | None:
-    return min(100, _number(text, name)) if text.strip() else None
+    return min(100, given_number(text, name)) if text.strip() else None

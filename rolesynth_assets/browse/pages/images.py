@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,16 +16,15 @@ from rolesynth_assets.browse.captions.columns import CaptionColumns
 from rolesynth_assets.browse.captions.search import hits_of, search_state
 from rolesynth_assets.browse.captions.select import select
 from rolesynth_assets.browse.captions.view import ORDERS, Order, View
-from rolesynth_assets.browse.desk import REVIEWER, Desk
+from rolesynth_assets.browse.desk import KEEP, REVIEWER, Desk
 from rolesynth_assets.browse.thumbnails import MEDIA_TYPE, stored_picture
+from rolesynth_assets.lineage.trace.sources import short
 from rolesynth_assets.review.exclusions import exclusions_of
 
 if TYPE_CHECKING:
     import polars as pl
 
 _ID = re.compile(r"[0-9a-f]{64}")
-_KEEP = {"Cache-Control": "private, max-age=86400"}
-"""The id is the hash of the bytes, so a picture never changes; a withdrawn one is gone in a day."""
 
 
 def images(desk: Desk, request: Request) -> Response:
@@ -33,11 +33,7 @@ def images(desk: Desk, request: Request) -> Response:
     known = desk.captions.role_sets()
     if not known:
         return desk.page(request, "nothing.html", {"title": "Images"})
-    view = replace(view, role_set=view.role_set or known[0])
-    if view.role_set not in known:
-        raise HTTPException(
-            404, f"No role set {view.role_set!r} has captions; there are {', '.join(known)}."
-        )
+    view = replace(view, role_set=chosen_role_set(known, view.role_set))
     columns = desk.captions.columns(view.role_set)
     state = search_state(desk.root, view, columns)
     hits = hits_of(desk.root, view) if state.ready else None
@@ -68,7 +64,7 @@ def image(desk: Desk, request: Request) -> Response:
     shown = {name: card for name in known if (card := _card(desk, name, key))}
     facts = image_facts(desk.store, [key]).get(key)
     if facts is None and not shown:
-        raise HTTPException(404, f"No image {key[:12]} is stored. It may have been withdrawn.")
+        raise HTTPException(404, f"No image {short(key)} is stored. It may have been withdrawn.")
     captions = [caption.caption_id for card in shown.values() for caption in card.captions]
     about = {
         "title": "Image",
@@ -86,7 +82,7 @@ def thumbnail(desk: Desk, request: Request) -> Response:
     made = desk.thumbnails.get(_image_id(request))
     if made is None:
         raise HTTPException(404, "This image is not stored.")
-    return Response(made, media_type=MEDIA_TYPE, headers=_KEEP)
+    return Response(made, media_type=MEDIA_TYPE, headers=KEEP)
 
 
 def picture(desk: Desk, request: Request) -> Response:
@@ -94,7 +90,20 @@ def picture(desk: Desk, request: Request) -> Response:
     found = stored_picture(desk.store, _image_id(request))
     if found is None:
         raise HTTPException(404, "This image is not stored.")
-    return Response(found[1], media_type=found[0], headers=_KEEP)
+    return Response(found[1], media_type=found[0], headers=KEEP)
+
+
+def chosen_role_set(known: Sequence[str], asked: str) -> str:
+    """Return the role set that a page asks for, the first one by default.
+
+    Raises:
+        HTTPException: with 404 if it has no captions.
+    """
+    if asked and asked not in known:
+        raise HTTPException(
+            404, f"No role set {asked!r} has captions; there are {', '.join(known)}."
+        )
+    return asked or known[0]
 
 
 def to_images(desk: Desk, request: Request) -> Response:

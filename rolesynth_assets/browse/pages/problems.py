@@ -6,7 +6,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from rolesynth_assets.browse.desk import Desk
+from rolesynth_assets.browse.desk import KEEP, Desk
 from rolesynth_assets.browse.problem_cards import (
     FILTERS,
     FINDINGS,
@@ -16,8 +16,7 @@ from rolesynth_assets.browse.problem_cards import (
     problem_page,
     word_diff,
 )
-
-_MEDIA_TYPES = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"RIFF": "image/webp"}
+from rolesynth_assets.images.decoding.formats import HEAD_BYTES, MEDIA_TYPES, sniff
 
 
 def problems(desk: Desk, request: Request) -> Response:
@@ -43,7 +42,7 @@ def drawing(desk: Desk, request: Request) -> Response:
     """The picture that was drawn for a candidate."""
     key = request.path_params["candidate"]
     found = candidate_picture(desk.store, key) if key.isalnum() else None
-    kind = next((k for magic, k in _MEDIA_TYPES.items() if (found or b"").startswith(magic)), "")
+    kind = MEDIA_TYPES.get(sniff((found or b"")[:HEAD_BYTES]) or "")
     if not found or not kind:
         raise HTTPException(404, "This candidate has no picture.")
-    return Response(found, media_type=kind, headers={"Cache-Control": "private, max-age=86400"})
+    return Response(found, media_type=kind, headers=KEEP)

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from rolesynth_assets.browse.captions.cards import shown_captions
 from rolesynth_assets.browse.captions.columns import CaptionColumns
 from rolesynth_assets.browse.desk import REVIEWER, Desk
+from rolesynth_assets.browse.pages.images import chosen_role_set
 from rolesynth_assets.errors import InputError
 from rolesynth_assets.review.labels import (
     Subject,
@@ -44,9 +44,7 @@ def review(desk: Desk, request: Request) -> Response:
     if not known:
         return desk.page(request, "nothing.html", {"title": "Review"})
     asked = request.query_params
-    role_set = asked.get("role_set") or known[0]
-    if role_set not in known:
-        raise HTTPException(404, f"No role set {role_set!r} has captions.")
+    role_set = chosen_role_set(known, asked.get("role_set", ""))
     name = asked.get("reviewer") or request.cookies.get(REVIEWER, "")
     reviewer = reviewer_name(name) if name.strip() else ""
     columns = desk.captions.columns(role_set)

@@ -44,7 +44,7 @@ def browse(
     from rolesynth_assets.browse.desk import Desk
     from rolesynth_assets.browse.server import serve
     from rolesynth_assets.settings import Settings
-    from rolesynth_assets.ui.origins import given_origin, is_loopback, plain_host
+    from rolesynth_assets.ui.origins import given_origin, is_loopback, own_origins, plain_host
 
     host, given = plain_host(host), [given_origin(address) for address in origin or ()]
     require_free(host, port, "browse")
@@ -62,14 +62,6 @@ def browse(
     typer.echo(f"Browse on {at} (Ctrl-C ends it)")
     desk = Desk(Settings.load(), ui=ui, prepare=_home_once())
     serve(desk, host, port, origins, token)
-
-
-def own_origins(host: str, port: int) -> list[str]:
-    """Return the addresses under which browsers open pages that are served at a host."""
-    from rolesynth_assets.ui.origins import is_loopback, origin_at
-
-    names = [HOST if host == "localhost" else host, "localhost"] if is_loopback(host) else [host]
-    return [origin_at(name, port) for name in names]
 
 
 def _home_once() -> Callable[[], object]:

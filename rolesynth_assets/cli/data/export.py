@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rolesynth_assets.cli.data.listed_captions import chosen_role_set, open_store
+from rolesynth_assets.cli.data.listed_captions import RoleSet, chosen_role_set, open_store
 
 export = typer.Typer(no_args_is_help=True, help="Write data sets that trainers and people read.")
 
@@ -50,9 +50,7 @@ def site(
     folder: Annotated[
         Path, typer.Argument(help="Folder to write; an earlier export in it is replaced.")
     ],
-    role_set: Annotated[
-        str, typer.Option(help="Role set of the captions; needed where there are several.")
-    ] = "",
+    role_set: RoleSet = "",
     number: Annotated[
         int, typer.Option("--number", "-n", min=1, max=1000, help="Images on the page.")
     ] = 60,

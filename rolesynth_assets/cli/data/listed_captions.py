@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,7 +9,10 @@ import typer
 from rolesynth_assets.cli.printable import printable, printable_json
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from rolesynth_assets.browse.captions.cards import ShownCaption
+    from rolesynth_assets.browse.captions.columns import CaptionColumns
     from rolesynth_assets.settings import Settings
     from rolesynth_assets.store.lance.reader import StoreReader
 
@@ -64,15 +66,21 @@ def decision(kept: bool | None) -> str:
 
 
 def print_captions(
-    captions: Sequence[ShownCaption], sources: dict[str, str], *, as_json: bool
+    store: StoreReader, columns: CaptionColumns, rows: pl.DataFrame, *, as_json: bool
 ) -> None:
-    """Print captions in the order given.
+    """Print captions in the order given, with where their images were read from.
 
     Args:
-        captions: the captions.
-        sources: where their images were read from, by image id.
+        store: the tables.
+        columns: the role set of the captions.
+        rows: rows of `columns.frame`.
         as_json: whether to print one JSON object a line.
     """
+    from rolesynth_assets.browse.captions.cards import image_facts, shown_captions
+
+    captions = list(shown_captions(columns, rows))
+    facts = image_facts(store, list({caption.image_id for caption in captions}))
+    sources = {image: fact["source"] for image, fact in facts.items()}
     if as_json:
         for caption in captions:
             found = as_record(caption, sources.get(caption.image_id, ""))
@@ -81,7 +89,8 @@ def print_captions(
     from rich.console import Console
     from rich.table import Table
 
-    from rolesynth_assets.browse.words import file_name, short_id
+    from rolesynth_assets.browse.words import file_name
+    from rolesynth_assets.lineage.trace.sources import short
 
     table = Table(box=None, pad_edge=False, header_style="bold", show_lines=False)
     for name in ("score", "decision", "role", "caption"):
@@ -92,7 +101,7 @@ def print_captions(
         said = caption.text if caption.text is not None else f"[{caption.reason}]"
         what = caption.decision if caption.decision == "kept" else caption.reason or "open"
         of = f"{caption.role}, {caption.length}"
-        place = f"{short_id(caption.image_id)} {file_name(sources.get(caption.image_id, ''))}"
+        place = f"{short(caption.image_id)} {file_name(sources.get(caption.image_id, ''))}"
         table.add_row(*(printable(cell) for cell in (score, what, of, said, place)))
     Console(highlight=False, markup=False).print(table)
 

@@ -35,7 +35,6 @@ def sample(
     **rolesynth sample --role-set roles5 --dropped -n 20**
     """
     _, store = open_store()
-    from rolesynth_assets.browse.captions.cards import image_facts, shown_captions
     from rolesynth_assets.browse.captions.columns import read_columns
     from rolesynth_assets.browse.captions.select import matching
     from rolesynth_assets.browse.captions.view import View
@@ -50,8 +49,6 @@ def sample(
     columns = read_columns(store, view.role_set)
     found = matching(columns.frame, view)
     rows = found.sample(min(number, found.height), seed=seed, shuffle=True)
-    shown = list(shown_captions(columns, rows))
-    facts = image_facts(store, list({caption.image_id for caption in shown}))
-    print_captions(shown, {i: f["source"] for i, f in facts.items()}, as_json=as_json)
+    print_captions(store, columns, rows, as_json=as_json)
     if not as_json:
-        typer.echo(f"{len(shown):,} of {found.height:,} captions, drawn with seed {seed}")
+        typer.echo(f"{rows.height:,} of {found.height:,} captions, drawn with seed {seed}")

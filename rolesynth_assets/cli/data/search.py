@@ -39,7 +39,6 @@ def search(
     **rolesynth search "two dogs on snow" --role-set roles5 --kept --json**
     """
     settings, store = open_store()
-    from rolesynth_assets.browse.captions.cards import image_facts, shown_captions
     from rolesynth_assets.browse.captions.columns import read_columns
     from rolesynth_assets.browse.captions.search import hits_of, search_state
     from rolesynth_assets.browse.captions.select import matching
@@ -68,8 +67,6 @@ def search(
         )
     found = matching(columns.frame, view, hits_of(settings.data_root, view))
     rows = found.sort("relevance", "row", descending=[True, False]).head(limit)
-    shown = list(shown_captions(columns, rows))
-    facts = image_facts(store, list({caption.image_id for caption in shown}))
-    print_captions(shown, {i: f["source"] for i, f in facts.items()}, as_json=as_json)
+    print_captions(store, columns, rows, as_json=as_json)
     if not as_json:
-        typer.echo(f"{len(shown):,} of {found.height:,} captions that match")
+        typer.echo(f"{rows.height:,} of {found.height:,} captions that match")

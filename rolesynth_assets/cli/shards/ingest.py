@@ -11,7 +11,9 @@ from rolesynth_assets.cli.refresh import refresh
 from rolesynth_assets.cli.work.caption_work import CaptionWork
 
 if TYPE_CHECKING:
-    from rolesynth_assets.settings import Settings
+    from pathlib import Path
+
+    from rolesynth_assets.images.shards.registry import PlanRules
 
 
 def ingest(
@@ -43,20 +45,22 @@ def ingest(
     for a public bucket.
     """
     from rolesynth_assets.images.places.buckets import BucketError
+    from rolesynth_assets.images.places.place import place_name
+    from rolesynth_assets.images.shards.registry import PlanRules
     from rolesynth_assets.settings import Settings
 
     began, settings = time.perf_counter(), Settings.load()
+    rules = PlanRules(settings.shard_size, column or None, container=settings.limits.container)
     register = _again if again else _new
     try:
-        work = register(settings, path, name, column)
+        work = register(settings.data_root, path, name or place_name(path), rules)
     except (OSError, ValueError, BucketError) as error:
         raise typer.BadParameter(str(error)) from error
     refresh(began, work)
 
 
-def _new(settings: Settings, path: str, name: str, column: str) -> CaptionWork:
+def _new(data_root: Path, path: str, name: str, rules: PlanRules) -> CaptionWork:
     """Register what is new; failures of earlier shards do not count as failures of this command."""
-    from rolesynth_assets.images.places.place import place_name
     from rolesynth_assets.images.shards.planned_again import lies_in
     from rolesynth_assets.images.shards.registry import (
         load_forgotten,
@@ -65,48 +69,32 @@ def _new(settings: Settings, path: str, name: str, column: str) -> CaptionWork:
     )
 
     left_out: list[str] = []
-    new = register_path(
-        settings.data_root,
-        path,
-        name or place_name(path),
-        shard_size=settings.shard_size,
-        column=column or None,
-        container=settings.limits.container,
-        left_out=left_out,
-    )
+    new = register_path(data_root, path, name, rules, left_out=left_out)
     for said in left_out:
         typer.secho(said, fg="yellow", err=True)
     keys = [shard.key for shard in new]
     typer.echo(f"{len(keys)} new shards: {', '.join(keys) or 'nothing new'}")
-    forgotten = [k for k, s in load_forgotten(settings.data_root).items() if lies_in(s, path)]
+    forgotten = [k for k, s in load_forgotten(data_root).items() if lies_in(s, path)]
     if forgotten:
         typer.echo(
             f"forgotten shards of this path stay out: {', '.join(forgotten)}; --again brings them "
             "back"
         )
-    return CaptionWork(quiet_about=set(load_shards(settings.data_root)) - set(keys))
+    return CaptionWork(quiet_about=set(load_shards(data_root)) - set(keys))
 
 
-def _again(settings: Settings, path: str, name: str, column: str) -> CaptionWork:
+def _again(data_root: Path, path: str, name: str, rules: PlanRules) -> CaptionWork:
     """Plan all of a path again, and read it in whatever the state of its shards."""
     import dagster as dg
 
     from rolesynth_assets.cli.dagster_home import prepare_home
-    from rolesynth_assets.images.places.place import place_name
     from rolesynth_assets.images.shards.locks import changing_shards
     from rolesynth_assets.images.shards.registry import load_shards, register_path_again
     from rolesynth_assets.lineage.shards import SHARDS
 
     prepare_home()
-    with changing_shards(settings.data_root):
-        found = register_path_again(
-            settings.data_root,
-            path,
-            name or place_name(path),
-            shard_size=settings.shard_size,
-            column=column or None,
-            container=settings.limits.container,
-        )
+    with changing_shards(data_root):
+        found = register_path_again(data_root, path, name, rules)
         # a shard that comes back is not one whose partition somebody deleted
         with dg.DagsterInstance.get() as instance:
             instance.add_dynamic_partitions(SHARDS, [*found.changed, *found.same])
@@ -123,6 +111,5 @@ def _again(settings: Settings, path: str, name: str, column: str) -> CaptionWork
         changed=found.changed,
         read_again=found.same,
         emptied=found.emptied,
-        quiet_about=set(load_shards(settings.data_root))
-        - {*found.new, *found.changed, *found.same},
+        quiet_about=set(load_shards(data_root)) - {*found.new, *found.changed, *found.same},
     )

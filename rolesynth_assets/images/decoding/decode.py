@@ -39,6 +39,7 @@ from rolesynth_assets.images.decoding.deep_samples import (
 from rolesynth_assets.images.decoding.explain import explain
 from rolesynth_assets.images.decoding.formats import (
     HEAD_BYTES,
+    MEDIA_TYPES,
     ends_early,
     sniff,
     sniff_other_image,
@@ -59,7 +60,6 @@ _PLUGINS = (
     TiffImagePlugin,
 )
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", *APART)
-_MEDIA_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 
 
 _NO_IMAGES = {
@@ -169,7 +169,7 @@ def _decode(data: bytes, image_format: str, limits: DecodeLimits) -> NormalisedI
     return NormalisedImage(
         image_id=image_id(data),
         data=encoded,
-        media_type=_MEDIA_TYPES[kept_format],
+        media_type=MEDIA_TYPES[kept_format],
         width=size[0],
         height=size[1],
         source_format=image_format,
@@ -179,7 +179,7 @@ def _decode(data: bytes, image_format: str, limits: DecodeLimits) -> NormalisedI
 def _is_plain(image: ImageFile.ImageFile, image_format: str, data: bytes) -> bool:
     """Whether the file can be kept as it is."""
     return (
-        image_format in _MEDIA_TYPES
+        image_format in MEDIA_TYPES
         and image.mode == "RGB"
         and "transparency" not in image.info
         and not (image_format == "PNG" and data[24:25] != b"\x08")  # bit depth, in IHDR

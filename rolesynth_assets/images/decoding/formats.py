@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 HEAD_BYTES = 64  # enough for every signature below
+MEDIA_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
+"""Media types of the formats in which images are stored."""
 
 #: A file of a folder or tar with one of these extensions is a member even if its content is not an
 #: image, so that a mislabelled file is reported and not skipped.

@@ -26,7 +26,7 @@ class Expansion:
         """Begin at nothing.
 
         Args:
-            packed: size of the file, bytes.
+            packed: size of the file, bytes; 0 where it is counted as it is read (`add_packed`).
             limits: bounds on bytes for each packed byte, and on seconds.
             part: which part of a file's rows will be read, 0 to 1; a shard has no more than its
                 part of `EXPANSION_FLOOR`, since each shard of a file counts anew.
@@ -34,11 +34,20 @@ class Expansion:
                 them.
         """
         self._packed, self._limits = packed, limits
-        by_size = limits.max_expansion * packed
-        whole = max(EXPANSION_FLOOR, by_size)
-        self.allowed = min(whole, max(EXPANSION_FLOOR * part, by_size) + stated)
+        self._part, self._stated = part, stated
         self._unpacked = 0
         self._seconds = 0.0
+
+    @property
+    def allowed(self) -> float:
+        """Bytes that may be unpacked."""
+        by_size = self._limits.max_expansion * self._packed
+        whole = max(EXPANSION_FLOOR, by_size)
+        return min(whole, max(EXPANSION_FLOOR * self._part, by_size) + self._stated)
+
+    def add_packed(self, size: int) -> None:
+        """Count bytes that were read of a file which is read from its beginning to its end."""
+        self._packed += size
 
     def add(self, size: int) -> None:
         """Count unpacked bytes, whether they are used or end as a reject.

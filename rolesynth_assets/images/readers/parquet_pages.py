@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from rolesynth_assets.images.limits import ContainerLimits
 from rolesynth_assets.images.readers.expansion import BombError, Expansion
+from rolesynth_assets.images.readers.thrift import Compact, ThriftError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 _HEADER_BYTES = 4096  # read at once; statistics may make a header longer
 _MAX_HEADER_BYTES = 2**20
-_MAX_DEPTH = 16
 MAX_LISTED = 10_000_000
 """Values beyond one a row in a column of a row group: one row may have them all, and each takes
 memory even if it is null."""
@@ -119,7 +119,7 @@ class PageGuard:
         size = int.from_bytes(file.read(4), "little")
         file.seek(max(length - 8 - size, 0))
         try:
-            footer = _Compact(file.read(size)).struct(0)
+            footer = Compact(file.read(size)).struct()
             groups = [[_chunk(c) for c in group[1]] for group in footer[4]]
             self._rows = [int(group[3]) for group in footer[4]]
         except (IndexError, KeyError, TypeError, AttributeError, ValueError) as error:
@@ -285,8 +285,8 @@ def _page_header(file: IO[bytes], start: int) -> tuple[int, tuple[int, int], int
         file.seek(start)
         data = file.read(window)
         try:
-            reader = _Compact(data)
-            fields = reader.struct(0)
+            reader = Compact(data)
+            fields = reader.struct()
             unpacked, packed = fields.get(2), fields.get(3)
             if not isinstance(unpacked, int) or not isinstance(packed, int):
                 raise PageError(f"a page header at byte {start} without sizes")
@@ -297,60 +297,5 @@ def _page_header(file: IO[bytes], start: int) -> tuple[int, tuple[int, int], int
             if window >= _MAX_HEADER_BYTES or len(data) < window:
                 raise PageError(f"no readable page header at byte {start}") from None
             window *= 16
-
-
-class _Compact:
-    """A reader of Thrift's compact protocol; raises IndexError at the end of the data."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data, self.position = data, 0
-
-    def struct(self, depth: int) -> dict[int, Any]:
-        """Read a struct and return its fields by their number."""
-        found: dict[int, Any] = {}
-        number = 0
-        while kind := self._byte():
-            delta, kind = kind >> 4, kind & 15
-            number = number + delta if delta else self._zigzag()
-            found[number] = None if kind in (1, 2) else self._value(kind, depth)
-        return found
-
-    def _byte(self) -> int:
-        self.position += 1
-        return self.data[self.position - 1]
-
-    def _varint(self) -> int:
-        value = 0
-        for shift in range(0, 70, 7):
-            byte = self._byte()
-            value |= (byte & 127) << shift
-            if byte < 128:
-                return value
-        raise PageError("a page header with an endless number")
-
-    def _zigzag(self) -> int:
-        value = self._varint()
-        return (value >> 1) ^ -(value & 1)
-
-    def _value(self, kind: int, depth: int) -> Any:
-        if depth > _MAX_DEPTH:
-            raise PageError("a header that nests too deep")
-        if kind in (1, 2, 3):
-            return self._byte()
-        if kind in (4, 5, 6):
-            return self._zigzag()
-        if kind in (7, 8):
-            length = 8 if kind == 7 else self._varint()
-            start = self.position
-            self.position += length
-            if self.position > len(self.data):
-                raise IndexError
-            return self.data[start : self.position]
-        if kind in (9, 10):
-            size = self._byte()
-            count, inner = size >> 4, size & 15
-            count = self._varint() if count == 15 else count
-            return [self._value(inner, depth + 1) for _ in range(count)]
-        if kind == 12:
-            return self.struct(depth + 1)
-        raise PageError(f"a header with a field of type {kind}")
+        except ThriftError as error:
+            raise PageError(f"the page header at byte {start} cannot be read: {error}") from None

@@ -123,6 +123,11 @@ def iter_parquet(
                 yield _broken(f"{uri}::rows {start}-{group_start - 1}", error)
 
 
+def lance_bytes(uri: str) -> int:
+    """Return the bytes of the data files of a Lance dataset."""
+    return sum(path.stat().st_size for path in Path(uri).glob("data/*"))
+
+
 def iter_lance(
     descriptor: ShardDescriptor, max_bytes: int, container: ContainerLimits | None = None
 ) -> Iterator[Member]:
@@ -150,8 +155,8 @@ def iter_lance(
             fragment_readahead=1,
         )
         start, rows = descriptor.first_row, descriptor.rows or 0
-        packed = sum(path.stat().st_size for path in Path(descriptor.uri).glob("data/*"))
-        spent = Expansion(packed, container, rows / max(dataset.count_rows(), 1))
+        part = rows / max(dataset.count_rows(), 1)
+        spent = Expansion(lance_bytes(descriptor.uri), container, part)
         cut = _cut(_counted(batches, spent), start, start, start + rows)
         yield from _iter_cells(cut, descriptor, max_bytes)
     except BaseException as error:  # panics in Rust are not an `Exception`

@@ -13,11 +13,12 @@ from typing import IO, Any
 
 from rolesynth_assets.images.decoding.formats import HEAD_BYTES, IMAGE_EXTENSIONS, is_image
 from rolesynth_assets.images.decoding.rejects import Reject, RejectReason
-from rolesynth_assets.images.limits import EXPANSION_FLOOR, ContainerLimits, limits_in_use
+from rolesynth_assets.images.limits import ContainerLimits, limits_in_use
 from rolesynth_assets.images.places.buckets import open_source
 from rolesynth_assets.images.places.paths import is_hidden, unsafe_path
+from rolesynth_assets.images.readers.expansion import BombError, Expansion
 from rolesynth_assets.images.readers.member import Member, archive_within
-from rolesynth_assets.images.readers.unpacking import ExpansionError, Unpacked, decompressor_of
+from rolesynth_assets.images.readers.unpacking import Unpacked, decompressor_of
 
 MAX_HEADER_BYTES = 2**20  # of a long name or of extended attributes; real ones are below 10 kB
 MAX_NESTED = 8  # headers before one member; real tars have a long name and a long link
@@ -160,7 +161,7 @@ def open_tar(file: IO[bytes], limits: ContainerLimits) -> Iterator[GuardedTar]:
     file.seek(0)
     source: Any = Unpacked(file, make, limits) if make else file
     tar = GuardedTar.__new__(GuardedTar)
-    tar.end = int(max(EXPANSION_FLOOR, limits.max_expansion * size)) if make else size
+    tar.end = int(Expansion(size, limits).allowed) if make else size
     tar.__init__(
         fileobj=source,
         mode="r",
@@ -277,6 +278,6 @@ def _read_image(file: IO[bytes], info: tarfile.TarInfo, max_bytes: int) -> bytes
 def _broken(error: Exception) -> Reject:
     if isinstance(error, OSError) and error.errno is not None:
         return Reject(RejectReason.UNREADABLE, error.strerror or str(error))
-    if isinstance(error, ExpansionError):
+    if isinstance(error, BombError):
         return Reject(RejectReason.ARCHIVE_BOMB, str(error))
     return Reject(RejectReason.BROKEN_ARCHIVE, f"reading ended here: {error}")

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import bz2
 import lzma
-import time
 import zlib
 from collections.abc import Callable
 from typing import IO, Protocol
 
-from rolesynth_assets.images.limits import EXPANSION_FLOOR, ContainerLimits
+from rolesynth_assets.images.limits import ContainerLimits
+from rolesynth_assets.images.readers.expansion import Expansion
 
 CHUNK_BYTES = 64 * 2**10
 MAX_DICTIONARY_BYTES = 128 * 2**20  # of an xz file; `xz -9` takes 65 MiB to unpack
-
-
-class ExpansionError(ValueError):
-    """A file unpacks to more, or takes longer, than the limits allow."""
 
 
 class _Decompressor(Protocol):
@@ -80,10 +76,10 @@ class Unpacked:
     def __init__(
         self, file: IO[bytes], make: Callable[[], _Decompressor], limits: ContainerLimits
     ) -> None:
-        self._file, self._make, self._limits = file, make, limits
+        self._file, self._make = file, make
+        self._spent = Expansion(0, limits)
         self._decompressor = make()
-        self._packed = self._position = 0
-        self._seconds = 0.0
+        self._position = 0
         self._waiting = b""  # packed bytes after the end of a stream
         self._streams = 0
 
@@ -95,7 +91,7 @@ class Unpacked:
         """Go forwards to `position`, or to the end.
 
         Raises:
-            ExpansionError: the skipped content unpacks beyond the limits.
+            BombError: the skipped content unpacks beyond the limits.
             ValueError: the position is before the current one.
         """
         if position < self._position:
@@ -109,7 +105,7 @@ class Unpacked:
         """Read `size` bytes, fewer at the end.
 
         Raises:
-            ExpansionError: the content unpacks beyond the limits.
+            BombError: the content unpacks beyond the limits.
             EOFError: the file ends within a stream.
             OSError, zlib.error, lzma.LZMAError: the file is damaged.
         """
@@ -121,47 +117,36 @@ class Unpacked:
 
     def _piece(self, size: int) -> bytes:
         """Unpack at most `size` bytes; none at the end."""
-        started = time.perf_counter()
-        piece = self._unpack(size, started + self._limits.max_seconds - self._seconds)
-        self._seconds += time.perf_counter() - started
+        piece = None
+        while piece is None:
+            with self._spent.timed():  # each step: also a run of streams that hold nothing
+                piece = self._step(size)
         self._position += len(piece)
-        allowed = max(EXPANSION_FLOOR, self._limits.max_expansion * self._packed)
-        if self._position > allowed:
-            raise ExpansionError(
-                f"{self._packed} bytes unpack to more than {allowed:.0f}; the limit is "
-                f"limits.container.max_expansion, {self._limits.max_expansion:g} times"
-            )
+        self._spent.add(len(piece))
         return piece
 
-    def _unpack(self, size: int, ends: float) -> bytes:
-        while True:
-            if time.perf_counter() > ends:  # also within a run of streams that hold nothing
-                raise ExpansionError(
-                    f"unpacking takes more than {self._limits.max_seconds:g} s, the limit "
-                    "limits.container.max_seconds"
-                )
-            if self._decompressor.eof:
-                self._streams += 1
-                self._waiting = self._decompressor.unused_data or self._more()
-                if not self._waiting.strip(b"\x00"):  # padding, or the end
-                    return b""
-                self._decompressor = self._make()
-            data = self._waiting
-            self._waiting = b""
-            if not data and self._decompressor.needs_input:
-                data = self._more()
-                if not data:
-                    raise EOFError("the compressed file ends within its stream")
-            try:
-                piece = self._decompressor.decompress(data, size)
-            except (OSError, zlib.error, lzma.LZMAError):
-                if self._streams and data:  # trailing data is not a stream
-                    return b""
-                raise
-            if piece:
-                return piece
+    def _step(self, size: int) -> bytes | None:
+        """Return the next bytes; none at the end, None where a step gives none yet."""
+        if self._decompressor.eof:
+            self._streams += 1
+            self._waiting = self._decompressor.unused_data or self._more()
+            if not self._waiting.strip(b"\x00"):  # padding, or the end
+                return b""
+            self._decompressor = self._make()
+        data = self._waiting
+        self._waiting = b""
+        if not data and self._decompressor.needs_input:
+            data = self._more()
+            if not data:
+                raise EOFError("the compressed file ends within its stream")
+        try:
+            return self._decompressor.decompress(data, size) or None
+        except (OSError, zlib.error, lzma.LZMAError):
+            if self._streams and data:  # trailing data is not a stream
+                return b""
+            raise
 
     def _more(self) -> bytes:
         data = self._file.read(CHUNK_BYTES)
-        self._packed += len(data)
+        self._spent.add_packed(len(data))
         return data

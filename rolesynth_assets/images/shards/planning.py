@@ -6,6 +6,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from rolesynth_assets.images.decoding.formats import HEAD_BYTES, IMAGE_EXTENSIONS, is_image
@@ -39,6 +40,24 @@ class NoImagesError(ValueError):
     """A path has no content that could be a shard."""
 
 
+@dataclass(frozen=True)
+class PlanRules:
+    """How the content of a path becomes shards.
+
+    Attributes:
+        shard_size: most images or rows in a shard.
+        column: for parquet and Lance, the column of image bytes; by default it is found by name.
+        min_age_s: skip files that changed less than this many seconds ago, so that a sensor does
+            not register a file that is still being copied.
+        container: bounds on depth and rows; the project's by default.
+    """
+
+    shard_size: int = DEFAULT_SHARD_SIZE
+    column: str | None = None
+    min_age_s: float = 0.0
+    container: ContainerLimits | None = None
+
+
 _OpenTable = Callable[[str, str | None, ContainerLimits], ShardSource]
 
 
@@ -46,11 +65,8 @@ def plan_shards(
     path: str | Path,
     name: str,
     registered: Sequence[ShardDescriptor],
-    shard_size: int = DEFAULT_SHARD_SIZE,
+    rules: PlanRules | None = None,
     *,
-    column: str | None = None,
-    min_age_s: float = 0.0,
-    container: ContainerLimits | None = None,
     left_out: list[str] | None = None,
 ) -> list[ShardDescriptor]:
     """Describe the content of `path` that is not in registered shards, as new shards.
@@ -72,11 +88,7 @@ def plan_shards(
             prefix or of one of the others in a bucket.
         name: start of the shard keys `<name>-0000`: letters, digits, "_", single "." or "-".
         registered: all registered shards, of any name.
-        shard_size: most images or rows in a shard.
-        column: for parquet and Lance, the column of image bytes; by default it is found by name.
-        min_age_s: skip files that changed less than this many seconds ago, so that a sensor does
-            not register a file that is still being copied.
-        container: bounds on depth and rows.
+        rules: how its content becomes shards; the defaults if left out.
         left_out: gets a sentence for each container that is not read: a table without a column of
             images or with several, an archive of another kind.
 
@@ -92,14 +104,13 @@ def plan_shards(
     if not re.fullmatch(NAME_PATTERN, name) or len(name) > MAX_NAME:
         wanted = f"at most {MAX_NAME} letters, digits and _, with single dots or hyphens between"
         raise ValueError(f"The shard name {name!r} cannot be a partition key; use {wanted}.")
-    if shard_size < 1:
-        raise ValueError(f"A shard cannot have {shard_size} images; use at least 1.")
-    container = container or limits_in_use().container
+    rules = rules or PlanRules()
+    if rules.shard_size < 1:
+        raise ValueError(f"A shard cannot have {rules.shard_size} images; use at least 1.")
+    container = rules.container or limits_in_use().container
     source = open_place(path, container.max_depth)
-    columns = _columns(registered)
-    found = _Found(
-        source, column, columns, container, time.time() - min_age_s if min_age_s > 0 else None
-    )
+    newest = time.time() - rules.min_age_s if rules.min_age_s > 0 else None
+    found = _Found(source, rules.column, _columns(registered), container, newest)
     known = {
         f"{shard.uri}/{member}"
         for shard in registered
@@ -116,7 +127,7 @@ def plan_shards(
             f"{' (which is read from a local folder alone)' if is_url(path) else ''}."
             f"{''.join(f' {said}' for said in found.left_out)}"
         )
-    sources = found.new_sources(registered, known, shard_size)
+    sources = found.new_sources(registered, known, rules.shard_size)
     first = next_number(name, registered)
     return [
         ShardDescriptor(key=f"{name}-{first + number:04d}", name=name, **vars(source))

@@ -17,13 +17,13 @@ from pydantic import ValidationError
 
 from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.images.descriptor import ShardDescriptor
-from rolesynth_assets.images.limits import ContainerLimits
 from rolesynth_assets.images.shards.planned_again import lies_in, number_shards, plan_again
-from rolesynth_assets.images.shards.planning import DEFAULT_SHARD_SIZE, plan_shards
+from rolesynth_assets.images.shards.planning import PlanRules, plan_shards
 from rolesynth_assets.images.shards.portable import base_of, located, stored
 from rolesynth_assets.store.atomic_files import write_text
 
 __all__ = [
+    "PlanRules",
     "Registered",
     "ShardDescriptor",
     "forget_shards",
@@ -98,11 +98,8 @@ def register_path(
     data_root: str | Path,
     path: str | Path,
     name: str,
+    rules: PlanRules | None = None,
     *,
-    shard_size: int = DEFAULT_SHARD_SIZE,
-    column: str | None = None,
-    min_age_s: float = 0.0,
-    container: ContainerLimits | None = None,
     left_out: list[str] | None = None,
 ) -> list[ShardDescriptor]:
     """Plan and register a source in one step, while other processes wait.
@@ -111,10 +108,7 @@ def register_path(
         data_root: a local folder.
         path: see `plan_shards`.
         name: see `plan_shards`.
-        shard_size: see `plan_shards`.
-        column: see `plan_shards`.
-        min_age_s: see `plan_shards`.
-        container: see `plan_shards`.
+        rules: see `plan_shards`.
         left_out: see `plan_shards`.
 
     Returns:
@@ -126,16 +120,7 @@ def register_path(
     """
     with _locked(data_root) as folder:
         _make_portable(folder, list(load_shards(data_root).values()), base_of(data_root))
-        planned = plan_path(
-            data_root,
-            path,
-            name,
-            shard_size=shard_size,
-            column=column,
-            min_age_s=min_age_s,
-            container=container,
-            left_out=left_out,
-        )
+        planned = plan_path(data_root, path, name, rules, left_out=left_out)
         _write_new(folder, planned, base_of(data_root))
     return planned
 
@@ -144,27 +129,16 @@ def plan_path(
     data_root: str | Path,
     path: str | Path,
     name: str,
+    rules: PlanRules | None = None,
     *,
-    shard_size: int = DEFAULT_SHARD_SIZE,
-    column: str | None = None,
-    min_age_s: float = 0.0,
-    container: ContainerLimits | None = None,
     left_out: list[str] | None = None,
 ) -> list[ShardDescriptor]:
     """Return the shards that `register_path` would register now; nothing is written.
 
     Its arguments and errors are those of `register_path`.
     """
-    return plan_shards(
-        path,
-        name,
-        [*load_shards(data_root).values(), *load_forgotten(data_root).values()],
-        shard_size=shard_size,
-        column=column,
-        min_age_s=min_age_s,
-        container=container,
-        left_out=left_out,
-    )
+    registered = [*load_shards(data_root).values(), *load_forgotten(data_root).values()]
+    return plan_shards(path, name, registered, rules, left_out=left_out)
 
 
 @dataclass(frozen=True)
@@ -188,10 +162,7 @@ def register_path_again(
     data_root: str | Path,
     path: str | Path,
     name: str,
-    *,
-    shard_size: int = DEFAULT_SHARD_SIZE,
-    column: str | None = None,
-    container: ContainerLimits | None = None,
+    rules: PlanRules | None = None,
 ) -> Registered:
     """Plan all that a path holds again, shards that were forgotten included.
 
@@ -202,22 +173,20 @@ def register_path_again(
         data_root: a local folder.
         path: see `plan_shards`.
         name: see `plan_shards`.
-        shard_size: see `plan_shards`.
-        column: see `plan_shards`.
-        container: see `plan_shards`.
+        rules: see `plan_shards`.
 
     Raises:
         FileNotFoundError: the path does not exist.
         ValueError: the path holds no image, or `name` cannot be part of a partition key.
     """
+    rules = rules or PlanRules()
     with _locked(data_root) as folder:
         live, forgotten = load_shards(data_root), load_forgotten(data_root)
         known = forgotten | live
         others = [shard for shard in known.values() if not lies_in(shard, path)]
-        found = plan_shards(
-            path, name, others, shard_size=shard_size, column=column, container=container
-        )
-        plan = plan_again(found, [s for s in known.values() if s not in others], shard_size)
+        found = plan_shards(path, name, others, rules)
+        there = [s for s in known.values() if s not in others]
+        plan = plan_again(found, there, rules.shard_size)
         new = number_shards(plan.new, name, known.values())
         for shard in (*plan.kept, *new):
             portable = stored(shard, base_of(data_root))

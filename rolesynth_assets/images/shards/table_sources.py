@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from rolesynth_assets.images.descriptor import ShardDescriptor, ShardKind
 from rolesynth_assets.images.limits import ContainerLimits
 from rolesynth_assets.images.readers.columns import pick_column
 from rolesynth_assets.images.readers.expansion import BombError
 from rolesynth_assets.images.readers.parquet_pages import check_row_count, check_rows
-from rolesynth_assets.images.readers.tables import is_fault, open_parquet
+from rolesynth_assets.images.readers.tables import is_fault, lance_bytes, open_parquet
 
 
 class UnreadableTableError(ValueError):
@@ -71,8 +70,7 @@ def lance_source(uri: str, column: str | None, container: ContainerLimits) -> Sh
             f"{uri} is not a readable Lance dataset ({error}); move it away."
         ) from error
     try:
-        size = sum(path.stat().st_size for path in Path(uri).glob("data/*"))
-        check_row_count(rows, size, container)
+        check_row_count(rows, lance_bytes(uri), container)
     except BombError as error:
         raise UnreadableTableError(f"{uri} is not read: {error}.") from error
     picked = pick_column(dataset.schema, column, uri)

@@ -51,7 +51,7 @@ def test_what_no_filter_can_be_is_refused_in_words(given: dict[str, str]) -> Non
         View.of(given)
 
 
-def test_a_search_is_sorted_by_its_matches_unless_told_otherwise() -> None:
+def test_a_search_is_sorted_by_its_matches_unless_another_order_is_chosen() -> None:
     assert View(q="dog").order is Order.BEST_MATCH
     assert View(q="dog", sort=Order.LOWEST_SCORE).order is Order.LOWEST_SCORE
     assert View().order is Order.STORED

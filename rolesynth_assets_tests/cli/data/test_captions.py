@@ -1,27 +1,12 @@
 """`rolesynth search` and `rolesynth sample` over a stored world."""
 
 import json
-import os
-from pathlib import Path
 
-import pytest
 from typer.testing import CliRunner, Result
 
 from rolesynth_assets.cli.app import app
 from rolesynth_assets.store.text_index import TextIndex
 from rolesynth_assets_tests.lineage.stored_world import ROLE_SET, StoredWorld
-
-
-@pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StoredWorld:
-    for name in [name for name in os.environ if name.startswith("ROLESYNTH_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("ROLESYNTH_PROJECT", str(tmp_path))
-    monkeypatch.setenv("ROLESYNTH_DATA", str(tmp_path))
-    made = StoredWorld(tmp_path)
-    made.add_shard("s0", range(4))
-    made.caption()
-    return made
 
 
 def invoke(*arguments: str) -> Result:

@@ -1,5 +1,4 @@
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +10,6 @@ from rolesynth_assets.cli.app import app
 from rolesynth_assets.store.errors import StoreError
 from rolesynth_assets.store.warehouse.warehouse import Warehouse
 from rolesynth_assets_tests.lineage.stored_world import StoredWorld
-
-
-@pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StoredWorld:
-    for name in [name for name in os.environ if name.startswith("ROLESYNTH_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("ROLESYNTH_PROJECT", str(tmp_path))
-    monkeypatch.setenv("ROLESYNTH_DATA", str(tmp_path))
-    made = StoredWorld(tmp_path)
-    made.add_shard("s0", range(3))
-    made.caption()
-    return made
 
 
 def query(*arguments: str) -> Result:

@@ -13,11 +13,12 @@ from pillow_heif import from_pillow
 from pillow_jxl import JpegXLImagePlugin  # noqa: F401 - its encoder
 
 from rolesynth_assets.images.decoding import decode_apart
-from rolesynth_assets.images.decoding.decode import NormalisedImage, normalise
+from rolesynth_assets.images.decoding.decode import normalise
 from rolesynth_assets.images.decoding.formats import sniff
 from rolesynth_assets.images.decoding.jxl import codestream, read_header
 from rolesynth_assets.images.decoding.rejects import Reject, RejectReason
 from rolesynth_assets.images.limits import DecodeLimits
+from rolesynth_assets_tests.images.decoding.decoded import accepted, pixels
 
 FORMATS = ("AVIF", "HEIF", "JXL")
 
@@ -33,22 +34,10 @@ def written(image: Image.Image, image_format: str, **options) -> bytes:
     return out.getvalue()
 
 
-def accepted(data: bytes, limits: DecodeLimits | None = None) -> NormalisedImage:
-    image = normalise(data, limits)
-    assert isinstance(image, NormalisedImage), image
-    return image
-
-
 def refused(data: bytes, limits: DecodeLimits | None = None) -> Reject:
     reject = normalise(data, limits)
     assert isinstance(reject, Reject)
     return reject
-
-
-def pixels(image: NormalisedImage) -> np.ndarray:
-    with Image.open(io.BytesIO(image.data)) as opened:
-        assert (opened.mode, opened.size) == ("RGB", (image.width, image.height))
-        return np.asarray(opened)
 
 
 @pytest.mark.parametrize("image_format", FORMATS)

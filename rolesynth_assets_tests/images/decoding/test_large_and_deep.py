@@ -19,17 +19,7 @@ from rolesynth_assets.images.decoding.rejects import Reject, RejectReason
 from rolesynth_assets.images.limits import DecodeLimits
 from rolesynth_assets.pictures.opened import draft_large, open_picture
 from rolesynth_assets.pictures.thumbnails import fitted
-
-
-def accepted(data: bytes, limits: DecodeLimits | None = None) -> NormalisedImage:
-    image = normalise(data, limits)
-    assert isinstance(image, NormalisedImage), image
-    return image
-
-
-def pixels(image: NormalisedImage) -> np.ndarray:
-    with Image.open(io.BytesIO(image.data)) as opened:
-        return np.asarray(opened.convert("RGB"))
+from rolesynth_assets_tests.images.decoding.decoded import accepted, pixels
 
 
 def test_150_megapixels_are_kept_and_shown(encode):

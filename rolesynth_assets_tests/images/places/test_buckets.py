@@ -21,7 +21,7 @@ from rolesynth_assets.images.places.buckets import (
     open_source,
 )
 from rolesynth_assets.images.places.place import place_name
-from rolesynth_assets.images.shards.registry import plan_shards, register_path
+from rolesynth_assets.images.shards.registry import PlanRules, plan_shards, register_path
 from rolesynth_assets.images.sync import sync_shard
 from rolesynth_assets.store.lance.store import Store
 from rolesynth_assets_tests.images.whole_shard import ingest_shard
@@ -95,14 +95,14 @@ def rows(shard: ShardDescriptor) -> list[tuple[str, ...]]:
 
 def test_a_prefix_is_planned_like_a_folder(s3: LoopbackS3, objects) -> None:
     url = s3.fill(BUCKET, objects) + "/photos"
-    plan = plan_shards(url, "web", [], shard_size=4)
+    plan = plan_shards(url, "web", [], PlanRules(shard_size=4))
     assert [(shard.key, shard.uri) for shard in plan] == [("web-0000", url), ("web-0001", url)]
     assert plan[0].members + plan[1].members == MEMBERS
     assert plan_shards(f"{url}/", "web", plan) == []
     s3.put(BUCKET, "photos/late.png", objects["photos/a.png"])
     [added] = plan_shards(url, "web", plan)
     assert (added.key, added.members) == ("web-0002", ("late.png",))
-    assert plan_shards(url, "web", [], min_age_s=3600) == []  # all were written just now
+    assert plan_shards(url, "web", [], PlanRules(min_age_s=3600)) == []  # all were written just now
 
 
 def test_objects_become_the_same_rows_as_files(s3: LoopbackS3, objects, tmp_path: Path) -> None:
@@ -136,8 +136,8 @@ def test_tars_and_tables_become_the_same_rows_as_files(
     url = s3.fill(BUCKET, {f"web/{name}": body for name, body in files.items()}) + "/web"
     for name, body in files.items():
         (tmp_path / name).write_bytes(body)
-    remote = plan_shards(url, "x", [], shard_size=4)
-    local = plan_shards(tmp_path, "x", [], shard_size=4)
+    remote = plan_shards(url, "x", [], PlanRules(shard_size=4))
+    local = plan_shards(tmp_path, "x", [], PlanRules(shard_size=4))
     assert [(s.key, Path(s.uri).name, s.first_row, s.rows) for s in remote] == [
         (s.key, Path(s.uri).name, s.first_row, s.rows) for s in local
     ]
@@ -145,7 +145,7 @@ def test_tars_and_tables_become_the_same_rows_as_files(
     read = {shard.uri.rpartition("/")[2]: ingest_shard(shard).report for shard in remote[:2]}
     assert read["whole.tar"].rejects == {"unsafe_path": 1}
     assert read["cut.tar"].rejects["broken_archive"] == 1
-    assert plan_shards(url, "x", remote, shard_size=4) == []
+    assert plan_shards(url, "x", remote, PlanRules(shard_size=4)) == []
 
 
 def _without_images() -> bytes:

@@ -14,7 +14,7 @@ from rolesynth_assets.images.limits import ContainerLimits
 from rolesynth_assets.images.readers import parquet_pages
 from rolesynth_assets.images.readers.columns import NoImageColumnError, SeveralColumnsError
 from rolesynth_assets.images.readers.members import iter_members
-from rolesynth_assets.images.shards.planning import NoImagesError, plan_shards
+from rolesynth_assets.images.shards.planning import NoImagesError, PlanRules, plan_shards
 
 RECORD = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
@@ -25,7 +25,7 @@ def read(path, column=None) -> list[tuple[str, object]]:
             member.source.removeprefix(f"{path}::"),
             str(member.data.reason) if isinstance(member.data, Reject) else member.data,
         )
-        for shard in plan_shards(path, "x", [], column=column)
+        for shard in plan_shards(path, "x", [], PlanRules(column=column))
         for member in iter_members(shard)
     ]
 
@@ -72,8 +72,8 @@ def test_several_columns_are_refused_with_their_names_and_read_one_by_one(tmp_pa
     with pytest.raises(SeveralColumnsError, match=r"several columns of images: image, mask"):
         plan_shards(path, "x", [])
     assert read(path, "mask") == [("0", b"m")]
-    first = plan_shards(path, "x", [], column="mask")
-    second = plan_shards(path, "x", first, column="image")
+    first = plan_shards(path, "x", [], PlanRules(column="mask"))
+    second = plan_shards(path, "x", first, PlanRules(column="image"))
     assert [shard.column for shard in first + second] == ["mask", "image"]
     assert plan_shards(path, "x", first + second) == []  # the registered columns count
 
@@ -106,10 +106,10 @@ def test_a_table_of_another_schema_beside_a_good_one_is_named(tmp_path):
     assert "both.parquet has several columns of images: jpg, png" in left_out[1]
     assert "other.parquet has not a column" in left_out[2] and "caption (string)" in left_out[2]
     left_out.clear()
-    plan = plan_shards(tmp_path, "x", [], column="png", left_out=left_out)
+    plan = plan_shards(tmp_path, "x", [], PlanRules(column="png"), left_out=left_out)
     assert [shard.column for shard in plan] == [None, "png"] and len(left_out) == 3
     with pytest.raises(NoImageColumnError, match="'nothing'"):
-        plan_shards(tmp_path, "x", [], column="nothing")
+        plan_shards(tmp_path, "x", [], PlanRules(column="nothing"))
     (tmp_path / "0.tar").unlink()
     (tmp_path / "good.parquet").unlink()
     with pytest.raises(NoImagesError, match=r"holds no image.*more\.7z is left out"):

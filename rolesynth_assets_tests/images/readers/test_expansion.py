@@ -20,7 +20,7 @@ from rolesynth_assets.images.readers.expansion import BombError, Expansion
 from rolesynth_assets.images.readers.members import iter_members
 from rolesynth_assets.images.readers.parquet_pages import PageGuard
 from rolesynth_assets.images.readers.zips import iter_zip
-from rolesynth_assets.images.shards.planning import plan_shards
+from rolesynth_assets.images.shards.planning import PlanRules, plan_shards
 from rolesynth_assets.r1.benchmarks.definition import R1BenchmarkError
 from rolesynth_assets.r1.benchmarks.files import _parquet
 from rolesynth_assets_tests.drills.bombs import crossed_members, listed_again, many_groups
@@ -32,7 +32,7 @@ def reasons(path, shard_size: int = 10_000, **limits) -> dict[str, int]:
     container = ContainerLimits(**limits)
     return Counter(
         str(member.data.reason) if isinstance(member.data, Reject) else "read"
-        for shard in plan_shards(path, "x", [], shard_size=shard_size)
+        for shard in plan_shards(path, "x", [], PlanRules(shard_size=shard_size))
         for member in iter_members(shard, None, container)
     )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from rolesynth_assets.images.shards.registry import (
+    PlanRules,
     forget_shards,
     load_forgotten,
     load_shards,
@@ -26,7 +27,7 @@ def photos(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def root(tmp_path: Path, photos: Path) -> Path:
-    register_path(tmp_path / "data", photos, "mine", shard_size=2)
+    register_path(tmp_path / "data", photos, "mine", PlanRules(shard_size=2))
     return tmp_path / "data"
 
 
@@ -36,21 +37,21 @@ def members(root: Path) -> dict[str, tuple[str, ...]]:
 
 def test_nothing_changed_is_read_again_only(root: Path, photos: Path) -> None:
     before = members(root)
-    found = register_path_again(root, photos, "mine", shard_size=2)
+    found = register_path_again(root, photos, "mine", PlanRules(shard_size=2))
     assert (found.new, found.changed, found.same) == ((), (), ("mine-0000", "mine-0001"))
     assert members(root) == before
 
 
 def test_a_mended_file_takes_the_place_of_the_broken_one(root: Path, photos: Path) -> None:
     (photos / "b.png").rename(photos / "b.jpg")
-    found = register_path_again(root, photos, "mine", shard_size=2)
+    found = register_path_again(root, photos, "mine", PlanRules(shard_size=2))
     assert (found.new, found.changed, found.same) == ((), ("mine-0000",), ("mine-0001",))
     assert members(root) == {"mine-0000": ("a.png", "b.jpg"), "mine-0001": ("c.png", "d.png")}
 
 
 def test_new_files_become_new_shards_where_no_shard_lost_any(root: Path, photos: Path) -> None:
     (photos / "e.png").write_bytes(b"x")
-    found = register_path_again(root, photos, "mine", shard_size=2)
+    found = register_path_again(root, photos, "mine", PlanRules(shard_size=2))
     assert (found.new, found.changed) == (("mine-0002",), ())
     assert members(root)["mine-0002"] == ("e.png",)
 
@@ -64,7 +65,7 @@ def test_a_shard_without_files_is_named_and_another_path_is_left_alone(
     register_path(root, other, "other")
     for name in "cd":
         (photos / f"{name}.png").unlink()
-    found = register_path_again(root, photos, "mine", shard_size=2)
+    found = register_path_again(root, photos, "mine", PlanRules(shard_size=2))
     assert found.emptied == ("mine-0001",)
     assert members(root)["other-0000"] == ("z.png",)
 
@@ -73,8 +74,9 @@ def test_forgotten_shards_come_back_with_again_alone(root: Path, photos: Path) -
     forget_shards(root, ["mine-0000", "unknown"])
     assert list(load_shards(root)) == ["mine-0001"]
     assert list(load_forgotten(root)) == ["mine-0000"]
-    assert register_path(root, photos, "mine", shard_size=2) == []  # a sensor adds nothing
-    found = register_path_again(root, photos, "mine", shard_size=2)
+    # a sensor adds nothing
+    assert register_path(root, photos, "mine", PlanRules(shard_size=2)) == []
+    found = register_path_again(root, photos, "mine", PlanRules(shard_size=2))
     assert (found.changed, found.same) == (("mine-0000",), ("mine-0001",))
     assert (list(load_shards(root)), load_forgotten(root)) == (["mine-0000", "mine-0001"], {})
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from rolesynth_assets.images.descriptor import ShardDescriptor, ShardKind
 from rolesynth_assets.images.shards.registry import (
+    PlanRules,
     load_shards,
     plan_shards,
     register,
@@ -39,7 +40,7 @@ ORDER = ["a.png", "broken.jpg", "c.png", "d.data", "dangling.png", "sub/b.png"]
 
 
 def test_a_folder_is_cut_in_sorted_order(photos):
-    plan = plan_shards(photos, "trip", [], shard_size=2)
+    plan = plan_shards(photos, "trip", [], PlanRules(shard_size=2))
     assert [shard.key for shard in plan] == ["trip-0000", "trip-0001", "trip-0002"]
     assert [list(shard.members) for shard in plan] == [ORDER[:2], ORDER[2:4], ORDER[4:]]
     assert {(shard.kind, shard.uri) for shard in plan} == {(ShardKind.FOLDER, str(photos))}
@@ -47,21 +48,22 @@ def test_a_folder_is_cut_in_sorted_order(photos):
 
 
 def test_planning_again_finds_nothing_and_new_files_become_new_shards(photos, noise, encode):
-    first = plan_shards(photos, "trip", [], shard_size=3)
-    assert plan_shards(photos, "trip", first, shard_size=3) == []
-    assert plan_shards(photos, "trip", first, shard_size=1) == []  # another size moves nothing
+    first = plan_shards(photos, "trip", [], PlanRules(shard_size=3))
+    assert plan_shards(photos, "trip", first, PlanRules(shard_size=3)) == []
+    # another size moves nothing
+    assert plan_shards(photos, "trip", first, PlanRules(shard_size=1)) == []
     assert plan_shards(photos / "sub", "other", first) == []  # known by its path, not its name
     (photos / "aa.png").write_bytes(encode(noise(20)))
-    second = plan_shards(photos, "trip", first, shard_size=3)
+    second = plan_shards(photos, "trip", first, PlanRules(shard_size=3))
     assert [(shard.key, shard.members) for shard in second] == [("trip-0002", ("aa.png",))]
     assert plan_shards(photos, "trip", first + second) == []
 
 
 def test_fresh_files_wait(photos):
-    assert plan_shards(photos, "trip", [], min_age_s=3600) == []
+    assert plan_shards(photos, "trip", [], PlanRules(min_age_s=3600)) == []
     old = time.time() - 7200
     os.utime(photos / "c.png", (old, old))
-    [shard] = plan_shards(photos, "trip", [], min_age_s=3600)
+    [shard] = plan_shards(photos, "trip", [], PlanRules(min_age_s=3600))
     assert shard.members == ("c.png",)
 
 
@@ -73,7 +75,7 @@ def test_containers_below_a_folder(tmp_path):
     pq.write_table(pa.table({"jpg": [b"x"] * 5}), folder / "rows.parquet")
     pq.write_table(pa.table({"url": ["u"]}), folder / "00000.parquet")  # img2dataset's metadata
     lance.write_dataset(pa.table({"image": [b"x"] * 3}), folder / "set.lance")
-    plan = plan_shards(folder, "web", [], shard_size=2)
+    plan = plan_shards(folder, "web", [], PlanRules(shard_size=2))
     assert [(s.kind, s.uri.rsplit("/", 1)[1], s.first_row, s.rows) for s in plan] == [
         ("tar", "00000.tar.gz", 0, None),
         ("tar", "00001.tar", 0, None),
@@ -84,9 +86,9 @@ def test_containers_below_a_folder(tmp_path):
         ("lance", "set.lance", 2, 1),
     ]
     assert [shard.column for shard in plan] == [None, None, *["jpg"] * 3, *["image"] * 2]
-    assert plan_shards(folder, "web", plan, shard_size=2) == []
+    assert plan_shards(folder, "web", plan, PlanRules(shard_size=2)) == []
     lance.write_dataset(pa.table({"image": [b"y"]}), folder / "set.lance", mode="append")
-    [added] = plan_shards(folder, "web", plan, shard_size=2)
+    [added] = plan_shards(folder, "web", plan, PlanRules(shard_size=2))
     assert (added.key, added.first_row, added.rows) == ("web-0007", 3, 1)
     assert added.version != plan[-1].version
 
@@ -95,7 +97,7 @@ def test_single_files(tmp_path, photos):
     [shard] = plan_shards(photos / "a.png", "one", [])
     assert (shard.uri, shard.members) == (str(photos), ("a.png",))
     pq.write_table(pa.table({"photo": [b"x"]}), tmp_path / "x.parquet")
-    [shard] = plan_shards(tmp_path / "x.parquet", "one", [], column="photo")
+    [shard] = plan_shards(tmp_path / "x.parquet", "one", [], PlanRules(column="photo"))
     assert shard.column == "photo"
     with pytest.raises(ValueError, match=r"photo \(binary\)"):
         plan_shards(tmp_path / "x.parquet", "one", [])
@@ -152,7 +154,7 @@ def test_descriptors_are_complete():
 def test_the_registry_is_written_once(tmp_path, photos):
     root = tmp_path / "data"
     assert load_shards(root) == {}
-    plan = plan_shards(photos, "trip", [], shard_size=2)
+    plan = plan_shards(photos, "trip", [], PlanRules(shard_size=2))
     assert register(root, plan) == ["trip-0000", "trip-0001", "trip-0002"]
     assert list(load_shards(root).values()) == plan
     before = {path: path.stat().st_mtime_ns for path in (root / "shards").glob("*.json")}
@@ -169,7 +171,7 @@ def test_the_registry_is_written_once(tmp_path, photos):
 
 
 def test_a_registered_shard_never_changes(tmp_path, photos):
-    first, second, third = plan_shards(photos, "trip", [], shard_size=2)
+    first, second, third = plan_shards(photos, "trip", [], PlanRules(shard_size=2))
     register(tmp_path, [second])
     other = second.model_copy(update={"members": ("else.png",)})
     with pytest.raises(ValueError, match="'trip-0001' is already registered"):
@@ -180,7 +182,7 @@ def test_a_registered_shard_never_changes(tmp_path, photos):
 
 
 def test_a_kill_while_writing_leaves_the_registry_whole(tmp_path, photos, monkeypatch):
-    plan = plan_shards(photos, "trip", [], shard_size=3)
+    plan = plan_shards(photos, "trip", [], PlanRules(shard_size=3))
 
     def killed(source: str, target: object) -> None:
         if "0001" in str(target):
@@ -206,7 +208,7 @@ def test_two_processes_that_plan_at_once_share_the_files_out(tmp_path, photos):
     results: list[list[ShardDescriptor]] = []
 
     def run() -> None:
-        results.append(register_path(tmp_path, photos, "trip", shard_size=2))
+        results.append(register_path(tmp_path, photos, "trip", PlanRules(shard_size=2)))
 
     threads = [threading.Thread(target=run) for _ in range(4)]
     for thread in threads:
