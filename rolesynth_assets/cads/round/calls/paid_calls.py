@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 from rolesynth_assets.cads.collective.collective import Collective
 from rolesynth_assets.cads.drawing.renderer import DrawFailure, Drawing, DrawingFailed, Renderer
 from rolesynth_assets.cads.records import MemberUsage
-from rolesynth_assets.cads.round.before_paying import MemberCheck
-from rolesynth_assets.cads.round.journal import Journal, drawing_key
+from rolesynth_assets.cads.round.calls.before_paying import MemberCheck
+from rolesynth_assets.cads.round.calls.journal import Journal, drawing_key
 from rolesynth_assets.mllm.engine import (
     ChatEngine,
     ChatReply,
