@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 import dagster as dg
 
 ADDRESS = "http://127.0.0.1:3100"
-"""Where `rolesynth browse` serves its pages unless told otherwise."""
+"""Where `rolesynth browse` serves its pages by default."""
 _CELLS = {  # by shard and role set
     "raw_captions": {},
     "caption_scores": {"sort": "lowest"},
