@@ -1,9 +1,15 @@
-"""Where each thing below the data root lies; no other module spells these names."""
+"""Where each thing below the data root lies, and the Dagster home; no other module spells them."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
+
+
+def dagster_home() -> Path:
+    """Return the Dagster home: DAGSTER_HOME, or `.dagster` in the current folder."""
+    return Path(os.environ.get("DAGSTER_HOME") or ".dagster").expanduser()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from rolesynth_assets.data_paths import dagster_home
+
 _LEAST_FREE = 2**20
 """Bytes; a disk with fewer free bytes counts as full, since SQLite, DuckDB and Lance fail on it."""
 _FULL = re.compile(
@@ -146,7 +148,6 @@ def written_places() -> dict[str, Path]:
         places["the data root"] = Settings.load().data_root.absolute()
     except (InputError, RuntimeError):
         pass  # broken settings are reported elsewhere
-    home = os.environ.get("DAGSTER_HOME") or ".dagster"
-    places["the Dagster home"] = Path(home).expanduser().absolute()
+    places["the Dagster home"] = dagster_home().absolute()
     places["the folder for temporary files"] = Path(tempfile.gettempdir())
     return places

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.templating import Jinja2Templates
 
+from rolesynth_assets.addresses import UI
 from rolesynth_assets.browse.captions.columns import CaptionCache, CaptionColumns
 from rolesynth_assets.browse.captions.highlight import marked
 from rolesynth_assets.browse.thumbnails import Thumbnails
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
     from rolesynth_assets.settings import Settings
     from rolesynth_assets.store.lance.store import Store
     from rolesynth_assets.store.warehouse.warehouse import Warehouse
-
-UI = "http://127.0.0.1:3000"
-"""Address at which `rolesynth ui` serves the Dagster UI."""
-
 
 REVIEWER = "rolesynth_reviewer"
 """Cookie that remembers the reviewer's name."""
@@ -41,14 +38,12 @@ class Desk:
         ui: address of the Dagster UI that pages link to.
         secret: what forms that write must hold; new in each session.
         prepare: makes the Dagster home ready; called where one is needed.
-        home: the Dagster home where DAGSTER_HOME names none.
     """
 
     settings: Settings
     ui: str = UI
     secret: str = field(default_factory=token_urlsafe)
     prepare: Callable[[], object] = lambda: None
-    home: str = ".dagster"
 
     @cached_property
     def store(self) -> Store:

@@ -9,10 +9,6 @@ import uvicorn
 from rolesynth_assets.browse.app import guarded_app
 from rolesynth_assets.browse.desk import Desk
 
-HOST = "127.0.0.1"
-PORT = 3100
-"""Port of the pages, to which the metadata of assets links."""
-
 
 def serve(desk: Desk, host: str, port: int, origins: Sequence[str], token: str = "") -> None:
     """Serve the pages until a signal ends it.

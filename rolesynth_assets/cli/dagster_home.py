@@ -10,12 +10,12 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rolesynth_assets.data_paths import dagster_home
 from rolesynth_assets.store.atomic_files import write_text
 
 if TYPE_CHECKING:
     import dagster as dg
 
-HOME = ".dagster"
 LOCK_TIMEOUT_S = 300.0
 INSTANCE = "dagster.yaml"
 
@@ -51,7 +51,7 @@ def prepared_instance() -> Iterator[dg.DagsterInstance]:
     """
     from filelock import FileLock
 
-    home = Path(os.environ.get("DAGSTER_HOME") or HOME).expanduser().resolve()
+    home = dagster_home().resolve()
     os.environ["DAGSTER_HOME"] = str(home)
     home.mkdir(parents=True, exist_ok=True)
     with ExitStack() as opened:

@@ -41,10 +41,10 @@ def doctor(
     It changes nothing, except that it ends runs whose process is gone, as every command does. The
     exit status is 1 if something needs attention.
     """
-    from rolesynth_assets.cli.dagster_home import HOME
+    from rolesynth_assets.data_paths import dagster_home
     from rolesynth_assets.settings import SettingsError
 
-    home = Path(os.environ.get("DAGSTER_HOME") or HOME).expanduser().resolve()
+    home = dagster_home().resolve()
     found: list[Finding] = []
     try:
         found += _show(_of_settings())

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-HOST = "127.0.0.1"
+from rolesynth_assets.addresses import HOST, UI_PORT
 
 
 def ui(
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 3000,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = UI_PORT,
     origin: Annotated[
         list[str] | None,
         typer.Option(help="Address of a proxy that serves the pages, https://...; repeatable."),

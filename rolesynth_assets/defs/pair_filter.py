@@ -168,9 +168,9 @@ def pair_manifests(context: dg.AssetExecutionContext, platform: Platform) -> Mad
 
     name, store, warehouse = context.partition_key, platform.store, platform.warehouse
     rows = manifest_rows(store, name, partitions.live_shards(context))
-    store.keep_version("pairs", pinned_version(rows, name))
-    warehouse.replace("manifests", {"role_set": name}, rows)
     shards, version = rows["shard"].to_list(), pinned_version(rows, name)
+    store.keep_version("pairs", version)
+    warehouse.replace("manifests", {"role_set": name}, rows)
 
     def pairs(*columns: str) -> ShardRows:
         return ShardRows(store, "pairs", name, columns, shards, version)

@@ -52,33 +52,23 @@ def forget(
         The partitions that are gone.
     """
     with changing_shards(store.root):
-        return _forget(instance, graph, store, shards, why)
-
-
-def _forget(
-    instance: dg.DagsterInstance,
-    graph: BaseAssetGraph,
-    store: Store,
-    shards: Sequence[str],
-    why: str,
-) -> list[Cell]:
-    gone = list(_made_of(instance, graph, shards))
-    for shard in shards:
-        _drop_pairs(store, shard)
-        store.prune("images", {"shard": shard}, [])  # else copies elsewhere would be duplicates
-    for cell in gone:
-        instance.report_runless_asset_event(
-            dg.AssetMaterialization(
-                asset_key=dg.AssetKey.from_user_string(cell.asset),
-                partition=cell.partition,
-                description=f"The shard was forgotten: {markdown.text(why)}. "
-                "Its rows are in no training set.",
-                tags={DATA_VERSION_TAG: FORGOTTEN},
+        gone = list(_made_of(instance, graph, shards))
+        for shard in shards:
+            _drop_pairs(store, shard)
+            store.prune("images", {"shard": shard}, [])  # else copies elsewhere were duplicates
+        for cell in gone:
+            instance.report_runless_asset_event(
+                dg.AssetMaterialization(
+                    asset_key=dg.AssetKey.from_user_string(cell.asset),
+                    partition=cell.partition,
+                    description=f"The shard was forgotten: {markdown.text(why)}. "
+                    "Its rows are in no training set.",
+                    tags={DATA_VERSION_TAG: FORGOTTEN},
+                )
             )
-        )
-    for shard in shards:
-        instance.delete_dynamic_partition(SHARDS, shard)
-    forget_shards(store.root, shards)
+        for shard in shards:
+            instance.delete_dynamic_partition(SHARDS, shard)
+        forget_shards(store.root, shards)
     return gone
 
 

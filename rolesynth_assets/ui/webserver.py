@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import dagster as dg
 import uvicorn
 
+from rolesynth_assets.addresses import HOST
 from rolesynth_assets.lineage.dagster_internals import webserver_app
 from rolesynth_assets.ui.guard import Guard
 from rolesynth_assets.ui.origins import origin_at
 
-HOST = "127.0.0.1"
 POLL_MS = 2000
 """Milliseconds between two polls of a page, as in `dagster dev`."""
 GRACE_S = 5

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from rolesynth_assets.browse.desk import Desk
+from rolesynth_assets.data_paths import dagster_home
 
 if TYPE_CHECKING:
     from rolesynth_assets.lineage.refresh.runner import Refresher
@@ -59,7 +58,7 @@ class Command:
 
 def state(desk: Desk, request: Request) -> Response:
     """Look at the whole graph now; nothing is recorded."""
-    if not Path(os.environ.get("DAGSTER_HOME") or desk.home).is_dir():
+    if not dagster_home().is_dir():
         return desk.page(request, "state.html", {"title": "State", "made": False})
     desk.prepare()
     import dagster as dg

@@ -7,13 +7,12 @@ from typing import Annotated
 
 import typer
 
+from rolesynth_assets.addresses import BROWSE_PORT, HOST, UI
 from rolesynth_assets.cli.ui import enter_existing_demo, require_free
-
-HOST, PORT = "127.0.0.1", 3100
 
 
 def browse(
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen at.")] = PORT,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen at.")] = BROWSE_PORT,
     host: Annotated[
         str, typer.Option(help="Address to listen at. Any but 127.0.0.1 asks for a token.")
     ] = HOST,
@@ -23,7 +22,7 @@ def browse(
     ] = None,
     ui: Annotated[
         str, typer.Option(help="Address of the Dagster UI that runs and partitions link to.")
-    ] = "http://127.0.0.1:3000",
+    ] = UI,
     demo: Annotated[
         bool, typer.Option("--demo", help="Show the demo's project, not the current one.")
     ] = False,

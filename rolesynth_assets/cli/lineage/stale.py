@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rolesynth_assets.cli.dagster_home import HOME, prepared_instance
+from rolesynth_assets.cli.dagster_home import prepared_instance
 from rolesynth_assets.cli.printable import printable_json
 from rolesynth_assets.cli.spending.question import Yes
+from rolesynth_assets.data_paths import dagster_home
 
 if TYPE_CHECKING:
     from rolesynth_assets.cli.spending.expected import Plan
@@ -81,7 +80,7 @@ def _observed() -> Iterator[Refresher]:
     from rolesynth_assets.definitions import defs
     from rolesynth_assets.lineage.refresh.runner import Refresher, RefreshError
 
-    home = Path(os.environ.get("DAGSTER_HOME") or HOME)
+    home = dagster_home()
     if not home.is_dir():
         raise typer.BadParameter(
             f"nothing was made yet: {home} does not exist; "

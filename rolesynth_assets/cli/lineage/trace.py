@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rolesynth_assets.cli.dagster_home import HOME
+from rolesynth_assets.addresses import UI
 from rolesynth_assets.cli.printable import printable_json
+from rolesynth_assets.data_paths import dagster_home
 
 if TYPE_CHECKING:
     from rolesynth_assets.lineage.trace.graph import Trace
     from rolesynth_assets.lineage.trace.sources import Sources
 
-UI = "http://127.0.0.1:3000"
 """Address at which `rolesynth ui` serves the Dagster UI."""
 
 
@@ -74,7 +74,7 @@ def trace(
 
 def _shown_in_dagster(text: str, limit: int) -> Trace | str | None:
     """Look for an id among what the pages of the UI show; see `trace_shown`."""
-    home = Path(os.environ.get("DAGSTER_HOME") or HOME).expanduser().resolve()
+    home = dagster_home().resolve()
     if not home.is_dir():
         return None
     import dagster as dg

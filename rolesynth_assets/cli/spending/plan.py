@@ -50,11 +50,12 @@ def plan_spending(
         *(rows.count(captions, [*dict.fromkeys([*captions, *scores])]) if counted else ()),
         *expected_rounds(settings, store, instance, rounds),
     ]
-    shards = {k: s for k, s in load_shards(settings.data_root).items() if k in rows.by_shard()}
+    by_shard = rows.by_shard()
+    shards = {k: s for k, s in load_shards(settings.data_root).items() if k in by_shard}
     world = settings.paths.embedded_world
     return Plan(
         tuple(kind for kind in asked if kind.calls),
-        tuple(rows.by_shard().most_common()),
+        tuple(by_shard.most_common()),
         tuple(key for key, shard in shards.items() if lies_in(shard, world)),
         _counted_assets(settings, bool(rounds)),
     )

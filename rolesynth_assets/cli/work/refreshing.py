@@ -146,29 +146,30 @@ class _Refresh:
         self._refresher.run(targets, lambda asset, _: reporting(asset)(0, 0), self._report, tags)
 
     def _maintain(self, reporting: Callable[[str], Progress]) -> None:
-        """Put the tables' files in order where that is due; a failure of it is a warning."""
+        """Put the tables' files in order where that is due."""
         from rolesynth_assets.store.lance.store import Store
         from rolesynth_assets.training_sets.table_upkeep import tables_due
 
-        if not tables_due(Store(self._settings.data_root)):
-            return
-        due, report = Target("table_maintenance", forced=True), RefreshReport()
-        tags = launched_tags("upkeep of the tables")
-        self._refresher.run([due], lambda asset, _: reporting(asset)(0, 0), report, tags)
-        for message in (*report.failed.values(), *report.warnings):
-            typer.secho(message, fg="yellow", err=True)
+        if tables_due(Store(self._settings.data_root)):
+            reporting("table_maintenance")(0, 0)
+            self._make_beside("table_maintenance", "upkeep of the tables")
 
     def _show_overview(self) -> None:
-        """Make the page that the UI's reader looks at first; no command fails for it."""
-        overview = Cell("overview")
-        key = dg.AssetKey(overview.asset)
+        """Make the page that the UI's reader looks at first."""
+        key = dg.AssetKey("overview")
         made = self._refresher.instance.get_latest_materialization_event(key)
-        if made is not None and not any(self._report.ran.values()):
-            return
+        if made is None or any(self._report.ran.values()):
+            self._make_beside("overview", "overview")
+
+    def _make_beside(self, asset: str, what: str) -> None:
+        """Make an asset for which no command fails: its failure is a warning."""
         try:
-            self._refresher.make(overview, {**self._tag, **launched_tags("overview")})
+            made = self._refresher.make(Cell(asset), {**self._tag, **launched_tags(what)})
         except RefreshError as error:
             typer.secho(str(error), fg="yellow", err=True)
+            return
+        for warning in made.warnings:
+            typer.secho(warning, fg="yellow", err=True)
 
     def _targets(self) -> list[Target]:
         plan: list[Target] = []

@@ -4,8 +4,8 @@ from urllib.parse import urlencode
 
 import dagster as dg
 
-ADDRESS = "http://127.0.0.1:3100"
-"""Where `rolesynth browse` serves its pages by default."""
+from rolesynth_assets.addresses import BROWSE
+
 _CELLS = {  # by shard and role set
     "raw_captions": {},
     "caption_scores": {"sort": "lowest"},
@@ -31,7 +31,7 @@ def browse_link(asset: str, partition: str | None) -> dg.MarkdownMetadataValue |
     page = page_of(asset, partition)
     if page is None:
         return None
-    said = f"[see the rows]({ADDRESS}{page}) while `rolesynth browse` runs"
+    said = f"[see the rows]({BROWSE}{page}) while `rolesynth browse` runs"
     return dg.MetadataValue.md(said)
 
 

@@ -184,13 +184,14 @@ class Refresher:
         tags: Mapping[str, str] | None,
     ) -> bool:
         """Make what is due of a target; return whether something was begun."""
-        asset, begun, stopped = target.asset, False, False
+        asset, begun, outdated, stopped = target.asset, False, False, False
         report.fresh.setdefault(asset, 0)
         report.ran.setdefault(asset, 0)
         for partition in dict.fromkeys(target.partitions):
             cell = Cell(asset, partition)
-            if begun and _follows_its_own_asset(cell, staleness.state(cell)):
-                staleness = self.examine()  # the partition before it may have been made by now
+            if outdated and _follows_its_own_asset(cell, staleness.state(cell)):
+                # the partition before it may have been made by now
+                staleness, outdated = self.examine(), False
             state = staleness.state(cell)
             held = any(map(report.held_up, state.causes))
             if not (held or state.due or target.forced):
@@ -199,7 +200,7 @@ class Refresher:
             if held or stopped:
                 report.waiting.append(cell)
                 continue
-            begun = True
+            begun = outdated = True
             started(asset, partition)
             try:
                 made = self.make(cell, tags, target.config)

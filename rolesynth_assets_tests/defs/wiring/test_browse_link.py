@@ -2,11 +2,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from rolesynth_assets.addresses import BROWSE
 from rolesynth_assets.browse.app import PAGES
 from rolesynth_assets.browse.captions.view import View
-from rolesynth_assets.browse.server import PORT
 from rolesynth_assets.cli.data import browse as command
-from rolesynth_assets.defs.wiring.browse_link import ADDRESS, browse_link, page_of
+from rolesynth_assets.defs.wiring.browse_link import browse_link, page_of
 
 PARTITIONS = {
     "image_shards": "a b&c",
@@ -44,6 +44,6 @@ def test_assets_without_rows_have_no_link() -> None:
 
 
 def test_links_lead_to_the_port_of_the_command() -> None:
-    assert ADDRESS == f"http://127.0.0.1:{PORT}" == f"http://{command.HOST}:{command.PORT}"
+    assert BROWSE == "http://127.0.0.1:3100" == f"http://{command.HOST}:{command.BROWSE_PORT}"
     link = browse_link("training_sets", "roles5")
     assert link and "`rolesynth browse`" in str(link.value)
