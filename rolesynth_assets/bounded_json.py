@@ -9,14 +9,19 @@ MAX_VALUES = 2_000_000
 """Most values in one text; each takes some 60 bytes of memory, however short it is written."""
 
 
+def count_values(text: str | bytes) -> int:
+    """Return the number of commas and opening brackets, which bounds the number of values."""
+    marks = (b",", b"[", b"{") if isinstance(text, bytes) else (",", "[", "{")
+    return sum(text.count(mark) for mark in marks)  # type: ignore[arg-type]
+
+
 def require_few_values(text: str | bytes, max_values: int = MAX_VALUES) -> None:
     """Require that a text has at most so many commas and opening brackets.
 
     Raises:
         ValueError: it has more.
     """
-    marks = (b",", b"[", b"{") if isinstance(text, bytes) else (",", "[", "{")
-    if sum(text.count(mark) for mark in marks) > max_values:  # type: ignore[arg-type]
+    if count_values(text) > max_values:
         raise ValueError(f"more than {max_values} values")
 
 

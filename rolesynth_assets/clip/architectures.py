@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from rolesynth_assets.store.digests import file_digest
 
 FOLDER = Path(__file__).parent / "models"
 
@@ -28,9 +29,7 @@ def shipped_weights(name: str) -> Path | None:
 def shipped_weights_digest(name: str) -> str:
     """Return the sha256 of shipped weights; empty if none have this name."""
     path = shipped_weights(name)
-    return _file_digest(path) if path else ""
+    return _digest_once(path) if path else ""
 
 
-@cache
-def _file_digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+_digest_once = cache(file_digest)

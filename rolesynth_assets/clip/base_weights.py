@@ -13,7 +13,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-BASE = Path(__file__).parent / "models" / "rolesynth-nano-base.safetensors"
+from rolesynth_assets.clip.architectures import FOLDER
+
+BASE = FOLDER / "rolesynth-nano-base.safetensors"
 TABLE, ROWS = "token_embedding.weight", "token_embedding.rows"
 VOCABULARY = 49_408
 """Tokens of CLIP's vocabulary."""

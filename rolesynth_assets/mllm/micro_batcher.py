@@ -10,10 +10,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass, replace
 
-from rolesynth_assets.mllm.engine import ChatEngine, ChatReply, ChatRequest, EngineError
+from rolesynth_assets.mllm.engine import (
+    ChatEngine,
+    ChatReply,
+    ChatRequest,
+    EngineError,
+    FailureReason,
+)
 
 IN_FLIGHT = 32
 """Default number of requests that the engine holds at once, as in `EngineSettings`."""
@@ -22,6 +28,8 @@ PASSES = 4
 taken, because an iteration that waits for its last, slow answer takes no new ones. More iterations
 would only make batches smaller.
 """
+NOT_SENT = "not sent: no caller wants the reply any more"
+"""Detail of the reply to a request that was not wanted any more when its turn came."""
 
 
 @dataclass(frozen=True)
@@ -33,23 +41,17 @@ class _Waiter:
 class Asker:
     """Sends requests to one engine, within one event loop; its owner closes the engine."""
 
-    def __init__(
-        self,
-        engine: ChatEngine,
-        in_flight: int = IN_FLIGHT,
-        refuse: Callable[[ChatRequest], ChatReply | None] = lambda request: None,
-    ) -> None:
+    def __init__(self, engine: ChatEngine, in_flight: int = IN_FLIGHT) -> None:
         """Set up without requests.
 
         Args:
             engine: the engine.
             in_flight: bound on the requests that the engine holds at once.
-            refuse: called when a waiting request's turn comes; a reply takes the engine's place.
         """
         if in_flight < 1:
             raise ValueError(f"in_flight is {in_flight}; at least one request must be in flight")
         self._engine = engine
-        self._limit, self._refuse = in_flight, refuse
+        self._limit = in_flight
         self._waiting: deque[_Waiter] = deque()
         self._held = 0
         self._handed_out = 0
@@ -59,6 +61,8 @@ class Asker:
 
     async def ask(self, request: ChatRequest) -> ChatReply:
         """Return the engine's reply, under the request's own key; keys may repeat.
+
+        A request that is no longer wanted when its turn comes is rejected without the engine.
 
         Raises:
             EngineError: the engine can serve no request, left this one without a reply, or this
@@ -155,12 +159,15 @@ class Asker:
         """Return the next request and the key under which it is sent, if there is room."""
         while self._waiting and self._held < self._limit:
             waiter = self._waiting.popleft()
-            if not waiter.reply.done() and (refused := self._refuse(waiter.request)):
-                waiter.reply.set_result(refused)
-            if not waiter.reply.done():
-                self._held += 1
-                self._handed_out += 1
-                return f"{self._handed_out}/{waiter.request.key}", waiter
+            if waiter.reply.done():
+                continue
+            key = waiter.request.key
+            if not waiter.request.wanted():
+                waiter.reply.set_result(ChatReply(key, None, FailureReason.REJECTED, NOT_SENT))
+                continue
+            self._held += 1
+            self._handed_out += 1
+            return f"{self._handed_out}/{key}", waiter
         return None
 
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import random
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import open_clip
-import polars as pl
 import pyarrow as pa
 import typer
 from safetensors.torch import load_file
@@ -82,17 +81,12 @@ def training_rows(scenes: int) -> pa.Table:
 
 def drawn_scenes(ids: Sequence[str]) -> Mapping[str, bytes]:
     """Draw scenes by image id; return encoded images."""
-    return dict(_drawn(ids))
-
-
-def _drawn(ids: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-    for image_id in ids:
-        yield image_id, encode(draw(sample_scene(WORLD_SEED, int(image_id))))
+    return {one: encode(draw(sample_scene(WORLD_SEED, int(one)))) for one in ids}
 
 
 def _tokens_of(rows: pa.Table) -> set[int]:
     tokenizer = open_clip.get_tokenizer("ViT-B-32")  # every tokenizer of CLIP is this one
-    texts = pl.Series(rows["text"]).unique().to_list()
+    texts = rows["text"].unique().to_pylist()
     found = {0}  # padding
     for start in range(0, len(texts), 10_000):
         found.update(tokenizer(texts[start : start + 10_000]).unique().tolist())

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from rolesynth_assets.reply_text.opening import TEXT
 from rolesynth_assets.reply_text.rule import Rule
-from rolesynth_assets.reply_text.sentences import inside_quotation, sentences
+from rolesynth_assets.reply_text.sentences import outside_quotations, sentences
 
 _BEFORE = (
     r"(?:(?<=[.!?\"'\u201d)*_\]\u3002])\s+|\n+\s*)"
@@ -78,8 +78,8 @@ def _tail(pattern: re.Pattern[str]) -> Callable[[str], str]:
     """Return the removal of all from the first match on; a match in a quotation is none."""
 
     def apply(text: str) -> str:
-        for match in pattern.finditer(text):
-            if match.start() and not inside_quotation(text, match.start()):
+        for match in outside_quotations(pattern, text):
+            if match.start():
                 return text[: match.start()]
         return text
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from rolesynth_assets.reply_text.opening import ASIDE, BOLD, NOUN
 from rolesynth_assets.reply_text.rule import CannotCleanError, Rule
-from rolesynth_assets.reply_text.sentences import straighten
+from rolesynth_assets.reply_text.sentences import outside_quotations
 
 _NUMBER = r"(?:#?\d{1,2}|[a-e])"
 _LINE = re.compile(
@@ -47,7 +46,7 @@ def sections_rule(length: str) -> Rule:
             raise CannotCleanError("an alternative after the caption")
         found = list(_LINE.finditer(text))
         if len(found) < 2:
-            inline = list(_outside_quotations(_INLINE, text))
+            inline = list(outside_quotations(_INLINE, text))
             found = inline if len(inline) > 1 else found
         if len(found) == 1 and found[0]["kind"] and found[0].start():
             named = found[0]["kind"].casefold() == length
@@ -66,12 +65,3 @@ def sections_rule(length: str) -> Rule:
         raise CannotCleanError(f"{len(parts)} captions in one reply")
 
     return Rule("sections", "the caption of the other length", apply, needs=":\uff1a\n")
-
-
-def _outside_quotations(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
-    straight, at, marks = straighten(text), 0, 0
-    for match in pattern.finditer(text):
-        marks += straight.count('"', at, match.start())
-        at = match.start()
-        if marks % 2 == 0:
-            yield match

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 
 _END = re.compile(
     r"(?<![.!?\u2026])[.!?\u2026]++[\"'\u201d\u2019)\]*_]*+(?=\s|$)|[\u3002\uff01\uff1f]+[\u300d\u300f\u201d)]*|\n"
@@ -75,6 +76,11 @@ def own_words(text: str) -> str:
     return _QUOTED.sub('""', straighten(text))
 
 
-def inside_quotation(text: str, at: int) -> bool:
-    """Return whether a quotation is open at a position of a text."""
-    return straighten(text[:at]).count('"') % 2 == 1
+def outside_quotations(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+    """Yield the matches of a pattern that begin where no quotation is open."""
+    straight, at, marks = straighten(text), 0, 0
+    for match in pattern.finditer(text):
+        marks += straight.count('"', at, match.start())
+        at = match.start()
+        if marks % 2 == 0:
+            yield match

@@ -132,9 +132,8 @@ def _parsed(text: str) -> object | None:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
         pass
-    loose = _LOOSE.match(text) or _BARE_KEY.match(
-        text
-    )  # quotation marks in it are not escaped, or its end is missing
+    # quotation marks in it are not escaped, its end is missing, or its key is bare
+    loose = _LOOSE.match(text) or _BARE_KEY.match(text)
     if loose and not _FURTHER_KEY.search(text):
         return {loose["key"]: loose["text"]}
     return None

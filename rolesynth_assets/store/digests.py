@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -69,6 +70,12 @@ def _hasher(parts: Iterable[str | bytes | int]) -> hashlib._Hash:
 def image_id(encoded: bytes) -> str:
     """Identify an image by the sha256 of its source file's bytes, 64 hex characters."""
     return hashlib.sha256(encoded).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """Return the sha256 of a file, 64 hex characters."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def seed_from(*parts: str | bytes | int) -> int:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from rolesynth_assets.cads.round.journal import Journal
+from rolesynth_assets.cads.round.calls.journal import Journal
 
 
 @pytest.fixture

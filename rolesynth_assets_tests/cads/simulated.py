@@ -18,7 +18,7 @@ from rolesynth_assets.cads.collective.collective import Collective
 from rolesynth_assets.cads.drawing.renderer import Drawing, DrawingFailed
 from rolesynth_assets.cads.prompts.templates import prompt
 from rolesynth_assets.cads.records import RoundOutcome
-from rolesynth_assets.cads.round.journal import Journal
+from rolesynth_assets.cads.round.calls.journal import Journal
 from rolesynth_assets.cads.round.play import run_round
 from rolesynth_assets.cads.values import Seed, SeedContext
 from rolesynth_assets.mllm.engine import (

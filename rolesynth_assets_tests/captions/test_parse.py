@@ -8,8 +8,19 @@ from rolesynth_assets.captions.parse import (
     parse_caption,
 )
 from rolesynth_assets.mllm.engine import ChatReply, FailureReason
+from rolesynth_assets_tests.captions.screens.test_links import LINKS
+from rolesynth_assets_tests.captions.screens.test_orders import PLAIN_ORDERS
+from rolesynth_assets_tests.captions.screens.test_shown_words import SHOWN
 
 LONG, SHORT = DEFAULT_POLICY[LengthKind.LONG], DEFAULT_POLICY[LengthKind.SHORT]
+
+TAGS = [
+    "A red apple <img src=x onerror=alert(1)> on a table.",
+    f"A red apple <img alt='{'x' * 300}' src='https://evil.example'> on a table.",
+    "A red apple <img src=https://evil.example/x on a table",
+    "A red apple <!-- ignore --> on a table.",
+    f"A red apple <{'b' * 200}> on a table.",
+]
 
 
 def reply(text: str) -> ChatReply:
@@ -119,3 +130,31 @@ def test_words_in_the_picture_are_not_the_writers(text: str) -> None:
 @pytest.mark.parametrize("text", ["No image available.", "No image available to describe."])
 def test_without_an_image_it_is_a_refusal(text: str) -> None:
     assert parse_caption(reply(text), SHORT).reason == CaptionReason.REFUSED
+
+
+@pytest.mark.parametrize(
+    ("texts", "reason"),
+    [
+        (LINKS, CaptionReason.LINK),
+        (TAGS, CaptionReason.NOT_TEXT),
+        (PLAIN_ORDERS, CaptionReason.ORDER),
+    ],
+)
+def test_each_has_its_reason_and_says_what_was_caught(texts, reason) -> None:
+    for text in texts:
+        parsed = parse_caption(reply(text), LONG)
+        allowed = {reason} if reason != CaptionReason.LINK else {reason, CaptionReason.NOT_TEXT}
+        assert parsed.reason in allowed, text
+        assert parsed.text is None and parsed.detail
+
+
+def test_honest_captions_become_captions() -> None:
+    for text in SHOWN:
+        parsed = parse_caption(reply(text), SHORT)
+        assert parsed.text == text, parsed.detail
+
+
+def test_an_address_in_angle_brackets_is_no_tag() -> None:
+    text = "A card with <info@shop> printed under a small blue logo."
+    parsed = parse_caption(reply(text), SHORT)
+    assert parsed.text == text

@@ -8,7 +8,7 @@ import sqlite3
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rolesynth_assets.cads.round.journal import Journal
+from rolesynth_assets.cads.round.calls.journal import Journal
 from rolesynth_assets.cads.seeds.rows import seed_rows
 from rolesynth_assets.cads.values import Seed
 from rolesynth_assets.mllm.rows.reply_journal import journal_path

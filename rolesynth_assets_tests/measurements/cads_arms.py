@@ -10,7 +10,7 @@ import polars as pl
 from rolesynth_assets.cads.collective.collective import Collective
 from rolesynth_assets.cads.collective.member import JudgeSampling
 from rolesynth_assets.cads.drawing.renderer import Renderer
-from rolesynth_assets.cads.round.journal import Journal
+from rolesynth_assets.cads.round.calls.journal import Journal
 from rolesynth_assets.cads.round.play import run_round
 from rolesynth_assets.cads.round.rows import candidate_rows
 from rolesynth_assets.cads.values import Seed, SeedContext

@@ -20,7 +20,7 @@ from rolesynth_assets.benchmarks.bootstrap import Interval, bootstrap_mean
 from rolesynth_assets.cads.collective.collective import MOST_ROUNDS, Collective, read_collective
 from rolesynth_assets.cads.drawing.factory import make_renderer
 from rolesynth_assets.cads.extra_checks.reference_truth import wrong_references
-from rolesynth_assets.cads.round.journal import Journal
+from rolesynth_assets.cads.round.calls.journal import Journal
 from rolesynth_assets.cads.seeds.read import seed_id
 from rolesynth_assets.cads.values import Decision, Seed
 from rolesynth_assets.embedded.problems.pose import held_out

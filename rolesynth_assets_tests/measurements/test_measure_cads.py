@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from rolesynth_assets.cads.prompts.templates import prompt
-from rolesynth_assets.cads.round.journal import Journal
+from rolesynth_assets.cads.round.calls.journal import Journal
 from rolesynth_assets.mllm.engine import ChatRequest, Sampling
 from rolesynth_assets_tests.cads.simulated import (
     PlainRenderer,

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import replace
 from itertools import islice
 
 import pytest
@@ -12,7 +13,7 @@ from rolesynth_assets.mllm.engine import (
     ModelIdentity,
     Sampling,
 )
-from rolesynth_assets.mllm.micro_batcher import Asker
+from rolesynth_assets.mllm.micro_batcher import NOT_SENT, Asker
 from rolesynth_assets.mllm.openai.engine import OpenAIEngine
 from rolesynth_assets.mllm.settings import EngineSettings
 from rolesynth_assets_tests.mllm.stub_server import StubServer
@@ -169,6 +170,20 @@ def test_failed_replies_are_replies():
 
     reply = asyncio.run(_ask_once(Failing()))
     assert (reply.reason, reply.detail, reply.key) == (FailureReason.TIMEOUT, "too slow", "k")
+
+
+def test_a_request_that_is_no_longer_wanted_is_rejected_without_the_engine():
+    engine = BatchEngine()
+
+    async def main() -> list[ChatReply]:
+        asker = Asker(engine)
+        asked = [request("gone"), request("stays")]
+        asked[0] = replace(asked[0], wanted=lambda: False)
+        return await asyncio.gather(*map(asker.ask, asked))
+
+    gone, stays = asyncio.run(main())
+    assert (gone.reason, gone.detail, gone.key) == (FailureReason.REJECTED, NOT_SENT, "same key")
+    assert stays.text == "answer to stays" and engine.batches == [["stays"]]
 
 
 async def _ask_once(engine: BatchEngine) -> ChatReply:

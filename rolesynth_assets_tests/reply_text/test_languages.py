@@ -1,12 +1,12 @@
 import pytest
 
 from rolesynth_assets.reply_text.languages import LANGUAGES, find_other_language
-from rolesynth_assets_tests.captions.screens.test_links_and_orders import HONEST
 from rolesynth_assets_tests.captions.screens.test_prose import CAPTIONS
+from rolesynth_assets_tests.captions.screens.test_shown_words import SHOWN
 
 ENGLISH = [
     *CAPTIONS,
-    *HONEST,
+    *SHOWN,
     "Two dogs run",
     "The Eiffel Tower in Paris, France",
     "A bowl of spaghetti alla carbonara and a cappuccino.",

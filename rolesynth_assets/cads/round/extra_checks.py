@@ -18,7 +18,7 @@ from rolesynth_assets.cads.extra_checks.near_duplicates import (
     problem_print,
 )
 from rolesynth_assets.cads.records import CandidateRecord, VerdictRecord
-from rolesynth_assets.cads.round.calls_about import CallsAbout
+from rolesynth_assets.cads.round.calls.calls_about import CallsAbout
 from rolesynth_assets.cads.round.judging import judge_all
 from rolesynth_assets.cads.values import Decision, Seed
 

@@ -10,8 +10,8 @@ from rolesynth_assets.cads.prompts.blocks import HardRecord
 from rolesynth_assets.cads.prompts.replies import ContextReply
 from rolesynth_assets.cads.prompts.requests import reflect_request
 from rolesynth_assets.cads.records import CandidateRecord, ContextRecord
-from rolesynth_assets.cads.round.ask_for import Unanswered, ask_for
-from rolesynth_assets.cads.round.calls_about import CallsAbout
+from rolesynth_assets.cads.round.calls.ask_for import Unanswered, ask_for
+from rolesynth_assets.cads.round.calls.calls_about import CallsAbout
 from rolesynth_assets.cads.round.transcripts import as_text, transcribe
 from rolesynth_assets.cads.round.write_candidate import in_words
 from rolesynth_assets.cads.values import Verdict

@@ -25,15 +25,15 @@ from rolesynth_assets.cads.records import (
     RoundOutcome,
     VerdictRecord,
 )
-from rolesynth_assets.cads.round.ask_for import StepReason
-from rolesynth_assets.cads.round.before_paying import MemberCheck
-from rolesynth_assets.cads.round.calls_about import CallsAbout
+from rolesynth_assets.cads.round.calls.ask_for import StepReason
+from rolesynth_assets.cads.round.calls.before_paying import MemberCheck
+from rolesynth_assets.cads.round.calls.calls_about import CallsAbout
+from rolesynth_assets.cads.round.calls.journal import Journal
+from rolesynth_assets.cads.round.calls.paid_calls import Calls, open_calls
 from rolesynth_assets.cads.round.consensus import decide
 from rolesynth_assets.cads.round.extra_checks import check_candidate, mark_duplicates
-from rolesynth_assets.cads.round.journal import Journal
 from rolesynth_assets.cads.round.judging import judge_all
 from rolesynth_assets.cads.round.optimise_context import HardSample, optimise
-from rolesynth_assets.cads.round.paid_calls import Calls, open_calls
 from rolesynth_assets.cads.round.task_group import concurrently
 from rolesynth_assets.cads.round.withdrawn import end_withdrawn
 from rolesynth_assets.cads.round.write_candidate import Order, make_candidate

@@ -148,8 +148,8 @@ async def _play(
     meter: Meter | None,
 ) -> tuple[RoundOutcome, dict[str, ModelIdentity]]:
     from rolesynth_assets.cads.drawing.factory import make_renderer
-    from rolesynth_assets.cads.round.before_paying import member_check
-    from rolesynth_assets.cads.round.journal import Journal
+    from rolesynth_assets.cads.round.calls.before_paying import member_check
+    from rolesynth_assets.cads.round.calls.journal import Journal
     from rolesynth_assets.cads.round.play import run_round
     from rolesynth_assets.cads.round.rows import read_previous
     from rolesynth_assets.mllm.factory import make_engine

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rolesynth_assets.cads.prompts.replies import TranscriptReply
 from rolesynth_assets.cads.prompts.requests import transcribe_request
-from rolesynth_assets.cads.round.ask_for import Answered, Unanswered, ask_for
-from rolesynth_assets.cads.round.calls_about import CallsAbout
+from rolesynth_assets.cads.round.calls.ask_for import Answered, Unanswered, ask_for
+from rolesynth_assets.cads.round.calls.calls_about import CallsAbout
 
 
 async def transcribe(

@@ -17,8 +17,8 @@ from rolesynth_assets.cads.prompts.replies import (
 )
 from rolesynth_assets.cads.prompts.requests import analyse_request, visual_request, write_request
 from rolesynth_assets.cads.records import CandidateRecord
-from rolesynth_assets.cads.round.ask_for import Answered, Unanswered, ask_for
-from rolesynth_assets.cads.round.calls_about import CallsAbout
+from rolesynth_assets.cads.round.calls.ask_for import Answered, Unanswered, ask_for
+from rolesynth_assets.cads.round.calls.calls_about import CallsAbout
 from rolesynth_assets.cads.round.transcripts import as_text, transcribe
 from rolesynth_assets.cads.values import Decision, Problem, Seed, SeedContext, candidate_id
 from rolesynth_assets.mllm.cost.spent import Spent

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rolesynth_assets.cads.seeds.files import SeedFileError
-from rolesynth_assets.store.digests import digest
+from rolesynth_assets.store.digests import digest, file_digest
 from rolesynth_assets.yaml_files import fit_for_a_key
 
 NO_DOMAIN = "problems"
@@ -60,12 +60,9 @@ def seeds_digest(path: Path) -> str:
 
     Images in the domain's folder are part of it; images to which a single file refers are not.
     """
-    from hashlib import file_digest
-
     parts: list[str] = []
     for file in _files(path):
-        with file.open("rb") as opened:
-            parts += [str(file.relative_to(path.parent)), file_digest(opened, "sha256").hexdigest()]
+        parts += [str(file.relative_to(path.parent)), file_digest(file)]
     return digest("seed files", *parts)
 
 

@@ -65,7 +65,7 @@ def forget_failed_calls(settings: Settings, reasons: Sequence[str]) -> None:
 
 @contextmanager
 def _journal(settings: Settings) -> Iterator[ReplyJournal]:
-    from rolesynth_assets.cads.round.journal import Journal
+    from rolesynth_assets.cads.round.calls.journal import Journal
 
     with Journal(journal_path(settings.data_root, "cads")) as journal:
         yield journal

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -129,9 +128,3 @@ def trained_seeds(
             f"one of its seeds {list(recipe.seeds)} first."
         )
     return seeds
-
-
-def file_digest(path: Path) -> str:
-    """Return the sha256 of a file, 64 hex characters."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -30,7 +30,6 @@ from rolesynth_assets.clip.checkpoint.files import (
     CheckpointError,
     LossPoint,
     Manifest,
-    file_digest,
     read_manifest,
 )
 from rolesynth_assets.clip.data.pixels import normalise, split_preprocess
@@ -40,6 +39,7 @@ from rolesynth_assets.clip.plain_text import of_plain_text
 from rolesynth_assets.clip.recipe import Recipe
 from rolesynth_assets.clip.trimmed_text import encode_text
 from rolesynth_assets.store.atomic_files import write_bytes, write_text
+from rolesynth_assets.store.digests import file_digest
 
 
 class Checkpoint(NamedTuple):

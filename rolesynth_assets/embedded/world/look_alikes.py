@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from rolesynth_assets.embedded.world.scenes import (
+    MOST_OBJECTS,
     Background,
     Scene,
     SceneObject,
@@ -19,7 +20,6 @@ from rolesynth_assets.embedded.world.scenes import (
     place,
 )
 
-MOST_OBJECTS = 4
 TRIALS = 20
 """Trials to move each object, where no change of the first round is possible."""
 

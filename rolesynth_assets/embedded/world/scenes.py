@@ -20,6 +20,8 @@ from rolesynth_assets.embedded.world.object_kinds import KINDS, ObjectKind
 
 CANVAS = 224
 """Side of a drawn scene, px."""
+MOST_OBJECTS = 4
+"""Most objects of a scene."""
 
 
 class Background(StrEnum):
@@ -113,7 +115,7 @@ def sample_scene(seed: int, index: int) -> Scene:
     """Return scene ``index`` of world ``seed``: one to four objects, some perhaps of one kind."""
     rng = np.random.default_rng([seed, index])
     background = list(Background)[rng.integers(len(Background))]
-    wanted = int(rng.integers(1, 5))
+    wanted = int(rng.integers(1, MOST_OBJECTS + 1))
     kinds = [int(k) for k in rng.choice(len(KINDS), size=wanted, replace=False)]
     if wanted > 1 and rng.random() < 0.4:  # several of one kind, so that counts vary
         repeats = int(rng.integers(2, wanted + 1))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rolesynth_assets.cads.round.journal import Forgotten, Journal
+from rolesynth_assets.cads.round.calls.journal import Forgotten, Journal
 from rolesynth_assets.clip.checkpoint.recorded_trainings import read_trainings
 from rolesynth_assets.lineage.withdraw.artefacts import ArtefactKind
 from rolesynth_assets.lineage.withdraw.byte_search import (

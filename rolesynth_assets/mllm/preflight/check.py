@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -140,7 +140,7 @@ class Preflight:
                 )
             _log.warning("%s is answered by %s", self._where, answered_by)
         if now.revision_suffix != known.revision_suffix:
-            raise self._other(f"does not accept {_refused(known, now)} any more", known, now)
+            raise self._refusing(known, now)
 
     def _changed(self, known: Learned, now: Learned, answered: bool) -> EngineError:
         """Return the error for a server that refuses in the middle of the work what it took.
@@ -152,23 +152,28 @@ class Preflight:
         """
         record = read_record(self._path)
         if record is None or answered or record.first_run != self._run_id:
-            return self._other(f"does not accept {_refused(known, now)} any more", known, now)
+            return self._refusing(known, now)
         now = replace(now, answered_by=record.learned.answered_by)
         write_record(self._path, self._settings, replace(record, learned=now))
         return EngineError(
-            f"Model {self._where} does not accept {_refused(known, now)}, as its first answers did "
-            "not show. Nothing was paid for. Run again: it is left out from the beginning then."
+            f"Model {self._where} does not accept {_in_words(_refused(known, now))}, as its first "
+            "answers did not show. Nothing was paid for. Run again: it is left out from the "
+            "beginning then."
         )
 
-    def _other(
-        self, change: str, known: Learned | None = None, now: Learned | None = None
-    ) -> EngineError:
+    def _refusing(self, known: Learned, now: Learned) -> EngineError:
+        """Return the error for a server that refuses what earlier answers were asked with."""
+        fields = _refused(known, now)
+        change = f"does not accept {_in_words(fields)} any more"
+        if not fields:
+            return self._other(change)
+        leave_out = json.dumps({name.partition("=")[0]: None for name in fields})
+        extra_body = self._settings.names.extra_body
+        return self._other(change, f"{extra_body} to {leave_out}, which leaves it out,")
+
+    def _other(self, change: str, way: str = "") -> EngineError:
         names = self._settings.names
-        fields = sorted(set(now.left_out) - set(known.left_out)) if known and now else []
-        way = f"{names.revision} to a name of your choice"
-        if fields:
-            leave_out = json.dumps({name.partition("=")[0]: None for name in fields})
-            way = f"{names.extra_body} to {leave_out}, which leaves it out,"
+        way = way or f"{names.revision} to a name of your choice"
         return EngineError(
             f"Model {self._where} {change}. Its answers would get the ids of earlier, different "
             f"ones. Set {way} to ask for all rows again under new ids, or {names.preflight} to "
@@ -177,8 +182,12 @@ class Preflight:
         )
 
 
-def _refused(known: Learned, now: Learned) -> str:
-    return ", ".join(sorted(set(now.left_out) - set(known.left_out))) or "a system text"
+def _refused(known: Learned, now: Learned) -> list[str]:
+    return sorted(set(now.left_out) - set(known.left_out))
+
+
+def _in_words(fields: Sequence[str]) -> str:
+    return ", ".join(fields) or "a system text"
 
 
 def _author(replies: Iterable[ChatReply]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from rolesynth_assets.mllm.control_tokens import neutralise, restored
 from rolesynth_assets.r1.prompt import system_prompt
 from rolesynth_assets.r1.recipe import NANO
-from rolesynth_assets.store.digests import digest
+from rolesynth_assets.store.digests import digest, file_digest
 
 NANO_WEIGHTS = Path(__file__).parents[2] / "embedded" / "nano" / "weights" / "nano"
 WEIGHTS = "model.safetensors"
@@ -50,8 +50,6 @@ def model_source(name: str) -> str:
 
 def source_digest(name: str, revision: str | None) -> str:
     """Return the digest of a training's initial weights, or of the model's id and revision."""
-    from rolesynth_assets.clip.checkpoint.files import file_digest
-
     weights = Path(model_source(name)) / WEIGHTS
     return file_digest(weights) if weights.is_file() else digest("model", name, revision or "")
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from rolesynth_assets.cads.prompts.templates import prompt
-from rolesynth_assets.cads.round.journal import Journal
+from rolesynth_assets.cads.round.calls.journal import Journal
 from rolesynth_assets.cads.round.rows import candidate_rows
 from rolesynth_assets.cads.values import DecidedBy, Decision
 from rolesynth_assets_tests.cads.simulated import (

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rolesynth_assets.cads.drawing.renderer import Drawing, DrawingFailed
 from rolesynth_assets.cads.records import RoundOutcome
-from rolesynth_assets.cads.round.journal import Journal, drawing_key
+from rolesynth_assets.cads.round.calls.journal import Journal, drawing_key
 from rolesynth_assets.mllm.engine import ChatRequest
 from rolesynth_assets.mllm.rows.reply_journal import request_key
 from rolesynth_assets_tests.cads.simulated import PlainRenderer, SimulatedMember, play, seeds

@@ -9,7 +9,7 @@ import pytest
 from rolesynth_assets.cads.collective.collective import load_collectives
 from rolesynth_assets.cads.prompts.templates import prompt
 from rolesynth_assets.cads.records import RoundOutcome
-from rolesynth_assets.cads.round.journal import Journal
+from rolesynth_assets.cads.round.calls.journal import Journal
 from rolesynth_assets.cads.round.play import run_round
 from rolesynth_assets.cads.values import Decision
 from rolesynth_assets.mllm.engine import EngineError

@@ -2,8 +2,8 @@ import json
 import re
 from dataclasses import replace
 
+from rolesynth_assets.cads.round.calls.journal import Journal
 from rolesynth_assets.cads.round.extra_checks import kept_prints
-from rolesynth_assets.cads.round.journal import Journal
 from rolesynth_assets.cads.values import Decision
 from rolesynth_assets.mllm.engine import ChatRequest
 from rolesynth_assets.mllm.quoted_text import quoted_blocks

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from rolesynth_assets.cads.collective.collective import CollectiveError, read_collective
 from rolesynth_assets.cads.prompts.templates import prompt
+from rolesynth_assets.cads.round.calls.journal import Journal
 from rolesynth_assets.cads.round.consensus import decide
-from rolesynth_assets.cads.round.journal import Journal
 from rolesynth_assets.cads.round.play import batch_size, deal
 from rolesynth_assets.cads.values import Decision, SeedContext, Verdict
 from rolesynth_assets.mllm.engine import FailureReason

@@ -3,7 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from rolesynth_assets.cads.round.journal import Journal
+from rolesynth_assets.cads.round.calls.journal import Journal
 from rolesynth_assets_tests.cads.round.dying_round import digests, play_once
 
 ROOT = Path(__file__).parents[3]

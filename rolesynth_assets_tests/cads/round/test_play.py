@@ -5,7 +5,7 @@ import json
 import pytest
 
 from rolesynth_assets.cads.drawing.renderer import DrawFailure, DrawingFailed
-from rolesynth_assets.cads.round.journal import Journal
+from rolesynth_assets.cads.round.calls.journal import Journal
 from rolesynth_assets.cads.values import DecidedBy, Decision, Seed
 from rolesynth_assets.mllm.engine import ChatRequest, EngineError, FailureReason
 from rolesynth_assets_tests.cads.simulated import (

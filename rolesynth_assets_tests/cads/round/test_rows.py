@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from rolesynth_assets.cads.records import RoundOutcome
+from rolesynth_assets.cads.round.calls.journal import Journal
 from rolesynth_assets.cads.round.extra_checks import kept_prints
-from rolesynth_assets.cads.round.journal import Journal
 from rolesynth_assets.cads.round.rows import (
     MissingRoundError,
     candidate_rows,

@@ -7,8 +7,8 @@ import pytest
 from rolesynth_assets.cads.collective.collective import Collective
 from rolesynth_assets.cads.prompts.templates import prompt
 from rolesynth_assets.cads.records import CandidateRecord, RoundOutcome, VerdictRecord
-from rolesynth_assets.cads.round.journal import Forgotten, Journal
-from rolesynth_assets.cads.round.paid_calls import open_calls
+from rolesynth_assets.cads.round.calls.journal import Forgotten, Journal
+from rolesynth_assets.cads.round.calls.paid_calls import open_calls
 from rolesynth_assets.cads.round.withdrawn import refuse_withdrawn
 from rolesynth_assets.cads.seeds.read import SeedReason, SeedReject
 from rolesynth_assets.cads.seeds.withdrawn import without_withdrawn

@@ -1,9 +1,22 @@
-"""Bare addresses, and ordinary text with dots in it."""
+"""Links, bare addresses, and ordinary text with dots in it."""
 
 import pytest
 
 from rolesynth_assets.captions.screens.links import find_link
 
+LINKS = [
+    "A red apple on a table. See https://evil.example/x for more.",
+    "A red apple on a table (http://evil.example).",
+    "Visit www.shop.example for more apples like this one.",
+    "A red apple ![beacon](https://evil.example/p.png) on a table.",
+    'A sign reads "![beacon](http://127.0.0.1:8000/p)" above the door.',
+    "A red [apple](javascript:alert(1)) on a table.",
+    "A red [apple][1] on a table.",
+    "A red apple <https://evil.example> on a table.",
+    "A red apple and data:image/png;base64,AAAA on a table.",
+    "Write to mailto:someone@evil.example about the apple.",
+    "A red apple //evil.example/p.png on a table.",
+]
 ADDRESSES = [
     ("A red apple. Visit example-shop.com for more.", "example-shop.com"),
     ("A red apple from example-shop.com on a table.", "example-shop.com"),
@@ -61,6 +74,11 @@ ORDINARY = [
     "The headquarters of Booking.com stand by a canal.",
     "A Hotels.com booth at a fair.",
 ]
+
+
+@pytest.mark.parametrize("text", LINKS)
+def test_links_and_pictures_are_found(text: str) -> None:
+    assert find_link(text)
 
 
 @pytest.mark.parametrize(("text", "address"), ADDRESSES)

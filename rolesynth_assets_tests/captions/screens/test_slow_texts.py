@@ -17,19 +17,8 @@ from rolesynth_assets.reply_text.sentences import sentences
 UNITS = [
     *("a-", "word-", "a.", "a ", "1 ", ". ", "a@", "'a", '"', "[", "(", "<", "*", "_", "#"),
     *("[INST] ", "<eos>", "<br>", "\\n", "Caption 1: ", '"Caption 1: ', "gib: ", "poderia. "),
-    *(
-        "visit-",
-        "sign a.com ",
-        "please ",
-        "put ",
-        "dot ",
-        "|",
-        "!",
-        ".'",
-        "```a-",
-        "<!--",
-        "\u2026",
-    ),
+    *("visit-", "sign a.com ", "please ", "put ", "dot "),
+    *("|", "!", ".'", "```a-", "<!--", "\u2026"),
 ]
 
 

@@ -11,13 +11,13 @@ from safetensors.torch import load_file, save_file
 from rolesynth_assets.clip.checkpoint.files import (
     MANIFEST,
     CheckpointError,
-    file_digest,
     read_manifest,
     trained_seeds,
 )
 from rolesynth_assets.clip.checkpoint.save_load import load_checkpoint, reference_error
 from rolesynth_assets.clip.library import read_recipe
 from rolesynth_assets.clip.train import train
+from rolesynth_assets.store.digests import file_digest
 
 
 @pytest.fixture

@@ -2,8 +2,9 @@ from collections import Counter
 
 import pytest
 
-from rolesynth_assets.embedded.world.look_alikes import MOST_OBJECTS, look_alike
+from rolesynth_assets.embedded.world.look_alikes import look_alike
 from rolesynth_assets.embedded.world.scenes import (
+    MOST_OBJECTS,
     Background,
     Scene,
     SceneObject,

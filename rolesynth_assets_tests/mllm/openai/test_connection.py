@@ -18,11 +18,6 @@ FAST = Backoff(initial_s=0.001, ceiling_s=0.002)
 KEY = "sk-for-the-first-server"
 
 
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-
-
 def redirect(status: int, there: StubServer, path: str) -> Fault:
     location = there.url.replace("http://", "http://me:hunter2@") + f"/{path}?key=hunter2"
     return Fault("status", status, headers={"Location": location})

@@ -25,11 +25,6 @@ REQUEST = ChatRequest(
 )
 
 
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-
-
 def make(server: StubServer, **changes) -> OpenAIEngine:
     values = {"timeout_s": 5, "max_retries": 2, "concurrency": 1, "model": "stub"} | changes
     return OpenAIEngine(EngineSettings(engine="openai", base_url=server.url, **values), FAST)

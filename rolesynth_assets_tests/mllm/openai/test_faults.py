@@ -8,51 +8,18 @@ import traceback
 
 import pytest
 
-from rolesynth_assets.mllm.engine import (
-    ChatReply,
-    ChatRequest,
-    EngineError,
-    FailureReason,
-    Sampling,
-)
+from rolesynth_assets.mllm.engine import ChatReply, ChatRequest, EngineError, FailureReason
 from rolesynth_assets.mllm.openai.engine import OpenAIEngine
-from rolesynth_assets.mllm.openai.faults import Backoff, retry_after_s
-from rolesynth_assets.mllm.settings import EngineSettings, SettingNames
-from rolesynth_assets_tests.mllm.stub_server import (
-    Fault,
-    Faults,
-    StubServer,
-    every_time,
-    first_attempts,
+from rolesynth_assets.mllm.settings import SettingNames
+from rolesynth_assets_tests.mllm.openai.asking import (
+    REQUEST,
+    ask,
+    ask_with,
+    make,
+    numbered,
+    stops_at_once,
 )
-
-FAST = Backoff(initial_s=0.001, ceiling_s=0.002, retry_after_cap_s=0.2)
-REQUEST = ChatRequest(
-    key="one",
-    system="You describe images.",
-    prompt="Describe it.",
-    sampling=Sampling(temperature=0.7, top_p=0.9, max_tokens=48),
-    seed=7,
-)
-
-
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-
-
-def make(server: StubServer | str, **changes) -> OpenAIEngine:
-    url = server if isinstance(server, str) else server.url
-    values = {"timeout_s": 5, "max_retries": 3, "concurrency": 4, "model": "stub"} | changes
-    return OpenAIEngine(EngineSettings(engine="openai", base_url=url, **values), FAST)
-
-
-def ask(engine: OpenAIEngine, *requests: ChatRequest) -> list[ChatReply]:
-    async def run() -> list[ChatReply]:
-        return [reply async for reply in engine.complete(requests or [REQUEST])]
-
-    return asyncio.run(run())
+from rolesynth_assets_tests.mllm.stub_server import Fault, StubServer, every_time, first_attempts
 
 
 def ask_until_error(
@@ -69,12 +36,6 @@ def ask_until_error(
         return seen, caught.value
 
     return asyncio.run(run())
-
-
-def ask_with(faults: Faults, **changes) -> tuple[ChatReply, StubServer]:
-    with StubServer(faults=faults) as server:
-        (reply,) = ask(make(server, **changes))
-    return reply, server
 
 
 @pytest.mark.parametrize(
@@ -153,55 +114,6 @@ def test_a_truncated_reply_keeps_its_numbers():
     assert (reply.finish_reason, reply.completion_tokens) == ("length", 7)
 
 
-def test_retry_after_is_honoured():
-    fault = Fault("status", 429, headers={"Retry-After": "0.15"})
-    _, server = ask_with(first_attempts(1, fault))
-    first, second = server.requests
-    assert second.arrived - first.arrived >= 0.15
-
-
-@pytest.mark.parametrize("inside", [False, True], ids=["429", "200"])
-def test_a_wait_of_hours_stops_the_run_and_says_until_when(inside):
-    body = json.dumps({"error": {"code": 429, "message": "Daily quota used up"}})
-    fault = Fault("status", 200 if inside else 429, body, {"Retry-After": "7200"})
-    with StubServer(faults=every_time(fault)) as server:
-        with pytest.raises(EngineError, match=r"wait 2 h 0 min.*Daily quota.*Run again after 20"):
-            ask(make(server, concurrency=1), *numbered(50))
-    assert len(server.requests) == 1
-
-
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({}, None),
-        ({"retry-after": "2.5"}, 2.5),
-        ({"retry-after": "-3"}, 0),
-        ({"retry-after": "soon"}, None),
-        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0),
-        ({"retry-after": "1", "retry-after-ms": "30"}, 0.03),
-        ({"retry-after": "inf"}, None),
-        ({"retry-after": "nan"}, None),
-        ({"retry-after-ms": "-inf"}, None),
-        ({"retry-after": "1e999"}, None),
-        ({"retry-after": "1e300"}, 365 * 86_400),
-        ({"retry-after": "99999999999999"}, 365 * 86_400),
-        ({"retry-after-ms": "1e300"}, 365 * 86_400),
-        ({"retry-after": "Fri, 31 Dec 9999 23:59:59 GMT"}, 365 * 86_400),
-        ({"retry-after": "Fri, 31 Dec 99999999999999999999 23:59:59 GMT"}, None),
-    ],
-)
-def test_retry_after_is_seconds_milliseconds_or_a_date(headers, seconds):
-    assert retry_after_s(headers) == seconds
-
-
-def test_a_wait_without_end_stops_the_run_with_a_date():
-    fault = Fault("status", 429, headers={"Retry-After": "99999999999999"})
-    with StubServer(faults=every_time(fault)) as server:
-        with pytest.raises(EngineError, match=r"wait 8760 h 0 min.*Run again after 20"):
-            ask(make(server, concurrency=1), *numbered(50))
-    assert len(server.requests) == 1
-
-
 @pytest.mark.parametrize(
     ("body", "said"),
     [
@@ -224,17 +136,11 @@ def test_a_long_error_body_is_read_in_part_and_keeps_its_meaning(body, said, mon
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_refused_key_stops_at_once(status):
-    with StubServer(faults=every_time(Fault("status", status))) as server:
-        with pytest.raises(EngineError, match="ROLESYNTH_API_KEY"):
-            ask(make(server, concurrency=1), *numbered(50))
-    assert len(server.requests) == 1
+    stops_at_once(Fault("status", status), "ROLESYNTH_API_KEY")
 
 
 def test_an_unknown_model_stops_at_once():
-    with StubServer(faults=every_time(Fault("status", 404))) as server:
-        with pytest.raises(EngineError, match=r"'stub'.*ROLESYNTH_MODEL"):
-            ask(make(server, concurrency=1), *numbered(50))
-    assert len(server.requests) == 1
+    stops_at_once(Fault("status", 404), r"'stub'.*ROLESYNTH_MODEL")
 
 
 def test_no_server_at_all_stops_at_once():
@@ -297,73 +203,6 @@ def test_unreadable_images_are_rejected_without_a_call():
     assert len(server.requests) == 1
 
 
-def test_a_hosted_model_that_renamed_the_token_limit():
-    error = (
-        '{"error": {"message": "Unsupported parameter", "param": "max_tokens", '
-        '"code": "unsupported_parameter"}}'
-    )
-
-    def renamed(request):
-        return Fault("status", 400, body=error) if "max_tokens" in request.payload else None
-
-    with StubServer(faults=renamed) as server:
-        replies = ask(make(server, concurrency=1), *numbered(3))
-    assert all(reply.reason is None for reply in replies)
-    assert [p.get("max_completion_tokens") for p in server.payloads] == [None, 48, 48, 48]
-    assert {reply.sent.get("max_completion_tokens") for reply in replies} == {48}
-
-
-JSON_REQUEST = dataclasses.replace(REQUEST, json_mode=True)
-
-
-def test_json_mode_is_asked_for_where_the_request_says_so():
-    with StubServer() as server:
-        ask(make(server, concurrency=1), REQUEST, JSON_REQUEST)
-    assert [p.get("response_format") for p in server.payloads] == [None, {"type": "json_object"}]
-
-
-@pytest.mark.parametrize(
-    ("status", "error"),
-    [
-        (400, {"message": "Unknown parameter: 'response_format'.", "param": "response_format"}),
-        (400, {"message": "'response_format.type' must be 'json_schema' or 'text'"}),
-        (400, {"message": "no", "param": "response_format", "code": "unsupported_parameter"}),
-        (422, {"message": "body.response_format: extra fields not permitted"}),
-    ],
-)
-def test_a_server_without_json_mode_is_asked_without_it(status, error):
-    refusal = Fault("status", status, body=json.dumps({"error": error}))
-
-    def no_json_mode(request):
-        return refusal if "response_format" in request.payload else None
-
-    asked = [dataclasses.replace(JSON_REQUEST, key=f"{n}", prompt=f"{n}") for n in range(3)]
-    with StubServer(faults=no_json_mode) as server:
-        replies = ask(make(server, concurrency=1), *asked)
-    assert all(reply.reason is None for reply in replies)
-    assert ["response_format" in p for p in server.payloads] == [True, False, False, False]
-
-
-def test_another_rejection_leaves_json_mode_on():
-    with StubServer(faults=first_attempts(1, Fault("status", 413))) as server:
-        replies = ask(make(server, concurrency=1), JSON_REQUEST, JSON_REQUEST)
-    assert {reply.reason for reply in replies} == {FailureReason.REJECTED, None}
-    assert all("response_format" in p for p in server.payloads)
-
-
-def test_a_server_that_renames_and_has_no_json_mode_is_asked_three_times():
-    def picky(request):
-        for name, code in {"max_tokens": "unsupported_parameter", "response_format": None}.items():
-            if name in request.payload:
-                error = {"message": f"not {name}", "param": name, "code": code}
-                return Fault("status", 400, body=json.dumps({"error": error}))
-        return None
-
-    with StubServer(faults=picky) as server:
-        (reply,) = ask(make(server), JSON_REQUEST)
-    assert (reply.reason, len(server.requests)) == (None, 3)
-
-
 def test_errors_name_where_the_settings_were_made():
     names = SettingNames(model="`model` of member 'ann'", api_key="ANN_KEY")
     for status, said in {401: "Set ANN_KEY", 404: "Set `model` of member 'ann'"}.items():
@@ -400,10 +239,3 @@ def test_the_key_is_sent_and_shown_nowhere(caplog):
             assert caught.value.__context__ is None
     shown.append(caplog.text)
     assert not any(secret in text for text in shown for secret in (key, wrong))
-
-
-def numbered(count: int) -> list[ChatRequest]:
-    return [
-        dataclasses.replace(REQUEST, key=f"key-{index}", prompt=f"prompt {index}")
-        for index in range(count)
-    ]

@@ -18,12 +18,6 @@ FAST = Backoff(initial_s=0.001, ceiling_s=0.002, retry_after_cap_s=0.2)
 SAMPLING = Sampling(temperature=0.7, top_p=0.9, max_tokens=48)
 
 
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-
-
 def make(url: str, **changes) -> OpenAIEngine:
     values = {"timeout_s": 5, "max_retries": 2, "concurrency": 4, "model": "stub"} | changes
     return OpenAIEngine(EngineSettings(engine="openai", base_url=url, **values), FAST)

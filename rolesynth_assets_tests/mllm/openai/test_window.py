@@ -17,11 +17,6 @@ FAST = Backoff(initial_s=0.001, ceiling_s=0.002)
 REQUEST = ChatRequest("k", "", "look", Sampling(0, 1, 8), 0)
 
 
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-
-
 def make(server: StubServer, **changes) -> OpenAIEngine:
     values = {"timeout_s": 5, "max_retries": 50, "concurrency": 16, "model": "stub"} | changes
     return OpenAIEngine(EngineSettings(engine="openai", base_url=server.url, **values), FAST)

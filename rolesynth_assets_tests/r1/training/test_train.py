@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from rolesynth_assets.clip.checkpoint.files import CheckpointError, file_digest
+from rolesynth_assets.clip.checkpoint.files import CheckpointError
 from rolesynth_assets.embedded.nano.engine import EmbeddedEngine
 from rolesynth_assets.r1.checks import reload_reproduces, reward_finite
 from rolesynth_assets.r1.data import NO_DATA
@@ -22,6 +22,7 @@ from rolesynth_assets.r1.training.policy import NANO_WEIGHTS, is_nano
 from rolesynth_assets.r1.training.rollouts import reload_replies
 from rolesynth_assets.r1.training.train import train
 from rolesynth_assets.r1.training.trl_trainer import Trainer, grpo_config, step_logs
+from rolesynth_assets.store.digests import file_digest
 
 
 class Killed(BaseException):

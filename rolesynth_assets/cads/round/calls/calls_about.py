@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from rolesynth_assets.cads.collective.collective import Collective
 from rolesynth_assets.cads.drawing.renderer import Drawing, DrawingFailed
-from rolesynth_assets.cads.round.paid_calls import Calls
+from rolesynth_assets.cads.round.calls.paid_calls import Calls
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest, ModelIdentity
 
 

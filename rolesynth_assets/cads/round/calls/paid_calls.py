@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 from rolesynth_assets.cads.collective.collective import Collective
 from rolesynth_assets.cads.drawing.renderer import DrawFailure, Drawing, DrawingFailed, Renderer
 from rolesynth_assets.cads.records import MemberUsage
-from rolesynth_assets.cads.round.before_paying import MemberCheck
-from rolesynth_assets.cads.round.journal import Journal, drawing_key
+from rolesynth_assets.cads.round.calls.before_paying import MemberCheck
+from rolesynth_assets.cads.round.calls.journal import Journal, drawing_key
 from rolesynth_assets.mllm.engine import (
     ChatEngine,
     ChatReply,
@@ -19,13 +19,11 @@ from rolesynth_assets.mllm.engine import (
     FailureReason,
     ModelIdentity,
 )
-from rolesynth_assets.mllm.micro_batcher import Asker
+from rolesynth_assets.mllm.micro_batcher import NOT_SENT, Asker
 from rolesynth_assets.mllm.rows.reply_journal import request_key
 from rolesynth_assets.store.digests import image_id
 
 T = TypeVar("T")
-
-_NOT_SENT = "not sent: no caller wants the reply any more"
 
 
 class Calls:
@@ -51,7 +49,7 @@ class Calls:
         self._check = check
         self._checking: asyncio.Task[None] | None = None
         self._askers = {
-            name: Asker(engine, collective.member(name).concurrency, _unwanted)
+            name: Asker(engine, collective.member(name).concurrency)
             for name, engine in engines.items()
         }
         self._renderer = renderer
@@ -243,7 +241,7 @@ class Calls:
             self._to_ask_again += reply.reason is not None and reply.reason.transient
         else:  # what was paid is not kept, and a caller that comes now makes a call of its own
             del self._running[key], self._sharing[key]
-        if reply.detail == _NOT_SENT:
+        if reply.detail == NOT_SENT:
             return reply
         tokens = (reply.prompt_tokens, reply.completion_tokens)
         self._count(
@@ -304,13 +302,6 @@ async def open_calls(
     engines = {name: engines[name] for name in needed}
     identities = await _identities(engines)
     return Calls(collective, engines, identities, renderer, journal, withdrawn, check)
-
-
-def _unwanted(request: ChatRequest) -> ChatReply | None:
-    """Return the reply to a waiting request whose callers' images were all withdrawn by now."""
-    if request.wanted():
-        return None
-    return ChatReply(request.key, None, FailureReason.REJECTED, _NOT_SENT)
 
 
 async def _identities(engines: Mapping[str, ChatEngine]) -> dict[str, ModelIdentity]:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 from rolesynth_assets.cads.prompts.replies import Reply, Unparsable, parse, repair_prompt
-from rolesynth_assets.cads.round.calls_about import CallsAbout
+from rolesynth_assets.cads.round.calls.calls_about import CallsAbout
 from rolesynth_assets.mllm.cost.spent import Spent
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest, FailureReason
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rolesynth_assets.cads.drawing.renderer import Drawing
-from rolesynth_assets.cads.round.journal import Journal, drawing_key
+from rolesynth_assets.cads.round.calls.journal import Journal, drawing_key
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest, FailureReason, Sampling, Turn
 from rolesynth_assets.mllm.rows.reply_journal import JournalError, ReplyJournal, request_key
 

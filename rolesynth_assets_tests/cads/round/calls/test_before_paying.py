@@ -7,7 +7,7 @@ import pytest
 from rolesynth_assets.cads.collective.collective import Collective
 from rolesynth_assets.cads.drawing import factory
 from rolesynth_assets.cads.records import RoundOutcome
-from rolesynth_assets.cads.round.before_paying import is_shown_images
+from rolesynth_assets.cads.round.calls.before_paying import is_shown_images
 from rolesynth_assets.cads.round.stored_round import Place, make_round
 from rolesynth_assets.cads.seeds.rows import seed_rows
 from rolesynth_assets.mllm.engine import EngineError
