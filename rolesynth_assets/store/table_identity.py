@@ -11,7 +11,6 @@ from uuid import uuid4
 
 from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.store.atomic_files import write_text
-from rolesynth_assets.store.locks import writer_lock
 
 WAREHOUSE = "warehouse"
 """The name under which all tables of the DuckDB file are known here: they are one file."""
