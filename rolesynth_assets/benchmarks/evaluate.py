@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from rolesynth_assets.benchmarks.classify import class_features, class_texts, cl
 from rolesynth_assets.benchmarks.datasets import read_classification, read_retrieval
 from rolesynth_assets.benchmarks.encoder import Encoder, UndecodableImage, load_encoder
 from rolesynth_assets.benchmarks.layouts.files import Sample
+from rolesynth_assets.benchmarks.paired import hits_frame
 from rolesynth_assets.benchmarks.ranking import chance_of_hit
 from rolesynth_assets.benchmarks.retrieval import retrieval_hits
 from rolesynth_assets.benchmarks.score import Measurement, Metric, Score, scores_frame
@@ -30,6 +32,26 @@ if TYPE_CHECKING:
 BATCH = 64  # images or texts per call of the encoder
 RECALL_AT = (1, 5, 10)
 TOP = (1, 5)
+
+
+@dataclass(frozen=True)
+class SeedScores:
+    """What was measured of one checkpoint on one benchmark.
+
+    Attributes:
+        scores: rows of the warehouse table ``benchmark_scores``.
+        hits: rows of ``benchmark_hits``.
+    """
+
+    scores: pl.DataFrame
+    hits: pl.DataFrame
+
+
+class _Named(TypedDict):
+    recipe: str
+    seed: int
+    benchmark: str
+    checkpoint_digest: str
 
 
 def evaluate_checkpoint(
@@ -52,8 +74,8 @@ def evaluate_seed(
     *,
     run_id: str = "",
     progress: Progress | None = None,
-) -> pl.DataFrame:
-    """Score a finished checkpoint; return rows of the warehouse's `benchmark_scores` table.
+) -> SeedScores:
+    """Score a finished checkpoint.
 
     Args:
         checkpoint_dir: the checkpoint, which names its recipe and seed.
@@ -63,14 +85,17 @@ def evaluate_seed(
         progress: called with (done, total) embedded images and texts.
     """
     manifest = read_manifest(checkpoint_dir)
-    return scores_frame(
-        evaluate_checkpoint(checkpoint_dir, task, data_root, progress=progress),
-        recipe=manifest.recipe,
-        seed=manifest.seed,
-        benchmark=task.name,
-        checkpoint_digest=manifest.weights_digest,
-        run_id=run_id,
+    found = measure(load_encoder(checkpoint_dir), task, data_root, progress=progress)
+    named: _Named = {
+        "recipe": manifest.recipe,
+        "seed": manifest.seed,
+        "benchmark": task.name,
+        "checkpoint_digest": manifest.weights_digest,
+    }
+    scores = scores_frame(
+        [_score(one, 0, RESAMPLES, LEVEL) for one in found], **named, run_id=run_id
     )
+    return SeedScores(scores, hits_frame(found, **named))
 
 
 def evaluate(

@@ -37,14 +37,14 @@ from rolesynth_assets.progress import reporting
 def benchmark_scores(context: dg.AssetExecutionContext, platform: Platform) -> Made:
     """Retrieval or zero-shot scores of a recipe's checkpoints on one benchmark, with intervals.
 
-    In: the checkpoints of all seeds trained so far, the benchmark's files. Out: DuckDB table
-    `benchmark_scores`. Stale when: a checkpoint, the benchmark or the
-    code change.
+    In: the checkpoints of all seeds trained so far, the benchmark's files. Out: DuckDB tables
+    `benchmark_scores` and `benchmark_hits`. Stale when: a checkpoint, the benchmark or the code
+    change.
     """
     from rolesynth_assets.benchmarks.datasets import texts_of
     from rolesynth_assets.benchmarks.encoder import count_cut_texts
     from rolesynth_assets.benchmarks.evaluate import evaluate_seed
-    from rolesynth_assets.benchmarks.recorded_scores import record_scores
+    from rolesynth_assets.benchmarks.recorded_scores import record_hits, record_scores
     from rolesynth_assets.clip.checkpoint.files import trained_seeds
     from rolesynth_assets.reports.ablation import score_bars
 
@@ -62,7 +62,9 @@ def benchmark_scores(context: dg.AssetExecutionContext, platform: Platform) -> M
         )
         for seed in seeds
     ]
-    found = record_scores(platform.warehouse, "benchmark_scores", recipe, task.name, of_seeds)
+    warehouse, tables = platform.warehouse, [of_seed.scores for of_seed in of_seeds]
+    found = record_scores(warehouse, "benchmark_scores", recipe, task.name, tables)
+    record_hits(warehouse, recipe.name, task.name, [of_seed.hits for of_seed in of_seeds])
     return Made(
         {
             **warehouse_metadata("benchmark_scores", found.scores.height, {}),
@@ -83,23 +85,28 @@ def benchmark_scores(context: dg.AssetExecutionContext, platform: Platform) -> M
     automation_condition=conditions.FAN_IN,
 )
 def ablation_report(context: dg.AssetExecutionContext, platform: Platform) -> Made:
-    """One page: every recipe on every benchmark, mean over seeds, and how far from its baseline.
+    """One page: what earns the score, and every recipe on every benchmark beside its baseline.
 
-    In: `benchmark_scores`. Out: `reports/ablation.md` and pictures. Stale when: any score changes.
+    In: `benchmark_scores`, `benchmark_hits`. Out: `reports/ablation.md` and `.json`, pictures.
+    Stale when: any score changes.
     """
     from rolesynth_assets.reports.ablation import ablation_pictures, write_ablation_report
+    from rolesynth_assets.reports.ablation_facts import gather_record
     from rolesynth_assets.store.digests import digest
 
     scores = platform.warehouse.read("benchmark_scores")
     path = platform.settings.paths.report("ablation")
     models = {platform.settings.captioner.engine, platform.settings.judge.engine}
-    page = write_ablation_report(path, scores, partitions.RECIPES, embedded="embedded" in models)
+    record = gather_record(platform.warehouse, partitions.RECIPES)
+    page = write_ablation_report(
+        path, scores, partitions.RECIPES, embedded="embedded" in models, record=record
+    )
     return Made(
         {
             "report": dg.MetadataValue.md(page),
             "dagster/uri": str(path),
             "recipes": scores["recipe"].n_unique(),
-            **ablation_pictures(scores),
+            **ablation_pictures(scores, record),
         },
         digest("ablation", page),
     )

@@ -7,7 +7,7 @@ from typing import Literal
 
 from rolesynth_assets.store.errors import StoreError
 
-SqlType = Literal["VARCHAR", "INTEGER", "BIGINT", "DOUBLE", "BOOLEAN"]
+SqlType = Literal["VARCHAR", "INTEGER", "BIGINT", "DOUBLE", "BOOLEAN", "BLOB"]
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,7 @@ WAREHOUSE_TABLES: dict[str, WarehouseTable] = {
             length="VARCHAR",
             keep_share="DOUBLE",
             floor_per_image=("INTEGER", "optional"),
+            centred=("BOOLEAN", "optional"),  # whether `cutoff` is a distance from image means
             cutoff=("INTEGER", "optional"),  # lowest kept score, null if nothing was kept
             last_id=("VARCHAR", "optional"),  # last caption kept among those that score `cutoff`
             last_shard=("VARCHAR", "optional"),
@@ -73,6 +74,8 @@ WAREHOUSE_TABLES: dict[str, WarehouseTable] = {
             unscored=("BIGINT", "optional"),
             kept="BIGINT",
             floor_kept=("BIGINT", "optional"),
+            images=("BIGINT", "optional"),  # of the role set, whatever the length kind
+            images_covered=("BIGINT", "optional"),
             scores_digest="VARCHAR",
         ),
         _table(
@@ -134,6 +137,14 @@ WAREHOUSE_TABLES: dict[str, WarehouseTable] = {
         ),
         _table("benchmark_scores", **_SCORES),
         _table("r1_scores", **_SCORES),
+        _table(  # one row for each checkpoint and benchmark, for paired comparisons
+            "benchmark_hits",
+            recipe="VARCHAR",
+            seed="BIGINT",
+            benchmark="VARCHAR",
+            hits="BLOB",  # float32 for each image, in the order of the benchmark's files
+            checkpoint_digest="VARCHAR",
+        ),
         _table(  # one row for each content that a recipe's training set ever had
             "training_set_pins",
             recipe="VARCHAR",
@@ -144,6 +155,8 @@ WAREHOUSE_TABLES: dict[str, WarehouseTable] = {
             lengths="VARCHAR",  # joined by spaces
             draw_seed="BIGINT",
             draw_limits=("VARCHAR", "optional"),  # random cut: the last draw by length, as JSON
+            own_cut=("VARCHAR", "optional"),  # the recipe's own decision on the pairs, as JSON
+            trained_text=("VARCHAR", "optional"),  # which part of each caption was trained on
             pairs_version="BIGINT",  # Lance versions from which its rows come
             images_version="BIGINT",
             roles_version="BIGINT",
