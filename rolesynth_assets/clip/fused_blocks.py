@@ -27,11 +27,10 @@ def fused_blocks(model: Any, compiled: bool) -> Iterator[None]:
         model: an open_clip model; blocks that are not open_clip's plain ones stay as they are.
         compiled: whether `torch.compile` fuses what lies between the matrix products.
     """
-    compute = compiled_block() if compiled else residual_block
     changed = list(_plain_blocks(model))
     try:
         for block in changed:
-            block.forward = _forward(compute, block)
+            block.forward = _forward(block, compiled)
         yield
     finally:
         for block in changed:
@@ -39,9 +38,13 @@ def fused_blocks(model: Any, compiled: bool) -> Iterator[None]:
 
 
 @cache
-def compiled_block() -> Callable[[ResidualAttentionBlock, Tensor, bool], Tensor]:
-    """Return `residual_block` compiled; one compilation serves all blocks of the same shape."""
-    return torch.compile(residual_block, fullgraph=True, dynamic=True)
+def compiled_block(causal: bool) -> Callable[[ResidualAttentionBlock, Tensor, bool], Tensor]:
+    """Return `residual_block` compiled; one compilation serves all blocks of the same shape.
+
+    Args:
+        causal: whether it is for captions, whose parts have many shapes; parts of images have one.
+    """
+    return torch.compile(residual_block, fullgraph=True, dynamic=True if causal else None)
 
 
 def residual_block(block: ResidualAttentionBlock, x: Tensor, causal: bool) -> Tensor:
@@ -67,14 +70,13 @@ def _attention(attn: nn.MultiheadAttention, x: Tensor, causal: bool) -> Tensor:
     return attn.out_proj(out.transpose(1, 2).reshape(rows, length, width))
 
 
-def _forward(
-    compute: Callable[[ResidualAttentionBlock, Tensor, bool], Tensor],
-    block: ResidualAttentionBlock,
-) -> Callable[..., Tensor]:
+def _forward(block: ResidualAttentionBlock, compiled: bool) -> Callable[..., Tensor]:
     def forward(
         q_x: Tensor, k_x: None = None, v_x: None = None, attn_mask: Tensor | None = None
     ) -> Tensor:
-        return compute(block, q_x, attn_mask is not None)
+        causal = attn_mask is not None
+        compute = compiled_block(causal) if compiled else residual_block
+        return compute(block, q_x, causal)
 
     return forward
 

@@ -90,8 +90,11 @@ class PartMemory:
                 self._bytes[kind] = self._measured(part) / size
         needs = [self._bytes[kind] * size for kind, size in sizes]
         if self._beside is None and self._steps == 2:
-            peak = torch.cuda.max_memory_allocated(self._device)
-            self._beside = peak - max(needs)  # kept activations are gone when a part comes again
+            needed = torch.cuda.memory_allocated(self._device) + max(needs)
+            peak = max(torch.cuda.max_memory_allocated(self._device), needed)
+            # kept activations are gone when a part comes again; half of it is left as room for
+            # what the backward pass of a part takes at a time
+            self._beside = peak - max(needs) / 2
         self._steps += 1
         if self._beside is None:
             torch.cuda.reset_peak_memory_stats(self._device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import math
+import os
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -140,6 +141,8 @@ def train(
 
 def _prepare(recipe: Recipe, training_set: TrainingSet, seed: int, device: str | None) -> _Run:
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if place.type == "cuda":  # parts of many sizes would leave holes in its memory
+        os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
     plan = BatchPlan(training_set, recipe, seed)
     if plan.total_steps < 1 and recipe.schedule.steps != 0:
         raise ValueError(f"Recipe {recipe.name!r} schedules no steps.")
@@ -227,11 +230,12 @@ def _gradients(
     run.optimizer.zero_grad(set_to_none=True)
     scale = run.model.module.logit_scale.exp()  # learned, not clamped
     loss = _loss(run, batch, *run.features.encode(pixels, tokens), scale)
-    value = float(loss.detach())
+    # read before the backward pass: nothing waits for a GPU at the end of a step
+    value, inverse_tau = torch.stack([loss.detach(), scale.detach()]).tolist()
     if not math.isfinite(value):
         _refuse(run, step, step // run.plan.steps_per_epoch, batch, value)
     loss.backward()
-    return value, float(scale.detach())
+    return value, inverse_tau
 
 
 def _fast(run: _Run, steps: int) -> AbstractContextManager[None]:

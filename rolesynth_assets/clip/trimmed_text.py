@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import Any
 
 import torch
 from torch import Tensor
 
 MIXED_LENGTH_PARTS = 2  # for batches of long and short captions: two groups pad less than one
+
+
+LEAST_FILLED = 0.75
+"""Length of a group's shortest caption as a share of its longest, for groups by length."""
 
 
 def text_tower(model: Any) -> Any:
@@ -56,8 +61,9 @@ def encode_text(model: Any, tokens: Tensor, parts: int = 1) -> Tensor:
 def by_length(ends: Tensor, most_tokens: int) -> list[Tensor]:
     """Divide captions into groups of similar length that hold about equally many tokens.
 
-    Sorted by length, a group pads each caption to its longest; short captions therefore come in
-    larger groups than long ones, and little is computed on padding.
+    A group pads each caption to its longest. It ends where the captions are less than
+    `LEAST_FILLED` as long, so that little is computed on padding, or where it is full; short
+    captions therefore come in larger groups than long ones.
 
     Args:
         ends: (M,) positions of the end tokens.
@@ -68,9 +74,12 @@ def by_length(ends: Tensor, most_tokens: int) -> list[Tensor]:
         Row indices, one int64 tensor a group, the longest captions first.
     """
     order = ends.argsort(stable=True, descending=True)
-    groups, start, ordered = [], 0, ends[order].tolist()
-    while start < len(ordered):
-        end = start + max(1, most_tokens // (ordered[start] + 1))
+    groups, start, lengths = [], 0, (ends[order] + 1).tolist()
+    while start < len(lengths):
+        longest = lengths[start]
+        full = start + max(1, most_tokens // longest)
+        short = bisect_left(lengths, -longest * LEAST_FILLED, key=lambda length: -length)
+        end = max(start + 1, min(full, short))
         groups.append(order[start:end])
         start = end
     return groups

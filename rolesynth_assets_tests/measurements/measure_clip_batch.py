@@ -17,7 +17,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -29,7 +28,7 @@ from rolesynth_assets.clip import train as training
 from rolesynth_assets.clip.data.batches import TrainingSet
 from rolesynth_assets.clip.gradient_caching import PartMemory
 from rolesynth_assets.clip.library import load_recipes
-from rolesynth_assets.clip.recipe import Recipe
+from rolesynth_assets.clip.recipe import Precision, Recipe
 from rolesynth_assets.clip.train import BatchMemoryError, train
 from rolesynth_assets_tests.clip.image_readers import in_memory
 
@@ -78,22 +77,46 @@ def arm(recipe: Recipe, data: TrainingSet, name: str) -> tuple[str, list[float]]
     """Train one recipe; return its row of the table and its losses."""
     torch.cuda.empty_cache()
     ends: list[float] = []
-    peaks: list[int] = []
+    torch.cuda.reset_peak_memory_stats()
 
-    def after_step(*_: Any) -> None:
+    def note(*_: object) -> None:
         ends.append(time.perf_counter())
-        peaks.append(torch.cuda.max_memory_allocated())
-        torch.cuda.reset_peak_memory_stats()
 
     with tempfile.TemporaryDirectory() as folder, way(name):
         try:
-            report = train(recipe, data, Path(folder), 0, progress=after_step)
+            report = train(
+                recipe, data, Path(folder), 0, progress=lambda *_: ends.append(time.perf_counter())
+            )
         except BatchMemoryError:
             return "does not fit", []
     later = np.diff(ends)[len(ends) // 2 :]  # the first steps also tokenize and warm up
     speed = recipe.schedule.batch_images / np.median(later)
+    peak = torch.cuda.max_memory_allocated() / 2**30
     losses = [point.loss for point in report.losses]
-    return f"{speed:8.0f} images/s {max(peaks) / 2**30:6.1f} GiB  loss {losses[-1]:.4f}", losses
+    return f"{speed:8.0f} images/s {peak:6.1f} GiB  loss {losses[-1]:.4f}", losses
+
+
+def gradient(recipe: Recipe, data: TrainingSet, name: str) -> torch.Tensor:
+    """Return the gradient of all parameters at the first batch, as one vector."""
+    torch.manual_seed(0)
+    with way(name):
+        run = training._prepare(recipe, data, 0, None)
+        with training._fast(run, 1):
+            training._gradients(run, 0, *next(iter(training._inputs(run, 0, 1))))
+    parts = [p.grad.flatten() for p in run.model.module.parameters() if p.grad is not None]
+    return torch.cat(parts)
+
+
+def print_gradient_errors(recipe: Recipe) -> None:
+    """Print how far the gradients of both ways in bf16 are from those in float32."""
+    small = {"batch_images": 256, "micro_batch": 128, "steps": 1, "epochs": None}
+    schedule = recipe.schedule.model_copy(update=small)
+    recipe = recipe.model_copy(update={"init": "random", "schedule": schedule})
+    data = noise_set(256, recipe.captions_per_image)
+    exact = gradient(recipe.model_copy(update={"precision": Precision.FLOAT32}), data, "plain")
+    for name in ("plain", "as trained"):
+        apart = (gradient(recipe, data, name) - exact).norm() / exact.norm()
+        print(f"gradient of {name} in bf16: {apart:.2e} of its length from float32", flush=True)
 
 
 def main() -> None:
@@ -104,7 +127,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--micro-batches", type=int, nargs="+", default=[512])
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
-    parser.add_argument("--lr", type=float, default=3e-4, help="high, so that the losses fall")
+    parser.add_argument("--lr", type=float, default=1e-5, help="learning rate")
+    parser.add_argument("--gradients", action="store_true", help="compare them with float32 first")
     chosen = parser.parse_args()
     if not torch.cuda.is_available():
         raise SystemExit("This measures a GPU's memory, and there is no GPU here.")
@@ -113,6 +137,8 @@ def main() -> None:
     device, pairs = torch.cuda.get_device_name(), data.pairs
     print(f"{device}: {recipe.model}, {chosen.batch} images, {pairs} captions")
     optimizer = recipe.optimizer.model_copy(update={"lr": chosen.lr})
+    if chosen.gradients:
+        print_gradient_errors(recipe)
     plain: list[float] = []
     for micro_batch in chosen.micro_batches:
         schedule = recipe.schedule.model_copy(
