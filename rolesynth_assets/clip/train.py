@@ -25,6 +25,7 @@ from rolesynth_assets.clip.checkpoint.resume_state import (
     save_state,
 )
 from rolesynth_assets.clip.data.batches import Batch, BatchPlan, TrainingSet
+from rolesynth_assets.clip.data.input_cache import InputCache
 from rolesynth_assets.clip.data.pixels import PixelSource
 from rolesynth_assets.clip.data.tokens import TokenSource
 from rolesynth_assets.clip.gradient_caching import encode_in_parts, require_independent_rows
@@ -97,6 +98,7 @@ def train(
     progress: StepProgress | None = None,
     save_every: int = 100,
     device: str | None = None,
+    kept: InputCache | None = None,
 ) -> TrainReport:
     """Train one model (the paper's step 5) and leave a finished checkpoint in ``out_dir``.
 
@@ -113,6 +115,7 @@ def train(
         progress: called after every step.
         save_every: optimiser steps between two saved states.
         device: torch device; by default a GPU if there is one.
+        kept: where decoded images and tokens are kept for other trainings and a resumed one.
 
     Returns:
         The report of the run.
@@ -129,14 +132,20 @@ def train(
     cuda = list(range(torch.cuda.device_count()))
     with torch.random.fork_rng(devices=cuda):
         torch.manual_seed(seed)
-        run = _prepare(recipe, training_set, seed, device)
+        run = _prepare(recipe, training_set, seed, device, kept)
         try:
             return _run(run, out_dir, progress, save_every)
         finally:
             run.pixels.close()
 
 
-def _prepare(recipe: Recipe, training_set: TrainingSet, seed: int, device: str | None) -> _Run:
+def _prepare(
+    recipe: Recipe,
+    training_set: TrainingSet,
+    seed: int,
+    device: str | None,
+    kept: InputCache | None,
+) -> _Run:
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     plan = BatchPlan(training_set, recipe, seed)
     if plan.total_steps < 1 and recipe.schedule.steps != 0:
@@ -151,8 +160,8 @@ def _prepare(recipe: Recipe, training_set: TrainingSet, seed: int, device: str |
         plan=plan,
         model=model,
         optimizer=make_optimizer(model.module, recipe.optimizer),
-        pixels=PixelSource(training_set, model.preprocess),
-        tokens=TokenSource(training_set, model.tokenizer),
+        tokens=TokenSource(training_set, model.tokenizer, kept),
+        pixels=PixelSource(training_set, model.preprocess, kept=kept),
         device=place,
         autocast=recipe.precision is Precision.BF16
         and place.type == "cuda"
