@@ -4,7 +4,7 @@ import open_clip
 import pytest
 import torch
 
-from rolesynth_assets.clip.trimmed_text import encode_text, is_trimmable
+from rolesynth_assets.clip.trimmed_text import by_length, encode_text, is_trimmable
 
 CONFIG = {
     "embed_dim": 16,
@@ -57,3 +57,13 @@ def test_a_tower_that_sees_its_padding_is_run_on_all_of_it(tokens):
     clip = model(open_clip.CustomTextCLIP, no_causal_mask=True)
     assert not is_trimmable(clip)
     torch.testing.assert_close(encode_text(clip, tokens, 2), clip.encode_text(tokens))
+
+
+def test_groups_hold_every_caption_once_and_few_tokens():
+    ends = torch.tensor([3, 15, 4, 0, 9, 15, 2])
+    groups = by_length(ends, 20)
+    assert sorted(torch.cat(groups).tolist()) == list(range(7))
+    sizes = [len(rows) * (int(ends[rows].max()) + 1) for rows in groups]
+    assert max(sizes) <= 20
+    assert [int(ends[rows].max()) for rows in groups] == [15, 15, 9, 3]
+    assert [len(rows) for rows in by_length(ends, 1)] == [1] * 7  # longer ones are alone
