@@ -27,6 +27,7 @@ from rolesynth_assets.clip.checkpoint.resume_state import (
     save_state,
 )
 from rolesynth_assets.clip.data.batches import Batch, BatchPlan, TrainingSet
+from rolesynth_assets.clip.data.input_cache import InputCache
 from rolesynth_assets.clip.data.pixels import PixelSource
 from rolesynth_assets.clip.data.tokens import TokenSource
 from rolesynth_assets.clip.fused_blocks import WORTH_COMPILING, fused_blocks
@@ -100,6 +101,7 @@ def train(
     progress: StepProgress | None = None,
     save_every: int = 100,
     device: str | None = None,
+    kept: InputCache | None = None,
 ) -> TrainReport:
     """Train one model (the paper's step 5) and leave a finished checkpoint in ``out_dir``.
 
@@ -116,6 +118,7 @@ def train(
         progress: called after every step.
         save_every: optimiser steps between two saved states.
         device: torch device; by default a GPU if there is one.
+        kept: where decoded images and tokens are kept for other trainings and a resumed one.
 
     Returns:
         The report of the run.
@@ -132,14 +135,20 @@ def train(
     cuda = list(range(torch.cuda.device_count()))
     with torch.random.fork_rng(devices=cuda):
         torch.manual_seed(seed)
-        run = _prepare(recipe, training_set, seed, device)
+        run = _prepare(recipe, training_set, seed, device, kept)
         try:
             return _run(run, out_dir, progress, save_every)
         finally:
             run.pixels.close()
 
 
-def _prepare(recipe: Recipe, training_set: TrainingSet, seed: int, device: str | None) -> _Run:
+def _prepare(
+    recipe: Recipe,
+    training_set: TrainingSet,
+    seed: int,
+    device: str | None,
+    kept: InputCache | None,
+) -> _Run:
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if place.type == "cuda":  # parts of many sizes would leave holes in its memory
         os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
@@ -151,7 +160,8 @@ def _prepare(recipe: Recipe, training_set: TrainingSet, seed: int, device: str |
         require_independent_rows(model.module, recipe.model)
     model.module.to(place).train()
     freeze_positions(model.module, recipe.frozen_positions)
-    pixels = PixelSource(training_set, model.preprocess)
+    tokens = TokenSource(training_set, model.tokenizer, kept)
+    pixels = PixelSource(training_set, model.preprocess, kept=kept)
     wide = recipe.precision is Precision.BF16 and place.type == "cuda"
     autocast = wide and torch.cuda.is_bf16_supported()
     micro_batch = recipe.schedule.micro_batch
@@ -161,7 +171,7 @@ def _prepare(recipe: Recipe, training_set: TrainingSet, seed: int, device: str |
         model=model,
         optimizer=make_optimizer(model.module, recipe.optimizer),
         pixels=pixels,
-        tokens=TokenSource(training_set, model.tokenizer),
+        tokens=tokens,
         features=BatchFeatures(model.module, pixels.normalise, place, micro_batch, autocast),
         device=place,
         autocast=autocast,

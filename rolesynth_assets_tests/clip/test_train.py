@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -18,6 +19,8 @@ from rolesynth_assets.clip.batch_features import BatchFeatures
 from rolesynth_assets.clip.checkpoint.files import LOSSES, LossPoint, read_manifest
 from rolesynth_assets.clip.checkpoint.save_load import load_checkpoint
 from rolesynth_assets.clip.data.batches import TrainingSet, TrainingSetError
+from rolesynth_assets.clip.data.input_cache import InputCache
+from rolesynth_assets.clip.data.pixels import CACHE_BYTES, PixelSource
 from rolesynth_assets.clip.loss import LOSS_FUNCTIONS
 from rolesynth_assets.clip.model import ModelError, build_model
 from rolesynth_assets.clip.recipe import Loss
@@ -156,6 +159,21 @@ train(recipe, data, Path({str(tmp_path)!r}), 3, progress=progress, save_every=3)
     report = train(make_recipe(), training_set, tmp_path, 3, save_every=3)
     assert report.resumed_from == 3
     assert same_weights(tmp_path, uninterrupted[0])
+
+
+@pytest.mark.parametrize("memory", [0, CACHE_BYTES])
+def test_kept_inputs_train_the_same_bits(
+    memory, uninterrupted, training_set, make_recipe, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(training, "PixelSource", partial(PixelSource, cache_bytes=memory))
+    kept = InputCache(tmp_path / "root", 10**9)
+    with pytest.raises(Killed):
+        train(make_recipe(), training_set, tmp_path, 3, progress=killer(3), save_every=2, kept=kept)
+    report = train(make_recipe(), training_set, tmp_path, 3, kept=kept)
+    folder, whole, _ = uninterrupted
+    assert report.resumed_from == 2
+    assert same_weights(tmp_path, folder)
+    assert report.manifest == whole.manifest
 
 
 def test_another_runs_state_is_not_resumed(uninterrupted, training_set, make_recipe, tmp_path):
