@@ -39,33 +39,28 @@ class PairedDifference:
     images: int
 
 
-def hits_frame(
-    measured: Sequence[Measurement],
-    *,
-    recipe: str,
-    seed: int,
-    benchmark: str,
-    checkpoint_digest: str,
-) -> pl.DataFrame:
-    """Return the row of the warehouse table ``benchmark_hits``; none if there is no main score."""
+def hits_from_rankings(
+    rows: pl.DataFrame,
+) -> dict[tuple[str, str], dict[int, np.ndarray]]:
+    """Return hits per image by (recipe, benchmark) and seed, as `hits_per_image` gives them.
+
+    Args:
+        rows: rows of the table ``rankings``: ``recipe``, ``benchmark``, ``seed``, ``direction``,
+            ``image``, ``rank``. Of a benchmark with very many queries it has a sample, the same one
+            for every checkpoint; then the images are those of the sample.
+    """
     import polars as pl
 
-    main = {Metric.TOP1, Metric.IMAGE_TO_TEXT_R1, Metric.TEXT_TO_IMAGE_R1}
-    has_score = any(found.metric in main for found in measured)
-    hits = hits_per_image(measured).astype("<f4").tobytes() if has_score else b""
-    rows = [(recipe, seed, benchmark, hits, checkpoint_digest)] if has_score else []
-    text = dict.fromkeys(("recipe", "benchmark", "checkpoint_digest"), pl.String)
-    schema = {**text, "seed": pl.Int64, "hits": pl.Binary}
-    order = ["recipe", "seed", "benchmark", "hits", "checkpoint_digest"]
-    return pl.DataFrame(rows, schema={name: schema[name] for name in order}, orient="row")
-
-
-def hits_from_rows(rows: pl.DataFrame) -> dict[tuple[str, str], dict[int, np.ndarray]]:
-    """Return hits per image by (recipe, benchmark) and seed, of rows of ``benchmark_hits``."""
+    # an expected rank between 1 and 2 is a tie for the first place
+    hit = (2.0 - pl.col("rank")).clip(0.0, 1.0)
+    checkpoint = ["recipe", "benchmark", "seed"]
+    by_direction = rows.group_by(*checkpoint, "image", "direction").agg(hit.mean().alias("hit"))
+    by_image = by_direction.group_by(*checkpoint, "image").agg(pl.col("hit").mean())
     found: dict[tuple[str, str], dict[int, np.ndarray]] = {}
-    for row in rows.sort("recipe", "benchmark", "seed").iter_rows(named=True):
-        hits = np.frombuffer(row["hits"], "<f4").astype(np.float64)
-        found.setdefault((row["recipe"], row["benchmark"]), {})[row["seed"]] = hits
+    ordered = by_image.sort(*checkpoint, "image").group_by(*checkpoint, maintain_order=True)
+    for (recipe, benchmark, seed), of_checkpoint in ordered:
+        hits = of_checkpoint["hit"].to_numpy()
+        found.setdefault((str(recipe), str(benchmark)), {})[int(str(seed))] = hits
     return found
 
 

@@ -88,14 +88,6 @@ class RecordedScores:
         }
 
 
-def record_hits(
-    warehouse: Warehouse, recipe: str, benchmark: str, of_seeds: Sequence[pl.DataFrame]
-) -> None:
-    """Replace the hits per image of a recipe on a benchmark in ``benchmark_hits``."""
-    where = {"recipe": recipe, "benchmark": benchmark}
-    warehouse.replace("benchmark_hits", where, pl.concat(of_seeds))
-
-
 def record_scores(
     warehouse: Warehouse,
     table: str,

@@ -20,6 +20,7 @@ from rolesynth_assets.progress import reporting
     },
     freshness_policy=freshness.MODELS,
     pool="gpu",
+    code_version="2",
     checks=[
         Check(
             checks.above_chance,
@@ -37,14 +38,16 @@ from rolesynth_assets.progress import reporting
 def benchmark_scores(context: dg.AssetExecutionContext, platform: Platform) -> Made:
     """Retrieval or zero-shot scores of a recipe's checkpoints on one benchmark, with intervals.
 
-    In: the checkpoints of all seeds trained so far, the benchmark's files. Out: DuckDB tables
-    `benchmark_scores` and `benchmark_hits`. Stale when: a checkpoint, the benchmark or the code
-    change.
+    In: the checkpoints of all seeds trained so far, the benchmark's files. Out: DuckDB table
+    `benchmark_scores`, and Lance table `rankings` with the rank and the first ten candidates of
+    each query, or of 2,000 of them. Stale when: a checkpoint, the benchmark or the code change.
     """
+    import pyarrow as pa
+
     from rolesynth_assets.benchmarks.datasets import texts_of
     from rolesynth_assets.benchmarks.encoder import count_cut_texts
     from rolesynth_assets.benchmarks.evaluate import evaluate_seed
-    from rolesynth_assets.benchmarks.recorded_scores import record_hits, record_scores
+    from rolesynth_assets.benchmarks.recorded_scores import record_scores
     from rolesynth_assets.clip.checkpoint.files import trained_seeds
     from rolesynth_assets.reports.ablation import score_bars
 
@@ -62,14 +65,16 @@ def benchmark_scores(context: dg.AssetExecutionContext, platform: Platform) -> M
         )
         for seed in seeds
     ]
-    warehouse, tables = platform.warehouse, [of_seed.scores for of_seed in of_seeds]
-    found = record_scores(warehouse, "benchmark_scores", recipe, task.name, tables)
-    record_hits(warehouse, recipe.name, task.name, [of_seed.hits for of_seed in of_seeds])
+    rankings = pa.concat_tables(found.rankings for found in of_seeds)
+    platform.store.replace("rankings", {"recipe": recipe.name, "benchmark": task.name}, rankings)
+    scores = [found.scores for found in of_seeds]
+    found = record_scores(platform.warehouse, "benchmark_scores", recipe, task.name, scores)
     return Made(
         {
             **warehouse_metadata("benchmark_scores", found.scores.height, {}),
             **found.metadata(score_bars),
             "queries": int(found.scores["n"].max()),  # type: ignore[arg-type]
+            "queries_ranked": rankings.num_rows,
             "texts_cut": count_cut_texts(checkpoint, texts_of(task, settings.data_root)),
         },
         found.digest("scores"),
@@ -87,7 +92,7 @@ def benchmark_scores(context: dg.AssetExecutionContext, platform: Platform) -> M
 def ablation_report(context: dg.AssetExecutionContext, platform: Platform) -> Made:
     """One page: what earns the score, and every recipe on every benchmark beside its baseline.
 
-    In: `benchmark_scores`, `benchmark_hits`. Out: `reports/ablation.md` and `.json`, pictures.
+    In: `benchmark_scores`, `rankings`. Out: `reports/ablation.md`, its numbers as JSON, pictures.
     Stale when: any score changes.
     """
     from rolesynth_assets.reports.ablation import ablation_pictures, write_ablation_report
@@ -97,7 +102,7 @@ def ablation_report(context: dg.AssetExecutionContext, platform: Platform) -> Ma
     scores = platform.warehouse.read("benchmark_scores")
     path = platform.settings.paths.report("ablation")
     models = {platform.settings.captioner.engine, platform.settings.judge.engine}
-    record = gather_record(platform.warehouse, partitions.RECIPES)
+    record = gather_record(platform.store, platform.warehouse, partitions.RECIPES)
     page = write_ablation_report(
         path, scores, partitions.RECIPES, embedded="embedded" in models, record=record
     )

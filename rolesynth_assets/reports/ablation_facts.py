@@ -7,7 +7,7 @@ import platform
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from rolesynth_assets.benchmarks.paired import hits_from_rows
+from rolesynth_assets.benchmarks.paired import hits_from_rankings
 from rolesynth_assets.clip.recipe import Recipe
 from rolesynth_assets.reports.ablation_record import Record, ablation_record
 from rolesynth_assets.reports.claims import findings
@@ -15,17 +15,25 @@ from rolesynth_assets.reports.claims import findings
 if TYPE_CHECKING:
     import polars as pl
 
+    from rolesynth_assets.store.lance.reader import StoreReader
     from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
+_RANKED = ("recipe", "benchmark", "seed", "direction", "image", "rank")
 
-def gather_record(warehouse: Warehouse, recipes: Mapping[str, Recipe]) -> Record:
+
+def gather_record(
+    store: StoreReader, warehouse: Warehouse, recipes: Mapping[str, Recipe]
+) -> Record:
     """Return the record of everything that was scored.
 
     Args:
-        warehouse: holds ``benchmark_hits``, ``training_sets`` and ``cutoffs``.
+        store: holds ``rankings``.
+        warehouse: holds ``training_sets`` and ``cutoffs``.
         recipes: recipes by name, for their schedules.
     """
-    hits = hits_from_rows(warehouse.read("benchmark_hits"))
+    import polars as pl
+
+    hits = hits_from_rankings(pl.DataFrame(store.read("rankings", None, _RANKED)))
     scored = {recipe for recipe, _ in hits}
     rows = warehouse.read("training_sets").to_dicts()
     sets = {

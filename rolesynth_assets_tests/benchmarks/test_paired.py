@@ -1,16 +1,15 @@
 import numpy as np
+import polars as pl
 import pytest
 from scipy import stats
 
 from rolesynth_assets.benchmarks.paired import (
-    hits_frame,
-    hits_from_rows,
+    hits_from_rankings,
     hits_per_image,
     mean_score,
     paired_difference,
 )
 from rolesynth_assets.benchmarks.score import Measurement, Metric
-from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
 
 def measured(metric: Metric, hits: list[float], clusters: list[int]) -> Measurement:
@@ -65,13 +64,27 @@ def test_a_recipe_with_one_seed_is_held_against_each_seed_of_the_other() -> None
     assert mean_score(ours).interval.value == 0.75
 
 
-def test_hits_come_back_from_the_warehouse(tmp_path) -> None:
-    named = {"recipe": "r", "benchmark": "b", "checkpoint_digest": "d"}
-    warehouse = Warehouse(tmp_path / "w.duckdb")
-    for seed in (0, 3):
-        rows = hits_frame(RETRIEVAL, seed=seed, **named)
-        warehouse.replace("benchmark_hits", {"recipe": "r", "seed": seed}, rows)
-    back = hits_from_rows(warehouse.read("benchmark_hits"))
-    assert set(back) == {("r", "b")} and set(back["r", "b"]) == {0, 3}
-    assert back["r", "b"][3].tolist() == [0.75, 0.0, 1.0]
-    assert hits_frame(RETRIEVAL[1:2], seed=0, **named).is_empty()  # R@1 was left out
+def test_the_stored_ranks_give_the_same_hits() -> None:
+    """The ranks of two images with two captions each, of two seeds."""
+    ranks = {
+        "image_to_text": [(0, 1.0), (1, 2.0)],
+        "text_to_image": [(0, 1.0), (0, 4.0), (1, 1.5), (1, 1.0)],  # 1.5 is a tie of two
+    }
+    rows = [
+        {
+            "recipe": "r",
+            "benchmark": "b",
+            "seed": seed,
+            "direction": direction,
+            "image": image,
+            "rank": rank + seed,
+        }
+        for seed in (0, 3)
+        for direction, found in ranks.items()
+        for image, rank in found
+    ]
+    back = hits_from_rankings(pl.DataFrame(rows).sample(fraction=1, shuffle=True, seed=1))
+    assert {key: set(seeds) for key, seeds in back.items()} == {("r", "b"): {0, 3}}
+    assert back["r", "b"][0].tolist() == [0.75, 0.375]
+    assert back["r", "b"][3].tolist() == [0.0, 0.0]
+    assert hits_from_rankings(pl.DataFrame(rows).clear()) == {}

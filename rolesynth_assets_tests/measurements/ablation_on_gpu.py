@@ -100,7 +100,7 @@ def _trained(
         for name, of_set in rows.items()
     }
     _say(f"cuts: {cuts}")
-    pixels = pools.submit(training.write_pixels, pictures, next(iter(recipes.values())), work)
+    pixels = pools.submit(training.keep_pixels, pictures, next(iter(recipes.values())), work)
     order = sorted(recipes, key=lambda name: recipes[name].cut != "all")  # largest first
     sizes = pools.run(training.write_training_set, [(recipes[name], work) for name in order])
     sets = dict(zip(order, sizes, strict=True))

@@ -5,9 +5,7 @@ from __future__ import annotations
 import pickle
 import shutil
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -16,20 +14,26 @@ import torch
 from rolesynth_assets.benchmarks.encoder import ClipEncoder, _decode
 from rolesynth_assets.benchmarks.evaluate import measure
 from rolesynth_assets.benchmarks.paired import hits_per_image
-from rolesynth_assets.benchmarks.tasks import load_tasks
-from rolesynth_assets.clip import train as training
+from rolesynth_assets.benchmarks.tasks import Task, load_tasks
 from rolesynth_assets.clip.checkpoint.save_load import load_checkpoint
 from rolesynth_assets.clip.data.batches import TrainingSet
-from rolesynth_assets.clip.data.pixels import PixelSource, normalise, split_preprocess
+from rolesynth_assets.clip.data.input_cache import InputCache
+from rolesynth_assets.clip.data.pixels import PixelSource
+from rolesynth_assets.clip.data.tokens import TokenSource
 from rolesynth_assets.clip.library import load_recipes
 from rolesynth_assets.clip.model import build_model
 from rolesynth_assets.clip.recipe import Recipe, Schedule
+from rolesynth_assets.clip.train import train
 from rolesynth_assets.filter_policy import FilterPolicy
 from rolesynth_assets.pairs.cut import apply_cut, compute_cutoffs
 from rolesynth_assets.roles.library import load_role_sets
+from rolesynth_assets.store import tombstones
 from rolesynth_assets.training_sets.own_cut import own_cut
 from rolesynth_assets.training_sets.rows import training_rows
 from rolesynth_assets.training_sets.select import select_rows
+
+# no scene is withdrawn here, and the device has no DuckDB to ask
+tombstones.read_tombstones = lambda warehouse: {}
 
 TASKS = ("scenes_long", "scenes_short", "scenes_long_dev", "scenes_short_dev", "glyphs")
 _SCHEMA = {"score": pl.Int32, "text": pl.String, "reason": pl.String}
@@ -39,6 +43,14 @@ def recipes(steps: int | None, batch: int | None) -> dict[str, Recipe]:
     """Return the embedded recipes, all with the same schedule; by default their own."""
     found = {n: r for n, r in load_recipes(None).items() if r.model == "rolesynth-nano"}
     return {name: _scheduled(recipe, steps, batch) for name, recipe in found.items()}
+
+
+def _decoded_already(ids: Sequence[str]) -> dict[str, bytes]:
+    return {}
+
+
+def _hits(encoder: ClipEncoder, task: Task, data_root: Path) -> np.ndarray:
+    return hits_per_image(measure(encoder, task, data_root, batch=500).measurements)
 
 
 def _scheduled(recipe: Recipe, steps: int | None, batch: int | None) -> Recipe:
@@ -75,74 +87,24 @@ def write_training_set(recipe: Recipe, folder: Path) -> dict[str, int]:
     decided = own_cut(pairs, recipe)
     chosen = select_rows(decided.decide(pairs) if decided else pairs, recipe)
     rows = training_rows(recipe, chosen)
-    data = TrainingSet.from_rows(rows, lambda ids: {})
-    tokenizer = build_model(recipe).tokenizer
-    tokens: list[np.ndarray] = []
-    for start in range(0, data.pairs, 4096):
-        texts = data.captions(np.arange(start, min(start + 4096, data.pairs)))
-        tokens += [np.trim_zeros(row, "b") for row in tokenizer(texts).numpy().astype(np.uint16)]
-    kept = {"rows": rows, "tokens": tokens}
-    (folder / f"set-{recipe.name}.pkl").write_bytes(pickle.dumps(kept))
+    data = TrainingSet.from_rows(rows, _decoded_already)
+    TokenSource(data, build_model(recipe).tokenizer, _cache(folder))
+    (folder / f"set-{recipe.name}.pkl").write_bytes(pickle.dumps(rows))
     return {"pairs": data.pairs, "images": len(data.image_ids)}
 
 
-def write_pixels(pictures: Sequence[Path], recipe: Recipe, folder: Path) -> None:
+def keep_pixels(pictures: Sequence[Path], recipe: Recipe, folder: Path) -> None:
     """Decode all pictures at the model's resolution, once for all trainings."""
-    preprocess = build_model(recipe).preprocess
-    ids: list[str] = []
-    parts = []
+    data: dict[str, bytes] = {}
     for path in pictures:
-        data = dict(pickle.loads(path.read_bytes()))
-        rows = pl.DataFrame({"image_id": list(data), "text": ["-"] * len(data)}).to_arrow()
-        some = TrainingSet.from_rows(rows, lambda wanted, data=data: {i: data[i] for i in wanted})
-        source = PixelSource(some, preprocess)
-        parts.append(source.batch(np.arange(len(some.image_ids))).numpy())
-        source.close()
-        ids += some.image_ids
-    np.save(folder / "pixels.npy", np.concatenate(parts))
-    (folder / "pixels.pkl").write_bytes(pickle.dumps({id_: row for row, id_ in enumerate(ids)}))
+        data |= dict(pickle.loads(path.read_bytes()))
+    rows = pl.DataFrame({"image_id": list(data), "text": ["-"] * len(data)}).to_arrow()
+    every = TrainingSet.from_rows(rows, lambda ids: {one: data[one] for one in ids})
+    PixelSource(every, build_model(recipe).preprocess, kept=_cache(folder)).close()
 
 
-@cache
-def _decoded(folder: Path) -> tuple[np.ndarray, dict[str, int]]:
-    place = pickle.loads((folder / "pixels.pkl").read_bytes())
-    return np.load(folder / "pixels.npy", mmap_mode="r"), place
-
-
-class _SharedPixels:
-    """A `PixelSource` of pictures that `write_pixels` decoded."""
-
-    folder: Path
-
-    def __init__(self, training_set: TrainingSet, preprocess: Any) -> None:
-        self._pixels, place = _decoded(self.folder)
-        self._rows = np.array([place[image] for image in training_set.image_ids])
-        _, self._mean, self._std = split_preprocess(preprocess)
-
-    def batch(self, images: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(self._pixels[self._rows[images]])
-
-    def normalise(self, pixels: torch.Tensor) -> torch.Tensor:
-        return normalise(pixels, self._mean, self._std)
-
-    def close(self) -> None:
-        pass
-
-
-class _SharedTokens:
-    """A `TokenSource` of captions that `write_training_set` tokenized."""
-
-    known: list[np.ndarray]
-    cut = tokenized = 0
-
-    def __init__(self, training_set: TrainingSet, tokenizer: Any) -> None:
-        self._context = tokenizer.context_length
-
-    def batch(self, texts: np.ndarray) -> torch.Tensor:
-        tokens = np.zeros((len(texts), self._context), np.int64)
-        for place, index in enumerate(texts.tolist()):
-            tokens[place, : len(self.known[index])] = self.known[index]
-        return torch.from_numpy(tokens)
+def _cache(folder: Path) -> InputCache:
+    return InputCache(folder, 64 * 1024**3)
 
 
 _PIXELS: dict[int, torch.Tensor] = {}
@@ -166,13 +128,10 @@ def train_and_score(
     recipe: Recipe, seed: int, folder: Path, data_root: Path, tasks: Sequence[str] = TASKS
 ) -> dict[str, np.ndarray]:
     """Train one recipe with one seed; return hits per image by benchmark."""
-    kept = pickle.loads((folder / f"set-{recipe.name}.pkl").read_bytes())
-    data = TrainingSet.from_rows(kept["rows"], lambda ids: {})
-    _SharedPixels.folder, _SharedTokens.known = folder, kept["tokens"]
-    training.PixelSource = _SharedPixels  # type: ignore[misc,assignment]
-    training.TokenSource = _SharedTokens  # type: ignore[misc,assignment]
+    rows = pickle.loads((folder / f"set-{recipe.name}.pkl").read_bytes())
+    data = TrainingSet.from_rows(rows, _decoded_already)
     checkpoint = folder / "checkpoints" / f"{recipe.name}-{seed}"
-    training.train(recipe, data, checkpoint, seed, save_every=10**9)
+    train(recipe, data, checkpoint, seed, save_every=10**9, kept=_cache(folder))
     model, preprocess, tokenizer = load_checkpoint(checkpoint)
     shutil.rmtree(checkpoint)
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -185,6 +144,4 @@ def train_and_score(
 
     encoder = _KeepingEncoder(model.to(device), preprocess, kept_tokens)
     known = load_tasks(None)
-    return {
-        name: hits_per_image(measure(encoder, known[name], data_root, batch=500)) for name in tasks
-    }
+    return {name: _hits(encoder, known[name], data_root) for name in tasks}

@@ -31,6 +31,9 @@ class StubRequest:
     attempt: int
     authorization: str
     arrived: float
+    proxy_authorization: str = ""
+    cookies: str = ""
+    peer: object = None
 
     @property
     def text(self) -> str:
@@ -215,6 +218,9 @@ class StubServer:
             attempt=self._seen[identity],
             authorization=request.headers.get("Authorization", ""),
             arrived=time.monotonic(),
+            proxy_authorization=request.headers.get("Proxy-Authorization", ""),
+            cookies=request.headers.get("Cookie", ""),
+            peer=request.transport and request.transport.get_extra_info("peername"),
         )
         self._seen[identity] += 1
         seen.append(arrived)

@@ -7,7 +7,8 @@ that are withdrawn during the run, nothing more is requested or written.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from rolesynth_assets.store.lance.store import Store
 
 IMAGES_AT_ONCE = 32
-"""Images whose bytes are held in memory at a time."""
+"""Images that are read at a time; the bytes of twice as many are held in memory."""
 PASSING = tuple(reason.value for reason in FailureReason if reason.transient)
 """Transient reasons, which the next run tries again."""
 RETRY = "reason IN ({})".format(", ".join(f"'{reason}'" for reason in PASSING))
@@ -220,35 +221,61 @@ class RowRun(Generic[W]):
             )
 
     def _requests(self, missing: Sequence[W]) -> Iterator[ChatRequest]:
-        """Yield requests image by image, loading `IMAGES_AT_ONCE` images at a time."""
+        """Yield requests image by image.
+
+        `IMAGES_AT_ONCE` images are read at a time, by a thread, while the ones before are sent.
+        """
         from rolesynth_assets.store.lance.image_rows import ImageRows
 
         by_image = [list(group) for _, group in groupby(missing, key=lambda one: one.image_id)]
         images = ImageRows(
             self._store, [group[0].image_id for group in by_image], self._partition["shard"]
         )
-        for start in range(0, len(by_image), IMAGES_AT_ONCE):
-            chunk = by_image[start : start + IMAGES_AT_ONCE]
-            data = self._load(images, [group[0].image_id for group in chunk])
-            for wanted in (one for group in chunk for one in group):
-                if wanted.image_id in self._tombstones:
-                    self._leave_out(wanted)
-                else:
-                    request = self._rows.request(wanted, data[wanted.image_id])
-                    yield replace(request, wanted=partial(self._is_wanted, wanted.image_id))
+        starts = range(0, len(by_image), IMAGES_AT_ONCE)
+        chunks = [by_image[start : start + IMAGES_AT_ONCE] for start in starts]
+        reader = ThreadPoolExecutor(1, "images")
+        try:
+            ahead = self._read_ahead(reader, images, chunks[0])
+            for number, chunk in enumerate(chunks):
+                data = self._read(images, chunk, ahead)
+                if number + 1 < len(chunks):
+                    ahead = self._read_ahead(reader, images, chunks[number + 1])
+                for wanted in (one for group in chunk for one in group):
+                    if wanted.image_id in self._tombstones:
+                        self._leave_out(wanted)
+                    else:
+                        request = self._rows.request(wanted, data[wanted.image_id])
+                        yield replace(request, wanted=partial(self._is_wanted, wanted.image_id))
+        finally:
+            reader.shutdown(wait=False, cancel_futures=True)
 
     def _is_wanted(self, image_id: str) -> bool:
         return image_id not in self._tombstones
 
-    def _load(self, images: ImageRows, ids: Collection[str]) -> dict[str, bytes]:
-        """Return the bytes of images that were not withdrawn."""
-        left = [image for image in ids if image not in self._tombstones]
+    def _not_withdrawn(self, chunk: Sequence[Sequence[W]]) -> list[str]:
+        ids = (group[0].image_id for group in chunk)
+        return [image for image in ids if image not in self._tombstones]
+
+    def _read_ahead(
+        self, reader: Executor, images: ImageRows, chunk: Sequence[Sequence[W]]
+    ) -> Future[dict[str, bytes]]:
+        return reader.submit(images.read, self._not_withdrawn(chunk))
+
+    def _read(
+        self, images: ImageRows, chunk: Sequence[Sequence[W]], ahead: Future[dict[str, bytes]]
+    ) -> dict[str, bytes]:
+        """Return the bytes of a chunk's images that were not withdrawn."""
+        try:
+            return ahead.result()
+        except MissingRowError:
+            pass
+        left = self._not_withdrawn(chunk)
         try:
             return images.read(left)
         except MissingRowError:
-            if not any(image in self._tombstones for image in left):
+            if len(self._not_withdrawn(chunk)) == len(left):
                 raise
-            return self._load(images, left)  # it was withdrawn after the tombstones were read
+            return self._read(images, chunk, ahead)  # it was withdrawn after that was looked at
 
     def _accept(self, reply: ChatReply, journal: ReplyJournal) -> None:
         wanted = self._open.pop(reply.key, None)

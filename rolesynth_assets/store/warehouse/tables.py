@@ -7,7 +7,7 @@ from typing import Literal
 
 from rolesynth_assets.store.errors import StoreError
 
-SqlType = Literal["VARCHAR", "INTEGER", "BIGINT", "DOUBLE", "BOOLEAN", "BLOB"]
+SqlType = Literal["VARCHAR", "INTEGER", "BIGINT", "DOUBLE", "BOOLEAN"]
 
 
 @dataclass(frozen=True)
@@ -137,14 +137,6 @@ WAREHOUSE_TABLES: dict[str, WarehouseTable] = {
         ),
         _table("benchmark_scores", **_SCORES),
         _table("r1_scores", **_SCORES),
-        _table(  # one row for each checkpoint and benchmark, for paired comparisons
-            "benchmark_hits",
-            recipe="VARCHAR",
-            seed="BIGINT",
-            benchmark="VARCHAR",
-            hits="BLOB",  # float32 for each image, in the order of the benchmark's files
-            checkpoint_digest="VARCHAR",
-        ),
         _table(  # one row for each content that a recipe's training set ever had
             "training_set_pins",
             recipe="VARCHAR",
