@@ -20,6 +20,7 @@ from rolesynth_assets.progress import reporting
     },
     freshness_policy=freshness.MODELS,
     pool="gpu",
+    code_version="2",
     checks=[
         Check(
             checks.above_chance,
@@ -38,9 +39,11 @@ def benchmark_scores(context: dg.AssetExecutionContext, platform: Platform) -> M
     """Retrieval or zero-shot scores of a recipe's checkpoints on one benchmark, with intervals.
 
     In: the checkpoints of all seeds trained so far, the benchmark's files. Out: DuckDB table
-    `benchmark_scores`. Stale when: a checkpoint, the benchmark or the
-    code change.
+    `benchmark_scores`, and Lance table `rankings` with the rank and the first ten candidates of
+    each query, or of 2,000 of them. Stale when: a checkpoint, the benchmark or the code change.
     """
+    import pyarrow as pa
+
     from rolesynth_assets.benchmarks.datasets import texts_of
     from rolesynth_assets.benchmarks.encoder import count_cut_texts
     from rolesynth_assets.benchmarks.evaluate import evaluate_seed
@@ -62,12 +65,16 @@ def benchmark_scores(context: dg.AssetExecutionContext, platform: Platform) -> M
         )
         for seed in seeds
     ]
-    found = record_scores(platform.warehouse, "benchmark_scores", recipe, task.name, of_seeds)
+    rankings = pa.concat_tables(found.rankings for found in of_seeds)
+    platform.store.replace("rankings", {"recipe": recipe.name, "benchmark": task.name}, rankings)
+    scores = [found.scores for found in of_seeds]
+    found = record_scores(platform.warehouse, "benchmark_scores", recipe, task.name, scores)
     return Made(
         {
             **warehouse_metadata("benchmark_scores", found.scores.height, {}),
             **found.metadata(score_bars),
             "queries": int(found.scores["n"].max()),  # type: ignore[arg-type]
+            "queries_ranked": rankings.num_rows,
             "texts_cut": count_cut_texts(checkpoint, texts_of(task, settings.data_root)),
         },
         found.digest("scores"),

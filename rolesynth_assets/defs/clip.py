@@ -141,6 +141,7 @@ def clip_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> M
     """
     from rolesynth_assets.clip.checkpoint.recorded_trainings import record_training
     from rolesynth_assets.clip.checkpoint.save_load import reference_error
+    from rolesynth_assets.clip.data.input_cache import InputCache
     from rolesynth_assets.clip.train import train
     from rolesynth_assets.store.tombstones import read_tombstones
     from rolesynth_assets.training_sets.rows import selected_pairs, training_set
@@ -155,7 +156,14 @@ def clip_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> M
     rows = selected_pairs(store, recipe, int(pinned["pairs_version"][0]))
     folder, data = settings.paths.clip_checkpoint(recipe.name, seed), training_set(store, rows)
     advance = reporting(f"training {recipe.name} seed {seed}")
-    report = train(recipe, data, folder, seed, progress=lambda done, total, _: advance(done, total))
+    report = train(
+        recipe,
+        data,
+        folder,
+        seed,
+        progress=lambda done, total, _: advance(done, total),
+        kept=InputCache(settings.data_root, int(settings.pixel_cache_gb * 1e9)),
+    )
     made = report.manifest
     record_training(platform.warehouse, made, context.run_id)
     losses = [point.loss for point in report.losses]

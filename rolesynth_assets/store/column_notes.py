@@ -40,9 +40,9 @@ temperature         sampling temperature
 top_p               nucleus sampling
 max_tokens          most tokens of a reply
 seed                seed of the sampling or of the training
-words               words of the text
 prompt_tokens       tokens that the model read
 completion_tokens   tokens that the model wrote
+words               words of the text
 finish_reason       why the model stopped
 latency_s           seconds of the answering attempt
 run_id              Dagster run that wrote the row
@@ -129,6 +129,11 @@ high                upper end of the bootstrap interval
 chance              the value of guessing
 n                   number of queries
 checkpoint_digest   digest of the checkpoint's weights; `rolesynth trace` takes it
+ranking_id          digest of seed, direction and query
+direction           what is looked for with what
+query               place of the query in the benchmark
+rank                rank of the first right candidate, from 1; the mean over orders of ties
+top                 the ten best candidates as JSON, the best first
 """
 NOTES = {
     name: note.strip()
