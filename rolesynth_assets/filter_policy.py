@@ -27,7 +27,7 @@ class FilterPolicy(FrozenModel):
     """One cut for each length kind, or one for both together."""
     centred: bool = False
     """Compare a caption's score with the mean score of its image and length kind, so that the cut
-    over all images chooses captions and not easy images."""
+    over all images does not choose easy images. It chooses those whose scores differ much."""
 
     @model_validator(mode="after")
     def _one_policy(self) -> Self:

@@ -206,8 +206,7 @@ def images_remain(coverage: Coverage, *, min_share: float = 0.5) -> CheckOutcome
         threshold=min_share,
         description=(
             f"{coverage.covered:,} of {coverage.images:,} images have a kept caption. "
-            "`filter.floor_per_image` or `filter.per_image` of the role set keeps captions of all, "
-            "`filter.centred` of more."
+            "`filter.floor_per_image` or `filter.per_image` of the role set keeps captions of all."
         ),
         metadata={"images": coverage.images, "images_covered": coverage.covered},
     )

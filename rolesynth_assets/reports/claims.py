@@ -11,6 +11,8 @@ from rolesynth_assets.benchmarks.paired import HitsBySeed, mean_score, paired_di
 
 BEST = "best"
 """Stands for the recipe with the highest score on the dev split."""
+BASE = "base"
+"""The recipe that trains nothing."""
 DEV = "_dev"
 """What the dev split of a benchmark adds to its name."""
 LONG, SHORT = "scenes_long", "scenes_short"
@@ -124,10 +126,14 @@ def findings(hits: HitsByRecipe, claims: Sequence[Claim] = CLAIMS) -> list[Findi
 
 
 def best_on_dev(hits: HitsByRecipe, benchmark: str = LONG) -> str | None:
-    """Return the recipe with the highest score on the dev split of a benchmark; None without one.
+    """Return the trained recipe with the highest score on a dev split; None without one.
+
+    The base is not trained, so that it is what the best recipe is held against, even if it is
+    ahead.
 
     Among equal ones it is the first by name.
     """
-    dev = {recipe: scores for (recipe, task), scores in hits.items() if task == benchmark + DEV}
+    dev = {recipe: by_seed for (recipe, task), by_seed in hits.items() if task == benchmark + DEV}
+    dev.pop(BASE, None)
     scores = {recipe: mean_score(by_seed).interval.value for recipe, by_seed in dev.items()}
     return max(sorted(scores), key=lambda recipe: scores[recipe], default=None)

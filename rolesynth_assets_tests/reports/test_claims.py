@@ -74,6 +74,8 @@ def test_the_best_recipe_is_chosen_on_the_dev_split_and_measured_on_the_test_spl
     (found,) = findings(HITS, [Claim("x", BEST, "base")])
     assert found.ours == "b"
     assert found.interval.value == pytest.approx(0.6 - NOISE[0].mean(), abs=0.05)
+    ahead = {**HITS, ("base", LONG + DEV): {0: np.ones(300)}}
+    assert best_on_dev(ahead) == "b"  # the base trains nothing
     without = {key: hits for key, hits in HITS.items() if not key[1].endswith(DEV)}
     assert findings(without, [Claim("x", BEST, "base")]) == []
 
