@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from rolesynth_assets.captions.parse import CaptionReason
+from rolesynth_assets.captions.reasons import CaptionReason
 
 if TYPE_CHECKING:
     import polars as pl

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _PRIMARY_KEY = {"lance-schema:unenforced-primary-key": "true"}
 
 
 def required(name: str, kind: pa.DataType) -> pa.Field:
     """Return a column that has a value in every row."""
+    import pyarrow as pa
+
     return pa.field(name, kind, nullable=False)
 
 
 def text(*names: str) -> list[pa.Field]:
     """Return columns of text that have a value in every row."""
+    import pyarrow as pa
+
     return [required(name, pa.string()) for name in names]
 
 
@@ -55,6 +61,8 @@ class TableSpec:
 
         Two merges of the same keys at the same time then leave one row each, also without a lock.
         """
+        import pyarrow as pa
+
         return pa.schema(
             [
                 field.with_metadata(_PRIMARY_KEY) if field.name in self.identity else field
