@@ -115,6 +115,10 @@ class DataPaths:
         """Return the file of a benchmark's perceptual features."""
         return self / "benchmark_looks" / f"{task}.npz"
 
+    def benchmark_digest(self, task: str) -> Path:
+        """Return the file that holds the digest of a benchmark's files as they were last."""
+        return self / "benchmark_digests" / f"{task}.json"
+
     def thumbnail(self, image: str) -> Path:
         """Return the small picture of an image that `rolesynth browse` shows."""
         return self / "thumbnails" / image[:2] / f"{image}.webp"

@@ -16,6 +16,10 @@ HEAVY = (
     "vllm",
     "sentence_transformers",
     "matplotlib",
+    "pandas",
+    "polars",
+    "pyarrow",
+    "numpy",
 )
 
 

@@ -8,9 +8,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.captions.lengths import DEFAULT_POLICY, CaptionPolicy
-from rolesynth_assets.captions.parse import CaptionReason
+from rolesynth_assets.captions.reasons import CaptionReason
 from rolesynth_assets.captions.report import count_reasons
-from rolesynth_assets.captions.screens.prose import find_persona, find_refusal
 from rolesynth_assets.check_outcome import CheckOutcome
 from rolesynth_assets.mllm.rows.asked_again import reasons_in_words, way_out
 from rolesynth_assets.reply_text.sentences import count_words
@@ -101,6 +100,8 @@ def persona_talk_bounded(rows: "pa.Table", max_share: float = MAX_PERSONA_SHARE)
     The check counts rows rejected for persona talk, and stored captions in which the current
     patterns find it (they were accepted by older patterns). Reads role, text, reason, detail.
     """
+    from rolesynth_assets.captions.screens.prose import find_persona
+
     roles, texts = rows["role"].to_pylist(), rows["text"].to_pylist()
     kept = [
         text for role, text in zip(roles, texts, strict=True) if text and find_persona(text, role)
@@ -110,6 +111,8 @@ def persona_talk_bounded(rows: "pa.Table", max_share: float = MAX_PERSONA_SHARE)
 
 def refusals_bounded(rows: "pa.Table", max_share: float = MAX_REFUSAL_SHARE) -> CheckOutcome:
     """Pass when few rows refuse to describe the image; reads text, reason, detail."""
+    from rolesynth_assets.captions.screens.prose import find_refusal
+
     kept = [text for text in rows["text"].to_pylist() if text and find_refusal(text)]
     return _share(rows, CaptionReason.REFUSED, kept, max_share, "refuse to describe the image")
 

@@ -1,9 +1,9 @@
 """Parsing of a model's reply into a caption, or into the reason why there is none."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from rolesynth_assets.captions.lengths import LengthRule
+from rolesynth_assets.captions.reasons import RULES_VERSION, CaptionReason
 from rolesynth_assets.captions.screens.links import find_link
 from rolesynth_assets.captions.screens.orders import find_order
 from rolesynth_assets.captions.screens.prose import find_no_prose, find_persona, find_refusal
@@ -15,54 +15,6 @@ from rolesynth_assets.reply_text.sentences import count_words
 
 MAX_DETAIL_CHARS = 500
 ENGLISH = "en"
-
-RULES_VERSION = "4"
-"""Raise it with any change of the cleaning rules or the screens: stored replies are read again."""
-
-
-class CaptionReason(StrEnum):
-    """Why an (image, role, length) has no caption; every `FailureReason` is one of them."""
-
-    CALL_FAILED = "call_failed"
-    """Transport or server error after all retries; the next run tries again."""
-    TIMEOUT = "timeout"
-    """No answer in time; the next run tries again."""
-    BAD_RESPONSE = "bad_response"
-    """The server's response is not a chat completion; the next run tries again."""
-    TRUNCATED = "truncated"
-    """The text hit the token limit."""
-    REFUSED = "refused"
-    """The model refused to describe the image, as reported by the server or in its text."""
-    EMPTY = "empty"
-    """The model answered nothing."""
-    REJECTED = "rejected"
-    """The server rejected this request, for example for its size or by its content policy."""
-    OVERSIZED = "oversized"
-    """The answer has more bytes than the limit."""
-    TOO_SHORT = "too_short"
-    """Fewer words than the length kind asks for (paper: long 10, short 4)."""
-    TOO_LONG = "too_long"
-    """More words than the length kind allows."""
-    PERSONA = "persona"
-    """The text talks about its writer, its role or its task."""
-    NOT_TEXT = "not_text"
-    """JSON, markup, mostly symbols, or one phrase repeated over and over."""
-    SEVERAL = "several"
-    """Several captions in one reply, or a list, and nothing says which one is meant."""
-    LANGUAGE = "language"
-    """The text is in another language than the role set's."""
-    LINK = "link"
-    """An address, or Markdown that a page would load."""
-    ORDER = "order"
-    """The text gives orders to its reader, such as which score to give."""
-
-    @property
-    def transient(self) -> bool:
-        """True for the reasons that the next run tries again."""
-        return self in TRANSIENT
-
-
-TRANSIENT = (CaptionReason.CALL_FAILED, CaptionReason.TIMEOUT, CaptionReason.BAD_RESPONSE)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from rolesynth_assets.captions.parse import CaptionReason
+from rolesynth_assets.captions.reasons import CaptionReason
 
 if TYPE_CHECKING:
     import polars as pl
@@ -51,7 +51,8 @@ class CaptionReport:
         completion_tokens: tokens written by this run's calls.
         neutralised: control tokens in the texts of role files, made harmless in this run's calls.
         seconds: wall time of the run.
-        model: which model answered, and what its server refuses (`sent.Answering.metadata`).
+        model: which model answered, what its server refuses, hit rates of its caches
+            (`RowRun.model`).
     """
 
     shard: str

@@ -5,12 +5,8 @@ from typing import TYPE_CHECKING
 
 from rolesynth_assets.captions.captioning_run import columns_of
 from rolesynth_assets.captions.lengths import CaptionPolicy
-from rolesynth_assets.captions.parse import (
-    MAX_DETAIL_CHARS,
-    CaptionReason,
-    Reading,
-    parse_text,
-)
+from rolesynth_assets.captions.parse import MAX_DETAIL_CHARS, Reading, parse_text
+from rolesynth_assets.captions.reasons import CaptionReason
 
 if TYPE_CHECKING:
     import pyarrow as pa

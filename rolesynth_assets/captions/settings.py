@@ -11,7 +11,6 @@ from rolesynth_assets.captions.lengths import (
     LengthRule,
 )
 from rolesynth_assets.mllm.engine import Sampling
-from rolesynth_assets.reply_text.caption import caption_rules
 from rolesynth_assets.yaml_files import FrozenModel
 
 _LONG, _SHORT = DEFAULT_POLICY[LengthKind.LONG], DEFAULT_POLICY[LengthKind.SHORT]
@@ -79,6 +78,10 @@ class CaptionSettings(FrozenModel):
     @field_validator("uncut")
     @classmethod
     def _are_rules(cls, uncut: tuple[str, ...]) -> tuple[str, ...]:
+        if not uncut:
+            return uncut  # the rules take long to load
+        from rolesynth_assets.reply_text.caption import caption_rules
+
         known = [rule.name for rule in caption_rules()]
         if unknown := sorted(set(uncut) - set(known)):
             raise ValueError(f"there is no rule {', '.join(unknown)}; there are {', '.join(known)}")

@@ -90,23 +90,28 @@ def benchmark_scores(context: dg.AssetExecutionContext, platform: Platform) -> M
     automation_condition=conditions.FAN_IN,
 )
 def ablation_report(context: dg.AssetExecutionContext, platform: Platform) -> Made:
-    """One page: every recipe on every benchmark, mean over seeds, and how far from its baseline.
+    """One page: what earns the score, and every recipe on every benchmark beside its baseline.
 
-    In: `benchmark_scores`. Out: `reports/ablation.md` and pictures. Stale when: any score changes.
+    In: `benchmark_scores`, `rankings`. Out: `reports/ablation.md`, its numbers as JSON, pictures.
+    Stale when: any score changes.
     """
     from rolesynth_assets.reports.ablation import ablation_pictures, write_ablation_report
+    from rolesynth_assets.reports.ablation_facts import gather_record
     from rolesynth_assets.store.digests import digest
 
     scores = platform.warehouse.read("benchmark_scores")
     path = platform.settings.paths.report("ablation")
     models = {platform.settings.captioner.engine, platform.settings.judge.engine}
-    page = write_ablation_report(path, scores, partitions.RECIPES, embedded="embedded" in models)
+    record = gather_record(platform.store, platform.warehouse, partitions.RECIPES)
+    page = write_ablation_report(
+        path, scores, partitions.RECIPES, embedded="embedded" in models, record=record
+    )
     return Made(
         {
             "report": dg.MetadataValue.md(page),
             "dagster/uri": str(path),
             "recipes": scores["recipe"].n_unique(),
-            **ablation_pictures(scores),
+            **ablation_pictures(scores, record),
         },
         digest("ablation", page),
     )

@@ -5,7 +5,7 @@ from functools import partial
 import dagster as dg
 
 from rolesynth_assets.captions import checks
-from rolesynth_assets.captions.parse import RULES_VERSION
+from rolesynth_assets.captions.reasons import RULES_VERSION
 from rolesynth_assets.captions.repeated_texts import texts_differ_by_image
 from rolesynth_assets.defs.wiring import engine_kinds, freshness, partitions
 from rolesynth_assets.defs.wiring.pages.metadata import (

@@ -28,7 +28,7 @@ def overview(
     """
     from rolesynth_assets.lineage.refresh.runner import Refresher
     from rolesynth_assets.lineage.staleness.causes import Status
-    from rolesynth_assets.lineage.staleness.event_log import EventLog
+    from rolesynth_assets.lineage.staleness.events.event_log import EventLog
     from rolesynth_assets.mllm.cost.spent import Spent
     from rolesynth_assets.reports.overview import best_scores, kept_shares, overview_page
     from rolesynth_assets.store.digests import digest

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -66,6 +67,8 @@ def excluded_captions(platform: Platform) -> dg.DataVersionsByPartition:
 
     Only partitions in which somebody excluded a caption, or took that back, have a version.
     """
+    if not Path(platform.settings.paths.lance_table("exclusions")).exists():
+        return versions({})  # reading a table takes half a second to begin with
     from rolesynth_assets.images.shards.registry import load_shards
     from rolesynth_assets.review.exclusions import exclusion_digests
 
@@ -82,11 +85,11 @@ def recipe_files() -> dg.DataVersionsByPartition:
 @observed(partitions_def=partitions.benchmark, group_name="benchmarks")
 def benchmark_files(platform: Platform) -> dg.DataVersionsByPartition:
     """Images and texts of the benchmarks at hand, one partition each; observed before a refresh."""
-    from rolesynth_assets.benchmarks.datasets import task_digest
+    from rolesynth_assets.benchmarks.known_digests import known_digest
 
     root = platform.settings.data_root
     at_hand = partitions.TASKS.where(lambda task: task.at_hand(root))
-    return versions(at_hand.digests(lambda task: task_digest(task, root)))
+    return versions(at_hand.digests(lambda task: known_digest(task, root)))
 
 
 @observed(partitions_def=partitions.domain, group_name="cads")

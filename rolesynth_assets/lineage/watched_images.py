@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.images.places.place import place_name
-from rolesynth_assets.images.shards.registry import PlanRules, plan_path, register_path
+from rolesynth_assets.images.shards.planning import PlanRules
+from rolesynth_assets.images.shards.registry import plan_path, register_path
 from rolesynth_assets.settings import Settings
 
 if TYPE_CHECKING:

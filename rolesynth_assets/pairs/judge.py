@@ -11,7 +11,6 @@ from importlib import resources
 from typing import NamedTuple
 
 from rolesynth_assets.mllm.engine import Sampling
-from rolesynth_assets.pairs.caption_data import as_data, as_trained
 from rolesynth_assets.roles.role import Role
 from rolesynth_assets.store.digests import digest
 
@@ -42,6 +41,8 @@ class JudgePrompt(NamedTuple):
             caption: the caption.
             stand_in: whether the embedded stand-in reads it, which was trained without marks.
         """
+        from rolesynth_assets.pairs.caption_data import as_data, as_trained
+
         return self._filled(role, as_trained(caption) if stand_in else as_data(caption))
 
     def render_unmarked(self, role: Role, caption: str) -> str:

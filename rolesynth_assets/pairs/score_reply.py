@@ -12,8 +12,6 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from rolesynth_assets.mllm.engine import ChatReply, FailureReason
-from rolesynth_assets.reply_text.rule import apply_rules
-from rolesynth_assets.reply_text.score import SCORE_RULES
 
 LOWEST, HIGHEST = 1, 100
 """The scale of the paper's role-aware filter."""
@@ -139,6 +137,9 @@ def parse_score(text: str) -> Judgement | ScoreReason:
         ("8/10") is not converted, and two numbers ("8 7", "80-90", two labelled scores) are
         ambiguous.
     """
+    from rolesynth_assets.reply_text.rule import apply_rules
+    from rolesynth_assets.reply_text.score import SCORE_RULES
+
     cleaned = apply_rules(text, SCORE_RULES, keep_lines=True)
     if cleaned.fault:
         return ScoreReason.AMBIGUOUS

@@ -10,7 +10,6 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from rolesynth_assets.answers.equality import equal_by_rule
 from rolesynth_assets.answers.extraction import MAX_CHARS, boxed_answer
 from rolesynth_assets.answers.task_type import TaskType
 from rolesynth_assets.mllm.control_tokens import restored
@@ -29,6 +28,8 @@ def is_right(reply: str, solution: str, task_type: TaskType, question: str) -> b
 
     If the rules cannot decide, the answer counts as wrong: a vague answer must not get a reward.
     """
+    from rolesynth_assets.answers.equality import equal_by_rule
+
     answer = boxed_answer(reply)
     return answer is not None and equal_by_rule(solution, answer, task_type, question) is True
 

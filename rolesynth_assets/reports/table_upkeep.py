@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import polars as pl
+from typing import TYPE_CHECKING
 
 from rolesynth_assets.check_outcome import CheckOutcome
 from rolesynth_assets.store.lance.maintenance.compaction import FOLD_FILES
 from rolesynth_assets.store.lance.maintenance.indexes import most_unindexed
 from rolesynth_assets.store.lance.maintenance.state import SPARE_VERSIONS, TableState
 
+if TYPE_CHECKING:
+    import polars as pl
+
 MEGABYTE = 1_000_000
 
 
 def state_rows(states: Sequence[TableState]) -> pl.DataFrame:
     """Return one row a table, sizes in MB of 1,000,000 bytes."""
+    import polars as pl
+
     rows = [
         {
             "table": state.table,

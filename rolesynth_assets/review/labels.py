@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 from rolesynth_assets.errors import InputError
+from rolesynth_assets.review.truth import Truth
 from rolesynth_assets.store.digests import digest
 from rolesynth_assets.store.lance.rows import any_key
 from rolesynth_assets.store.tombstones import now, withdrawn_images
@@ -23,14 +21,6 @@ if TYPE_CHECKING:
 
 LONGEST_NAME = 60
 """Characters of a reviewer's name."""
-
-
-class Truth(StrEnum):
-    """Whether a caption is true of its image."""
-
-    TRUE = "true"
-    FALSE = "false"
-    UNSURE = "unsure"
 
 
 @dataclass(frozen=True)
@@ -107,6 +97,8 @@ def store_said(
     Raises:
         InputError: the image was withdrawn, also during the call; nothing is stored then.
     """
+    import pyarrow as pa
+
     store.append(table, partition, pa.Table.from_pylist([{**row}]))
     if row["image_id"] in withdrawn_images(store.root):
         store.remove(table, any_key("image_id", [str(row["image_id"])]))

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from rolesynth_assets.benchmarks.bootstrap import Interval
 from rolesynth_assets.check_outcome import CheckOutcome
-from rolesynth_assets.review.labels import Truth
+from rolesynth_assets.review.truth import Truth
 
 if TYPE_CHECKING:
+    import numpy as np
     import polars as pl
+
+    from rolesynth_assets.benchmarks.bootstrap import Interval
 
 DRAWS = 20_000
 """Draws behind an interval; its ends then move by less than half a point."""
@@ -58,6 +58,8 @@ def measure_filter(labels: pl.DataFrame, sizes: Mapping[str, int]) -> FilterMeas
             answers on a caption the majority counts.
         sizes: number of captions by decision, "kept" and "dropped".
     """
+    import numpy as np
+
     votes = _majority(labels)
     counts = {
         decision: tuple(
@@ -133,6 +135,7 @@ def judge_agrees_with_people(labels: pl.DataFrame, *, min_auc: float = 0.5) -> C
             unsure ones are left out.
         min_auc: the bound; 0.5 is a judge that guesses.
     """
+    import numpy as np
     import polars as pl
 
     scored = labels.filter(pl.col("score").is_not_null())
@@ -186,11 +189,17 @@ def _share(counts: tuple[int, ...]) -> float:
 
 
 def _interval(draws: np.ndarray, value: float) -> Interval:
+    import numpy as np
+
+    from rolesynth_assets.benchmarks.bootstrap import Interval
+
     low, high = np.percentile(draws, _ENDS)
     return Interval(value, min(float(low), value), max(float(high), value))
 
 
 def _auc(true: np.ndarray, false: np.ndarray) -> float:
+    import numpy as np
+
     ordered = np.sort(false)
     below, upto = (np.searchsorted(ordered, true, side=side) for side in ("left", "right"))
     return float((below + (upto - below) / 2).mean() / len(false))

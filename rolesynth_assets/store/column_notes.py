@@ -107,12 +107,16 @@ raw                 the reply as it came
 problem_id          digest of the problem; `rolesynth trace` takes it
 keep_share          configured share of captions to keep, a share of 1
 floor_per_image     captions kept of each image whatever their score
-cutoff              lowest kept score; null if nothing was kept
+centred             whether scores count against the mean of their image
+cutoff              lowest kept score; if centred, 100 times its distance from its image's mean
 last_id             last caption kept among those that score the cut-off
 last_shard          shard of that caption
+own_cut             the recipe's own decision on the pairs, as JSON; null if it takes its role set's
+trained_text        which part of each caption is trained on
 candidates          scored captions
 unscored            captions without a score
 floor_kept          captions kept for the floor alone
+images_covered      images with a kept caption
 scores_digest       digest of the scores that the cut was made from
 pairs_digest        digest of the shard's pairs
 pairs_version       version of the Lance table `pairs`

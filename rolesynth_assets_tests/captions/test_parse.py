@@ -1,12 +1,8 @@
 import pytest
 
 from rolesynth_assets.captions.lengths import DEFAULT_POLICY, LengthKind
-from rolesynth_assets.captions.parse import (
-    MAX_DETAIL_CHARS,
-    CaptionReason,
-    Reading,
-    parse_caption,
-)
+from rolesynth_assets.captions.parse import MAX_DETAIL_CHARS, Reading, parse_caption
+from rolesynth_assets.captions.reasons import CaptionReason
 from rolesynth_assets.mllm.engine import ChatReply, FailureReason
 from rolesynth_assets_tests.captions.screens.test_links import LINKS
 from rolesynth_assets_tests.captions.screens.test_orders import PLAIN_ORDERS

@@ -11,7 +11,7 @@ from rolesynth_assets.images import ingest, ingest_rows
 from rolesynth_assets.images.decoding.decode import DecodeLimits
 from rolesynth_assets.images.decoding.rejects import RejectReason
 from rolesynth_assets.images.ingest import ingest_batches
-from rolesynth_assets.images.shards.registry import plan_shards
+from rolesynth_assets.images.shards.planning import plan_shards
 from rolesynth_assets.store.lance.schemas import IMAGE_REJECTS, IMAGES
 from rolesynth_assets_tests.images.whole_shard import ingest_shard
 

@@ -23,11 +23,17 @@ _TEXT = (
 )
 
 
-def completion(number: int) -> bytes:
-    """Return the body of the numbered answer, as vLLM writes it."""
+_SCORE = "{number}\nThe caption names what the picture shows."
+_JUDGED = b"1 to 100"
+"""Words of the judge's prompt alone."""
+
+
+def completion(number: int, judged: bool) -> bytes:
+    """Return the body of the numbered answer, as vLLM writes it: a caption, or a judge's score."""
+    text = _SCORE.format(number=number % 100 + 1) if judged else _TEXT.format(number=number)
     choice = {
         "index": 0,
-        "message": {"role": "assistant", "content": _TEXT.format(number=number)},
+        "message": {"role": "assistant", "content": text},
         "finish_reason": "stop",
     }
     usage = {"prompt_tokens": 420, "completion_tokens": 58, "total_tokens": 478}
@@ -54,17 +60,18 @@ class _Server(asyncio.Protocol):
                 self._need = end + 4 + (int(length[1]) if length else 0)
             if len(self._got) < self._need:
                 return
-            asked_models = self._got.startswith(b"GET")
+            request = bytes(self._got[: self._need])
             del self._got[: self._need]
             self._need = 0
-            self._answer(b'{"data": [{"id": "%s"}]}' % MODEL.encode() if asked_models else None)
+            self._answer(request)
 
-    def _answer(self, body: bytes | None) -> None:
-        if body is None:
+    def _answer(self, request: bytes) -> None:
+        status, body = b"404 Not Found", b""
+        if request.startswith(b"POST"):
             _Server.answered += 1
-            body = completion(_Server.answered)
-        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-        self._transport.write(head % len(body) + body)
+            status, body = b"200 OK", completion(_Server.answered, _JUDGED in request)
+        head = b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+        self._transport.write(head % (status, len(body)) + body)
 
 
 def _serve(report: Connection) -> None:

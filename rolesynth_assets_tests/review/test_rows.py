@@ -21,8 +21,9 @@ from rolesynth_assets.review.exclusions import (
     exclusions_of,
 )
 from rolesynth_assets.review.judged import judged_labels
-from rolesynth_assets.review.labels import Subject, Truth, read_labels, remove_label, write_label
+from rolesynth_assets.review.labels import Subject, read_labels, remove_label, write_label
 from rolesynth_assets.review.sample import next_place, review_order
+from rolesynth_assets.review.truth import Truth
 from rolesynth_assets.training_sets.pins import trained_on
 from rolesynth_assets.training_sets.rows import selected_pairs
 from rolesynth_assets_tests.lineage.stored_world import ROLE_SET, StoredWorld, recipe

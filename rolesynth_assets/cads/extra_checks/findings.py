@@ -13,9 +13,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from rolesynth_assets.answers.equality import equal_by_rule
-from rolesynth_assets.answers.insufficient import is_insufficient
-from rolesynth_assets.answers.options import options
 from rolesynth_assets.cads.values import Problem, Verdict
 
 Equal = Callable[[str, str], bool | None]
@@ -103,6 +100,8 @@ def suspect_label(answers: Sequence[str | None], reference: str, equal: Equal) -
         None if there is such an answer but its equality with the reference could not be decided, or
         if the missing answers could still make a majority.
     """
+    from rolesynth_assets.answers.insufficient import is_insufficient
+
     groups: list[list[str]] = []
     for answer in answers:
         if answer is None or is_insufficient(answer):
@@ -156,6 +155,8 @@ def consensus_without_writer(verdicts: Sequence[Verdict], writer: str) -> int | 
 
 
 def _stem(question: str) -> str:
+    from rolesynth_assets.answers.options import options
+
     end = len(question)
     for text in reversed(options(question).values()):
         end = question.rfind(text, 0, end)
@@ -171,6 +172,8 @@ def _numbers(text: str) -> set[Fraction]:
 
 
 def _suspect_label(judged: JudgedCandidate) -> bool | None:
+    from rolesynth_assets.answers.equality import equal_by_rule
+
     problem = judged.problem
     return suspect_label(
         [verdict.answer for verdict in judged.verdicts],

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.cads.collective.collective import MOST_ROUNDS
-from rolesynth_assets.cads.drawing.answer_leaks import leak
 from rolesynth_assets.cads.values import Decision
 from rolesynth_assets.check_outcome import CheckOutcome
 
@@ -83,6 +82,8 @@ def no_answer_leaked(candidates: pl.DataFrame, *, max_leaked: int = MAX_LEAKED) 
         candidates: ``candidate_id``, ``visual_prompt``, ``question``, ``answer``.
         max_leaked: number of instructions that may give it away.
     """
+    from rolesynth_assets.cads.drawing.answer_leaks import leak
+
     drawn = candidates.drop_nulls(["visual_prompt", "question", "answer"])
     columns = ("candidate_id", "visual_prompt", "question", "answer")
     found = {

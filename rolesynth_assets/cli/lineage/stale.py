@@ -99,13 +99,15 @@ def _observed() -> Iterator[Refresher]:
 
 def forget_deleted_shards(refresher: Refresher) -> None:
     """Forget the shards whose partition was deleted in Dagster, and say so."""
-    from rolesynth_assets.cli.work.caption_targets import print_forgotten
     from rolesynth_assets.lineage.shards import agree_on_shards
     from rolesynth_assets.settings import Settings
 
     root = Settings.load().data_root
     _, forgotten = agree_on_shards(refresher.instance, refresher.graph, root)
-    print_forgotten(forgotten)
+    if forgotten:
+        from rolesynth_assets.cli.work.caption_targets import print_forgotten
+
+        print_forgotten(forgotten)
 
 
 def show(staleness: Staleness, assets: Sequence[str], words: Words, *, every: bool = False) -> None:

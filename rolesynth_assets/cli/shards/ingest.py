@@ -13,7 +13,7 @@ from rolesynth_assets.cli.work.caption_work import CaptionWork
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rolesynth_assets.images.shards.registry import PlanRules
+    from rolesynth_assets.images.shards.planning import PlanRules
 
 
 def ingest(
@@ -46,7 +46,7 @@ def ingest(
     """
     from rolesynth_assets.images.places.buckets import BucketError
     from rolesynth_assets.images.places.place import place_name
-    from rolesynth_assets.images.shards.registry import PlanRules
+    from rolesynth_assets.images.shards.planning import PlanRules
     from rolesynth_assets.settings import Settings
 
     began, settings = time.perf_counter(), Settings.load()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from rolesynth_assets.captions.parse import CaptionReason
+from rolesynth_assets.captions.reasons import CaptionReason
 from rolesynth_assets.cli.work.failures import listed
 from rolesynth_assets.lineage.refresh.runner import Target
 from rolesynth_assets.lineage.staleness.causes import Cell, Reason

@@ -11,30 +11,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock
 from pydantic import ValidationError
 
 from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.images.descriptor import ShardDescriptor
-from rolesynth_assets.images.shards.planned_again import lies_in, number_shards, plan_again
-from rolesynth_assets.images.shards.planning import PlanRules, plan_shards
 from rolesynth_assets.images.shards.portable import base_of, located, stored
 from rolesynth_assets.store.atomic_files import write_text
 
-__all__ = [
-    "PlanRules",
-    "Registered",
-    "ShardDescriptor",
-    "forget_shards",
-    "load_forgotten",
-    "load_shards",
-    "plan_path",
-    "plan_shards",
-    "register",
-    "register_path",
-    "register_path_again",
-]
+if TYPE_CHECKING:
+    from rolesynth_assets.images.shards.planning import PlanRules
+
 LOCK_TIMEOUT_S = 120.0
 
 
@@ -137,6 +126,8 @@ def plan_path(
 
     Its arguments and errors are those of `register_path`.
     """
+    from rolesynth_assets.images.shards.planning import plan_shards
+
     registered = [*load_shards(data_root).values(), *load_forgotten(data_root).values()]
     return plan_shards(path, name, registered, rules, left_out=left_out)
 
@@ -179,6 +170,9 @@ def register_path_again(
         FileNotFoundError: the path does not exist.
         ValueError: the path holds no image, or `name` cannot be part of a partition key.
     """
+    from rolesynth_assets.images.shards.planned_again import lies_in, number_shards, plan_again
+    from rolesynth_assets.images.shards.planning import PlanRules, plan_shards
+
     rules = rules or PlanRules()
     with _locked(data_root) as folder:
         live, forgotten = load_shards(data_root), load_forgotten(data_root)

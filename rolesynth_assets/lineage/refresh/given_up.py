@@ -9,7 +9,7 @@ import dagster as dg
 from rolesynth_assets.lineage.refresh.sensor_tick import TRIES, Tried
 from rolesynth_assets.lineage.refresh.tagged_runs import TAG
 from rolesynth_assets.lineage.staleness.causes import Cell
-from rolesynth_assets.lineage.staleness.event_log import EventLog
+from rolesynth_assets.lineage.staleness.events.event_log import EventLog
 
 SENSOR = "rematerialize_stale"
 """Name of the sensor."""

@@ -17,7 +17,7 @@ from rolesynth_assets.lineage.dagster_internals import (
 )
 from rolesynth_assets.lineage.staleness.causes import Cell, Status
 from rolesynth_assets.lineage.staleness.check_sentence import SENTENCE
-from rolesynth_assets.lineage.staleness.event_log import EventLog
+from rolesynth_assets.lineage.staleness.events.event_log import EventLog
 from rolesynth_assets.lineage.staleness.explain import Words
 from rolesynth_assets.lineage.staleness.staleness import Staleness
 from rolesynth_assets.pictures import markdown

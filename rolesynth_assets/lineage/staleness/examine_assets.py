@@ -10,7 +10,7 @@ import dagster as dg
 from rolesynth_assets.lineage.dagster_internals import BaseAssetGraph
 from rolesynth_assets.lineage.run_process.dead_runs import killed_runs
 from rolesynth_assets.lineage.staleness.causes import Cause, Cell, CellState, Reason, Status
-from rolesynth_assets.lineage.staleness.event_log import EventLog
+from rolesynth_assets.lineage.staleness.events.event_log import EventLog
 from rolesynth_assets.lineage.staleness.failed_checks import barred
 from rolesynth_assets.lineage.staleness.history import History, Provenance, Version
 from rolesynth_assets.lineage.staleness.observation import Versions
@@ -48,6 +48,8 @@ class Examination:
         self._stale: dict[dg.AssetKey, set[Key]] = {}
         self._of_use: dict[dg.AssetKey, set[Key]] = {}
         self._inputs: dict[dg.AssetKey, dict[str, tuple[dg.AssetKey, Inputs]]] = {}
+        made = graph.materializable_asset_keys
+        self._histories = self.log.histories(made, graph.get_all_asset_keys() - made)
         self._times = self.log.partition_times()
         self.unusable = tuple(
             (name, key) for name, keys in self._times.items() for key in keys if SEPARATOR in key
@@ -55,15 +57,15 @@ class Examination:
         self._killed: dict[dg.AssetKey, dict[Key, Cause]] = {}
         self._find_killed(instance)
         self._barred: dict[dg.AssetKey, dict[Key, str]] = {}
-        made = [k for k in graph.materializable_asset_keys if self.asset(k).history.versions]
-        for (key, partition), check in barred(graph, self.log, made, self._stored_at).items():
+        present = [key for key in made if self.asset(key).history.versions]
+        for (key, partition), check in barred(graph, self.log, present, self._stored_at).items():
             self._barred.setdefault(key, {})[partition] = check
 
     def asset(self, key: dg.AssetKey) -> RecordedAsset:
         """Return an asset with what was recorded of it, read once."""
         if key not in self._assets:
             node = self.graph.get(key)
-            history = self.log.history(key, source=not node.is_materializable)
+            history = self._histories[key]
             history.look(self._observed.get(key, {}))
             self._forget_lost(key, history)
             self._assets[key] = RecordedAsset(

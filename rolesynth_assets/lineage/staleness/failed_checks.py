@@ -10,7 +10,7 @@ from rolesynth_assets.lineage.dagster_internals import (
     AssetCheckExecutionRecordStatus,
     BaseAssetGraph,
 )
-from rolesynth_assets.lineage.staleness.event_log import EventLog
+from rolesynth_assets.lineage.staleness.events.event_log import EventLog
 
 
 def barred(

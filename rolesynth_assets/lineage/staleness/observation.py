@@ -7,14 +7,14 @@ costs no storage. Looking alone writes nothing at all.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
 
 from rolesynth_assets.lineage.dagster_internals import DATA_VERSION_TAG
-from rolesynth_assets.lineage.staleness.event_log import EventLog
+from rolesynth_assets.lineage.staleness.events.event_log import EventLog
 from rolesynth_assets.lineage.staleness.partition_groups import Key, Partitions
 
 Versions = Mapping[dg.AssetKey, Mapping[Key, str]]
@@ -65,18 +65,19 @@ def look(repository: dg.RepositoryDefinition, instance: dg.DagsterInstance) -> L
     Raises:
         ObservationError: a source cannot be read.
     """
-    log = EventLog(instance)
+    sources = _sources(repository)
+    recorded = EventLog(instance).observed([source.key for source in sources])
     versions: dict[dg.AssetKey, dict[Key, str]] = {}
     changed: dict[dg.AssetKey, dict[Key, str]] = {}
     new: dict[str, tuple[str, ...]] = {}
-    for source in _sources(repository):
-        found = _observe(repository, source, instance)
-        with dg.partition_loading_context(dynamic_partitions_store=instance):
-            known = Partitions(source.partitions_def)
+    with dg.partition_loading_context(dynamic_partitions_store=instance):
+        partitions = {source.key: Partitions(source.partitions_def) for source in sources}
+    for source, found in _observe(repository, sources, instance):
+        known = partitions[source.key]
         here = versions[source.key] = {at: found[at] for at in found if at in known}
         if len(here) < len(found):
             new[source.key.to_user_string()] = tuple(str(at) for at in found if at not in known)
-        before = log.observed(source.key)
+        before = recorded[source.key]
         if differs := {at: now for at, now in here.items() if before.get(at) != now}:
             changed[source.key] = differs
     return Looked(versions, changed, new)
@@ -88,17 +89,27 @@ def _sources(repository: dg.RepositoryDefinition) -> list[dg.SourceAsset]:
 
 
 def _observe(
-    repository: dg.RepositoryDefinition, source: dg.SourceAsset, instance: dg.DagsterInstance
-) -> dict[Key, str]:
-    observe: Any = source.observe_fn
-    name = source.key.to_user_string()
+    repository: dg.RepositoryDefinition,
+    sources: Sequence[dg.SourceAsset],
+    instance: dg.DagsterInstance,
+) -> Iterator[tuple[dg.SourceAsset, dict[Key, str]]]:
+    """Yield each source with the data versions of its partitions now."""
     defined = repository.get_top_level_resources()
-    needed = [given for given in inspect.signature(observe).parameters if given in defined]
-    try:
-        with dg.build_resources({key: defined[key] for key in needed}, instance) as built:
-            answer = observe(**{key: getattr(built, key) for key in needed})
-    except Exception as error:
-        raise ObservationError(f"source {name} cannot be observed: {error}") from error
-    if isinstance(answer, dg.DataVersionsByPartition):
-        return {at: str(now.value) for at, now in answer.data_versions_by_partition.items()}
-    return {None: answer.value}
+    asked: list[tuple[dg.SourceAsset, Any, list[str]]] = []
+    for source in sources:
+        observe: Any = source.observe_fn
+        given = inspect.signature(observe).parameters
+        asked.append((source, observe, [name for name in given if name in defined]))
+    needed = {name for _, _, names in asked for name in names}
+    with dg.build_resources({key: defined[key] for key in needed}, instance) as built:
+        for source, observe, names in asked:
+            try:
+                answer = observe(**{name: getattr(built, name) for name in names})
+            except Exception as error:
+                name = source.key.to_user_string()
+                raise ObservationError(f"source {name} cannot be observed: {error}") from error
+            if isinstance(answer, dg.DataVersionsByPartition):
+                found = answer.data_versions_by_partition
+                yield source, {at: str(now.value) for at, now in found.items()}
+            else:
+                yield source, {None: answer.value}

@@ -50,17 +50,19 @@ class Partitions:
             self._dimensions = [d.partitions_def for d in definition.partitions_defs]
         elif definition is not None:
             self.names, self._dimensions = (None,), [definition]
-        self._keys = [_usable_keys(d) for d in self._dimensions]
-        self.keys: list[Key] = [None]
+        self._values: dict[Key, Values] = {None: ()}
         if definition is not None:
-            self.keys = [SEPARATOR.join(values) for values in itertools.product(*self._keys)]
-        self._known = set(self.keys)
+            every = itertools.product(*map(_usable_keys, self._dimensions))
+            self._values = {SEPARATOR.join(values): values for values in every}
+        self.keys: list[Key] = list(self._values)
 
     def __contains__(self, key: Key) -> bool:
-        return key in self._known
+        return key in self._values
 
     def values(self, key: Key) -> Values:
         """Return a key's part in each dimension; keys of another shape have none."""
+        if key in self._values:
+            return self._values[key]
         if key is None or len(self.names) < 2:
             return () if key is None or not self.names else (key,)
         parts = tuple(key.split(SEPARATOR))
@@ -109,6 +111,9 @@ class Dependency:
         found = self._relations()
         self._whole = found is None
         self._relations_of: list[DimensionDependency] = found or []
+        self._is_identity = all(
+            isinstance(relation[0], dg.IdentityPartitionMapping) for relation in self._relations_of
+        )
         self._places = [below.dimension(r.downstream_dimension_name)[1] for r in self._relations_of]
         self._indexed: dict[Values, Group] = self._index()
 
@@ -149,6 +154,8 @@ class Dependency:
         return index
 
     def _join(self, wanted: Values) -> Group:
+        if self._is_identity:
+            return self._indexed.get(wanted) or Group([], [])
         mapped = [
             self._upstream(relation, value)
             for relation, value in zip(self._relations_of, wanted, strict=True)

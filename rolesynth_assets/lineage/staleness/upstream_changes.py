@@ -59,6 +59,7 @@ class Inputs:
         self._added_again, self._made_by = added_again, made_by
         self._recent: dict[Group, list[tuple[int, Key]]] = {}
         self._waiting: dict[Group, Causes] = {}
+        self._absent: dict[Group, Causes] = {}
         self._doubtful: dict[Group, bool] = {}
         self._forgotten: dict[Group, int] = {}
         self._answers: dict[tuple[Group, int, str], Cause | None] = {}
@@ -94,10 +95,12 @@ class Inputs:
             barred: those of them that did not pass a blocking check.
             of_use: those of them that are only to be asked again.
         """
+        if not stale and not barred:
+            return ()
         group = self.group(partition)
         if group not in self._waiting:
             found: dict[Reason, list[Key]] = {}
-            for key in group.present if stale or barred else ():
+            for key in group.present:
                 if key in barred:
                     found.setdefault(Reason.BLOCKED, []).append(key)
                 elif key in stale:
@@ -113,9 +116,11 @@ class Inputs:
     def absent(self, partition: Key) -> Causes:
         """Tell whether nothing of a partition's upstream was ever made."""
         group = self.group(partition)
-        if not group.present or any(key in self._history.versions for key in group.present):
-            return ()
-        return (Cause(Reason.ABSENT, Cell(self._asset, group.present[0])),)
+        if group not in self._absent:
+            made = any(key in self._history.versions for key in group.present)
+            none = () if made or not group.present else (Cell(self._asset, group.present[0]),)
+            self._absent[group] = tuple(Cause(Reason.ABSENT, cell) for cell in none)
+        return self._absent[group]
 
     def _changed(self, group: Group, reading: Reading) -> Cause | None:
         first = self._history.first_event

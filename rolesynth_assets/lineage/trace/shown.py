@@ -15,7 +15,7 @@ import dagster as dg
 
 from rolesynth_assets.lineage.dagster_internals import DATA_VERSION_TAG
 from rolesynth_assets.lineage.staleness.causes import Cell
-from rolesynth_assets.lineage.staleness.event_log import EventLog
+from rolesynth_assets.lineage.staleness.events.event_log import EventLog
 from rolesynth_assets.lineage.trace.graph import Kind, Node, NodeId, Trace, TraceBuilder
 from rolesynth_assets.lineage.trace.subject import ASSETS, LEAST
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,6 +19,7 @@ from rolesynth_assets.mllm.openai.faults import (
     UnwantedFault,
 )
 from rolesynth_assets.mllm.openai.reply import read_completion
+from rolesynth_assets.mllm.openai.request_body import request_body
 from rolesynth_assets.mllm.openai.retries import Backoff, retried
 from rolesynth_assets.mllm.openai.server_error import ServerError, error_inside, error_of
 from rolesynth_assets.mllm.openai.silence import Silence
@@ -164,7 +164,7 @@ class ChatCaller:
                 the handler, so that no traceback contains the client's own exception, which may
                 include the key.
         """
-        body = json.dumps({**fields, "messages": messages}).encode()
+        body = request_body(fields, messages)
         try:
             answer = await connection.post("/chat/completions", body)
         except FAILED as error:

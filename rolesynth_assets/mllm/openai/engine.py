@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator
 from typing import Any
 
+from rolesynth_assets.mllm.cost.cache_use import Caches, read_metrics
 from rolesynth_assets.mllm.engine import (
     Changed,
     ChatReply,
@@ -19,10 +20,13 @@ from rolesynth_assets.mllm.openai.call import ChatCaller
 from rolesynth_assets.mllm.openai.faults import FaultReader
 from rolesynth_assets.mllm.openai.retries import Backoff
 from rolesynth_assets.mllm.openai.revision import ask_revision, run_aside
-from rolesynth_assets.mllm.openai.transport.connection import Connection
-from rolesynth_assets.mllm.settings import EngineSettings
+from rolesynth_assets.mllm.openai.transport.connection import FAILED, Connection
+from rolesynth_assets.mllm.settings import EngineSettings, is_openais_own
 
 _MODELS_TIMEOUT_S = 30.0
+_METRICS_TIMEOUT_S = 5.0
+_METRICS_BYTES = 4 * 2**20
+"""Bytes of metrics that are read; vLLM has some 100 kB."""
 
 
 class OpenAIEngine:
@@ -116,6 +120,20 @@ class OpenAIEngine:
                         held.clear()
             finally:
                 await flight.cancel()
+
+    async def caches(self) -> Caches | None:
+        """Return what vLLM counts at `/metrics` beside `/v1`; None for any other server."""
+        if self._closed or is_openais_own(self._faults.base_url):
+            return None
+        faults = self._faults
+        root = faults.base_url.removesuffix("/v1")
+        limit_s = min(self._settings.timeout_s, _METRICS_TIMEOUT_S)
+        try:
+            async with Connection(root, faults.secret, limit_s, _METRICS_BYTES) as connection:
+                answer = await connection.get("/metrics")
+        except FAILED:
+            return None
+        return None if answer.is_error else read_metrics(answer.body.decode("utf-8", "replace"))
 
     async def aclose(self) -> None:
         """Cancel calls in flight; further calls of `complete` raise."""

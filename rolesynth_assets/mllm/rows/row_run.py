@@ -15,6 +15,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from rolesynth_assets.data_paths import DataPaths
+from rolesynth_assets.mllm.cost.cache_use import Spared, spared
 from rolesynth_assets.mllm.engine import ChatEngine, ChatReply, ChatRequest, FailureReason
 from rolesynth_assets.mllm.rows.reply_journal import ReplyJournal, journal_path
 from rolesynth_assets.mllm.sent import Answering
@@ -130,6 +131,7 @@ class RowRun(Generic[W]):
         self.reasons: dict[str, int] = {}
         self.prompt_tokens = self.completion_tokens = self.neutralised = 0
         self.answering = Answering(engine.identity.model)
+        self._spared = Spared()
 
     async def make(self, missing: Sequence[W], total: int, progress: Progress | None) -> None:
         """Request every missing row and store the results.
@@ -150,9 +152,15 @@ class RowRun(Generic[W]):
             self._recover(journal)
             report(total - len(self._open), total)
             if self._open:
-                await self._ask(journal, list(self._open.values()), total, report)
+                async with spared(self._engine) as self._spared:
+                    await self._ask(journal, list(self._open.values()), total, report)
         self._store.fold(self._rows.table)
         self.answering.warn(f"{self._rows.table} {' '.join(self._partition.values())}")
+
+    @property
+    def model(self) -> dict[str, object]:
+        """What a page shows of the model: who answered, what is refused, what caches spared."""
+        return {**self.answering.metadata(self._engine), **self._spared.metadata}
 
     def append(self, rows: pa.Table) -> None:
         """Store rows, except those of images that are withdrawn before or during the call.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _PRIMARY_KEY = {"lance-schema:unenforced-primary-key": "true"}
 
@@ -55,6 +57,8 @@ class TableSpec:
 
         Two merges of the same keys at the same time then leave one row each, also without a lock.
         """
+        import pyarrow as pa
+
         return pa.schema(
             [
                 field.with_metadata(_PRIMARY_KEY) if field.name in self.identity else field

@@ -21,7 +21,8 @@ from rolesynth_assets.images.places.buckets import (
     open_source,
 )
 from rolesynth_assets.images.places.place import place_name
-from rolesynth_assets.images.shards.registry import PlanRules, plan_shards, register_path
+from rolesynth_assets.images.shards.planning import PlanRules, plan_shards
+from rolesynth_assets.images.shards.registry import register_path
 from rolesynth_assets.images.sync import sync_shard
 from rolesynth_assets.store.lance.store import Store
 from rolesynth_assets_tests.images.whole_shard import ingest_shard

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from rolesynth_assets.images.shards.planning import PlanRules
 from rolesynth_assets.images.shards.registry import (
-    PlanRules,
     forget_shards,
     load_forgotten,
     load_shards,

@@ -12,13 +12,8 @@ import pytest
 from pydantic import ValidationError
 
 from rolesynth_assets.images.descriptor import ShardDescriptor, ShardKind
-from rolesynth_assets.images.shards.registry import (
-    PlanRules,
-    load_shards,
-    plan_shards,
-    register,
-    register_path,
-)
+from rolesynth_assets.images.shards.planning import PlanRules, plan_shards
+from rolesynth_assets.images.shards.registry import load_shards, register, register_path
 
 
 @pytest.fixture

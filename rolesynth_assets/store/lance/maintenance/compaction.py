@@ -9,11 +9,10 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from rolesynth_assets.store.lance.schemas import holds_bytes
-from rolesynth_assets.store.lance.specification import TableSpec
-
 if TYPE_CHECKING:
     import lance
+
+    from rolesynth_assets.store.lance.specification import TableSpec
 
 FOLD_FILES = 64  # most small files of a table: every scan opens each of them
 FOLD_ROWS = 16_384  # = 64 micro-batches of 256; a file of that size is not folded again
@@ -26,6 +25,8 @@ STEP_ROWS = 1_048_576  # rows that are rewritten under one hold of the writer lo
 
 def with_bytes(spec: TableSpec) -> bool:
     """Return whether a table has a column of bytes, such as images."""
+    from rolesynth_assets.store.lance.schemas import holds_bytes
+
     return any(holds_bytes(field.type) for field in spec.schema)
 
 

@@ -7,43 +7,35 @@ an asset, whatever its partitions. It works on every storage that keeps its even
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import dagster as dg
 import sqlalchemy as sql
 
 from rolesynth_assets.lineage.dagster_internals import (
-    CODE_VERSION_TAG,
-    DATA_VERSION_IS_USER_PROVIDED_TAG,
-    DATA_VERSION_TAG,
-    INPUT_DATA_VERSION_TAG_PREFIX,
-    INPUT_EVENT_POINTER_TAG_PREFIX,
-    NULL_EVENT_POINTER,
     AssetCheckExecutionRecordStatus,
     AssetCheckExecutionsTable,
-    AssetEventTagsTable,
-    AssetKeyTable,
     DynamicPartitionsTable,
     SqlEventLogStorage,
     SqlEventLogStorageTable,
-    last_wipe,
 )
-from rolesynth_assets.lineage.staleness.history import History, Input, Provenance, Version
-from rolesynth_assets.lineage.staleness.passing_failures import to_ask_again
-from rolesynth_assets.lineage.staleness.stored_tables import Stored
+from rolesynth_assets.lineage.staleness.events.event_queries import (
+    MATERIALIZED,
+    OBSERVED,
+    PLANNED,
+    Queries,
+    plain_metadata,
+)
+from rolesynth_assets.lineage.staleness.events.read_events import ReadEvents
+from rolesynth_assets.lineage.staleness.history import History
 
 ATTEMPTS = 50
 """Runs of one partition that are looked at, latest first."""
 _EVENTS = SqlEventLogStorageTable.c
-_TAGS = AssetEventTagsTable.c
-_MATERIALIZED = dg.DagsterEventType.ASSET_MATERIALIZATION.value
-_OBSERVED = dg.DagsterEventType.ASSET_OBSERVATION.value
-_WIPED = dg.DagsterEventType.ASSET_WIPED.value
-_PLANNED = dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value
 
 
 class CheckRecord(NamedTuple):
@@ -77,32 +69,42 @@ class EventLog:
                 "use SQLite, Postgres or MySQL storage (dagster.yaml)"
             )
         self._storage = storage
+        self._read = ReadEvents(Path(instance.root_directory))
         self._clock: dict[int, datetime] = {}
 
-    def history(self, key: dg.AssetKey, *, source: bool) -> History:
-        """Read all versions of an asset's partitions.
+    def histories(
+        self, made: Collection[dg.AssetKey], sources: Collection[dg.AssetKey]
+    ) -> dict[dg.AssetKey, History]:
+        """Read all versions of all partitions of some assets.
 
         Args:
-            key: the asset.
-            source: whether it is observed, not made: then observations count, unless there are
+            made: assets that are made.
+            sources: assets that are observed, not made: their observations count, unless there are
                 materializations (Dagster's provenance points to those alone where there are any).
         """
         with self._connected() as log:  # opening one costs more than a query
-            wiped = log.since_wiped(key)
-            made = log.versions(key, _MATERIALIZED, wiped)
-            if source and not made.versions:
-                observed = log.versions(key, _OBSERVED, wiped)
-                observed.observed = True
-                return observed
-            if not source:
-                made.provenance = log.provenance(key, made)
-            return made
+            found = log.versions([*made, *sources], (MATERIALIZED, OBSERVED))
+            read: dict[dg.AssetKey, History] = {}
+            for key in sources:
+                history = found[key, MATERIALIZED]
+                if not history.versions:
+                    history = found[key, OBSERVED]
+                    history.observed = True
+                read[key] = history
+            for key in made:
+                history = read[key] = found[key, MATERIALIZED]
+                if history.versions:
+                    history.provenance = log.provenance(key, history, self._read)
+            return read
 
-    def observed(self, key: dg.AssetKey) -> dict[str | None, str]:
-        """Return the data version that was observed last of each partition of a source."""
+    def observed(self, keys: Collection[dg.AssetKey]) -> dict[dg.AssetKey, dict[str | None, str]]:
+        """Return the data version observed last of each partition of some sources."""
         with self._connected() as log:
-            found = log.versions(key, _OBSERVED, log.since_wiped(key)).versions
-        return {partition: str(versions[-1].value) for partition, versions in found.items()}
+            found = log.versions(keys, (OBSERVED,))
+        return {
+            key: {at: str(seen[-1].value) for at, seen in found[key, OBSERVED].versions.items()}
+            for key in keys
+        }
 
     def partition_times(self) -> dict[str, dict[str, datetime]]:
         """Return when each dynamic partition was added, by partitions definition and key, UTC."""
@@ -122,7 +124,7 @@ class EventLog:
         """Yield run, asset, partition and event of what some runs set out to make."""
         query = (
             sql.select(_EVENTS.run_id, _EVENTS.asset_key, _EVENTS.partition, _EVENTS.id)
-            .where(_EVENTS.run_id.in_(runs), _EVENTS.dagster_event_type == _PLANNED)
+            .where(_EVENTS.run_id.in_(runs), _EVENTS.dagster_event_type == PLANNED)
             .order_by(_EVENTS.id)
         )
         with self._connected() as log:
@@ -136,13 +138,13 @@ class EventLog:
         query = (
             sql.select(_EVENTS.event)
             .where(_EVENTS.asset_key == key.to_string())
-            .where(_EVENTS.dagster_event_type == _MATERIALIZED)
+            .where(_EVENTS.dagster_event_type == MATERIALIZED)
             .execution_options(yield_per=100)  # an event may hold pictures
         )
         with self._connected() as log:
             for (text,) in log.connection.execute(query):
                 data = json.loads(text)["dagster_event"]["event_specific_data"]
-                yield _plain(data["materialization"])
+                yield plain_metadata(data["materialization"])
 
     def mentioning(
         self, text: str
@@ -154,7 +156,7 @@ class EventLog:
         """
         query = (
             sql.select(_EVENTS.asset_key, _EVENTS.partition, _EVENTS.run_id, _EVENTS.event)
-            .where(_EVENTS.dagster_event_type.in_((_MATERIALIZED, _OBSERVED)))
+            .where(_EVENTS.dagster_event_type.in_((MATERIALIZED, OBSERVED)))
             .where(
                 _EVENTS.event.contains(text, autoescape=True)
                 | _EVENTS.run_id.startswith(text, autoescape=True)
@@ -216,7 +218,7 @@ class EventLog:
         """Return the runs that set out to make a partition, with the time (UTC), latest first."""
         query = (
             sql.select(_EVENTS.run_id, _EVENTS.timestamp)
-            .where(_EVENTS.asset_key == key.to_string(), _EVENTS.dagster_event_type == _PLANNED)
+            .where(_EVENTS.asset_key == key.to_string(), _EVENTS.dagster_event_type == PLANNED)
             .where(
                 _EVENTS.partition.is_(None) if partition is None else _EVENTS.partition == partition
             )
@@ -244,124 +246,6 @@ class EventLog:
         return self._clock
 
     @contextmanager
-    def _connected(self) -> Iterator[_Connected]:
+    def _connected(self) -> Iterator[Queries]:
         with self._storage.index_connection() as connection:
-            yield _Connected(connection)
-
-
-@dataclass(frozen=True)
-class _Connected:
-    """Queries over one connection; the storage must not be asked for anything else meanwhile."""
-
-    connection: sql.Connection
-
-    def rows(self, query: sql.Select) -> Sequence[sql.Row]:
-        return self.connection.execute(query).fetchall()
-
-    def since_wiped(self, key: dg.AssetKey) -> sql.ColumnElement[bool] | None:
-        """Return what holds for events after the asset's last wipe; None if it never was wiped."""
-        table = AssetKeyTable.c
-        query = sql.select(table.asset_details).where(table.asset_key == key.to_string())
-        for (details,) in self.rows(query):
-            wiped = details and last_wipe(details)
-            if not wiped:
-                return None
-            noted = sql.select(sql.func.max(_EVENTS.id)).where(
-                _EVENTS.asset_key == key.to_string(), _EVENTS.dagster_event_type == _WIPED
-            )
-            ((event,),) = self.rows(noted)
-            if event is not None:  # by number, for a clock may be set back
-                return _EVENTS.id > event
-            return _EVENTS.timestamp > datetime.fromtimestamp(wiped, UTC).replace(tzinfo=None)
-        return None
-
-    def versions(
-        self, key: dg.AssetKey, kind: str, wiped: sql.ColumnElement[bool] | None
-    ) -> History:
-        tagged = sql.and_(_TAGS.event_id == _EVENTS.id, _TAGS.key == DATA_VERSION_TAG)
-        query = (
-            sql.select(
-                _EVENTS.id, _EVENTS.partition, _EVENTS.run_id, _TAGS.value, _TAGS.event_timestamp
-            )
-            .select_from(
-                SqlEventLogStorageTable.join(AssetEventTagsTable, tagged, isouter=kind != _OBSERVED)
-            )
-            .where(_EVENTS.asset_key == key.to_string(), _EVENTS.dagster_event_type == kind)
-            .order_by(_EVENTS.id)
-        )
-        if wiped is not None:
-            query = query.where(wiped)
-        history = History()
-        for event, partition, run_id, value, at in self.rows(query):
-            history.first_event = history.first_event or event
-            history.versions.setdefault(partition, []).append(Version(event, run_id, value, at))
-        return history
-
-    def provenance(self, key: dg.AssetKey, history: History) -> dict[str | None, Provenance]:
-        planned = None
-        found: dict[str | None, Provenance] = {}
-        last = max((found[-1].event for found in history.versions.values()), default=0)
-        for event, partition, tags, stored in self._latest_told(key, last):
-            version = history.latest(partition)
-            if version is None:
-                continue  # wiped
-            if CODE_VERSION_TAG in tags:
-                found[partition] = _noted(tags, event, stored)
-                continue
-            planned = self._planned(key) if planned is None else planned
-            read_at = planned.get(version.run_id, event)
-            by_hand = DATA_VERSION_TAG in tags
-            again = to_ask_again(tags)
-            found[partition] = Provenance(None, {}, read_at, by_hand, again, stored)
-        return found
-
-    def _latest_told(
-        self, key: dg.AssetKey, last: int
-    ) -> Iterator[tuple[int, str | None, dict[str, str], Stored]]:
-        latest = (
-            sql.select(sql.func.max(_EVENTS.id))
-            .where(_EVENTS.asset_key == key.to_string())
-            .where(_EVENTS.dagster_event_type == _MATERIALIZED, _EVENTS.id <= last)
-            .group_by(_EVENTS.partition)
-        )
-        query = sql.select(_EVENTS.id, _EVENTS.partition, _EVENTS.event)
-        for event, partition, text in self.rows(query.where(_EVENTS.id.in_(latest))):
-            data = json.loads(text)["dagster_event"]["event_specific_data"]
-            made = data["materialization"]
-            yield event, partition, made["tags"] or {}, Stored.recorded(_plain(made))
-
-    def _planned(self, key: dg.AssetKey) -> dict[str, int]:
-        """Return the first event of each run that set out to make the asset."""
-        query = (
-            sql.select(_EVENTS.run_id, sql.func.min(_EVENTS.id))
-            .where(_EVENTS.asset_key == key.to_string())
-            .where(_EVENTS.dagster_event_type == _PLANNED)
-            .group_by(_EVENTS.run_id)
-        )
-        return {row[0]: row[1] for row in self.rows(query)}
-
-
-def _plain(made: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a stored materialization's metadata that are texts, paths or numbers."""
-    entries = {entry["label"]: entry["entry_data"] for entry in made.get("metadata_entries") or ()}
-    return {
-        label: next((data[kind] for kind in ("text", "value", "path") if kind in data), None)
-        for label, data in entries.items()
-    }
-
-
-def _noted(tags: Mapping[str, str], event: int, stored: Stored) -> Provenance:
-    inputs = {}
-    for tag, value in tags.items():
-        if tag.startswith(INPUT_DATA_VERSION_TAG_PREFIX):
-            asset = tag[len(INPUT_DATA_VERSION_TAG_PREFIX) + 1 :]
-            pointer = tags.get(f"{INPUT_EVENT_POINTER_TAG_PREFIX}/{asset}", NULL_EVENT_POINTER)
-            inputs[asset] = Input(value, 0 if pointer == NULL_EVENT_POINTER else int(pointer))
-    return Provenance(
-        tags[CODE_VERSION_TAG],
-        inputs,
-        event,
-        tags.get(DATA_VERSION_IS_USER_PROVIDED_TAG) == "true",
-        to_ask_again(tags),
-        stored,
-    )
+            yield Queries(connection)
