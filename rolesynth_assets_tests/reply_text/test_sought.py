@@ -67,7 +67,15 @@ def test_letters_that_a_pattern_takes_for_others_are_searched():
 
 
 @pytest.mark.parametrize("sought", IN_USE, ids=lambda sought: sought.pattern.pattern[:40])
-@settings(parent=examples(8), suppress_health_check=list(HealthCheck))
+@settings(
+    parent=examples(8),
+    suppress_health_check=[
+        HealthCheck.too_slow,
+        HealthCheck.filter_too_much,
+        HealthCheck.data_too_large,
+        HealthCheck.large_base_example,
+    ],
+)
 @given(data=st.data())
 def test_no_match_of_a_pattern_in_use_is_missed(sought, data):
     text = data.draw(st.from_regex(sought.pattern))
