@@ -16,7 +16,7 @@ export TOKENIZERS_PARALLELISM := false
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo ablation ui test test-long drills lint reference chromium clean
+.PHONY: help install demo ablation evidence ui test test-long drills lint reference chromium clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -34,8 +34,11 @@ $(VENV)/installed: requirements.lock pyproject.toml
 demo: install ## images to benchmark scores, in a quarter of an hour on two cores
 	$(BIN)/rolesynth demo
 
-ablation: install ## every embedded recipe with three seeds, and the report
+ablation: install ## what earns the score: every embedded recipe with five seeds (hours; resumable)
 	$(BIN)/rolesynth ablation
+
+evidence: install ## docs/evidence.md and the README's numbers; RECORD=ablation.json NAME=... takes one over
+	$(BIN)/python -m rolesynth_assets_tests.docs.evidence $(if $(RECORD),--record $(RECORD) --name $(or $(NAME),ablation) --command "$(or $(COMMAND),rolesynth ablation)")
 
 ui: install ## the Dagster UI of the demo on 127.0.0.1:$(PORT)
 	$(BIN)/rolesynth ui --demo --port $(PORT)

@@ -124,6 +124,16 @@ class DataPaths:
         return self / "thumbnails" / image[:2] / f"{image}.webp"
 
     @property
+    def pixel_cache(self) -> Path:
+        """Folder of the decoded images of CLIP trainings, one folder a geometry."""
+        return self / "caches" / "pixels"
+
+    @property
+    def token_cache(self) -> Path:
+        """Folder of the tokens of CLIP's training sets, one folder a set and tokenizer."""
+        return self / "caches" / "tokens"
+
+    @property
     def text_indexes(self) -> Path:
         """Folder of the text indexes, one folder a role set."""
         return self / "text_index"

@@ -90,6 +90,9 @@ class Settings(FrozenModel):
         ingest: what happens to duplicates and to missing files.
         prices: prices of captioner and judge; an unset price counts as 0.
         max_refresh_cost: most that one scheduled refresh may cost, in the currency of the prices.
+        pixel_cache_gb: most disk space below the data root for decoded images of CLIP trainings,
+            GB; an image of 224 pixels takes 0.00015. At most half of the free disk is taken. With 0
+            none are kept, and a set that does not fit in 4 GiB of memory is decoded in each epoch.
     """
 
     data_root: Path = Path(".rolesynth")
@@ -108,6 +111,7 @@ class Settings(FrozenModel):
     ingest: IngestRules = IngestRules()
     prices: ModelPrices = ModelPrices()
     max_refresh_cost: Price | None = None
+    pixel_cache_gb: float = Field(default=50.0, ge=0)
 
     @model_validator(mode="after")
     def _cap_has_prices(self) -> Settings:

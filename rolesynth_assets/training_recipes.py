@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Self, TypeVar
 
 from pydantic import Field, model_validator
 
+from rolesynth_assets.extended_recipes import EXTENDS, Parents
 from rolesynth_assets.yaml_files import Named, NamedModel, PartitionName, YamlLibrary
 
 _log = logging.getLogger(__name__)
@@ -41,7 +43,23 @@ RecipeT = TypeVar("RecipeT", bound=TrainingRecipe)
 
 
 class RecipeLibrary(YamlLibrary[RecipeT]):
-    """The recipes of one kind; a baseline is a recipe of the same library."""
+    """The recipes of one kind; a baseline and a parent are recipes of the same library."""
+
+    def read(self, path: Path) -> RecipeT:
+        """Read one file; a parent is a shipped recipe or in the file's folder."""
+        return self.reader([self.shipped, path.parent])(path)
+
+    def reader(self, folders: Sequence[Path]) -> Callable[[Path], RecipeT]:
+        """Return what reads a file together with what it extends."""
+        parents = Parents(self, folders)
+
+        def read(path: Path) -> RecipeT:
+            own = self.content(path)
+            parent = own.get(EXTENDS)
+            note = f"its other fields are those of {parent}" if parent else ""
+            return self.validated(parents.resolved(own, path), path, note)
+
+        return read
 
     def load(self, extra_dir: Path | None = None) -> Named[RecipeT]:
         """Read the files as `YamlLibrary.load` does; a recipe without its baseline is broken."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Generic, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -163,9 +163,11 @@ class YamlLibrary(Generic[ModelT]):
             extra_dir: folder of ``*.yaml`` or ``*.yml`` files; None or a folder that does not exist
                 adds nothing.
         """
-        values, broken = self._read_folder(self.shipped)
-        if extra_dir is not None and extra_dir.is_dir():
-            own, own_broken = self._read_folder(extra_dir)
+        own_folder = extra_dir if extra_dir is not None and extra_dir.is_dir() else None
+        read = self.reader([self.shipped, *([own_folder] if own_folder else [])])
+        values, broken = self._read_folder(self.shipped, read)
+        if own_folder is not None:
+            own, own_broken = self._read_folder(own_folder, read)
             values, broken = values | own, {**broken, **own_broken}
         for error in broken.values():
             _log.warning("Skipped: %s", error)
@@ -178,6 +180,18 @@ class YamlLibrary(Generic[ModelT]):
             Exception: `error`, for a file that is missing, is no YAML, or breaks the schema; every
                 broken field is named.
         """
+        return self.validated(self.content(path), path)
+
+    def reader(self, folders: Sequence[Path]) -> Callable[[Path], ModelT]:
+        """Return what reads one file of some folders, of which later ones win by name."""
+        return self.read
+
+    def content(self, path: Path) -> dict[str, Any]:
+        """Return the mapping in a file.
+
+        Raises:
+            Exception: `error`, for a file that is missing, or holds no YAML or no mapping.
+        """
         try:
             content = read_yaml(path)
         except YamlFileError as cause:
@@ -187,20 +201,36 @@ class YamlLibrary(Generic[ModelT]):
                 f"{path}: expected a mapping with {self.fields}, got {type(content).__name__}; "
                 f"start from a copy of {self.example}"
             )
+        return content
+
+    def validated(self, content: Mapping[str, Any], path: Path, note: str = "") -> ModelT:
+        """Return the value of a file's content.
+
+        Args:
+            content: the content.
+            path: the file, for messages.
+            note: what else a message says of the file, in brackets.
+
+        Raises:
+            Exception: `error`; every broken field is named.
+        """
         try:
             return self.kind.model_validate(content)
         except ValidationError as cause:
             found = faults(cause, "(whole file)", self.kind)
             broken = "\n".join(f"  field {fault}" for fault in found)
-        raise self.error(f"{path} is no valid {self.what}:\n{broken}")
+        said = f" ({note})" if note else ""
+        raise self.error(f"{path} is no valid {self.what}{said}:\n{broken}")
 
-    def _read_folder(self, folder: Path) -> tuple[dict[str, ModelT], dict[str, Exception]]:
+    def _read_folder(
+        self, folder: Path, read: Callable[[Path], ModelT]
+    ) -> tuple[dict[str, ModelT], dict[str, Exception]]:
         values: dict[str, ModelT] = {}
         broken: dict[str, Exception] = {}
         origin: dict[str, Path] = {}
         for path in sorted(path for pattern in PATTERNS for path in folder.glob(pattern)):
             try:
-                value = self.read(path)
+                value = read(path)
                 if value.name in values:
                     raise self.error(
                         f"{path}: field name: {value.name!r} is already the name of "

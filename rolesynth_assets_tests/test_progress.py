@@ -24,13 +24,13 @@ def test_log_reporter_counts_without_a_total(
     report = progress.log_reporter("images")
     with caplog.at_level(logging.INFO, "rolesynth"):
         report(7, 0)
-    assert caplog.messages[0].startswith("images: 7, ")
+    assert caplog.messages[0].startswith("images: 7")
 
 
 def test_whoever_runs_the_work_chooses_what_shows() -> None:
     seen: list[tuple[str, int, int]] = []
     token = progress.reporter.set(
-        lambda label: lambda done, total: seen.append((label, done, total))
+        lambda label, besides=None, /: lambda done, total: seen.append((label, done, total))
     )
     try:
         progress.reporting("scores")(1, 3)
@@ -60,3 +60,27 @@ def test_plain_line_shows_the_rate_of_this_run_only(capsys: pytest.CaptureFixtur
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.startswith("captions: 100/100, ")
     assert last.endswith("/s")
+
+
+def test_rate_and_remaining_time_are_of_this_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    pace = progress.Pace(lambda: "7 calls")
+    pace.note(500)
+    assert pace.said(500, 1000) == "7 calls"
+    clock[0] += 10
+    assert pace.said(520, 1000) == "2.0/s, 4 min left, 7 calls"
+    clock[0] += 10
+    assert pace.said(1000, 1000) == "25.0/s, 7 calls"
+    assert progress.Pace().said(0, 0) == ""
+
+
+def test_what_is_shown_besides_comes_after_the_rate(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with bars() as reporting:
+        reporting("captions", lambda: "10 calls, 4,200 tokens, cost 0.02")(10, 10)
+    assert capsys.readouterr().out == "captions: 10/10, 10 calls, 4,200 tokens, cost 0.02\n"
+    with caplog.at_level(logging.INFO, "rolesynth"):
+        progress.log_reporter("captions", lambda: "10 calls")(10, 10)
+    assert caplog.messages == ["captions: 10/10 (100%), 10 calls"]

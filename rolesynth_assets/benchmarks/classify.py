@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from rolesynth_assets.benchmarks.ranking import TIE_TOLERANCE, check_embeddings, hit_probability
+from rolesynth_assets.benchmarks.ranking import (
+    TIE_TOLERANCE,
+    check_embeddings,
+    expected_rank,
+    hit_probability,
+)
 
 IMAGE_BLOCK = 4096
+
+
+@dataclass(frozen=True)
+class ClassHits:
+    """Hits per image and k, in [0, 1], and the rank of each image's class, from 1.
+
+    `at[k]` and `rank` have shape (images,); a hit between 0 and 1 is a tie (see `ranking`).
+    """
+
+    at: dict[int, np.ndarray]
+    rank: np.ndarray
 
 
 def class_texts(class_names: Sequence[str], templates: Sequence[str]) -> list[str]:
@@ -48,8 +65,8 @@ def classification_hits(
     *,
     ks: tuple[int, ...] = (1, 5),
     image_block: int = IMAGE_BLOCK,
-) -> dict[int, np.ndarray]:
-    """Return for each image whether its class is among the k highest scoring ones.
+) -> ClassHits:
+    """Return for each image whether its class is among the k highest scoring ones, and its rank.
 
     Args:
         image_features: (images, d), L2-normalised.
@@ -57,9 +74,6 @@ def classification_hits(
         labels: (images,) class indices.
         ks: the cut-offs.
         image_block: images per block of similarities.
-
-    Returns:
-        Hits in [0, 1] of shape (images,) per k; a value between 0 and 1 is a tie (see `ranking`).
 
     Raises:
         ValueError: shapes do not fit, a label is out of range, or a row is not normalised.
@@ -79,4 +93,5 @@ def classification_hits(
         above[rows] = np.count_nonzero(scores > right + TIE_TOLERANCE, axis=1)
         level[rows] = np.count_nonzero(scores >= right - TIE_TOLERANCE, axis=1) - above[rows]
     one = np.ones(len(labels))
-    return {k: hit_probability(above, one, level, k) for k in ks}
+    hits = {k: hit_probability(above, one, level, k) for k in ks}
+    return ClassHits(hits, expected_rank(above, one, level))

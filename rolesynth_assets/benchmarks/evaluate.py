@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,13 @@ from rolesynth_assets.benchmarks.classify import class_features, class_texts, cl
 from rolesynth_assets.benchmarks.datasets import read_classification, read_retrieval
 from rolesynth_assets.benchmarks.encoder import Encoder, UndecodableImage, load_encoder
 from rolesynth_assets.benchmarks.layouts.files import Sample
+from rolesynth_assets.benchmarks.query_ranks import (
+    Direction,
+    classification_rows,
+    rank_queries,
+    ranking_table,
+    retrieval_rows,
+)
 from rolesynth_assets.benchmarks.ranking import chance_of_hit
 from rolesynth_assets.benchmarks.retrieval import retrieval_hits
 from rolesynth_assets.benchmarks.score import Measurement, Metric, Score, scores_frame
@@ -26,23 +34,37 @@ from rolesynth_assets.progress import Progress
 
 if TYPE_CHECKING:
     import polars as pl
+    import pyarrow as pa
 
 BATCH = 64  # images or texts per call of the encoder
 RECALL_AT = (1, 5, 10)
 TOP = (1, 5)
 
 
-def evaluate_checkpoint(
-    checkpoint_dir: Path,
-    task: Task,
-    data_root: Path | str | None = None,
-    *,
-    seed: int = 0,
-    progress: Progress | None = None,
-) -> list[Score]:
-    """Load a checkpoint and score it on a task; see `evaluate`."""
-    encoder = load_encoder(checkpoint_dir)
-    return evaluate(encoder, task, data_root, seed=seed, progress=progress)
+@dataclass(frozen=True)
+class Measured:
+    """What one model did on a task.
+
+    Attributes:
+        measurements: the hits behind the scores, for paired comparisons.
+        rankings: rows of the table ``rankings``, without who was measured.
+    """
+
+    measurements: list[Measurement]
+    rankings: list[dict]
+
+
+@dataclass(frozen=True)
+class SeedScores:
+    """What is stored of one checkpoint on one task.
+
+    Attributes:
+        scores: rows of the warehouse's table ``benchmark_scores``.
+        rankings: rows of the table ``rankings``.
+    """
+
+    scores: pl.DataFrame
+    rankings: pa.Table
 
 
 def evaluate_seed(
@@ -52,8 +74,8 @@ def evaluate_seed(
     *,
     run_id: str = "",
     progress: Progress | None = None,
-) -> pl.DataFrame:
-    """Score a finished checkpoint; return rows of the warehouse's `benchmark_scores` table.
+) -> SeedScores:
+    """Load a finished checkpoint and score it on a task; see `evaluate`.
 
     Args:
         checkpoint_dir: the checkpoint, which names its recipe and seed.
@@ -63,14 +85,11 @@ def evaluate_seed(
         progress: called with (done, total) embedded images and texts.
     """
     manifest = read_manifest(checkpoint_dir)
-    return scores_frame(
-        evaluate_checkpoint(checkpoint_dir, task, data_root, progress=progress),
-        recipe=manifest.recipe,
-        seed=manifest.seed,
-        benchmark=task.name,
-        checkpoint_digest=manifest.weights_digest,
-        run_id=run_id,
-    )
+    found = measure(load_encoder(checkpoint_dir), task, data_root, progress=progress)
+    scores = [_score(measurement, 0, RESAMPLES, LEVEL) for measurement in found.measurements]
+    who = {"recipe": manifest.recipe, "seed": manifest.seed, "benchmark": task.name}
+    who |= {"checkpoint_digest": manifest.weights_digest, "run_id": run_id}
+    return SeedScores(scores_frame(scores, **who), ranking_table(found.rankings, **who))
 
 
 def evaluate(
@@ -106,8 +125,8 @@ def evaluate(
         ValueError: the encoder returned rows of a wrong shape, or rows that are not finite and
             normalised.
     """
-    measurements = measure(encoder, task, data_root, batch=batch, progress=progress)
-    return [_score(found, seed, resamples, level) for found in measurements]
+    measured = measure(encoder, task, data_root, batch=batch, progress=progress)
+    return [_score(found, seed, resamples, level) for found in measured.measurements]
 
 
 def measure(
@@ -117,11 +136,12 @@ def measure(
     *,
     batch: int = BATCH,
     progress: Progress | None = None,
-) -> list[Measurement]:
-    """Return the hits behind the scores, for paired comparisons; arguments as in `evaluate`."""
+) -> Measured:
+    """Return the hits behind the scores and the rankings; arguments as in `evaluate`."""
     kind = _measure_retrieval if task.kind is TaskKind.RETRIEVAL else _measure_classification
     found = kind(encoder, task, data_root, batch, progress or (lambda done, total: None))
-    return [measurement for measurement in found if measurement.chance < 1.0]
+    telling = [measurement for measurement in found.measurements if measurement.chance < 1.0]
+    return Measured(telling, found.rankings)
 
 
 def _score(found: Measurement, seed: int, resamples: int, level: float) -> Score:
@@ -139,14 +159,18 @@ def _score(found: Measurement, seed: int, resamples: int, level: float) -> Score
 
 def _measure_retrieval(
     encoder: Encoder, task: Task, data_root: Path | str | None, batch: int, progress: Progress
-) -> list[Measurement]:
+) -> Measured:
     data = read_retrieval(task, data_root)
     images, texts = _embed(encoder, data.images, data.captions, batch, progress)
     hits = retrieval_hits(images, texts, data.caption_image, ks=RECALL_AT)
     queries = np.arange(len(data.images))
     captions = np.bincount(data.caption_image)
     one = np.ones(1, dtype=np.int64)
-    return [
+    ranked = [
+        rank_queries(Direction.TEXT_TO_IMAGE, texts, images, hits.text_rank),
+        rank_queries(Direction.IMAGE_TO_TEXT, images, texts, hits.image_rank),
+    ]
+    measurements = [
         Measurement(
             Metric(f"image_to_text_r{k}"),
             hits.image_to_text[k],
@@ -163,11 +187,12 @@ def _measure_retrieval(
         )
         for k in RECALL_AT
     ]
+    return Measured(measurements, retrieval_rows(ranked, data))
 
 
 def _measure_classification(
     encoder: Encoder, task: Task, data_root: Path | str | None, batch: int, progress: Progress
-) -> list[Measurement]:
+) -> Measured:
     data = read_classification(task, data_root)
     texts = class_texts(data.class_names, data.templates)
     image_rows, text_rows = _embed(encoder, data.images, texts, batch, progress)
@@ -175,8 +200,10 @@ def _measure_classification(
     classes = class_features(text_rows, number)
     hits = classification_hits(image_rows, classes, data.labels, ks=TOP)
     queries = np.arange(len(data.images))
-    found = [Measurement(Metric(f"top{k}"), hits[k], queries, min(1.0, k / number)) for k in TOP]
-    return [*found, Measurement(Metric.MEAN_PER_CLASS, hits[1], data.labels, 1 / number)]
+    of_class = Measurement(Metric.MEAN_PER_CLASS, hits.at[1], data.labels, 1 / number)
+    found = [Measurement(Metric(f"top{k}"), hits.at[k], queries, min(1, k / number)) for k in TOP]
+    ranked = rank_queries(Direction.IMAGE_TO_CLASS, image_rows, classes, hits.rank)
+    return Measured([*found, of_class], classification_rows(ranked, data))
 
 
 def _embed(

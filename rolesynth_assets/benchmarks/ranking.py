@@ -43,6 +43,17 @@ def hit_probability(
     return 1.0 - miss
 
 
+def expected_rank(
+    greater: np.ndarray, tied_right: np.ndarray, tied_wrong: np.ndarray
+) -> np.ndarray:
+    """Return the mean rank, from 1, of the first right candidate over random orders of the ties.
+
+    With a right and b wrong ones tied, b / (a + 1) wrong ones precede the first right one on
+    average; arguments as in `hit_probability`.
+    """
+    return np.asarray(greater, np.float64) + 1 + tied_wrong / (np.asarray(tied_right) + 1.0)
+
+
 def chance_of_hit(right: np.ndarray, candidates: int, k: int) -> float:
     """Return the exact mean hit rate at k of a random ranking.
 

@@ -10,7 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rolesynth_assets.benchmarks.ranking import TIE_TOLERANCE, check_embeddings, hit_probability
+from rolesynth_assets.benchmarks.ranking import (
+    TIE_TOLERANCE,
+    check_embeddings,
+    expected_rank,
+    hit_probability,
+)
 
 IMAGE_BLOCK = 1024
 TEXT_BLOCK = 4096  # a block of similarities: 1024 x 4096 float32 = 16 MiB
@@ -20,11 +25,14 @@ TEXT_BLOCK = 4096  # a block of similarities: 1024 x 4096 float32 = 16 MiB
 class RetrievalHits:
     """Hits per query and k, in [0, 1]; a value between 0 and 1 is a tie (see `ranking`).
 
-    `image_to_text[k]` has shape (images,), `text_to_image[k]` shape (texts,).
+    `image_to_text[k]` has shape (images,), `text_to_image[k]` shape (texts,); so have the ranks of
+    the first right candidate, `image_rank` and `text_rank`.
     """
 
     image_to_text: dict[int, np.ndarray]
     text_to_image: dict[int, np.ndarray]
+    image_rank: np.ndarray
+    text_rank: np.ndarray
 
 
 def retrieval_hits(
@@ -75,6 +83,8 @@ def retrieval_hits(
     return RetrievalHits(
         {k: hit_probability(image_greater, tied_right, image_tied, k) for k in ks},
         {k: hit_probability(text_greater, one, text_tied, k) for k in ks},
+        expected_rank(image_greater, tied_right, image_tied),
+        expected_rank(text_greater, one, text_tied),
     )
 
 

@@ -17,7 +17,15 @@ from starlette.types import ASGIApp
 
 from rolesynth_assets.browse.access import BROWSE, TokenGate, read_form
 from rolesynth_assets.browse.desk import Desk
-from rolesynth_assets.browse.pages import exclusions, images, problems, review, state, trace
+from rolesynth_assets.browse.pages import (
+    compare,
+    exclusions,
+    images,
+    problems,
+    review,
+    state,
+    trace,
+)
 from rolesynth_assets.errors import InputError
 from rolesynth_assets.ui.guard import Guard
 
@@ -32,6 +40,8 @@ PAGES: dict[str, Page] = {
     "/images/{image}": images.image,
     "/thumbnails/{image}": images.thumbnail,
     "/pictures/{image}": images.picture,
+    "/compare": compare.compare,
+    "/benchmark-pictures/{benchmark}/{place:int}": compare.picture,
     "/problems": problems.problems,
     "/drawings/{candidate}": problems.drawing,
     "/review": review.review,

@@ -17,6 +17,7 @@ from starlette.templating import Jinja2Templates
 from rolesynth_assets.addresses import UI
 from rolesynth_assets.browse.captions.columns import CaptionCache, CaptionColumns
 from rolesynth_assets.browse.captions.highlight import marked
+from rolesynth_assets.browse.compare.pictures import BenchmarkPictures
 from rolesynth_assets.browse.thumbnails import Thumbnails
 from rolesynth_assets.browse.words import file_name, reason_words
 from rolesynth_assets.lineage.trace.sources import counted, short
@@ -76,6 +77,11 @@ class Desk:
     def thumbnails(self) -> Thumbnails:
         """The small pictures."""
         return Thumbnails(self.store)
+
+    @cached_property
+    def benchmark_pictures(self) -> BenchmarkPictures:
+        """The small pictures of the benchmarks' images."""
+        return BenchmarkPictures(self.settings)
 
     @cached_property
     def review_orders(self) -> dict[str, tuple[CaptionColumns, list[int]]]:

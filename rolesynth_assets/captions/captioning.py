@@ -128,7 +128,7 @@ async def write_captions(
         completion_tokens=run.completion_tokens + checked.completion_tokens,
         neutralised=run.neutralised,
         seconds=time.perf_counter() - started,
-        model={**run.answering.metadata(engine), "preflight_calls": checked.calls},
+        model={**run.model, "preflight_calls": checked.calls},
     )
 
 

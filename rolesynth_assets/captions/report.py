@@ -51,7 +51,8 @@ class CaptionReport:
         completion_tokens: tokens written by this run's calls.
         neutralised: control tokens in the texts of role files, made harmless in this run's calls.
         seconds: wall time of the run.
-        model: which model answered, and what its server refuses (`sent.Answering.metadata`).
+        model: which model answered, what its server refuses, hit rates of its caches
+            (`RowRun.model`).
     """
 
     shard: str

@@ -6,13 +6,14 @@ import gc
 
 import typer
 
+from rolesynth_assets.cli.ablation import ablation
 from rolesynth_assets.cli.benchmarks import benchmarks
 from rolesynth_assets.cli.data.browse import browse
 from rolesynth_assets.cli.data.export import export
 from rolesynth_assets.cli.data.query import query
 from rolesynth_assets.cli.data.sample import sample
 from rolesynth_assets.cli.data.search import search
-from rolesynth_assets.cli.demo import ablation, demo
+from rolesynth_assets.cli.demo import demo
 from rolesynth_assets.cli.doctor import doctor
 from rolesynth_assets.cli.exit_messages import CommandGroup
 from rolesynth_assets.cli.lineage.stale import stale

@@ -1,4 +1,4 @@
-"""`rolesynth demo` and `rolesynth ablation`, which run offline on the embedded world."""
+"""`rolesynth demo`, which runs offline on the embedded world."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rolesynth_assets.cli.demo_project import enter_demo, tell_earlier_demo
+from rolesynth_assets.cli.demo_project import FOLDER, enter_demo, tell_earlier_demo
 from rolesynth_assets.cli.progress_bars import bars
 from rolesynth_assets.cli.refresh import first_rounds, refresh, require_seeds
 from rolesynth_assets.cli.work.caption_work import CaptionWork
@@ -18,6 +18,7 @@ from rolesynth_assets.errors import InputError
 from rolesynth_assets.mllm.engine import EngineError
 
 if TYPE_CHECKING:
+    from rolesynth_assets.embedded.world.write import WorldSize
     from rolesynth_assets.lineage.refresh.targets import ProblemWork
     from rolesynth_assets.settings import Settings
 
@@ -47,64 +48,51 @@ def demo(
     recipes = load_recipes(None)
     for name in EMBEDDED_ROLE_SETS:
         require_seeds(name, recipes[name].seeds, [seed])
-    _write_embedded_world(_embedded_settings())
+    write_embedded_world(embedded_settings())
     trained = {"base": [0], "roles5": [seed], "generic1": [seed]}
     refresh(
         began,
         CaptionWork(EMBEDDED_ROLE_SETS, trained, ("generated",)),
-        partial(_embedded_problems, {"base": [0], "synthetic": [seed]}),
+        partial(embedded_problems, {"base": [0], "synthetic": [seed]}),
     )
 
 
-def ablation() -> None:
-    """Train and score every embedded recipe, CLIP and R1, with all its seeds; write reports.
+def embedded_settings(folder: str = FOLDER) -> Settings:
+    """Enter a project of the embedded world, which is offline, even if models are set for others.
 
-    It works in the demo's project folder, `rolesynth-demo`.
+    Args:
+        folder: name of the project's folder, by default the demo's.
     """
-    from rolesynth_assets.clip.library import load_recipes
-    from rolesynth_assets.r1.library import load_r1_recipes
-
-    began = time.perf_counter()
-    settings = _embedded_settings()
-    _write_embedded_world(settings)
-    recipes = [r for r in load_recipes(None).values() if r.model == "rolesynth-nano"]
-    role_sets = sorted({recipe.role_set for recipe in recipes})
-    r1_recipes = {r.name: r.seeds for r in load_r1_recipes(None).values() if r.stand_in}
-    refresh(
-        began,
-        CaptionWork(role_sets, {recipe.name: recipe.seeds for recipe in recipes}),
-        partial(_embedded_problems, r1_recipes),
-    )
-    for page in ("ablation", "r1"):
-        print(f"Report: {settings.paths.report(page)}")
-
-
-def _embedded_settings() -> Settings:
-    """Enter the demo's project, which is offline, even if models are set for other work."""
     from rolesynth_assets.settings import Settings
 
     with suppress(InputError, EngineError):  # the user's settings are not the demo's
         own = Settings.load()
         tell_earlier_demo(own.project, own.data_root)
-    print(f"The demo's project: {enter_demo()}")
+    print(f"The project: {enter_demo(folder)}")
     return Settings.load()
 
 
-def _write_embedded_world(settings: Settings) -> None:
-    """Write and register the images, and write the seeds before the definitions read them."""
+def write_embedded_world(settings: Settings, size: WorldSize | None = None) -> None:
+    """Write and register the images, and write the seeds before the definitions read them.
+
+    Args:
+        settings: the project's.
+        size: number of images, by default the demo's.
+    """
     from rolesynth_assets.embedded.problems.write_seeds import write_seeds
-    from rolesynth_assets.embedded.world.write import write_world
+    from rolesynth_assets.embedded.world.write import DEMO_SIZE, write_world
     from rolesynth_assets.images.shards.registry import register_path
 
     with bars() as reporting:
         reporting("composed world")(0, 1)
-        shards = write_world(settings.data_root)
+        shards = write_world(settings.data_root, size or DEMO_SIZE)
         write_seeds(settings.paths.embedded_seeds)
         reporting("composed world")(1, 1)
     register_path(settings.data_root, shards, "scenes")
 
 
-def _embedded_problems(recipes: Mapping[str, Sequence[int]]) -> ProblemWork:
+def embedded_problems(recipes: Mapping[str, Sequence[int]]) -> ProblemWork:
+    """Return the work of CADS and R1 on the embedded domains, with these recipes and seeds."""
     from rolesynth_assets.lineage.refresh.targets import ProblemWork
 
     rounds = first_rounds(EMBEDDED_ROUNDS)

@@ -11,22 +11,29 @@ FOLDER = "rolesynth-demo"
 """Name of the demo's project folder, in the current one or the one that ROLESYNTH_PROJECT names."""
 
 
-def demo_folder() -> Path:
-    """Return the demo's project folder; inside of it, that is the current folder."""
+def demo_folder(name: str = FOLDER) -> Path:
+    """Return the demo's project folder; inside of it, that is the current folder.
+
+    Args:
+        name: name of the folder, for an ablation on another number of images.
+    """
     here = Path(os.environ.get("ROLESYNTH_PROJECT") or ".").resolve()
-    return here if here.name == FOLDER else here / FOLDER
+    return here if here.name == name else here / name
 
 
-def enter_demo() -> Path:
+def enter_demo(name: str = FOLDER) -> Path:
     """Let everything in this process, and what it starts, work in the demo's project folder.
 
     Settings of the user's own models, data root and Dagster home are left out, so that the demo
     asks no paid model and writes nothing beside the user's data.
 
+    Args:
+        name: name of the folder.
+
     Returns:
         The folder, which exists.
     """
-    folder = demo_folder()
+    folder = demo_folder(name)
     for variable in [name for name in os.environ if name.startswith("ROLESYNTH_")]:
         del os.environ[variable]
     folder.mkdir(parents=True, exist_ok=True)

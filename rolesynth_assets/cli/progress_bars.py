@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rolesynth_assets.progress import Progress
+from rolesynth_assets.progress import Besides, Pace, Progress, Reporter
 
 PLAIN_EVERY_S = 5.0
 """Seconds between two lines of one piece of work without a terminal."""
 
+BAR_EVERY_S = 0.1
+"""Seconds between two updates of a bar; a thousand replies may come in one."""
+
 
 @contextmanager
-def bars() -> Iterator[Callable[[str], Progress]]:
+def bars() -> Iterator[Reporter]:
     """Yield a maker of progress callbacks; each label is one bar, or one series of lines."""
     from rich.console import Console
 
@@ -37,24 +40,25 @@ def bars() -> Iterator[Callable[[str], Progress]]:
         TimeElapsedColumn(),
     )
     with Bars(*columns, console=console) as progress:
-        shown: dict[str, tuple[int, float]] = {}
+        shown: dict[str, int] = {}
 
-        def make(label: str) -> Progress:
+        def make(label: str, besides: Besides | None = None) -> Progress:
             if label not in shown:
-                task = progress.add_task(label, total=None, rate="")
-                shown[label] = (int(task), time.monotonic())
-            task, began = shown[label]
-            first: int | None = None
+                shown[label] = int(progress.add_task(label, total=None, rate=""))
+            task, pace, last = shown[label], Pace(besides), 0.0
 
             def report(done: int, total: int) -> None:
-                nonlocal first
-                first = done if first is None else first
-                rate = (done - first) / max(time.monotonic() - began, 1e-3)
+                nonlocal last
+                pace.note(done)
+                now = time.monotonic()
+                if now - last < BAR_EVERY_S and done != total:
+                    return
+                last = now
                 progress.update(
                     task,  # type: ignore[arg-type]
                     completed=done,
                     total=total or None,
-                    rate=f"{rate:.0f}/s" if done > first else "",
+                    rate=pace.said(done, total),
                 )
 
             return report
@@ -63,7 +67,7 @@ def bars() -> Iterator[Callable[[str], Progress]]:
 
 
 @contextmanager
-def reported_bars() -> Iterator[Callable[[str], Progress]]:
+def reported_bars() -> Iterator[Reporter]:
     """Yield what `bars` yields, and let all work inside report there."""
     from rolesynth_assets import progress
 
@@ -75,19 +79,17 @@ def reported_bars() -> Iterator[Callable[[str], Progress]]:
             progress.reporter.reset(token)
 
 
-def _plain(label: str) -> Progress:
-    began = time.monotonic()
-    last = 0.0
-    first: int | None = None
+def _plain(label: str, besides: Besides | None = None) -> Progress:
+    pace, last = Pace(besides), 0.0
 
     def report(done: int, total: int) -> None:
-        nonlocal last, first
-        first = done if first is None else first
+        nonlocal last
+        pace.note(done)
         now = time.monotonic()
         if not total or (done < total and now - last < PLAIN_EVERY_S):
             return
         last = now
-        rate = (done - first) / max(now - began, 1e-3)
-        print(f"{label}: {done}/{total}" + (f", {rate:.0f}/s" if done > first else ""), flush=True)
+        said = pace.said(done, total)
+        print(f"{label}: {done}/{total}" + (f", {said}" if said else ""), flush=True)
 
     return report

@@ -47,7 +47,11 @@ def load_recipes(extra_dir: Path | None = None) -> Named[Recipe]:
 
 
 def with_role_sets(recipes: Named[Recipe], role_sets: Named[RoleSetT]) -> Named[Recipe]:
-    """Return recipes without those whose role set does not exist or has a broken file."""
+    """Return recipes without those whose role set does not fit.
+
+    It does not exist, its file is broken, or it lacks a role that the recipe leaves out. The roles
+    of a generated set are known later, when its captions are selected.
+    """
     broken: dict[str, Exception] = {}
     for name, recipe in recipes.items():
         if recipe.role_set in role_sets.broken:
@@ -60,7 +64,18 @@ def with_role_sets(recipes: Named[Recipe], role_sets: Named[RoleSetT]) -> Named[
                 f"Recipe {name!r}: role_set {recipe.role_set!r} is no role set; "
                 f"choose one of {sorted(role_sets)} or write it in role_sets/."
             )
+        elif unknown := _unknown_roles(recipe, role_sets[recipe.role_set]):
+            broken[name] = RecipeError(
+                f"Recipe {name!r}, field without_roles: {unknown} of role set {recipe.role_set!r}."
+            )
     return without(recipes, broken)
+
+
+def _unknown_roles(recipe: Recipe, role_set: NamedModel) -> str:
+    """Say which roles that a recipe leaves out a written role set lacks; empty if it has all."""
+    names = [role.name for role in getattr(role_set, "roles", ())]
+    unknown = [name for name in recipe.without_roles if names and name not in names]
+    return f"{', '.join(map(repr, unknown))} is no role, but {names} are those" if unknown else ""
 
 
 def read_recipe(path: Path) -> Recipe:

@@ -15,6 +15,7 @@ from rolesynth_assets.clip.architectures import (
     shipped_weights,
     shipped_weights_digest,
 )
+from rolesynth_assets.filter_policy import FilterPolicy
 from rolesynth_assets.store.digests import digest
 from rolesynth_assets.training_recipes import TrainingRecipe
 from rolesynth_assets.yaml_files import FrozenModel
@@ -26,6 +27,14 @@ class Cut(StrEnum):
     SCORES = "scores"  # the captions that the role-aware filter kept
     RANDOM = "random"  # as many per length kind, drawn at random from the scored captions
     ALL = "all"  # every caption, filtered or not
+
+
+class Text(StrEnum):
+    """Which part of a selected caption is trained on."""
+
+    WHOLE = "whole"
+    FIRST_SENTENCE = "first_sentence"
+    RANDOM_SENTENCE = "random_sentence"  # drawn by ``draw_seed`` and the caption's id
 
 
 class Loss(StrEnum):
@@ -56,6 +65,8 @@ class Precision(StrEnum):
     FLOAT32 = "float32"
 
 
+_LATER: dict[str, Any] = {"without_roles": [], "filter": None, "text": "whole"}
+"""Fields that recipes did not always have, with their defaults, which are in no digest."""
 _NOT_IN_DIGEST: Any = dict.fromkeys(("name", "description", "seeds", "baseline"), True) | {
     "schedule": {"micro_batch"}
 }
@@ -102,8 +113,11 @@ class Recipe(TrainingRecipe):
 
     Attributes:
         role_set: whose captions are trained on.
+        without_roles: roles whose captions are left out, before the cut.
+        filter: policy of a cut of its own over the scored captions; None takes the role set's.
         cut: which of them.
-        draw_seed: seed of the random cut.
+        draw_seed: seed of the random cut and of drawn sentences.
+        text: which part of a caption.
         lengths: length kinds that are trained on.
         loss: the objective.
         layout: the layout of a batch.
@@ -120,8 +134,11 @@ class Recipe(TrainingRecipe):
     """
 
     role_set: str
+    without_roles: tuple[str, ...] = ()
+    filter: FilterPolicy | None = None
     cut: Cut = Cut.SCORES
     draw_seed: int = 0
+    text: Text = Text.WHOLE
     lengths: Annotated[tuple[Literal["long", "short"], ...], Field(min_length=1)] = (
         "long",
         "short",
@@ -141,6 +158,10 @@ class Recipe(TrainingRecipe):
     def _consistent(self) -> Self:
         if len(set(self.lengths)) != len(self.lengths):
             raise ValueError(f"lengths {list(self.lengths)} are not distinct")
+        if len(set(self.without_roles)) != len(self.without_roles):
+            raise ValueError(f"without_roles {list(self.without_roles)} are not distinct")
+        if self.filter is not None and self.cut is Cut.ALL:
+            raise ValueError("cut all takes every caption: leave filter out, or set another cut")
         several = self.layout is BatchLayout.RECTANGULAR and self.captions_per_image > 1
         if self.loss is Loss.INFONCE and several:
             raise ValueError(
@@ -150,6 +171,16 @@ class Recipe(TrainingRecipe):
         return self
 
     @property
+    def own_cut(self) -> FilterPolicy | None:
+        """The policy of the recipe's own cut; None if it takes what its role set's filter kept.
+
+        Without some of the roles, the cut is made anew over the captions of the others.
+        """
+        if self.cut is Cut.ALL:
+            return None
+        return self.filter or (FilterPolicy() if self.without_roles else None)
+
+    @property
     def digest(self) -> str:
         """Digest of 64 hex characters that changes if the selected rows or the training may change.
 
@@ -157,6 +188,9 @@ class Recipe(TrainingRecipe):
         include the name, the description, the list of seeds, the baseline and the micro-batch.
         """
         fields = self.model_dump(mode="json", exclude=_NOT_IN_DIGEST)
+        for name, default in _LATER.items():
+            if fields[name] == default:
+                del fields[name]
         values = json.dumps(fields, sort_keys=True)
         architecture = json.dumps(shipped_architecture(self.model), sort_keys=True)
         weights = shipped_weights_digest(self.init)

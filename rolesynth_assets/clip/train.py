@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import math
+import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from rolesynth_assets.clip.batch_features import BatchFeatures
 from rolesynth_assets.clip.checkpoint import save_load
 from rolesynth_assets.clip.checkpoint.files import MANIFEST, STATE, LossPoint, Manifest
 from rolesynth_assets.clip.checkpoint.resume_state import (
@@ -25,14 +27,15 @@ from rolesynth_assets.clip.checkpoint.resume_state import (
     save_state,
 )
 from rolesynth_assets.clip.data.batches import Batch, BatchPlan, TrainingSet
+from rolesynth_assets.clip.data.input_cache import InputCache
 from rolesynth_assets.clip.data.pixels import PixelSource
 from rolesynth_assets.clip.data.tokens import TokenSource
-from rolesynth_assets.clip.gradient_caching import encode_in_parts, require_independent_rows
+from rolesynth_assets.clip.fused_blocks import WORTH_COMPILING, fused_blocks
+from rolesynth_assets.clip.gradient_caching import require_independent_rows
 from rolesynth_assets.clip.loss import LOSS_FUNCTIONS
 from rolesynth_assets.clip.model import ClipModel, build_model, freeze_positions
 from rolesynth_assets.clip.optim import learning_rate, make_optimizer
 from rolesynth_assets.clip.recipe import Precision, Recipe
-from rolesynth_assets.clip.trimmed_text import MIXED_LENGTH_PARTS, encode_text
 from rolesynth_assets.parallel.lookahead import in_order
 from rolesynth_assets.progress import StepProgress
 
@@ -84,6 +87,7 @@ class _Run:
     optimizer: torch.optim.AdamW
     pixels: PixelSource
     tokens: TokenSource
+    features: BatchFeatures
     device: torch.device
     autocast: bool
 
@@ -97,6 +101,7 @@ def train(
     progress: StepProgress | None = None,
     save_every: int = 100,
     device: str | None = None,
+    kept: InputCache | None = None,
 ) -> TrainReport:
     """Train one model (the paper's step 5) and leave a finished checkpoint in ``out_dir``.
 
@@ -113,6 +118,7 @@ def train(
         progress: called after every step.
         save_every: optimiser steps between two saved states.
         device: torch device; by default a GPU if there is one.
+        kept: where decoded images and tokens are kept for other trainings and a resumed one.
 
     Returns:
         The report of the run.
@@ -129,15 +135,23 @@ def train(
     cuda = list(range(torch.cuda.device_count()))
     with torch.random.fork_rng(devices=cuda):
         torch.manual_seed(seed)
-        run = _prepare(recipe, training_set, seed, device)
+        run = _prepare(recipe, training_set, seed, device, kept)
         try:
             return _run(run, out_dir, progress, save_every)
         finally:
             run.pixels.close()
 
 
-def _prepare(recipe: Recipe, training_set: TrainingSet, seed: int, device: str | None) -> _Run:
+def _prepare(
+    recipe: Recipe,
+    training_set: TrainingSet,
+    seed: int,
+    device: str | None,
+    kept: InputCache | None,
+) -> _Run:
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if place.type == "cuda":  # parts of many sizes would leave holes in its memory
+        os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
     plan = BatchPlan(training_set, recipe, seed)
     if plan.total_steps < 1 and recipe.schedule.steps != 0:
         raise ValueError(f"Recipe {recipe.name!r} schedules no steps.")
@@ -146,17 +160,21 @@ def _prepare(recipe: Recipe, training_set: TrainingSet, seed: int, device: str |
         require_independent_rows(model.module, recipe.model)
     model.module.to(place).train()
     freeze_positions(model.module, recipe.frozen_positions)
+    tokens = TokenSource(training_set, model.tokenizer, kept)
+    pixels = PixelSource(training_set, model.preprocess, kept=kept)
+    wide = recipe.precision is Precision.BF16 and place.type == "cuda"
+    autocast = wide and torch.cuda.is_bf16_supported()
+    micro_batch = recipe.schedule.micro_batch
     return _Run(
         recipe=recipe,
         plan=plan,
         model=model,
         optimizer=make_optimizer(model.module, recipe.optimizer),
-        pixels=PixelSource(training_set, model.preprocess),
-        tokens=TokenSource(training_set, model.tokenizer),
+        pixels=pixels,
+        tokens=tokens,
+        features=BatchFeatures(model.module, pixels.normalise, place, micro_batch, autocast),
         device=place,
-        autocast=recipe.precision is Precision.BF16
-        and place.type == "cuda"
-        and torch.cuda.is_bf16_supported(),
+        autocast=autocast,
     )
 
 
@@ -165,13 +183,14 @@ def _run(run: _Run, out_dir: Path, progress: StepProgress | None, save_every: in
     state = load_state(out_dir, fingerprint, run.model.module, run.optimizer)
     resumed_from, total = state.step, run.plan.total_steps
     started = time.monotonic()
-    for batch, pixels, tokens in _inputs(run, resumed_from, total):
-        state.history.append(_step(run, state.step, batch, pixels, tokens))
-        state.step += 1
-        if state.step % save_every == 0 and state.step < total:
-            save_state(out_dir, state, run.model.module, run.optimizer)
-        if progress is not None:
-            progress(state.step, total, state.history[-1].loss)
+    with _fast(run, total - resumed_from):
+        for batch, pixels, tokens in _inputs(run, resumed_from, total):
+            state.history.append(_step(run, state.step, batch, pixels, tokens))
+            state.step += 1
+            if state.step % save_every == 0 and state.step < total:
+                save_state(out_dir, state, run.model.module, run.optimizer)
+            if progress is not None:
+                progress(state.step, total, state.history[-1].loss)
     seconds = time.monotonic() - started
     manifest = _finish(run, state, out_dir)
     rows = (total - resumed_from) * run.plan.batch_size
@@ -190,42 +209,52 @@ def _run(run: _Run, out_dir: Path, progress: StepProgress | None, save_every: in
 
 def _step(run: _Run, step: int, batch: Batch, pixels: Tensor, tokens: Tensor) -> LossPoint:
     """Make one optimiser step and return the loss before it."""
-    schedule, module = run.recipe.schedule, run.model.module
+    schedule = run.recipe.schedule
     rate = learning_rate(step, run.plan.total_steps, schedule.warmup_steps, run.recipe.optimizer.lr)
     for group in run.optimizer.param_groups:
         group["lr"] = rate
-    scale = module.logit_scale.exp()  # learned, not clamped
-    run.optimizer.zero_grad(set_to_none=True)
     with _out_of_memory_told(run, batch):
-        loss = _loss(run, batch, *_features(run, pixels, tokens), scale)
-        value = float(loss.detach())
-        epoch = step // run.plan.steps_per_epoch
-        if not math.isfinite(value):
-            _refuse(run, step, epoch, batch, value)
-        loss.backward()
+        loss, scale = _fitting_gradients(run, step, batch, pixels, tokens)
         run.optimizer.step()
-    return LossPoint(
-        step=step, epoch=epoch, loss=value, learning_rate=rate, logit_scale=float(scale.detach())
-    )
+    epoch = step // run.plan.steps_per_epoch
+    return LossPoint(step=step, epoch=epoch, loss=loss, learning_rate=rate, logit_scale=scale)
 
 
-def _features(run: _Run, pixels: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
-    """Encode a batch: float32 features of its images (N, D) and of its captions (M, D)."""
-    module = run.model.module
+def _fitting_gradients(
+    run: _Run, step: int, batch: Batch, pixels: Tensor, tokens: Tensor
+) -> tuple[float, float]:
+    """Return what `_gradients` returns, with fewer kept activations if memory runs out."""
+    while True:
+        try:
+            return _gradients(run, step, batch, pixels, tokens)
+        except torch.OutOfMemoryError as error:
+            failure = error.with_traceback(None)  # its frames hold the activations
+        if not run.features.memory.keep_fewer():
+            raise failure
 
-    def encode_images(some: Tensor) -> Tensor:
-        images = run.pixels.normalise(some)
-        # channels_last makes convolutions a third cheaper
-        return module.encode_image(images.contiguous(memory_format=torch.channels_last))
 
-    def encode_texts(some: Tensor) -> Tensor:
-        return encode_text(module, some, MIXED_LENGTH_PARTS)
+def _gradients(
+    run: _Run, step: int, batch: Batch, pixels: Tensor, tokens: Tensor
+) -> tuple[float, float]:
+    """Leave the gradients of a batch in the parameters; return its loss and 1 / tau."""
+    run.optimizer.zero_grad(set_to_none=True)
+    scale = run.model.module.logit_scale.exp()  # learned, not clamped
+    loss = _loss(run, batch, *run.features.encode(pixels, tokens), scale)
+    # read before the backward pass: nothing waits for a GPU at the end of a step
+    value, inverse_tau = torch.stack([loss.detach(), scale.detach()]).tolist()
+    if not math.isfinite(value):
+        _refuse(run, step, step // run.plan.steps_per_epoch, batch, value)
+    loss.backward()
+    return value, inverse_tau
 
-    most = run.recipe.schedule.micro_batch
-    with torch.autocast(run.device.type, torch.bfloat16, enabled=run.autocast):
-        images = encode_in_parts(encode_images, pixels.to(run.device, non_blocking=True), most)
-        texts = encode_in_parts(encode_texts, tokens.to(run.device), most)
-    return images.float(), texts.float()
+
+def _fast(run: _Run, steps: int) -> AbstractContextManager[None]:
+    """Fuse the blocks of the model on a GPU; on a CPU they are as fast as they are."""
+    if run.device.type != "cuda":
+        return nullcontext()
+    parameters = sum(p.numel() for p in run.model.module.parameters())
+    compiled = parameters * steps * run.plan.batch_size >= WORTH_COMPILING
+    return fused_blocks(run.model.module, compiled)
 
 
 @contextmanager
@@ -263,7 +292,10 @@ def _inputs(run: _Run, first: int, total: int) -> Iterator[tuple[Batch, Tensor, 
 
     def make(step: int) -> tuple[Batch, Tensor, Tensor]:
         batch = run.plan.batch(step)
-        return batch, run.pixels.batch(batch.images), run.tokens.batch(batch.texts)
+        pixels, tokens = run.pixels.batch(batch.images), run.tokens.batch(batch.texts)
+        if run.device.type == "cuda":
+            pixels = pixels.pin_memory()  # so that its copy does not stop the thread
+        return batch, pixels, tokens
 
     return in_order(make, range(first, total), at_once=2, threads=1)
 

@@ -20,6 +20,7 @@ from rolesynth_assets.progress import reporting
     },
     freshness_policy=freshness.MODELS,
     pool="gpu",
+    code_version="2",
     checks=[
         Check(
             checks.above_chance,
@@ -38,9 +39,11 @@ def benchmark_scores(context: dg.AssetExecutionContext, platform: Platform) -> M
     """Retrieval or zero-shot scores of a recipe's checkpoints on one benchmark, with intervals.
 
     In: the checkpoints of all seeds trained so far, the benchmark's files. Out: DuckDB table
-    `benchmark_scores`. Stale when: a checkpoint, the benchmark or the
-    code change.
+    `benchmark_scores`, and Lance table `rankings` with the rank and the first ten candidates of
+    each query, or of 2,000 of them. Stale when: a checkpoint, the benchmark or the code change.
     """
+    import pyarrow as pa
+
     from rolesynth_assets.benchmarks.datasets import texts_of
     from rolesynth_assets.benchmarks.encoder import count_cut_texts
     from rolesynth_assets.benchmarks.evaluate import evaluate_seed
@@ -62,12 +65,16 @@ def benchmark_scores(context: dg.AssetExecutionContext, platform: Platform) -> M
         )
         for seed in seeds
     ]
-    found = record_scores(platform.warehouse, "benchmark_scores", recipe, task.name, of_seeds)
+    rankings = pa.concat_tables(found.rankings for found in of_seeds)
+    platform.store.replace("rankings", {"recipe": recipe.name, "benchmark": task.name}, rankings)
+    scores = [found.scores for found in of_seeds]
+    found = record_scores(platform.warehouse, "benchmark_scores", recipe, task.name, scores)
     return Made(
         {
             **warehouse_metadata("benchmark_scores", found.scores.height, {}),
             **found.metadata(score_bars),
             "queries": int(found.scores["n"].max()),  # type: ignore[arg-type]
+            "queries_ranked": rankings.num_rows,
             "texts_cut": count_cut_texts(checkpoint, texts_of(task, settings.data_root)),
         },
         found.digest("scores"),
@@ -83,23 +90,28 @@ def benchmark_scores(context: dg.AssetExecutionContext, platform: Platform) -> M
     automation_condition=conditions.FAN_IN,
 )
 def ablation_report(context: dg.AssetExecutionContext, platform: Platform) -> Made:
-    """One page: every recipe on every benchmark, mean over seeds, and how far from its baseline.
+    """One page: what earns the score, and every recipe on every benchmark beside its baseline.
 
-    In: `benchmark_scores`. Out: `reports/ablation.md` and pictures. Stale when: any score changes.
+    In: `benchmark_scores`, `rankings`. Out: `reports/ablation.md`, its numbers as JSON, pictures.
+    Stale when: any score changes.
     """
     from rolesynth_assets.reports.ablation import ablation_pictures, write_ablation_report
+    from rolesynth_assets.reports.ablation_facts import gather_record
     from rolesynth_assets.store.digests import digest
 
     scores = platform.warehouse.read("benchmark_scores")
     path = platform.settings.paths.report("ablation")
     models = {platform.settings.captioner.engine, platform.settings.judge.engine}
-    page = write_ablation_report(path, scores, partitions.RECIPES, embedded="embedded" in models)
+    record = gather_record(platform.store, platform.warehouse, partitions.RECIPES)
+    page = write_ablation_report(
+        path, scores, partitions.RECIPES, embedded="embedded" in models, record=record
+    )
     return Made(
         {
             "report": dg.MetadataValue.md(page),
             "dagster/uri": str(path),
             "recipes": scores["recipe"].n_unique(),
-            **ablation_pictures(scores),
+            **ablation_pictures(scores, record),
         },
         digest("ablation", page),
     )

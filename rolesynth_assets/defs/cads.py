@@ -14,6 +14,7 @@ from rolesynth_assets.defs.wiring.resources import Platform, paid_although_faile
 from rolesynth_assets.defs.wiring.stage import Check, Made, stage
 from rolesynth_assets.lineage.staleness.passing_failures import passing_tags
 from rolesynth_assets.mllm.cost.metered import Meter
+from rolesynth_assets.mllm.factory import release_engine
 from rolesynth_assets.progress import reporting
 
 if TYPE_CHECKING:
@@ -163,6 +164,7 @@ def cads_rounds(context: dg.AssetExecutionContext, platform: Platform) -> Made:
     store, where = platform.store, partitions.keys(context)
     domain, week = where["domain"], where["round"]
     meter = Meter()
+    release_engine()  # the members may need the GPU
     with paid_although_failed(meter):
         outcome, members = stored_round.make_round(
             store,

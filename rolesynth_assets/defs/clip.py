@@ -67,7 +67,7 @@ def training_sets(context: dg.AssetExecutionContext, platform: Platform) -> Made
     manifest = platform.warehouse.read("manifests", {"role_set": recipe.role_set})
     version = pinned_version(manifest, recipe.role_set)
     pairs = selected_pairs(store, recipe, version)
-    root, rows = platform.settings.data_root, training_set(store, pairs)
+    root, rows = platform.settings.data_root, training_set(store, recipe, pairs)
     row = training_set_row(recipe, pairs, rows, version)
     platform.warehouse.replace("training_sets", {"recipe": recipe.name}, row)
     digest, run = str(row["digest"][0]), context.run_id
@@ -141,6 +141,7 @@ def clip_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> M
     """
     from rolesynth_assets.clip.checkpoint.recorded_trainings import record_training
     from rolesynth_assets.clip.checkpoint.save_load import reference_error
+    from rolesynth_assets.clip.data.input_cache import InputCache
     from rolesynth_assets.clip.train import train
     from rolesynth_assets.store.tombstones import read_tombstones
     from rolesynth_assets.training_sets.rows import selected_pairs, training_set
@@ -153,9 +154,19 @@ def clip_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> M
             f"Recipe {recipe.name!r} has no training set: materialize training_sets for it first."
         )
     rows = selected_pairs(store, recipe, int(pinned["pairs_version"][0]))
-    folder, data = settings.paths.clip_checkpoint(recipe.name, seed), training_set(store, rows)
+    folder, data = (
+        settings.paths.clip_checkpoint(recipe.name, seed),
+        training_set(store, recipe, rows),
+    )
     advance = reporting(f"training {recipe.name} seed {seed}")
-    report = train(recipe, data, folder, seed, progress=lambda done, total, _: advance(done, total))
+    report = train(
+        recipe,
+        data,
+        folder,
+        seed,
+        progress=lambda done, total, _: advance(done, total),
+        kept=InputCache(settings.data_root, int(settings.pixel_cache_gb * 1e9)),
+    )
     made = report.manifest
     record_training(platform.warehouse, made, context.run_id)
     losses = [point.loss for point in report.losses]

@@ -59,7 +59,8 @@ def filter_cutoffs(context: dg.AssetExecutionContext, platform: Platform) -> Mad
     tables `cutoffs` and `cutoff_roles`. Stale when: any shard's scores, the policy or the code
     change.
     """
-    from rolesynth_assets.pairs.cut import SCORE_COLUMNS, compute_cutoffs, images_covered
+    from rolesynth_assets.pairs.coverage import images_covered
+    from rolesynth_assets.pairs.cut import SCORE_COLUMNS, compute_cutoffs
     from rolesynth_assets.pairs.cut_rows import write_cut
     from rolesynth_assets.pairs.metadata import cut_metadata
     from rolesynth_assets.store.digests import digest
@@ -70,8 +71,8 @@ def filter_cutoffs(context: dg.AssetExecutionContext, platform: Platform) -> Mad
     scores = ShardRows(platform.store, "scores", name, SCORE_COLUMNS, live)
     cut = compute_cutoffs(scores, role_set.filter, role_set.role_count)
     scores_digest = scores.digest()
-    rows = write_cut(platform.warehouse, cut, name, scores_digest)
     coverage = images_covered(scores, cut)
+    rows = write_cut(platform.warehouse, cut, name, scores_digest, coverage)
     return Made(
         {
             **warehouse_metadata("cutoffs", rows.height, _CUT_LINEAGE),

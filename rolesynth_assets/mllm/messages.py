@@ -10,6 +10,7 @@ import math
 import threading
 from base64 import b64encode
 from collections import OrderedDict
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -36,7 +37,8 @@ class MessageBuilder:
 
     def __init__(self, pixel_budget: int = DEFAULT_PIXEL_BUDGET) -> None:
         self._pixel_budget = pixel_budget
-        self._urls: OrderedDict[str, str] = OrderedDict()
+        # a `bytes` object computes its hash once, and equal ones of a run are the same object
+        self._urls: OrderedDict[bytes, str] = OrderedDict()
         self._lock = threading.Lock()  # engines build messages in worker threads
 
     def build(self, request: ChatRequest) -> list[dict[str, Any]]:
@@ -61,18 +63,21 @@ class MessageBuilder:
         messages.append({"role": "user", "content": parts})
         return messages
 
+    def knows(self, images: Iterable[bytes]) -> bool:
+        """Return whether a message with these images is built at once, without decoding any."""
+        return all(image in self._urls for image in images)
+
     def _data_url(self, image: bytes) -> str:
-        key = hashlib.sha256(image).hexdigest()
+        url = self._urls.get(image)
+        if url is None:
+            encoded, media_type = fit_to_budget(image, self._pixel_budget)
+            url = f"data:{media_type};base64,{b64encode(encoded).decode('ascii')}"
         with self._lock:
-            url = self._urls.get(key)
-            if url is None:
-                encoded, media_type = fit_to_budget(image, self._pixel_budget)
-                url = f"data:{media_type};base64,{b64encode(encoded).decode('ascii')}"
-                self._urls[key] = url
-                if len(self._urls) > _CACHED_IMAGES:
-                    self._urls.popitem(last=False)
-            self._urls.move_to_end(key)
-            return url
+            self._urls[image] = url
+            self._urls.move_to_end(image)
+            if len(self._urls) > _CACHED_IMAGES:
+                self._urls.popitem(last=False)
+        return url
 
 
 def fit_to_budget(image: bytes, pixel_budget: int) -> tuple[bytes, str]:

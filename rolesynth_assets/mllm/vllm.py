@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from rolesynth_assets.mllm.control_tokens import restored_reply
+from rolesynth_assets.mllm.cost.cache_use import Caches, summed
 from rolesynth_assets.mllm.engine import (
     LOADING,
     ChatReply,
@@ -88,6 +89,19 @@ class VllmEngine:
         for reply in held:
             yield reply
 
+    async def caches(self) -> Caches | None:
+        """Return what vLLM has counted; nothing before the model is loaded, None if it cannot."""
+        if self._closed or self._llm is None:
+            return {}
+        return await asyncio.get_running_loop().run_in_executor(self._turn, self._counted)
+
+    def _counted(self) -> Caches | None:
+        try:
+            metrics = self._llm.get_metrics()
+            return summed((m.name, m.value) for m in metrics if hasattr(m, "value"))
+        except Exception:  # statistics that are switched off, or an older vLLM
+            return None
+
     async def aclose(self) -> None:
         """End vLLM's processes to free the GPU's memory; a running batch is awaited first."""
         if self._closed:
@@ -112,7 +126,7 @@ class VllmEngine:
 
     def _model(self) -> Any:
         if self._llm is None:
-            options = dict(self._settings.vllm_options)
+            options = {"disable_log_stats": False, **self._settings.vllm_options}  # for `caches`
             if self._settings.revision:
                 options.setdefault("revision", self._settings.revision)
             try:

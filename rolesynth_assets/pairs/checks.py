@@ -13,7 +13,8 @@ from rolesynth_assets.mllm.rows.asked_again import reasons_in_words, way_out
 if TYPE_CHECKING:
     import polars as pl
 
-    from rolesynth_assets.pairs.cut import Coverage, Cutoffs
+    from rolesynth_assets.pairs.coverage import Coverage
+    from rolesynth_assets.pairs.cut import Cutoffs
     from rolesynth_assets.pairs.diversity import Diversity
 
 EXAMPLES = 5
@@ -205,7 +206,8 @@ def images_remain(coverage: Coverage, *, min_share: float = 0.5) -> CheckOutcome
         threshold=min_share,
         description=(
             f"{coverage.covered:,} of {coverage.images:,} images have a kept caption. "
-            "`filter.floor_per_image` or `filter.per_image` of the role set keeps captions of all."
+            "`filter.floor_per_image` or `filter.per_image` of the role set keeps captions of all, "
+            "`filter.centred` of more."
         ),
         metadata={"images": coverage.images, "images_covered": coverage.covered},
     )
@@ -257,7 +259,7 @@ def pairs_match_cutoffs(
     found, less = int(manifest["kept"].sum()), 0
     by_hand = pl.col("reason") == PairDropReason.EXCLUDED.value
     for frame in excluded:
-        marked = mark_kept(frame, cutoffs.cuts, cutoffs.floor_per_image)
+        marked = mark_kept(frame, cutoffs.cuts, cutoffs.floor_per_image, cutoffs.centred)
         less += marked.filter(pl.col("kept") & by_hand).height
     expected = by_cut - less
     said = f", less {less} excluded by hand" if less else ""

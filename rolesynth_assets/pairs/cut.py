@@ -55,6 +55,11 @@ class CutPolicy(Protocol):
         """One cut for each length kind, or one for both together."""
         ...
 
+    @property
+    def centred(self) -> bool:
+        """Whether a score counts against the mean of its image and length kind."""
+        ...
+
 
 @dataclass(frozen=True)
 class LengthCut:
@@ -66,8 +71,8 @@ class LengthCut:
         unscored: captions for which the judge gave no score; they are not candidates.
         kept: captions at or above the cut, exactly round(share x candidates).
         floor_kept: captions kept in addition, by the floor per image.
-        cutoff: lowest score above the cut; None if nothing is kept.
-        last_id: caption id of the last kept caption among those of score `cutoff`.
+        cutoff: lowest standing above the cut; None if nothing is kept.
+        last_id: caption id of the last kept caption among those of standing `cutoff`.
         last_shard: its shard; the same caption may be in two shards.
     """
 
@@ -101,12 +106,15 @@ class Cutoffs:
             their score.
         cuts: one per length kind.
         roles: kept captions by role and length kind.
+        centred: whether a standing is the hundredfold distance of a score from the mean of its
+            image and length kind, and not the score itself.
     """
 
     keep_share: float
     floor_per_image: int
     cuts: tuple[LengthCut, ...]
     roles: tuple[RoleSurvival, ...]
+    centred: bool = False
 
 
 Scores = pl.DataFrame | Iterable[pl.DataFrame]
@@ -126,19 +134,20 @@ def compute_cutoffs(scores: Scores, policy: CutPolicy, n_roles: int) -> Cutoffs:
     Raises:
         ValueError: a column is missing, there is no row, no row has a score, or a caption has two.
     """
-    counts = _counts(scores)
+    counts = _counts(scores, policy.centred)
     total = int(counts["len"].sum())
     if total == 0:
         raise ValueError("no scores to cut: materialize caption_scores for every shard first")
-    if counts["score"].null_count() == counts.height:
+    if counts["standing"].null_count() == counts.height:
         raise ValueError(
             f"none of the {total} captions has a score: look at the reasons in "
             "caption_scores, fix the judge and materialize it again"
         )
     share = policy.share if policy.share is not None else 1 / n_roles
     lengths = sorted(counts["length"].unique()) if policy.per_length else [BOTH_LENGTHS]
-    cuts = _cuts(scores, [_level(counts, length, share) for length in lengths])
-    survivors = _survivors(scores, cuts, policy.floor)
+    levels = [_level(counts, length, share) for length in lengths]
+    cuts = _cuts(scores, levels, policy.centred)
+    survivors = _survivors(scores, cuts, policy.floor, policy.centred)
     by_length = survivors.group_by("length").agg(pl.col("floor_kept").sum())
     floors = dict(by_length.iter_rows()) if policy.per_length else {}
     floors[BOTH_LENGTHS] = int(by_length["floor_kept"].sum())
@@ -149,6 +158,7 @@ def compute_cutoffs(scores: Scores, policy: CutPolicy, n_roles: int) -> Cutoffs:
         roles=tuple(
             RoleSurvival(**row) for row in survivors.drop("floor_kept").iter_rows(named=True)
         ),
+        centred=policy.centred,
     )
 
 
@@ -190,7 +200,7 @@ def apply_cut(
             f"no cut for length kinds {sorted(uncut)}: the cut was made before these captions "
             "were scored; materialize filter_cutoffs again"
         )
-    marked = mark_kept(pairs, cutoffs.cuts, cutoffs.floor_per_image)
+    marked = mark_kept(pairs, cutoffs.cuts, cutoffs.floor_per_image, cutoffs.centred)
     by_hand = pl.col("caption_id").is_in(list(excluded))
     marked = marked.with_columns(pl.col("kept") & by_hand.not_())
     reason = (
@@ -207,48 +217,19 @@ def apply_cut(
     )
 
 
-@dataclass(frozen=True)
-class Coverage:
-    """Which images of a role set remain after the cut.
-
-    Attributes:
-        images: images with a scored caption.
-        covered: the images among them with a kept caption.
-    """
-
-    images: int
-    covered: int
-
-    @property
-    def share(self) -> float:
-        """Share of the images that remain; 1 if there is none."""
-        return self.covered / self.images if self.images else 1.0
-
-
-def images_covered(scores: Scores, cutoffs: Cutoffs) -> Coverage:
-    """Count the images of which the cut keeps a caption.
-
-    Scores differ more between images than within one, so a cut over all captions also selects
-    images: the easy ones.
-
-    Args:
-        scores: as for `compute_cutoffs`.
-        cutoffs: the cut made from them.
-    """
-    seen = []
-    for frame in frames_of(scores):
-        scored = frame.filter(pl.col("score").is_not_null())
-        marked = mark_kept(scored, cutoffs.cuts, cutoffs.floor_per_image)
-        seen.append(marked.group_by("image_id").agg(pl.col("kept").any()))
-    # an image may be in several shards
-    images = pl.concat(seen).group_by("image_id").agg(pl.col("kept").any()) if seen else None
-    return Coverage(0, 0) if images is None else Coverage(images.height, int(images["kept"].sum()))
-
-
-def mark_kept(rows: pl.DataFrame, cuts: Sequence[LengthCut], floor_per_image: int) -> pl.DataFrame:
+def mark_kept(
+    rows: pl.DataFrame, cuts: Sequence[LengthCut], floor_per_image: int, centred: bool = False
+) -> pl.DataFrame:
     """Add ``above`` (at or above the cut) and ``kept`` (above, or among an image's best n).
 
-    An image's captions of one length kind are all in one shard, so the floor needs no other shard.
+    An image's captions of one length kind are all in one shard, so that neither the floor nor the
+    mean of an image needs another shard.
+
+    Args:
+        rows: captions with their scores, all those of each image.
+        cuts: positions of the cut.
+        floor_per_image: number of best captions that are kept whatever the cut is.
+        centred: whether the positions are standings against the image's mean.
     """
     above = pl.lit(False)
     for cut in cuts:
@@ -257,10 +238,11 @@ def mark_kept(rows: pl.DataFrame, cuts: Sequence[LengthCut], floor_per_image: in
         tied = (pl.col("caption_id") < cut.last_id) | (
             (pl.col("caption_id") == cut.last_id) & (pl.col("shard") <= cut.last_shard)
         )
-        reached = (pl.col("score") > cut.cutoff) | ((pl.col("score") == cut.cutoff) & tied)
+        reached = (pl.col("standing") > cut.cutoff) | ((pl.col("standing") == cut.cutoff) & tied)
         applies = pl.lit(True) if cut.length == BOTH_LENGTHS else pl.col("length") == cut.length
         above = above | (applies & reached)
-    marked = rows.with_columns(above.fill_null(False).alias("above"))
+    marked = _standing(rows, centred).with_columns(above.fill_null(False).alias("above"))
+    marked = marked.drop("standing")
     if floor_per_image == 0:
         return marked.with_columns(pl.col("above").alias("kept"))
     best = (
@@ -277,9 +259,17 @@ def mark_kept(rows: pl.DataFrame, cuts: Sequence[LengthCut], floor_per_image: in
     )
 
 
+def _standing(rows: pl.DataFrame, centred: bool) -> pl.DataFrame:
+    """Add ``standing``, an integer by which captions are compared; null without a score."""
+    score = pl.col("score").cast(pl.Float64)
+    if centred:
+        score = 100 * (score - score.mean().over("shard", "image_id", "length"))
+    return rows.with_columns(score.round().cast(pl.Int64).alias("standing"))
+
+
 @dataclass(frozen=True)
 class _Level:
-    """Where a cut falls: among the captions with one score, and how many of these it keeps."""
+    """Where a cut falls: among the captions with one standing, and how many of these it keeps."""
 
     length: str
     candidates: int
@@ -294,22 +284,22 @@ def frames_of(rows: pl.DataFrame | Iterable[pl.DataFrame]) -> Iterable[pl.DataFr
     return [rows] if isinstance(rows, pl.DataFrame) else rows
 
 
-def _counts(scores: Scores) -> pl.DataFrame:
-    """Count the captions by length and score; each shard's have to be in one frame."""
-    counts = [pl.DataFrame(schema={"length": pl.String, "score": pl.Int64, "len": pl.Int64})]
+def _counts(scores: Scores, centred: bool) -> pl.DataFrame:
+    """Count the captions by length and standing; each shard's have to be in one frame."""
+    counts = [pl.DataFrame(schema={"length": pl.String, "standing": pl.Int64, "len": pl.Int64})]
     for frame in frames_of(scores):
         _require(frame, SCORE_COLUMNS, "scores")
         _require_one_score(frame)
-        of_frame = frame.group_by("length", "score").len()
-        counts.append(of_frame.select(pl.col("length"), pl.col("score", "len").cast(pl.Int64)))
-    return pl.concat(counts).group_by("length", "score").agg(pl.col("len").sum())
+        of_frame = _standing(frame, centred).group_by("length", "standing").len()
+        counts.append(of_frame.with_columns(pl.col("len").cast(pl.Int64)))
+    return pl.concat(counts).group_by("length", "standing").agg(pl.col("len").sum())
 
 
 def _level(counts: pl.DataFrame, length: str, share: float) -> _Level:
-    """Find the score at which the cut of a length kind falls."""
+    """Find the standing at which the cut of a length kind falls."""
     rows = counts if length == BOTH_LENGTHS else counts.filter(pl.col("length") == length)
-    by_score = rows.group_by("score").agg(pl.col("len").sum()).sort("score", descending=True)
-    scored = by_score.filter(pl.col("score").is_not_null())
+    summed = rows.group_by("standing").agg(pl.col("len").sum()).sort("standing", descending=True)
+    scored = summed.filter(pl.col("standing").is_not_null())
     candidates = int(scored["len"].sum())
     keep = round(share * candidates)
     cutoff, of_ties = None, 0
@@ -321,14 +311,15 @@ def _level(counts: pl.DataFrame, length: str, share: float) -> _Level:
     return _Level(length, candidates, unscored, keep, cutoff, of_ties)
 
 
-def _cuts(scores: Scores, levels: Sequence[_Level]) -> tuple[LengthCut, ...]:
-    """Find the last kept caption of each length kind among those with its score."""
+def _cuts(scores: Scores, levels: Sequence[_Level], centred: bool) -> tuple[LengthCut, ...]:
+    """Find the last kept caption of each length kind among those with its standing."""
     tied: list[list[pl.DataFrame]] = [[] for _ in levels]
     for frame in frames_of(scores):
+        ranked = _standing(frame, centred)
         for level, found in zip(levels, tied, strict=True):
             if level.cutoff is None:
                 continue
-            at_cut = frame.filter(pl.col("score") == level.cutoff)
+            at_cut = ranked.filter(pl.col("standing") == level.cutoff)
             if level.length != BOTH_LENGTHS:
                 at_cut = at_cut.filter(pl.col("length") == level.length)
             found.append(at_cut.select("caption_id", "shard"))
@@ -353,11 +344,13 @@ def _cuts(scores: Scores, levels: Sequence[_Level]) -> tuple[LengthCut, ...]:
     return tuple(cuts)
 
 
-def _survivors(scores: Scores, cuts: Sequence[LengthCut], floor: int) -> pl.DataFrame:
+def _survivors(
+    scores: Scores, cuts: Sequence[LengthCut], floor: int, centred: bool
+) -> pl.DataFrame:
     """Count by role and length: candidates, kept, and kept for the floor alone."""
     parts = []
     for frame in frames_of(scores):
-        marked = mark_kept(frame, cuts, floor)
+        marked = mark_kept(frame, cuts, floor, centred)
         parts.append(
             marked.group_by("role", "length").agg(
                 pl.col("score").is_not_null().sum().cast(pl.Int64).alias("candidates"),

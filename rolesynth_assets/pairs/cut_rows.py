@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from rolesynth_assets.pairs.coverage import Coverage
 from rolesynth_assets.pairs.cut import Cutoffs, LengthCut, RoleSurvival
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ _CUT_SCHEMA = {
     "length": pl.String,
     "keep_share": pl.Float64,
     "floor_per_image": pl.Int32,
+    "centred": pl.Boolean,
     "cutoff": pl.Int32,
     "last_id": pl.String,
     "last_shard": pl.String,
@@ -24,6 +26,8 @@ _CUT_SCHEMA = {
     "unscored": pl.Int64,
     "kept": pl.Int64,
     "floor_kept": pl.Int64,
+    "images": pl.Int64,
+    "images_covered": pl.Int64,
     "scores_digest": pl.String,
 }
 _ROLE_SCHEMA = {
@@ -35,20 +39,26 @@ _ROLE_SCHEMA = {
 }
 
 
-def cut_rows(cutoffs: Cutoffs, role_set: str, scores_digest: str) -> pl.DataFrame:
+def cut_rows(
+    cutoffs: Cutoffs, role_set: str, scores_digest: str, coverage: Coverage | None = None
+) -> pl.DataFrame:
     """Return the rows of the warehouse table ``cutoffs``, one per length kind.
 
     Args:
         cutoffs: the cut.
         role_set: role set of the cut.
         scores_digest: digest of all scores from which the cut was made.
+        coverage: the images of the role set before and after the cut.
     """
     rows = [
         {
             "role_set": role_set,
             "keep_share": cutoffs.keep_share,
             "floor_per_image": cutoffs.floor_per_image,
+            "centred": cutoffs.centred,
             "scores_digest": scores_digest,
+            "images": coverage.images if coverage else None,
+            "images_covered": coverage.covered if coverage else None,
             **asdict(cut),
         }
         for cut in cutoffs.cuts
@@ -88,11 +98,16 @@ def cutoffs_from_rows(cuts: pl.DataFrame, survivors: pl.DataFrame) -> Cutoffs:
             RoleSurvival(**row)
             for row in survivors.select(names).sort("role", "length").iter_rows(named=True)
         ),
+        centred=bool(cuts["centred"][0]),  # null in rows of earlier versions
     )
 
 
 def write_cut(
-    warehouse: Warehouse, cutoffs: Cutoffs, role_set: str, scores_digest: str
+    warehouse: Warehouse,
+    cutoffs: Cutoffs,
+    role_set: str,
+    scores_digest: str,
+    coverage: Coverage | None = None,
 ) -> pl.DataFrame:
     """Replace a role set's cut in the warehouse; return its rows of the table ``cutoffs``.
 
@@ -101,8 +116,9 @@ def write_cut(
         cutoffs: the cut.
         role_set: role set that it is for.
         scores_digest: digest of all scores that it was made from.
+        coverage: the images of the role set before and after the cut.
     """
-    rows = cut_rows(cutoffs, role_set, scores_digest)
+    rows = cut_rows(cutoffs, role_set, scores_digest, coverage)
     warehouse.replace("cutoffs", {"role_set": role_set}, rows)
     warehouse.replace("cutoff_roles", {"role_set": role_set}, survivor_rows(cutoffs, role_set))
     return rows

@@ -10,7 +10,8 @@ from rolesynth_assets.pictures import markdown
 from rolesynth_assets.pictures.charts import kept_share_by_role, score_histogram
 
 if TYPE_CHECKING:
-    from rolesynth_assets.pairs.cut import Coverage, Cutoffs
+    from rolesynth_assets.pairs.coverage import Coverage
+    from rolesynth_assets.pairs.cut import Cutoffs
     from rolesynth_assets.pairs.diversity import Diversity
     from rolesynth_assets.pairs.drop_ledger import PairLedger
     from rolesynth_assets.pairs.scoring import ScoreReport

@@ -50,7 +50,8 @@ class ScoreReport:
         completion_tokens: tokens written by this run's calls.
         neutralised: control tokens in captions and roles, made harmless in this run's calls.
         seconds: wall time of the run.
-        model: which model answered, and what its server refuses (`sent.Answering.metadata`).
+        model: which model answered, what its server refuses, hit rates of its caches
+            (`RowRun.model`).
     """
 
     captions: int
@@ -162,7 +163,7 @@ async def write_scores(
         completion_tokens=run.completion_tokens + checked.completion_tokens,
         neutralised=run.neutralised,
         seconds=time.monotonic() - began,
-        model={**run.answering.metadata(engine), "preflight_calls": checked.calls},
+        model={**run.model, "preflight_calls": checked.calls},
     )
 
 

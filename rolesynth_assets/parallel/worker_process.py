@@ -38,6 +38,7 @@ class Worker:
         not_started: Callable[[str], WorkerStartError],
         arguments: Sequence[str] = (),
         environ: Mapping[str, str] | None = None,
+        files: Sequence[int] = (),
     ) -> None:
         """Set up; nothing is started.
 
@@ -46,7 +47,9 @@ class Worker:
             not_started: returns the error of a worker that does not start, from its fate in words.
             arguments: its command-line arguments.
             environ: variables beside those of this process.
+            files: open file descriptors that the worker has too, under the same numbers.
         """
+        self._files = tuple(files)
         self._command = [sys.executable, "-P", "-c", code, *arguments]
         self._environ, self._not_started = environ or {}, not_started
         self.process: subprocess.Popen[bytes] | None = None
@@ -86,6 +89,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, **self._environ},
+            pass_fds=self._files,
         )
         try:
             read_line(process, START_S)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from rolesynth_assets.reply_text.opening import TEXT
 from rolesynth_assets.reply_text.rule import Rule
 from rolesynth_assets.reply_text.sentences import outside_quotations, sentences
+from rolesynth_assets.reply_text.sought import Sought
 
 _BEFORE = (
     r"(?:(?<=[.!?\"'\u201d)*_\]\u3002])\s+|\n+\s*)"
@@ -76,11 +77,13 @@ _HASHTAGS = re.compile(
 
 def _tail(pattern: re.Pattern[str]) -> Callable[[str], str]:
     """Return the removal of all from the first match on; a match in a quotation is none."""
+    sought = Sought(pattern)
 
     def apply(text: str) -> str:
-        for match in outside_quotations(pattern, text):
-            if match.start():
-                return text[: match.start()]
+        if sought.may_match(text):
+            for match in outside_quotations(pattern, text):
+                if match.start():
+                    return text[: match.start()]
         return text
 
     return apply
@@ -96,6 +99,8 @@ def _repeated_end(text: str) -> str:
     if first == second and first.endswith((".", "!", "?", "\u3002")):
         return first
     said = sentences(text)
+    if len(said) < 2:
+        return text
     plain = [" ".join(re.findall(r"\w+", sentence.casefold())) for sentence in said]
     last = len(said)
     while last > 1 and _long(plain[last - 1]) and plain[last - 1] in plain[: last - 1]:

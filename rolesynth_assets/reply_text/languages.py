@@ -111,21 +111,28 @@ def _function_words() -> dict[str, frozenset[str]]:
 
 
 @cache
-def _told_apart(language: str, other: str) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the function words that only one of two languages has, of each."""
-    mine, others = _function_words()[language], _function_words()[other]
-    return mine - others, others - mine
+def _elsewhere(language: str) -> dict[str, tuple[str, ...]]:
+    """Return the function words that a language lacks, each with the languages that have it."""
+    words = _function_words()
+    found: dict[str, tuple[str, ...]] = {}
+    for other, others in words.items():
+        for word in others - words[language] if other != language else ():
+            found[word] = (*found.get(word, ()), other)
+    return found
 
 
 def _other_words(text: str, language: str) -> str | None:
     words = [word.casefold().replace("\u2019", "'") for word in _WORD.findall(text)]
+    found: dict[str, list[str]] = {}
+    elsewhere = _elsewhere(language)
+    for word in words:
+        for other in elsewhere.get(word, ()):
+            found.setdefault(other, []).append(word)
     best: tuple[int, str] | None = None
-    for other in _function_words():
-        if other == language:
+    for other, theirs in found.items():
+        if len(set(theirs)) < 2:
             continue
-        mine, others = _told_apart(language, other)
-        found = [word for word in words if word in others]
-        known = sum(word in mine for word in words)
-        if len(set(found)) >= 2 and len(found) > 2 * known:
-            best = max(best or (0, ""), (len(found), other))
+        mine = _function_words()[language] - _function_words()[other]
+        if len(theirs) > 2 * sum(word in mine for word in words):
+            best = max(best or (0, ""), (len(theirs), other))
     return best[1] if best else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from rolesynth_assets.reply_text.rule import CannotCleanError, Rule
 
@@ -132,13 +133,25 @@ def _preamble(text: str) -> str:
 
 
 def _label(role: str, text: str) -> str:
-    text = _END_ASIDE.sub("", _LABEL.sub("", text, count=1))
+    text = _LABEL.sub("", text, count=1)
+    if "(" in text or "[" in text:
+        text = _END_ASIDE.sub("", text)
     if not role:
         return text
-    name = rf"(?:\*\*|__|\[)?(?:the )?{re.escape(role)}(?:\*\*|__|\])?"
-    text = re.sub(rf"^(?:#+\s*)?{name}\s*[:\uff1a]\s*(?:\*\*|__)?\s*", "", text, flags=re.I)
-    signed = re.search(rf"\s*[-\u2013\u2014~]{{1,3}}\s*{name}$", text[-SIGNATURE_CHARS:], re.I)
+    before, after = _names(role)
+    text = before.sub("", text)
+    signed = after.search(text[-SIGNATURE_CHARS:])
     return text[: -len(signed[0])] if signed else text
+
+
+@lru_cache(maxsize=256)
+def _names(role: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Return the patterns of a role's name as a label and as a signature."""
+    name = rf"(?:\*\*|__|\[)?(?:the )?{re.escape(role)}(?:\*\*|__|\])?"
+    return (
+        re.compile(rf"^(?:#+\s*)?{name}\s*[:\uff1a]\s*(?:\*\*|__)?\s*", re.I),
+        re.compile(rf"\s*[-\u2013\u2014~]{{1,3}}\s*{name}$", re.I),
+    )
 
 
 PREAMBLE = Rule(

@@ -71,19 +71,21 @@ def apply_rules(reply: str, rules: Sequence[Rule], *, keep_lines: bool = False) 
     text, cuts = reply[:MAX_REPLY_CHARS], dict[str, None]()
     for _ in range(MAX_PASSES):
         before = text = _even_spaces(text)
+        chars = set(text)
         for rule in rules:
-            if rule.needs and not any(char in text for char in rule.needs):
+            if rule.needs and chars.isdisjoint(rule.needs):
                 continue
             try:
                 changed = rule.apply(text)
             except CannotCleanError as fault:
                 return Cleaned(" ".join(text.split()), tuple(cuts), str(fault))
-            if changed != text:  # runs of spaces and line ends make the patterns slow
-                changed = _even_spaces(changed)
+            if changed == text:
+                continue
+            changed = _even_spaces(changed)  # runs of spaces and line ends make the patterns slow
             if changed.split() != text.split() and (changed or rule.whole):
                 cuts[rule.name] = None
             if changed or rule.whole:
-                text = changed
+                text, chars = changed, set(changed)
         if text == before:
             if keep_lines:
                 return Cleaned(text, tuple(cuts))
@@ -96,5 +98,7 @@ def apply_rules(reply: str, rules: Sequence[Rule], *, keep_lines: bool = False) 
 
 def _even_spaces(text: str) -> str:
     """Return the text with single spaces and at most one blank line, as the patterns expect."""
+    if "  " not in text and text.isprintable():  # no white space but single spaces
+        return text.strip()
     text = _LINE_ENDS.sub("\n", _SPACES.sub(" ", text))
     return _BLANK_LINES.sub("\n\n", text).strip()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 
 _END = re.compile(
     r"(?<![.!?\u2026])[.!?\u2026]++[\"'\u201d\u2019)\]*_]*+(?=\s|$)|[\u3002\uff01\uff1f]+[\u300d\u300f\u201d)]*|\n"
@@ -71,6 +72,7 @@ def straighten(text: str) -> str:
     return text.translate(_STRAIGHT)
 
 
+@lru_cache(maxsize=16)  # each screen of a caption reads the same text
 def own_words(text: str) -> str:
     """Return a text on one line without the words in quotation marks."""
     return _QUOTED.sub('""', straighten(text))

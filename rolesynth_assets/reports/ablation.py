@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,15 @@ from rolesynth_assets.pictures.markdown import (
     table,
     text,
 )
+from rolesynth_assets.reports.ablation_record import (
+    Record,
+    best_of,
+    claim_sentences,
+    cuts_table,
+    difference_picture,
+    scores_table,
+)
+from rolesynth_assets.reports.claims import DEV, LONG, SHORT
 from rolesynth_assets.store.atomic_files import write_text
 
 if TYPE_CHECKING:
@@ -44,6 +54,7 @@ def ablation_markdown(
     baselines: Mapping[str, str],
     descriptions: Mapping[str, str] | None = None,
     stand_in: str | None = None,
+    record: Record | None = None,
     level: float = LEVEL,
 ) -> str:
     """Write the ablation report.
@@ -53,6 +64,7 @@ def ablation_markdown(
         baselines: baseline recipe by recipe; a recipe without one has no row of differences.
         descriptions: one line per recipe, listed below the tables.
         stand_in: sentence that names the stand-in models behind the numbers, shown at the top.
+        record: what was measured of the claims; their section comes first.
         level: level of the intervals over seeds.
 
     Returns:
@@ -67,6 +79,8 @@ def ablation_markdown(
     lines = [heading(1, "Ablation report"), ""]
     if stand_in:
         lines += [quote(stand_in), ""]
+    if record is not None:
+        lines += _what_earns(record)
     lines += [_reading(summary, level), ""]
     for benchmark in sorted({benchmark for _, benchmark, _ in summary}):
         lines += _benchmark_section(summary, benchmark, recipes, baselines, level)
@@ -79,6 +93,42 @@ def ablation_markdown(
         ]
         lines.append("")
     return "\n".join(lines)
+
+
+def _what_earns(record: Record) -> list[str]:
+    """Return the section of claims, and of what each recipe was trained on."""
+    chosen = best_of(record)
+    said = (
+        f"The best recipe was chosen on {LONG}{DEV}: {code(chosen)}. The others were fixed "
+        f"beforehand. All differences are measured on the test split, {LONG} or {SHORT}, which "
+        "chose nothing."
+        if chosen
+        else f"No recipe is called the best: {LONG}{DEV}, on which it is chosen, was not scored. "
+        "`rolesynth ablation` scores it."
+    )
+    how = (
+        "A claim is held if the whole interval of its difference is on its side. The intervals are "
+        "of 95 %, paired over training seeds and images: recipes with one seed leave the chance of "
+        "training out. Among twenty claims one may seem to hold by chance."
+    )
+    return [
+        heading(2, "What earns the score"),
+        "",
+        said,
+        "",
+        how,
+        "",
+        claim_sentences(record),
+        "",
+        heading(2, "What the recipes are trained on"),
+        "",
+        scores_table(record),
+        "",
+        f"The scores are R@1 in per cent, mean of both directions; {text(record['schedule'])}.",
+        "",
+        cuts_table(record),
+        "",
+    ]
 
 
 def _reading(summary: Mapping[ScoreKey, SeededScore], level: float) -> str:
@@ -178,35 +228,49 @@ def score_bars(scores: pl.DataFrame) -> list[ScoreBar]:
     return [ScoreBar(**row) for row in means.iter_rows(named=True)]
 
 
-def ablation_pictures(scores: pl.DataFrame) -> dict[str, Markdown]:
-    """Return a picture of all recipes' scores for each benchmark, by its name.
+def ablation_pictures(scores: pl.DataFrame, record: Record | None = None) -> dict[str, Markdown]:
+    """Return the picture of the claims' differences, and one of scores for each benchmark by name.
 
     Args:
         scores: rows of `benchmark_scores`.
+        record: what was measured of the claims.
     """
+    drawn = difference_picture(record) if record else None
+    first = {"what_earns_the_score": image(drawn, "differences of recipes")} if drawn else {}
     by_benchmark = scores.sort("benchmark").group_by("benchmark", maintain_order=True)
-    return {
+    return first | {
         str(name): image(retrieval_bars(score_bars(rows), title=str(name)), f"scores on {name}")
         for (name,), rows in by_benchmark
     }
 
 
 def write_ablation_report(
-    path: Path, scores: pl.DataFrame, recipes: Mapping[str, Recipe], *, embedded: bool
+    path: Path,
+    scores: pl.DataFrame,
+    recipes: Mapping[str, Recipe],
+    *,
+    embedded: bool,
+    record: Record | None = None,
 ) -> str:
     """Write the ablation report of all recipes with scores to `path`, and return the page.
+
+    Its record is written beside it as JSON.
 
     Args:
         path: path of the Markdown file; its folder is created.
         scores: rows of `benchmark_scores`.
         recipes: all recipes by name, for descriptions and baselines.
         embedded: whether an embedded model wrote or judged the captions.
+        record: what was measured of the claims.
     """
     page = ablation_markdown(
         scores,
         baselines={r.name: r.baseline for r in recipes.values() if r.baseline},
         descriptions={r.name: r.description for r in recipes.values()},
         stand_in=STAND_IN if embedded else None,
+        record=record,
     )
     write_text(path, page)
+    if record is not None:
+        write_text(path.with_suffix(".json"), json.dumps(record, indent=1) + "\n")
     return page

@@ -108,7 +108,9 @@ def dataset_card_markdown(card: DatasetCard) -> str:
 
 def _head(card: DatasetCard, captions: int, kept: int) -> str:
     facts = [
-        f"- Images: {card.images:,} with a kept caption, of {card.images_total:,} offered",
+        f"- Images: {card.images:,} with a kept caption "
+        f"({_share(card.images, card.images_total)}), "
+        f"of {card.images_total:,} offered",
         f"- Pairs: {kept:,} kept of {captions:,} captions ({_share(kept, captions)})",
     ]
     if card.digest:

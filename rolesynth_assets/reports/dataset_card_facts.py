@@ -77,7 +77,8 @@ def _measures(found: Diversity | FilterQuality | None) -> dict[str, float]:
 
 
 def _length(row: Mapping[str, Any], cuts: pl.DataFrame) -> LengthRow:
-    cut = cuts.filter(pl.col("length") == row["length"])["cutoff"].to_list()
+    mine = cuts.filter(pl.col("length") == row["length"])
+    cut = [] if mine.height and mine["centred"][0] else mine["cutoff"].to_list()
     return LengthRow(
         length=row["length"],
         captions=row["captions"],

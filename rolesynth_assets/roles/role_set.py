@@ -7,48 +7,13 @@ from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
+from rolesynth_assets.filter_policy import FilterPolicy
 from rolesynth_assets.reply_text.languages import LANGUAGES
 from rolesynth_assets.roles.role import PromptTemplates, Role, RoleModel, RoleRecord
 from rolesynth_assets.store.digests import digest
 from rolesynth_assets.yaml_files import NamedModel
 
 MAX_ROLES = 32
-
-
-class FilterPolicy(RoleModel):
-    """How much of a role set's captions the filter keeps (paper: about 1 / number of roles)."""
-
-    keep: float | None = Field(default=None, gt=0, le=1)
-    """Share of scored captions to keep; None means 1 / number of roles."""
-    floor_per_image: int = Field(default=0, ge=0)
-    """Number of captions per image and length kind that are kept even below the cut."""
-    per_image: int | None = Field(default=None, ge=1)
-    """Keep this number of the best captions per image and length kind, and no other; None makes the
-    paper's cut over all images."""
-    per_length: bool = True
-    """One cut for each length kind, or one for both together."""
-
-    @model_validator(mode="after")
-    def _one_policy(self) -> Self:
-        if self.per_image is not None and (self.keep is not None or self.floor_per_image):
-            raise ValueError(
-                "per_image keeps the best captions of each image and makes no cut over all images: "
-                "leave keep null and floor_per_image 0, or leave per_image out"
-            )
-        return self
-
-    @property
-    def share(self) -> float | None:
-        """Share of the captions that the cut over all images keeps; None for 1 / number of roles.
-
-        It is 0 with `per_image`, whose captions are all kept by the floor.
-        """
-        return 0.0 if self.per_image else self.keep
-
-    @property
-    def floor(self) -> int:
-        """Number of captions per image and length kind that are kept whatever the cut is."""
-        return self.per_image or self.floor_per_image
 
 
 class GenerateSpec(RoleModel):
@@ -127,8 +92,9 @@ class RoleSet(RoleModel, NamedModel):
         """64 hex characters that change when the roles, their prompts or the filter change."""
         # the language changes no request: stored replies are read again when it changes
         values = self.model_dump(mode="json", exclude={"name", "description", "language"})
-        if self.filter.per_image is None:
-            del values["filter"]["per_image"]  # so that older sets keep their digest
+        for later in ("per_image", "centred"):  # left out unless set: older sets keep their digest
+            if not values["filter"][later]:
+                del values["filter"][later]
         return digest("role set", json.dumps(values, sort_keys=True))
 
     def bind(self, records: Sequence[RoleRecord]) -> list[Role]:

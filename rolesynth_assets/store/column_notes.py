@@ -40,9 +40,9 @@ temperature         sampling temperature
 top_p               nucleus sampling
 max_tokens          most tokens of a reply
 seed                seed of the sampling or of the training
-words               words of the text
 prompt_tokens       tokens that the model read
 completion_tokens   tokens that the model wrote
+words               words of the text
 finish_reason       why the model stopped
 latency_s           seconds of the answering attempt
 run_id              Dagster run that wrote the row
@@ -107,12 +107,16 @@ raw                 the reply as it came
 problem_id          digest of the problem; `rolesynth trace` takes it
 keep_share          configured share of captions to keep, a share of 1
 floor_per_image     captions kept of each image whatever their score
-cutoff              lowest kept score; null if nothing was kept
+centred             whether scores count against the mean of their image
+cutoff              lowest kept score; if centred, 100 times its distance from its image's mean
 last_id             last caption kept among those that score the cut-off
 last_shard          shard of that caption
+own_cut             the recipe's own decision on the pairs, as JSON; null if it takes its role set's
+trained_text        which part of each caption is trained on
 candidates          scored captions
 unscored            captions without a score
 floor_kept          captions kept for the floor alone
+images_covered      images with a kept caption
 scores_digest       digest of the scores that the cut was made from
 pairs_digest        digest of the shard's pairs
 pairs_version       version of the Lance table `pairs`
@@ -129,6 +133,11 @@ high                upper end of the bootstrap interval
 chance              the value of guessing
 n                   number of queries
 checkpoint_digest   digest of the checkpoint's weights; `rolesynth trace` takes it
+ranking_id          digest of seed, direction and query
+direction           what is looked for with what
+query               place of the query in the benchmark
+rank                rank of the first right candidate, from 1; the mean over orders of ties
+top                 the ten best candidates as JSON, the best first
 """
 NOTES = {
     name: note.strip()

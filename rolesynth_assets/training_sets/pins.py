@@ -12,10 +12,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rolesynth_assets.clip.recipe import Cut, Recipe
+from rolesynth_assets.clip.recipe import Cut, Recipe, Text
 from rolesynth_assets.store.errors import MissingVersionError
 from rolesynth_assets.store.lance.rows import all_of, any_key
 from rolesynth_assets.store.left_out import REASONS, TRAINABLE
+from rolesynth_assets.training_sets.own_cut import DECIDED_BY, OwnCut, read_own_cut
 from rolesynth_assets.training_sets.select import draw
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class Pin:
         cut: selection of the captions.
         lengths: length kinds.
         draw_seed: seed of the random cut.
+        own: the recipe's own decision on the pairs; None if it took those of its role set.
+        text: which part of each caption was trained on.
         draw_limits: for the random cut, the largest selected lot by length kind.
         versions: the Lance version of each of `PINNED_TABLES`.
         run_id: the run that made the training set.
@@ -59,6 +62,8 @@ class Pin:
     draw_seed: int
     versions: Mapping[str, int]
     run_id: str
+    own: OwnCut | None = None
+    text: Text = Text.WHOLE
     draw_limits: Mapping[str, str] = field(default_factory=dict)
     sizes: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
@@ -77,14 +82,20 @@ class Pin:
             "lengths": " ".join(self.lengths),
             "draw_seed": self.draw_seed,
             "draw_limits": limits,
+            "own_cut": self.own.to_json() if self.own else None,
+            "trained_text": str(self.text),
             **{f"{table}_version": self.versions[table] for table in PINNED_TABLES},
             "run_id": self.run_id,
         }
-        return pl.DataFrame([values], schema_overrides={"draw_limits": pl.String})
+        return pl.DataFrame(
+            [values], schema_overrides={"draw_limits": pl.String, "own_cut": pl.String}
+        )
 
     @property
     def candidates(self) -> str:
-        """SQL predicate on ``pairs`` for the rows that may have been selected."""
+        """SQL predicate on ``pairs`` for the rows that decide what was selected."""
+        if self.own is not None:
+            return ""
         more = {Cut.RANDOM: "score IS NOT NULL OR kept", Cut.SCORES: "kept"}.get(self.cut)
         return all_of(any_key("length", self.lengths), TRAINABLE, more) or ""
 
@@ -118,6 +129,8 @@ def pin_training_set(
         draw_seed=recipe.draw_seed,
         versions=versions,
         run_id=run_id,
+        own=read_own_cut(store, recipe, version),
+        text=recipe.text,
         draw_limits=limits,
         sizes=sizes_of(pairs),
     )
@@ -161,6 +174,8 @@ def read_pins(warehouse: TableReader) -> list[Pin]:
             draw_seed=row["draw_seed"],
             versions={table: row[f"{table}_version"] for table in PINNED_TABLES},
             run_id=row["run_id"],
+            own=OwnCut.from_json(row["own_cut"]) if row["own_cut"] else None,
+            text=Text(row["trained_text"] or Text.WHOLE),  # null in rows of earlier versions
             draw_limits=json.loads(row["draw_limits"] or "{}"),
             sizes=sizes.get((row["recipe"], row["digest"]), {}),
         )
@@ -203,7 +218,7 @@ def first_pinned_rows(store: StoreReader, pin: Pin, limit: int) -> pl.DataFrame:
         MissingVersionError: the version was purged.
     """
     share = SPARE * limit / max(1, sum(pin.sizes.values()))
-    if share < 1:
+    if share < 1 and not (pin.own and pin.own.needs_whole_images):
         below = f"caption_id < '{int(share * 16**8):08x}'"
         rows = _chosen(store, pin, all_of(pin.candidates, below))
         if rows.height >= limit:
@@ -218,12 +233,40 @@ def _chosen(
 
     columns = ["caption_id", "image_id", "role", "length"]
     version = pin.versions["pairs"] if version is None else version
-    rows = pl.DataFrame(store.read("pairs", {"role_set": pin.role_set}, columns, where, version))
+    read = columns if pin.own is None else DECIDED_BY
+    rows = pl.DataFrame(store.read("pairs", {"role_set": pin.role_set}, read, where, version))
+    if pin.own is not None:
+        rows = _taken(pin, pin.own.decide(rows)).select(columns)
     if pin.cut is Cut.RANDOM:
         lots = pl.Series(draw(pin.draw_seed, rows["caption_id"]), dtype=pl.String)
         limits = rows["length"].replace_strict(pin.draw_limits, default="", return_dtype=pl.String)
         rows = rows.filter(lots <= limits)
     return rows.unique("caption_id", keep="any").sort("caption_id")
+
+
+def _taken(pin: Pin, decided: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows that may have been selected, of rows with the recipe's own decision."""
+    import polars as pl
+
+    by_hand = pl.col("reason").is_in(REASONS).fill_null(False)
+    more = {Cut.RANDOM: pl.col("score").is_not_null() | pl.col("kept"), Cut.SCORES: pl.col("kept")}
+    of_length = pl.col("length").is_in(list(pin.lengths))
+    return decided.filter(of_length & ~by_hand & more.get(pin.cut, pl.lit(True)))
+
+
+def chosen_captions(pin: Pin, rows: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Return which of some captions a training set contains.
+
+    Args:
+        pin: the training set.
+        rows: rows of ``pairs`` of the pin's role set and version, with `DECIDED_BY`: all those of
+            each caption, and, if ``pin.own`` needs whole images, all those of its image.
+    """
+    decided = pin.own.decide_rows(rows) if pin.own else rows
+    by_caption: dict[str, list[Mapping[str, Any]]] = {}
+    for row in decided:
+        by_caption.setdefault(row["caption_id"], []).append(row)
+    return {caption for caption, same in by_caption.items() if trained_on(pin, same)}
 
 
 def trained_on(pin: Pin, rows: Sequence[Mapping[str, Any]]) -> bool:
@@ -232,7 +275,8 @@ def trained_on(pin: Pin, rows: Sequence[Mapping[str, Any]]) -> bool:
     Args:
         pin: the training set.
         rows: all rows of the caption in ``pairs`` of the pin's role set and version, one a shard:
-            ``caption_id``, ``length``, ``score``, ``kept``, ``reason``.
+            ``caption_id``, ``length``, ``score``, ``reason``, and ``kept`` as the pin's recipe
+            decides it.
     """
     of_length = [
         row for row in rows if row["length"] in pin.lengths and row["reason"] not in REASONS

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from rolesynth_assets.clip.recipe import Cut, Recipe
+from rolesynth_assets.clip.recipe import Cut, Recipe, Text
 from rolesynth_assets.store.lance.rows import all_of, any_key
-from rolesynth_assets.store.left_out import TRAINABLE
+from rolesynth_assets.store.left_out import REASONS, TRAINABLE
+from rolesynth_assets.training_sets.caption_text import trained_text
+from rolesynth_assets.training_sets.own_cut import OwnCut, read_own_cut
 from rolesynth_assets.training_sets.select import select_rows
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from rolesynth_assets.clip.data.batches import TrainingSet
     from rolesynth_assets.store.lance.reader import StoreReader
 
@@ -31,6 +35,9 @@ def selected_pairs(store: StoreReader, recipe: Recipe, version: int) -> pl.DataF
         MissingVersionError: the version was purged.
     """
     where = {"role_set": recipe.role_set}
+    own = read_own_cut(store, recipe, version)
+    if own is not None:
+        return select_rows(_decided_pairs(store, recipe, own, version), recipe)
     lengths = any_key("length", recipe.lengths)
     kept = "kept" if recipe.cut is Cut.SCORES else None
     chosen = all_of(TRAINABLE, lengths, kept)
@@ -41,8 +48,24 @@ def selected_pairs(store: StoreReader, recipe: Recipe, version: int) -> pl.DataF
     return select_rows(pairs, recipe)
 
 
-def training_set(store: StoreReader, pairs: pl.DataFrame) -> TrainingSet:
-    """Join selected pairs with a reader of their images.
+def _decided_pairs(store: StoreReader, recipe: Recipe, own: OwnCut, version: int) -> pl.DataFrame:
+    """Return the pairs that a recipe may take by its own decision, read shard by shard."""
+    where = {"role_set": recipe.role_set}
+    shards = pl.DataFrame(store.read("pairs", where, ["shard"], None, version))["shard"].unique()
+    found = []
+    for shard in shards.sort():
+        rows = store.read("pairs", {**where, "shard": shard}, [*_COLUMNS, "reason"], None, version)
+        decided = own.decide(pl.DataFrame(rows))
+        by_hand = pl.col("reason").is_in(REASONS).fill_null(False)
+        wanted = ~by_hand & pl.col("length").is_in(list(recipe.lengths))
+        if recipe.cut is Cut.SCORES:
+            wanted &= pl.col("kept")
+        found.append(decided.filter(wanted).select(_COLUMNS))
+    return pl.concat(found)
+
+
+def training_set(store: StoreReader, recipe: Recipe, pairs: pl.DataFrame) -> TrainingSet:
+    """Join selected pairs, as far as the recipe trains on their texts, with their images.
 
     The images are looked for once, at the first use, and then read from that version by address.
     """
@@ -56,7 +79,16 @@ def training_set(store: StoreReader, pairs: pl.DataFrame) -> TrainingSet:
     def images(ids: Sequence[str]) -> dict[str, bytes]:
         return rows().read(ids)
 
-    return TrainingSet.from_rows(pairs.select("image_id", "text").to_arrow(), images)
+    return TrainingSet.from_rows(training_rows(recipe, pairs), images)
+
+
+def training_rows(recipe: Recipe, pairs: pl.DataFrame) -> pa.Table:
+    """Return ``image_id`` and ``text`` of selected pairs, with the texts that are trained on."""
+    if recipe.text is Text.WHOLE:
+        return pairs.select("image_id", "text").to_arrow()
+    rows = pairs.select("caption_id", "text").iter_rows()
+    texts = [trained_text(recipe.text, key, text, recipe.draw_seed) for key, text in rows]
+    return pairs.select("image_id", pl.Series("text", texts, dtype=pl.String)).to_arrow()
 
 
 def training_set_row(

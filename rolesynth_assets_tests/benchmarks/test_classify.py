@@ -31,20 +31,24 @@ def test_hits_equal_the_sorted_matrix_for_any_block() -> None:
         hits = classification_hits(images, classes, labels, ks=(1, 5), image_block=block)
         for k in (1, 5):
             expected = (order[:, :k] == labels[:, None]).any(axis=1)
-            np.testing.assert_array_equal(hits[k], expected)
+            np.testing.assert_array_equal(hits.at[k], expected)
+        places = np.argmax(order == labels[:, None], axis=1) + 1
+        np.testing.assert_array_equal(hits.rank, places)
 
 
 def test_two_classes_of_one_name_share_the_hit() -> None:
     classes = np.eye(3, dtype=np.float32)[[0, 0, 2]]
     hits = classification_hits(np.eye(3)[[0, 2]], classes, np.array([1, 2]), ks=(1,))
-    np.testing.assert_allclose(hits[1], [0.5, 1.0])
+    np.testing.assert_allclose(hits.at[1], [0.5, 1.0])
+    np.testing.assert_allclose(hits.rank, [1.5, 1.0])
 
 
 def test_a_collapsed_encoder_scores_one_of_the_classes() -> None:
     same = np.tile(_unit(4, 1, 6), (20, 1))
     hits = classification_hits(same, same, np.arange(20), ks=(1, 5))
-    assert hits[1].mean() == pytest.approx(1 / 20)
-    assert hits[5].mean() == pytest.approx(5 / 20)
+    assert hits.at[1].mean() == pytest.approx(1 / 20)
+    assert hits.rank.tolist() == [10.5] * 20
+    assert hits.at[5].mean() == pytest.approx(5 / 20)
 
 
 def test_faulty_input_is_refused() -> None:

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from rolesynth_assets.benchmarks.encoder import ClipEncoder, load_encoder
-from rolesynth_assets.benchmarks.evaluate import evaluate_checkpoint
+from rolesynth_assets.benchmarks.evaluate import evaluate
 from rolesynth_assets.benchmarks.tasks import Task, TaskKind
 from rolesynth_assets.clip.checkpoint.files import CheckpointError, Manifest
 from rolesynth_assets.clip.checkpoint.save_load import save_manifest, save_rest, save_weights
@@ -72,7 +72,7 @@ def test_a_checkpoint_is_scored_as_its_features_rank(
     folder, _ = trained
     write_retrieval(tmp_path / "task", [(i, [t]) for i, t in zip(_images(), TEXTS, strict=True)])
     task = Task(name="task", kind=TaskKind.RETRIEVAL, path=str(tmp_path / "task"))
-    scores = {str(s.metric): s for s in evaluate_checkpoint(folder, task)}
+    scores = {str(s.metric): s for s in evaluate(load_encoder(folder), task)}
     similarity = encoder.encode_images(_images()) @ encoder.encode_texts(TEXTS).T
     right = np.arange(len(TEXTS))
     assert scores["image_to_text_r1"].value == np.mean(similarity.argmax(axis=1) == right)

@@ -1,15 +1,18 @@
 import io
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from rolesynth_assets.benchmarks import query_ranks
 from rolesynth_assets.benchmarks.encoder import ClipEncoder
 from rolesynth_assets.benchmarks.evaluate import evaluate, measure
 from rolesynth_assets.benchmarks.score import Metric, Score, scores_frame
 from rolesynth_assets.benchmarks.tasks import BenchmarkError, Task, TaskKind
 from rolesynth_assets.embedded.world.write_benchmark import write_classification, write_retrieval
+from rolesynth_assets.store.lance.schemas import RANKINGS
 
 IMAGES = 24
 
@@ -129,10 +132,68 @@ def test_a_metric_that_luck_always_meets_is_left_out(tmp_path: Path) -> None:
 
 
 def test_measurements_carry_the_hits_behind_the_scores(retrieval: Task, tmp_path: Path) -> None:
-    found = {m.metric: m for m in measure(IndexEncoder(), retrieval, tmp_path)}
+    found = {m.metric: m for m in measure(IndexEncoder(), retrieval, tmp_path).measurements}
     text = found[Metric.TEXT_TO_IMAGE_R1]
     assert text.clusters.tolist() == [i for i in range(IMAGES) for _ in range(2)]
     assert text.hits.shape == (48,)
+
+
+def test_rankings_name_the_query_its_rank_and_the_best_candidates(
+    retrieval: Task, tmp_path: Path
+) -> None:
+    class Shifted(IndexEncoder):
+        """Takes each text for that of the image before."""
+
+        def encode_texts(self, texts: list[str]) -> np.ndarray:
+            return np.roll(super().encode_texts(texts), -1, axis=1) * 0.8 + 0.6 * np.eye(256)[200]
+
+    for encoder, rank in ((IndexEncoder(), 1.0), (Shifted(), None)):
+        rows = measure(encoder, retrieval, tmp_path).rankings
+        texts = [row for row in rows if row["direction"] == "text_to_image"]
+        assert len(texts) == 2 * IMAGES and len(rows) == 3 * IMAGES
+        assert [row["query"] for row in texts] == [*range(2 * IMAGES)]
+        row, first = texts[7], json.loads(texts[7]["top"])[0]
+        assert (row["text"], row["image"]) == ("this is 3", 3)
+        assert len(json.loads(row["top"])) == 10
+        if rank:
+            assert row["rank"] == rank
+            assert first == {"image": 3, "text": "number 3", "right": True}
+        else:  # its image is tied with the 22 others that are not the first
+            assert row["rank"] == pytest.approx(2 + 22 / 2)
+            assert first == {"image": 2, "text": "number 2", "right": False}
+    about = next(row for row in rows if row["direction"] == "image_to_text" and row["query"] == 3)
+    assert about["text"] == "number 3\nthis is 3"
+
+
+def test_of_many_queries_the_same_sample_is_ranked_for_every_model(
+    monkeypatch: pytest.MonkeyPatch, retrieval: Task, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(query_ranks, "MOST_QUERIES", 5)
+    asked = [
+        {(row["direction"], row["query"]) for row in measure(e, retrieval, tmp_path).rankings}
+        for e in (IndexEncoder(), IndexEncoder())
+    ]
+    assert asked[0] == asked[1]
+    assert len(asked[0]) == 10
+
+
+def test_rankings_of_classes_become_rows_of_the_table(classification: Task) -> None:
+    rows = measure(IndexEncoder(), classification).rankings
+    assert {row["direction"] for row in rows} == {"image_to_class"}
+    assert json.loads(rows[4]["top"])[0] == {"text": "4", "right": True}
+    who = {"recipe": "r", "seed": 3, "benchmark": "b", "checkpoint_digest": "d", "run_id": ""}
+    table = query_ranks.ranking_table(rows, **who)
+    assert table.schema == RANKINGS.schema
+    assert len(set(table["ranking_id"].to_pylist())) == 18
+
+
+def test_the_first_candidates_are_those_of_the_sorted_matrix_for_any_block() -> None:
+    rng = np.random.default_rng(0)
+    queries, candidates = rng.normal(size=(7, 9)), rng.normal(size=(23, 9))
+    order = np.argsort(-(queries @ candidates.T), axis=1)[:, :10]
+    for block in (3, 10, 100):
+        found = query_ranks.first_candidates(queries, candidates, block=block)
+        np.testing.assert_array_equal(found, order)
 
 
 def test_scores_become_rows_of_the_warehouse() -> None:

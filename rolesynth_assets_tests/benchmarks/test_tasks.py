@@ -22,7 +22,9 @@ def test_the_shipped_tasks_are_the_embedded_ones_only() -> None:
     assert {name: task.kind for name, task in tasks.items()} == {
         "glyphs": TaskKind.CLASSIFICATION,
         "scenes_long": TaskKind.RETRIEVAL,
+        "scenes_long_dev": TaskKind.RETRIEVAL,
         "scenes_short": TaskKind.RETRIEVAL,
+        "scenes_short_dev": TaskKind.RETRIEVAL,
     }
     for name, task in tasks.items():
         assert task.resolve("/data") == Path("/data/benchmarks") / name

@@ -46,6 +46,19 @@ def test_the_shipped_recipes():
         "roles5_infonce",
         "roles5_square",
         "roles5_vit_b16",
+        "roles5_minus_observer",
+        "roles5_minus_interpreter",
+        "roles5_minus_analyst",
+        "roles5_minus_narrator",
+        "roles5_minus_responder",
+        "roles5_no_filter",
+        "roles5_per_image",
+        "roles5_floor",
+        "roles5_centred",
+        "roles5_long_only",
+        "roles5_short_only",
+        "first_sentence",
+        "random_sentence",
     }
     assert {p.stem for p in SHIPPED.glob("*.yaml")} == set(recipes)  # file and name agree
     assert len({r.digest for r in recipes.values()}) == len(recipes)
@@ -79,10 +92,40 @@ def test_an_ablation_differs_from_roles5_in_one_thing():
         "roles5_random_cut": {"cut"},
         "roles5_infonce": {"loss", "captions_per_image"},
         "roles5_square": {"layout"},
+        "roles5_minus_analyst": {"without_roles"},
+        "roles5_no_filter": {"cut"},
+        "roles5_per_image": {"filter"},
+        "roles5_floor": {"filter"},
+        "roles5_centred": {"filter"},
+        "roles5_long_only": {"lengths"},
+        "roles5_short_only": {"lengths"},
+        "first_sentence": {"text"},
+        "random_sentence": {"text"},
     }.items():
         other = recipes[name].model_dump()
         labels = {"name", "description", "baseline"}
         assert {k for k in full if full[k] != other[k]} - labels == differing
+
+
+def test_the_recipes_without_a_role_leave_out_each_role_once():
+    recipes, roles = load_recipes(), load_role_sets()["roles5"].roles
+    left_out = [r.without_roles for n, r in recipes.items() if n.startswith("roles5_minus_")]
+    assert sorted(left_out) == sorted((role.name,) for role in roles)
+
+
+def test_a_role_that_the_role_set_lacks_is_refused():
+    recipes = Named({"mine": recipe(without_roles=["Observer", "Observer of Details"])}, {})
+    with pytest.raises(
+        RecipeError, match=r"'mine', field without_roles: 'Observer' is no role, but"
+    ):
+        with_role_sets(recipes, load_role_sets())["mine"]
+
+
+def test_fields_that_came_later_change_no_digest_unless_they_are_set():
+    before = recipe().digest
+    assert recipe(text="whole", without_roles=[], filter=None).digest == before
+    others = ({"text": "first_sentence"}, {"without_roles": ["A"]}, {"filter": {"per_image": 1}})
+    assert len({before, *(recipe(**other).digest for other in others)}) == 4
 
 
 def test_a_micro_batch_makes_no_checkpoint_stale():

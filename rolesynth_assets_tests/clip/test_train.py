@@ -3,18 +3,24 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 import open_clip
 import pytest
 import torch
+from open_clip.transformer import Transformer
 from safetensors.torch import load_file
 
 from rolesynth_assets.clip import train as training
+from rolesynth_assets.clip.batch_features import BatchFeatures
 from rolesynth_assets.clip.checkpoint.files import LOSSES, LossPoint, read_manifest
 from rolesynth_assets.clip.checkpoint.save_load import load_checkpoint
 from rolesynth_assets.clip.data.batches import TrainingSet, TrainingSetError
+from rolesynth_assets.clip.data.input_cache import InputCache
+from rolesynth_assets.clip.data.pixels import CACHE_BYTES, PixelSource
 from rolesynth_assets.clip.loss import LOSS_FUNCTIONS
 from rolesynth_assets.clip.model import ModelError, build_model
 from rolesynth_assets.clip.recipe import Loss
@@ -155,6 +161,21 @@ train(recipe, data, Path({str(tmp_path)!r}), 3, progress=progress, save_every=3)
     assert same_weights(tmp_path, uninterrupted[0])
 
 
+@pytest.mark.parametrize("memory", [0, CACHE_BYTES])
+def test_kept_inputs_train_the_same_bits(
+    memory, uninterrupted, training_set, make_recipe, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(training, "PixelSource", partial(PixelSource, cache_bytes=memory))
+    kept = InputCache(tmp_path / "root", 10**9)
+    with pytest.raises(Killed):
+        train(make_recipe(), training_set, tmp_path, 3, progress=killer(3), save_every=2, kept=kept)
+    report = train(make_recipe(), training_set, tmp_path, 3, kept=kept)
+    folder, whole, _ = uninterrupted
+    assert report.resumed_from == 2
+    assert same_weights(tmp_path, folder)
+    assert report.manifest == whole.manifest
+
+
 def test_another_runs_state_is_not_resumed(uninterrupted, training_set, make_recipe, tmp_path):
     recipe = make_recipe()
     with pytest.raises(Killed):
@@ -192,26 +213,38 @@ def test_every_layout_and_loss_learns(changes, training_set, make_recipe, tmp_pa
     assert sum(losses[-3:]) < 0.8 * sum(losses[:3])
 
 
+@contextmanager
+def images_at_once(monkeypatch):
+    """The number of images that each call of the image tower computed."""
+    seen = []
+    real = Transformer.forward
+
+    def counted(tower, x, **more):
+        if more.get("attn_mask") is None and torch.is_grad_enabled():
+            seen.append(len(x))
+        return real(tower, x, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Transformer, "forward", counted)
+        yield seen
+
+
 def test_a_micro_batch_trains_the_same_with_less_at_once(
     training_set, make_recipe, tmp_path, monkeypatch
 ):
     schedule = {"steps": 4, "batch_images": 8, "warmup_steps": 2}
-    real, rows = training.encode_text, []
-    monkeypatch.setattr(
-        training, "encode_text", lambda m, tokens, n: rows.append(len(tokens)) or real(m, tokens, n)
-    )
     losses, most = [], []
     for micro_batch in (None, 3):
         recipe = make_recipe(
             model=tiny_vit(tmp_path), schedule=schedule | {"micro_batch": micro_batch}
         )
-        report = train(recipe, training_set, tmp_path / str(micro_batch), 3)
+        with images_at_once(monkeypatch) as rows:
+            report = train(recipe, training_set, tmp_path / str(micro_batch), 3)
         losses.append([point.loss for point in report.losses])
         most.append(max(rows))
-        rows.clear()
     assert losses[1] == pytest.approx(losses[0], rel=1e-4)
     assert losses[0][0] != pytest.approx(losses[0][-1], rel=1e-2)  # it did learn
-    assert most[0] > 8 and most[1] == 3
+    assert most == [8, 3]
 
 
 def test_a_micro_batch_is_refused_where_rows_see_each_other(training_set, make_recipe, tmp_path):
@@ -226,9 +259,30 @@ def test_a_batch_too_large_for_the_device_tells_what_to_lower(
     def full(*_):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(training, "encode_text", full)
+    monkeypatch.setattr(BatchFeatures, "encode", full)
     with pytest.raises(training.BatchMemoryError, match=r"micro_batch \(now the whole batch\)"):
         train(make_recipe(), training_set, tmp_path, 0)
+
+
+def test_a_step_that_does_not_fit_is_tried_with_fewer_kept_activations(
+    training_set, make_recipe, tmp_path, monkeypatch
+):
+    real, tries = BatchFeatures.encode, []
+
+    def full_twice(features, *batch):
+        tries.append(batch)
+        if len(tries) == 1:
+            features.memory._now = 3  # as if three parts had kept their activations
+        if len(tries) <= 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(features, *batch)
+
+    recipe = make_recipe()
+    expected = train(recipe, training_set, tmp_path / "whole", 3)
+    monkeypatch.setattr(BatchFeatures, "encode", full_twice)
+    report = train(recipe, training_set, tmp_path / "tried", 3)
+    assert report.losses == expected.losses
+    assert len(tries) == len(report.losses) + 2
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(training_set, make_recipe, tmp_path, monkeypatch):

@@ -4,7 +4,7 @@ import open_clip
 import pytest
 import torch
 
-from rolesynth_assets.clip.trimmed_text import encode_text, is_trimmable
+from rolesynth_assets.clip.trimmed_text import by_length, encode_text, is_trimmable
 
 CONFIG = {
     "embed_dim": 16,
@@ -57,3 +57,13 @@ def test_a_tower_that_sees_its_padding_is_run_on_all_of_it(tokens):
     clip = model(open_clip.CustomTextCLIP, no_causal_mask=True)
     assert not is_trimmable(clip)
     torch.testing.assert_close(encode_text(clip, tokens, 2), clip.encode_text(tokens))
+
+
+def test_groups_hold_every_caption_once_and_few_tokens():
+    ends = torch.tensor([3, 15, 4, 0, 9, 14, 4, 4])
+    groups = by_length(ends, 40)
+    assert sorted(torch.cat(groups).tolist()) == list(range(8))
+    found = [sorted(ends[rows].tolist(), reverse=True) for rows in groups]
+    assert found == [[15, 14], [9], [4, 4, 4, 3], [0]]  # neighbours of 3/4 the length or more
+    assert [len(rows) for rows in by_length(ends, 10)] == [1, 1, 1, 2, 2, 1]  # full
+    assert [len(rows) for rows in by_length(ends, 1)] == [1] * 8  # longer ones are alone

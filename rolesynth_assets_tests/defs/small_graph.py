@@ -154,6 +154,6 @@ def small_graph(
         "BASE_URL": "http://127.0.0.1:9/v1",
     }.items():
         patch.setenv(f"ROLESYNTH_{name}", value)
-    patch.setattr(resources, "make_engine", graph.models.make)
+    patch.setattr(resources, "take_engine", graph.models.make)
     patch.setattr(diversity, "sentence_embeddings", hashed_embeddings)
     yield graph

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest, FailureReason, Sampling
 from rolesynth_assets.mllm.openai.engine import OpenAIEngine
-from rolesynth_assets.mllm.openai.faults import Backoff
+from rolesynth_assets.mllm.openai.retries import Backoff
 from rolesynth_assets.mllm.settings import EngineSettings
 
 KINDS = 3

@@ -13,7 +13,7 @@ from rolesynth_assets.images.decoding.decode import normalise
 from rolesynth_assets.images.decoding.rejects import Reject
 from rolesynth_assets.mllm.engine import ChatRequest, EngineError, Sampling
 from rolesynth_assets.mllm.openai.engine import OpenAIEngine
-from rolesynth_assets.mllm.openai.faults import Backoff
+from rolesynth_assets.mllm.openai.retries import Backoff
 from rolesynth_assets.mllm.settings import EngineSettings
 from rolesynth_assets_tests.drills.outcome import Outcome, Size
 from rolesynth_assets_tests.mllm.stub_server import Fault, StubServer, every_time

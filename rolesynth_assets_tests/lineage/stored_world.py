@@ -9,12 +9,12 @@ from rolesynth_assets.captions.captioning import write_captions
 from rolesynth_assets.clip.checkpoint.files import MANIFEST, Manifest
 from rolesynth_assets.clip.checkpoint.recorded_trainings import record_training
 from rolesynth_assets.clip.recipe import Recipe
+from rolesynth_assets.filter_policy import FilterPolicy
 from rolesynth_assets.lineage.trace.sources import TRACED_TABLES, Sources
 from rolesynth_assets.pairs.cut import apply_cut, compute_cutoffs
 from rolesynth_assets.pairs.cut_rows import cut_rows
 from rolesynth_assets.pairs.scoring import write_scores
 from rolesynth_assets.roles.role import PromptTemplates, Role
-from rolesynth_assets.roles.role_set import FilterPolicy
 from rolesynth_assets.roles.rows import role_rows
 from rolesynth_assets.store.lance.schemas import PAIRS
 from rolesynth_assets.store.lance.store import Store
@@ -97,7 +97,7 @@ class StoredWorld:
         """Pin the training set of a recipe, and leave a checkpoint and scores made of it."""
         version = self.store.version("pairs")
         pairs = selected_pairs(self.store, chosen, version)
-        row = training_set_row(chosen, pairs, training_set(self.store, pairs), version)
+        row = training_set_row(chosen, pairs, training_set(self.store, chosen, pairs), version)
         self.warehouse.replace("training_sets", {"recipe": chosen.name}, row)
         pin = pin_training_set(self.store, chosen, pairs, row["digest"][0], version, "set-run")
         write_pin(self.store, self.warehouse, pin)

@@ -22,10 +22,11 @@ import polars as pl
 import pyarrow as pa
 
 from rolesynth_assets.clip.recipe import Recipe
-from rolesynth_assets.pairs.cut import SCORE_COLUMNS, compute_cutoffs, images_covered
+from rolesynth_assets.filter_policy import FilterPolicy
+from rolesynth_assets.pairs.coverage import images_covered
+from rolesynth_assets.pairs.cut import SCORE_COLUMNS, compute_cutoffs
 from rolesynth_assets.pairs.pair_manifest import manifest_rows, multiplicity
 from rolesynth_assets.reports.dataset_card_counts import count_card
-from rolesynth_assets.roles.role_set import FilterPolicy
 from rolesynth_assets.store.lance.schemas import CAPTIONS, PAIRS, SCORES
 from rolesynth_assets.store.lance.specification import TableSpec
 from rolesynth_assets.store.lance.store import Store
@@ -116,7 +117,7 @@ def trained(store: Store) -> object:
             "schedule": {"epochs": 1, "batch_images": 16},
         }
     )
-    return training_set(store, selected_pairs(store, recipe, store.version("pairs"))).digest
+    return training_set(store, recipe, selected_pairs(store, recipe, store.version("pairs"))).digest
 
 
 WORK: dict[str, Callable[[Store], object]] = {

@@ -31,6 +31,9 @@ class StubRequest:
     attempt: int
     authorization: str
     arrived: float
+    proxy_authorization: str = ""
+    cookies: str = ""
+    peer: object = None
 
     @property
     def text(self) -> str:
@@ -93,6 +96,7 @@ class StubServer:
         draw: Draw = lambda request: {},
         models: Sequence[dict[str, Any]] | None = ({"id": "stub", "object": "model"},),
         models_fault: Fault | None = None,
+        metrics: Sequence[str] = (),
         delay_s: float = 0.0,
         api_key: str | None = None,
         port: int = 0,
@@ -106,6 +110,8 @@ class StubServer:
         self.api_key = api_key
         self.requests: list[StubRequest] = []
         self.image_requests: list[StubRequest] = []
+        self.metrics = list(metrics)
+        self.metrics_calls: list[str] = []
         self.model_calls = 0
         self.in_flight = 0
         self.max_in_flight = 0
@@ -145,6 +151,7 @@ class StubServer:
         app.router.add_post("/v1/chat/completions", self._chat)
         app.router.add_post("/v1/images/generations", self._images)
         app.router.add_get("/v1/models", self._list_models)
+        app.router.add_get("/metrics", self._show_metrics)
         # Handlers are cancelled when the client goes away: that is how cancelling is observed.
         runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
         await runner.setup()
@@ -164,6 +171,13 @@ class StubServer:
         if self.models is None:
             return web.json_response({"detail": "Not Found"}, status=404)
         return web.json_response({"object": "list", "data": list(self.models)})
+
+    async def _show_metrics(self, request: web.Request) -> web.StreamResponse:
+        """Answer with the next of the metrics; without any there is no such page."""
+        self.metrics_calls.append(request.headers.get("Authorization", ""))
+        if not self.metrics:
+            return web.Response(status=404)
+        return web.Response(text=self.metrics.pop(0))
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         def answer(chat: StubRequest) -> web.Response:
@@ -215,6 +229,9 @@ class StubServer:
             attempt=self._seen[identity],
             authorization=request.headers.get("Authorization", ""),
             arrived=time.monotonic(),
+            proxy_authorization=request.headers.get("Proxy-Authorization", ""),
+            cookies=request.headers.get("Cookie", ""),
+            peer=request.transport and request.transport.get_extra_info("peername"),
         )
         self._seen[identity] += 1
         seen.append(arrived)

@@ -11,7 +11,7 @@ from rolesynth_assets.captions.captioning import write_captions
 from rolesynth_assets.captions.report import CaptionReport
 from rolesynth_assets.mllm.engine import ChatReply, EngineError, FailureReason, Learned, Sampling
 from rolesynth_assets.mllm.openai.engine import OpenAIEngine
-from rolesynth_assets.mllm.openai.faults import Backoff
+from rolesynth_assets.mllm.openai.retries import Backoff
 from rolesynth_assets.mllm.preflight import check
 from rolesynth_assets.mllm.preflight.cards import unseen
 from rolesynth_assets.mllm.preflight.check import Preflight

@@ -10,7 +10,7 @@ import pytest
 from rolesynth_assets.captions.captioning import write_captions
 from rolesynth_assets.captions.report import CaptionReport
 from rolesynth_assets.mllm.openai.engine import OpenAIEngine
-from rolesynth_assets.mllm.openai.faults import Backoff
+from rolesynth_assets.mllm.openai.retries import Backoff
 from rolesynth_assets.mllm.sent import same_model
 from rolesynth_assets.mllm.settings import EngineSettings
 from rolesynth_assets.pairs.scoring import write_scores

@@ -21,12 +21,8 @@ from rolesynth_assets.mllm.engine import (
     Sampling,
 )
 from rolesynth_assets.mllm.openai.engine import OpenAIEngine
-from rolesynth_assets.mllm.openai.faults import (
-    Backoff,
-    FaultReader,
-    RetryableFault,
-    UnansweredFault,
-)
+from rolesynth_assets.mllm.openai.faults import FaultReader, RetryableFault, UnansweredFault
+from rolesynth_assets.mllm.openai.retries import Backoff
 from rolesynth_assets.mllm.openai.silence import Silence
 from rolesynth_assets.mllm.settings import EngineSettings, SettingNames
 from rolesynth_assets_tests.mllm.stub_server import Fault, StubServer, every_time

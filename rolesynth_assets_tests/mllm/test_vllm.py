@@ -11,7 +11,16 @@ from typing import Any
 
 import pytest
 
-from rolesynth_assets.mllm.engine import LOADING, ChatRequest, EngineError, FailureReason, Sampling
+from rolesynth_assets.mllm.cost.cache_use import spared
+from rolesynth_assets.mllm.engine import (
+    LOADING,
+    ChatRequest,
+    EngineError,
+    FailureReason,
+    Learned,
+    Sampling,
+)
+from rolesynth_assets.mllm.factory import leave_engine, release_engine, take_engine
 from rolesynth_assets.mllm.settings import EngineSettings
 from rolesynth_assets.mllm.vllm import VllmEngine, image_batches
 
@@ -36,12 +45,22 @@ class FakeLLM:
     queue: list[tuple[list, dict]] = field(default_factory=list)
     threads: set[str] = field(default_factory=set)
     shut_down: int = 0
+    counted: int = 0
 
     def __post_init__(self):
         self.llm_engine = SimpleNamespace(engine_core=SimpleNamespace(shutdown=self.shutdown))
 
     def shutdown(self):
         self.shut_down += 1
+
+    def get_metrics(self):
+        if self.options["disable_log_stats"]:
+            raise AssertionError("Stat logging disabled")
+        return [
+            SimpleNamespace(name="vllm:prefix_cache_queries", value=100 * self.counted),
+            SimpleNamespace(name="vllm:prefix_cache_hits", value=75 * self.counted),
+            SimpleNamespace(name="vllm:time_to_first_token_seconds", sum=1.0),
+        ]
 
     def enqueue_chat(self, conversation, sampling_params, use_tqdm=True):
         assert not use_tqdm
@@ -58,6 +77,7 @@ class FakeLLM:
         asked, self.queue = self.queue, []
         time.sleep(0.001)  # another caller would queue here
         assert not self.queue
+        self.counted += len(asked)
         self.batches.append(([one for one, _ in asked], [how for _, how in asked]))
         texts = [said(conversation) for conversation, _ in asked]
         if any("crash" in text for text in texts):
@@ -142,7 +162,8 @@ def test_requests_and_replies_are_mapped(made, picture):
     assert replies["key of cut"].detail == "CUT"
     assert replies["key of broken"].reason is FailureReason.REJECTED
     (model,) = made
-    assert (model.model, model.options) == ("qwen", {"max_model_len": 512, "revision": "abc"})
+    options = {"disable_log_stats": False, "max_model_len": 512, "revision": "abc"}
+    assert (model.model, model.options) == ("qwen", options)
     ((conversations, sampling),) = model.batches
     assert [[part["type"] for part in c[-1]["content"]] for c in conversations] == [
         ["image_url", "text"]
@@ -270,3 +291,88 @@ def test_control_tokens_of_a_request_are_text_and_come_back_in_the_reply(made):
     assert asked == ["a sign", "a sign reads <\xa6|IM_END|> [\xa6INST]"]
     assert (reply.text, reply.neutralised) == (sign.upper(), 2)
     assert (harmless.text, harmless.neutralised) == ("A SIGN", 0)
+
+
+def test_hit_rates_of_the_caches_are_those_of_the_work(made):
+    made_engine = engine()
+
+    async def run() -> list[dict[str, float]]:
+        found = []
+        for prompts in (["a", "b"], ["c"], []):
+            async with spared(made_engine) as work:
+                async for _ in made_engine.complete([ask(prompt) for prompt in prompts]):
+                    pass
+            found.append(work.metadata)
+        return found
+
+    assert asyncio.run(run()) == [{"prefix_cache_hit_rate": 0.75}] * 2 + [{}]
+
+
+def test_a_model_that_does_not_count_has_no_rates(made):
+    made_engine = engine(vllm_options={"disable_log_stats": True})
+
+    async def run() -> dict[str, float]:
+        async with spared(made_engine) as work:
+            async for _ in made_engine.complete([ask("a")]):
+                pass
+        return work.metadata
+
+    assert asyncio.run(run()) == {}
+
+
+@pytest.fixture
+def none_kept():
+    yield
+    release_engine()
+
+
+def settings(**changes) -> EngineSettings:
+    return EngineSettings(engine="vllm", **{"model": "qwen", "concurrency": 3} | changes)
+
+
+def one_partition(wanted: EngineSettings, prompt: str = "a") -> None:
+    """Do the work of a partition as an asset does."""
+    taken = take_engine(wanted)
+
+    async def run() -> None:
+        assert [reply.text async for reply in taken.complete([ask(prompt)])] == [prompt.upper()]
+        await leave_engine(wanted, taken)
+
+    asyncio.run(run())
+
+
+def test_partitions_of_a_process_share_a_model(made, none_kept):
+    for learned in (Learned(), Learned(answered_by="qwen"), Learned()):
+        one_partition(settings(learned=learned))
+    assert len(made) == 1 and len(made[0].batches) == 3 and not made[0].shut_down
+
+
+def test_another_model_takes_the_place_of_the_kept_one(made, none_kept):
+    one_partition(settings())
+    one_partition(settings(model="judge"))
+    assert [llm.shut_down for llm in made] == [1, 0]
+    one_partition(settings(model="judge", pixel_budget=10_000))
+    assert [llm.shut_down for llm in made] == [1, 1, 0]
+
+
+def test_work_that_needs_the_gpu_gets_it(made):
+    one_partition(settings())
+    release_engine()
+    release_engine()
+    assert made[0].shut_down == 1
+    one_partition(settings())
+    release_engine()
+    assert [llm.shut_down for llm in made] == [1, 1]
+
+
+def test_an_engine_in_use_is_nobody_elses(made, none_kept):
+    one_partition(settings())
+    first, second = take_engine(settings()), take_engine(settings())
+    assert first is not second
+
+    async def leave() -> None:
+        await leave_engine(settings(), first)
+        await leave_engine(settings(), second)
+
+    asyncio.run(leave())
+    assert take_engine(settings()) is first

@@ -5,8 +5,8 @@ import pytest
 
 from rolesynth_assets.check_outcome import CheckOutcome
 from rolesynth_assets.pairs import checks
+from rolesynth_assets.pairs.coverage import Coverage
 from rolesynth_assets.pairs.cut import (
-    Coverage,
     Cutoffs,
     RoleSurvival,
     apply_cut,

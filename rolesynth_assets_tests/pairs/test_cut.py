@@ -4,15 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from rolesynth_assets.filter_policy import FilterPolicy
+from rolesynth_assets.pairs.coverage import Coverage, images_covered
 from rolesynth_assets.pairs.cut import (
     BOTH_LENGTHS,
-    Coverage,
     PairDropReason,
     apply_cut,
     compute_cutoffs,
-    images_covered,
 )
-from rolesynth_assets.roles.role_set import FilterPolicy
 from rolesynth_assets_tests.pairs.pair_frames import captions_of, policy, score_frame
 from rolesynth_assets_tests.property_profiles import examples
 
@@ -219,3 +218,44 @@ def test_a_cut_over_all_images_can_leave_images_without_a_caption() -> None:
     assert coverage == Coverage(images=2, covered=1)  # c has no score
     floored = compute_cutoffs(scores, policy(keep=0.5, floor_per_image=1), 1)
     assert images_covered(scores, floored) == Coverage(images=2, covered=2)
+
+
+@examples(40)
+@given(rows=score_rows, keep=st.floats(0.01, 1.0), per_length=st.booleans())
+def test_a_centred_cut_ranks_by_the_distance_from_the_mean_of_the_image(
+    rows, keep, per_length
+) -> None:
+    scores = score_frame(rows)
+    asked = policy(keep=keep, per_length=per_length, centred=True)
+    cutoffs = compute_cutoffs(scores, asked, 2)
+    assert compute_cutoffs(scores.partition_by("shard"), asked, 2) == cutoffs
+    groups: dict[tuple, list[dict]] = {}
+    for row in scores.filter(pl.col("score").is_not_null()).iter_rows(named=True):
+        groups.setdefault((row["shard"], row["image_id"], row["length"]), []).append(row)
+    ranked: dict[str, list[tuple]] = {}
+    for group in groups.values():
+        mean = sum(row["score"] for row in group) / len(group)
+        for row in group:
+            standing = round(100 * (row["score"] - mean))
+            kind = row["length"] if per_length else BOTH_LENGTHS
+            key = (-standing, row["caption_id"], row["shard"])
+            ranked.setdefault(kind, []).append((*key, 100 * (row["score"] - mean)))
+    kept = apply_cut(captions_of(scores), scores, cutoffs).filter("kept")
+    expected = set()
+    for found in ranked.values():
+        if any(abs(abs(row[3] % 1) - 0.5) < 1e-6 for row in found):
+            return  # halves are rounded to even by one and away from zero by the other
+        for _, caption, shard, _ in sorted(found)[: round(keep * len(found))]:
+            expected.add((caption, shard))
+    assert set(kept.select("caption_id", "shard").iter_rows()) == expected
+
+
+def test_a_centred_cut_keeps_captions_of_easy_and_of_hard_images() -> None:
+    easy_hard = {"a": (90, 80), "b": (30, 10)}
+    scores = score_frame(
+        [("s", image, "Art", "long", score) for image, two in easy_hard.items() for score in two]
+    )
+    plain = compute_cutoffs(scores, policy(keep=0.5), 2)
+    centred = compute_cutoffs(scores, policy(keep=0.5, centred=True), 2)
+    assert images_covered(scores, plain).covered == 1
+    assert images_covered(scores, centred).covered == 2

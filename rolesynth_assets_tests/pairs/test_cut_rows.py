@@ -3,6 +3,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from rolesynth_assets.pairs.coverage import Coverage
 from rolesynth_assets.pairs.cut import compute_cutoffs
 from rolesynth_assets.pairs.cut_rows import cut_rows, cutoffs_from_rows, survivor_rows
 from rolesynth_assets.store.warehouse.warehouse import Warehouse
@@ -10,7 +11,10 @@ from rolesynth_assets_tests.pairs.pair_frames import policy, score_frame
 
 
 @pytest.mark.parametrize("keep", [0.5, 0.01])  # at 0.01 nothing is kept and the cut-off is null
-def test_a_cut_comes_back_from_the_warehouse_as_it_was(tmp_path: Path, keep: float) -> None:
+@pytest.mark.parametrize("centred", [False, True])
+def test_a_cut_comes_back_from_the_warehouse_as_it_was(
+    tmp_path: Path, keep: float, centred: bool
+) -> None:
     scores = score_frame(
         [
             ("s1", f"i{n}", role, length, 10 * n + 1)
@@ -19,13 +23,17 @@ def test_a_cut_comes_back_from_the_warehouse_as_it_was(tmp_path: Path, keep: flo
             for length in ("long", "short")
         ]
     )
-    cutoffs = compute_cutoffs(scores, policy(keep=keep, floor_per_image=0), 2)
+    cutoffs = compute_cutoffs(scores, policy(keep=keep, centred=centred), 2)
     warehouse = Warehouse(tmp_path / "warehouse.duckdb")
-    warehouse.replace("cutoffs", {"role_set": "two"}, cut_rows(cutoffs, "two", "d" * 64))
+    warehouse.replace(
+        "cutoffs", {"role_set": "two"}, cut_rows(cutoffs, "two", "d" * 64, Coverage(4, 3))
+    )
     warehouse.replace("cutoff_roles", {"role_set": "two"}, survivor_rows(cutoffs, "two"))
     here = {"role_set": "two"}
     back = cutoffs_from_rows(warehouse.read("cutoffs", here), warehouse.read("cutoff_roles", here))
     assert back == cutoffs
+    counted = warehouse.read("cutoffs", here)
+    assert set(counted.select("images", "images_covered").iter_rows()) == {(4, 3)}
 
 
 def test_rows_of_no_cut_or_of_two_are_refused() -> None:

@@ -38,7 +38,7 @@ def test_the_card_says_what_was_counted() -> None:
     for line in (
         "# Dataset card: roles5",
         "Two roles for a test.",
-        "- Images: 90 with a kept caption, of 100 offered",
+        "- Images: 90 with a kept caption (90.0%), of 100 offered",
         "- Pairs: 400 kept of 2,000 captions (20.0%)",
         "| Observer | objects \\| colours | 1,200 | 300 | 25.0% |",
         "| long | 1,000 | 200 | 20.0% | 61 | 40.2 | 10 to 88 |",

@@ -93,11 +93,11 @@ def test_selected_are_the_recipes_pairs_once_each(store: Store) -> None:
 
 def test_a_later_write_does_not_reach_a_pinned_version(store: Store) -> None:
     version = store.version("pairs")
-    before = training_set(store, selected_pairs(store, recipe(), version))
+    before = training_set(store, recipe(), selected_pairs(store, recipe(), version))
     write_pairs(store, "s1", {"i3": False})
-    after = training_set(store, selected_pairs(store, recipe(), version))
+    after = training_set(store, recipe(), selected_pairs(store, recipe(), version))
     assert after.digest == before.digest
-    now = training_set(store, selected_pairs(store, recipe(), store.version("pairs")))
+    now = training_set(store, recipe(), selected_pairs(store, recipe(), store.version("pairs")))
     assert now.image_ids == ("both", "i1")
     assert now.digest != before.digest
 
@@ -110,7 +110,7 @@ def test_a_cut_that_leaves_nothing_is_an_error(store: Store) -> None:
 
 
 def test_images_are_read_from_their_own_shards(store: Store) -> None:
-    rows = training_set(store, selected_pairs(store, recipe(), store.version("pairs")))
+    rows = training_set(store, recipe(), selected_pairs(store, recipe(), store.version("pairs")))
     assert rows.image_ids == ("both", "i1", "i3")
     assert rows.images(["i3", "i1"]) == {"i1": b"s0:i1", "i3": b"s1:i3"}
     assert rows.images(["both"])["both"].endswith(b":both")
@@ -118,7 +118,7 @@ def test_images_are_read_from_their_own_shards(store: Store) -> None:
 
 def test_a_missing_image_is_an_error(store: Store) -> None:
     write_pairs(store, "s1", {"i3": True, "lost": True})
-    rows = training_set(store, selected_pairs(store, recipe(), store.version("pairs")))
+    rows = training_set(store, recipe(), selected_pairs(store, recipe(), store.version("pairs")))
     with pytest.raises(MissingRowError, match=r"1 of 2 images are not there.*lost"):
         rows.images(["i1", "lost"])
 
@@ -126,7 +126,7 @@ def test_a_missing_image_is_an_error(store: Store) -> None:
 def test_the_warehouse_takes_the_row(store: Store, tmp_path: Path) -> None:
     version = store.version("pairs")
     pairs = selected_pairs(store, recipe(), version)
-    rows = training_set(store, pairs)
+    rows = training_set(store, recipe(), pairs)
     row = training_set_row(recipe(), pairs, rows, version)
     warehouse = Warehouse(tmp_path / "warehouse.duckdb")
     warehouse.replace("training_sets", {"recipe": "mine"}, row)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import json
 from typing import Any
 
-import openai
 from pydantic import BaseModel, Field, SecretStr, ValidationError
-from tenacity import AsyncRetrying, retry_if_exception_type
 
 from rolesynth_assets.cads.collective.renderer_settings import RendererSettings
 from rolesynth_assets.cads.drawing.renderer import DrawFailure, Drawing, DrawingFailed
@@ -18,18 +17,17 @@ from rolesynth_assets.images.decoding.rejects import Reject
 from rolesynth_assets.images.limits import DecodeLimits
 from rolesynth_assets.mllm.control_tokens import neutralise
 from rolesynth_assets.mllm.engine import EngineError, FailureReason
-from rolesynth_assets.mllm.openai.connection import connect
 from rolesynth_assets.mllm.openai.faults import (
-    Backoff,
-    BackoffWait,
     FaultReader,
     OversizedFault,
     RejectedFault,
     RetryableFault,
     names_parameter,
-    stop_after,
 )
+from rolesynth_assets.mllm.openai.retries import Backoff, retried
+from rolesynth_assets.mllm.openai.server_error import error_of
 from rolesynth_assets.mllm.openai.silence import Silence
+from rolesynth_assets.mllm.openai.transport.connection import FAILED, Connection
 from rolesynth_assets.mllm.settings import SettingNames
 
 LIMITS = DecodeLimits(max_bytes=32 * 2**20)
@@ -75,10 +73,10 @@ class ImagesEndpoint:
         self._settings = settings
         self._model: str = settings.model
         self._faults = FaultReader(settings.base_url, settings.model, secret, names)
-        self._wait = BackoffWait(backoff or Backoff())
+        self._backoff = backoff or Backoff()
         self._silence = Silence(settings.max_silence_s, self._faults)
         self._slots = asyncio.Semaphore(settings.concurrency)
-        self._client: openai.AsyncOpenAI | None = None
+        self._connection: Connection | None = None
         self._asks_for_base64 = True  # until the server rejects the parameter
         self._reached = self._proven = False
         self._failures_in_a_row = 0
@@ -104,18 +102,10 @@ class ImagesEndpoint:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.close()
+        if self._connection is not None:
+            await self._connection.close()
 
     async def _try_to_draw(self, visual_prompt: str) -> Drawing | DrawingFailed:
-        retrying = AsyncRetrying(
-            stop=stop_after(self._settings.max_retries),
-            wait=self._wait,
-            retry=retry_if_exception_type(RetryableFault),
-            reraise=True,
-        )
-
         async def attempt() -> bytes | DrawingFailed:
             try:
                 body = await self._send(visual_prompt)
@@ -127,7 +117,7 @@ class ImagesEndpoint:
 
         try:
             with self._silence.waiting():
-                encoded = await retrying(attempt)
+                encoded = await retried(attempt, self._settings.max_retries, self._backoff)
         except RetryableFault as fault:
             return DrawingFailed(DrawFailure(fault.reason.value), fault.detail)
         except OversizedFault as fault:
@@ -156,16 +146,18 @@ class ImagesEndpoint:
             options["size"] = self._settings.size
         if asks_for_base64:
             options["response_format"] = "b64_json"
+        unasked = False
         try:
-            # The client's own limit is per read; a server that sends bytes slowly never exceeds it.
-            async with asyncio.timeout(self._settings.timeout_s):
-                raw = await self._open().images.with_raw_response.generate(**options)
-            self._reached = True
-            return raw.content
-        except (TimeoutError, openai.OpenAIError) as error:
-            self._reached |= isinstance(error, openai.APIStatusError)
+            answer = await self._open().post("/images/generations", json.dumps(options).encode())
+        except FAILED as error:
             fault = self._faults.read(error)
-            unasked = asks_for_base64 and names_parameter(error, "response_format")
+        else:
+            self._reached = True
+            if not answer.is_error:
+                return answer.body
+            said = error_of(answer)
+            fault = self._faults.of_server(said)
+            unasked = asks_for_base64 and names_parameter(said, "response_format")
         if unasked:
             self._asks_for_base64 = False
             return await self._send(visual_prompt)
@@ -173,14 +165,15 @@ class ImagesEndpoint:
             raise self._faults.unreachable(fault.detail)
         raise fault
 
-    def _open(self) -> openai.AsyncOpenAI:
-        self._client = self._client or connect(
-            self._faults.base_url,
-            self._faults.secret,
-            self._settings.timeout_s,
-            self._settings.max_reply_bytes,
-        )
-        return self._client
+    def _open(self) -> Connection:
+        if self._connection is None:
+            self._connection = Connection(
+                self._faults.base_url,
+                self._faults.secret,
+                self._settings.timeout_s,
+                self._settings.max_reply_bytes,
+            )
+        return self._connection
 
     def _read(self, body: bytes) -> bytes | DrawingFailed:
         """Take the encoded image out of an answer.

@@ -9,9 +9,11 @@ import re
 import unicodedata
 
 from rolesynth_assets.captions.screens.shown_words import CARRIER, IN_PICTURE, READ_OUT, first_own
+from rolesynth_assets.reply_text.sentences import own_words
+from rolesynth_assets.reply_text.sought import Sought
 
 _LOADED = [
-    re.compile(pattern, re.IGNORECASE)
+    Sought(pattern)
     for pattern in (
         r"!?\[[^\[\]\n]{0,200}\](?:\([^()\s]{1,200}|\[[^\[\]\n]{0,200}\])",  # Markdown
         r"^\s{0,3}\[[^\[\]\n]{1,200}\]:\s*\S+",  # Markdown's list of references
@@ -55,12 +57,14 @@ _INVITES = (
     r"contact|write to|call|courtesy|credits?|source|photo by|image by|besuche?n?|visitez|visite|"
     r"visita|bezoek|zie|siehe|voir)\b(?:\s+[\w'-]{1,60}){0,4}?\s*[:,(]?\s+"
 )
-_ADDRESS = [re.compile(pattern, re.IGNORECASE) for pattern in _URL]
-_BARE_ADDRESS = [re.compile(pattern, re.IGNORECASE) for pattern in _BARE]
+_ADDRESS = [Sought(pattern) for pattern in _URL]
+_BARE_ADDRESS = [Sought(pattern) for pattern in _BARE]
 _INVITED = [
-    re.compile(rf"{_INVITES}(?:{pattern})", re.IGNORECASE)
-    for pattern in (*_URL, *_BARE, _HOST_OR_WORDS + _REST)
+    Sought(rf"{_INVITES}(?:{pattern})") for pattern in (*_URL, *_BARE, _HOST_OR_WORDS + _REST)
 ]
+
+_ADDRESS_LIKE = re.compile(r"\w\.\w|[:@]\S|//|\bwww\.|\bdot\b|[\[({]\.", re.IGNORECASE)
+"""What every address has, of those above: most captions have a full stop before a space alone."""
 
 _SHOWN_AFTER = re.compile(
     r"\W{0,9}(?:\w{1,40}\W{1,9}){0,2}?(?:printed|written|painted|stamped|embroidered|engraved|visible|appears?|"
@@ -89,6 +93,8 @@ def find_link(text: str) -> str | None:
     for pattern in _LOADED:
         if match := pattern.search(text):
             return match.group(0).strip()
+    if not _ADDRESS_LIKE.search(own_words(text)):
+        return None
     return (
         first_own(_ADDRESS, text, IN_PICTURE, _SHOWN_AFTER)
         or first_own(_BARE_ADDRESS, text, _CARRIED_BEFORE, _CARRIED_AFTER)

@@ -17,6 +17,7 @@ from pathlib import Path
 from rolesynth_assets.bounded_yaml import read_yaml
 from rolesynth_assets.captions.screens.shown_words import IN_PICTURE
 from rolesynth_assets.reply_text.sentences import without_spaces
+from rolesynth_assets.reply_text.sought import Sought
 
 NOTHING_COUNTED = (
     r"(?=\s*(?:$|[^\w\s]|(?:points?|marks?|percent|possible|out\s+of|please|as|here|now|only|"
@@ -64,7 +65,7 @@ def find_asking(text: str) -> str | None:
         orders = [
             start for start in begins if _any_of("order", "maybe", "ignore").match(sentence, start)
         ]
-        polite = _any_of("polite").search(sentence)
+        polite = _polite().search(sentence)
         if (orders or polite) and any(_asks(one, sentence, orders) for one in _languages()):
             return sentence.strip()
     return None
@@ -105,6 +106,11 @@ def _any_of(*names: str) -> re.Pattern[str]:
     pattern = _pattern(",".join(words.get(name, "") for words in _words() for name in names))
     assert pattern
     return pattern
+
+
+@cache
+def _polite() -> Sought:
+    return Sought(_any_of("polite"))
 
 
 @cache

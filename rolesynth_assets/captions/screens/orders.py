@@ -17,6 +17,7 @@ from rolesynth_assets.captions.screens.order_words import (
 )
 from rolesynth_assets.captions.screens.shown_words import IN_PICTURE, first_own
 from rolesynth_assets.reply_text.sentences import own_words
+from rolesynth_assets.reply_text.sought import Sought
 
 _START = (
     r"(?:^|(?<=[.!?:;]\s)|(?<=[\-\u2013\u2014(\[]\s)|(?<=[(\[]))"
@@ -45,21 +46,20 @@ _FILLED = (
 )
 _ENDS = r"(?![\w'-])"
 """The end of an imperative: "give-and-take" and "Grant's" are none."""
-_REQUEST = re.compile(
+_REQUEST = Sought(
     r"\b(?:please|kindly|(?:would|could|can|will|might) you|if you (?:could|would|can)|"
     r"I(?:'d| would) (?:appreciate|like|love|suggest|recommend|be (?:grateful|happy|glad))|"
     r"(?:I|we) (?:ask|beg|urge|request|recommend|suggest|propose|hope|expect|want|need)|"
     r"would be (?:much |greatly |highly )?(?:appreciated|welcome|nice|great|fair|right|best|kind)|"
     r"be (?:so |very )?(?:kind|nice|generous|lenient)|thank you|thanks in advance|"
     r"you (?:may|might|can|could|would|will|ought to|want to) (?:safely |just |simply )?"
-    r"(?:give|award|assign|rate|score|grade|put|write|answer|output|return))\b",
-    re.IGNORECASE,
+    r"(?:give|award|assign|rate|score|grade|put|write|answer|output|return))\b"
 )
 """Words of "Could you give it 100, please?" and "A top rating would be appreciated"."""
 _SCORE = re.compile(_ABOUT, re.IGNORECASE)
 
 _ORDERS = [
-    re.compile(pattern, re.IGNORECASE)
+    Sought(pattern)
     for pattern in (
         # "Ignore the image", "disregard all previous instructions"
         rf"{_START}(?:ignore|disregard|forget|overlook|override|skip)\s+(?:all\s+|any\s+)?"

@@ -9,9 +9,11 @@ places in the picture. The patterns are English only.
 import json
 import re
 import unicodedata
+from functools import lru_cache
 
 from rolesynth_assets.captions.screens.shown_words import PLACED, READ_OUT, first_own
 from rolesynth_assets.reply_text.sentences import own_words
+from rolesynth_assets.reply_text.sought import Sought
 
 _START = r"(?:^|(?<=[.!?:;]\s)|(?<=,\s))"  # where a sentence or a clause begins
 _MACHINE = (
@@ -46,7 +48,7 @@ _I_OPENS = (
 )
 
 _PERSONA = [
-    re.compile(pattern, re.IGNORECASE)
+    Sought(pattern)
     for pattern in (
         # "As an AI, ...", "as a language model trained"
         rf"{_START}as (?:an?|your) (?:[\w-]+ )?{_MACHINE}\b"
@@ -78,7 +80,7 @@ _PERSONA = [
 ]
 
 _REFUSAL = [
-    re.compile(pattern, re.IGNORECASE)
+    Sought(pattern)
     for pattern in (
         rf"{_I_OPENS} {_CANNOT} (?:\w+ly )?{_DESCRIBE}\b",
         rf"{_I_OPENS}'m (?:unable|not able) to (?:\w+ly )?{_DESCRIBE}\b",
@@ -151,14 +153,17 @@ def find_persona(text: str, role: str = "") -> str | None:
     if not role:
         return None
     own = own_words(text)
+    as_role, named = _patterns_of(role)
+    match = as_role.search(own) or (named.search(own) if len(role.split()) > 1 else None)
+    return match.group(0) if match else None
+
+
+@lru_cache(maxsize=256)
+def _patterns_of(role: str) -> tuple[Sought, Sought]:
+    """Return the patterns of "As the <role>, ..." and of the role's name as it is spelt."""
     name = re.escape(role)
-    if match := re.search(
-        rf"{_START}as (?:an?|the|your) {name}\s*,(?! (?:she|he|they|her|his|their)\b)", own, re.I
-    ):
-        return match.group(0)
-    if len(role.split()) > 1 and (match := re.search(rf"\b{name}\b", own)):
-        return match.group(0)
-    return None
+    speaks = rf"{_START}as (?:an?|the|your) {name}\s*,(?! (?:she|he|they|her|his|their)\b)"
+    return Sought(speaks), Sought(re.compile(rf"\b{name}\b"))
 
 
 def find_no_prose(text: str) -> str | None:
@@ -175,7 +180,8 @@ def find_no_prose(text: str) -> str | None:
     if len(parts) >= MOST_LISTED and all(len(part.split()) <= WORDS_OF_A_TAG for part in parts):
         return "a list of tags"
     dense = "".join(text.split())
-    if dense and sum(map(_writes, dense)) / len(dense) < MIN_LETTERS:
+    letters = sum(map(str.isalpha, dense))  # most texts have enough of them without the others
+    if letters < MIN_LETTERS * len(dense) and sum(map(_writes, dense)) / len(dense) < MIN_LETTERS:
         return "mostly symbols"
     words = [word.casefold() for word in _WORD.findall(text)]
     # captions within bounds repeat articles and objects; a share of different words below a fifth

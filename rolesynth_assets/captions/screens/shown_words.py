@@ -5,9 +5,10 @@ and words that the sentence places in the picture, are part of the picture and n
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rolesynth_assets.reply_text.sentences import own_words
+from rolesynth_assets.reply_text.sought import Sought
 
 _LETTERED = r"printed|written|painted|stamped|embroidered|engraved|scrawled|sprayed|carved|tattooed"
 _READ_OUT = (
@@ -48,7 +49,7 @@ _LOOK_BACK = 600
 
 
 def first_own(
-    patterns: list[re.Pattern[str]],
+    patterns: Sequence[Sought],
     text: str,
     before: re.Pattern[str],
     after: re.Pattern[str] | None = None,
@@ -70,7 +71,7 @@ def first_own(
     return None
 
 
-def _matches(patterns: list[re.Pattern[str]], text: str) -> Iterator[re.Match[str]]:
+def _matches(patterns: Sequence[Sought], text: str) -> Iterator[re.Match[str]]:
     for pattern in patterns:
         yield from pattern.finditer(text)
 

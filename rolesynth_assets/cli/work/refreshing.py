@@ -36,7 +36,7 @@ from rolesynth_assets.lineage.run_process.launcher import launched_tags
 from rolesynth_assets.lineage.shards import read_anew
 from rolesynth_assets.lineage.staleness.causes import Cell, Reason
 from rolesynth_assets.mllm.rows.asked_again import one_go
-from rolesynth_assets.progress import Progress
+from rolesynth_assets.progress import Reporter
 from rolesynth_assets.settings import Settings
 
 _FREE = ("image_shards", "role_lists")
@@ -141,11 +141,11 @@ class _Refresh:
     def _alone(self) -> AbstractContextManager[None]:
         return alone(self._settings.data_root) if self._asks_models else nullcontext()
 
-    def _make(self, targets: Sequence[Target], reporting: Callable[[str], Progress]) -> None:
+    def _make(self, targets: Sequence[Target], reporting: Reporter) -> None:
         tags = {**self._tag, **launched_tags(_named(self._captions, self._problems))}
         self._refresher.run(targets, lambda asset, _: reporting(asset)(0, 0), self._report, tags)
 
-    def _maintain(self, reporting: Callable[[str], Progress]) -> None:
+    def _maintain(self, reporting: Reporter) -> None:
         """Put the tables' files in order where that is due."""
         from rolesynth_assets.store.lance.store import Store
         from rolesynth_assets.training_sets.table_upkeep import tables_due

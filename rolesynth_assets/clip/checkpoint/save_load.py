@@ -84,6 +84,7 @@ def save_reference(folder: Path, model: ClipModel, pixels: Tensor, tokens: Tenso
         tokens: int64 of shape (M, context).
     """
     _, mean, std = split_preprocess(model.preprocess)
+    pixels = pixels.contiguous()  # the layout in which they are read again
     logits = _logits(model.module, normalise(pixels, mean, std), tokens)
     tensors = {"pixels": pixels, "tokens": tokens, "logits": logits}
     write_bytes(folder / REFERENCE, save({k: v.contiguous() for k, v in tensors.items()}))

@@ -1,8 +1,8 @@
-"""The model input of encoded images, which are decoded once if they fit in memory."""
+"""The model input of encoded images, each of which is decoded once if there is room for it."""
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,66 +11,131 @@ import torch
 from torch import Tensor
 
 from rolesynth_assets.clip.data.batches import TrainingSet, TrainingSetError
-from rolesynth_assets.pictures.opened import draft_large, open_picture
+from rolesynth_assets.clip.data.decoding import Decoders, usable_cpus
+from rolesynth_assets.clip.data.geometry import Geometry
+from rolesynth_assets.clip.data.input_cache import InputCache
+from rolesynth_assets.clip.data.pixel_rows import PixelRows, open_rows
+from rolesynth_assets.parallel.worker_process import WorkerEndedError
+from rolesynth_assets.progress import reporting
 
 CACHE_BYTES = 4 * 1024**3
-"""A training set is decoded once if its decoded images need at most this much memory."""
+"""A training set is held in memory if its decoded images need at most this much."""
 
-_LARGEST_INPUT = (1024, 1024)
-"""Pixels; more than any of open_clip's models takes."""
-CHUNK = 1024  # images read and decoded at a time while the cache is filled
+CHUNK = 1024  # images read and decoded at a time while memory is filled
+_READERS = 8  # threads that read stored rows; a disk answers several at a time
 
 
 class PixelSource:
     """Decoded images of a training set at the model's resolution, by image index.
 
     Preprocessing is open_clip's evaluation transform (resize, centre crop, no augmentation), so an
-    image has the same pixels in every epoch, as in the paper. The cache holds the uint8 result of
-    the geometric part; `normalise` does the rest.
+    image has the same pixels in every epoch, as in the paper. What is kept, in memory and on disk,
+    is the uint8 result of the geometric part; `normalise` does the rest.
     """
 
     def __init__(
-        self, training_set: TrainingSet, preprocess: Any, cache_bytes: int = CACHE_BYTES
+        self,
+        training_set: TrainingSet,
+        preprocess: Any,
+        cache_bytes: int = CACHE_BYTES,
+        *,
+        kept: InputCache | None = None,
+        workers: int | None = None,
     ) -> None:
-        """Decode all images now if they fit in ``cache_bytes``, else batch by batch.
+        """Load all images now if they fit in ``cache_bytes``, else batch by batch.
 
         Args:
             training_set: the set whose images are read.
             preprocess: open_clip's evaluation transform.
             cache_bytes: most memory that the decoded images may take.
+            kept: where decoded images are kept for later epochs and trainings; a set that does not
+                fit in memory is decoded anew in each epoch without it.
+            workers: threads or processes that decode at the same time; all CPUs by default.
 
         Raises:
             TrainingSetError: an image is missing or cannot be decoded. For a set that is too large
-                for the cache, `batch` raises it instead.
+                for memory, `batch` raises it instead.
         """
         self._set = training_set
-        self._geometry, self._mean, self._std = split_preprocess(preprocess)
-        self._pool = ThreadPoolExecutor(os.cpu_count() or 1)
-        self._cache: Tensor | None = None
-        everything = np.arange(len(training_set.image_ids))
-        one = self._decode(everything[:1])
-        if one.nbytes * len(everything) <= cache_bytes:
-            self._cache = torch.empty((len(everything), *one.shape[1:]), dtype=torch.uint8)
-            for start in range(0, len(everything), CHUNK):
-                part = everything[start : start + CHUNK]
-                self._cache[start : start + CHUNK] = self._decode(part)
+        fit, self._mean, self._std = split_preprocess(preprocess)
+        self._shape, count = _shape(fit), len(training_set.image_ids)
+        row_bytes = int(np.prod(self._shape))
+        self._rows: PixelRows | None = None
+        if kept is not None:
+            ids, most = training_set.image_ids, kept.pixel_bytes
+            self._rows = open_rows(kept.root, _pixel_identity(fit), row_bytes, ids, most)
+        in_memory = row_bytes * count <= cache_bytes
+        again = self._rows is None and not in_memory  # each epoch decodes all of them
+        left = 2 * count if again else count - (self._rows.held if self._rows else 0)
+        self._decoders = Decoders(fit, left, workers)
+        self._readers = ThreadPoolExecutor(min(_READERS, usable_cpus()))
+        self._memory: Tensor | None = None
+        if in_memory:
+            try:
+                self._memory = self._everything()
+            except BaseException:
+                self.close()
+                raise
 
     def batch(self, images: np.ndarray) -> Tensor:
-        """Return uint8 pixels of shape (N, 3, height, width) for image indices of shape (N,)."""
-        if self._cache is not None:
-            return self._cache[torch.tensor(images)]
+        """Return uint8 pixels of shape (N, 3, height, width) for image indices of shape (N,).
+
+        In memory the channels are last, which is the layout that convolutions want.
+        """
+        if self._memory is not None:
+            return self._memory[torch.tensor(images)].permute(0, 3, 1, 2)
         distinct, back = np.unique(images, return_inverse=True)
-        return self._decode(distinct)[torch.tensor(back)]
+        pixels = torch.empty((len(distinct), *self._shape), dtype=torch.uint8)
+        self._load(distinct, pixels.numpy())
+        if len(distinct) < len(images) or (np.diff(back) < 0).any():
+            pixels = pixels[torch.tensor(back)]
+        return pixels.permute(0, 3, 1, 2)
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """Turn uint8 pixels into the float32 input of the model, on the device they are on."""
         return normalise(pixels, self._mean, self._std)
 
     def close(self) -> None:
-        """Stop the decoding threads."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """Stop the decoding threads and processes."""
+        self._decoders.close()
+        self._readers.shutdown(wait=True, cancel_futures=True)
+        if self._rows is not None:
+            self._rows.close()
 
-    def _decode(self, images: np.ndarray) -> Tensor:
+    def _everything(self) -> Tensor:
+        count = len(self._set.image_ids)
+        pixels = torch.empty((count, *self._shape), dtype=torch.uint8)
+        advance = reporting("loading images")
+        for start in range(0, count, CHUNK):
+            some = np.arange(start, min(start + CHUNK, count))
+            self._load(some, pixels[start : start + CHUNK].numpy())
+            advance(int(some[-1]) + 1, count)
+        return pixels
+
+    def _load(self, images: np.ndarray, out: np.ndarray) -> None:
+        """Put the pixels of distinct images into `out`, uint8 of shape (N, height, width, 3)."""
+        known = self._stored(images, out) if len(images) else np.empty(0, bool)
+        if known.all():
+            return
+        if not known.any():
+            self._decode(images, out)
+            return
+        pixels = np.empty((int((~known).sum()), *self._shape), np.uint8)
+        self._decode(images[~known], pixels)
+        out[~known] = pixels
+
+    def _stored(self, images: np.ndarray, out: np.ndarray) -> np.ndarray:
+        """Read what is stored, and return which of the images are."""
+        rows = self._rows
+        if rows is None:
+            return np.zeros(len(images), bool)
+        size = -(-len(images) // _READERS)
+        spans = [slice(at, at + size) for at in range(0, len(images), size)]
+        return np.concatenate(
+            [*self._readers.map(lambda span: rows.read(images[span], out[span]), spans)]
+        )
+
+    def _decode(self, images: np.ndarray, out: np.ndarray) -> None:
         ids = [self._set.image_ids[i] for i in images]
         encoded = self._set.images(ids)
         missing = [i for i in ids if i not in encoded]
@@ -80,26 +145,31 @@ class PixelSource:
                 f"first is {missing[0]!r}. Materialize the image shards of the pairs, or "
                 "materialize the pairs again from the shards that exist."
             )
-        return torch.stack(list(self._pool.map(self._decode_one, ids, [encoded[i] for i in ids])))
-
-    def _decode_one(self, image_id: str, encoded: bytes) -> Tensor:
         try:
-            with open_picture(encoded) as image:
-                draft_large(image, _LARGEST_INPUT)
-                fitted = self._geometry(image.convert("RGB"))
-        except (OSError, ValueError, SyntaxError) as error:  # PIL refuses a file with these
+            faults = self._decoders.decode([encoded[i] for i in ids], out)
+        except (WorkerEndedError, TimeoutError) as error:
+            fate = str(error) or "takes too long"
             raise TrainingSetError(
-                f"Image {image_id!r} of the training set cannot be decoded ({error}). Ingest its "
-                "shard again: images that do not decode become rejects there."
+                f"A process that decodes images of the training set ended ({fate}). Either one of "
+                f"{len(ids)} images from {ids[0]!r} on ends it, or the machine has too little "
+                "memory."
             ) from error
-        return torch.from_numpy(np.array(fitted)).permute(2, 0, 1)
+        if faults:
+            first = min(faults)
+            raise TrainingSetError(
+                f"Image {ids[first]!r} of the training set cannot be decoded ({faults[first]}). "
+                "Ingest its shard again: images that do not decode become rejects there."
+            )
+        if self._rows is not None:
+            self._rows.add(images, out)
 
 
-def split_preprocess(preprocess: Any) -> tuple[Any, Tensor, Tensor]:
+def split_preprocess(preprocess: Any) -> tuple[Callable[[Any], Any], Tensor, Tensor]:
     """Split open_clip's evaluation transform into its geometric part, mean and std.
 
     Returns:
-        A transform from PIL image to PIL image, and mean and std of shape (3, 1, 1).
+        A function from an RGB image of Pillow to one of the model's size, a `Geometry` if it is
+        one, and mean and std of shape (3, 1, 1).
 
     Raises:
         ValueError: the transform does not end in ToTensor and Normalize.
@@ -113,10 +183,26 @@ def split_preprocess(preprocess: Any) -> tuple[Any, Tensor, Tensor]:
             "evaluation transforms do."
         )
     mean, std = (torch.tensor(list(v)).view(3, 1, 1) for v in (steps[-1].mean, steps[-1].std))
-    return Compose(steps[:-2]), mean, std
+    return Geometry.of(steps[:-2]) or Compose(steps[:-2]), mean, std
 
 
 def normalise(pixels: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     """Apply ToTensor and Normalize to uint8 pixels of shape (N, 3, height, width)."""
     scaled = pixels.to(torch.float32).div(255)
     return (scaled - mean.to(pixels.device)) / std.to(pixels.device)
+
+
+def _shape(fit: Callable[[Any], Any]) -> tuple[int, int, int]:
+    from PIL import Image
+
+    width, height = fit(Image.new("RGB", (64, 64))).size
+    return height, width, 3
+
+
+def _pixel_identity(fit: Callable[[Any], Any]) -> str:
+    """Return what the pixels of an image depend on: the geometry and the decoders' versions."""
+    import PIL
+    from PIL import features
+
+    decoders = [features.version(name) for name in ("libjpeg_turbo", "webp", "zlib")]
+    return f"{fit!r} Pillow {PIL.__version__} {decoders}"

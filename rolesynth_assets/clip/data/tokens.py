@@ -1,8 +1,8 @@
-"""The tokens of captions, each of which is tokenized once."""
+"""The tokens of a training set's captions, made before the training."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,18 @@ import torch
 from torch import Tensor
 
 from rolesynth_assets.clip.data.batches import TrainingSet
+from rolesynth_assets.clip.data.input_cache import InputCache
+from rolesynth_assets.clip.data.token_files import TokenBlock, in_memory, on_disk
+from rolesynth_assets.clip.data.tokenizing import (
+    cut_rows,
+    encoder_of,
+    token_type,
+    tokenizer_identity,
+)
+from rolesynth_assets.progress import reporting
+from rolesynth_assets.store.digests import digest
+
+BLOCK = 20_000  # captions tokenized at a time
 
 
 def count_cut(tokenizer: Any, texts: Sequence[str], rows: Tensor) -> int:
@@ -20,55 +32,61 @@ def count_cut(tokenizer: Any, texts: Sequence[str], rows: Tensor) -> int:
         texts: the texts.
         rows: their tokens, of shape (texts, context).
     """
-    full = [texts[i] for i in torch.nonzero(rows[:, -1]).flatten().tolist()]
-    if not full:
-        return 0
-    longer = tokenizer(full, context_length=rows.shape[1] + 1)
-    return int(torch.count_nonzero(longer[:, -1]))
+    return int(cut_rows(tokenizer, texts, rows).sum())
 
 
 class TokenSource:
     """Tokens of a training set's captions by row index.
 
-    Attributes:
-        cut: how many of the captions tokenized so far are longer than the context.
-
-    Tokenizing is slow Python code, so tokens are cached without their padding. The cache takes
-    about 4 bytes a token and 150 bytes a caption, or 0.6 GB for a million long captions.
+    They take 2 bytes a token, or 4 for a vocabulary of more than 65,536, and are mapped from a file
+    where there is a place to keep it.
     """
 
-    def __init__(self, training_set: TrainingSet, tokenizer: Any) -> None:
-        """Prepare an empty cache.
+    def __init__(
+        self, training_set: TrainingSet, tokenizer: Any, kept: InputCache | None = None
+    ) -> None:
+        """Tokenize all captions, unless an earlier training has kept their tokens.
 
         Args:
             training_set: the set whose captions are tokenized.
             tokenizer: open_clip's tokenizer, from a list of texts to (texts, context) tokens.
+            kept: where tokens are kept for later trainings.
         """
-        self._set = training_set
-        self._tokenizer = tokenizer
-        self._known: dict[int, np.ndarray] = {}
-        self.cut = 0
+        self._set, self._tokenizer = training_set, tokenizer
+        kind = token_type(tokenizer)
+        if kept is None:
+            self._tokens = in_memory(self._blocks(), kind)
+        else:
+            key = digest("tokens", training_set.digest, tokenizer_identity(tokenizer))
+            images = training_set.image_ids
+            self._tokens = on_disk(kept.root, key, images, self._blocks, kind)
+        self._used = np.zeros(training_set.pairs, bool)
 
     @property
     def tokenized(self) -> int:
-        """How many captions have been tokenized so far."""
-        return len(self._known)
+        """How many captions were in a batch so far."""
+        return int(self._used.sum())
+
+    @property
+    def cut(self) -> int:
+        """How many of these captions are longer than the context."""
+        return int((self._used & self._tokens.cut).sum())
 
     def batch(self, texts: np.ndarray) -> Tensor:
         """Return int64 tokens of shape (M, context) for caption row indices of shape (M,)."""
-        new = [i for i in dict.fromkeys(texts.tolist()) if i not in self._known]
-        if new:
-            captions = self._set.captions(np.array(new))
-            tokenized = self._tokenizer(captions)
-            self.cut += count_cut(self._tokenizer, captions, tokenized)
-            for index, row in zip(new, tokenized.numpy().astype(np.int32), strict=True):
-                self._known[index] = np.trim_zeros(row, "b")  # padding is zeros at the end
-        tokens = torch.zeros((len(texts), self._context), dtype=torch.int64)
-        for place, index in enumerate(texts.tolist()):
-            known = self._known[index]
-            tokens[place, : len(known)] = torch.from_numpy(known)
-        return tokens
+        self._used[texts] = True
+        starts = self._tokens.offsets[texts]
+        lengths = self._tokens.offsets[texts + 1] - starts
+        rows = np.repeat(np.arange(len(texts)), lengths)
+        columns = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        tokens = np.zeros((len(texts), self._tokenizer.context_length), np.int64)
+        tokens[rows, columns] = self._tokens.ids[starts[rows] + columns]
+        return torch.from_numpy(tokens)
 
-    @property
-    def _context(self) -> int:
-        return self._tokenizer.context_length
+    def _blocks(self) -> Iterator[TokenBlock]:
+        encode, pairs = encoder_of(self._tokenizer), self._set.pairs
+        advance = reporting("tokenizing captions")
+        for start in range(0, pairs, BLOCK):
+            rows = np.arange(start, min(start + BLOCK, pairs))
+            yield encode(self._set.captions(rows))
+            advance(int(rows[-1]) + 1, pairs)

@@ -13,7 +13,7 @@ from rolesynth_assets.mllm.cost.metered import Meter, MeteredEngine
 from rolesynth_assets.mllm.cost.prices import Prices
 from rolesynth_assets.mllm.cost.spent import Spent
 from rolesynth_assets.mllm.engine import ChatEngine, ModelIdentity
-from rolesynth_assets.mllm.factory import make_engine
+from rolesynth_assets.mllm.factory import leave_engine, take_engine
 from rolesynth_assets.mllm.settings import EngineSettings
 from rolesynth_assets.settings import Settings
 
@@ -54,22 +54,39 @@ class Platform(dg.ConfigurableResource):
         return Warehouse(self.settings.paths.warehouse)
 
     def ask(
-        self, engine: EngineSettings, prices: Prices, work: Callable[[ChatEngine], Awaitable[T]]
+        self,
+        engine: EngineSettings,
+        prices: Prices,
+        work: Callable[[ChatEngine], Awaitable[T]],
+        meter: Meter | None = None,
     ) -> tuple[T, ModelIdentity]:
-        """Run `work` with an engine, close it, and return the result with the model's identity.
+        """Run `work` with an engine, and return the result with the model's identity.
+
+        A model that takes long to load is kept for the next partition of this process; any other
+        engine is closed.
+
+        Args:
+            engine: the model.
+            prices: of the model.
+            work: asks the engine.
+            meter: counts the calls as they are answered, for progress.
 
         Raises:
             Failure: `work` failed after calls; its metadata says what they took.
         """
-        meter = Meter(prices)
-        model = MeteredEngine(make_engine(engine), meter)
+        meter = meter or Meter(prices)
+        made = take_engine(engine)
+        model = MeteredEngine(made, meter)
         _ = model.identity  # may ask the server once, so before the event loop
 
         async def run() -> T:
             try:
-                return await work(model)
-            finally:
-                await model.aclose()
+                done = await work(model)
+            except BaseException:
+                await made.aclose()
+                raise
+            await leave_engine(engine, made)
+            return done
 
         with paid_although_failed(meter):
             return asyncio.run(run()), model.identity  # a preflight may have settled another one

@@ -20,10 +20,9 @@ from rolesynth_assets.defs.wiring.pages.metadata import check_result, shown
 from rolesynth_assets.defs.wiring.pages.page_order import page_order
 from rolesynth_assets.lineage.refresh import shown_staleness
 from rolesynth_assets.lineage.staleness.stored_tables import TABLE, TABLE_ID
+from rolesynth_assets.mllm.factory import release_engine
 from rolesynth_assets.store.table_identity import WAREHOUSE, given_identity
 from rolesynth_assets.thresholds import SAMPLES, Thresholds
-
-OWNERS = ["team:rolesynth"]
 
 
 @dataclass(frozen=True)
@@ -168,14 +167,16 @@ def stage(
 
     def asset(make: Callable[..., Made]) -> dg.AssetsDefinition:
         def run(context: dg.AssetExecutionContext, **resources: Any) -> dg.MaterializeResult:
+            if settings.get("pool") == "gpu":
+                release_engine()  # a model that captioning has left on the GPU
             made = make(context, **resources)
             key = context.partition_key if context.has_partition_key else None
             if link := browse_link(make.__name__, key):
                 made = replace(made, metadata={**made.metadata, "browse": link})
             if "platform" not in resources:
                 return made.result(checks, Thresholds())
-            settings = resources["platform"].settings
-            return made.of_table(settings.data_root).result(checks, settings.thresholds)
+            project = resources["platform"].settings
+            return made.of_table(project.data_root).result(checks, project.thresholds)
 
         result = dg.MaterializeResult
         run.__name__, run.__doc__ = make.__name__, make.__doc__
@@ -186,7 +187,7 @@ def stage(
             "deps": [dg.AssetDep(up, partition_mapping=how) for up, how in (deps or {}).items()],
             "group_name": group,
             "kinds": kinds,
-            "owners": OWNERS,
+            "owners": ["team:rolesynth"],
             "check_specs": [
                 *(check.spec(make.__name__, partitions_def) for check in checks),
                 shown_staleness.spec(make.__name__, partitions_def),

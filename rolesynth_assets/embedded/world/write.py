@@ -38,6 +38,8 @@ from rolesynth_assets.store.atomic_files import write_text
 TRUTH = "truth.jsonl"
 HELD_OUT = 1_000_000
 """Index of the first held-out scene."""
+HELD_OUT_DEV = 2_000_000
+"""Index of the first held-out scene of the dev splits."""
 TEMPLATES = ("a picture of {c}", "one {c}", "the image shows {c}")
 LICENCE = (
     "CC BY-SA 4.0. All emojis designed by OpenMoji, the open-source emoji and icon project; "
@@ -70,7 +72,7 @@ def write_world(data_root: Path, size: WorldSize = DEMO_SIZE) -> Path:
     made = folder / "world.json"
     if made.is_file() and json.loads(made.read_text()) == asdict(size):
         return shards
-    for task in ("scenes_long", "scenes_short", "glyphs"):
+    for task in ("scenes_long", "scenes_short", "glyphs", "scenes_long_dev", "scenes_short_dev"):
         shutil.rmtree(paths.embedded_benchmarks / task, ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)
     shards.mkdir(parents=True)
@@ -113,14 +115,7 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
 
 def _write_benchmarks(folder: Path, size: WorldSize) -> None:
     rng = random.Random(size.seed)
-    scenes = [sample_scene(size.seed, HELD_OUT + i) for i in range(size.held_out)]
-    pairs = [(s, look_alike(s, size.seed, HELD_OUT + i)) for i, s in enumerate(scenes)]
-    alike = [scene for pair in pairs[: size.held_out // 2] for scene in pair]
-    for length, captions, gallery in (("long", 2, alike), ("short", 1, scenes)):
-        samples = (
-            (encode(draw(s)), [reference(s, length, rng) for _ in range(captions)]) for s in gallery
-        )
-        write_retrieval(folder / f"scenes_{length}", samples, extension="jpg")
+    _write_scenes(folder, size, HELD_OUT, "", rng)
     write_classification(
         folder / "glyphs",
         _glyphs(size, rng),
@@ -128,6 +123,31 @@ def _write_benchmarks(folder: Path, size: WorldSize) -> None:
         templates=TEMPLATES,
         extension="jpg",
     )
+
+
+def write_dev_splits(data_root: Path, size: WorldSize = DEMO_SIZE) -> None:
+    """Write the dev splits of the retrieval benchmarks, which an ablation chooses on.
+
+    Nothing is written if they are there; `write_world` removes those of another world.
+    """
+    folder = DataPaths(data_root).embedded_benchmarks
+    if not (folder / "scenes_short_dev").is_dir():
+        shutil.rmtree(folder / "scenes_long_dev", ignore_errors=True)
+        _write_scenes(folder, size, HELD_OUT_DEV, "_dev", random.Random(size.seed + 1))
+
+
+def _write_scenes(
+    folder: Path, size: WorldSize, first: int, split: str, rng: random.Random
+) -> None:
+    """Write the retrieval benchmarks on the held-out scenes from index `first` on."""
+    scenes = [sample_scene(size.seed, first + i) for i in range(size.held_out)]
+    pairs = [(s, look_alike(s, size.seed, first + i)) for i, s in enumerate(scenes)]
+    alike = [scene for pair in pairs[: size.held_out // 2] for scene in pair]
+    for length, captions, gallery in (("long", 2, alike), ("short", 1, scenes)):
+        samples = (
+            (encode(draw(s)), [reference(s, length, rng) for _ in range(captions)]) for s in gallery
+        )
+        write_retrieval(folder / f"scenes_{length}{split}", samples, extension="jpg")
 
 
 def _glyphs(size: WorldSize, rng: random.Random) -> Iterator[tuple[bytes, int]]:

@@ -134,7 +134,10 @@ def _cut(sources: Sources, row: Row) -> str:
             return f"the best {cut['floor_per_image']} of each image and length kind"
         if mine and cut["cutoff"] is not None:
             share = f"{cut['keep_share']:.0%} of {cut['candidates']:,}"
-            return f"at {cut['cutoff']} for {cut['length']} captions, which keeps {share}"
+            at = cut["cutoff"]
+            if cut["centred"]:
+                at = f"{at / 100:+.2f} from the mean score of its image"
+            return f"at {at} for {cut['length']} captions, which keeps {share}"
     return ""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.clip.checkpoint.recorded_trainings import RecordedTraining
-from rolesynth_assets.clip.recipe import Cut
+from rolesynth_assets.clip.recipe import Cut, Text
 from rolesynth_assets.lineage.trace.captions import add_captions, add_images, add_pairs, add_scores
 from rolesynth_assets.lineage.trace.graph import Kind, Node, NodeId, TraceBuilder
 from rolesynth_assets.lineage.trace.sources import (
@@ -19,10 +19,10 @@ from rolesynth_assets.lineage.trace.sources import (
 from rolesynth_assets.store.errors import MissingVersionError
 from rolesynth_assets.training_sets.pins import (
     Pin,
+    chosen_captions,
     first_pinned_rows,
     pinned_rows,
     sizes_of,
-    trained_on,
 )
 
 if TYPE_CHECKING:
@@ -56,14 +56,15 @@ def follow_pairs(
             trace.note(f"training set of {pin.recipe} ({short(pin.digest)}): {error}")
             continue
         mine = [row for row in rows if row["role_set"] == pin.role_set]
-        chosen = {row["caption_id"] for row in mine if _has(pin, mine, row["caption_id"])}
+        chosen = _chosen(sources, pin, mine, version)
         if not chosen:
             continue
         training_set = add_training_set(sources, trace, pin)
         follow_training(sources, trace, pin)
         details = [row for row in mine if row["caption_id"] in chosen]
         _add_earlier_rows(sources, trace, [r for r in details if r["caption_id"] not in known], pin)
-        pairs = details if pin.cut is not Cut.SCORES else [row for row in details if row["kept"]]
+        by_role_set = pin.cut is Cut.SCORES and pin.own is None
+        pairs = [row for row in details if row["kept"]] if by_role_set else details
         unchanged = version == latest or all(row in now for row in pairs)
         for node in add_pairs(sources, trace, pairs, None if unchanged else version):
             trace.link(node, training_set)
@@ -81,6 +82,8 @@ def add_training_set(sources: Sources, trace: TraceBuilder, pin: Pin) -> NodeId:
                 ("recipe digest", pin.recipe_digest),
                 ("role set", pin.role_set),
                 ("cut", f"{pin.cut}, {' and '.join(pin.lengths)} captions"),
+                ("own decision", pin.own.describe() if pin.own else ""),
+                ("trained text", "" if pin.text is Text.WHOLE else str(pin.text)),
                 ("lance versions", ", ".join(f"{t} {v}" for t, v in pin.versions.items())),
             ),
             run_id=pin.run_id,
@@ -236,8 +239,14 @@ def _add_earlier_rows(
     add_scores(sources, trace, scores)
 
 
-def _has(pin: Pin, rows: Sequence[Row], caption: str) -> bool:
-    return trained_on(pin, [row for row in rows if row["caption_id"] == caption])
+def _chosen(sources: Sources, pin: Pin, rows: Sequence[Row], version: int) -> set[str]:
+    """Return which captions of some rows of ``pairs`` a training set contains."""
+    whole = rows
+    if rows and pin.own and pin.own.needs_whole_images:
+        images = [row["image_id"] for row in rows]
+        found = sources.keyed("pairs", "image_id", images, version)
+        whole = [row for row in found if row["role_set"] == pin.role_set]
+    return chosen_captions(pin, whole) & {row["caption_id"] for row in rows}
 
 
 def _more(listed: pl.DataFrame, sizes: Mapping[Group, int], pin: Pin) -> Node:

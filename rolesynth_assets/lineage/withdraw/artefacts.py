@@ -13,13 +13,12 @@ from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.r1.training.recorded_trainings import data_with
 from rolesynth_assets.store.errors import MissingVersionError
 from rolesynth_assets.store.lance.rows import any_key
-from rolesynth_assets.training_sets.pins import Pin, read_pins, trained_on
+from rolesynth_assets.training_sets.own_cut import DECIDED_BY
+from rolesynth_assets.training_sets.pins import Pin, chosen_captions, read_pins
 
 if TYPE_CHECKING:
     from rolesynth_assets.store.lance.reader import StoreReader
     from rolesynth_assets.store.warehouse.warehouse import Warehouse
-
-PairRow = dict[str, str]
 
 
 class ArtefactKind(StrEnum):
@@ -159,21 +158,18 @@ def _trained_policies(
 
 def _images_in(store: StoreReader, pin: Pin, ids: Sequence[str]) -> set[str]:
     """Return the images of `ids` in a training set; none if its version was purged before."""
-    columns = ["caption_id", "image_id", "length", "score", "kept", "reason"]
     try:
         rows = store.read(
             "pairs",
             {"role_set": pin.role_set},
-            columns,
+            DECIDED_BY,
             any_key("image_id", ids),
             pin.versions["pairs"],
         ).to_pylist()
     except MissingVersionError:
         return set()  # what it held was written down by the withdrawal before the purge
-    by_caption: dict[str, list[PairRow]] = {}
-    for row in rows:
-        by_caption.setdefault(row["caption_id"], []).append(row)
-    return {same[0]["image_id"] for same in by_caption.values() if trained_on(pin, same)}
+    chosen = chosen_captions(pin, rows)
+    return {row["image_id"] for row in rows if row["caption_id"] in chosen}
 
 
 def _reports(store: StoreReader, data_root: Path, ids: Sequence[str]) -> set[Artefact]:

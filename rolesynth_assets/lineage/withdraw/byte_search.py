@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.store.lance.rows import refers_to
 from rolesynth_assets.store.lance.schemas import TABLES
 from rolesynth_assets.store.lance.specification import TableSpec
@@ -115,10 +116,16 @@ def needles_of(data: bytes, others: Sequence[bytes] = ()) -> list[bytes]:
 
 
 def files_with(root: Path, needles: Sequence[bytes]) -> list[Path]:
-    """Return all files under a folder that contain any of the needles; links are not followed."""
-    found = []
+    """Return all files under a folder that contain any of the needles.
+
+    Links are not followed. Decoded pixels are left out: they hold no encoded bytes, and there may
+    be many of them.
+    """
+    found, decoded = [], DataPaths(root).pixel_cache
     for path in sorted(root.rglob("*")):
         if path.is_symlink() or not path.is_file() or not path.stat().st_size:
+            continue
+        if path.is_relative_to(decoded):
             continue
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as map:
             if any(map.find(needle) >= 0 for needle in needles):

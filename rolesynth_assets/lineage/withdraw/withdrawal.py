@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rolesynth_assets.clip.data.input_cache import forget_inputs
 from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.lineage.withdraw.artefacts import (
     Artefact,
@@ -101,6 +102,7 @@ def withdraw(
         removed = {table: store.remove(table, where) for table, where in doomed.items()}
         for image in ids:
             DataPaths(data_root).thumbnail(image).unlink(missing_ok=True)
+        forget_inputs(data_root, ids)
         forget_images(data_root, ids)  # last: it waits for an index that is being built
     return Withdrawal(
         tombstones=stones,

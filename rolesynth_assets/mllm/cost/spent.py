@@ -46,6 +46,16 @@ class Spent:
         return Spent(*map(max, astuple(self), astuple(other)))
 
     @property
+    def in_words(self) -> str:
+        """Calls, tokens and cost as progress shows them; empty if nothing was asked."""
+        if not self.calls:
+            return ""
+        said = f"{self.calls:,} call{'s' if self.calls > 1 else ''}"
+        if tokens := self.prompt_tokens + self.completion_tokens:
+            said += f", {tokens:,} tokens"
+        return said + (f", cost {self.cost:,.2f}" if self.cost else "")
+
+    @property
     def metadata(self) -> dict[str, int | float]:
         """The metadata that records it."""
         return {f"rolesynth/{name}": getattr(self, name) for name in _IN_METADATA}

@@ -8,24 +8,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import openai
-from tenacity import AsyncRetrying, retry_if_exception_type
-
 from rolesynth_assets.mllm.control_tokens import restored_reply
 from rolesynth_assets.mllm.engine import Changed, ChatReply, ChatRequest, FailureReason
 from rolesynth_assets.mllm.openai.completion_body import read_body
 from rolesynth_assets.mllm.openai.dialect import Dialect
 from rolesynth_assets.mllm.openai.faults import (
-    BackoffWait,
     FaultReader,
     RejectedFault,
     RetryableFault,
     UnwantedFault,
-    stop_after,
 )
 from rolesynth_assets.mllm.openai.reply import read_completion
+from rolesynth_assets.mllm.openai.request_body import request_body
+from rolesynth_assets.mllm.openai.retries import Backoff, retried
 from rolesynth_assets.mllm.openai.server_error import ServerError, error_inside, error_of
 from rolesynth_assets.mllm.openai.silence import Silence
+from rolesynth_assets.mllm.openai.transport.connection import FAILED, Connection
 from rolesynth_assets.mllm.openai.window import Window, pace_of
 from rolesynth_assets.mllm.settings import EngineSettings
 
@@ -37,12 +35,12 @@ class ChatCaller:
     """Sends requests to one model on one server; holds no connection."""
 
     def __init__(
-        self, settings: EngineSettings, model: str, faults: FaultReader, wait: BackoffWait
+        self, settings: EngineSettings, model: str, faults: FaultReader, backoff: Backoff
     ) -> None:
         self._settings = settings
         self._model = model
         self._faults = faults
-        self._wait = wait
+        self._backoff = backoff
         self._silence = Silence(settings.max_silence_s, faults)
         self._window = Window(
             settings.concurrency,
@@ -62,20 +60,13 @@ class ChatCaller:
         self._changed, self._watched, self._answered = changed, self.dialect.learned, False
 
     async def answer(
-        self, client: openai.AsyncOpenAI, request: ChatRequest, messages: list[dict[str, Any]]
+        self, connection: Connection, request: ChatRequest, messages: list[dict[str, Any]]
     ) -> ChatReply:
         """Send a request until it is answered or its retries are used up.
 
         Raises:
             EngineError: no request can succeed.
         """
-        retrying = AsyncRetrying(
-            stop=stop_after(self._settings.max_retries),
-            wait=self._wait,
-            sleep=self._pause,
-            retry=retry_if_exception_type(RetryableFault),
-            reraise=True,
-        )
         seconds = 0.0
 
         async def attempt() -> ChatReply:
@@ -84,7 +75,7 @@ class ChatCaller:
                 if not request.wanted():
                     raise UnwantedFault("no longer wanted; it was not sent")
                 try:
-                    reply = await self._heard_once(client, request, messages)
+                    reply = await self._heard_once(connection, request, messages)
                 except RetryableFault as fault:
                     if fault.busy:
                         self._window.narrow(began, fault.detail, fault.retry_after_s or 0.0)
@@ -96,7 +87,8 @@ class ChatCaller:
                 return reply
 
         try:
-            reply = await retrying(attempt)
+            retries = self._settings.max_retries
+            reply = await retried(attempt, retries, self._backoff, self._pause)
         except RetryableFault as fault:
             reply = ChatReply(request.key, None, fault.reason, fault.detail)
         except RejectedFault as fault:
@@ -112,12 +104,12 @@ class ChatCaller:
             await asyncio.sleep(seconds)
 
     async def _heard_once(
-        self, client: openai.AsyncOpenAI, request: ChatRequest, messages: list[dict[str, Any]]
+        self, connection: Connection, request: ChatRequest, messages: list[dict[str, Any]]
     ) -> ChatReply:
         """Send a request as `_once` does, and measure how long the server has been silent."""
         with self._silence.waiting():
             try:
-                reply = await self._once(client, request, messages)
+                reply = await self._once(connection, request, messages)
             except RetryableFault as fault:
                 self._silence.check(fault)
                 raise
@@ -125,7 +117,7 @@ class ChatCaller:
             return reply
 
     async def _once(
-        self, client: openai.AsyncOpenAI, request: ChatRequest, messages: list[dict[str, Any]]
+        self, connection: Connection, request: ChatRequest, messages: list[dict[str, Any]]
     ) -> ChatReply:
         """Send a request and read its reply; what the server refuses is left out, once for all.
 
@@ -135,7 +127,7 @@ class ChatCaller:
         for lessons in range(_MOST_LESSONS):
             fields = self.dialect.fields(self._model, request)
             turns = self.dialect.messages(messages)
-            answer = await self._send(client, fields, turns)
+            answer = await self._send(connection, fields, turns)
             if not isinstance(answer, ServerError):
                 return self._read(request, *answer, self.dialect.sent(fields, turns))
             last = lessons + 1 == _MOST_LESSONS
@@ -161,7 +153,7 @@ class ChatCaller:
 
     async def _send(
         self,
-        client: openai.AsyncOpenAI,
+        connection: Connection,
         fields: Mapping[str, Any],
         messages: Sequence[Mapping[str, Any]],
     ) -> tuple[object, bytes] | ServerError:
@@ -172,22 +164,17 @@ class ChatCaller:
                 the handler, so that no traceback contains the client's own exception, which may
                 include the key.
         """
-        # `extra_body` overrides the two arguments, and a stream is then read as a whole
-        body: dict[str, Any] = {**fields, "messages": list(messages)}
+        body = request_body(fields, messages)
         try:
-            # The client's own limit is per read; a server that sends bytes slowly never exceeds it.
-            async with asyncio.timeout(self._settings.timeout_s):
-                raw = await client.chat.completions.with_raw_response.create(
-                    model=self._model, messages=[], extra_body=body
-                )
-            self.reached = True
-            value = read_body(raw.content)
-            return error_inside(value, raw.headers) or (value, raw.content)
-        except openai.APIStatusError as error:
-            self.reached = True
-            return error_of(error)
-        except (TimeoutError, openai.OpenAIError) as error:
+            answer = await connection.post("/chat/completions", body)
+        except FAILED as error:
             fault = self._faults.read(error)
+        else:
+            self.reached = True
+            if answer.is_error:
+                return error_of(answer)
+            value = read_body(answer.body)
+            return error_inside(value, answer.headers) or (value, answer.body)
         if isinstance(fault, RetryableFault) and fault.unreachable and not self.reached:
             raise self._faults.unreachable(fault.detail)
         raise fault

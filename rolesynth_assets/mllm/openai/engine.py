@@ -1,10 +1,10 @@
 """A `ChatEngine` for any OpenAI-compatible server, such as a vLLM server or a hosted API."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator
+from typing import Any
 
-import openai
-
+from rolesynth_assets.mllm.cost.cache_use import Caches, read_metrics
 from rolesynth_assets.mllm.engine import (
     Changed,
     ChatReply,
@@ -17,12 +17,16 @@ from rolesynth_assets.mllm.engine import (
 from rolesynth_assets.mllm.failure_streak import Health
 from rolesynth_assets.mllm.messages import MessageBuilder, UnreadableImageError
 from rolesynth_assets.mllm.openai.call import ChatCaller
-from rolesynth_assets.mllm.openai.connection import connect
-from rolesynth_assets.mllm.openai.faults import Backoff, BackoffWait, FaultReader
+from rolesynth_assets.mllm.openai.faults import FaultReader
+from rolesynth_assets.mllm.openai.retries import Backoff
 from rolesynth_assets.mllm.openai.revision import ask_revision, run_aside
-from rolesynth_assets.mllm.settings import EngineSettings
+from rolesynth_assets.mllm.openai.transport.connection import FAILED, Connection
+from rolesynth_assets.mllm.settings import EngineSettings, is_openais_own
 
 _MODELS_TIMEOUT_S = 30.0
+_METRICS_TIMEOUT_S = 5.0
+_METRICS_BYTES = 4 * 2**20
+"""Bytes of metrics that are read; vLLM has some 100 kB."""
 
 
 class OpenAIEngine:
@@ -44,8 +48,8 @@ class OpenAIEngine:
         self._settings = settings
         self._model: str = settings.model
         self._faults = FaultReader(settings.base_url, settings.model, secret, settings.names)
-        self._wait = BackoffWait(backoff or Backoff())
-        self._caller = ChatCaller(settings, settings.model, self._faults, self._wait)
+        self._backoff = backoff or Backoff()
+        self._caller = ChatCaller(settings, settings.model, self._faults, self._backoff)
         self._messages = MessageBuilder(settings.pixel_budget)
         self._health = Health.of(settings.concurrency)
         self._revision: str | None = None
@@ -95,16 +99,13 @@ class OpenAIEngine:
         if self._closed:
             raise EngineError("This engine is closed; make a new one.")
         source = iter(requests)
-        running: set[asyncio.Task[ChatReply]] = set()
+        flight = _Flight(self._running)
         held: list[ChatReply] = []  # rejections, until another reply proves that the model works
-        async with self._client() as client:
+        async with self._connect(self._settings.timeout_s) as connection:
             try:
-                await self._fill(running, source, client)
-                while running:
-                    done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                    running -= done
-                    self._running -= done
-                    replies, error = _results(done)
+                await self._fill(flight, source, connection)
+                while flight.size:
+                    replies, error = _results(await flight.landed())
                     for reply in replies:
                         if self._health.note(reply):
                             yield reply
@@ -112,14 +113,27 @@ class OpenAIEngine:
                             held.append(reply)
                     self._stop_if(error)
                     # after the replies are yielded: otherwise a kill would lose more calls
-                    await self._fill(running, source, client)
-                    if self._health.proven or not running:
+                    await self._fill(flight, source, connection)
+                    if self._health.proven or not flight.size:
                         for reply in held:
                             yield reply
                         held.clear()
             finally:
-                self._running -= running
-                await _cancel(running)
+                await flight.cancel()
+
+    async def caches(self) -> Caches | None:
+        """Return what vLLM counts at `/metrics` beside `/v1`; None for any other server."""
+        if self._closed or is_openais_own(self._faults.base_url):
+            return None
+        faults = self._faults
+        root = faults.base_url.removesuffix("/v1")
+        limit_s = min(self._settings.timeout_s, _METRICS_TIMEOUT_S)
+        try:
+            async with Connection(root, faults.secret, limit_s, _METRICS_BYTES) as connection:
+                answer = await connection.get("/metrics")
+        except FAILED:
+            return None
+        return None if answer.is_error else read_metrics(answer.body.decode("utf-8", "replace"))
 
     async def aclose(self) -> None:
         """Cancel calls in flight; further calls of `complete` raise."""
@@ -127,35 +141,30 @@ class OpenAIEngine:
         await _cancel(self._running)
         self._running.clear()
 
-    def _client(self) -> openai.AsyncOpenAI:
-        """Return a client for one event loop; connections cannot move to another one."""
-        return connect(
-            self._faults.base_url,
-            self._faults.secret,
-            self._settings.timeout_s,
-            self._settings.max_reply_bytes,
-        )
+    def _connect(self, timeout_s: float) -> Connection:
+        """Return connections for one event loop; they cannot move to another one."""
+        faults = self._faults
+        limit = self._settings.max_reply_bytes
+        return Connection(faults.base_url, faults.secret, timeout_s, limit)
 
     async def _fill(
-        self,
-        running: set[asyncio.Task[ChatReply]],
-        source: Iterator[ChatRequest],
-        client: openai.AsyncOpenAI,
+        self, flight: "_Flight", source: Iterator[ChatRequest], connection: Connection
     ) -> None:
         """Take requests until `concurrency` are in flight, encoding their images one by one."""
-        while len(running) < self._settings.concurrency:
+        build = self._messages.build
+        while flight.size < self._settings.concurrency:
             request = next(source, None)
             if request is None:
                 return
             try:
-                messages = await asyncio.to_thread(self._messages.build, request)
+                if self._messages.knows(request.images):
+                    messages = build(request)
+                else:  # decoding and encoding of an image would hold up all others
+                    messages = await asyncio.to_thread(build, request)
             except UnreadableImageError as error:
-                answer = _unsent(request.key, str(error))
+                flight.add(_unsent(request.key, str(error)))
             else:
-                answer = self._caller.answer(client, request, messages)
-            task = asyncio.create_task(answer)
-            running.add(task)
-            self._running.add(task)
+                flight.add(self._caller.answer(connection, request, messages))
 
     def _stop_if(self, error: BaseException | None) -> None:
         """Raise an error after which no request can succeed."""
@@ -172,15 +181,11 @@ class OpenAIEngine:
 
     def _ask_revision(self) -> str:
         async def ask() -> str:
-            async with self._client() as client:
-                timeout_s = min(self._settings.timeout_s, _MODELS_TIMEOUT_S)
+            timeout_s = min(self._settings.timeout_s, _MODELS_TIMEOUT_S)
+            async with self._connect(timeout_s) as connection:
+                retries = self._settings.max_retries
                 return await ask_revision(
-                    client,
-                    self._model,
-                    self._faults,
-                    self._wait,
-                    self._settings.max_retries,
-                    timeout_s,
+                    connection, self._model, self._faults, self._backoff, retries
                 )
 
         return run_aside(ask())
@@ -191,8 +196,49 @@ async def _unsent(key: str, detail: str) -> ChatReply:
     return ChatReply(key, None, FailureReason.REJECTED, detail)
 
 
+class _Flight:
+    """The calls of one iteration that are in flight, or landed and not yet taken."""
+
+    def __init__(self, of_engine: set[asyncio.Task[ChatReply]]) -> None:
+        """Begin without calls; `of_engine` are those of all iterations."""
+        self._of_engine = of_engine
+        self._mine: set[asyncio.Task[ChatReply]] = set()
+        self._landed: list[asyncio.Task[ChatReply]] = []
+        self._some = asyncio.Event()
+
+    @property
+    def size(self) -> int:
+        """The number of calls."""
+        return len(self._mine)
+
+    def add(self, call: Coroutine[Any, Any, ChatReply]) -> None:
+        """Begin a call."""
+        task = asyncio.get_running_loop().create_task(call)
+        self._mine.add(task)
+        self._of_engine.add(task)
+        task.add_done_callback(self._land)
+
+    async def landed(self) -> list[asyncio.Task[ChatReply]]:
+        """Wait for calls that have ended, and take them."""
+        await self._some.wait()
+        self._some.clear()
+        taken, self._landed = self._landed, []
+        self._mine.difference_update(taken)
+        self._of_engine.difference_update(taken)
+        return taken
+
+    async def cancel(self) -> None:
+        """Cancel the calls and wait until they are gone."""
+        self._of_engine -= self._mine
+        await _cancel(self._mine)
+
+    def _land(self, task: asyncio.Task[ChatReply]) -> None:
+        self._landed.append(task)
+        self._some.set()
+
+
 def _results(
-    done: set[asyncio.Task[ChatReply]],
+    done: Iterable[asyncio.Task[ChatReply]],
 ) -> tuple[list[ChatReply], BaseException | None]:
     """Split finished tasks into replies and the first error, so that no paid answer is lost."""
     replies: list[ChatReply] = []

@@ -1,27 +1,22 @@
-"""Faults of calls to an OpenAI-compatible server, and the rules of retries."""
+"""Faults of calls to an OpenAI-compatible server: what is tried again, and what ends a run."""
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-import openai
-from tenacity import RetryCallState, wait_exponential_jitter
-from tenacity.wait import wait_base
+import aiohttp
 
 from rolesynth_assets.mllm.engine import EngineError, FailureReason
-from rolesynth_assets.mllm.openai.bounded_body import BodyTooLargeError
-from rolesynth_assets.mllm.openai.proxies import proxy_in_the_way
-from rolesynth_assets.mllm.openai.server_error import ServerError, error_of
+from rolesynth_assets.mllm.openai.server_error import ServerError
+from rolesynth_assets.mllm.openai.transport.bounded_body import BodyTooLargeError
+from rolesynth_assets.mllm.openai.transport.proxies import proxy_in_the_way
 from rolesynth_assets.mllm.settings import SettingNames
 
 _DETAIL_CHARS = 300
 """Characters of errors that are kept: the start has the cause; servers echo whole requests."""
-
-_BAD_RESPONSE_ATTEMPTS = 3
-"""Waiting rarely fixes a server with invalid answers, but sometimes fixes a broken proxy."""
 
 LONGEST_WAIT_S = 300.0
 """A server that asks for a longer wait has used up a quota; the run stops and says so."""
@@ -32,6 +27,11 @@ _MAX_RETRY_AFTER_S = 365 * 86_400.0
 _BUSY_STATUS = frozenset({429, 503, 529})
 _RETRIED_STATUS = frozenset({408, 409, 425, 429})
 _REJECTED_STATUS = frozenset({400, 413, 422})
+_UNREACHABLE = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.ClientHttpProxyError,
+)
 _NO_CREDIT = re.compile(r"insufficient_quota|insufficient.(credit|balance|fund)", re.IGNORECASE)
 _MODERATION = re.compile(r"moderation|flagged|content.?(policy|filter)", re.IGNORECASE)
 
@@ -80,51 +80,9 @@ class UnansweredFault(RejectedFault):
     reason = FailureReason.TIMEOUT
 
 
-@dataclass(frozen=True)
-class Backoff:
-    """Seconds to wait between attempts; jitter of up to `initial_s` is added."""
-
-    initial_s: float = 0.5
-    ceiling_s: float = 30.0
-    retry_after_cap_s: float = LONGEST_WAIT_S
-
-
-class BackoffWait(wait_base):
-    """Waits as long as the server asks, or else exponentially longer; always with jitter."""
-
-    def __init__(self, backoff: Backoff) -> None:
-        self._cap_s = backoff.retry_after_cap_s
-        self._exponential = wait_exponential_jitter(
-            initial=backoff.initial_s, max=backoff.ceiling_s, jitter=backoff.initial_s
-        )
-
-    def __call__(self, retry_state: RetryCallState) -> float:
-        """Return the seconds to wait before the next attempt."""
-        outcome = retry_state.outcome
-        error = outcome.exception() if outcome is not None else None
-        computed = self._exponential(retry_state)
-        if isinstance(error, RetryableFault) and error.retry_after_s is not None:
-            # Never earlier than the server asks, with jitter so that not all retry at once.
-            return min(error.retry_after_s, self._cap_s) + min(computed, 0.1 * self._cap_s)
-        return computed
-
-
-def stop_after(max_retries: int) -> Callable[[RetryCallState], bool]:
-    """Return tenacity's stop rule: `max_retries` + 1 attempts, fewer for invalid answers."""
-
-    def stop(retry_state: RetryCallState) -> bool:
-        error = retry_state.outcome.exception() if retry_state.outcome is not None else None
-        attempts = max_retries + 1
-        if isinstance(error, RetryableFault) and error.reason is FailureReason.BAD_RESPONSE:
-            attempts = min(attempts, _BAD_RESPONSE_ATTEMPTS)
-        return retry_state.attempt_number >= attempts
-
-    return stop
-
-
 @dataclass(frozen=True, repr=False)
 class FaultReader:
-    """Turns the client's exceptions into faults whose texts never contain the key."""
+    """Turns what a connection raises, or a server says, into faults without the key in them."""
 
     base_url: str
     model: str
@@ -147,23 +105,26 @@ class FaultReader:
         text = " ".join(text.split())
         return text if len(text) <= _DETAIL_CHARS else text[:_DETAIL_CHARS] + "..."
 
-    def read(self, error: Exception) -> RetryableFault | RejectedFault | EngineError:
-        """Classify an attempt's exception: retry, give up this request, or stop everything."""
-        if isinstance(error, openai.APIStatusError):
-            return self.of_server(error_of(error))
-        cause = error.__cause__
-        if isinstance(cause, BodyTooLargeError):
-            return OversizedFault(f"{cause}; the limit is {self.names.max_reply_bytes}")
-        unreachable = type(cause).__name__ in ("ConnectError", "ConnectTimeout", "ProxyError")
-        said = str(cause or error) or type(cause or error).__name__
-        if isinstance(error, TimeoutError | openai.APITimeoutError):
+    def read(self, error: BaseException) -> RetryableFault | RejectedFault | EngineError:
+        """Classify what a connection raised: retry, give up this request, or stop everything."""
+        if isinstance(error, BodyTooLargeError):
+            return OversizedFault(f"{error}; the limit is {self.names.max_reply_bytes}")
+        if isinstance(error, aiohttp.ClientResponseError):  # its text has a proxy's login
+            if error.status == 407:
+                return self._proxy_login(f"HTTP 407: {error.message}")
+            said = f"{error.status} {error.message}"
+        else:
+            said = str(error)
+        unreachable = isinstance(error, _UNREACHABLE)
+        if isinstance(error, TimeoutError):
             return RetryableFault(
                 FailureReason.TIMEOUT,
                 f"no complete answer in time{self._proxy}",
                 unreachable=unreachable,
                 busy=not unreachable,
             )
-        detail = self.redact(f"{type(cause or error).__name__}: {said}") + self._proxy
+        kind = type(error).__name__
+        detail = self.redact(f"{kind}: {said or kind}") + self._proxy
         return RetryableFault(FailureReason.CALL_FAILED, detail, unreachable=unreachable)
 
     def of_server(self, error: ServerError) -> RetryableFault | RejectedFault | EngineError:
@@ -192,10 +153,7 @@ class FaultReader:
                 f"{self.names.base_url} to the address that ends in /v1."
             )
         if status == 407:
-            return EngineError(
-                f"The proxy on the way to {self.base_url} asks for a login ({said}). Put it into "
-                "the proxy variable, or the server's host into NO_PROXY."
-            )
+            return self._proxy_login(said)
         if error.code in ("unsupported_parameter", "unsupported_value"):
             return EngineError(
                 f"Model {self.model!r} at {self.base_url} does not accept the sampling ({said}). "
@@ -223,6 +181,12 @@ class FaultReader:
             # a proxy answers 502 or 504 for a server that hangs
             answered=error.inside or error.status < 500,
             busy=error.status in _BUSY_STATUS,
+        )
+
+    def _proxy_login(self, said: str) -> EngineError:
+        return EngineError(
+            f"The proxy on the way to {self.base_url} asks for a login ({said}). Put it into "
+            "the proxy variable, or the server's host into NO_PROXY."
         )
 
     def _sent_elsewhere(self, status: int, location: str) -> EngineError:
@@ -267,12 +231,9 @@ class FaultReader:
         )
 
 
-def names_parameter(error: Exception, name: str) -> bool:
+def names_parameter(error: ServerError, name: str) -> bool:
     """Return whether the server refused a request because of one of its parameters."""
-    if not isinstance(error, openai.BadRequestError | openai.UnprocessableEntityError):
-        return False
-    said = error_of(error)
-    return name in said.param or name in said.words
+    return error.status in (400, 422) and (name in error.param or name in error.words)
 
 
 def _spoken(seconds: float) -> str:

@@ -7,18 +7,13 @@ from concurrent.futures import Future
 from threading import Thread
 from typing import Any
 
-import openai
 from pydantic import BaseModel, ValidationError
-from tenacity import AsyncRetrying, retry_if_exception_type
 
 from rolesynth_assets.mllm.engine import EngineError, FailureReason
-from rolesynth_assets.mllm.openai.faults import (
-    BackoffWait,
-    FaultReader,
-    RejectedFault,
-    RetryableFault,
-    stop_after,
-)
+from rolesynth_assets.mllm.openai.faults import FaultReader, RejectedFault, RetryableFault
+from rolesynth_assets.mllm.openai.retries import Backoff, retried
+from rolesynth_assets.mllm.openai.server_error import error_of
+from rolesynth_assets.mllm.openai.transport.connection import FAILED, Connection
 
 UNKNOWN_REVISION = "unknown"
 
@@ -72,31 +67,18 @@ def run_aside(work: Coroutine[Any, Any, str]) -> str:
 
 
 async def ask_revision(
-    client: openai.AsyncOpenAI,
-    model: str,
-    faults: FaultReader,
-    wait: BackoffWait,
-    max_retries: int,
-    timeout_s: float,
+    connection: Connection, model: str, faults: FaultReader, backoff: Backoff, max_retries: int
 ) -> str:
     """Ask the server for the model's revision; "unknown" if its answer does not contain one.
 
     A transient fault does not give "unknown": the revision is part of every row's identity and must
     not depend on a momentary state of the server.
 
-    One attempt may take `timeout_s` seconds, from connecting to the last byte of the answer.
-
     Raises:
         EngineError: wrong key, no server, or no usable answer after all retries.
     """
-    retrying = AsyncRetrying(
-        stop=stop_after(max_retries),
-        wait=wait,
-        retry=retry_if_exception_type(RetryableFault),
-        reraise=True,
-    )
     try:
-        return await retrying(_ask_once, client, model, faults, timeout_s)
+        return await retried(lambda: _ask_once(connection, model, faults), max_retries, backoff)
     except RetryableFault as fault:
         detail = fault.detail
     raise EngineError(
@@ -105,18 +87,18 @@ async def ask_revision(
     )
 
 
-async def _ask_once(
-    client: openai.AsyncOpenAI, model: str, faults: FaultReader, timeout_s: float
-) -> str:
+async def _ask_once(connection: Connection, model: str, faults: FaultReader) -> str:
     body = b""
     fault: Exception | None = None
     try:
-        async with asyncio.timeout(timeout_s):
-            body = (await client.models.with_raw_response.list()).content
-    except openai.NotFoundError:
-        return UNKNOWN_REVISION  # a server without /models
-    except (TimeoutError, openai.APIError) as error:
+        answer = await connection.get("/models")
+    except FAILED as error:
         fault = faults.read(error)
+    else:
+        if answer.status == 404:
+            return UNKNOWN_REVISION  # a server without /models
+        body = answer.body
+        fault = faults.of_server(error_of(answer)) if answer.is_error else None
     if isinstance(fault, RejectedFault):
         return UNKNOWN_REVISION
     if isinstance(fault, RetryableFault):

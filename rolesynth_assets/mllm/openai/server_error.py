@@ -9,9 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import openai
-
 from rolesynth_assets.mllm.openai.completion_body import mended, read_body
+from rolesynth_assets.mllm.openai.transport.connection import Answer
 
 _WORD_KEYS = (
     "message",
@@ -68,21 +67,12 @@ class ServerError:
         return f"{status}: {self.words}" if self.words else status
 
 
-def error_of(failed: openai.APIStatusError) -> ServerError:
+def error_of(answer: Answer) -> ServerError:
     """Return what a server says in an answer with an error status."""
-    response = failed.response
-    try:
-        body = response.content
-    except Exception:  # it was closed before its body was read
-        body = b""
-    value = read_body(body)
-    words = _shortened(value if value is not None else body.decode("utf-8", "replace"))
+    value = read_body(answer.body)
+    words = _shortened(value if value is not None else answer.body.decode("utf-8", "replace"))
     return ServerError(
-        failed.status_code,
-        words or response.reason_phrase,
-        _param(value),
-        _code(value),
-        response.headers,
+        answer.status, words or answer.phrase, _param(value), _code(value), answer.headers
     )
 
 

@@ -7,13 +7,15 @@ that are withdrawn during the run, nothing more is requested or written.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from rolesynth_assets.data_paths import DataPaths
+from rolesynth_assets.mllm.cost.cache_use import Spared, spared
 from rolesynth_assets.mllm.engine import ChatEngine, ChatReply, ChatRequest, FailureReason
 from rolesynth_assets.mllm.rows.reply_journal import ReplyJournal, journal_path
 from rolesynth_assets.mllm.sent import Answering
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from rolesynth_assets.store.lance.store import Store
 
 IMAGES_AT_ONCE = 32
-"""Images whose bytes are held in memory at a time."""
+"""Images that are read at a time; the bytes of twice as many are held in memory."""
 PASSING = tuple(reason.value for reason in FailureReason if reason.transient)
 """Transient reasons, which the next run tries again."""
 RETRY = "reason IN ({})".format(", ".join(f"'{reason}'" for reason in PASSING))
@@ -129,6 +131,7 @@ class RowRun(Generic[W]):
         self.reasons: dict[str, int] = {}
         self.prompt_tokens = self.completion_tokens = self.neutralised = 0
         self.answering = Answering(engine.identity.model)
+        self._spared = Spared()
 
     async def make(self, missing: Sequence[W], total: int, progress: Progress | None) -> None:
         """Request every missing row and store the results.
@@ -149,9 +152,15 @@ class RowRun(Generic[W]):
             self._recover(journal)
             report(total - len(self._open), total)
             if self._open:
-                await self._ask(journal, list(self._open.values()), total, report)
+                async with spared(self._engine) as self._spared:
+                    await self._ask(journal, list(self._open.values()), total, report)
         self._store.fold(self._rows.table)
         self.answering.warn(f"{self._rows.table} {' '.join(self._partition.values())}")
+
+    @property
+    def model(self) -> dict[str, object]:
+        """What a page shows of the model: who answered, what is refused, what caches spared."""
+        return {**self.answering.metadata(self._engine), **self._spared.metadata}
 
     def append(self, rows: pa.Table) -> None:
         """Store rows, except those of images that are withdrawn before or during the call.
@@ -220,35 +229,61 @@ class RowRun(Generic[W]):
             )
 
     def _requests(self, missing: Sequence[W]) -> Iterator[ChatRequest]:
-        """Yield requests image by image, loading `IMAGES_AT_ONCE` images at a time."""
+        """Yield requests image by image.
+
+        `IMAGES_AT_ONCE` images are read at a time, by a thread, while the ones before are sent.
+        """
         from rolesynth_assets.store.lance.image_rows import ImageRows
 
         by_image = [list(group) for _, group in groupby(missing, key=lambda one: one.image_id)]
         images = ImageRows(
             self._store, [group[0].image_id for group in by_image], self._partition["shard"]
         )
-        for start in range(0, len(by_image), IMAGES_AT_ONCE):
-            chunk = by_image[start : start + IMAGES_AT_ONCE]
-            data = self._load(images, [group[0].image_id for group in chunk])
-            for wanted in (one for group in chunk for one in group):
-                if wanted.image_id in self._tombstones:
-                    self._leave_out(wanted)
-                else:
-                    request = self._rows.request(wanted, data[wanted.image_id])
-                    yield replace(request, wanted=partial(self._is_wanted, wanted.image_id))
+        starts = range(0, len(by_image), IMAGES_AT_ONCE)
+        chunks = [by_image[start : start + IMAGES_AT_ONCE] for start in starts]
+        reader = ThreadPoolExecutor(1, "images")
+        try:
+            ahead = self._read_ahead(reader, images, chunks[0])
+            for number, chunk in enumerate(chunks):
+                data = self._read(images, chunk, ahead)
+                if number + 1 < len(chunks):
+                    ahead = self._read_ahead(reader, images, chunks[number + 1])
+                for wanted in (one for group in chunk for one in group):
+                    if wanted.image_id in self._tombstones:
+                        self._leave_out(wanted)
+                    else:
+                        request = self._rows.request(wanted, data[wanted.image_id])
+                        yield replace(request, wanted=partial(self._is_wanted, wanted.image_id))
+        finally:
+            reader.shutdown(wait=False, cancel_futures=True)
 
     def _is_wanted(self, image_id: str) -> bool:
         return image_id not in self._tombstones
 
-    def _load(self, images: ImageRows, ids: Collection[str]) -> dict[str, bytes]:
-        """Return the bytes of images that were not withdrawn."""
-        left = [image for image in ids if image not in self._tombstones]
+    def _not_withdrawn(self, chunk: Sequence[Sequence[W]]) -> list[str]:
+        ids = (group[0].image_id for group in chunk)
+        return [image for image in ids if image not in self._tombstones]
+
+    def _read_ahead(
+        self, reader: Executor, images: ImageRows, chunk: Sequence[Sequence[W]]
+    ) -> Future[dict[str, bytes]]:
+        return reader.submit(images.read, self._not_withdrawn(chunk))
+
+    def _read(
+        self, images: ImageRows, chunk: Sequence[Sequence[W]], ahead: Future[dict[str, bytes]]
+    ) -> dict[str, bytes]:
+        """Return the bytes of a chunk's images that were not withdrawn."""
+        try:
+            return ahead.result()
+        except MissingRowError:
+            pass
+        left = self._not_withdrawn(chunk)
         try:
             return images.read(left)
         except MissingRowError:
-            if not any(image in self._tombstones for image in left):
+            if len(self._not_withdrawn(chunk)) == len(left):
                 raise
-            return self._load(images, left)  # it was withdrawn after the tombstones were read
+            return self._read(images, chunk, ahead)  # it was withdrawn after that was looked at
 
     def _accept(self, reply: ChatReply, journal: ReplyJournal) -> None:
         wanted = self._open.pop(reply.key, None)

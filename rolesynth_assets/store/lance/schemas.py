@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from rolesynth_assets.store.lance.specification import TableSpec, by_name
-
-
-def _required(name: str, kind: pa.DataType) -> pa.Field:
-    return pa.field(name, kind, nullable=False)
-
-
-def _text(*names: str) -> list[pa.Field]:
-    return [_required(name, pa.string()) for name in names]
-
+from rolesynth_assets.store.lance.problem_schemas import (
+    CANDIDATES,
+    CONTEXTS,
+    PROBLEMS,
+    SEED_REJECTS,
+    SEEDS,
+    VERDICTS,
+)
+from rolesynth_assets.store.lance.specification import TableSpec, by_name, required, text
 
 _WHO_ANSWERED = (
     pa.field("answered_by", pa.string()),  # the model that the server names; null if it does not
@@ -29,12 +28,12 @@ IMAGES = TableSpec(
     name="images",
     schema=pa.schema(
         [
-            *_text("image_id", "shard", "source", "media_type"),  # source: path, or tar::member
-            _required("width", pa.int32()),  # pixels
-            _required("height", pa.int32()),
-            _required("bytes", pa.int64()),
-            _required("data", pa.binary()),  # the normalised image, encoded
-            _required("ordinal", pa.int64()),
+            *text("image_id", "shard", "source", "media_type"),  # source: path, or tar::member
+            required("width", pa.int32()),  # pixels
+            required("height", pa.int32()),
+            required("bytes", pa.int64()),
+            required("data", pa.binary()),  # the normalised image, encoded
+            required("ordinal", pa.int64()),
         ]
     ),
     key="image_id",
@@ -45,7 +44,7 @@ IMAGES = TableSpec(
 
 IMAGE_REJECTS = TableSpec(
     name="image_rejects",
-    schema=pa.schema([*_text("reject_id", "shard", "source", "reason", "detail")]),
+    schema=pa.schema([*text("reject_id", "shard", "source", "reason", "detail")]),
     key="reject_id",
     partition_by=("shard",),
     content=("reject_id", "source", "reason"),
@@ -55,11 +54,11 @@ ROLES = TableSpec(
     name="roles",
     schema=pa.schema(
         [
-            *_text("role_fingerprint", "role_set"),
-            _required("ordinal", pa.int32()),
-            *_text("name", "expertise", "responsibilities"),
-            *_text("long_template", "short_template", "system"),
-            *_text("generator"),  # a model, or "written by hand"
+            *text("role_fingerprint", "role_set"),
+            required("ordinal", pa.int32()),
+            *text("name", "expertise", "responsibilities"),
+            *text("long_template", "short_template", "system"),
+            *text("generator"),  # a model, or "written by hand"
         ]
     ),
     key="role_fingerprint",
@@ -80,21 +79,21 @@ CAPTIONS = TableSpec(
     name="captions",
     schema=pa.schema(
         [
-            *_text("caption_id", "shard", "role_set", "image_id", "role", "role_fingerprint"),
-            *_text("length"),  # "long" or "short"
+            *text("caption_id", "shard", "role_set", "image_id", "role", "role_fingerprint"),
+            *text("length"),  # "long" or "short"
             pa.field("text", pa.string()),  # null when `reason` says why there is none
             pa.field("reason", pa.string()),
-            *_text("detail", "model", "revision"),
+            *text("detail", "model", "revision"),
             pa.field("temperature", pa.float32()),  # these four as sent; null if left out
             pa.field("top_p", pa.float32()),
             pa.field("max_tokens", pa.int32()),
             pa.field("seed", pa.int64()),
-            _required("words", pa.int32()),
-            _required("prompt_tokens", pa.int32()),
-            _required("completion_tokens", pa.int32()),
-            *_text("finish_reason"),
-            _required("latency_s", pa.float32()),  # seconds
-            *_text("run_id"),
+            required("words", pa.int32()),
+            required("prompt_tokens", pa.int32()),
+            required("completion_tokens", pa.int32()),
+            *text("finish_reason"),
+            required("latency_s", pa.float32()),  # seconds
+            *text("run_id"),
             *_WHO_ANSWERED,
             pa.field("reply", pa.string()),  # the model's words, null where they are the text
             pa.field("cuts", pa.string()),  # names of the cleaning rules that changed it
@@ -111,15 +110,15 @@ SCORES = TableSpec(
     name="scores",
     schema=pa.schema(
         [
-            *_text("score_id", "shard", "role_set", "caption_id", "image_id", "role", "length"),
+            *text("score_id", "shard", "role_set", "caption_id", "image_id", "role", "length"),
             pa.field("score", pa.int32()),  # 1-100, null when `reason` says why there is none
             pa.field("rationale", pa.string()),
             pa.field("reason", pa.string()),
-            *_text("detail", "judge", "judge_revision", "prompt_fingerprint"),
-            _required("prompt_tokens", pa.int32()),
-            _required("completion_tokens", pa.int32()),
-            _required("latency_s", pa.float32()),
-            *_text("run_id"),
+            *text("detail", "judge", "judge_revision", "prompt_fingerprint"),
+            required("prompt_tokens", pa.int32()),
+            required("completion_tokens", pa.int32()),
+            required("latency_s", pa.float32()),
+            *text("run_id"),
             *_WHO_ANSWERED,
         ]
     ),
@@ -133,9 +132,9 @@ PAIRS = TableSpec(
     name="pairs",
     schema=pa.schema(
         [
-            *_text("caption_id", "shard", "role_set", "image_id", "role", "length", "text"),
+            *text("caption_id", "shard", "role_set", "image_id", "role", "length", "text"),
             pa.field("score", pa.int32()),
-            _required("kept", pa.bool_()),
+            required("kept", pa.bool_()),
             pa.field("reason", pa.string()),  # why the pair was dropped, null when kept
         ]
     ),
@@ -149,11 +148,11 @@ HUMAN_LABELS = TableSpec(
     name="human_labels",
     schema=pa.schema(
         [
-            *_text("label_id", "shard", "role_set", "caption_id", "image_id", "reviewer"),
-            *_text("truth"),  # "true", "false" or "unsure"
+            *text("label_id", "shard", "role_set", "caption_id", "image_id", "reviewer"),
+            *text("truth"),  # "true", "false" or "unsure"
             pa.field("fits", pa.bool_()),  # null where the reviewer did not say
-            *_text("decision"),  # "kept" or "dropped" when the reviewer saw it
-            *_text("labelled_at"),  # ISO 8601, UTC
+            *text("decision"),  # "kept" or "dropped" when the reviewer saw it
+            *text("labelled_at"),  # ISO 8601, UTC
         ]
     ),
     key="label_id",
@@ -166,11 +165,11 @@ EXCLUSIONS = TableSpec(
     name="exclusions",
     schema=pa.schema(
         [
-            *_text("caption_id", "shard", "role_set", "image_id"),
-            _required("excluded", pa.bool_()),  # false: the reviewer took it back
-            *_text("reviewer"),
+            *text("caption_id", "shard", "role_set", "image_id"),
+            required("excluded", pa.bool_()),  # false: the reviewer took it back
+            *text("reviewer"),
             pa.field("note", pa.string()),
-            *_text("decided_at"),  # ISO 8601, UTC
+            *text("decided_at"),  # ISO 8601, UTC
         ]
     ),
     key="caption_id",
@@ -179,160 +178,24 @@ EXCLUSIONS = TableSpec(
     of={"caption_id": "captions", "image_id": "images"},
 )
 
-SEEDS = TableSpec(
-    name="seeds",
+RANKINGS = TableSpec(
+    name="rankings",
     schema=pa.schema(
         [
-            *_text("seed_id", "domain", "problem"),
-            pa.field("answer", pa.string()),  # archived; no payload carries it
-            _required("ordinal", pa.int64()),
-            _required("images", pa.list_(pa.binary())),
-            *_text("image_ids"),  # sha256 of each image, joined by spaces
-            *_text("source"),
+            *text("ranking_id", "recipe", "benchmark"),
+            required("seed", pa.int64()),
+            *text("direction"),
+            required("query", pa.int64()),  # place in the benchmark: of an image or a caption
+            required("image", pa.int64()),  # place of the query's image in the benchmark
+            *text("text"),  # the query's caption, its image's captions, or its class
+            required("rank", pa.float64()),  # of the first right candidate, from 1
+            *text("top"),  # the best candidates as JSON, the best first
+            *text("checkpoint_digest", "run_id"),
         ]
     ),
-    key="seed_id",
-    partition_by=("domain",),
-    content=("seed_id", "problem", "answer", "image_ids"),
-    of={"image_ids": "images"},
-    joined=("image_ids",),
-)
-
-SEED_REJECTS = TableSpec(
-    name="seed_rejects",
-    schema=pa.schema([*_text("reject_id", "domain", "source", "reason", "detail")]),
-    key="reject_id",
-    partition_by=("domain",),
-    content=("reject_id", "source", "reason"),
-)
-
-CANDIDATES = TableSpec(
-    name="candidates",
-    schema=pa.schema(
-        [
-            *_text("candidate_id", "domain", "round", "seed_id"),
-            _required("round_number", pa.int32()),  # of this seed, from 1
-            _required("index", pa.int32()),  # of this seed, from 0
-            *_text("member", "model", "revision", "context_digest"),
-            pa.field("strategy", pa.string()),
-            pa.field("strategy_detail", pa.string()),
-            pa.field("task_type", pa.string()),
-            pa.field("claimed_domain", pa.string()),
-            pa.field("core_concepts", pa.string()),  # a JSON list
-            pa.field("question", pa.string()),
-            pa.field("answer", pa.string()),
-            pa.field("solution", pa.string()),
-            pa.field("visual_prompt", pa.string()),
-            pa.field("renderer", pa.string()),  # which one drew the image
-            pa.field("image_id", pa.string()),
-            pa.field("image", pa.binary()),
-            *_text("decision"),
-            pa.field("reason", pa.string()),  # why there is nothing to judge, or no decision
-            *_text("detail"),
-            _required("judges", pa.int32()),  # K
-            pa.field("consensus", pa.int32()),  # C; null unless decided
-            _required("hard", pa.bool_()),
-            # the checks beyond C; null where a check was switched off or not possible
-            pa.field("text_only_leak", pa.bool_()),
-            pa.field("suspect_label", pa.bool_()),
-            pa.field("copied_numbers", pa.bool_()),
-            pa.field("duplicate_of", pa.string()),
-            pa.field("consensus_without_writer", pa.int32()),
-            _required("calls", pa.int32()),
-            _required("prompt_tokens", pa.int64()),
-            _required("completion_tokens", pa.int64()),
-            *_text("run_id"),
-        ]
-    ),
-    key="candidate_id",
-    partition_by=("domain", "round"),
-    content=(
-        "candidate_id",
-        "question",
-        "answer",
-        "solution",
-        "strategy",
-        "task_type",
-        "visual_prompt",
-        "image_id",
-        "decision",
-        "consensus",
-        "reason",
-        "text_only_leak",
-        "suspect_label",
-        "copied_numbers",
-        "duplicate_of",
-        "consensus_without_writer",
-    ),
-    of={"seed_id": "seeds", "image_id": "images"},
-)
-
-VERDICTS = TableSpec(
-    name="verdicts",
-    schema=pa.schema(
-        [
-            *_text("verdict_id", "domain", "round", "candidate_id"),
-            *_text("judge", "model", "revision"),
-            _required("with_image", pa.bool_()),  # false: the text-only leak check
-            _required("is_writer", pa.bool_()),
-            pa.field("answer", pa.string()),
-            pa.field("correct", pa.bool_()),  # null when `reason` says why
-            pa.field("decided_by", pa.string()),
-            pa.field("reason", pa.string()),
-            *_text("detail", "rationale", "raw"),
-            _required("prompt_tokens", pa.int64()),
-            _required("completion_tokens", pa.int64()),
-            _required("latency_s", pa.float32()),
-            *_text("run_id"),
-        ]
-    ),
-    key="verdict_id",
-    partition_by=("domain", "round"),
-    content=("verdict_id", "candidate_id", "answer", "correct", "decided_by", "reason"),
-    of={"candidate_id": "candidates"},
-)
-
-CONTEXTS = TableSpec(
-    name="contexts",
-    schema=pa.schema(
-        [
-            *_text("context_id", "domain", "round", "seed_id"),
-            _required("round_number", pa.int32()),
-            *_text("before", "text"),  # the context that went into the round, and came out of it
-            pa.field("reflection", pa.string()),  # null when no hard sample gave cause
-            _required("hard", pa.int32()),
-            _required("dealt", pa.int32()),  # candidates dealt so far
-            pa.field("optimiser", pa.string()),
-            pa.field("reason", pa.string()),  # why the optimisation failed; the text is unchanged
-            *_text("detail", "run_id"),
-        ]
-    ),
-    key="context_id",
-    partition_by=("domain", "round"),
-    content=("context_id", "seed_id", "round_number", "text", "reflection", "dealt", "reason"),
-    of={"seed_id": "seeds"},
-)
-
-PROBLEMS = TableSpec(
-    name="problems",
-    schema=pa.schema(
-        [
-            *_text("problem_id", "domain", "round", "seed_id", "member"),  # a candidate's id
-            *_text("question", "answer", "solution", "strategy", "task_type"),
-            _required("consensus", pa.int32()),
-            _required("judges", pa.int32()),
-            _required("hard", pa.bool_()),
-            *_text("image_id"),
-            _required("image", pa.binary()),
-            _required("kept", pa.bool_()),
-            pa.field("reason", pa.string()),  # why it was dropped, null when kept
-            *_text("detail"),
-        ]
-    ),
-    key="problem_id",
-    partition_by=("domain",),
-    content=("problem_id", "question", "answer", "strategy", "image_id", "kept", "reason"),
-    of={"problem_id": "candidates", "seed_id": "seeds", "image_id": "images"},
+    key="ranking_id",
+    partition_by=("recipe", "benchmark"),
+    content=("ranking_id", "rank", "top", "checkpoint_digest"),
 )
 
 
@@ -351,6 +214,7 @@ TABLES: dict[str, TableSpec] = by_name(
     CANDIDATES,
     VERDICTS,
     PROBLEMS,
+    RANKINGS,
 )
 
 

@@ -12,6 +12,16 @@ if TYPE_CHECKING:
 _PRIMARY_KEY = {"lance-schema:unenforced-primary-key": "true"}
 
 
+def required(name: str, kind: pa.DataType) -> pa.Field:
+    """Return a column that has a value in every row."""
+    return pa.field(name, kind, nullable=False)
+
+
+def text(*names: str) -> list[pa.Field]:
+    """Return columns of text that have a value in every row."""
+    return [required(name, pa.string()) for name in names]
+
+
 @dataclass(frozen=True)
 class TableSpec:
     """What one Lance table holds.

@@ -66,6 +66,7 @@ WAREHOUSE_TABLES: dict[str, WarehouseTable] = {
             length="VARCHAR",
             keep_share="DOUBLE",
             floor_per_image=("INTEGER", "optional"),
+            centred=("BOOLEAN", "optional"),  # whether `cutoff` is a distance from image means
             cutoff=("INTEGER", "optional"),  # lowest kept score, null if nothing was kept
             last_id=("VARCHAR", "optional"),  # last caption kept among those that score `cutoff`
             last_shard=("VARCHAR", "optional"),
@@ -73,6 +74,8 @@ WAREHOUSE_TABLES: dict[str, WarehouseTable] = {
             unscored=("BIGINT", "optional"),
             kept="BIGINT",
             floor_kept=("BIGINT", "optional"),
+            images=("BIGINT", "optional"),  # of the role set, whatever the length kind
+            images_covered=("BIGINT", "optional"),
             scores_digest="VARCHAR",
         ),
         _table(
@@ -144,6 +147,8 @@ WAREHOUSE_TABLES: dict[str, WarehouseTable] = {
             lengths="VARCHAR",  # joined by spaces
             draw_seed="BIGINT",
             draw_limits=("VARCHAR", "optional"),  # random cut: the last draw by length, as JSON
+            own_cut=("VARCHAR", "optional"),  # the recipe's own decision on the pairs, as JSON
+            trained_text=("VARCHAR", "optional"),  # which part of each caption was trained on
             pairs_version="BIGINT",  # Lance versions from which its rows come
             images_version="BIGINT",
             roles_version="BIGINT",

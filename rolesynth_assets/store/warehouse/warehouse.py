@@ -50,14 +50,13 @@ class Warehouse:
 
         spec = warehouse_table(table)
         condition, values = _condition(spec, where or {})
-        query = f"SELECT {', '.join(map(_name, spec.names))} FROM {_name(table)}{condition}"
         if self.path.exists():
             with self._connect(read_only=True) as connection:
-                if _has_table(connection, table):
-                    return _frame(connection, query, values)
+                if stored := _stored_columns(connection, table):
+                    return _frame(connection, f"{_selection(spec, stored)}{condition}", values)
         with duckdb.connect(":memory:") as connection:
             connection.execute(_create_statement(spec))
-            return _frame(connection, query, values)
+            return _frame(connection, f"{_selection(spec, spec.names)}{condition}", values)
 
     def read_all(self, tables: Sequence[str]) -> dict[str, pl.DataFrame]:
         """Read whole tables over one connection; a table that was never written to is empty.
@@ -71,13 +70,13 @@ class Warehouse:
         if not self.path.exists():
             return {spec.name: self.read(spec.name) for spec in specs}
         with self._connect(read_only=True) as connection, duckdb.connect(":memory:") as empty:
-            listed = connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
-            stored, frames = {name for (name,) in listed}, {}
+            frames = {}
             for spec in specs:
-                if spec.name not in stored:
+                stored = _stored_columns(connection, spec.name)
+                if not stored:
                     empty.execute(_create_statement(spec))
-                query = f"SELECT {', '.join(map(_name, spec.names))} FROM {_name(spec.name)}"
-                frames[spec.name] = _frame(connection if spec.name in stored else empty, query, [])
+                query = _selection(spec, stored or spec.names)
+                frames[spec.name] = _frame(connection if stored else empty, query, [])
             return frames
 
     def replace(self, table: str, where: Mapping[str, Value], rows: pl.DataFrame) -> None:
@@ -104,6 +103,7 @@ class Warehouse:
                 renew_identity(self.path.parent, WAREHOUSE)  # no other process is in here
             connection.begin()
             connection.execute(_create_statement(spec))
+            _add_columns(connection, spec)
             connection.execute(f"DELETE FROM {_name(table)}{condition}", values)
             if rows.height:
                 connection.register("incoming", rows.to_arrow())
@@ -218,12 +218,34 @@ def _insert(connection: duckdb.DuckDBPyConnection, spec: WarehouseTable) -> None
         ) from error
 
 
-def _has_table(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
+def _stored_columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
+    """Return the columns of a stored table; none if it was never written to."""
     # fetchall, since DuckDB accepts no other statement before a result is read completely
     found = connection.execute(
-        "SELECT table_name FROM duckdb_tables() WHERE table_name = ?", [table]
+        "SELECT column_name FROM duckdb_columns() WHERE table_name = ?", [table]
     ).fetchall()
-    return bool(found)
+    return [name for (name,) in found]
+
+
+def _selection(spec: WarehouseTable, stored: Sequence[str]) -> str:
+    """Return the query of all columns; one that an earlier version did not write is null."""
+    columns = [
+        _name(column.name)
+        if column.name in stored or not column.optional
+        else f"NULL::{column.kind} AS {_name(column.name)}"
+        for column in spec.columns
+    ]
+    return f"SELECT {', '.join(columns)} FROM {_name(spec.name)}"
+
+
+def _add_columns(connection: duckdb.DuckDBPyConnection, spec: WarehouseTable) -> None:
+    """Add the optional columns that a table of an earlier version lacks."""
+    stored = _stored_columns(connection, spec.name)
+    for column in spec.columns:
+        if column.optional and column.name not in stored:
+            connection.execute(
+                f"ALTER TABLE {_name(spec.name)} ADD COLUMN {_name(column.name)} {column.kind}"
+            )
 
 
 def _frame(connection: duckdb.DuckDBPyConnection, query: str, values: list[Value]) -> pl.DataFrame:

@@ -17,7 +17,7 @@ from rolesynth_assets.cads.drawing.renderer import DrawFailure, Drawing, Drawing
 from rolesynth_assets.embedded.world.scenes import draw, sample_scene
 from rolesynth_assets.embedded.world.specification import specification
 from rolesynth_assets.mllm.engine import EngineError
-from rolesynth_assets.mllm.openai.faults import Backoff
+from rolesynth_assets.mllm.openai.retries import Backoff
 from rolesynth_assets_tests.mllm.stub_server import (
     Fault,
     Faults,
@@ -268,7 +268,7 @@ def test_the_key_comes_from_the_variable_and_is_shown_nowhere() -> None:
         chosen = settings(server, api_key_env="BRUSH_KEY")
         made = make_renderer(chosen, {"BRUSH_KEY": key, "OPENAI_API_KEY": "sk-other"})
         assert isinstance(made, ImagesEndpoint)
-        made._wait = endpoint(server)._wait  # that the test does not wait
+        made._backoff = endpoint(server)._backoff  # that the test does not wait
         shown = [repr(made), repr(chosen), repr(ask(made, "one", "two"))]
     assert {r.authorization for r in server.image_requests} == {f"Bearer {key}"}
     with StubServer(api_key="another") as server:

@@ -20,6 +20,7 @@ from rolesynth_assets.embedded.world.write import (
     WorldSize,
     read_truth,
     unicode_name,
+    write_dev_splits,
     write_world,
 )
 from rolesynth_assets.images.shards.registry import register_path
@@ -111,6 +112,20 @@ def test_no_held_out_image_is_in_training(root: Path, store: Store) -> None:
     assert len(held_out["scenes_long"] & held_out["scenes_short"]) == SIZE.held_out // 2
     for ids in held_out.values():
         assert not ids & store.keys("images")
+
+
+def test_the_dev_splits_are_other_scenes_and_written_once(
+    root: Path, store: Store, tmp_path: Path
+) -> None:
+    write_dev_splits(tmp_path, SIZE)
+    dev, test = (benchmark_images(load_tasks(), folder) for folder in (tmp_path, root))
+    assert dev.keys() == {"scenes_long_dev", "scenes_short_dev"}
+    for ids in dev.values():
+        assert len(ids) == SIZE.held_out
+        assert not ids & (test["scenes_long"] | test["scenes_short"] | store.keys("images"))
+    before = files_of(tmp_path)
+    write_dev_splits(tmp_path, SIZE)
+    assert files_of(tmp_path) == before
 
 
 def test_writing_again_writes_nothing(root: Path) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from base64 import b64encode
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 from rolesynth_assets.cads.drawing.renderer import Drawing
 from rolesynth_assets.cads.round.calls.journal import Journal
 from rolesynth_assets.clip.checkpoint.files import REFERENCE
+from rolesynth_assets.clip.data.pixel_rows import open_rows
+from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.lineage.trace.trace import trace
 from rolesynth_assets.lineage.withdraw.artefacts import ArtefactKind
 from rolesynth_assets.lineage.withdraw.byte_search import files_with, image_needles, needles_of
@@ -70,6 +73,23 @@ def test_every_row_of_the_image_goes_and_no_other(world: StoredWorld) -> None:
     stone = read_tombstones(world.warehouse)[gone]
     assert (stone.reason, stone.shards, stone.sources) == ("the licence ended", ("s0",), ("1.png",))
     assert done.shards == ["s0"]
+
+
+def test_decoded_pixels_and_tokens_of_the_image_go(world: StoredWorld) -> None:
+    ids = tuple(sorted(i for shard in world.images.values() for i in shard))
+    rows = open_rows(world.root, "224", 12, ids, 10**6)
+    assert rows is not None
+    rows.add(np.arange(6), np.arange(1, 73, dtype=np.uint8).reshape(6, 2, 2, 3))
+    tokens = DataPaths(world.root).token_cache / "of some set"
+    tokens.mkdir(parents=True)
+    take_out(world, ids[2], dry_run=True)
+    assert tokens.is_dir() and rows.read(np.arange(6), np.empty((6, 2, 2, 3), np.uint8)).all()
+    take_out(world, ids[2])
+    assert not tokens.exists()
+    (file,) = DataPaths(world.root).pixel_cache.rglob("rows")
+    expected = np.arange(1, 73, dtype=np.uint8)
+    expected[24:36] = 0
+    assert file.read_bytes() == expected.tobytes()
 
 
 def test_only_what_was_trained_on_the_image_is_marked(world: StoredWorld) -> None:

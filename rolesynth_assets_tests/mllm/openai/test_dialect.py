@@ -15,7 +15,7 @@ from rolesynth_assets.mllm.engine import (
     Sampling,
 )
 from rolesynth_assets.mllm.openai.engine import OpenAIEngine
-from rolesynth_assets.mllm.openai.faults import Backoff
+from rolesynth_assets.mllm.openai.retries import Backoff
 from rolesynth_assets.mllm.settings import EngineSettings
 from rolesynth_assets_tests.mllm.stub_server import Fault, StubRequest, StubServer, every_time
 

@@ -8,7 +8,7 @@ import pytest
 
 from rolesynth_assets.mllm.engine import ChatRequest, EngineError, Sampling
 from rolesynth_assets.mllm.openai.engine import OpenAIEngine
-from rolesynth_assets.mllm.openai.faults import Backoff
+from rolesynth_assets.mllm.openai.retries import Backoff
 from rolesynth_assets.mllm.openai.window import Pace, Window, pace_of
 from rolesynth_assets.mllm.settings import EngineSettings
 from rolesynth_assets_tests.mllm.stub_server import Fault, StubRequest, StubServer, every_time

@@ -145,3 +145,22 @@ def test_two_processes_write_and_lose_nothing(warehouse: Warehouse, tmp_path: Pa
     assert [process.wait(timeout=120) for process in writers] == [0, 0]
     found = set(warehouse.read("cutoff_roles")["role_set"].to_list())
     assert found == {f"{name}{n}" for name in "ab" for n in range(12)}
+
+
+def test_a_table_of_an_earlier_version_gets_the_columns_that_came_later(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path / "w.duckdb")
+    row = {"role_set": "a", "length": "long", "keep_share": 0.2, "candidates": 4, "kept": 1}
+    rows = pl.DataFrame({**row, "scores_digest": "d"})
+    with duckdb.connect(str(warehouse.path)) as connection:
+        connection.register("earlier", rows.to_arrow())
+        connection.execute("CREATE TABLE cutoffs AS SELECT * FROM earlier")
+    read = warehouse.read("cutoffs")
+    assert tuple(read.columns) == WAREHOUSE_TABLES["cutoffs"].names
+    assert (read["kept"].to_list(), read["centred"].to_list()) == ([1], [None])
+    assert warehouse.read_all(["cutoffs"])["cutoffs"].equals(read)
+    warehouse.replace("cutoffs", {"role_set": "b"}, rows.with_columns(role_set=pl.lit("b")))
+    both = warehouse.read("cutoffs").sort("role_set")
+    assert both["role_set"].to_list() == ["a", "b"]
+    newer = rows.with_columns(role_set=pl.lit("c"), centred=pl.lit(True))
+    warehouse.replace("cutoffs", {"role_set": "c"}, newer)
+    assert warehouse.read("cutoffs", {"role_set": "c"})["centred"].to_list() == [True]

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from rolesynth_assets.defs.wiring import partitions
 from rolesynth_assets.defs.wiring.resources import Platform
+from rolesynth_assets.mllm.cost.metered import Meter
 from rolesynth_assets.mllm.cost.prices import Prices
 from rolesynth_assets.mllm.engine import ModelIdentity
 from rolesynth_assets.mllm.settings import EngineSettings
@@ -64,7 +65,8 @@ def rows_by_model(
     roles = roles_from_rows(store.read("roles", {"role_set": role_set}))
     authors = store.read(table, where, [author])[author].to_pylist()
     keep_paid_rows(authors, engine, f"{table} of {shard}, {role_set}")
-    progress = reporting(f"{table} {shard} {role_set}")
+    meter = Meter(prices)
+    progress = reporting(f"{table} {shard} {role_set}", lambda: meter.spent.in_words)
     return platform.ask(
         engine,
         prices,
@@ -74,4 +76,5 @@ def rows_by_model(
             progress=progress,
             before_paying=Preflight(store.root, engine, context.run_id),
         ),
+        meter,
     )

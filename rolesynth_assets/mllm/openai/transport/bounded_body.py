@@ -1,18 +1,15 @@
 """Limits on the bytes of a server's answers, including compressed ones.
 
-The client reads a whole answer, also that of an error, and decompresses it as it arrives: 1 MB may
-become 1 GB of text. This module counts the bytes, and decompresses them piece by piece, before the
-client sees them. The client parses the body of an error as JSON at once, so a body of an error ends
-where it has too many values.
+1 MB of an answer may become 1 GB of text. This module counts the bytes and decompresses them piece
+by piece. A body of an error ends where it has too many values.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any, cast
+from collections.abc import Iterator
 
-import httpx2
+import aiohttp
 
 from rolesynth_assets.bounded_json import count_values
 
@@ -26,8 +23,8 @@ _ERROR = 400
 _PIECE = 64 * 2**10
 
 
-class BodyTooLargeError(httpx2.RequestError):
-    """An answer has more bytes than the limit; the client wraps this error in its own."""
+class BodyTooLargeError(Exception):
+    """An answer has more bytes than the limit."""
 
 
 class _Bound:
@@ -39,7 +36,9 @@ class _Bound:
         names = [name.strip().lower() for name in encoding.split(",")]
         names = [name for name in names if name not in ("", "identity")]
         if len(names) > 1 or any(name != "gzip" for name in names):
-            raise httpx2.DecodingError(f"an answer packed as {encoding!r}, which was not asked for")
+            raise aiohttp.ClientPayloadError(
+                f"an answer packed as {encoding!r}, which was not asked for"
+            )
         self._packed = zlib.decompressobj(wbits=31) if names else None
 
     @property
@@ -52,7 +51,7 @@ class _Bound:
 
         Raises:
             BodyTooLargeError: the answer exceeds the limit.
-            httpx2.DecodingError: the answer is not compressed as its header says.
+            aiohttp.ClientPayloadError: the answer is not compressed as its header says.
         """
         if self._packed is None:
             yield self._counted(data)
@@ -64,7 +63,9 @@ class _Bound:
                 data = self._packed.unconsumed_tail
                 yield self._counted(piece)
         except zlib.error as error:
-            raise httpx2.DecodingError(f"an answer that cannot be unpacked: {error}") from error
+            raise aiohttp.ClientPayloadError(
+                f"an answer that cannot be unpacked: {error}"
+            ) from error
 
     def _counted(self, piece: bytes) -> bytes:
         self._left -= len(piece)
@@ -75,32 +76,19 @@ class _Bound:
         return piece
 
 
-class _AsyncBody(httpx2.AsyncByteStream):
-    def __init__(self, stream: httpx2.AsyncByteStream, bound: _Bound) -> None:
-        self._stream, self._bound = stream, bound
+async def read_bounded(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
+    """Return the body of an answer, unpacked.
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for data in self._stream:
-            for piece in self._bound.pieces(data):
-                if self._bound.full:
-                    return
-                yield piece
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-
-def bounded(max_bytes: int) -> dict[str, list[Callable[..., Any]]]:
-    """Return the event hooks of an `AsyncClient` whose answers end at `max_bytes`."""
-
-    async def bound(response: httpx2.Response) -> None:
-        stream = cast(httpx2.AsyncByteStream, response.stream)
-        response.stream = _AsyncBody(stream, _bound_of(response, max_bytes))
-
-    return {"response": [bound]}
-
-
-def _bound_of(response: httpx2.Response, max_bytes: int) -> _Bound:
-    # removed, because the answer is decompressed here and not by the client
-    encoding = response.headers.pop("content-encoding", "")
-    return _Bound(encoding, max_bytes, MAX_ERROR_VALUES if response.status_code >= _ERROR else None)
+    Raises:
+        BodyTooLargeError: it has more than `max_bytes` bytes.
+        aiohttp.ClientPayloadError: it ends early, or is not compressed as its header says.
+    """
+    encoding = response.headers.get("content-encoding", "")
+    bound = _Bound(encoding, max_bytes, MAX_ERROR_VALUES if response.status >= _ERROR else None)
+    pieces: list[bytes] = []
+    async for data in response.content.iter_any():
+        for piece in bound.pieces(data):
+            if bound.full:
+                return b"".join(pieces)
+            pieces.append(piece)
+    return b"".join(pieces)

@@ -1,4 +1,7 @@
-"""Proxy variables that catch an address of this machine, where no proxy can find the server."""
+"""The proxy on the way to a server, and proxy variables that catch an address of this machine.
+
+No proxy can find a server that listens on this machine alone.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,34 @@ import ipaddress
 import os
 from urllib.parse import urlsplit
 from urllib.request import (
+    getproxies,
     getproxies_environment,
+    proxy_bypass,
     proxy_bypass_environment,  # type: ignore[attr-defined]  # public, but in no stub
 )
+
+from rolesynth_assets.mllm.engine import EngineError
+
+
+def proxy_for(base_url: str) -> str | None:
+    """Return the address of the proxy for a server, with its login; None if there is none.
+
+    Raises:
+        EngineError: it is no HTTP proxy.
+    """
+    parts = urlsplit(base_url)
+    proxies = getproxies()
+    kind = next((kind for kind in (parts.scheme, "all") if proxies.get(kind)), None)
+    if kind is None or proxy_bypass(f"{parts.hostname}:{parts.port or ''}".rstrip(":")):
+        return None
+    proxy = proxies[kind] if "://" in proxies[kind] else f"http://{proxies[kind]}"
+    if urlsplit(proxy).scheme not in ("http", "https"):
+        raise EngineError(
+            f"The variable {kind.upper()}_PROXY names a {urlsplit(proxy).scheme} proxy for "
+            f"{base_url}, and only http and https proxies can be used. Set it to one of those, or "
+            f"NO_PROXY={parts.hostname} if the server can be reached without."
+        )
+    return proxy
 
 
 def proxy_in_the_way(base_url: str) -> str:
