@@ -186,6 +186,9 @@ class _Pools:
                 break
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 key = running.pop(future)
+                if error := future.exception():  # the others still make a table
+                    _say(f"{key} failed: {error!r}")
+                    continue
                 _say(f"{key} is trained and scored; {len(waiting)} wait")
                 yield key, future.result()
         if waiting:

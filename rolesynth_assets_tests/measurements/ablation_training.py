@@ -100,7 +100,9 @@ def keep_pixels(pictures: Sequence[Path], recipe: Recipe, folder: Path) -> None:
         data |= dict(pickle.loads(path.read_bytes()))
     rows = pl.DataFrame({"image_id": list(data), "text": ["-"] * len(data)}).to_arrow()
     every = TrainingSet.from_rows(rows, lambda ids: {one: data[one] for one in ids})
-    PixelSource(every, build_model(recipe).preprocess, kept=_cache(folder)).close()
+    preprocess = build_model(recipe).preprocess
+    # threads: the other processes are at work, and small drawings decode fast
+    PixelSource(every, preprocess, kept=_cache(folder), workers=3).close()
 
 
 def _cache(folder: Path) -> InputCache:
