@@ -67,3 +67,29 @@ def test_they_were_read_from_the_version_that_is_installed() -> None:
     assert dagster_internals.READ_FROM == dg.__version__
     beside = re.findall(r"# (\d+\.\d+\.\d+): ", INTERNALS.read_text())
     assert set(beside) == {dg.__version__}
+
+
+def test_many_partitions_are_asked_for_with_few_queries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without this, a page over 2,000 shards asks for each key of each check by itself."""
+    keys = [f"shard-{number}" for number in range(100)]
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        instance.add_dynamic_partitions("shards", keys)
+        asked: list[str] = []
+        ask = instance.has_dynamic_partition
+
+        def counted(partitions_def_name: str, partition_key: str) -> bool:
+            asked.append(partition_key)
+            return ask(partitions_def_name, partition_key)
+
+        monkeypatch.setattr(instance, "has_dynamic_partition", counted)
+        before = dagster_internals.CachingDynamicPartitionsLoader.has_dynamic_partition
+        with dagster_internals.few_partition_queries():
+            loader = dagster_internals.CachingDynamicPartitionsLoader(instance)
+            assert all(loader.has_dynamic_partition("shards", key) for key in keys)
+            assert not loader.has_dynamic_partition("shards", "gone")
+            assert not loader.has_dynamic_partition("shards", "gone")
+            assert not loader.has_dynamic_partition("other", "shard-1")
+        assert len(asked) <= dagster_internals.FEW_KEYS + 1
+        assert dagster_internals.CachingDynamicPartitionsLoader.has_dynamic_partition is before

@@ -4,6 +4,7 @@ Dagster's own daemon plays every minute with every sensor on; only the clock is 
 settings are those of `dagster.yaml`, its retention included.
 """
 
+import logging
 import os
 import tempfile
 import time
@@ -24,6 +25,7 @@ def main(
     days: Annotated[float, typer.Option(help="Simulated days.")] = 3,
 ) -> None:
     """Print the size of the home after each simulated day."""
+    logging.disable(logging.WARNING)  # the daemon reports each turn
     source = Path("dagster.yaml").resolve()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["DAGSTER_HOME"] = str(Path(folder, "home"))

@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 import mmap
 import os
-import signal
-import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -34,9 +32,10 @@ a set that threads decode within a minute needs none."""
 MOST_WORKERS = 32
 CHUNK = 32
 """Images that a worker gets at a time: 5 MB at 224 pixels."""
+_TURNS = 4  # chunks for each worker, so that none waits long for the last one
 PATIENCE_S = 600.0
 """Seconds for one chunk; 32 photographs of 200 megapixels take about a minute."""
-_WORKER = f"from {__name__} import serve; serve()"
+_WORKER = "from rolesynth_assets.clip.data.decode_worker import serve; serve()"
 
 
 class DecoderStartError(WorkerStartError):
@@ -89,7 +88,7 @@ class Decoders:
             TimeoutError: a worker process takes longer than `PATIENCE_S`.
         """
         one = self._in_process if self._workers else self._here
-        size = min(CHUNK, -(-len(encoded) // self._count)) if encoded else 1
+        size = max(1, min(CHUNK, len(encoded) // (self._count * _TURNS)))
         starts = range(0, len(encoded), size)
         parts = [(encoded[at : at + size], out[at : at + size]) for at in starts]
         faults: dict[int, str] = {}
@@ -154,28 +153,3 @@ def _not_started(fate: str) -> DecoderStartError:
         f"A process that decodes the images of a training {fate} instead of starting; its error is "
         "printed above."
     )
-
-
-def serve() -> None:
-    """Be a worker: decode into the shared memory until standard input ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program, which ends workers
-    replies = os.fdopen(os.dup(1), "wb")
-    with open(os.devnull, "w") as nowhere:  # what a library prints is not a reply
-        os.dup2(nowhere.fileno(), 1)
-    geometry = Geometry.parse(sys.argv[2])
-    pixels, row = mmap.mmap(int(sys.argv[1]), 0), geometry.height * geometry.width * 3
-    _reply(replies, {})
-    while line := sys.stdin.buffer.readline():
-        faults = {}
-        for index, size in enumerate(json.loads(line)):
-            encoded = sys.stdin.buffer.read(size)
-            try:
-                pixels[index * row : (index + 1) * row] = decode(encoded, geometry)
-            except UNREADABLE as error:
-                faults[index] = str(error)
-        _reply(replies, faults)
-
-
-def _reply(replies: IO[bytes], said: Mapping[int, str]) -> None:
-    replies.write(json.dumps(said).encode() + b"\n")
-    replies.flush()

@@ -141,7 +141,8 @@ class PixelRows:
             record["key"], record["check"], record["held"] = self._keys[image], check, 1
             _write_all(self._pixels, pixels[place], row * self._row_bytes)
             _write_all(self._index, record, row * _RECORD.itemsize)
-            self._rows[image], self._checks[image] = row, check
+            self._checks[image] = check
+            self._rows[image] = row
 
     def _free_rows(self, count: int) -> np.ndarray:
         """Return rows to write to: new ones, then those of images that are not trained on here."""
@@ -160,8 +161,8 @@ class PixelRows:
         records = records[records["held"] > 0]
         images = self._images_of(records["key"])
         mine = images >= 0
+        self._checks[images[mine]] = records["check"][mine]  # first: rows are read meanwhile
         self._rows[images[mine]] = rows[mine]
-        self._checks[images[mine]] = records["check"][mine]
         self._read_records = os.fstat(self._index).st_size // _RECORD.itemsize
 
     def _records(self, first: int) -> np.ndarray:

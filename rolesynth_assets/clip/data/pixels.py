@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,8 @@ class PixelSource:
         left = 2 * count if again else count - (self._rows.held if self._rows else 0)
         self._decoders = Decoders(fit, left, workers)
         self._readers = ThreadPoolExecutor(min(_READERS, usable_cpus()))
+        self._writer = ThreadPoolExecutor(1)
+        self._written: tuple[np.ndarray, Future[None]] | None = None
         self._memory: Tensor | None = None
         if in_memory:
             try:
@@ -96,9 +98,10 @@ class PixelSource:
         return normalise(pixels, self._mean, self._std)
 
     def close(self) -> None:
-        """Stop the decoding threads and processes."""
+        """Stop the decoding threads and processes, once the last pixels are stored."""
         self._decoders.close()
-        self._readers.shutdown(wait=True, cancel_futures=True)
+        for pool in (self._readers, self._writer):
+            pool.shutdown(wait=True)
         if self._rows is not None:
             self._rows.close()
 
@@ -129,6 +132,8 @@ class PixelSource:
         rows = self._rows
         if rows is None:
             return np.zeros(len(images), bool)
+        if self._written is not None and np.isin(images, self._written[0]).any():
+            self._written[1].result()
         size = -(-len(images) // _READERS)
         spans = [slice(at, at + size) for at in range(0, len(images), size)]
         return np.concatenate(
@@ -161,7 +166,13 @@ class PixelSource:
                 "Ingest its shard again: images that do not decode become rejects there."
             )
         if self._rows is not None:
-            self._rows.add(images, out)
+            self._store(self._rows, images, out)
+
+    def _store(self, rows: PixelRows, images: np.ndarray, pixels: np.ndarray) -> None:
+        """Store pixels while the next ones are decoded, one batch at a time."""
+        if self._written is not None:
+            self._written[1].result()
+        self._written = images, self._writer.submit(rows.add, images, pixels)
 
 
 def split_preprocess(preprocess: Any) -> tuple[Callable[[Any], Any], Tensor, Tensor]:

@@ -128,7 +128,7 @@ class Connection:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
                     limit=0,  # the caller has a window
-                    ssl=_trust(),
+                    ssl=_trust(self._base_url, self._proxy or ""),
                     keepalive_timeout=_KEPT_OPEN_S,
                 ),
                 headers=self.headers,
@@ -140,8 +140,10 @@ class Connection:
         return self._session
 
 
-def _trust() -> ssl.SSLContext:
+def _trust(*addresses: str) -> ssl.SSLContext | bool:
     """Return the certificates that are trusted: SSL_CERT_FILE, SSL_CERT_DIR, or the system's."""
+    if not any(address.startswith("https:") for address in addresses):
+        return True
     return _trusted(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
 
 
