@@ -133,14 +133,13 @@ class DataPaths:
         """Folder of the tokens of CLIP's training sets, one folder a set and tokenizer."""
         return self / "caches" / "tokens"
 
-    @property
-    def text_indexes(self) -> Path:
-        """Folder of the text indexes, one folder a role set."""
-        return self / "text_index"
+    def caption_indexes(self, kind: str) -> Path:
+        """Return the folder of the indexes of a kind, such as ``text_index``, one a role set."""
+        return self / kind
 
-    def text_index(self, role_set: str) -> Path:
+    def caption_index(self, kind: str, role_set: str) -> Path:
         """Return the Lance data set of a role set's captions that searches read."""
-        return self.text_indexes / f"{role_set}.lance"
+        return self.caption_indexes(kind) / f"{role_set}.lance"
 
     @property
     def embedded_world(self) -> Path:

@@ -70,6 +70,8 @@ class Thresholds(FrozenModel):
     """Candidates from which on one strategy may not dominate; fewer may follow one by chance."""
     max_seed_rounds: int = Field(default=10, ge=1)
     """Rounds that a CADS seed may go through (paper: ten)."""
+    min_true_references: float = Field(default=0.8, ge=0, le=1)
+    """Share of a problem set's references that are right, where people reviewed them."""
     max_accuracy_fall: float = Field(default=0.02, ge=0, le=1)
     """Fall of the accuracy during GRPO, with better form, that is taken for noise."""
     reward_window: float = Field(default=0.2, gt=0, le=0.5)

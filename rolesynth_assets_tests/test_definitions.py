@@ -112,6 +112,7 @@ PAID = {
     "cads_rounds",
     "r1_checkpoints",
     "r1_scores",
+    "meaning_index",  # embeds every new caption, hours without a GPU
 }
 
 

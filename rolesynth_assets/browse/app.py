@@ -23,8 +23,10 @@ from rolesynth_assets.browse.pages import (
     images,
     problems,
     review,
+    review_problems,
     state,
     trace,
+    withdraw,
 )
 from rolesynth_assets.errors import InputError
 from rolesynth_assets.ui.guard import Guard
@@ -45,11 +47,20 @@ PAGES: dict[str, Page] = {
     "/problems": problems.problems,
     "/drawings/{candidate}": problems.drawing,
     "/review": review.review,
+    "/review/problems": review_problems.review,
     "/trace": trace.follow,
     "/state": state.state,
+    "/state/make": state.plan,
+    "/withdraw/{image}": withdraw.ask,
 }
 """What is read, by path."""
-FORMS: dict[str, Form] = {"/review": review.answer, "/exclusions": exclusions.exclude}
+FORMS: dict[str, Form] = {
+    "/review": review.answer,
+    "/review/problems": review_problems.answer,
+    "/exclusions": exclusions.exclude,
+    "/state/make": state.make,
+    "/withdrawals": withdraw.withdraw,
+}
 """What is written, by path."""
 
 

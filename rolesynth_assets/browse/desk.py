@@ -18,6 +18,7 @@ from rolesynth_assets.addresses import UI
 from rolesynth_assets.browse.captions.columns import CaptionCache, CaptionColumns
 from rolesynth_assets.browse.captions.highlight import marked
 from rolesynth_assets.browse.compare.pictures import BenchmarkPictures
+from rolesynth_assets.browse.making import Making
 from rolesynth_assets.browse.thumbnails import Thumbnails
 from rolesynth_assets.browse.words import file_name, reason_words
 from rolesynth_assets.lineage.trace.sources import counted, short
@@ -82,6 +83,11 @@ class Desk:
     def benchmark_pictures(self) -> BenchmarkPictures:
         """The small pictures of the benchmarks' images."""
         return BenchmarkPictures(self.settings)
+
+    @cached_property
+    def making(self) -> Making:
+        """What was started to be made from a page."""
+        return Making()
 
     @cached_property
     def review_orders(self) -> dict[str, tuple[CaptionColumns, list[int]]]:

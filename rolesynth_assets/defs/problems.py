@@ -9,6 +9,7 @@ from rolesynth_assets.defs.wiring.pages.metadata import lance_metadata, members_
 from rolesynth_assets.defs.wiring.resources import Platform
 from rolesynth_assets.defs.wiring.stage import Check, Made, stage
 from rolesynth_assets.images.checks import no_withdrawn_image
+from rolesynth_assets.review.measures import references_true_by_people
 
 _COPIED = (
     *("seed_id", "member", "question", "answer", "solution", "strategy", "task_type"),
@@ -36,6 +37,12 @@ _LINEAGE = {
         ),
         Check(checks.exports_whole, "Every export holds every problem of the set.", blocking=True),
         Check(no_withdrawn_image, "No image of the set was withdrawn.", blocking=True),
+        Check(
+            references_true_by_people,
+            "Where people reviewed problems of the set, their references are right.",
+            warn=True,
+            bounds={"min_share": "min_true_references"},
+        ),
     ],
 )
 def synthetic_problems(context: dg.AssetExecutionContext, platform: Platform) -> Made:
@@ -48,6 +55,7 @@ def synthetic_problems(context: dg.AssetExecutionContext, platform: Platform) ->
     from rolesynth_assets.answers.checker_process import AnswerGrader
     from rolesynth_assets.cads.problems.make import make_problems
     from rolesynth_assets.r1.prompt import system_prompt
+    from rolesynth_assets.review.problem_labels import read_problem_labels
 
     store, settings, domain = platform.store, platform.settings, context.partition_key
     card = settings.paths.problem_card(domain)
@@ -85,6 +93,7 @@ def synthetic_problems(context: dg.AssetExecutionContext, platform: Platform) ->
         facts={
             "kept": kept,
             "problems": rows,
+            "labels": read_problem_labels(store, domain),
             "exported": made.exported,
             "name": domain,
             "image_ids": rows.filter("kept")["image_id"].to_list(),

@@ -20,7 +20,7 @@ DRAWS = 20_000
 """Draws behind an interval; its ends then move by less than half a point."""
 LEAST = 20
 """Answers of each kind (true and false) below which the judge is not measured."""
-_ENDS = (2.5, 97.5)
+ENDS = (2.5, 97.5)
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,9 @@ class FilterMeasure:
     to_halve: int
 
 
-def measure_filter(labels: pl.DataFrame, sizes: Mapping[str, int]) -> FilterMeasure:
+def measure_filter(
+    labels: pl.DataFrame, sizes: Mapping[str, int], key: str = "caption_id"
+) -> FilterMeasure:
     """Measure the filter's precision and recall from a stratified sample.
 
     The shares of true captions among kept and among dropped ones have Jeffreys posteriors,
@@ -54,13 +56,14 @@ def measure_filter(labels: pl.DataFrame, sizes: Mapping[str, int]) -> FilterMeas
     (Bayes' rule), and the intervals are quantiles of draws.
 
     Args:
-        labels: ``caption_id``, ``truth`` and the present ``decision`` of each answer. Of several
-            answers on a caption the majority counts.
-        sizes: number of captions by decision, "kept" and "dropped".
+        labels: id, ``truth`` and the present ``decision`` of each answer. Of several answers on a
+            row the majority counts.
+        sizes: number of rows by decision, "kept" and "dropped".
+        key: column of the id.
     """
     import numpy as np
 
-    votes = _majority(labels)
+    votes = majority(labels, key)
     counts = {
         decision: tuple(
             sum(1 for d, truth in votes.values() if d == decision and truth is wanted)
@@ -69,8 +72,8 @@ def measure_filter(labels: pl.DataFrame, sizes: Mapping[str, int]) -> FilterMeas
         for decision in ("kept", "dropped")
     }
     rng = np.random.default_rng(0)
-    kept = _posterior(rng, *counts["kept"])
-    dropped = _posterior(rng, *counts["dropped"])
+    kept = posterior(rng, *counts["kept"])
+    dropped = posterior(rng, *counts["dropped"])
     n_kept, n_dropped = sizes.get("kept", 0), sizes.get("dropped", 0)
     total = max(1, n_kept + n_dropped)
     precision = _interval(kept, _share(counts["kept"])) if sum(counts["kept"]) else None
@@ -109,10 +112,18 @@ def cohens_kappa(one: Sequence[str], other: Sequence[str]) -> float | None:
     return None if chance == 1 else (seen - chance) / (1 - chance)
 
 
-def agreements(labels: pl.DataFrame) -> list[tuple[str, str, int, float | None]]:
-    """Return both names, the captions that both saw, and kappa, of each pair of reviewers."""
+def agreements(
+    labels: pl.DataFrame, key: str = "caption_id", said_in: str = "truth"
+) -> list[tuple[str, str, int, float | None]]:
+    """Return both names, how many rows both saw, and kappa, of each pair of reviewers.
+
+    Args:
+        labels: id, ``reviewer`` and answer.
+        key: column of the id.
+        said_in: column of the answer.
+    """
     said: dict[str, dict[str, str]] = {}
-    for row in labels.select("reviewer", "caption_id", "truth").iter_rows():
+    for row in labels.select("reviewer", key, said_in).iter_rows():
         said.setdefault(row[0], {})[row[1]] = row[2]
     found = []
     for one, other in combinations(sorted(said), 2):
@@ -153,7 +164,7 @@ def judge_agrees_with_people(labels: pl.DataFrame, *, min_auc: float = 0.5) -> C
     auc = _auc(true, false)
     rng = np.random.default_rng(0)
     draws = [_auc(rng.choice(true, len(true)), rng.choice(false, len(false))) for _ in range(1000)]
-    low, high = np.percentile(draws, _ENDS)
+    low, high = np.percentile(draws, ENDS)
     return CheckOutcome(
         passed=bool(high >= min_auc),
         value=auc,
@@ -167,10 +178,50 @@ def judge_agrees_with_people(labels: pl.DataFrame, *, min_auc: float = 0.5) -> C
     )
 
 
-def _majority(labels: pl.DataFrame) -> dict[str, tuple[str, Truth]]:
-    """Return decision and the answer of most reviewers by caption; a draw is unsure."""
+def references_true_by_people(
+    labels: pl.DataFrame, problems: pl.DataFrame, *, min_share: float = 0.8
+) -> CheckOutcome:
+    """Pass unless people show that too few references of the set are right.
+
+    The check fails if the upper end of the share's 95 % interval is below the bound.
+
+    Args:
+        labels: ``candidate_id``, ``decision`` and ``truth`` of the answers on the domain; of
+            several answers on a problem the majority counts, and unsure ones for nothing.
+        problems: ``problem_id`` and ``kept``; only answers on kept problems count.
+        min_share: the bound.
+    """
+    import numpy as np
+    import polars as pl
+
+    in_set = problems.filter(pl.col("kept"))["problem_id"].implode()
+    votes = majority(labels.filter(pl.col("candidate_id").is_in(in_set)), "candidate_id").values()
+    true, false = (sum(truth is which for _, truth in votes) for which in (Truth.TRUE, Truth.FALSE))
+    n = {"true": true, "false": false}
+    if true + false < LEAST:
+        said = (
+            f"People judged {true + false} problems of the set; from {LEAST} on the set is "
+            "measured. `rolesynth browse` asks for more under Review."
+        )
+        return CheckOutcome(True, 0.0, None, said, n)
+    share = true / (true + false)
+    low, high = np.percentile(posterior(np.random.default_rng(0), true, false), ENDS)
+    return CheckOutcome(
+        passed=bool(high >= min_share),
+        value=share,
+        threshold=min_share,
+        description=(
+            f"Of {true + false} problems of the set that people judged, {share:.0%} have a right "
+            f"reference, 95 % interval {low:.0%} to {high:.0%}."
+        ),
+        metadata={"low": float(low), "high": float(high), **n},
+    )
+
+
+def majority(labels: pl.DataFrame, key: str = "caption_id") -> dict[str, tuple[str, Truth]]:
+    """Return decision and the answer of most reviewers by id; a draw is unsure."""
     votes: dict[str, tuple[str, list[str]]] = {}
-    for caption, decision, truth in labels.select("caption_id", "decision", "truth").iter_rows():
+    for caption, decision, truth in labels.select(key, "decision", "truth").iter_rows():
         votes.setdefault(caption, (decision, []))[1].append(truth)
     found = {}
     for caption, (decision, said) in votes.items():
@@ -180,7 +231,8 @@ def _majority(labels: pl.DataFrame) -> dict[str, tuple[str, Truth]]:
     return found
 
 
-def _posterior(rng: np.random.Generator, true: int, false: int) -> np.ndarray:
+def posterior(rng: np.random.Generator, true: int, false: int) -> np.ndarray:
+    """Draw shares from the Jeffreys posterior of a count: `DRAWS` values in [0, 1]."""
     return rng.beta(true + 0.5, false + 0.5, DRAWS)
 
 
@@ -193,7 +245,7 @@ def _interval(draws: np.ndarray, value: float) -> Interval:
 
     from rolesynth_assets.benchmarks.bootstrap import Interval
 
-    low, high = np.percentile(draws, _ENDS)
+    low, high = np.percentile(draws, ENDS)
     return Interval(value, min(float(low), value), max(float(high), value))
 
 

@@ -53,7 +53,7 @@ judge               model that judged it
 judge_revision      revision of the judge
 prompt_fingerprint  digest of the judge's prompt
 kept                whether the cut kept it, or how many it kept
-label_id            digest of caption and reviewer
+label_id            digest of reviewer and caption, or candidate
 reviewer            name that the reviewer gave
 truth               true, false or unsure: whether the caption is true of the image
 fits                whether the caption fits its role
@@ -104,6 +104,7 @@ is_writer           whether the judge wrote the problem
 correct             whether the verdict agrees with the answer
 decided_by          rule or model that compared the answers
 raw                 the reply as it came
+judgement           what a reviewer says of the reference: true, false, unsolvable or unsure
 problem_id          digest of the problem; `rolesynth trace` takes it
 keep_share          configured share of captions to keep, a share of 1
 floor_per_image     captions kept of each image whatever their score

@@ -15,11 +15,14 @@ from rolesynth_assets.browse.app import guarded_app
 from rolesynth_assets.browse.desk import Desk
 from rolesynth_assets.settings import Settings
 from rolesynth_assets.store.text_index import TextIndex
+from rolesynth_assets_tests.browse.pages.test_compare import lay_out, rank
+from rolesynth_assets_tests.browse.pages.test_review_problems import store_candidates
 from rolesynth_assets_tests.browser.beacon import Beacon, beacon_server
 from rolesynth_assets_tests.browser.conftest import FLAGS, SCREENSHOTS
 from rolesynth_assets_tests.browser.test_beacon import ADDRESSES
 from rolesynth_assets_tests.captions.image_rows import picture, store_images
 from rolesynth_assets_tests.hostile import hostile_texts
+from rolesynth_assets_tests.lineage.stored_problems import DOMAIN
 from rolesynth_assets_tests.lineage.stored_world import ROLE_SET, StoredWorld
 
 pytestmark = pytest.mark.browser
@@ -73,6 +76,10 @@ class Site:
                 rows = rows.set_column(rows.schema.get_field_index(column), column, texts)
             self.world.store.replace(table, where, rows)
         TextIndex(root, ROLE_SET).build(self.world.store)
+        rank(self.world.store, "mine", {0: [1, 4, 1, 9], 1: [1, 4, 1, 9]})
+        rank(self.world.store, "other", {0: [1, 1, 40, 12]})
+        lay_out(root)
+        store_candidates(self.world.store, self.world.warehouse, said[0])
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -103,6 +110,10 @@ class Site:
             "review": "/review?reviewer=Ada",
             "trace": f"/trace?subject=image:{image}",
             "problems": "/problems",
+            "compare": "/compare?a=mine&b=other",
+            "compare_one": "/compare?a=mine&b=other&place=1",
+            "review_problems": f"/review/problems?domain={DOMAIN}&reviewer=Ada",
+            "withdraw": f"/withdraw/{image}",
             "error": "/images?role_set=<img+src=x>",
         }
 
@@ -184,6 +195,40 @@ def test_a_review_needs_the_keyboard_alone(tab: Page, site: Site) -> None:
     tab.goto("/images")
     tab.keyboard.press("/")
     expect(tab.get_by_role("searchbox")).to_be_focused()
+
+
+def test_a_problem_is_reviewed_by_the_keyboard_alone(tab: Page, site: Site) -> None:
+    tab.goto(f"/review/problems?domain={DOMAIN}")
+    tab.get_by_label("Your name").fill("Keys")
+    tab.keyboard.press("Enter")
+    expect(tab.get_by_role("button", name="Cannot be solved")).to_be_visible()
+    tab.keyboard.press("3")
+    expect(tab.get_by_text("You said it cannot be solved")).to_be_visible()
+    assert site.world.store.count("problem_labels", where="judgement = 'unsolvable'") == 1
+    tab.keyboard.press("z")
+    expect(tab.get_by_text("You said it cannot be solved")).to_have_count(0)
+    assert site.world.store.count("problem_labels") == 0
+
+
+def test_a_comparison_leads_from_a_lost_query_to_what_is_behind_it(tab: Page) -> None:
+    tab.goto("/compare?a=mine&b=other")
+    expect(tab.get_by_text("only B finds it")).to_have_count(2)  # the choice and one query
+    tab.get_by_label("Queries").select_option("lost")
+    tab.wait_for_url("**show=lost**")
+    tab.get_by_role("link", name="the captions behind it").click()
+    expect(tab.get_by_text("It is not trained on captions of this project.")).to_be_visible()
+    drawn = "[...document.images].filter(i => i.complete && i.naturalWidth).length"
+    tab.wait_for_function(f"{drawn} >= 7")  # pictures of the benchmark
+
+
+def test_a_withdrawal_asks_for_a_reason_first(tab: Page, site: Site) -> None:
+    image = site.world.images["s0"][0]
+    tab.goto(f"/trace?subject=image:{image}")
+    tab.get_by_role("link", name="Withdraw it").click()
+    expect(tab.get_by_text("Rows that would be removed")).to_be_visible()
+    tab.get_by_role("button", name="Withdraw it with all of this").click()
+    expect(tab.locator("input[name=reason]:invalid")).to_be_visible()  # nothing was sent
+    assert site.world.store.count("images", where=f"image_id = '{image}'") == 1
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

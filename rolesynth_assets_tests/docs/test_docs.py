@@ -16,7 +16,14 @@ from rolesynth_assets_tests.docs.markdown_pages import PACKAGE, PAGES, ROOT, Pag
 NUMBERS = ("N", "NUMBER")
 """Placeholders of a number in a command."""
 OF_A_PROJECT = (
-    *("caches/", "benchmark_looks/", "benchmark_digests/", "text_index/", "thumbnails/"),
+    *(
+        "caches/",
+        "benchmark_looks/",
+        "benchmark_digests/",
+        "text_index/",
+        "meaning_index/",
+        "thumbnails/",
+    ),
     *("rolesynth.yaml", "role_sets/", "recipes/", "benchmarks/", "seeds/"),
     *("collectives/", "r1_recipes/", "r1_benchmarks/", ".rolesynth", ".dagster", "$DAGSTER_HOME"),
     *(

@@ -1,8 +1,9 @@
 """How fast `rolesynth browse` is at a million captions: `python -m` of this module.
 
 It writes the tables of 100,000 images with ten captions each into a new data root, without models,
-and asks the pages for what people ask: the first page, filtered and sorted ones, full text. The
-images are tiny, because a page loads only the pictures that it shows.
+and asks the pages for what people ask: the first page, filtered and sorted ones, full text, the
+nearest by meaning. The images are tiny, because a page loads only the pictures that it shows.
+Embeddings are random points around a thousand centres; the sentence model takes no part.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import argparse
 import resource
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from rolesynth_assets.settings import Settings
 from rolesynth_assets.store.digests import digest
 from rolesynth_assets.store.lance.schemas import table_spec
 from rolesynth_assets.store.lance.store import Store
+from rolesynth_assets.store.meaning_index import DIMENSIONS, MeaningIndex
 from rolesynth_assets.store.text_index import TextIndex
 
 ROLE_SET, SHARD_IMAGES = "roles5", 10_000
@@ -38,6 +40,7 @@ ASKED = {
     "roles disagree": "/images?role_set=roles5&sort=disagreement",
     "page 2,000": "/images?role_set=roles5&page=2000",
     "search": "/images?role_set=roles5&q=w40+w900+w12000",
+    "images like one": f"/images?role_set=roles5&like={digest('image', 7)}",
 }
 
 
@@ -59,6 +62,9 @@ def main() -> None:
         began = time.perf_counter()
         facts = TextIndex(root, ROLE_SET).build(store)
         print(f"index of {facts.captions:,} captions in {time.perf_counter() - began:.0f} s")
+        began = time.perf_counter()
+        MeaningIndex(root, ROLE_SET).build(store, embeddings)
+        print(f"vectors with their index in {time.perf_counter() - began:.0f} s, without the model")
         measure(root, given.times)
 
 
@@ -81,8 +87,23 @@ def measure(root: Path, times: int) -> None:
         index.search(f"w{40 + number} w{900 + number} w{12_000 + number}")
         took.append(1000 * (time.perf_counter() - began))
     print(f"| full text alone | {np.median(took):.0f} | {np.percentile(took, 95):.0f} |")
+    near, took = MeaningIndex(root, ROLE_SET), []
+    for vector in embeddings([str(number) for number in range(times)]):
+        began = time.perf_counter()
+        near.search(vector)
+        took.append(1000 * (time.perf_counter() - began))
+    print(f"| vector alone | {np.median(took):.0f} | {np.percentile(took, 95):.0f} |")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"\npeak memory of this process, the writing included: {peak:.2f} GiB")
+
+
+def embeddings(texts: Sequence[str]) -> np.ndarray:
+    """Return unit vectors near one of a thousand centres each."""
+    rng = np.random.default_rng(sum(map(len, texts)))
+    centres = np.random.default_rng(0).normal(size=(1000, DIMENSIONS)).astype(np.float32)
+    rows = centres[rng.integers(0, 1000, len(texts))]
+    rows = rows + rng.normal(size=rows.shape).astype(np.float32)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
 def timed(client: TestClient, address: str, times: int) -> Iterator[float]:

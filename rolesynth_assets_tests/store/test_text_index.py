@@ -7,9 +7,10 @@ import pyarrow as pa
 import pytest
 
 from rolesynth_assets.store.digests import digest
+from rolesynth_assets.store.forgotten_captions import forget_images
 from rolesynth_assets.store.lance.schemas import CAPTIONS
 from rolesynth_assets.store.lance.store import Store
-from rolesynth_assets.store.text_index import TextIndex, forget_images
+from rolesynth_assets.store.text_index import TextIndex
 from rolesynth_assets.store.tombstones import Tombstone, now, write_tombstone
 from rolesynth_assets.store.warehouse.warehouse import Warehouse
 

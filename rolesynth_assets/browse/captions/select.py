@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.browse.captions.columns import FILTERS
-from rolesynth_assets.browse.captions.view import PER_PAGE, Order, View
+from rolesynth_assets.browse.captions.view import PER_PAGE, Order, SearchBy, View
+from rolesynth_assets.store.left_out import EXCLUDED
 
 if TYPE_CHECKING:
     import polars as pl
@@ -49,6 +50,8 @@ def matching(frame: pl.DataFrame, view: View, hits: pl.DataFrame | None = None) 
         tests.append(pl.col("score") <= view.high)
     found = frame.filter(*tests) if tests else frame
     if hits is not None:
+        if view.searched is not SearchBy.WORDS and view.reason != EXCLUDED:
+            found = found.filter(pl.col("reason").cast(pl.String).ne_missing(EXCLUDED))
         return found.join(hits, on="caption_id", how="inner", maintain_order="left")
     return found
 

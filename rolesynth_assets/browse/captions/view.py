@@ -48,6 +48,22 @@ class Decision(StrEnum):
     """The filter has not seen it yet."""
 
 
+class SearchBy(StrEnum):
+    """What a search compares."""
+
+    WORDS = "words"
+    MEANING = "meaning"
+    BOTH = "both"
+
+
+WAYS = {
+    SearchBy.WORDS: "by words",
+    SearchBy.MEANING: "by meaning",
+    SearchBy.BOTH: "by both",
+}
+"""The words of each way to search."""
+
+
 @dataclass(frozen=True)
 class View:
     """The state of a page of captions. An empty text sets no filter.
@@ -55,6 +71,8 @@ class View:
     Attributes:
         role_set: role set that is shown.
         q: words to search for.
+        by: what the search compares; empty is words.
+        like: id of a caption or an image whose captions' meaning is searched for, in place of `q`.
         shard, role, length, model: only captions with this value.
         decision: only captions of which this became.
         reason: only captions with this reason.
@@ -65,6 +83,8 @@ class View:
 
     role_set: str = ""
     q: str = ""
+    by: str = ""
+    like: str = ""
     shard: str = ""
     role: str = ""
     length: str = ""
@@ -85,11 +105,14 @@ class View:
         """
         texts = {
             name: " ".join(given[name].split())[:LONGEST_QUERY]
-            for name in ("role_set", "q", "shard", "role", "length", "model", "reason")
+            for name in ("role_set", "q", "like", "shard", "role", "length", "model", "reason")
             if name in given
         }
+        if texts.get("q"):
+            texts.pop("like", None)  # words that somebody typed replace it
         return cls(
             **texts,
+            by=_one_of(SearchBy, given.get("by", ""), "by"),
             decision=_one_of(Decision, given.get("decision", ""), "decision"),
             sort=_one_of(Order, given.get("sort", ""), "sort"),
             low=_score(given.get("low", ""), "low"),
@@ -100,7 +123,17 @@ class View:
     @property
     def order(self) -> Order:
         """The order in use: a search shows its best matches first unless another is chosen."""
-        return Order(self.sort or (Order.BEST_MATCH if self.q else Order.STORED))
+        return Order(self.sort or (Order.BEST_MATCH if self.asks else Order.STORED))
+
+    @property
+    def asks(self) -> bool:
+        """Whether it searches for anything."""
+        return bool(self.q or self.like)
+
+    @property
+    def searched(self) -> SearchBy:
+        """What its search compares."""
+        return SearchBy.MEANING if self.like else SearchBy(self.by or SearchBy.WORDS)
 
     @property
     def filters(self) -> dict[str, str]:

@@ -86,7 +86,7 @@ def _complete(view: CompareView, known: Ranked) -> CompareView:
     benchmark = _one_of(view.benchmark, known.benchmarks, "benchmark")
     direction = _one_of(view.direction, known.directions(benchmark), "direction")
     sides = [str(side) for side in known.sides(benchmark)]
-    a = _one_of(view.a, sides, "side")
+    a = _one_of(view.a, sides if view.a else [s for s in sides if s != view.b] or sides, "side")
     others = [side for side in sides if side != a] or sides
     b = _one_of(view.b, sides if view.b else others[::-1], "side")
     return replace(view, benchmark=benchmark, direction=direction, a=a, b=b)

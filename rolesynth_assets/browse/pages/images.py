@@ -15,7 +15,7 @@ from rolesynth_assets.browse.captions.cards import Card, cards, image_facts
 from rolesynth_assets.browse.captions.columns import CaptionColumns
 from rolesynth_assets.browse.captions.search import hits_of, search_state
 from rolesynth_assets.browse.captions.select import select
-from rolesynth_assets.browse.captions.view import ORDERS, Order, View
+from rolesynth_assets.browse.captions.view import ORDERS, WAYS, Order, View
 from rolesynth_assets.browse.desk import KEEP, REVIEWER, Desk
 from rolesynth_assets.browse.thumbnails import MEDIA_TYPE, stored_picture
 from rolesynth_assets.lineage.trace.sources import short
@@ -37,7 +37,7 @@ def images(desk: Desk, request: Request) -> Response:
     columns = desk.captions.columns(view.role_set)
     state = search_state(desk.root, view, columns)
     hits = hits_of(desk.root, view) if state.ready else None
-    asked = view if state.ready else replace(view, q="")
+    asked = view if state.ready else replace(view, q="", like="")
     near = cuts(desk, view.role_set) if asked.order is Order.NEAR_CUT else ()
     chosen = select(columns.frame, asked, hits, near)
     return desk.page(
@@ -48,7 +48,10 @@ def images(desk: Desk, request: Request) -> Response:
             "view": view,
             "role_sets": known,
             "filters": columns.values,
-            "orders": {o: words for o, words in ORDERS.items() if view.q or o != Order.BEST_MATCH},
+            "orders": {
+                o: words for o, words in ORDERS.items() if view.asks or o != Order.BEST_MATCH
+            },
+            "ways": WAYS,
             "search": state,
             "capped": hits is not None and hits.height >= state.most,
             "chosen": chosen,

@@ -90,9 +90,13 @@ def answer(desk: Desk, request: Request, form: Mapping[str, str]) -> Response:
 
 
 def _onward(query: Mapping[str, str]) -> Response:
-    """Lead to the next caption, and remember the reviewer, who has answered with a page's form."""
-    moved = RedirectResponse(f"/review?{urlencode(query)}", 303)
-    moved.set_cookie(REVIEWER, _plain(query["reviewer"]), httponly=True, samesite="strict")
+    """Lead to the next caption."""
+    return remembered(RedirectResponse(f"/review?{urlencode(query)}", 303), query["reviewer"])
+
+
+def remembered(moved: Response, reviewer: str) -> Response:
+    """Let the browser keep the name of a reviewer who has answered with a page's form."""
+    moved.set_cookie(REVIEWER, _plain(reviewer), httponly=True, samesite="strict")
     return moved
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from rolesynth_assets.browse.desk import Desk
 from rolesynth_assets.data_paths import dagster_home
@@ -19,6 +20,8 @@ MOST = 100
 """Stale partitions listed with their causes; the others are counted."""
 RUNS = 400
 """Latest runs from which commands are listed."""
+PAID = ("role_lists", "raw_captions", "caption_scores", "cads_rounds")
+"""Assets that ask models, which may cost money."""
 COMMANDS = 8
 """Commands listed, the latest first."""
 
@@ -84,10 +87,61 @@ def state(desk: Desk, request: Request) -> Response:
             ],
             "stale": [(cell, words.why(found, cell)) for cell in stale[:MOST]],
             "count": len(stale),
+            "working": desk.making.working,
+            "failed": desk.making.failed,
             "notes": [*found.left_out, *([looked.reload] if looked.reload else [])],
             "commands": commands(refresher),
         }
     return desk.page(request, "state.html", shown)
+
+
+def plan(desk: Desk, request: Request) -> Response:
+    """Show what would be made, of one asset or of all, and ask; nothing is made."""
+    if not dagster_home().is_dir():
+        raise HTTPException(404, "Nothing was made yet.")
+    desk.prepare()
+    import dagster as dg
+
+    from rolesynth_assets.definitions import defs
+    from rolesynth_assets.lineage.refresh.rematerialize import planned
+    from rolesynth_assets.lineage.refresh.runner import Refresher
+    from rolesynth_assets.lineage.refresh.selection import selected
+    from rolesynth_assets.lineage.staleness.explain import Words
+
+    asset = request.query_params.get("asset", "")
+    with dg.DagsterInstance.get() as instance:
+        refresher = Refresher(defs, instance)
+        found = refresher.examine(refresher.look())
+        try:
+            wanted = selected(found, Words(instance, {}), [asset] if asset else [], "", False)
+        except KeyError as error:
+            raise HTTPException(404, str(error.args[0])) from error
+        work = planned(found, wanted)
+    shown = {
+        "title": "Make",
+        "asset": asset,
+        "work": {name: [key for key in keys if key] for name, keys in work.items()},
+        "count": sum(map(len, work.values())),
+        "asking": [name for name in work if name in PAID],
+        "most": MOST,
+        "working": desk.making.working,
+    }
+    return desk.page(request, "make.html", shown)
+
+
+def make(desk: Desk, request: Request, form: Mapping[str, str]) -> Response:
+    """Start Dagster's job that makes what is stale, of one asset or of all."""
+    if not dagster_home().is_dir():
+        raise HTTPException(404, "Nothing was made yet.")
+    desk.prepare()
+    from rolesynth_assets.definitions import defs
+
+    asset = form.get("asset", "")
+    known = {key.to_user_string() for key in defs.resolve_asset_graph().get_all_asset_keys()}
+    if asset and asset not in known:
+        raise HTTPException(404, f"There is no asset {asset[:60]!r}.")
+    desk.making.start([asset] if asset else [], "browse")
+    return RedirectResponse("/state", 303)
 
 
 def commands(refresher: Refresher) -> list[Command]:

@@ -43,3 +43,6 @@ document.addEventListener("keydown", (event) => {
     pressed.click();
   }
 });
+
+const again = document.querySelector("[data-reload]");
+if (again) setTimeout(() => location.reload(), 1000 * Number(again.dataset.reload));

@@ -31,7 +31,8 @@ def browse(
 
     It runs until Ctrl-C and can run beside `rolesynth ui`. Only this machine can reach it, unless
     `--host` names another address; then the printed address holds a token, without which no page
-    opens. Nothing is written but reviews, exclusions and small copies of pictures.
+    opens. Nothing is written but reviews, exclusions and small copies of pictures; an image is
+    withdrawn, and what is stale is made, only after a page has shown what that does.
 
     **rolesynth browse**
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from rolesynth_assets.browse.captions.view import SearchBy
 from rolesynth_assets.cli.data.listed_captions import (
     AsJson,
     Kept,
@@ -22,6 +23,9 @@ from rolesynth_assets.cli.data.listed_captions import (
 
 def search(
     words: Annotated[str, typer.Argument(help="Words to search for, such as two dogs on snow.")],
+    by: Annotated[
+        SearchBy, typer.Option(help="Compare words, the meaning, or both and join the places.")
+    ] = SearchBy.WORDS,
     role_set: RoleSet = "",
     kept: Kept = None,
     role: Role = "",
@@ -30,13 +34,17 @@ def search(
     limit: Annotated[int, typer.Option(min=1, max=5000, help="Captions to print.")] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """Find captions by their words, the best matches first.
+    """Find captions by their words or their meaning, the best matches first.
 
-    A match needs one of the words and is better the more of them it has, the rarer ones first
-    (BM25); endings do not count. The asset `caption_index` holds the index: `rolesynth run` makes
-    it, and `rolesynth stale` says whether it is up to date.
+    By words (the default), a match needs one of the words and is better the more of them it has,
+    the rarer ones first (BM25); endings do not count. By meaning, captions are compared as sentence
+    embeddings, and the 1,000 nearest are found; `both` joins the places in both (reciprocal rank
+    fusion). The asset `caption_index` holds the index of words, which `rolesynth run` makes, and
+    `meaning_index` the other one; `rolesynth stale` says whether they are up to date.
 
     **rolesynth search "two dogs on snow" --role-set roles5 --kept --json**
+
+    **rolesynth search "pets in winter" --by meaning**
     """
     settings, store = open_store()
     from rolesynth_assets.browse.captions.columns import read_columns
@@ -47,6 +55,7 @@ def search(
     view = View(
         chosen_role_set(store, role_set),
         q=words,
+        by=by,
         decision=decision(kept),
         role=role,
         length=length,
@@ -56,7 +65,8 @@ def search(
     state = search_state(settings.data_root, view, columns)
     if not state.ready:
         raise typer.BadParameter(
-            f"the captions of {view.role_set} have no index yet; make it with `{state.command}`"
+            f"the captions of {view.role_set} have no index for a search by {by} yet; make it with "
+            f"`{state.command}`"
         )
     if state.behind:
         typer.secho(

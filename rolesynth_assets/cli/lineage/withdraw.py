@@ -105,25 +105,15 @@ def _withdraw(
     purge: bool,
     dry_run: bool,
 ) -> dict[str, Any]:
-    from rolesynth_assets.benchmarks.contamination import benchmark_images
-    from rolesynth_assets.benchmarks.tasks import load_tasks
+    from rolesynth_assets.browse.withdrawals import record, take_out
     from rolesynth_assets.lineage.withdraw.byte_search import image_needles
     from rolesynth_assets.lineage.withdraw.purge import purge as take_off_disk
-    from rolesynth_assets.lineage.withdraw.withdrawal import withdraw as take_out
     from rolesynth_assets.mllm.rows.reply_journal import journal_paths
 
     root = settings.data_root
     needles = image_needles(store, ids)
-    withdrawal = take_out(
-        store,
-        warehouse,
-        root,
-        ids,
-        reason,
-        benchmarks=benchmark_images(load_tasks(settings.benchmarks), root),
-        dry_run=dry_run,
-    )
-    changes, stale = ([], []) if dry_run else _record_in_dagster(withdrawal, store)
+    withdrawal = take_out(settings, store, warehouse, ids, reason, dry_run=dry_run)
+    changes, stale = ([], []) if dry_run else record(withdrawal, store)
     journals = journal_paths(root)
     purged = (
         take_off_disk(store, warehouse, root, withdrawal, needles, journals)
@@ -132,22 +122,6 @@ def _withdraw(
     )
     report = _report(withdrawal, changes, stale, purged, dry_run=dry_run)
     return report if purged is None else report | {"in_event_log": _in_event_log(withdrawal)}
-
-
-def _record_in_dagster(withdrawal: Withdrawal, store: Store) -> tuple[list[str], list[str]]:
-    """Record the withdrawal; return the records and the partitions that it made stale."""
-    import dagster as dg
-
-    from rolesynth_assets.definitions import defs
-    from rolesynth_assets.lineage.staleness.staleness import examine
-    from rolesynth_assets.lineage.withdraw.dagster_events import report_withdrawal
-
-    graph = defs.resolve_asset_graph()
-    with dg.DagsterInstance.get() as instance:
-        before = {cell for cell, _ in examine(graph, instance).stale()}
-        changes = report_withdrawal(instance, defs, withdrawal, store)
-        after = [str(cell) for cell, _ in examine(graph, instance).stale() if cell not in before]
-    return changes, after
 
 
 def _in_event_log(withdrawal: Withdrawal) -> dict[str, list[str]]:

@@ -22,9 +22,9 @@ from rolesynth_assets.lineage.withdraw.artefacts import (
     record_artefacts,
 )
 from rolesynth_assets.store.digests import image_id
+from rolesynth_assets.store.forgotten_captions import forget_images
 from rolesynth_assets.store.lance.rows import any_key, refers_to
 from rolesynth_assets.store.lance.schemas import TABLES
-from rolesynth_assets.store.text_index import forget_images
 from rolesynth_assets.store.tombstones import (
     Tombstone,
     now,

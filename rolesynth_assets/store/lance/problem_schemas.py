@@ -161,3 +161,19 @@ PROBLEMS = TableSpec(
     content=("problem_id", "question", "answer", "strategy", "image_id", "kept", "reason"),
     of={"problem_id": "candidates", "seed_id": "seeds", "image_id": "images"},
 )
+
+PROBLEM_LABELS = TableSpec(
+    name="problem_labels",
+    schema=pa.schema(
+        [
+            *text("label_id", "domain", "round", "candidate_id", "reviewer"),
+            *text("judgement"),  # "true", "false", "unsolvable" or "unsure"
+            *text("decision"),  # the collective's when the reviewer saw it
+            *text("labelled_at"),  # ISO 8601, UTC
+        ]
+    ),
+    key="label_id",
+    partition_by=("domain", "round"),
+    content=("label_id", "judgement"),
+    of={"candidate_id": "candidates"},
+)

@@ -11,6 +11,7 @@ import pyarrow as pa
 from rolesynth_assets.store.lance.problem_schemas import (
     CANDIDATES,
     CONTEXTS,
+    PROBLEM_LABELS,
     PROBLEMS,
     SEED_REJECTS,
     SEEDS,
@@ -214,6 +215,7 @@ TABLES: dict[str, TableSpec] = by_name(
     CANDIDATES,
     VERDICTS,
     PROBLEMS,
+    PROBLEM_LABELS,
     RANKINGS,
 )
 

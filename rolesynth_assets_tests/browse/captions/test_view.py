@@ -55,3 +55,11 @@ def test_a_search_is_sorted_by_its_matches_unless_another_order_is_chosen() -> N
     assert View(q="dog").order is Order.BEST_MATCH
     assert View(q="dog", sort=Order.LOWEST_SCORE).order is Order.LOWEST_SCORE
     assert View().order is Order.STORED
+
+
+def test_typed_words_replace_what_was_to_be_alike() -> None:
+    alike = {"like": "a" * 64, "role": "Poet"}
+    assert View.of(alike).like == "a" * 64
+    assert View.of(alike).searched == "meaning"
+    typed = View.of(alike | {"q": "dogs", "by": "both"})
+    assert (typed.like, typed.q, typed.searched) == ("", "dogs", "both")

@@ -51,20 +51,23 @@ def rank(
     store.replace("rankings", {"recipe": recipe, "benchmark": benchmark}, pa.concat_tables(tables))
 
 
+def lay_out(root: Path) -> None:
+    """Write two recipes and the benchmark that they were measured on."""
+    for folder in ("recipes", "benchmarks"):
+        (root / folder).mkdir(exist_ok=True)
+    for name, steps in (("mine", 5), ("other", 0)):
+        text = RECIPE.format(name=name, steps=steps, role_set=ROLE_SET)
+        (root / "recipes" / f"{name}.yaml").write_text(text)
+    write_retrieval(root / "kites", [(picture(n), [f"caption {n}"]) for n in range(4)])
+    task = f"name: kites\nkind: retrieval\npath: {root}/kites\n"
+    (root / "benchmarks" / "kites.yaml").write_text(task)
+
+
 @pytest.fixture
 def ranked(indexed: StoredWorld, tmp_path: Path) -> StoredWorld:
     rank(indexed.store, "mine", {0: [1, 4, 1, 9.5], 1: [1, 2, 30, 9]})
     rank(indexed.store, "other", {0: [1, 1, 40, 12]})
-    (tmp_path / "recipes").mkdir()
-    for name, steps in (("mine", 5), ("other", 0)):
-        text = RECIPE.format(name=name, steps=steps, role_set=ROLE_SET)
-        (tmp_path / "recipes" / f"{name}.yaml").write_text(text)
-    (tmp_path / "project-benchmarks").mkdir()
-    write_retrieval(tmp_path / "kites", [(picture(n), [f"caption {n}"]) for n in range(4)])
-    (tmp_path / "benchmarks").mkdir()
-    (tmp_path / "benchmarks" / "kites.yaml").write_text(
-        f"name: kites\nkind: retrieval\npath: {tmp_path}/kites\n"
-    )
+    lay_out(tmp_path)
     return indexed
 
 

@@ -74,7 +74,7 @@ def test_without_an_index_the_page_names_the_command(
     client: TestClient, world: StoredWorld
 ) -> None:
     page = words(client.get("/images?q=red").text)
-    assert "no search index yet" in page
+    assert "no index for a search by words yet" in page
     assert "rolesynth stale --asset caption_index --fix --missing" in page
     assert "10 images" in page
 

@@ -16,9 +16,10 @@ _ROLE_SETS = {
     "pair_manifests": {"decision": "kept"},
     "dataset_card": {"decision": "kept"},
     "caption_index": {},
+    "meaning_index": {},
 }
 _TRACED = (
-    *("training_sets", "clip_checkpoints", "benchmark_scores"),
+    *("training_sets", "clip_checkpoints"),
     *("r1_checkpoints", "r1_scores"),
 )
 
@@ -49,6 +50,8 @@ def page_of(asset: str, partition: str | None) -> str | None:
         return f"/problems?{urlencode({'domain': parts[0], 'round': parts[1]})}"
     if asset == "synthetic_problems" and partition:
         return f"/problems?{urlencode({'domain': partition, 'decision': 'kept'})}"
+    if asset == "benchmark_scores" and len(parts) == 2:
+        return f"/compare?{urlencode({'benchmark': parts[0], 'b': parts[1]})}"
     if asset in _TRACED and partition:
         return f"/trace?{urlencode({'subject': f'{asset}[{partition}]'})}"
     return None

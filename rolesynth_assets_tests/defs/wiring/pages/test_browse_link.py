@@ -17,6 +17,7 @@ PARTITIONS = {
     "pair_manifests": "roles5",
     "dataset_card": "roles5",
     "caption_index": "roles5",
+    "meaning_index": "roles5",
     "training_sets": "roles5",
     "clip_checkpoints": "roles5|0",
     "benchmark_scores": "glyphs|roles5",
