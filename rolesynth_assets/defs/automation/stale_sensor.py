@@ -32,8 +32,7 @@ def rematerialize_stale(
     Captions, scores, problems and training are among them. A tick looks at the sources, starts what
     is stale and whose upstream is right, and leaves alone what was never made. What fails is tried
     three times with growing pauses, then given up until its code or its upstream changes or
-    somebody runs it by hand. Evaluating a tick starts nothing and
-    changes no data.
+    somebody runs it by hand. A tick itself changes no data.
     """
     from rolesynth_assets.defs.wiring.needs_reload import moved_recipes, reload_sentences
     from rolesynth_assets.lineage.refresh.given_up import run_by_hand, sentences

@@ -1,8 +1,8 @@
 """What people edit, looked at now: sources are compared with what was recorded of them last.
 
 Nothing is recorded where nothing changed, and no run is needed for it, so looking every few minutes
-costs no storage. Looking alone changes no data and
-notes at most what it has read, to be faster the next time.
+costs no storage. Looking alone changes no data; it notes what it
+has read, to be faster the next time.
 """
 
 from __future__ import annotations
