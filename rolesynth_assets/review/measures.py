@@ -197,7 +197,7 @@ def references_true_by_people(
     in_set = problems.filter(pl.col("kept"))["problem_id"].implode()
     votes = majority(labels.filter(pl.col("candidate_id").is_in(in_set)), "candidate_id").values()
     true, false = (sum(truth is which for _, truth in votes) for which in (Truth.TRUE, Truth.FALSE))
-    n = {"true": true, "false": false}
+    n: dict[str, object] = {"true": true, "false": false}
     if true + false < LEAST:
         said = (
             f"People judged {true + false} problems of the set; from {LEAST} on the set is "
