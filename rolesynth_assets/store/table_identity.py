@@ -6,6 +6,7 @@ whether the rows it remembers can be in the table that is there now.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from uuid import uuid4
 
@@ -38,4 +39,16 @@ def identity(root: str | Path, table: str) -> str | None:
 
 def given_identity(root: str | Path, table: str) -> str:
     """Return a table's id; a table without one gets it now, the same for all who ask at once."""
-    return identity(root, table) or renew_identity(root, table)
+    path = DataPaths(root).table_identity(table)
+    while not (found := identity(root, table)):
+        new = uuid4().hex
+        draft = path.with_name(f".{table}.{new}")
+        write_text(draft, new)
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass  # another gave one in this moment
+        except OSError:  # a file system without links
+            os.replace(draft, path)
+        draft.unlink(missing_ok=True)
+    return found

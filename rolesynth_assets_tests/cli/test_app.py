@@ -126,7 +126,7 @@ def test_a_recipe_needs_its_role_set_and_one_of_its_seeds(project: Path) -> None
     ):
         strange = invoke(*command)
         assert strange.exit_code == 2
-        assert "recipe roles5 has the seeds 0, 1, 2, not 9" in words(strange)
+        assert "recipe roles5 has the seeds 0, 1, 2, 3, 4, not 9" in words(strange)
 
 
 def test_a_page_that_cannot_be_written_is_told(project: Path) -> None:

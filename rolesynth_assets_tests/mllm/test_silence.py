@@ -27,12 +27,14 @@ from rolesynth_assets.mllm.openai.silence import Silence
 from rolesynth_assets.mllm.settings import EngineSettings, SettingNames
 from rolesynth_assets_tests.mllm.stub_server import Fault, StubServer, every_time
 
+QUICK = Backoff(initial_s=0.001, ceiling_s=0.002)
 
-def ask(server: StubServer, prompts: str, **settings) -> list[ChatReply]:
+
+def ask(server: StubServer, prompts: str, backoff: Backoff = QUICK, **settings) -> list[ChatReply]:
     values = {"timeout_s": 0.3, "max_silence_s": 0.5, "max_retries": 50, "concurrency": 1}
     engine = OpenAIEngine(
         EngineSettings(engine="openai", model="stub", base_url=server.url, **values | settings),
-        Backoff(initial_s=0.001, ceiling_s=0.002),
+        backoff,
     )
     requests = [ChatRequest(p, "s", p, Sampling(0.0, 1.0, 8), seed=1) for p in prompts]
 
@@ -46,7 +48,8 @@ def ask(server: StubServer, prompts: str, **settings) -> list[ChatReply]:
 def test_a_hanging_server_is_named_with_what_to_set(fault):
     with StubServer(faults=every_time(fault)) as server:
         with pytest.raises(EngineError, match="has not answered any request") as caught:
-            ask(server, "a", max_retries=100, timeout_s=0.2)
+            # pauses so long that the silence ends before the retries do, however fast the machine
+            ask(server, "a", Backoff(initial_s=0.1, ceiling_s=0.1), max_retries=100, timeout_s=0.2)
         assert len(server.requests) < 100
     for name in ("ROLESYNTH_CONCURRENCY", "ROLESYNTH_TIMEOUT_S", "ROLESYNTH_MAX_SILENCE_S"):
         assert name in str(caught.value)

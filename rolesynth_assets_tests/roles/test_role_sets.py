@@ -198,12 +198,14 @@ def test_a_language_changes_no_request_and_must_be_known() -> None:
         RoleSet.model_validate(role_set.model_dump() | {"language": "english"})
 
 
-def test_a_policy_per_image_changes_the_digest_and_its_absence_does_not(tmp_path: Path) -> None:
+def test_a_later_policy_changes_the_digest_and_its_absence_does_not(tmp_path: Path) -> None:
     plain = load_role_set(write(tmp_path, ROLE_SET))
     best = load_role_set(
         write(tmp_path, ROLE_SET.replace("roles:", "filter: {per_image: 2}\nroles:"))
     )
     assert best.digest != plain.digest and (best.keep_share, best.filter.floor) == (0, 2)
     values = plain.model_dump(mode="json", exclude={"name", "description", "language"})
-    del values["filter"]["per_image"]
+    centred = write(tmp_path, ROLE_SET.replace("roles:", "filter: {centred: true}\nroles:"))
+    assert load_role_set(centred).digest not in (plain.digest, best.digest)
+    del values["filter"]["per_image"], values["filter"]["centred"]
     assert plain.digest == digest("role set", json.dumps(values, sort_keys=True))

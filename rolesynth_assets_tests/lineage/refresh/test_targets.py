@@ -1,3 +1,5 @@
+from dagster import AssetKey
+
 from rolesynth_assets.clip.library import load_recipes
 from rolesynth_assets.lineage.refresh.targets import ProblemWork, problem_targets, targets
 from rolesynth_assets.r1.library import load_r1_recipes
@@ -17,6 +19,7 @@ def test_targets_are_in_the_order_of_the_graph() -> None:
         if graph.get(key).group_name
         in ("images", "roles", "captions", "filter", "clip", "benchmarks")
     }
+    keys -= {AssetKey("meaning_index")}  # it takes long, and is made when somebody asks for it
     assert set(order) == {key.to_user_string() for key in keys}
     for key in keys:
         for parent in graph.get(key).parent_keys & keys:

@@ -12,8 +12,8 @@ from rolesynth_assets.store.lance.specification import TableSpec, by_name
 def test_every_row_belongs_to_its_partition_and_has_a_key() -> None:
     of_captions = {"images", "image_rejects", "roles", "captions", "scores", "pairs"}
     of_cads = {"seeds", "seed_rejects", "candidates", "verdicts", "contexts", "problems"}
-    of_reviewers = {"human_labels", "exclusions"}
-    assert set(TABLES) == of_captions | of_cads | of_reviewers
+    of_reviewers = {"human_labels", "exclusions", "problem_labels"}
+    assert set(TABLES) == of_captions | of_cads | of_reviewers | {"rankings"}
     for spec in TABLES.values():
         for column in (spec.key, *spec.partition_by):
             assert not spec.schema.field(column).nullable, (spec.name, column)
