@@ -72,7 +72,7 @@ class ClipEncoder:
         """Embed texts: (texts, d) float32, L2-normalised rows."""
         import torch
 
-        from rolesynth_assets.clip.trimmed_text import encode_text
+        from rolesynth_assets.clip.features.trimmed_text import encode_text
 
         with torch.inference_mode():
             features = encode_text(self.model, self.tokenizer(texts).to(self.device)).float()

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rolesynth_assets.benchmarks.bootstrap import (
+from rolesynth_assets.benchmarks.classify import class_features, class_texts, classification_hits
+from rolesynth_assets.benchmarks.datasets import read_classification, read_retrieval
+from rolesynth_assets.benchmarks.encoder import Encoder, UndecodableImage, load_encoder
+from rolesynth_assets.benchmarks.intervals.bootstrap import (
     LEVEL,
     RESAMPLES,
     bootstrap_mean,
     bootstrap_mean_per_class,
 )
-from rolesynth_assets.benchmarks.classify import class_features, class_texts, classification_hits
-from rolesynth_assets.benchmarks.datasets import read_classification, read_retrieval
-from rolesynth_assets.benchmarks.encoder import Encoder, UndecodableImage, load_encoder
 from rolesynth_assets.benchmarks.layouts.files import Sample
 from rolesynth_assets.benchmarks.query_ranks import (
     Direction,

@@ -9,7 +9,7 @@ import yaml
 
 from rolesynth_assets.clip.recipe import Recipe
 from rolesynth_assets.errors import InputError
-from rolesynth_assets.training_recipes import RecipeLibrary, without
+from rolesynth_assets.recipe_files.training_recipes import RecipeLibrary, without
 from rolesynth_assets.yaml_files import Named, NamedModel
 
 SHIPPED = Path(__file__).parent / "recipes"

@@ -18,9 +18,14 @@ from torch import nn
 
 from rolesynth_assets.clip.architectures import FOLDER, shipped_architecture
 from rolesynth_assets.clip.plain_text import of_plain_text
-from rolesynth_assets.clip.positions import KEPT_POSITIONS, STRETCH, stretch, stretched_length
+from rolesynth_assets.clip.positions import (
+    KEPT_POSITIONS,
+    STRETCH,
+    stretch,
+    stretched_length,
+    text_tower,
+)
 from rolesynth_assets.clip.recipe import Recipe, init_path
-from rolesynth_assets.clip.trimmed_text import text_tower
 from rolesynth_assets.clip.weights_file import Weights, WeightsFileError, misfit, read_weights
 
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 KEPT_POSITIONS = 20  # the well-trained prefix of CLIP's positions that is copied unchanged
 STRETCH = 4  # points that replace each stretched position
+
+
+def text_tower(model: Any) -> Any:
+    """Return the module with the text positions: ``model.text`` or the model itself."""
+    return getattr(model, "text", model)
 
 
 def stretched_length(length: int, keep: int = KEPT_POSITIONS, factor: int = STRETCH) -> int:

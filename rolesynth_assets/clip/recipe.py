@@ -15,9 +15,9 @@ from rolesynth_assets.clip.architectures import (
     shipped_weights,
     shipped_weights_digest,
 )
-from rolesynth_assets.filter_policy import FilterPolicy
+from rolesynth_assets.recipe_files.filter_policy import FilterPolicy
+from rolesynth_assets.recipe_files.training_recipes import TrainingRecipe
 from rolesynth_assets.store.digests import digest
-from rolesynth_assets.training_recipes import TrainingRecipe
 from rolesynth_assets.yaml_files import FrozenModel
 
 
@@ -90,9 +90,10 @@ class Schedule(FrozenModel):
         steps: optimiser steps; 0 leaves the initial weights as they are.
         batch_images: images in a batch; rows in the square layout.
         warmup_steps: optimiser steps from zero to the full learning rate.
-        micro_batch: most images, and most captions, whose activations are in memory at once; see
-            `rolesynth_assets.clip.gradient_caching`. It makes a batch fit on a device and changes
-            nothing but rounding.
+        micro_batch: most images, and most captions of full context length, that are encoded at
+            once; a GPU keeps the activations of as many such parts as fit. It makes a batch fit on
+            a device and changes nothing but rounding; see
+            `rolesynth_assets.clip.features.gradient_caching`.
     """
 
     epochs: PositiveInt | None = None

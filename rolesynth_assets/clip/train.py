@@ -16,7 +16,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rolesynth_assets.clip.batch_features import BatchFeatures
 from rolesynth_assets.clip.checkpoint import save_load
 from rolesynth_assets.clip.checkpoint.files import MANIFEST, STATE, LossPoint, Manifest
 from rolesynth_assets.clip.checkpoint.resume_state import (
@@ -30,8 +29,9 @@ from rolesynth_assets.clip.data.batches import Batch, BatchPlan, TrainingSet
 from rolesynth_assets.clip.data.input_cache import InputCache
 from rolesynth_assets.clip.data.pixels import PixelSource
 from rolesynth_assets.clip.data.tokens import TokenSource
-from rolesynth_assets.clip.fused_blocks import WORTH_COMPILING, fused_blocks
-from rolesynth_assets.clip.gradient_caching import require_independent_rows
+from rolesynth_assets.clip.features.batch_features import BatchFeatures
+from rolesynth_assets.clip.features.fused_blocks import WORTH_COMPILING, fused_blocks
+from rolesynth_assets.clip.features.gradient_caching import require_independent_rows
 from rolesynth_assets.clip.loss import LOSS_FUNCTIONS
 from rolesynth_assets.clip.model import ClipModel, build_model, freeze_positions
 from rolesynth_assets.clip.optim import learning_rate, make_optimizer
@@ -267,7 +267,7 @@ def _out_of_memory_told(run: _Run, batch: Batch) -> Iterator[None]:
             f"Recipe {run.recipe.name!r}: {len(batch.images)} images and {len(batch.texts)} "
             f"captions do not fit in the memory of {run.device} ({error}). Set "
             f"schedule.micro_batch (now {schedule.micro_batch or 'the whole batch'}) to fewer rows "
-            "and run again: the training is the same and takes one more forward pass a step."
+            "and run again: the training is the same, with at most one more forward pass a step."
         ) from error
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from rolesynth_assets.errors import InputError
 from rolesynth_assets.r1.benchmarks.definition import R1Benchmark
 from rolesynth_assets.r1.recipe import R1Recipe
-from rolesynth_assets.training_recipes import RecipeLibrary
+from rolesynth_assets.recipe_files.training_recipes import RecipeLibrary
 from rolesynth_assets.yaml_files import Named, YamlLibrary
 
 SHIPPED_RECIPES = Path(__file__).parent / "recipes"

@@ -9,8 +9,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from rolesynth_assets.r1.rewards import ACCURACY_WEIGHT, FORMAT_WEIGHT
+from rolesynth_assets.recipe_files.training_recipes import TrainingRecipe
 from rolesynth_assets.store.digests import digest
-from rolesynth_assets.training_recipes import TrainingRecipe
 
 NANO = "rolesynth-nano"
 """The model name of the package's nano MLLM, a stand-in for Qwen2.5-VL."""

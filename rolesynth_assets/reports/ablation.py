@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rolesynth_assets.benchmarks.bootstrap import LEVEL, Interval
-from rolesynth_assets.benchmarks.score import Metric
-from rolesynth_assets.benchmarks.seed_intervals import (
+from rolesynth_assets.benchmarks.intervals.bootstrap import LEVEL, Interval
+from rolesynth_assets.benchmarks.intervals.seed_intervals import (
     ScoreKey,
     SeededScore,
     difference,
     summarise,
 )
+from rolesynth_assets.benchmarks.score import Metric
 from rolesynth_assets.clip.recipe import Recipe
 from rolesynth_assets.pictures.charts import ScoreBar, retrieval_bars
 from rolesynth_assets.pictures.markdown import (

@@ -7,7 +7,7 @@ import platform
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from rolesynth_assets.benchmarks.paired import hits_from_rankings
+from rolesynth_assets.benchmarks.intervals.paired import hits_from_rankings
 from rolesynth_assets.clip.recipe import Recipe
 from rolesynth_assets.reports.ablation_record import Record, ablation_record
 from rolesynth_assets.reports.claims import findings

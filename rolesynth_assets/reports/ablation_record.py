@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rolesynth_assets.benchmarks.paired import PairedDifference, mean_score
+from rolesynth_assets.benchmarks.intervals.paired import PairedDifference, mean_score
 from rolesynth_assets.pictures.differences import DifferenceRow, difference_chart
 from rolesynth_assets.pictures.markdown import Markdown, bold, code, table, text
 from rolesynth_assets.reports.claims import DEV, Finding, HitsByRecipe, best_on_dev

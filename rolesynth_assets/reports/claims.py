@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from rolesynth_assets.benchmarks.bootstrap import Interval
-from rolesynth_assets.benchmarks.paired import HitsBySeed, mean_score, paired_difference
+from rolesynth_assets.benchmarks.intervals.bootstrap import Interval
+from rolesynth_assets.benchmarks.intervals.paired import HitsBySeed, mean_score, paired_difference
 
 BEST = "best"
-"""Stands for the recipe with the highest score on the dev split."""
+"""Placeholder of the recipe with the highest score on the dev split."""
 BASE = "base"
 """The recipe that trains nothing."""
 DEV = "_dev"
@@ -108,7 +108,7 @@ class Finding:
 def findings(hits: HitsByRecipe, claims: Sequence[Claim] = CLAIMS) -> list[Finding]:
     """Return what was measured of each claim whose recipes and benchmark were measured.
 
-    The recipe that stands for `BEST` is chosen on the dev split and measured on the test split.
+    The recipe in the place of `BEST` is chosen on the dev split and measured on the test split.
     """
     best = best_on_dev(hits)
     found = []

@@ -7,8 +7,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rolesynth_assets.benchmarks.bootstrap import LEVEL, Interval
-from rolesynth_assets.benchmarks.seed_intervals import (
+from rolesynth_assets.benchmarks.intervals.bootstrap import LEVEL, Interval
+from rolesynth_assets.benchmarks.intervals.seed_intervals import (
     ScoreKey,
     SeededScore,
     student_interval,

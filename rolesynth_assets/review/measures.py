@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
-    from rolesynth_assets.benchmarks.bootstrap import Interval
+    from rolesynth_assets.benchmarks.intervals.bootstrap import Interval
 
 DRAWS = 20_000
 """Draws behind an interval; its ends then move by less than half a point."""
@@ -243,7 +243,7 @@ def _share(counts: tuple[int, ...]) -> float:
 def _interval(draws: np.ndarray, value: float) -> Interval:
     import numpy as np
 
-    from rolesynth_assets.benchmarks.bootstrap import Interval
+    from rolesynth_assets.benchmarks.intervals.bootstrap import Interval
 
     low, high = np.percentile(draws, ENDS)
     return Interval(value, min(float(low), value), max(float(high), value))

@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
-from rolesynth_assets.filter_policy import FilterPolicy
+from rolesynth_assets.recipe_files.filter_policy import FilterPolicy
 from rolesynth_assets.reply_text.languages import LANGUAGES
 from rolesynth_assets.roles.role import PromptTemplates, Role, RoleModel, RoleRecord
 from rolesynth_assets.store.digests import digest

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
@@ -46,7 +47,7 @@ class IndexFacts:
     withdrawn: int = 0
 
 
-class CaptionIndex:
+class CaptionIndex(ABC):
     """The index of one role set; a subclass says what it holds and how it is searched.
 
     Args:
@@ -139,9 +140,9 @@ class CaptionIndex:
             write_text(draft / _FACTS, json.dumps(asdict(facts)))
         return facts
 
+    @abstractmethod
     def _make_searchable(self, dataset: lance.LanceDataset, count: int) -> None:
         """Add the index to a data set of `count` rows."""
-        raise NotImplementedError
 
 
 def _without(batch: pa.RecordBatch, images: pa.Array) -> pa.RecordBatch:

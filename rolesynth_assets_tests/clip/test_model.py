@@ -5,11 +5,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from rolesynth_assets.clip.features.trimmed_text import encode_text
 from rolesynth_assets.clip.model import ModelError, build_model, freeze_positions
 from rolesynth_assets.clip.optim import learning_rate, make_optimizer
 from rolesynth_assets.clip.positions import stretch
 from rolesynth_assets.clip.recipe import Optimizer
-from rolesynth_assets.clip.trimmed_text import encode_text
 
 
 def built(recipe, seed=0):

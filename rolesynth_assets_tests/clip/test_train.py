@@ -15,12 +15,12 @@ from open_clip.transformer import Transformer
 from safetensors.torch import load_file
 
 from rolesynth_assets.clip import train as training
-from rolesynth_assets.clip.batch_features import BatchFeatures
 from rolesynth_assets.clip.checkpoint.files import LOSSES, LossPoint, read_manifest
 from rolesynth_assets.clip.checkpoint.save_load import load_checkpoint
 from rolesynth_assets.clip.data.batches import TrainingSet, TrainingSetError
 from rolesynth_assets.clip.data.input_cache import InputCache
 from rolesynth_assets.clip.data.pixels import CACHE_BYTES, PixelSource
+from rolesynth_assets.clip.features.batch_features import BatchFeatures
 from rolesynth_assets.clip.loss import LOSS_FUNCTIONS
 from rolesynth_assets.clip.model import ModelError, build_model
 from rolesynth_assets.clip.recipe import Loss

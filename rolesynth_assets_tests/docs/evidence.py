@@ -52,8 +52,8 @@ _AFTER = """## What would change on real data
   larger.
 - A pretrained CLIP knows the world already: `roles5_vit_b16` fine-tunes ViT-B/16 with the paper's
   schedule. A gain of ten points over such a base is not to be expected on its own benchmarks.
-- A judge that tells true captions from false ones less well makes the filter's gain smaller; the
-  review page measures that.
+- A judge that separates true captions from false ones less well makes the filter's gain smaller;
+  the review page measures that.
 - The cut chooses images as well as captions. How many images remain depends on how much scores
   differ between images of your set: `filter_cutoffs` counts them.
 """

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from rolesynth_assets.extended_recipes import EXTENDS
+from rolesynth_assets.recipe_files.extended_recipes import EXTENDS
 from rolesynth_assets_tests.docs.markdown_pages import PAGES, Page
 
 

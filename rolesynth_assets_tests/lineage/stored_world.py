@@ -9,11 +9,11 @@ from rolesynth_assets.captions.captioning import write_captions
 from rolesynth_assets.clip.checkpoint.files import MANIFEST, Manifest
 from rolesynth_assets.clip.checkpoint.recorded_trainings import record_training
 from rolesynth_assets.clip.recipe import Recipe
-from rolesynth_assets.filter_policy import FilterPolicy
 from rolesynth_assets.lineage.trace.sources import TRACED_TABLES, Sources
 from rolesynth_assets.pairs.cut import apply_cut, compute_cutoffs
 from rolesynth_assets.pairs.cut_rows import cut_rows
 from rolesynth_assets.pairs.scoring import write_scores
+from rolesynth_assets.recipe_files.filter_policy import FilterPolicy
 from rolesynth_assets.roles.role import PromptTemplates, Role
 from rolesynth_assets.roles.rows import role_rows
 from rolesynth_assets.store.lance.schemas import PAIRS

@@ -13,7 +13,7 @@ import torch
 
 from rolesynth_assets.benchmarks.encoder import ClipEncoder, _decode
 from rolesynth_assets.benchmarks.evaluate import measure
-from rolesynth_assets.benchmarks.paired import hits_per_image
+from rolesynth_assets.benchmarks.intervals.paired import hits_per_image
 from rolesynth_assets.benchmarks.tasks import Task, load_tasks
 from rolesynth_assets.clip.checkpoint.save_load import load_checkpoint
 from rolesynth_assets.clip.data.batches import TrainingSet
@@ -24,8 +24,8 @@ from rolesynth_assets.clip.library import load_recipes
 from rolesynth_assets.clip.model import build_model
 from rolesynth_assets.clip.recipe import Recipe, Schedule
 from rolesynth_assets.clip.train import train
-from rolesynth_assets.filter_policy import FilterPolicy
 from rolesynth_assets.pairs.cut import apply_cut, compute_cutoffs
+from rolesynth_assets.recipe_files.filter_policy import FilterPolicy
 from rolesynth_assets.roles.library import load_role_sets
 from rolesynth_assets.store import tombstones
 from rolesynth_assets.training_sets.own_cut import own_cut

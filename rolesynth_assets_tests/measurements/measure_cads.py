@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 import typer
 
-from rolesynth_assets.benchmarks.bootstrap import Interval, bootstrap_mean
+from rolesynth_assets.benchmarks.intervals.bootstrap import Interval, bootstrap_mean
 from rolesynth_assets.cads.collective.collective import MOST_ROUNDS, Collective, read_collective
 from rolesynth_assets.cads.drawing.factory import make_renderer
 from rolesynth_assets.cads.extra_checks.reference_truth import wrong_references

@@ -6,8 +6,8 @@ of the later steps), the most memory taken, the loss of the last step, and how f
 steps are from those of the plain way. Time and memory do not depend on what the pictures show.
 
 Ways: `plain` computes open_clip's blocks as they are and encodes every part again for its gradient;
-`fused` computes the blocks by `rolesynth_assets.clip.fused_blocks`; `as trained` also keeps the
-activations that fit.
+`fused` computes the blocks by `rolesynth_assets.clip.features.fused_blocks`; `as trained` also
+keeps the activations that fit.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from PIL import Image
 
 from rolesynth_assets.clip import train as training
 from rolesynth_assets.clip.data.batches import TrainingSet
-from rolesynth_assets.clip.gradient_caching import PartMemory
+from rolesynth_assets.clip.features.gradient_caching import PartMemory
 from rolesynth_assets.clip.library import load_recipes
 from rolesynth_assets.clip.recipe import Precision, Recipe
 from rolesynth_assets.clip.train import BatchMemoryError, train

@@ -22,10 +22,10 @@ import polars as pl
 import pyarrow as pa
 
 from rolesynth_assets.clip.recipe import Recipe
-from rolesynth_assets.filter_policy import FilterPolicy
 from rolesynth_assets.pairs.coverage import images_covered
 from rolesynth_assets.pairs.cut import SCORE_COLUMNS, compute_cutoffs
 from rolesynth_assets.pairs.pair_manifest import manifest_rows, multiplicity
+from rolesynth_assets.recipe_files.filter_policy import FilterPolicy
 from rolesynth_assets.reports.dataset_card_counts import count_card
 from rolesynth_assets.store.lance.schemas import CAPTIONS, PAIRS, SCORES
 from rolesynth_assets.store.lance.specification import TableSpec

@@ -29,9 +29,9 @@ def report(name: str, plain: Callable[[], object], fast: Callable[[], object]) -
 
 def text_tower() -> None:
     """CLIP text tower, 256 short captions: all 248 positions against the longest caption's."""
+    from rolesynth_assets.clip.features.trimmed_text import encode_text
     from rolesynth_assets.clip.library import load_recipes
     from rolesynth_assets.clip.model import build_model
-    from rolesynth_assets.clip.trimmed_text import encode_text
 
     clip = build_model(load_recipes(None)["roles5"])
     tokens = clip.tokenizer(["a red apple and two yellow stars under a clear blue sky"] * 256)

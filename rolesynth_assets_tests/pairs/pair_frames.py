@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from rolesynth_assets.filter_policy import FilterPolicy
+from rolesynth_assets.recipe_files.filter_policy import FilterPolicy
 from rolesynth_assets.store.digests import digest
 
 SCORE_TYPES = {

@@ -4,7 +4,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from rolesynth_assets.filter_policy import FilterPolicy
 from rolesynth_assets.pairs.coverage import Coverage, images_covered
 from rolesynth_assets.pairs.cut import (
     BOTH_LENGTHS,
@@ -12,6 +11,7 @@ from rolesynth_assets.pairs.cut import (
     apply_cut,
     compute_cutoffs,
 )
+from rolesynth_assets.recipe_files.filter_policy import FilterPolicy
 from rolesynth_assets_tests.pairs.pair_frames import captions_of, policy, score_frame
 from rolesynth_assets_tests.property_profiles import examples
 

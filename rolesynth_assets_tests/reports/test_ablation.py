@@ -3,8 +3,12 @@ import polars as pl
 import pytest
 from scipy import stats
 
+from rolesynth_assets.benchmarks.intervals.seed_intervals import (
+    difference,
+    student_interval,
+    summarise,
+)
 from rolesynth_assets.benchmarks.score import Metric, Score, scores_frame
-from rolesynth_assets.benchmarks.seed_intervals import difference, student_interval, summarise
 from rolesynth_assets.reports.ablation import ablation_markdown
 
 I1, T1 = Metric.IMAGE_TO_TEXT_R1, Metric.TEXT_TO_IMAGE_R1

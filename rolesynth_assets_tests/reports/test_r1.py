@@ -1,8 +1,8 @@
 import polars as pl
 import pytest
 
-from rolesynth_assets.benchmarks.bootstrap import Interval
-from rolesynth_assets.benchmarks.seed_intervals import SeededScore
+from rolesynth_assets.benchmarks.intervals.bootstrap import Interval
+from rolesynth_assets.benchmarks.intervals.seed_intervals import SeededScore
 from rolesynth_assets.pictures.png import WIDTH
 from rolesynth_assets.r1.charts import accuracy_bars, training_curves
 from rolesynth_assets.r1.library import load_r1_recipes

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from rolesynth_assets.training_recipes import TrainingRecipe
+from rolesynth_assets.recipe_files.training_recipes import TrainingRecipe
 
 WEIGHTS = "model.safetensors"
 CONFIG = "open_clip_config.json"

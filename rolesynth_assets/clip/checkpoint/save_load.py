@@ -33,11 +33,11 @@ from rolesynth_assets.clip.checkpoint.files import (
     read_manifest,
 )
 from rolesynth_assets.clip.data.pixels import normalise, split_preprocess
+from rolesynth_assets.clip.features.trimmed_text import encode_text
 from rolesynth_assets.clip.library import dump_recipe
 from rolesynth_assets.clip.model import ClipModel
 from rolesynth_assets.clip.plain_text import of_plain_text
 from rolesynth_assets.clip.recipe import Recipe
-from rolesynth_assets.clip.trimmed_text import encode_text
 from rolesynth_assets.store.atomic_files import write_bytes, write_text
 from rolesynth_assets.store.digests import file_digest
 
@@ -98,8 +98,8 @@ def save_manifest(folder: Path, manifest: Manifest) -> None:
 def load_checkpoint(folder: Path) -> Checkpoint:
     """Load a finished checkpoint; the result unpacks into model, preprocess and tokenizer.
 
-    For features use `rolesynth_assets.clip.trimmed_text.encode_text`, which skips padding, or the
-    model's own methods.
+    For features use `rolesynth_assets.clip.features.trimmed_text.encode_text`, which skips padding,
+    or the model's own methods.
 
     Raises:
         CheckpointError: the folder holds no finished checkpoint, or its weights are not those that

@@ -28,7 +28,7 @@ _PROBES = (
     "A photo of TWO red buses, parked; it's 4:30 (a.m.) & raining.",
     "caf\u00e9 \u2014 \u201cquoted\u201d \u4e2d\u6587 \U0001f600 &lt;tag&gt; <end_of_text> x",
 )
-"""Texts by which tokenizers with other rules are told apart."""
+"""Texts that tokenizers with different rules encode differently."""
 
 
 class Encoder(Protocol):

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 _HOLE = secrets.token_hex(16)
-"""Stands for a picture until the rest is JSON; no text of a model or a user can contain it."""
+"""Placeholder of a picture until the rest is JSON; no text of a model or a user can contain it."""
 
 
 def request_body(fields: Mapping[str, Any], messages: Sequence[Mapping[str, Any]]) -> bytes:

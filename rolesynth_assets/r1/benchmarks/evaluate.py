@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rolesynth_assets.answers.equality import equal_by_rule
 from rolesynth_assets.answers.extraction import final_answer
-from rolesynth_assets.benchmarks.bootstrap import Interval, bootstrap_mean
+from rolesynth_assets.benchmarks.intervals.bootstrap import Interval, bootstrap_mean
 from rolesynth_assets.benchmarks.score import measured_frame
 from rolesynth_assets.mllm.engine import (
     ChatEngine,

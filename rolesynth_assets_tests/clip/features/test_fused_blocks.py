@@ -5,8 +5,8 @@ import pytest
 import torch
 from open_clip.transformer import Transformer
 
-from rolesynth_assets.clip import fused_blocks as fused
-from rolesynth_assets.clip.fused_blocks import fused_blocks, residual_block
+from rolesynth_assets.clip.features import fused_blocks as fused
+from rolesynth_assets.clip.features.fused_blocks import fused_blocks, residual_block
 
 TINY = {
     "embed_dim": 8,

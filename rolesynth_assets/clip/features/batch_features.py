@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rolesynth_assets.clip.gradient_caching import Part, PartMemory, encode_in_parts
-from rolesynth_assets.clip.trimmed_text import (
+from rolesynth_assets.clip.features.gradient_caching import Part, PartMemory, encode_in_parts
+from rolesynth_assets.clip.features.trimmed_text import (
     MIXED_LENGTH_PARTS,
     by_length,
     encode_rows,
@@ -46,6 +46,7 @@ class BatchFeatures:
         """
         self._module, self._normalise, self._device = module, normalise, device
         self._micro_batch, self._autocast = micro_batch, autocast
+        self._trimmable = is_trimmable(module)
         self.memory = PartMemory(device)
 
     def encode(self, pixels: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
@@ -68,16 +69,15 @@ class BatchFeatures:
     def _in_parts(self, pixels: Tensor, tokens: Tensor, most: int) -> tuple[Tensor, Tensor]:
         images = pixels.split(most)
         ends = tokens.argmax(dim=1)
-        trimmable = is_trimmable(self._module)
         groups = (
             by_length(ends, most * tokens.shape[1])
-            if trimmable
+            if self._trimmable
             else [*torch.arange(len(ends)).split(most)]
         )
         parts: list[Part] = [partial(self._images, some) for some in images]
         sizes = [("image", len(some)) for some in images]
         for rows in groups:
-            length = int(ends[rows].max()) + 1 if trimmable else tokens.shape[1]
+            length = int(ends[rows].max()) + 1 if self._trimmable else tokens.shape[1]
             some = self._there(tokens[rows, :length]), self._there(ends[rows])
             parts.append(partial(self._texts, *some, length))
             sizes.append(("token", len(rows) * length))
@@ -94,7 +94,7 @@ class BatchFeatures:
         return self._module.encode_image(images)
 
     def _texts(self, tokens: Tensor, ends: Tensor, length: int) -> Tensor:
-        if is_trimmable(self._module):
+        if self._trimmable:
             return encode_rows(self._module, tokens, ends, length)
         return self._module.encode_text(tokens)
 

@@ -3,7 +3,7 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from rolesynth_assets.benchmarks.paired import (
+from rolesynth_assets.benchmarks.intervals.paired import (
     hits_from_rankings,
     hits_per_image,
     mean_score,

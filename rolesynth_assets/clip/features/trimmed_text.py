@@ -8,16 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rolesynth_assets.clip.positions import text_tower
+
 MIXED_LENGTH_PARTS = 2  # for batches of long and short captions: two groups pad less than one
 
 
 LEAST_FILLED = 0.75
 """Length of a group's shortest caption as a share of its longest, for groups by length."""
-
-
-def text_tower(model: Any) -> Any:
-    """Return the module with the text positions: ``model.text`` or the model itself."""
-    return getattr(model, "text", model)
 
 
 def is_trimmable(model: Any) -> bool:

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from open_clip.transformer import ResidualAttentionBlock
 from torch import Tensor, nn
 
-from rolesynth_assets.clip.trimmed_text import text_tower
+from rolesynth_assets.clip.positions import text_tower
 
 WORTH_COMPILING = 1e13
 """Parameters times image rows of a training from which compiled blocks save more than the half

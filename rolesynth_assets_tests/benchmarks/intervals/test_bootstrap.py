@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rolesynth_assets.benchmarks.bootstrap import (
+from rolesynth_assets.benchmarks.intervals.bootstrap import (
     bootstrap_mean,
     bootstrap_mean_per_class,
 )
@@ -64,7 +64,7 @@ def test_a_narrow_memory_bound_changes_no_number(monkeypatch: pytest.MonkeyPatch
     hits = np.random.default_rng(0).random(100)
     labels = np.arange(100) % 7
     before = bootstrap_mean(hits, seed=1), bootstrap_mean_per_class(hits, labels, seed=1)
-    monkeypatch.setattr("rolesynth_assets.benchmarks.bootstrap._CELLS", 250)
+    monkeypatch.setattr("rolesynth_assets.benchmarks.intervals.bootstrap._CELLS", 250)
     assert (bootstrap_mean(hits, seed=1), bootstrap_mean_per_class(hits, labels, seed=1)) == before
 
 

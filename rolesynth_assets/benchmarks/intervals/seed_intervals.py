@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rolesynth_assets.benchmarks.bootstrap import LEVEL, Interval
+from rolesynth_assets.benchmarks.intervals.bootstrap import LEVEL, Interval
 
 if TYPE_CHECKING:
     import polars as pl

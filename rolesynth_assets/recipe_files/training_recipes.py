@@ -9,7 +9,7 @@ from typing import Annotated, Self, TypeVar
 
 from pydantic import Field, model_validator
 
-from rolesynth_assets.extended_recipes import EXTENDS, Parents
+from rolesynth_assets.recipe_files.extended_recipes import EXTENDS, Parents
 from rolesynth_assets.yaml_files import Named, NamedModel, PartitionName, YamlLibrary
 
 _log = logging.getLogger(__name__)

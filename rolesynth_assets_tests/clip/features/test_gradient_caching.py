@@ -4,7 +4,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from rolesynth_assets.clip.gradient_caching import PartMemory, encode_in_parts, last_that_fit
+from rolesynth_assets.clip.features.gradient_caching import (
+    PartMemory,
+    encode_in_parts,
+    last_that_fit,
+)
 from rolesynth_assets.clip.loss import multi_positive_loss
 
 IMAGES, CAPTIONS = 7, 3

@@ -4,7 +4,7 @@ import open_clip
 import pytest
 import torch
 
-from rolesynth_assets.clip.trimmed_text import by_length, encode_text, is_trimmable
+from rolesynth_assets.clip.features.trimmed_text import by_length, encode_text, is_trimmable
 
 CONFIG = {
     "embed_dim": 16,
