@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 from rolesynth_assets.mllm.cost.spent import Spent
 from rolesynth_assets.mllm.engine import ChatEngine, ChatReply, ChatRequest, ModelIdentity, Sampling
 from rolesynth_assets.mllm.preflight.check import BeforePaying
-from rolesynth_assets.mllm.rows.asked_again import note, rows_to_ask
-from rolesynth_assets.mllm.rows.row_run import RETRY, RowRun, Rows, recoverable
+from rolesynth_assets.mllm.rows.asked_again import rows_to_ask, with_batches
+from rolesynth_assets.mllm.rows.one_go import note
+from rolesynth_assets.mllm.rows.row_run import RETRY, RowRun, Rows, in_batches, recoverable
 from rolesynth_assets.mllm.sent import sent_columns
 from rolesynth_assets.pairs.judge import JudgePrompt, judge_prompt
 from rolesynth_assets.pairs.rereading import read_again
@@ -28,6 +29,7 @@ from rolesynth_assets.roles.role import Role
 from rolesynth_assets.store.digests import digest
 
 if TYPE_CHECKING:
+    from rolesynth_assets.store.lance.plans import Plan
     from rolesynth_assets.store.lance.store import Store
 
 
@@ -133,13 +135,14 @@ async def write_scores(
     prompt = prompt or judge_prompt()
     questions = _questions(store, partition, roles, prompt, engine.identity, again)
     wanted = [question.score_id for question in questions]
-    plan = store.plan("scores", partition, wanted, retry=rows_to_ask("score_id", wanted, again))
+    plan = _plan(store, partition, wanted, again)
     checked = Spent()
     if plan.missing and before_paying:
-        checked = await before_paying(engine, prompt.sampling)
+        sends = not in_batches(store, "scores", partition).issuperset(plan.missing)
+        checked = await before_paying(engine, prompt.sampling, sends=sends)
         questions = _questions(store, partition, roles, prompt, engine.identity, again)
         wanted = [question.score_id for question in questions]
-        plan = store.plan("scores", partition, wanted, retry=rows_to_ask("score_id", wanted, again))
+        plan = _plan(store, partition, wanted, again)
     note(plan.missing)
     rows = _score_rows(partition, prompt, engine, run_id)
     run = RowRun(store, engine, partition, rows, micro_batch)
@@ -252,6 +255,14 @@ def _questions(
     return _as_paid(store, partition, questions, prompt, judge, again)
 
 
+def _plan(
+    store: Store, partition: Mapping[str, str], ids: Sequence[str], again: Sequence[str]
+) -> Plan:
+    retry = rows_to_ask("score_id", ids, again)
+    retry = with_batches(store, "scores", "score_id", partition, retry)
+    return store.plan("scores", partition, ids, retry=retry)
+
+
 def _as_paid(
     store: Store,
     partition: Mapping[str, str],
@@ -263,8 +274,7 @@ def _as_paid(
     """Return the questions, under the id of the prompt without marks where that was paid for."""
 
     def missing(ids: Sequence[str]) -> set[str]:
-        retry = rows_to_ask("score_id", ids, again)
-        return set(store.plan("scores", partition, ids, retry=retry).missing)
+        return set(_plan(store, partition, ids, again).missing)
 
     unpaid = missing([question.score_id for question in questions])
     earlier = {}
@@ -275,7 +285,7 @@ def _as_paid(
     if not earlier:
         return list(questions)
     paid = set(earlier.values()) - missing(list(earlier.values()))
-    paid |= recoverable(store, "scores", partition)
+    paid |= recoverable(store, "scores", partition) | in_batches(store, "scores", partition)
     return [
         replace(question, score_id=earlier[question.score_id])
         if earlier.get(question.score_id) in paid

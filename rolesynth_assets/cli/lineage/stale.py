@@ -201,6 +201,7 @@ def _fix(
     from rolesynth_assets.cli.progress_bars import bars
     from rolesynth_assets.cli.spending.plan import plan_spending
     from rolesynth_assets.cli.spending.question import ask_before_paying, compare
+    from rolesynth_assets.cli.work.open_batches import fix_in_passes
     from rolesynth_assets.lineage.refresh.one_at_a_time import BusyError, alone
     from rolesynth_assets.lineage.refresh.rematerialize import Limits, fix, planned
     from rolesynth_assets.lineage.refresh.tagged_runs import TAG, common_tag
@@ -221,17 +222,22 @@ def _fix(
     ask_before_paying(expected, yes)
     tags = {**common_tag("fix"), **launched_tags("fix")}
     try:
-        with alone(settings.data_root):
-            typer.echo(f"The runs have the tag {TAG}={tags[TAG]} in `rolesynth ui`.")
-            with bars() as reporting:
-                done = fix(
+        typer.echo(f"The runs have the tag {TAG}={tags[TAG]} in `rolesynth ui`.")
+
+        def one_pass(before: Fixed | None, only: Sequence[str]) -> Fixed:
+            with alone(settings.data_root), bars() as reporting:
+                return fix(
                     refresher,
                     wanted,
                     Limits(partitions=limit),
                     lambda cell, place, total: reporting(cell.asset)(place, total),
                     tags,
                     words.short,
+                    before,
+                    only,
                 )
+
+        done = fix_in_passes(settings, one_pass)
     except BusyError as error:
         typer.secho(str(error), fg="red", err=True)
         raise typer.Exit(1) from error

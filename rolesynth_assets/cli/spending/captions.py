@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.cli.spending.expected import CARDS, Expected, Tokens
+from rolesynth_assets.mllm.settings import BATCHES
 
 if TYPE_CHECKING:
     import polars as pl
@@ -63,6 +64,8 @@ class Missing:
     again: Sequence[str] = ()
     captions: _Count = field(default_factory=_Count)
     scores: _Count = field(default_factory=_Count)
+    submitted: int = 0
+    """Requests in open batches, which are not counted with the others."""
 
     def count(self, captions: Sequence[Place], scores: Sequence[Place]) -> list[Expected]:
         """Count over partitions.
@@ -133,6 +136,7 @@ class Missing:
             retry = rows_to_ask("caption_id", (), self.again)
             partition = {"shard": shard, "role_set": role_set}
             missing = set(self.store.plan("captions", partition, keys, retry=retry).missing)
+            missing -= self._submitted("captions", partition)
             lacking = [
                 (caption.image_id, str(caption.rule.kind))
                 for caption in captions
@@ -159,8 +163,17 @@ class Missing:
         )
         retry = rows_to_ask("score_id", (), self.again)
         plan = self.store.plan("scores", partition, list(questions), retry=retry)
-        for image, length in (*(questions[key] for key in plan.missing), *coming):
+        missing = set(plan.missing) - self._submitted("scores", partition)
+        for image, length in (*(questions[key] for key in questions if key in missing), *coming):
             self.scores.add(shard, image, length)
+
+    def _submitted(self, table: str, partition: dict[str, str]) -> set[str]:
+        """Return and count the keys of a partition's requests that are in open batches."""
+        from rolesynth_assets.mllm.rows.row_run import in_batches
+
+        held = in_batches(self.store, table, partition)
+        self.submitted += len(held)
+        return held
 
     def _expected_captions(self, places: Sequence[Place], writer: ModelIdentity) -> Expected:
         rows, engine = self.captions.rows, self.settings.captioner
@@ -179,6 +192,7 @@ class Missing:
             self.settings.prices.captioner,
             tried=CARDS * engine.preflight,
             in_process=not engine.paid,
+            in_batches=engine.engine == BATCHES,
         )
 
     def _expected_scores(self, judge: ModelIdentity) -> Expected:
@@ -196,6 +210,7 @@ class Missing:
             self.settings.prices.judge,
             tried=CARDS * self.settings.judge.preflight,
             in_process=not self.settings.judge.paid,
+            in_batches=self.settings.judge.engine == BATCHES,
         )
 
     def _sampled(

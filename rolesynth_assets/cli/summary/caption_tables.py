@@ -70,6 +70,8 @@ def print_summary(
         console.print(f"check: {warning}", style="yellow", markup=False, highlight=False)
     ran = sum(report.ran.values())
     state = f"{ran} partitions made" if ran else "everything was up to date, no model was called"
+    if report.submitted:
+        state = f"{ran} partitions made, {len(report.submitted)} wait for batches"
     if report.failed:
         state = f"{ran} partitions made, {len(report.failed)} failed"
     seconds = time.perf_counter() - began

@@ -59,6 +59,10 @@ class ChatCaller:
         """Raise `changed` if the server refuses what would change the answers from now on."""
         self._changed, self._watched, self._answered = changed, self.dialect.learned, False
 
+    def heard(self) -> None:
+        """Note that a request was answered since `watch`."""
+        self._answered = True
+
     async def answer(
         self, connection: Connection, request: ChatRequest, messages: list[dict[str, Any]]
     ) -> ChatReply:
@@ -83,7 +87,7 @@ class ChatCaller:
                 finally:
                     seconds = time.monotonic() - began
                 self._window.grow()
-                self._answered = True
+                self.heard()
                 return reply
 
         try:
@@ -129,18 +133,35 @@ class ChatCaller:
             turns = self.dialect.messages(messages)
             answer = await self._send(connection, fields, turns)
             if not isinstance(answer, ServerError):
-                return self._read(request, *answer, self.dialect.sent(fields, turns))
+                return self.read(request, *answer, self.dialect.sent(fields, turns))
             last = lessons + 1 == _MOST_LESSONS
-            if last or not self.dialect.learn(answer, fields, turns):
+            if last or not self.learn(answer, fields, turns):
                 raise self._faults.of_server(answer)
-            now = self.dialect.learned
-            if self._changed and now.revision_suffix != self._watched.revision_suffix:
-                raise self._changed(self._watched, now, self._answered)
         raise AssertionError("the last round returns or raises")
 
-    def _read(
+    def learn(
+        self, error: ServerError, fields: Mapping[str, Any], turns: Sequence[Mapping[str, Any]]
+    ) -> bool:
+        """Learn from an error what the server takes; return whether to send the request again.
+
+        Raises:
+            EngineError: the server refuses what the user set, or what would change the answers.
+        """
+        if not self.dialect.learn(error, fields, turns):
+            return False
+        now = self.dialect.learned
+        if self._changed and now.revision_suffix != self._watched.revision_suffix:
+            raise self._changed(self._watched, now, self._answered)
+        return True
+
+    def read(
         self, request: ChatRequest, value: object, body: bytes, sent: Mapping[str, Any]
     ) -> ChatReply:
+        """Return the reply that an answer is.
+
+        Raises:
+            RetryableFault: it is no chat completion, or says that the server gave up.
+        """
         try:
             reply = read_completion(request.key, value, 0.0, sent)
         except (AttributeError, LookupError, RecursionError, TypeError, ValueError):

@@ -13,7 +13,7 @@ from typing import Any
 
 from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.mllm.engine import Learned
-from rolesynth_assets.mllm.settings import EngineSettings
+from rolesynth_assets.mllm.settings import BATCHES, EngineSettings
 from rolesynth_assets.store.atomic_files import write_text
 from rolesynth_assets.store.digests import digest
 
@@ -37,7 +37,8 @@ class Record:
 
 def record_path(data_root: str | Path, settings: EngineSettings) -> Path:
     """Return the file of a model at a server, as the settings name both."""
-    named = (settings.engine, settings.base_url or "", settings.model or "")
+    engine = "openai" if settings.engine == BATCHES else settings.engine  # the same server
+    named = (engine, settings.base_url or "", settings.model or "")
     declared = (settings.revision or "", settings.revision_suffix)
     return DataPaths(data_root).models / f"{digest('learned', *named, *declared)[:24]}.json"
 
