@@ -190,7 +190,9 @@ def _prepare(
         optimizer=make_optimizer(model.module, recipe.optimizer),
         pixels=pixels,
         tokens=tokens,
-        features=BatchFeatures(model.module, pixels.normalise, place, micro_batch, autocast),
+        features=BatchFeatures(
+            model.module, pixels.normalise, place, micro_batch, autocast, ranks.several
+        ),
         device=place,
         autocast=autocast,
         ranks=ranks,

@@ -33,6 +33,7 @@ class BatchFeatures:
         device: torch.device,
         micro_batch: int | None,
         autocast: bool,
+        several: bool = False,
     ) -> None:
         """Say how to encode.
 
@@ -43,11 +44,12 @@ class BatchFeatures:
             micro_batch: most images in a part, and most captions of full context length; None
                 encodes the batch at once.
             autocast: whether the forward pass runs in bfloat16.
+            several: whether several processes train together.
         """
         self._module, self._normalise, self._device = module, normalise, device
         self._micro_batch, self._autocast = micro_batch, autocast
         self._trimmable = is_trimmable(module)
-        self.memory = PartMemory(device)
+        self.memory = PartMemory(device, several)
 
     def encode(self, pixels: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Encode a batch.

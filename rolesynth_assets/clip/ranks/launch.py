@@ -78,12 +78,16 @@ def _on_this_machine(processes: int) -> list[str]:
 
 
 def _environ(processes: int) -> Mapping[str, str]:
+    """Return the variables of the processes; 0 processes are started by the user's own command."""
     variables = {ENDS_WITH_STDIN: "1", "PYTHONSAFEPATH": "1"}
-    if processes:
-        variables |= {"GLOO_SOCKET_IFNAME": _loopback(), "NCCL_SOCKET_IFNAME": _loopback()}
-        threads = max(1, usable_cpus() // processes)
-        variables["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS", str(threads))
-    return variables
+    if not processes:
+        return variables
+    usual = {
+        "GLOO_SOCKET_IFNAME": _loopback(),
+        "NCCL_SOCKET_IFNAME": _loopback(),
+        "OMP_NUM_THREADS": str(max(1, usable_cpus() // processes)),
+    }
+    return variables | {name: os.environ.get(name, value) for name, value in usual.items()}
 
 
 def _loopback() -> str:
