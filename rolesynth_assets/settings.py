@@ -17,6 +17,7 @@ from pydantic import (
 from rolesynth_assets.bounded_yaml import YamlFileError, read_yaml
 from rolesynth_assets.cads.problems.rules import SelectionRules
 from rolesynth_assets.captions.settings import CaptionSettings
+from rolesynth_assets.clip.ranks.settings import TrainingSettings
 from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.errors import InputError
 from rolesynth_assets.images.descriptor import is_url
@@ -111,6 +112,7 @@ class Settings(FrozenModel):
         pixel_cache_gb: most disk space below the data root for decoded images of CLIP trainings,
             GB; an image of 224 pixels takes 0.00015. At most half of the free disk is taken. With 0
             none are kept, and a set that does not fit in 4 GiB of memory is decoded in each epoch.
+        training: how many processes train a CLIP model.
     """
 
     data_root: Path = Path(".rolesynth")
@@ -132,6 +134,7 @@ class Settings(FrozenModel):
     executor: Literal["processes", "kubernetes"] = "processes"
     pods: dict[str, PodResources] = Field(default_factory=dict)
     pixel_cache_gb: float = Field(default=50.0, ge=0)
+    training: TrainingSettings = TrainingSettings()
 
     @model_validator(mode="after")
     def _cap_has_prices(self) -> Settings:
