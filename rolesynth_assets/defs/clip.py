@@ -137,8 +137,7 @@ def clip_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> M
 
     In: the recipe's training set and `images`. Out: a folder with safetensors, recipe, losses and
     provenance. A killed training goes on from its last saved step, and several GPUs train one model
-    together. Stale when: the training set or
-    the code change.
+    together. Stale when: the training set or the code change.
     """
     from rolesynth_assets.clip.checkpoint.recorded_trainings import record_training
     from rolesynth_assets.clip.checkpoint.save_load import reference_error
