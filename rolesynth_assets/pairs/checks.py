@@ -44,7 +44,11 @@ def scores_cover_captions(
         and bare.height <= max_uncovered,
         value=bare.height,
         threshold=max_uncovered,
-        description=f"{bare.height} of {spoken.height} captions have neither score nor reason.",
+        description=(
+            f"{bare.height} of {spoken.height} captions have neither score nor reason."
+            if spoken.height
+            else f"none of {captions.height} captions has a text: see the reasons of raw_captions."
+        ),
         metadata={
             "captions": spoken.height,
             "examples": bare["caption_id"].head(EXAMPLES).to_list(),

@@ -10,7 +10,7 @@ under its own id; only rows that are made from now on have the id of the prompt 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -177,6 +177,7 @@ def wanted_scores(
     judge: ModelIdentity,
     prompt: JudgePrompt,
     again: Sequence[str] = (),
+    staying: Collection[str] | None = None,
 ) -> dict[str, tuple[str, str]]:
     """Return image and length of the scores that a partition's stored captions want, by score id.
 
@@ -189,6 +190,7 @@ def wanted_scores(
         judge: the judge's model.
         prompt: the judge's prompt.
         again: reasons of rows that are asked again, as in `write_scores`.
+        staying: ids of the captions that will not be made again or removed before; all by default.
     """
     known = {role.name: role.fingerprint for role in roles}
     columns = ["role", "role_fingerprint"]
@@ -196,7 +198,11 @@ def wanted_scores(
     if not rows or any(known.get(r["role"]) != r["role_fingerprint"] for r in rows):
         return {}
     questions = _questions(store, partition, roles, prompt, judge, again)
-    return {q.score_id: (q.image_id, q.length) for q in questions}
+    return {
+        q.score_id: (q.image_id, q.length)
+        for q in questions
+        if staying is None or q.caption_id in staying
+    }
 
 
 def score_id(caption_id: str, judge_fingerprint: str, prompt: JudgePrompt, text: str) -> str:

@@ -10,9 +10,10 @@ from rolesynth_assets.mllm.batch.answer_lines import AnswerLine
 from rolesynth_assets.mllm.control_tokens import restored_reply
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest, Learned
 from rolesynth_assets.mllm.messages import MessageBuilder
-from rolesynth_assets.mllm.openai.call import ChatCaller
+from rolesynth_assets.mllm.openai.call import ChatCaller, read_reply
 from rolesynth_assets.mllm.openai.dialect import Dialect
 from rolesynth_assets.mllm.openai.faults import RetryableFault
+from rolesynth_assets.mllm.openai.fleet.endpoint import Endpoint
 from rolesynth_assets.mllm.openai.request_body import request_body
 from rolesynth_assets.mllm.openai.server_error import ServerError
 from rolesynth_assets.mllm.settings import EngineSettings
@@ -24,17 +25,23 @@ class BatchBodies:
     """Writes requests and reads answers for one model at one server."""
 
     def __init__(
-        self, settings: EngineSettings, model: str, caller: ChatCaller, messages: MessageBuilder
+        self,
+        settings: EngineSettings,
+        model: str,
+        endpoint: Endpoint,
+        caller: ChatCaller,
+        messages: MessageBuilder,
     ) -> None:
         """Share what the engine's own calls learn of the server.
 
         Args:
             settings: the engine's.
             model: name of the model at the server.
+            endpoint: the server.
             caller: the engine's caller, which learns and reads answers.
             messages: the engine's maker of messages.
         """
-        self._settings, self._model = settings, model
+        self._settings, self._model, self._endpoint = settings, model, endpoint
         self._caller, self._messages = caller, messages
 
     @property
@@ -66,7 +73,7 @@ class BatchBodies:
         """
         sent = self.sent(learned, request)
         try:
-            reply = self._caller.read(request, line.value, line.body, sent)
+            reply = read_reply(self._endpoint, request, line.value, line.body, sent)
         except RetryableFault as fault:
             reply = ChatReply(request.key, None, fault.reason, fault.detail, sent=sent)
         return restored_reply(reply, request)

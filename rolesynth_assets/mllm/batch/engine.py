@@ -17,8 +17,10 @@ from rolesynth_assets.mllm.cost.cache_use import Caches
 from rolesynth_assets.mllm.engine import ChatReply, EngineError
 from rolesynth_assets.mllm.openai.engine import OpenAIEngine
 from rolesynth_assets.mllm.openai.faults import RetryableFault
+from rolesynth_assets.mllm.openai.retries import Backoff
 from rolesynth_assets.mllm.rows.batch_ledger import Ledger, ledger_path
 from rolesynth_assets.mllm.rows.batch_work import BatchWork
+from rolesynth_assets.mllm.settings import EngineSettings
 
 
 class OpenAIBatchEngine(OpenAIEngine):
@@ -26,12 +28,26 @@ class OpenAIBatchEngine(OpenAIEngine):
 
     takes_batches = True
 
+    def __init__(self, settings: EngineSettings, backoff: Backoff | None = None) -> None:
+        super().__init__(settings, backoff)
+        if self._fleet.several:
+            names = settings.names
+            raise EngineError(
+                f"The {settings.engine} engine asks one provider, and {names.base_url} names "
+                f"{len(settings.base_urls)}: set it to one address, or {names.engine} to openai, "
+                "which shares requests among them."
+            )
+        self._endpoint = self._fleet.endpoints[0]
+        self._faults, self._backoff = self._endpoint.faults, backoff or Backoff()
+
     def __repr__(self) -> str:
         return f"OpenAIBatchEngine(model={self._model!r}, base_url={self._faults.base_url!r})"
 
     async def through_batches(self, work: BatchWork) -> AsyncGenerator[ChatReply, None]:
         """Yield a reply for each wanted request; see `BatchEngine.through_batches`."""
-        bodies = BatchBodies(self._settings, self._model, self._caller, self._messages)
+        bodies = BatchBodies(
+            *(self._settings, self._model, self._endpoint), self._caller, self._messages
+        )
         with Ledger(ledger_path(work.data_root, work.table)) as ledger:
             async with self.transfer() as connection:
                 api = self.api(connection)

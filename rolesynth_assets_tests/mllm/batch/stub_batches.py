@@ -180,7 +180,8 @@ class StubBatches(StubServer):
 
 def batch_engine(server: StubBatches, **changes: Any) -> OpenAIBatchEngine:
     values = {"timeout_s": 5, "max_retries": 2, "model": "stub", "batch_poll_s": 0.001} | changes
-    settings = EngineSettings(engine="openai-batch", base_url=server.url, **values)
+    values = {"base_url": server.url} | values
+    settings = EngineSettings(engine="openai-batch", **values)
     return OpenAIBatchEngine(settings, FAST)
 
 

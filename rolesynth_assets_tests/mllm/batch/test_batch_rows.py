@@ -365,6 +365,11 @@ def test_a_server_without_a_batch_api(store: Store, server: StubBatches) -> None
     assert captions(store, batch_engine(server)).calls == 12
 
 
+def test_batches_are_asked_of_one_provider(server: StubBatches) -> None:
+    with pytest.raises(EngineError, match="asks one provider, and ROLESYNTH_BASE_URL names 2"):
+        batch_engine(server, base_url=f"{server.url},http://127.0.0.1:9/v1")
+
+
 class Killed(BaseException):
     """The process ends here."""
 
