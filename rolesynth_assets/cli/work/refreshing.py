@@ -23,6 +23,7 @@ from rolesynth_assets.cli.work.caption_work import CaptionWork
 from rolesynth_assets.cli.work.failures import print_failures
 from rolesynth_assets.cli.work.open_batches import (
     cells_with_batches,
+    engines,
     make_in_passes,
     print_submitted,
     to_collect,
@@ -116,14 +117,18 @@ class _Refresh:
         if self._asks_models:
             self._expected = self._plan(targets)
             ask_before_paying(self._expected, yes)
-        with one_go():
+        with nullcontext() if engines(self._settings) else self._alone(), one_go():
             make_in_passes(self._settings, self._report, targets, self._one_pass, wait=self._wait)
-        with self._alone(), reported_bars() as reporting:
-            self._maintain(reporting)
-            self._show_overview()
+            with self._alone_in_a_pass(), reported_bars() as reporting:
+                self._maintain(reporting)
+                self._show_overview()
+
+    def _alone_in_a_pass(self) -> AbstractContextManager[None]:
+        """Hold the lock for a pass, where others may work while this command waits for batches."""
+        return self._alone() if engines(self._settings) else nullcontext()
 
     def _one_pass(self, targets: Sequence[Target]) -> None:
-        with self._alone(), reported_bars() as reporting:
+        with self._alone_in_a_pass(), reported_bars() as reporting:
             if self._problems_again:
                 forget_failed_calls(self._settings, self._problems_again)
                 self._problems_again = ()
