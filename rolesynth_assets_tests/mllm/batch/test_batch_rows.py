@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -449,3 +452,36 @@ def test_a_batch_that_may_exist_at_a_server_without_a_list_is_left_to_people(
     server.refuse = lambda method, path: None
     assert captions(store, batch_engine(server)).calls == 12
     assert len(server.batches) == 1 and batch.state is State.SUBMITTED
+
+
+_PROCESS = """
+import os, signal, sys
+from rolesynth_assets.mllm.rows.batch_ledger import Ledger
+from rolesynth_assets.store.lance.store import Store
+from rolesynth_assets_tests.mllm.batch import test_batch_rows as rows
+from rolesynth_assets_tests.mllm.batch.stub_batches import batch_engine
+
+class Address:
+    url = sys.argv[2]
+
+def kill(*arguments):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+setattr(Ledger, sys.argv[3], kill)
+rows.captions(Store(sys.argv[1]), batch_engine(Address, batch_requests=7))
+"""
+
+
+@pytest.mark.parametrize("step", ["submitted", "close"])
+def test_a_process_that_is_killed_leaves_nothing_to_pay_twice(
+    store: Store, server: StubBatches, step: str
+) -> None:
+    """After the server made a batch, and after its answers were read."""
+    command = [sys.executable, "-c", _PROCESS, str(store.root), server.url, step]
+    ended = subprocess.run(command, check=False, timeout=120)
+    assert ended.returncode == -signal.SIGKILL
+    assert len(server.batches) >= 1
+    report = captions(store, batch_engine(server, batch_requests=6))
+    assert reasons(store) == [""] * 12
+    assert sorted(server.asked) == sorted(set(server.asked)), server.calls
+    assert (report.recovered > 0) == (step == "close")
