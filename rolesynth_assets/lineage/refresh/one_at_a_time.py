@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from rolesynth_assets.data_paths import DataPaths
+from rolesynth_assets.files.object_path import DataPath
 
 
 class BusyError(RuntimeError):
@@ -16,7 +16,7 @@ class BusyError(RuntimeError):
 
 
 @contextmanager
-def alone(data_root: Path, wait_s: float = 0.0) -> Iterator[None]:
+def alone(data_root: DataPath, wait_s: float = 0.0) -> Iterator[None]:
     """Hold the one right to rematerialize, so that nothing is made or paid twice at once.
 
     The lock is in the data root, since that is what two hosts or two Dagster homes may share.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rolesynth_assets.data_paths import DataPaths
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.store.lance.manifests import latest_version
 from rolesynth_assets.store.table_identity import WAREHOUSE, identity
 
@@ -51,7 +52,7 @@ NOWHERE = Stored()
 class StoredTables:
     """The tables and folders below a data root, looked at once each."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: DataPath) -> None:
         self._root = root
         self._known: dict[Stored, str] = {}
         self._versions: dict[str, int] = {}
