@@ -44,12 +44,21 @@ class DataPaths:
         return self / "data-root-id"
 
     def table_identity(self, table: str) -> Path:
-        """Return the file that holds a table's id."""
-        return self / "table-ids" / table
+        """Return the file that holds a table's id; that of the small tables lies among them."""
+        return self.small / "table-id" if table == "small" else self / "table-ids" / table
 
     @property
-    def warehouse(self) -> Path:
-        """The DuckDB file."""
+    def small(self) -> Path:
+        """Folder of the small tables, where the data root is a folder."""
+        return self / "small"
+
+    def small_table(self, table: str) -> str:
+        """Return the folder or URL of one of the small tables, a Lance data set each."""
+        return f"{str(self.root).rstrip('/')}/small/{table}.lance"
+
+    @property
+    def duckdb_file(self) -> Path:
+        """The file of the small tables of earlier versions, which `rolesynth migrate` reads."""
         return self / "warehouse.duckdb"
 
     @property

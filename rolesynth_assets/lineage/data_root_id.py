@@ -96,4 +96,4 @@ def _is_there(known: DataRoot) -> bool:
 
 def _holds_tables(root: Path) -> bool:
     paths = DataPaths(root)
-    return paths.lance.exists() or paths.warehouse.exists()
+    return paths.lance.exists() or paths.small.exists()

@@ -13,8 +13,8 @@ from uuid import uuid4
 from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.store.atomic_files import write_text
 
-WAREHOUSE = "warehouse"
-"""The name under which all tables of the DuckDB file are known here: they are one file."""
+SMALL = "small"
+"""The name under which all small tables are known here; they have one id, given on first use."""
 
 
 def renew_identity(root: str | Path, table: str) -> str:
@@ -22,7 +22,7 @@ def renew_identity(root: str | Path, table: str) -> str:
 
     Args:
         root: data root.
-        table: Lance table, or `WAREHOUSE`.
+        table: Lance table, or `SMALL`.
     """
     new = uuid4().hex
     write_text(DataPaths(root).table_identity(table), new)
