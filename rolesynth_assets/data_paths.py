@@ -6,6 +6,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from rolesynth_assets.errors import InputError
+from rolesynth_assets.files.cache import cache_of
+from rolesynth_assets.files.object_path import DataPath, ObjectPath, data_path
+
 
 def dagster_home() -> Path:
     """Return the Dagster home: DAGSTER_HOME, or `.dagster` in the current folder."""
@@ -17,13 +21,38 @@ class DataPaths:
     """The places below one data root. Nothing is created by asking for one.
 
     Attributes:
-        root: the data root, a folder; the Lance tables alone may also be below a URL.
+        root: the data root: a folder, or the URL of a prefix in a bucket.
     """
 
-    root: Path | str
+    root: DataPath | str
+
+    @property
+    def in_bucket(self) -> bool:
+        """Whether the data root is in a bucket."""
+        return isinstance(data_path(self.root), ObjectPath)
+
+    def at(self, name: str) -> DataPath:
+        """Return a file or folder of the data root, local or in a bucket."""
+        return data_path(self.root) / name
+
+    def on_this_machine(self, name: str) -> Path:
+        """Return what may be deleted or is this machine's own: for a bucket, in the local cache."""
+        root = data_path(self.root)
+        return (cache_of(root) if isinstance(root, ObjectPath) else root) / name
 
     def __truediv__(self, name: str) -> Path:
-        return Path(self.root) / name
+        """Return a file or folder that must be local.
+
+        Raises:
+            InputError: the data root is in a bucket.
+        """
+        found = self.at(name)
+        if isinstance(found, ObjectPath):
+            raise InputError(
+                f"{found}: this part of the data root must be a local folder as yet; set "
+                "ROLESYNTH_DATA to a folder."
+            )
+        return found
 
     @property
     def lance(self) -> Path:
@@ -43,14 +72,14 @@ class DataPaths:
         """The file that holds the data root's own id."""
         return self / "data-root-id"
 
-    def table_identity(self, table: str) -> Path:
+    def table_identity(self, table: str) -> DataPath:
         """Return the file that holds a table's id; that of the small tables lies among them."""
-        return self.small / "table-id" if table == "small" else self / "table-ids" / table
+        return self.small / "table-id" if table == "small" else self.at("table-ids") / table
 
     @property
-    def small(self) -> Path:
-        """Folder of the small tables, where the data root is a folder."""
-        return self / "small"
+    def small(self) -> DataPath:
+        """Folder of the small tables."""
+        return self.at("small")
 
     def small_table(self, table: str) -> str:
         """Return the folder or URL of one of the small tables, a Lance data set each."""

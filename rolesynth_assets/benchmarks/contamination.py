@@ -11,10 +11,10 @@ from rolesynth_assets.benchmarks.layouts.files import Sample
 from rolesynth_assets.benchmarks.layouts.library import files_of
 from rolesynth_assets.benchmarks.tasks import Task
 from rolesynth_assets.data_paths import DataPaths
+from rolesynth_assets.files.atomic_files import write_bytes
 from rolesynth_assets.images.near_copies import Look, Looks, look_of, together
 from rolesynth_assets.parallel.lookahead import in_order
 from rolesynth_assets.progress import Progress
-from rolesynth_assets.store.atomic_files import write_bytes
 from rolesynth_assets.store.digests import digest
 
 THREADS = 4

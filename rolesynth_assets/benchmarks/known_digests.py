@@ -15,8 +15,8 @@ from pathlib import Path
 
 from rolesynth_assets.benchmarks.tasks import Task
 from rolesynth_assets.data_paths import DataPaths
+from rolesynth_assets.files.atomic_files import write_text
 from rolesynth_assets.images.limits import limits_in_use
-from rolesynth_assets.store.atomic_files import write_text
 from rolesynth_assets.store.digests import digest
 
 MOST_FILES = 200_000

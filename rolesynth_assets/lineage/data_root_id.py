@@ -15,7 +15,7 @@ import dagster as dg
 
 from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.errors import InputError
-from rolesynth_assets.store.atomic_files import write_text
+from rolesynth_assets.files.atomic_files import write_text
 
 _KEY = "rolesynth/data_root"
 

@@ -16,6 +16,7 @@ from rolesynth_assets.benchmarks.intervals.seed_intervals import (
 )
 from rolesynth_assets.benchmarks.score import Metric
 from rolesynth_assets.clip.recipe import Recipe
+from rolesynth_assets.files.atomic_files import write_text
 from rolesynth_assets.pictures.charts import ScoreBar, retrieval_bars
 from rolesynth_assets.pictures.markdown import (
     Markdown,
@@ -37,7 +38,6 @@ from rolesynth_assets.reports.ablation_record import (
     scores_table,
 )
 from rolesynth_assets.reports.claims import DEV, LONG, SHORT
-from rolesynth_assets.store.atomic_files import write_text
 
 if TYPE_CHECKING:
     import polars as pl

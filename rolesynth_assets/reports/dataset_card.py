@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rolesynth_assets.files.atomic_files import write_text
 from rolesynth_assets.mllm.engine import ModelIdentity
 from rolesynth_assets.pictures.markdown import bold, cell, code, heading, table, text
-from rolesynth_assets.store.atomic_files import write_text
 
 
 @dataclass(frozen=True)

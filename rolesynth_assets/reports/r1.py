@@ -14,11 +14,11 @@ from rolesynth_assets.benchmarks.intervals.seed_intervals import (
     student_interval,
     summarise,
 )
+from rolesynth_assets.files.atomic_files import write_text
 from rolesynth_assets.pictures.markdown import Markdown, code, heading, quote, table, text
 from rolesynth_assets.r1.benchmarks.evaluate import R1Metric
 from rolesynth_assets.r1.recipe import R1Recipe
 from rolesynth_assets.r1.training.checkpoint import Rollout
-from rolesynth_assets.store.atomic_files import write_text
 
 if TYPE_CHECKING:
     import polars as pl

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, ClassVar
 import pyarrow as pa
 
 from rolesynth_assets.data_paths import DataPaths
-from rolesynth_assets.store.atomic_files import left_drafts, replaced_folder, write_text
+from rolesynth_assets.files.atomic_files import left_drafts, replaced_folder, write_text
 from rolesynth_assets.store.locks import writer_lock
 from rolesynth_assets.store.tombstones import withdrawn_images
 

@@ -6,12 +6,11 @@ whether the rows it remembers can be in the table that is there now.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from uuid import uuid4
 
 from rolesynth_assets.data_paths import DataPaths
-from rolesynth_assets.store.atomic_files import write_text
+from rolesynth_assets.files.atomic_files import create_text, write_text
 
 SMALL = "small"
 """The name under which all small tables are known here; they have one id, given on first use."""
@@ -41,14 +40,5 @@ def given_identity(root: str | Path, table: str) -> str:
     """Return a table's id; a table without one gets it now, the same for all who ask at once."""
     path = DataPaths(root).table_identity(table)
     while not (found := identity(root, table)):
-        new = uuid4().hex
-        draft = path.with_name(f".{table}.{new}")
-        write_text(draft, new)
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            pass  # another gave one in this moment
-        except OSError:  # a file system without links
-            os.replace(draft, path)
-        draft.unlink(missing_ok=True)
+        create_text(path, uuid4().hex)
     return found

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.cads.problems.rules import Selection, SelectionRules
+from rolesynth_assets.files.atomic_files import write_text
 from rolesynth_assets.mllm.engine import ModelIdentity
-from rolesynth_assets.store.atomic_files import write_text
 
 if TYPE_CHECKING:
     from rolesynth_assets.answers.checker_process import Grader

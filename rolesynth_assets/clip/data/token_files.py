@@ -18,7 +18,7 @@ from typing import IO, Any
 import numpy as np
 
 from rolesynth_assets.data_paths import DataPaths
-from rolesynth_assets.store.atomic_files import replaced_folder
+from rolesynth_assets.files.atomic_files import replaced_folder
 from rolesynth_assets.store.errors import StoreError
 from rolesynth_assets.store.locks import writer_lock
 from rolesynth_assets.store.tombstones import withdrawn_images

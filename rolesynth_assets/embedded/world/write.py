@@ -33,7 +33,7 @@ from rolesynth_assets.embedded.world.scenes import (
     sample_scene,
 )
 from rolesynth_assets.embedded.world.write_benchmark import write_classification, write_retrieval
-from rolesynth_assets.store.atomic_files import write_text
+from rolesynth_assets.files.atomic_files import write_text
 
 TRUTH = "truth.jsonl"
 HELD_OUT = 1_000_000

@@ -17,9 +17,9 @@ from filelock import FileLock
 from pydantic import ValidationError
 
 from rolesynth_assets.data_paths import DataPaths
+from rolesynth_assets.files.atomic_files import write_text
 from rolesynth_assets.images.descriptor import ShardDescriptor
 from rolesynth_assets.images.shards.portable import base_of, located, stored
-from rolesynth_assets.store.atomic_files import write_text
 
 if TYPE_CHECKING:
     from rolesynth_assets.images.shards.planning import PlanRules

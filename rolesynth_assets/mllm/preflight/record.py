@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from rolesynth_assets.data_paths import DataPaths
+from rolesynth_assets.files.atomic_files import write_text
 from rolesynth_assets.mllm.engine import Learned
 from rolesynth_assets.mllm.settings import EngineSettings
-from rolesynth_assets.store.atomic_files import write_text
 from rolesynth_assets.store.digests import digest
 
 

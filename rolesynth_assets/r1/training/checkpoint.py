@@ -17,9 +17,9 @@ from rolesynth_assets.clip.checkpoint.files import (
     CheckpointError,
     read_finished,
 )
+from rolesynth_assets.files.atomic_files import write_text
 from rolesynth_assets.r1.recipe import R1Recipe, Training
 from rolesynth_assets.r1.training.policy import model_source, source_digest
-from rolesynth_assets.store.atomic_files import write_text
 from rolesynth_assets.store.digests import digest, file_digest
 
 RECIPE = "recipe.json"

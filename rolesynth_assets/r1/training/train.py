@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rolesynth_assets.files.atomic_files import write_text
 from rolesynth_assets.r1.data import NO_DATA, TrainingData, to_dataset
 from rolesynth_assets.r1.recipe import R1Recipe, Training
 from rolesynth_assets.r1.training.checkpoint import (
@@ -36,7 +37,6 @@ from rolesynth_assets.r1.training.policy import (
     source_digest,
 )
 from rolesynth_assets.r1.training.rollouts import compared, sample_items, sample_replies
-from rolesynth_assets.store.atomic_files import write_text
 from rolesynth_assets.store.digests import digest
 
 if TYPE_CHECKING:

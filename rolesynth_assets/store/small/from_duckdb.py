@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.data_paths import DataPaths
-from rolesynth_assets.store.atomic_files import write_text
+from rolesynth_assets.files.atomic_files import write_text
 from rolesynth_assets.store.digests import digest
 from rolesynth_assets.store.errors import StoreError
 from rolesynth_assets.store.locks import writer_lock

@@ -9,8 +9,8 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from rolesynth_assets.browse.desk import Desk
+from rolesynth_assets.files.atomic_files import write_bytes
 from rolesynth_assets.lineage.withdraw.withdrawal import withdraw
-from rolesynth_assets.store.atomic_files import write_bytes
 from rolesynth_assets.store.text_index import TextIndex
 from rolesynth_assets_tests.hostile import hostile_texts
 from rolesynth_assets_tests.lineage.stored_world import ROLE_SET, StoredWorld

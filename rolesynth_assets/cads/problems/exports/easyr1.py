@@ -14,8 +14,8 @@ from rolesynth_assets.answers.checker_process import Grader
 from rolesynth_assets.answers.trainer_checkers import Checker
 from rolesynth_assets.cads.problems.exports.accepted import AcceptedProblem, ExportError
 from rolesynth_assets.cads.problems.exports.parquet import FILE, image_cell, write_parquet
+from rolesynth_assets.files.atomic_files import replaced_folder
 from rolesynth_assets.mllm.control_tokens import neutralise
-from rolesynth_assets.store.atomic_files import replaced_folder
 
 IMAGE = "<image>"
 """Placeholder that EasyR1 replaces with an image."""

@@ -17,8 +17,8 @@ from rolesynth_assets.cads.problems.exports.parquet import (
     portable_features,
     write_parquet,
 )
+from rolesynth_assets.files.atomic_files import replaced_folder
 from rolesynth_assets.mllm.control_tokens import control_tokens, neutralise
-from rolesynth_assets.store.atomic_files import replaced_folder
 
 if TYPE_CHECKING:
     from datasets import Features
