@@ -67,6 +67,10 @@ class DataPaths:
         """Return a lock file: of a Lance table's writers, or of the one refresh at work."""
         return self / "locks" / f"{name}.lock"
 
+    def lease(self, name: str) -> DataPath:
+        """Return the object that takes the place of a lock file where the root is in a bucket."""
+        return self.at("locks") / f"{name}.json"
+
     @property
     def identity(self) -> Path:
         """The file that holds the data root's own id."""

@@ -11,10 +11,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.data_paths import DataPaths
+from rolesynth_assets.files.object_path import DataPath, data_path
 from rolesynth_assets.store.errors import StoreError
 from rolesynth_assets.store.lance.datasets import AlreadyThereError, create_dataset, open_dataset
 from rolesynth_assets.store.small.rows import Value, checked_rows, chosen, selected, stored_rows
@@ -33,14 +33,14 @@ READ_AT_ONCE = 8  # tables; a bucket takes some round trips for each
 class SmallTables:
     """The tables of `SMALL_TABLES` below one data root."""
 
-    def __init__(self, root: str | Path, *, patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, root: DataPath | str, *, patience_s: float = PATIENCE_S) -> None:
         """Name the data root; the first write of a table creates it.
 
         Args:
             root: data root, a folder or a URL.
             patience_s: longest time to try a write again because others commit first, s.
         """
-        self.root = str(root).rstrip("/")
+        self.root = str(data_path(str(root))).rstrip("/")
         self._patience_s = patience_s
 
     def read(self, table: str, where: Mapping[str, Value] | None = None) -> pl.DataFrame:

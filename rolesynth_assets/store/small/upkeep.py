@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from rolesynth_assets.store.lance.datasets import bytes_on_disk
 from rolesynth_assets.store.lance.maintenance import versions
-from rolesynth_assets.store.lance.maintenance.state import TableState, bytes_on_disk, files_bytes
+from rolesynth_assets.store.lance.maintenance.state import TableState, files_bytes
 from rolesynth_assets.store.small.tables import SmallTables
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rolesynth_assets.store.lance.datasets import bytes_on_disk
 from rolesynth_assets.store.lance.maintenance.compaction import (
     DELETED_SHARE,
     FOLD_FILES,
@@ -109,14 +109,3 @@ def table_state(spec: TableSpec, dataset: lance.LanceDataset) -> TableState:
 def files_bytes(dataset: lance.LanceDataset) -> int:
     """Return the size of the files of rows of a data set's version."""
     return sum(map(file_bytes, dataset.get_fragments()))
-
-
-def bytes_on_disk(uri: str) -> int:
-    """Add up the files of a data set; one that a writer removes meanwhile counts nothing."""
-    sizes = 0
-    for path in Path(uri).rglob("*"):
-        try:
-            sizes += path.stat().st_size if path.is_file() else 0
-        except FileNotFoundError:
-            continue
-    return sizes
