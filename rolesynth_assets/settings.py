@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import (
+    BeforeValidator,
     Field,
     ValidationError,
     field_validator,
@@ -18,6 +20,8 @@ from rolesynth_assets.cads.problems.rules import SelectionRules
 from rolesynth_assets.captions.settings import CaptionSettings
 from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.errors import InputError
+from rolesynth_assets.files.cache import DEFAULT_GB, use_cache
+from rolesynth_assets.files.object_path import DataPath, ObjectPath, data_path
 from rolesynth_assets.images.descriptor import is_url
 from rolesynth_assets.images.limits import InputLimits, use_limits
 from rolesynth_assets.images.rules import IngestRules
@@ -93,9 +97,13 @@ class Settings(FrozenModel):
         pixel_cache_gb: most disk space below the data root for decoded images of CLIP trainings,
             GB; an image of 224 pixels takes 0.00015. At most half of the free disk is taken. With 0
             none are kept, and a set that does not fit in 4 GiB of memory is decoded in each epoch.
+        cache: folder of this machine for copies of what a data root in a bucket holds; by default
+            `rolesynth` in the user's cache folder.
+        cache_gb: most disk space for copies of checkpoints and other folders, GB; those that were
+            used within an hour stay.
     """
 
-    data_root: Path = Path(".rolesynth")
+    data_root: Annotated[DataPath, BeforeValidator(data_path)] = Path(".rolesynth")
     project: Path = Path()
     images: Path | str | None = None
     shard_size: int = Field(default=10_000, ge=1)
@@ -112,6 +120,8 @@ class Settings(FrozenModel):
     prices: ModelPrices = ModelPrices()
     max_refresh_cost: Price | None = None
     pixel_cache_gb: float = Field(default=50.0, ge=0)
+    cache: Path | None = None
+    cache_gb: float = Field(default=DEFAULT_GB, gt=0)
 
     @model_validator(mode="after")
     def _cap_has_prices(self) -> Settings:
@@ -147,16 +157,13 @@ class Settings(FrozenModel):
         project = Path(environ.get("ROLESYNTH_PROJECT") or ".").resolve()
         values = read_settings_file(project / SETTINGS_FILE)
         values["project"] = project
-        data_root = environ.get("ROLESYNTH_DATA") or values.get("data_root") or ".rolesynth"
-        if is_url(data_root):
-            raise SettingsError(
-                "data_root (ROLESYNTH_DATA) must be a local folder, but is a URL: tables "
-                "and checkpoints need files and their locks. Images may come from a bucket: "
-                "`rolesynth ingest s3://bucket/prefix`, or ROLESYNTH_IMAGES"
-            )
-        values["data_root"] = project / data_root
+        values["data_root"] = _data_root(
+            project, environ.get("ROLESYNTH_DATA") or values.get("data_root") or ".rolesynth"
+        )
         if not any_layout:
             _refuse_earlier_layout(values["data_root"])
+        if cache := environ.get("ROLESYNTH_CACHE") or values.get("cache"):
+            values["cache"] = project / Path(cache).expanduser()
         if images := environ.get("ROLESYNTH_IMAGES") or values.get("images"):
             values["images"] = images if is_url(images) else project / images
         if collective := environ.get("ROLESYNTH_COLLECTIVE"):
@@ -174,6 +181,7 @@ class Settings(FrozenModel):
             problems = "; ".join(faults(error, SETTINGS_FILE, cls))
             raise SettingsError(f"{project / SETTINGS_FILE} is not valid: {problems}") from None
         use_limits(settings.limits)
+        use_cache(settings.cache, settings.cache_gb)
         return settings
 
     @property
@@ -207,13 +215,28 @@ class Settings(FrozenModel):
         return DataPaths(self.data_root)
 
 
-def _refuse_earlier_layout(data_root: Path) -> None:
+def _refuse_earlier_layout(data_root: DataPath) -> None:
     """Raise if an earlier version wrote the data root and nobody has migrated it."""
-    if (old := DataPaths(data_root).duckdb_file).exists():
+    if isinstance(data_root, Path) and (old := DataPaths(data_root).duckdb_file).exists():
         raise SettingsError(
             f"An earlier version of rolesynth wrote this data root ({old}): run `rolesynth "
             "migrate` once, and then this again."
         )
+
+
+def _data_root(project: Path, written: str | Path) -> DataPath:
+    """Return the data root: a folder, relative to the project, or a place in a bucket."""
+    try:
+        root = data_path(str(written))
+    except InputError as error:
+        raise SettingsError(f"data_root (ROLESYNTH_DATA) cannot be used: {error}") from None
+    if isinstance(root, ObjectPath):
+        raise SettingsError(
+            "data_root (ROLESYNTH_DATA) must be a local folder, but is a URL: not every stage "
+            "works on a bucket yet. Images may come from a bucket: `rolesynth ingest "
+            "s3://bucket/prefix`, or ROLESYNTH_IMAGES"
+        )
+    return project / root
 
 
 def _judge(environ: Mapping[str, str]) -> EngineSettings | None:

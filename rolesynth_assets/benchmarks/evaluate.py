@@ -30,6 +30,7 @@ from rolesynth_assets.benchmarks.retrieval import retrieval_hits
 from rolesynth_assets.benchmarks.score import Measurement, Metric, Score, scores_frame
 from rolesynth_assets.benchmarks.tasks import BenchmarkError, Task, TaskKind
 from rolesynth_assets.clip.checkpoint.files import read_manifest
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.progress import Progress
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class SeedScores:
 def evaluate_seed(
     checkpoint_dir: Path,
     task: Task,
-    data_root: Path | str | None = None,
+    data_root: DataPath | str | None = None,
     *,
     run_id: str = "",
     progress: Progress | None = None,
@@ -95,7 +96,7 @@ def evaluate_seed(
 def evaluate(
     encoder: Encoder,
     task: Task,
-    data_root: Path | str | None = None,
+    data_root: DataPath | str | None = None,
     *,
     seed: int = 0,
     resamples: int = RESAMPLES,
@@ -132,7 +133,7 @@ def evaluate(
 def measure(
     encoder: Encoder,
     task: Task,
-    data_root: Path | str | None = None,
+    data_root: DataPath | str | None = None,
     *,
     batch: int = BATCH,
     progress: Progress | None = None,
@@ -158,7 +159,7 @@ def _score(found: Measurement, seed: int, resamples: int, level: float) -> Score
 
 
 def _measure_retrieval(
-    encoder: Encoder, task: Task, data_root: Path | str | None, batch: int, progress: Progress
+    encoder: Encoder, task: Task, data_root: DataPath | str | None, batch: int, progress: Progress
 ) -> Measured:
     data = read_retrieval(task, data_root)
     images, texts = _embed(encoder, data.images, data.captions, batch, progress)
@@ -191,7 +192,7 @@ def _measure_retrieval(
 
 
 def _measure_classification(
-    encoder: Encoder, task: Task, data_root: Path | str | None, batch: int, progress: Progress
+    encoder: Encoder, task: Task, data_root: DataPath | str | None, batch: int, progress: Progress
 ) -> Measured:
     data = read_classification(task, data_root)
     texts = class_texts(data.class_names, data.templates)

@@ -12,6 +12,7 @@ import typer
 if TYPE_CHECKING:
     import dagster as dg
 
+    from rolesynth_assets.files.object_path import DataPath
     from rolesynth_assets.settings import Settings
 
 LITTLE = 2**30
@@ -195,7 +196,7 @@ def _of_tables() -> Iterator[Finding]:
     yield from _of_small_tables(settings.data_root)
 
 
-def _of_small_tables(root: Path) -> Iterator[Finding]:
+def _of_small_tables(root: DataPath) -> Iterator[Finding]:
     from rolesynth_assets.store.small.schemas import SMALL_TABLES
     from rolesynth_assets.store.small.tables import SmallTables
     from rolesynth_assets.store.table_identity import SMALL, identity

@@ -65,6 +65,20 @@ def create_text(path: DataPath, text: str) -> None:
     draft.unlink(missing_ok=True)
 
 
+def move(old: DataPath, new: DataPath) -> None:
+    """Move a small file; its new folder is made. In a bucket there is a moment in which both exist.
+
+    Raises:
+        OSError: it cannot be moved.
+    """
+    if isinstance(old, Path) and isinstance(new, Path):
+        new.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(old, new)
+        return
+    write_bytes(new, old.read_bytes())
+    old.unlink()
+
+
 def local_folder(folder: DataPath) -> Path:
     """Return the folder itself, or a local copy of one in a bucket, which may not be changed.
 

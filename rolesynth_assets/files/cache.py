@@ -1,6 +1,7 @@
 """Local copies of what lies in a bucket, below one folder of this machine, which may be deleted.
 
-ROLESYNTH_CACHE names the folder; by default it is `rolesynth` in the user's cache folder.
+ROLESYNTH_CACHE or `cache` in rolesynth.yaml names the folder; by default it is `rolesynth` in the
+user's cache folder. `cache_gb` bounds the copies of folders.
 """
 
 from __future__ import annotations
@@ -9,20 +10,39 @@ import os
 import re
 import shutil
 import time
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
 from rolesynth_assets.files.object_path import ObjectPath
 
 DEFAULT_GB = 50.0
+"""Room for copies of folders: some hundred checkpoints of CLIP, or a few of a 7B model."""
 IN_USE_S = 3600.0  # a copy that was asked for in this time may still be read
 _OTHER = re.compile(r"[^A-Za-z0-9]+")
+
+
+@dataclass(frozen=True)
+class _Cache:
+    folder: Path | None = None
+    max_bytes: int = int(DEFAULT_GB * 1e9)
+
+
+_in_use = _Cache()
+
+
+def use_cache(folder: Path | None, max_gb: float) -> None:
+    """Set where this process keeps copies, and how much those of folders may take, in GB."""
+    global _in_use
+    _in_use = _Cache(folder, int(max_gb * 1e9))
 
 
 def cache_folder() -> Path:
     """Return the folder of this machine's copies; nothing is made."""
     if named := os.environ.get("ROLESYNTH_CACHE"):
         return Path(named).expanduser().resolve()
+    if _in_use.folder is not None:
+        return _in_use.folder
     user = os.environ.get("XDG_CACHE_HOME")
     return (Path(user) if user else Path.home() / ".cache") / "rolesynth"
 
@@ -34,11 +54,8 @@ def cache_of(root: ObjectPath) -> Path:
 
 
 def max_cache_bytes() -> int:
-    """Return how much the copies of folders may take: ROLESYNTH_CACHE_GB, 50 by default."""
-    try:
-        return int(float(os.environ.get("ROLESYNTH_CACHE_GB") or DEFAULT_GB) * 1e9)
-    except ValueError:
-        return int(DEFAULT_GB * 1e9)
+    """Return how much the copies of folders may take, in bytes."""
+    return _in_use.max_bytes
 
 
 def make_room(folder: Path, keep: Path, max_bytes: int) -> None:

@@ -71,6 +71,10 @@ class ObjectPath:
         """The last extension."""
         return PurePosixPath(self.place.key).suffix
 
+    def with_suffix(self, suffix: str) -> ObjectPath:
+        """Return the path with another last extension."""
+        return self.parent / f"{self.stem}{suffix}"
+
     @property
     def parent(self) -> ObjectPath:
         """The prefix that this lies below."""
@@ -88,6 +92,10 @@ class ObjectPath:
     @cached_property
     def _bucket(self) -> ObjectStore:
         return open_object_store(Location(self.place.scheme, self.place.bucket, "").url)
+
+    def absolute(self) -> ObjectPath:
+        """Return the same path: none is relative to a folder."""
+        return self
 
     def is_file(self) -> bool:
         """Whether there is such an object.
@@ -296,6 +304,14 @@ class _Raw(io.RawIOBase):
 
 DataPath = Path | ObjectPath
 """A file or folder of a data root: local, or in a bucket."""
+
+
+def below(path: DataPath, root: DataPath) -> str:
+    """Return the path below a root, with slashes."""
+    if isinstance(path, ObjectPath) and isinstance(root, ObjectPath):
+        return str(path.relative_to(root))
+    assert isinstance(path, Path) and isinstance(root, Path)
+    return path.relative_to(root).as_posix()
 
 
 def data_path(root: DataPath | str) -> DataPath:

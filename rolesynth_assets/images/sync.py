@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.data_paths import DataPaths
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.images.decoding.rejects import RejectReason
 from rolesynth_assets.images.descriptor import ShardDescriptor, ShardKind
 from rolesynth_assets.images.duplicates import elsewhere, first_wins, newest_wins
@@ -31,7 +31,7 @@ class UnknownShardError(ValueError):
 
 def sync_shard(
     store: Store,
-    data_root: Path,
+    data_root: DataPath,
     shard: str,
     *,
     progress: Callable[[int, int], None] | None = None,
@@ -64,7 +64,7 @@ def sync_shard(
 
 def _synchronise(
     store: Store,
-    data_root: Path,
+    data_root: DataPath,
     shard: ShardDescriptor,
     progress: Callable[[int, int], None] | None,
     limits: InputLimits,
@@ -88,7 +88,7 @@ class _Sync:
     """One synchronisation: what the shard had before, and what has been read so far."""
 
     def __init__(
-        self, store: Store, data_root: Path, shard: ShardDescriptor, rules: IngestRules
+        self, store: Store, data_root: DataPath, shard: ShardDescriptor, rules: IngestRules
     ) -> None:
         self._store, self._shard, self._policy = store, shard.key, rules.duplicates
         self._partition = {"shard": shard.key}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.benchmarks.intervals.bootstrap import LEVEL, Interval
@@ -17,6 +16,7 @@ from rolesynth_assets.benchmarks.intervals.seed_intervals import (
 from rolesynth_assets.benchmarks.score import Metric
 from rolesynth_assets.clip.recipe import Recipe
 from rolesynth_assets.files.atomic_files import write_text
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.pictures.charts import ScoreBar, retrieval_bars
 from rolesynth_assets.pictures.markdown import (
     Markdown,
@@ -245,7 +245,7 @@ def ablation_pictures(scores: pl.DataFrame, record: Record | None = None) -> dic
 
 
 def write_ablation_report(
-    path: Path,
+    path: DataPath,
     scores: pl.DataFrame,
     recipes: Mapping[str, Recipe],
     *,

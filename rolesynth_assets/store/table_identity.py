@@ -6,17 +6,17 @@ whether the rows it remembers can be in the table that is there now.
 
 from __future__ import annotations
 
-from pathlib import Path
 from uuid import uuid4
 
 from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.files.atomic_files import create_text, write_text
+from rolesynth_assets.files.object_path import DataPath
 
 SMALL = "small"
 """The name under which all small tables are known here; they have one id, given on first use."""
 
 
-def renew_identity(root: str | Path, table: str) -> str:
+def renew_identity(root: DataPath | str, table: str) -> str:
     """Give a table a new id; called where its first version is written, by one writer at a time.
 
     Args:
@@ -28,7 +28,7 @@ def renew_identity(root: str | Path, table: str) -> str:
     return new
 
 
-def identity(root: str | Path, table: str) -> str | None:
+def identity(root: DataPath | str, table: str) -> str | None:
     """Return a table's id; None for a table that was made before there were ids."""
     try:
         return DataPaths(root).table_identity(table).read_text().strip()
@@ -36,7 +36,7 @@ def identity(root: str | Path, table: str) -> str | None:
         return None
 
 
-def given_identity(root: str | Path, table: str) -> str:
+def given_identity(root: DataPath | str, table: str) -> str:
     """Return a table's id; a table without one gets it now, the same for all who ask at once."""
     path = DataPaths(root).table_identity(table)
     while not (found := identity(root, table)):

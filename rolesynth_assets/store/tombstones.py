@@ -6,10 +6,10 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rolesynth_assets.files.object_path import DataPath
     from rolesynth_assets.store.small.snapshot import TableReader
     from rolesynth_assets.store.small.tables import SmallTables
 
@@ -63,7 +63,7 @@ def read_tombstones(small: TableReader) -> dict[str, Tombstone]:
     }
 
 
-def withdrawn_images(root: Path | str) -> list[str]:
+def withdrawn_images(root: DataPath | str) -> list[str]:
     """Return the ids of all images below a data root that are withdrawn now.
 
     A withdrawal writes the tombstone first and then removes rows and files. A writer that asks for

@@ -102,7 +102,7 @@ def test_a_file_that_somebody_replaced_by_hand_is_refused(folder: ObjectPath) ->
 def test_copies_make_room_for_new_ones(
     bucket_root: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("ROLESYNTH_CACHE_GB", "3e-8")  # 30 bytes
+    monkeypatch.setattr(cache, "_in_use", cache._Cache(None, 30))
     folders = [ObjectPath.of(bucket_root) / f"f{i}" for i in range(4)]
     for each in folders:
         write(each, f"{'x' * 10}{each.name}", ("a",))

@@ -141,3 +141,17 @@ def test_what_a_killed_build_left_behind_goes_with_a_withdrawal(store: Store) ->
     (draft / "texts").write_text("A dog sleeps.")
     assert forget_images(store.root, ["image 1"]) == []
     assert not draft.exists()
+
+
+def test_an_index_in_a_bucket_is_built_searched_and_cleared(bucket_root: str) -> None:
+    store = Store(bucket_root)
+    put(store, TEXTS)
+    index = TextIndex(bucket_root, "two")
+    assert index.facts is None
+    with pytest.raises(FileNotFoundError):
+        index.search("dogs")
+    assert index.build(store).captions == 4
+    assert found(TextIndex(bucket_root, "two"), "two dogs on snow")[0] == 0
+    assert forget_images(bucket_root, ["image 0"]) == ["two"]
+    assert 0 not in found(index, "two dogs on snow")
+    assert forget_images(bucket_root, ["image 0"]) == []

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rolesynth_assets.clip.checkpoint.files import MANIFEST, Manifest, read_manifest
 from rolesynth_assets.data_paths import DataPaths
+from rolesynth_assets.files.object_path import DataPath
 
 if TYPE_CHECKING:
     from rolesynth_assets.store.small.snapshot import TableReader
@@ -56,7 +57,7 @@ def record_training(small: SmallTables, manifest: Manifest, run_id: str) -> None
     small.replace("trainings", where, pl.DataFrame([row]))
 
 
-def read_trainings(small: TableReader, data_root: Path) -> list[RecordedTraining]:
+def read_trainings(small: TableReader, data_root: DataPath) -> list[RecordedTraining]:
     """Return all trainings: those on disk, and those that were recorded and then overwritten.
 
     Raises:
@@ -75,6 +76,6 @@ def read_trainings(small: TableReader, data_root: Path) -> list[RecordedTraining
     return sorted(trainings, key=lambda t: (t.recipe, t.seed, t.folder is None, t.weights_digest))
 
 
-def _on_disk(data_root: Path) -> Iterator[tuple[Path, Manifest]]:
+def _on_disk(data_root: DataPath) -> Iterator[tuple[Path, Manifest]]:
     for path in sorted(DataPaths(data_root).clip_checkpoints.glob(f"*/seed-*/{MANIFEST}")):
         yield path.parent, read_manifest(path.parent)

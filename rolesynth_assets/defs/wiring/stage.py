@@ -9,7 +9,6 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -18,6 +17,7 @@ from rolesynth_assets.check_outcome import CheckOutcome
 from rolesynth_assets.defs.wiring.pages.browse_link import browse_link
 from rolesynth_assets.defs.wiring.pages.metadata import check_result, shown
 from rolesynth_assets.defs.wiring.pages.page_order import page_order
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.lineage.refresh import shown_staleness
 from rolesynth_assets.lineage.staleness.stored_tables import TABLE, TABLE_ID
 from rolesynth_assets.mllm.factory import release_engine
@@ -120,7 +120,7 @@ class Made:
     facts: Mapping[str, Any] = field(default_factory=dict)
     tags: Mapping[str, str] | None = None
 
-    def of_table(self, root: Path) -> "Made":
+    def of_table(self, root: DataPath) -> "Made":
         """Add the id of the table that holds it, by which a table made anew is known."""
         store, _, table = str(self.metadata.get(TABLE, "")).partition(".")
         if not table:

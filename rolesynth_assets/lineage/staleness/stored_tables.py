@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rolesynth_assets.data_paths import DataPaths
+from rolesynth_assets.files.object_path import DataPath, data_path
 from rolesynth_assets.store.lance.manifests import latest_version
 from rolesynth_assets.store.table_identity import SMALL, identity
 
@@ -51,7 +52,7 @@ NOWHERE = Stored()
 class StoredTables:
     """The tables and folders below a data root, looked at once each."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: DataPath) -> None:
         self._root = root
         self._known: dict[Stored, str] = {}
         self._versions: dict[str, int] = {}
@@ -91,12 +92,12 @@ class StoredTables:
         place = paths.small_table(table) if small else paths.lance_table(table)
         if place not in self._there:
             known = identity(self._root, SMALL if small else table)
-            self._there[place] = Path(place).exists(), known or ""
+            self._there[place] = data_path(place).exists(), known or ""
         return self._there[place]
 
     def _version(self, table: str) -> int:
         if table not in self._versions:
-            found = latest_version(Path(DataPaths(self._root).lance_table(table)))
+            found = latest_version(data_path(DataPaths(self._root).lance_table(table)))
             if found is None:
                 from rolesynth_assets.store.lance.reader import StoreReader
 

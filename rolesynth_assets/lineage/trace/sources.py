@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rolesynth_assets.clip.checkpoint.recorded_trainings import RecordedTraining, read_trainings
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.store.lance.rows import refers_to
 from rolesynth_assets.store.lance.schemas import holds_bytes, table_spec
 from rolesynth_assets.store.tombstones import Tombstone, read_tombstones
@@ -41,7 +41,7 @@ class Sources:
 
     store: StoreReader
     small: TableReader
-    data_root: Path
+    data_root: DataPath
 
     def rows(self, table: str, where: str, version: int | None = None) -> list[Row]:
         """Read rows without their image bytes, sorted by key and partition.

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.clip.checkpoint.recorded_trainings import read_trainings
 from rolesynth_assets.data_paths import DataPaths
+from rolesynth_assets.files.object_path import DataPath, below
 from rolesynth_assets.r1.training.recorded_trainings import data_with
 from rolesynth_assets.store.errors import MissingVersionError
 from rolesynth_assets.store.lance.rows import any_key
@@ -59,7 +59,7 @@ class Artefact:
 def find_artefacts(
     store: StoreReader,
     small: SmallTables,
-    data_root: Path,
+    data_root: DataPath,
     ids: Sequence[str],
     doomed: Mapping[str, str],
     benchmarks: Mapping[str, Set[str]],
@@ -116,7 +116,7 @@ def record_artefacts(small: SmallTables, image: str, artefacts: Set[Artefact]) -
 
 
 def _trained(
-    store: StoreReader, small: SmallTables, data_root: Path, ids: Sequence[str]
+    store: StoreReader, small: SmallTables, data_root: DataPath, ids: Sequence[str]
 ) -> set[Artefact]:
     """Return training sets with one of the images, and the checkpoints trained on them."""
     found = set()
@@ -172,14 +172,14 @@ def _images_in(store: StoreReader, pin: Pin, ids: Sequence[str]) -> set[str]:
     return {row["image_id"] for row in rows if row["caption_id"] in chosen}
 
 
-def _reports(store: StoreReader, data_root: Path, ids: Sequence[str]) -> set[Artefact]:
+def _reports(store: StoreReader, data_root: DataPath, ids: Sequence[str]) -> set[Artefact]:
     """Return pages that quote a caption of the images."""
     rows = store.read("captions", None, ["image_id", "text"], any_key("image_id", ids)).to_pylist()
     found = set()
     for path in sorted(DataPaths(data_root).reports.glob("**/*.md")):
         page = path.read_text(encoding="utf-8")
         found |= {
-            Artefact(row["image_id"], ArtefactKind.REPORT, str(path.relative_to(data_root)))
+            Artefact(row["image_id"], ArtefactKind.REPORT, below(path, data_root))
             for row in rows
             if row["text"] and row["text"] in page
         }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from rolesynth_assets.data_paths import DataPaths
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.store.lance.rows import refers_to
 from rolesynth_assets.store.lance.schemas import TABLES
 from rolesynth_assets.store.lance.specification import TableSpec
@@ -115,7 +116,7 @@ def needles_of(data: bytes, others: Sequence[bytes] = ()) -> list[bytes]:
     return [*pieces, *(text.rstrip(b"=")[:-1] for text in texts)]
 
 
-def files_with(root: Path, needles: Sequence[bytes]) -> list[Path]:
+def files_with(root: DataPath, needles: Sequence[bytes]) -> list[Path]:
     """Return all files under a folder that contain any of the needles.
 
     Links are not followed. Decoded pixels are left out: they hold no encoded bytes, and there may

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from rolesynth_assets.cads.round.calls.journal import Forgotten, Journal
 from rolesynth_assets.clip.checkpoint.recorded_trainings import read_trainings
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.lineage.withdraw.artefacts import ArtefactKind
 from rolesynth_assets.lineage.withdraw.byte_search import (
     files_with,
@@ -53,7 +54,7 @@ class Purge:
 def purge(
     store: Store,
     small: SmallTables,
-    data_root: Path,
+    data_root: DataPath,
     withdrawal: Withdrawal,
     needles: Sequence[bytes],
     journals: Sequence[Path] = (),
@@ -146,7 +147,7 @@ def _set_version(small: SmallTables, table: str, column: str, value: str, versio
 
 
 def _drop_references(
-    store: StoreReader, small: SmallTables, data_root: Path, withdrawal: Withdrawal
+    store: StoreReader, small: SmallTables, data_root: DataPath, withdrawal: Withdrawal
 ) -> Iterable[str]:
     """Delete the reference pixels of checkpoints that show a withdrawn image.
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.clip.data.input_cache import forget_inputs
 from rolesynth_assets.data_paths import DataPaths
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.lineage.withdraw.artefacts import (
     Artefact,
     ArtefactKind,
@@ -65,7 +65,7 @@ class Withdrawal:
 def withdraw(
     store: Store,
     small: SmallTables,
-    data_root: Path,
+    data_root: DataPath,
     image_ids: Sequence[str],
     reason: str,
     *,

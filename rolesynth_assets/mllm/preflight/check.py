@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.mllm.cost.spent import Spent
 from rolesynth_assets.mllm.engine import (
     ChatEngine,
@@ -41,7 +42,7 @@ class Preflight:
     """Asks one model, once for each run or command."""
 
     def __init__(
-        self, data_root: str | Path, settings: EngineSettings, run_id: str, sees: bool = True
+        self, data_root: DataPath | str, settings: EngineSettings, run_id: str, sees: bool = True
     ) -> None:
         """Set up without a request.
 

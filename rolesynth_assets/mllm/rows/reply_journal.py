@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from rolesynth_assets.data_paths import DataPaths
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest, FailureReason, Turn
 from rolesynth_assets.store.digests import digest
 
@@ -37,7 +38,7 @@ class JournalError(RuntimeError):
     """The journal file cannot be used; the message gives the cause and the way out."""
 
 
-def journal_path(data_root: str | Path, stage: str) -> Path:
+def journal_path(data_root: DataPath | str, stage: str) -> Path:
     """Return the path of the journal of a stage: `captions`, `scores` or `cads`.
 
     Raises:
@@ -51,7 +52,7 @@ def journal_path(data_root: str | Path, stage: str) -> Path:
     return DataPaths(data_root).journals / f"{stage}.sqlite"
 
 
-def journal_paths(data_root: Path) -> list[Path]:
+def journal_paths(data_root: DataPath) -> list[Path]:
     """Return the journals of all stages that there are, sorted."""
     return sorted(DataPaths(data_root).journals.glob("*.sqlite"))
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.files.atomic_files import write_text
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.store.digests import digest
 from rolesynth_assets.store.errors import StoreError
 from rolesynth_assets.store.locks import writer_lock
@@ -45,11 +46,11 @@ class Moved:
     digest: str
 
 
-def move_out_of_duckdb(root: Path, report: Callable[[Moved], None]) -> Path | None:
+def move_out_of_duckdb(root: DataPath, report: Callable[[Moved], None]) -> Path | None:
     """Take all tables of the file over, and give the file another name.
 
     Args:
-        root: data root, a folder.
+        root: data root; earlier versions knew no bucket.
         report: called with each table once it is verified.
 
     Returns:
@@ -60,9 +61,11 @@ def move_out_of_duckdb(root: Path, report: Callable[[Moved], None]) -> Path | No
             was taken over before and an earlier version has written another since.
     """
     paths = DataPaths(root)
+    if paths.in_bucket:
+        return None
     old = paths.duckdb_file
     done = old.with_name(f"{old.name}.migrated")
-    with writer_lock(str(root), "migrate"):
+    with writer_lock(root, "migrate"):
         if not old.exists():
             return None
         if done.exists():
