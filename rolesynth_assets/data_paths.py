@@ -80,18 +80,31 @@ class DataPaths:
         """Return a lock file: of a Lance table's writers, or of the one refresh at work."""
         return self / "locks" / f"{name}.lock"
 
+    def lease(self, name: str) -> DataPath:
+        """Return the object that takes the place of a lock file where the root is in a bucket."""
+        return self.at("locks") / f"{name}.json"
+
     @property
     def identity(self) -> DataPath:
         """The file that holds the data root's own id."""
         return self.at("data-root-id")
 
     def table_identity(self, table: str) -> DataPath:
-        """Return the file that holds a table's id."""
-        return self.at("table-ids") / table
+        """Return the file that holds a table's id; that of the small tables lies among them."""
+        return self.small / "table-id" if table == "small" else self.at("table-ids") / table
 
     @property
-    def warehouse(self) -> Path:
-        """The DuckDB file."""
+    def small(self) -> DataPath:
+        """Folder of the small tables."""
+        return self.at("small")
+
+    def small_table(self, table: str) -> str:
+        """Return the folder or URL of one of the small tables, a Lance data set each."""
+        return f"{str(self.root).rstrip('/')}/small/{table}.lance"
+
+    @property
+    def duckdb_file(self) -> Path:
+        """The file of the small tables of earlier versions, which `rolesynth migrate` reads."""
         return self / "warehouse.duckdb"
 
     @property
@@ -175,11 +188,11 @@ class DataPaths:
         """Folder of the tokens of CLIP's training sets, one folder a set and tokenizer."""
         return self.this_machine / "caches" / "tokens"
 
-    def caption_indexes(self, kind: str) -> Path:
+    def caption_indexes(self, kind: str) -> DataPath:
         """Return the folder of the indexes of a kind, such as ``text_index``, one a role set."""
-        return self / kind
+        return self.at(kind)
 
-    def caption_index(self, kind: str, role_set: str) -> Path:
+    def caption_index(self, kind: str, role_set: str) -> DataPath:
         """Return the Lance data set of a role set's captions that searches read."""
         return self.caption_indexes(kind) / f"{role_set}.lance"
 

@@ -136,7 +136,9 @@ class Settings(FrozenModel):
         return self
 
     @classmethod
-    def load(cls, environ: Mapping[str, str] | None = None) -> Settings:
+    def load(
+        cls, environ: Mapping[str, str] | None = None, *, any_layout: bool = False
+    ) -> Settings:
         """Read `rolesynth.yaml` of the project folder, then the environment, which overrides it.
 
         ROLESYNTH_PROJECT and ROLESYNTH_DATA name the folders, ROLESYNTH_IMAGES the watched folder
@@ -144,8 +146,12 @@ class Settings(FrozenModel):
         beside it configure the engine. ROLESYNTH_JUDGE_ENGINE and the variables beside it configure
         another engine for the judge, which otherwise uses the captioner's.
 
+        Args:
+            environ: the environment; that of this process if None.
+            any_layout: whether the data root may be one of an earlier version.
+
         Raises:
-            SettingsError: a value is not valid.
+            SettingsError: a value is not valid, or the data root is to be migrated first.
         """
         environ = os.environ if environ is None else environ
         project = Path(environ.get("ROLESYNTH_PROJECT") or ".").resolve()
@@ -154,6 +160,8 @@ class Settings(FrozenModel):
         values["data_root"] = _data_root(
             project, environ.get("ROLESYNTH_DATA") or values.get("data_root") or ".rolesynth"
         )
+        if not any_layout:
+            _refuse_earlier_layout(values["data_root"])
         if cache := environ.get("ROLESYNTH_CACHE") or values.get("cache"):
             values["cache"] = project / Path(cache).expanduser()
         if images := environ.get("ROLESYNTH_IMAGES") or values.get("images"):
@@ -205,6 +213,15 @@ class Settings(FrozenModel):
     def paths(self) -> DataPaths:
         """Where each thing below the data root lies."""
         return DataPaths(self.data_root)
+
+
+def _refuse_earlier_layout(data_root: DataPath) -> None:
+    """Raise if an earlier version wrote the data root and nobody has migrated it."""
+    if isinstance(data_root, Path) and (old := DataPaths(data_root).duckdb_file).exists():
+        raise SettingsError(
+            f"An earlier version of rolesynth wrote this data root ({old}): run `rolesynth "
+            "migrate` once, and then this again."
+        )
 
 
 def _data_root(project: Path, written: str | Path) -> DataPath:

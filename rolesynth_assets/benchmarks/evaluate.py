@@ -60,7 +60,7 @@ class SeedScores:
     """What is stored of one checkpoint on one task.
 
     Attributes:
-        scores: rows of the warehouse's table ``benchmark_scores``.
+        scores: rows of the small table ``benchmark_scores``.
         rankings: rows of the table ``rankings``.
     """
 

@@ -26,7 +26,7 @@ from rolesynth_assets.lineage.trace.sources import counted, short
 if TYPE_CHECKING:
     from rolesynth_assets.settings import Settings
     from rolesynth_assets.store.lance.store import Store
-    from rolesynth_assets.store.warehouse.warehouse import Warehouse
+    from rolesynth_assets.store.small.tables import SmallTables
 
 REVIEWER = "rolesynth_reviewer"
 """Cookie that remembers the reviewer's name."""
@@ -58,11 +58,11 @@ class Desk:
         return Store(str(self.settings.data_root))
 
     @cached_property
-    def warehouse(self) -> Warehouse:
-        """The DuckDB tables."""
-        from rolesynth_assets.store.warehouse.warehouse import Warehouse
+    def small(self) -> SmallTables:
+        """The small result tables."""
+        from rolesynth_assets.store.small.tables import SmallTables
 
-        return Warehouse(self.settings.paths.warehouse)
+        return SmallTables(self.settings.data_root)
 
     @property
     def root(self) -> Path:

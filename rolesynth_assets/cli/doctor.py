@@ -12,6 +12,7 @@ import typer
 if TYPE_CHECKING:
     import dagster as dg
 
+    from rolesynth_assets.files.object_path import DataPath
     from rolesynth_assets.settings import Settings
 
 LITTLE = 2**30
@@ -192,9 +193,23 @@ def _of_tables() -> Iterator[Finding]:
         if version:
             detail = (identity(settings.data_root, name) or "none")[:12]
             yield Finding("table", f"lance.{name}: {rows:,} rows, version {version}, id {detail}")
-    warehouse = settings.paths.warehouse
-    if warehouse.exists():
-        yield Finding("table", f"{warehouse.name}: {warehouse.stat().st_size / 2**20:,.1f} MiB")
+    yield from _of_small_tables(settings.data_root)
+
+
+def _of_small_tables(root: DataPath) -> Iterator[Finding]:
+    from rolesynth_assets.store.small.schemas import SMALL_TABLES
+    from rolesynth_assets.store.small.tables import SmallTables
+    from rolesynth_assets.store.table_identity import SMALL, identity
+
+    small, written = SmallTables(root), 0
+    for name in SMALL_TABLES:
+        try:
+            written += small.dataset(name) is not None
+        except (ValueError, OSError) as error:
+            yield Finding("table", f"small.{name} cannot be read: {error}", trouble=True)
+    if written:
+        detail = (identity(root, SMALL) or "none")[:12]
+        yield Finding("table", f"small: {written} tables, id {detail}")
 
 
 def _bytes(folder: Path) -> int:

@@ -95,12 +95,12 @@ def explained(url: str) -> Iterator[None]:
         raise
     except FileNotFoundError as error:
         if _NO_BUCKET.search(str(error)):
-            raise _error(url, str(error)) from None
+            raise storage_error(url, str(error)) from None
         raise FileNotFoundError(2, "no such object", url) from None
     except (failed.PermissionDeniedError, failed.UnauthenticatedError) as error:
         raise _refused(url, str(error)) from None
     except failed.BaseError as error:
-        raise _error(url, str(error)) from None
+        raise storage_error(url, str(error)) from None
 
 
 @lru_cache(maxsize=16)
@@ -163,7 +163,8 @@ def _refused(url: str, said: str) -> StorageError:
     )
 
 
-def _error(url: str, said: str) -> StorageError:
+def storage_error(url: str, said: str) -> StorageError:
+    """Return a client's error as one that names the bucket and the way out."""
     place = location(url)
     where = f"bucket {place.bucket!r} ({url})"
     s3 = place.scheme == "s3"

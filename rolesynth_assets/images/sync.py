@@ -18,8 +18,8 @@ from rolesynth_assets.images.rules import IngestRules
 from rolesynth_assets.images.shards.locks import reading_images
 from rolesynth_assets.images.shards.portable import base_of, relative
 from rolesynth_assets.images.shards.registry import load_shards
+from rolesynth_assets.store.small.tables import SmallTables
 from rolesynth_assets.store.tombstones import read_tombstones
-from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from rolesynth_assets.store.lance.store import Store
@@ -71,7 +71,7 @@ def _synchronise(
     rules: IngestRules,
 ) -> IngestReport:
     sync = _Sync(store, data_root, shard, rules)
-    tombstones = read_tombstones(Warehouse(DataPaths(data_root).warehouse))
+    tombstones = read_tombstones(SmallTables(data_root))
     for batch in ingest_batches(
         shard,
         limits.image,

@@ -103,4 +103,4 @@ def _given_id(root: DataPath, new: str) -> str:
 
 def _holds_tables(root: DataPath) -> bool:
     paths = DataPaths(root)
-    return paths.lance.exists() or (not paths.in_bucket and paths.warehouse.exists())
+    return paths.lance.exists() or paths.small.exists()

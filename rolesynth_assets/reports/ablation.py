@@ -60,7 +60,7 @@ def ablation_markdown(
     """Write the ablation report.
 
     Args:
-        scores: rows of the warehouse's `benchmark_scores` table for all recipes to show.
+        scores: rows of the small table `benchmark_scores` for all recipes to show.
         baselines: baseline recipe by recipe; a recipe without one has no row of differences.
         descriptions: one line per recipe, listed below the tables.
         stand_in: sentence that names the stand-in models behind the numbers, shown at the top.

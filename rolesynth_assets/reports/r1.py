@@ -77,7 +77,7 @@ def r1_markdown(
     """Write the comparison of all measured recipes.
 
     Args:
-        scores: rows of the warehouse's table `r1_scores`.
+        scores: rows of the small table `r1_scores`.
         recipes: all recipes by name, for baselines and descriptions.
         level: level of the intervals over seeds.
 

@@ -12,8 +12,8 @@ from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.files.atomic_files import create_text, write_text
 from rolesynth_assets.files.object_path import DataPath
 
-WAREHOUSE = "warehouse"
-"""The name under which all tables of the DuckDB file are known here: they are one file."""
+SMALL = "small"
+"""The name under which all small tables are known here; they have one id, given on first use."""
 
 
 def renew_identity(root: DataPath | str, table: str) -> str:
@@ -21,7 +21,7 @@ def renew_identity(root: DataPath | str, table: str) -> str:
 
     Args:
         root: data root.
-        table: Lance table, or `WAREHOUSE`.
+        table: Lance table, or `SMALL`.
     """
     new = uuid4().hex
     write_text(DataPaths(root).table_identity(table), new)

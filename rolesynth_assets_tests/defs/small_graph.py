@@ -20,7 +20,7 @@ from rolesynth_assets.lineage.refresh.targets import targets
 from rolesynth_assets.pairs import diversity
 from rolesynth_assets.store.digests import digest
 from rolesynth_assets.store.lance.store import Store
-from rolesynth_assets.store.warehouse.warehouse import Warehouse
+from rolesynth_assets.store.small.tables import SmallTables
 from rolesynth_assets_tests.defs.fake_models import FakeModels
 
 
@@ -75,8 +75,8 @@ class SmallGraph:
         return Store(str(self.root))
 
     @property
-    def warehouse(self) -> Warehouse:
-        return Warehouse(self.root / "warehouse.duckdb")
+    def small(self) -> SmallTables:
+        return SmallTables(self.root)
 
     def add_shard(self, name: str, numbers: range) -> str:
         (shard,) = register_path(

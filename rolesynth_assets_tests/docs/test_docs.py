@@ -28,6 +28,7 @@ OF_A_PROJECT = (
     *("collectives/", "r1_recipes/", "r1_benchmarks/", ".rolesynth", ".dagster", "$DAGSTER_HOME"),
     *(
         "lance/",
+        "small/",
         "table-ids/",
         "shards/",
         "journals/",

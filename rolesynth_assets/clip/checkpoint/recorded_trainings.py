@@ -12,8 +12,8 @@ from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.files.whole_folders import folders_with
 
 if TYPE_CHECKING:
-    from rolesynth_assets.store.warehouse.snapshot import TableReader
-    from rolesynth_assets.store.warehouse.warehouse import Warehouse
+    from rolesynth_assets.store.small.snapshot import TableReader
+    from rolesynth_assets.store.small.tables import SmallTables
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class RecordedTraining:
         return f"{self.recipe}|{self.seed}"
 
 
-def record_training(warehouse: Warehouse, manifest: Manifest, run_id: str) -> None:
-    """Record a finished training in the warehouse."""
+def record_training(small: SmallTables, manifest: Manifest, run_id: str) -> None:
+    """Record a finished training in the small tables."""
     import polars as pl
 
     where = {
@@ -54,10 +54,10 @@ def record_training(warehouse: Warehouse, manifest: Manifest, run_id: str) -> No
         "weights_digest": manifest.weights_digest,
     }
     row = {**where, "training_set_digest": manifest.training_set_digest, "run_id": run_id}
-    warehouse.replace("trainings", where, pl.DataFrame([row]))
+    small.replace("trainings", where, pl.DataFrame([row]))
 
 
-def read_trainings(warehouse: TableReader, data_root: DataPath) -> list[RecordedTraining]:
+def read_trainings(small: TableReader, data_root: DataPath) -> list[RecordedTraining]:
     """Return all trainings: those on disk, and those that were recorded and then overwritten.
 
     Raises:
@@ -65,7 +65,7 @@ def read_trainings(warehouse: TableReader, data_root: DataPath) -> list[Recorded
     """
     found = {(m.recipe, m.seed, m.weights_digest): (f, m) for f, m in _on_disk(data_root)}
     trainings = []
-    for row in warehouse.read("trainings").iter_rows(named=True):
+    for row in small.read("trainings").iter_rows(named=True):
         place = found.pop((row["recipe"], row["seed"], row["weights_digest"]), None)
         folder, manifest = place or (None, None)
         trainings.append(RecordedTraining(**row, folder=folder, manifest=manifest))

@@ -23,8 +23,8 @@ from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.store.digests import digest
 from rolesynth_assets.store.errors import StoreError
 from rolesynth_assets.store.locks import writer_lock
+from rolesynth_assets.store.small.tables import SmallTables
 from rolesynth_assets.store.tombstones import Withdrawn
-from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
 LOCK = "pixel_cache"
 """Name of the lock that writers hold."""
@@ -54,7 +54,7 @@ class PixelRows:
         self._root, self._row_bytes, self._ids = root, row_bytes, image_ids
         name = f"{digest('pixels', geometry)[:16]}-{row_bytes}"
         self._folder = DataPaths(root).pixel_cache / name
-        self._withdrawn = Withdrawn(Warehouse(DataPaths(root).warehouse))
+        self._withdrawn = Withdrawn(SmallTables(root))
         self._keys = _keys(image_ids)
         self._order = np.argsort(self._keys[:, 0], kind="stable")
         self._rows = np.full(len(image_ids), -1, np.int64)

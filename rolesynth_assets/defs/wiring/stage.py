@@ -21,7 +21,7 @@ from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.lineage.refresh import shown_staleness
 from rolesynth_assets.lineage.staleness.stored_tables import TABLE, TABLE_ID
 from rolesynth_assets.mllm.factory import release_engine
-from rolesynth_assets.store.table_identity import WAREHOUSE, given_identity
+from rolesynth_assets.store.table_identity import SMALL, given_identity
 from rolesynth_assets.thresholds import SAMPLES, Thresholds
 
 
@@ -125,7 +125,7 @@ class Made:
         store, _, table = str(self.metadata.get(TABLE, "")).partition(".")
         if not table:
             return self
-        identity = given_identity(root, table if store == "lance" else WAREHOUSE)
+        identity = given_identity(root, table if store == "lance" else SMALL)
         return replace(self, metadata={**self.metadata, TABLE_ID: identity})
 
     def result(self, checks: Iterable[Check], thresholds: Thresholds) -> dg.MaterializeResult:

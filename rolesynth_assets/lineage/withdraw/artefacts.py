@@ -18,7 +18,7 @@ from rolesynth_assets.training_sets.pins import Pin, chosen_captions, read_pins
 
 if TYPE_CHECKING:
     from rolesynth_assets.store.lance.reader import StoreReader
-    from rolesynth_assets.store.warehouse.warehouse import Warehouse
+    from rolesynth_assets.store.small.tables import SmallTables
 
 
 class ArtefactKind(StrEnum):
@@ -58,7 +58,7 @@ class Artefact:
 
 def find_artefacts(
     store: StoreReader,
-    warehouse: Warehouse,
+    small: SmallTables,
     data_root: DataPath,
     ids: Sequence[str],
     doomed: Mapping[str, str],
@@ -68,7 +68,7 @@ def find_artefacts(
 
     Args:
         store: the Lance tables, before anything is removed from them.
-        warehouse: the DuckDB tables.
+        small: the small tables.
         data_root: folder of checkpoints and reports.
         ids: the images.
         doomed: predicates of the rows made from them, by table.
@@ -82,18 +82,18 @@ def find_artefacts(
     }
     places = {Artefact(i, kind, name) for i in ids for kind, name in _places(store, doomed)}
     return (
-        _recorded(warehouse, ids)
+        _recorded(small, ids)
         | places
         | in_benchmarks
-        | _trained(store, warehouse, data_root, ids)
-        | _trained_policies(store, warehouse, doomed, ids)
+        | _trained(store, small, data_root, ids)
+        | _trained_policies(store, small, doomed, ids)
         | _reports(store, data_root, ids)
     )
 
 
-def _recorded(warehouse: Warehouse, ids: Sequence[str]) -> set[Artefact]:
+def _recorded(small: SmallTables, ids: Sequence[str]) -> set[Artefact]:
     """Return the artefacts that earlier attempts recorded."""
-    rows = warehouse.read("tombstone_artefacts").to_dicts()
+    rows = small.read("tombstone_artefacts").to_dicts()
     return {
         Artefact(row["image_id"], ArtefactKind(row["kind"]), row["artefact"], row["digest"])
         for row in rows
@@ -101,7 +101,7 @@ def _recorded(warehouse: Warehouse, ids: Sequence[str]) -> set[Artefact]:
     }
 
 
-def record_artefacts(warehouse: Warehouse, image: str, artefacts: Set[Artefact]) -> None:
+def record_artefacts(small: SmallTables, image: str, artefacts: Set[Artefact]) -> None:
     """Record the artefacts that hold an image."""
     import polars as pl
 
@@ -112,16 +112,16 @@ def record_artefacts(warehouse: Warehouse, image: str, artefacts: Set[Artefact])
     ]
     columns = ["image_id", "kind", "artefact", "digest"]
     frame = pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String))
-    warehouse.replace("tombstone_artefacts", {"image_id": image}, frame)
+    small.replace("tombstone_artefacts", {"image_id": image}, frame)
 
 
 def _trained(
-    store: StoreReader, warehouse: Warehouse, data_root: DataPath, ids: Sequence[str]
+    store: StoreReader, small: SmallTables, data_root: DataPath, ids: Sequence[str]
 ) -> set[Artefact]:
     """Return training sets with one of the images, and the checkpoints trained on them."""
     found = set()
-    trainings = read_trainings(warehouse, data_root)
-    for pin in read_pins(warehouse):
+    trainings = read_trainings(small, data_root)
+    for pin in read_pins(small):
         for image in _images_in(store, pin, ids):
             found.add(Artefact(image, ArtefactKind.TRAINING_SET, pin.recipe, pin.digest))
             found |= {
@@ -133,7 +133,7 @@ def _trained(
 
 
 def _trained_policies(
-    store: StoreReader, warehouse: Warehouse, doomed: Mapping[str, str], ids: Sequence[str]
+    store: StoreReader, small: SmallTables, doomed: Mapping[str, str], ids: Sequence[str]
 ) -> set[Artefact]:
     """Return R1 checkpoints trained on a removed problem or seed, each for every image."""
     items = [
@@ -142,7 +142,7 @@ def _trained_policies(
         if table in doomed
         for key in distinct(store, table, column, doomed[table])
     ]
-    digests = data_with(warehouse, items)
+    digests = data_with(small, items)
     return {
         Artefact(
             image,
@@ -150,7 +150,7 @@ def _trained_policies(
             f"{row['recipe']}|{row['seed']}",
             row["weights_digest"],
         )
-        for row in warehouse.read("r1_trainings").iter_rows(named=True)
+        for row in small.read("r1_trainings").iter_rows(named=True)
         if row["data_digest"] in digests
         for image in ids
     }

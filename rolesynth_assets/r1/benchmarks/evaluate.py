@@ -105,7 +105,7 @@ def evaluate_seed(
     run_id: str = "",
     progress: Progress | None = None,
 ) -> pl.DataFrame:
-    """Measure a finished checkpoint; return rows of the warehouse's `r1_scores` table.
+    """Measure a finished checkpoint; return rows of the small table `r1_scores`.
 
     Args:
         folder: the checkpoint, which names its recipe and seed.
@@ -152,7 +152,7 @@ def scores_frame(
     checkpoint_digest: str = "",
     run_id: str = "",
 ) -> pl.DataFrame:
-    """Return an evaluation as rows of the warehouse's `r1_scores` table, one per metric."""
+    """Return an evaluation as rows of the small table `r1_scores`, one per metric."""
     measured: list[tuple[R1Metric, Interval, float | None]] = [
         (R1Metric.ACCURACY, evaluation.accuracy, evaluation.chance),
         (R1Metric.WELL_FORMED, evaluation.well_formed, None),

@@ -11,6 +11,7 @@ import pyarrow as pa
 from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.store.errors import MissingVersionError, SchemaMismatchError, StoreError
 from rolesynth_assets.store.lance.added_columns import bring_up_to_date
+from rolesynth_assets.store.lance.datasets import AlreadyThereError, create_dataset, open_dataset
 from rolesynth_assets.store.lance.specification import TableSpec
 from rolesynth_assets.store.table_identity import renew_identity
 
@@ -30,15 +31,10 @@ class LanceFiles:
 
     def create(self, spec: TableSpec, rows: pa.Table) -> bool:
         """Write the first version of a table; return whether this was the first."""
-        import lance
-
-        # no auto clean-up: pinned versions must stay readable
         keyed = pa.table(rows.columns, schema=spec.stored_schema)
         try:
-            lance.write_dataset(keyed, self.uri(spec), mode="create")
-        except OSError as error:
-            if "already exists" not in str(error):
-                raise
+            create_dataset(self.uri(spec), keyed)
+        except AlreadyThereError:
             return False  # somebody writes without the writer lock
         renew_identity(self._root, spec.name)
         return True
@@ -79,16 +75,9 @@ class LanceFiles:
         return None if dataset is None else bring_up_to_date(spec, dataset)
 
     def _open_latest(self, spec: TableSpec) -> lance.LanceDataset | None:
-        import lance
-
-        try:
-            dataset = lance.dataset(self.uri(spec))
-        except ValueError as error:
-            # Lance has no error class for this; any other error must not look like an empty table
-            if "_versions" in str(error) and "Not found" in str(error):
-                return None
-            raise
-        _refuse_other_schema(spec, dataset.schema)
+        dataset = open_dataset(self.uri(spec))
+        if dataset is not None:
+            _refuse_other_schema(spec, dataset.schema)
         return dataset
 
 

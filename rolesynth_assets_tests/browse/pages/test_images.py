@@ -137,13 +137,13 @@ def test_a_thumbnail_does_not_outlive_its_image(
     path = desk.settings.paths.thumbnail(kept)
     assert client.get(f"/thumbnails/{kept}").status_code == 200
     small = path.read_bytes()
-    withdraw(world.store, world.warehouse, world.root, [kept], "licence")
+    withdraw(world.store, world.small, world.root, [kept], "licence")
     write_bytes(path, small)  # by a server that was slower than the withdrawal
     assert client.get(f"/thumbnails/{kept}").status_code == 404
     assert not path.exists()
 
     def slow(path: Path, content: bytes) -> None:
-        withdraw(world.store, world.warehouse, world.root, [late], "licence")
+        withdraw(world.store, world.small, world.root, [late], "licence")
         write_bytes(path, content)
 
     monkeypatch.setattr("rolesynth_assets.browse.thumbnails.write_bytes", slow)
