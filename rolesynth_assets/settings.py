@@ -76,7 +76,7 @@ class Settings(FrozenModel):
     """Everything that is not part of a role set, a recipe or a benchmark.
 
     Attributes:
-        data_root: folder of all tables, checkpoints and benchmarks.
+        data_root: folder of all tables and checkpoints, or a URL such as ``s3://bucket/prefix``.
         project: folder with a user's own ``role_sets/``, ``recipes/``, ``benchmarks/``, ``seeds/``
             and ``collectives/``.
         images: folder that is watched for new images, if any, or the URL of a bucket's prefix.
@@ -230,13 +230,7 @@ def _data_root(project: Path, written: str | Path) -> DataPath:
         root = data_path(str(written))
     except InputError as error:
         raise SettingsError(f"data_root (ROLESYNTH_DATA) cannot be used: {error}") from None
-    if isinstance(root, ObjectPath):
-        raise SettingsError(
-            "data_root (ROLESYNTH_DATA) must be a local folder, but is a URL: not every stage "
-            "works on a bucket yet. Images may come from a bucket: `rolesynth ingest "
-            "s3://bucket/prefix`, or ROLESYNTH_IMAGES"
-        )
-    return project / root
+    return root if isinstance(root, ObjectPath) else project / root
 
 
 def _judge(environ: Mapping[str, str]) -> EngineSettings | None:

@@ -22,11 +22,11 @@ import pyarrow as pa
 from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.files.atomic_files import (
     left_drafts,
-    local_folder,
     replaced_folder,
     write_text,
 )
 from rolesynth_assets.files.object_path import DataPath
+from rolesynth_assets.files.whole_folders import local_folder
 from rolesynth_assets.store.locks import writer_lock
 from rolesynth_assets.store.tombstones import withdrawn_images
 
