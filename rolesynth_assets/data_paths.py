@@ -118,9 +118,9 @@ class DataPaths:
         return self.shards / "forgotten"
 
     @property
-    def journals(self) -> Path:
-        """Folder of the paid replies, one SQLite file a stage."""
-        return self / "journals"
+    def journals(self) -> DataPath:
+        """Folder of the paid replies: an SQLite file a stage; in a bucket, a prefix a stage."""
+        return self.at("journals")
 
     @property
     def models(self) -> DataPath:

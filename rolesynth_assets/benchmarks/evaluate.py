@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,6 +30,7 @@ from rolesynth_assets.benchmarks.score import Measurement, Metric, Score, scores
 from rolesynth_assets.benchmarks.tasks import BenchmarkError, Task, TaskKind
 from rolesynth_assets.clip.checkpoint.files import read_manifest
 from rolesynth_assets.files.object_path import DataPath
+from rolesynth_assets.files.whole_folders import local_folder
 from rolesynth_assets.progress import Progress
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class SeedScores:
 
 
 def evaluate_seed(
-    checkpoint_dir: Path,
+    checkpoint_dir: DataPath,
     task: Task,
     data_root: DataPath | str | None = None,
     *,
@@ -85,8 +85,9 @@ def evaluate_seed(
         run_id: the run that measures.
         progress: called with (done, total) embedded images and texts.
     """
-    manifest = read_manifest(checkpoint_dir)
-    found = measure(load_encoder(checkpoint_dir), task, data_root, progress=progress)
+    folder = local_folder(checkpoint_dir)
+    manifest = read_manifest(folder)
+    found = measure(load_encoder(folder), task, data_root, progress=progress)
     scores = [_score(measurement, 0, RESAMPLES, LEVEL) for measurement in found.measurements]
     who = {"recipe": manifest.recipe, "seed": manifest.seed, "benchmark": task.name}
     who |= {"checkpoint_digest": manifest.weights_digest, "run_id": run_id}

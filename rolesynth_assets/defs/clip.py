@@ -184,7 +184,7 @@ def clip_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> M
             "weights_digest": made.weights_digest[:16],
             "training_set": f"training_sets[{recipe.name}]",
             "training_set_digest": made.training_set_digest[:16],
-            "dagster/uri": str(report.folder),
+            "dagster/uri": str(report.place),
         },
         made.weights_digest,
         facts={

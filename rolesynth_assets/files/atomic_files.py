@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-from rolesynth_assets.files.bucket_folders import local_copy, replaced_in_bucket
+from rolesynth_assets.files.bucket_folders import replaced_in_bucket
 from rolesynth_assets.files.object_path import DataPath, ObjectPath
 
 
@@ -77,16 +77,6 @@ def move(old: DataPath, new: DataPath) -> None:
         return
     write_bytes(new, old.read_bytes())
     old.unlink()
-
-
-def local_folder(folder: DataPath) -> Path:
-    """Return the folder itself, or a local copy of one in a bucket, which may not be changed.
-
-    Raises:
-        FileNotFoundError: there is no whole one in the bucket.
-        OSError: it cannot be read.
-    """
-    return local_copy(folder) if isinstance(folder, ObjectPath) else folder
 
 
 @contextmanager

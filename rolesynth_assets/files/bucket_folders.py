@@ -84,16 +84,15 @@ def upload_folder(local: Path, folder: ObjectPath) -> FolderList:
     """
     paths = sorted(path for path in local.rglob("*") if path.is_file())
     listed = FolderList(files=tuple(_of_file(path, local) for path in paths))
-    if read_list(folder) == listed:
-        return listed
     target = folder / listed.below
 
     def upload(path: Path) -> None:
         (target / path.relative_to(local).as_posix()).upload(path)
 
-    for _ in in_order(upload, paths, UPLOADS):
-        pass
-    (folder / LISTED).write_bytes(listed.model_dump_json().encode())
+    if read_list(folder) != listed:
+        for _ in in_order(upload, paths, UPLOADS):
+            pass
+        (folder / LISTED).write_bytes(listed.model_dump_json().encode())
     kept = f"{target}/"
     old = [o for o in folder.objects() if o != folder / LISTED and not str(o).startswith(kept)]
     folder.remove(old)
@@ -123,38 +122,69 @@ def local_copy(folder: ObjectPath) -> Path:
         FileNotFoundError: no whole folder is there.
         StorageError: the bucket cannot be read, or a file is not what the list says.
     """
-    copies = cache_folder() / "folders"
-    copies.mkdir(parents=True, exist_ok=True)
     for attempt in range(ATTEMPTS):
         listed = read_list(folder)
         if listed is None:
             raise FileNotFoundError(2, "no whole folder is there", str(folder))
-        copy = copies / f"{listed.below}-{folder.name}"
+        copy = _copy_of(listed, folder)
         if copy.is_dir():
             os.utime(copy)
             return copy
         try:
-            _download(folder / listed.below, listed, copy)
+            _download(folder, listed, copy)
         except FileNotFoundError:  # replaced meanwhile
             if attempt + 1 == ATTEMPTS:
                 raise
             continue
-        make_room(copies, copy, max_cache_bytes())
+        make_room(copy.parent, copy, max_cache_bytes())
         return copy
     raise FileNotFoundError(2, "no whole folder is there", str(folder))
 
 
-def _download(source: ObjectPath, listed: FolderList, copy: Path) -> None:
-    """Bring the files of a folder to `copy`, which appears when all of them are there."""
-    _remove_left_drafts(copy.parent)
-    draft = copy.with_name(f".{uuid4().hex}")
-    draft.mkdir()
+def into_copies(local: Path, listed: FolderList, folder: ObjectPath) -> Path:
+    """Make a local folder that was just uploaded the copy of the one in the bucket."""
+    copy = _copy_of(listed, folder)
+    try:
+        local.rename(copy)
+    except OSError:  # there is one of the same content
+        if not copy.is_dir():
+            raise
+    os.utime(copy)
+    make_room(copy.parent, copy, max_cache_bytes())
+    return copy
+
+
+def without_file(folder: ObjectPath, name: str) -> None:
+    """Remove a file from a folder in a bucket, and the copy of the folder from this machine.
+
+    Raises:
+        StorageError: it cannot be removed.
+    """
+    old = read_list(folder)
+    if old is None:
+        return
+    new = FolderList(files=tuple(file for file in old.files if file.name != name))
+    for file in new.files:
+        (folder / old.below / file.name).copy(folder / new.below / file.name)
+    (folder / LISTED).write_bytes(new.model_dump_json().encode())
+    folder.remove([*(folder / old.below).objects()])
+    shutil.rmtree(_copy_of(old, folder), ignore_errors=True)
+
+
+def fetch_folder(folder: ObjectPath, listed: FolderList, target: Path) -> None:
+    """Bring the files of a folder to a local one, and check them against their digests.
+
+    Raises:
+        FileNotFoundError: the folder was replaced meanwhile.
+        StorageError: the bucket cannot be read, or a file is not what the list says.
+    """
+    source = folder / listed.below
 
     def download(file: FolderFile) -> None:
-        target = draft / file.name
-        target.parent.mkdir(parents=True, exist_ok=True)
+        path = target / file.name
+        path.parent.mkdir(parents=True, exist_ok=True)
         found = sha256()
-        with target.open("wb") as out:
+        with path.open("wb") as out:
             for part in (source / file.name).stream():
                 found.update(part)
                 out.write(part)
@@ -164,9 +194,23 @@ def _download(source: ObjectPath, listed: FolderList, copy: Path) -> None:
                 "the bucket by other means. Make it again."
             )
 
+    for _ in in_order(download, listed.files, UPLOADS):
+        pass
+
+
+def _copy_of(listed: FolderList, folder: ObjectPath) -> Path:
+    copies = cache_folder() / "folders"
+    copies.mkdir(parents=True, exist_ok=True)
+    return copies / f"{listed.below}-{folder.name}"
+
+
+def _download(folder: ObjectPath, listed: FolderList, copy: Path) -> None:
+    """Bring the files of a folder to `copy`, which appears when all of them are there."""
+    _remove_left_drafts(copy.parent)
+    draft = copy.with_name(f".{uuid4().hex}")
+    draft.mkdir()
     try:
-        for _ in in_order(download, listed.files, UPLOADS):
-            pass
+        fetch_folder(folder, listed, draft)
         try:
             draft.rename(copy)
         except OSError:  # another process was faster

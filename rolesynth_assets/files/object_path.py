@@ -169,6 +169,16 @@ class ObjectPath:
             return False
         return True
 
+    def copy(self, target: ObjectPath) -> None:
+        """Copy the object within its bucket, without a download; S3 copies up to 5 GB.
+
+        Raises:
+            FileNotFoundError: there is no such object.
+            StorageError: it cannot be copied.
+        """
+        with explained(str(self)):
+            self._bucket.copy(self.place.key, target.place.key)
+
     def upload(self, file: Path) -> None:
         """Write the object from a local file, in parts: at most some 60 MiB are in memory.
 

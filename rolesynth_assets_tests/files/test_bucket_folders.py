@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from rolesynth_assets.files import bucket_folders, cache
-from rolesynth_assets.files.atomic_files import local_folder, replaced_folder
+from rolesynth_assets.files.atomic_files import replaced_folder
 from rolesynth_assets.files.bucket_folders import LISTED, local_copy, read_list
 from rolesynth_assets.files.object_path import ObjectPath
 from rolesynth_assets.files.object_store import StorageError
+from rolesynth_assets.files.whole_folders import local_folder
 
 
 def write(folder: ObjectPath, text: str, names: tuple[str, ...] = ("a", "deep/b")) -> None:

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.cads.extra_checks.findings import DUPLICATES
 from rolesynth_assets.cads.records import RoundOutcome
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.store.digests import digest
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def make_round(
     store: Store,
     collective: Collective,
     environ: Mapping[str, str],
-    journal: Path,
+    journal: DataPath,
     place: Place,
     withdrawn: Mapping[str, str],
     progress: Progress | None = None,
@@ -142,7 +142,7 @@ async def _play(
     store: Store,
     collective: Collective,
     environ: Mapping[str, str],
-    journal: Path,
+    journal: DataPath,
     place: Place,
     seeds: Sequence[Seed],
     withdrawn: Mapping[str, str],

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.clip.checkpoint.files import MANIFEST, Manifest, read_manifest
 from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.files.object_path import DataPath
+from rolesynth_assets.files.whole_folders import folders_with
 
 if TYPE_CHECKING:
     from rolesynth_assets.store.small.snapshot import TableReader
@@ -35,7 +35,7 @@ class RecordedTraining:
     weights_digest: str
     training_set_digest: str
     run_id: str = ""
-    folder: Path | None = None
+    folder: DataPath | None = None
     manifest: Manifest | None = None
 
     @property
@@ -76,6 +76,6 @@ def read_trainings(small: TableReader, data_root: DataPath) -> list[RecordedTrai
     return sorted(trainings, key=lambda t: (t.recipe, t.seed, t.folder is None, t.weights_digest))
 
 
-def _on_disk(data_root: DataPath) -> Iterator[tuple[Path, Manifest]]:
-    for path in sorted(DataPaths(data_root).clip_checkpoints.glob(f"*/seed-*/{MANIFEST}")):
-        yield path.parent, read_manifest(path.parent)
+def _on_disk(data_root: DataPath) -> Iterator[tuple[DataPath, Manifest]]:
+    for folder in folders_with(DataPaths(data_root).clip_checkpoints, "*/seed-*", MANIFEST):
+        yield folder, read_manifest(folder)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from rolesynth_assets.cads.round.calls.journal import Forgotten, Journal
 from rolesynth_assets.clip.checkpoint.recorded_trainings import read_trainings
 from rolesynth_assets.files.object_path import DataPath
+from rolesynth_assets.files.whole_folders import drop_file
 from rolesynth_assets.lineage.withdraw.artefacts import ArtefactKind
 from rolesynth_assets.lineage.withdraw.byte_search import (
     files_with,
@@ -57,7 +58,7 @@ def purge(
     data_root: DataPath,
     withdrawal: Withdrawal,
     needles: Sequence[bytes],
-    journals: Sequence[Path] = (),
+    journals: Sequence[DataPath] = (),
 ) -> Purge:
     """Remove withdrawn images from the disk: from tables, journals and checkpoints.
 
@@ -67,7 +68,7 @@ def purge(
         data_root: folder that is searched for remaining parts of the images.
         withdrawal: the withdrawal; its rows are no longer in the latest versions.
         needles: pieces of the images from `image_needles`, for the search.
-        journals: files of journals, which keep replies and drawings.
+        journals: journals, which keep replies and drawings.
     """
     tables = withdrawal.named(ArtefactKind.TABLE)
     before = files_with(data_root, needles)
@@ -93,7 +94,7 @@ def purge(
     )
 
 
-def _forget(path: Path, image_ids: Sequence[str]) -> Forgotten:
+def _forget(path: DataPath, image_ids: Sequence[str]) -> Forgotten:
     with Journal(path) as journal:
         return journal.forget_images(image_ids)
 
@@ -159,8 +160,6 @@ def _drop_references(
     dropped = []
     for training in read_trainings(small, data_root):
         if training.weights_digest in marked and training.folder is not None:
-            reference = training.folder / REFERENCE
-            if reference.is_file():
-                reference.unlink()
+            if drop_file(training.folder, REFERENCE):
                 dropped.append(training.key)
     return dropped

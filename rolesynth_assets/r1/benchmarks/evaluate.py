@@ -13,6 +13,8 @@ from rolesynth_assets.answers.equality import equal_by_rule
 from rolesynth_assets.answers.extraction import final_answer
 from rolesynth_assets.benchmarks.intervals.bootstrap import Interval, bootstrap_mean
 from rolesynth_assets.benchmarks.score import measured_frame
+from rolesynth_assets.files.object_path import DataPath
+from rolesynth_assets.files.whole_folders import local_folder
 from rolesynth_assets.mllm.engine import (
     ChatEngine,
     ChatReply,
@@ -96,7 +98,7 @@ def evaluate(
 
 
 def evaluate_seed(
-    folder: Path,
+    folder: DataPath,
     items: Sequence[BenchmarkItem],
     benchmark: str,
     *,
@@ -112,9 +114,10 @@ def evaluate_seed(
         run_id: the run that measures.
         progress: called now and then.
     """
-    made = read_provenance(folder)
+    here = local_folder(folder)
+    made = read_provenance(here)
     return scores_frame(
-        evaluate(folder, items, progress=progress),
+        evaluate(here, items, progress=progress),
         recipe=made.recipe,
         seed=made.seed,
         benchmark=benchmark,

@@ -174,11 +174,6 @@ def test_journal_that_cannot_be_written_stops_the_run_and_keeps_the_rows(
     assert write(store, FakeEngine()).captions == 12
 
 
-def test_data_root_that_is_a_url_has_no_journal() -> None:
-    with pytest.raises(JournalError, match="ROLESYNTH_DATA"):
-        journal_path("s3://bucket/data", "captions")
-
-
 class Retrying(FakeEngine):
     """Sends each request twice, unless it is no longer wanted; something happens in between."""
 
