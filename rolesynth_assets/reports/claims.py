@@ -53,7 +53,12 @@ def _part(says: str, theirs: str, benchmark: str = LONG) -> Claim:
 
 
 CLAIMS = (
-    Claim("The best recipe is at least 10 points above the base", BEST, "base", margin=0.10),
+    Claim(
+        "The best recipe is above the base by at least 10 points, with its whole interval",
+        BEST,
+        "base",
+        margin=0.10,
+    ),
     Claim("The best recipe is above the base on short text", BEST, "base", SHORT),
     _part("Captions of five roles earn more than one generic caption", "generic1"),
     _part("They do so on short text, too", "generic1", SHORT),

@@ -7,9 +7,10 @@ pay twice.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.store.digests import digest
@@ -17,6 +18,7 @@ from rolesynth_assets.store.errors import HeldError, StoreError
 from rolesynth_assets.store.leases.hold import Hold, held
 
 PATIENCE_S = 600.0  # a writer holds its lock longest when it compacts a large table
+_log = logging.getLogger("rolesynth")
 _PLAIN = re.compile(r"[^A-Za-z0-9]+")
 
 
@@ -58,7 +60,13 @@ def partition_lock(
     said = _PLAIN.sub("-", "-".join(values))[:80]
     name = f"{table}/{said}-{digest(*values)[:12]}"
     what = f"Table {table!r}, partition {'|'.join(values)}"
-    with _in_words(what, patience_s), held(root, name, patience_s) as hold:
+    with _in_words(what, patience_s), ExitStack() as stack:
+        try:
+            hold = stack.enter_context(held(root, name, 0.0))
+        except HeldError as error:
+            if patience_s:
+                _log.warning("%s: %s is making it; waiting until it ends", what, error.who)
+            hold = stack.enter_context(held(root, name, patience_s))
         yield hold
 
 

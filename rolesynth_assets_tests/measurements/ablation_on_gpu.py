@@ -138,10 +138,12 @@ def _trained(
 
 
 def _rows_by_role_set(written: Iterable[Path]) -> dict[str, list[dict[str, object]]]:
-    rows: dict[str, list[dict[str, object]]] = {name: [] for name in captions.ROLE_SETS}
+    by_id: dict[str, dict[object, dict[str, object]]] = {name: {} for name in captions.ROLE_SETS}
     for path in written:
         for name, of_set in pickle.loads(path.read_bytes()).items():
-            rows[name] += of_set
+            for row in of_set:  # two scenes may be one picture, which has one set of captions
+                by_id[name].setdefault(row["caption_id"], row)
+    rows = {name: [*of_set.values()] for name, of_set in by_id.items()}
     first = rows["generic5"][0]["role"]
     rows["generic1"] = [
         {**row, "role_set": "generic1"} for row in rows["generic5"] if row["role"] == first

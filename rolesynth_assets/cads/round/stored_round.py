@@ -73,14 +73,16 @@ def make_round(
         ValueError: the domain has no seeds.
         MissingRoundError: the previous round is missing, although an earlier one exists.
         EngineError: a member or the renderer can serve no request.
+        StoreError: another process plays the same round and does not finish.
     """
     from rolesynth_assets.cads.seeds.rows import seeds_from_rows
 
     seeds = seeds_from_rows(store.read("seeds", {"domain": place.domain}))
-    outcome, members = asyncio.run(
-        _play(store, collective, environ, journal, place, seeds, withdrawn, progress, meter)
-    )
-    return _write(store, place.partition, outcome, withdrawn, seeds), members
+    with store.making(TABLES[0], place.partition):
+        outcome, members = asyncio.run(
+            _play(store, collective, environ, journal, place, seeds, withdrawn, progress, meter)
+        )
+        return _write(store, place.partition, outcome, withdrawn, seeds), members
 
 
 def _write(

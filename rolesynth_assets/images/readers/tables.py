@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import chain, islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,13 +17,10 @@ from rolesynth_assets.images.places.buckets import CHUNK_BYTES, open_source
 from rolesynth_assets.images.readers.cells import cell_members
 from rolesynth_assets.images.readers.columns import pick_column
 from rolesynth_assets.images.readers.expansion import BombError, Expansion
+from rolesynth_assets.images.readers.lance_apart import DamagedLanceError, LanceRows
 from rolesynth_assets.images.readers.local_chunks import LocalChunks
 from rolesynth_assets.images.readers.member import Member
 from rolesynth_assets.images.readers.parquet_pages import PageGuard, check_rows
-
-# the size of a cell is known only after decoding, and cells from a dictionary page or with a common
-# prefix take no bytes in the file
-ROWS_PER_READ = 1
 
 
 @contextmanager
@@ -140,28 +138,15 @@ def iter_lance(
 
     Yields:
         Members in row order; `source` is `path::row`.
-    """
-    import lance
 
+    Raises:
+        LanceReaderStartError: the process that reads it does not start.
+    """
     container = container or limits_in_use().container
     try:
-        dataset = lance.dataset(descriptor.uri, version=descriptor.version)
-        batches = dataset.to_batches(
-            columns=[pick_column(dataset.schema, descriptor.column, descriptor.uri)],
-            offset=descriptor.first_row,
-            limit=descriptor.rows,
-            batch_size=ROWS_PER_READ,
-            batch_readahead=1,
-            fragment_readahead=1,
-        )
-        start, rows = descriptor.first_row, descriptor.rows or 0
-        part = rows / max(dataset.count_rows(), 1)
-        spent = Expansion(lance_bytes(descriptor.uri), container, part)
-        cut = _cut(_counted(batches, spent), start, start, start + rows)
-        yield from _iter_cells(cut, descriptor, max_bytes)
-    except BaseException as error:  # panics in Rust are not an `Exception`
-        if not is_fault(error):
-            raise
+        rows = _counted(LanceRows(descriptor, container.max_seconds), descriptor, container)
+        yield from _iter_cells(rows, descriptor, max_bytes)
+    except (DamagedLanceError, BombError) as error:
         yield _broken(descriptor.uri, error)
 
 
@@ -183,10 +168,19 @@ def _cut(
             return
 
 
-def _counted(batches: Iterable[pa.RecordBatch], spent: Expansion) -> Iterator[pa.RecordBatch]:
-    for batch in spent.each(batches):
+def _counted(
+    batches: LanceRows, descriptor: ShardDescriptor, container: ContainerLimits
+) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Yield the first row number and the rows of batches, within the bounds on their bytes."""
+    found = iter(batches)
+    begin = [*islice(found, 1)]
+    part = (descriptor.rows or 0) / max(batches.rows_in_all, 1)
+    spent = Expansion(lance_bytes(descriptor.uri), container, part)
+    row = descriptor.first_row
+    for batch in spent.each(chain(begin, found)):
         spent.add(batch.nbytes)
-        yield batch
+        yield row, batch
+        row += batch.num_rows
 
 
 def _iter_cells(
@@ -205,4 +199,6 @@ def _iter_cells(
 def _broken(source: str, error: BaseException) -> Member:
     if isinstance(error, BombError):
         return Member(source, Reject(RejectReason.ARCHIVE_BOMB, str(error)))
-    return Member(source, Reject(RejectReason.BROKEN_ARCHIVE, f"{type(error).__name__}: {error}"))
+    own_words = isinstance(error, DamagedLanceError)
+    detail = str(error) if own_words else f"{type(error).__name__}: {error}"
+    return Member(source, Reject(RejectReason.BROKEN_ARCHIVE, detail))

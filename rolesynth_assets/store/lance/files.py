@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -13,6 +13,7 @@ from rolesynth_assets.store.errors import MissingVersionError, SchemaMismatchErr
 from rolesynth_assets.store.lance.added_columns import bring_up_to_date
 from rolesynth_assets.store.lance.datasets import AlreadyThereError, create_dataset, open_dataset
 from rolesynth_assets.store.lance.specification import TableSpec
+from rolesynth_assets.store.locks import writer_lock
 from rolesynth_assets.store.table_identity import renew_identity
 
 if TYPE_CHECKING:
@@ -30,13 +31,21 @@ class LanceFiles:
         return DataPaths(self._root).lance_table(spec.name)
 
     def create(self, spec: TableSpec, rows: pa.Table) -> bool:
-        """Write the first version of a table; return whether this was the first."""
+        """Write the first version of a table; return whether this was the first.
+
+        In a folder the caller holds the writer lock. The table has its new id before anybody can
+        write to it and note the id.
+        """
         keyed = pa.table(rows.columns, schema=spec.stored_schema)
-        try:
-            create_dataset(self.uri(spec), keyed)
-        except AlreadyThereError:
-            return False  # somebody writes without the writer lock
-        renew_identity(self._root, spec.name)
+        in_bucket = DataPaths(self._root).in_bucket
+        with writer_lock(self._root, f"{spec.name}-first") if in_bucket else nullcontext():
+            if in_bucket and open_dataset(self.uri(spec)) is not None:
+                return False
+            renew_identity(self._root, spec.name)
+            try:
+                create_dataset(self.uri(spec), keyed)
+            except AlreadyThereError:
+                return False  # somebody writes without the writer lock
         return True
 
     def extend(self, dataset: lance.LanceDataset, rows: pa.Table) -> lance.LanceDataset:

@@ -150,6 +150,23 @@ def test_lance_rows_of_the_pinned_version(tmp_path, kind):
     assert read(gone) == [RejectReason.BROKEN_ARCHIVE]
 
 
+def test_a_lance_dataset_that_ends_its_reader_is_a_reject_and_the_next_one_is_read(tmp_path):
+    for name in ("damaged.lance", "good.lance"):
+        lance.write_dataset(pa.table({"image": [b"x" * 500]}), tmp_path / name)
+    data = next((tmp_path / "damaged.lance").glob("data/*"))
+    layout = b"lance.encodings21.PageLayout"
+    assert layout in data.read_bytes()
+    # Lance aborts the process over this name
+    data.write_bytes(data.read_bytes().replace(layout, layout[:-9] + bytes(8) + b"t"))
+    about = {"rows": 1, "column": "image", "version": 1}
+    for _ in range(2):
+        (member,) = iter_members(shard(ShardKind.LANCE, tmp_path / "damaged.lance", **about))
+        assert isinstance(member.data, Reject)
+        assert member.data.reason is RejectReason.BROKEN_ARCHIVE
+        assert "Lance ends its process" in member.data.detail
+        assert read(shard(ShardKind.LANCE, tmp_path / "good.lance", **about)) == [b"x" * 500]
+
+
 def test_the_image_column_is_found_or_the_columns_are_named():
     binary, text = pa.binary(), pa.string()
     assert pick_column(pa.schema([("jpg", binary), ("txt", text)]), None, "x") == "jpg"
