@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from rolesynth_assets.browse.compare.pictures import BenchmarkPictures
 from rolesynth_assets.browse.making import Making
 from rolesynth_assets.browse.thumbnails import Thumbnails
 from rolesynth_assets.browse.words import file_name, reason_words
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.lineage.trace.sources import counted, short
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Desk:
         return SmallTables(self.settings.data_root)
 
     @property
-    def root(self) -> Path:
+    def root(self) -> DataPath:
         """The data root."""
         return self.settings.data_root
 

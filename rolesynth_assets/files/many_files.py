@@ -27,7 +27,7 @@ def read_all(folder: DataPath, suffix: str) -> Iterator[tuple[DataPath, bytes]]:
         for path in sorted(folder.glob(f"*{suffix}")):
             yield path, path.read_bytes()
         return
-    copies = cache_folder() / "folders" / f"small-{sha256(str(folder).encode()).hexdigest()[:24]}"
+    copies = cache_folder() / "folders" / f"files-{sha256(str(folder).encode()).hexdigest()[:24]}"
     copies.mkdir(parents=True, exist_ok=True)
     os.utime(copies)
     listed = [

@@ -36,6 +36,8 @@ OF_A_PROJECT = (
         "r1_checkpoints/",
         "reports/",
         "exports/",
+        "locks/",
+        "folder.json",
     ),
     *(
         "embedded_world/",

@@ -43,15 +43,15 @@ def changing_shards(data_root: DataPath | str) -> Iterator[None]:
             _made(folder) / ".changing.lock", timeout=CHANGE_TIMEOUT_S, is_singleton=True
         ):
             yield
-    elif str(data_root) in roots:
+    elif str(folder) in roots:
         yield
     else:
         with _lease(data_root, "changing", CHANGE_TIMEOUT_S):
-            roots.add(str(data_root))
+            roots.add(str(folder))
             try:
                 yield
             finally:
-                roots.discard(str(data_root))
+                roots.discard(str(folder))
 
 
 @contextmanager
