@@ -18,6 +18,7 @@ from pydantic import (
 from rolesynth_assets.bounded_yaml import YamlFileError, read_yaml
 from rolesynth_assets.cads.problems.rules import SelectionRules
 from rolesynth_assets.captions.settings import CaptionSettings
+from rolesynth_assets.clip.ranks.settings import TrainingSettings
 from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.errors import InputError
 from rolesynth_assets.files.cache import DEFAULT_GB, use_cache
@@ -118,6 +119,7 @@ class Settings(FrozenModel):
             `rolesynth` in the user's cache folder.
         cache_gb: most disk space for copies of checkpoints and other folders, GB; those that were
             used within an hour stay.
+        training: how many processes train a CLIP model.
     """
 
     data_root: Annotated[DataPath, BeforeValidator(data_path)] = Path(".rolesynth")
@@ -141,6 +143,7 @@ class Settings(FrozenModel):
     pixel_cache_gb: float = Field(default=50.0, ge=0)
     cache: Path | None = None
     cache_gb: float = Field(default=DEFAULT_GB, gt=0)
+    training: TrainingSettings = TrainingSettings()
 
     @model_validator(mode="after")
     def _cap_has_prices(self) -> Settings:
