@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import (
     BeforeValidator,
@@ -72,11 +72,24 @@ class ProblemRules(FrozenModel):
         return SelectionRules(self.target, self.draw_seed, frozenset(self.refused))
 
 
+class PodResources(FrozenModel):
+    """What the pod of an asset's step asks Kubernetes for; requests and limits are the same."""
+
+    cpus: float | None = Field(default=None, gt=0)
+    """CPU cores; fractions are possible."""
+    memory: str | None = Field(default=None, pattern=r"^\d+(\.\d+)?(Mi|Gi|Ti)$")
+    """Memory, such as `16Gi`."""
+    gpus: int = Field(default=0, ge=0)
+    """GPUs of NVIDIA's device plugin."""
+    node_selector: dict[str, str] = Field(default_factory=dict)
+    """Labels of the nodes on which it may run."""
+
+
 class Settings(FrozenModel):
     """Everything that is not part of a role set, a recipe or a benchmark.
 
     Attributes:
-        data_root: folder of all tables, checkpoints and benchmarks.
+        data_root: folder of all tables and checkpoints, or a URL such as ``s3://bucket/prefix``.
         project: folder with a user's own ``role_sets/``, ``recipes/``, ``benchmarks/``, ``seeds/``
             and ``collectives/``.
         images: folder that is watched for new images, if any, or the URL of a bucket's prefix.
@@ -94,6 +107,10 @@ class Settings(FrozenModel):
         ingest: what happens to duplicates and to missing files.
         prices: prices of captioner and judge; an unset price counts as 0.
         max_refresh_cost: most that one scheduled refresh may cost, in the currency of the prices.
+        executor: where the steps of a run that Dagster launches are executed: in processes of the
+            run's machine, or in a pod each (`kubernetes`, with the extra `k8s`).
+        pods: with executor `kubernetes`, the resources of a step's pod by asset name; an asset
+            without an entry gets those of the run launcher.
         pixel_cache_gb: most disk space below the data root for decoded images of CLIP trainings,
             GB; an image of 224 pixels takes 0.00015. At most half of the free disk is taken. With 0
             none are kept, and a set that does not fit in 4 GiB of memory is decoded in each epoch.
@@ -119,6 +136,8 @@ class Settings(FrozenModel):
     ingest: IngestRules = IngestRules()
     prices: ModelPrices = ModelPrices()
     max_refresh_cost: Price | None = None
+    executor: Literal["processes", "kubernetes"] = "processes"
+    pods: dict[str, PodResources] = Field(default_factory=dict)
     pixel_cache_gb: float = Field(default=50.0, ge=0)
     cache: Path | None = None
     cache_gb: float = Field(default=DEFAULT_GB, gt=0)
@@ -230,13 +249,7 @@ def _data_root(project: Path, written: str | Path) -> DataPath:
         root = data_path(str(written))
     except InputError as error:
         raise SettingsError(f"data_root (ROLESYNTH_DATA) cannot be used: {error}") from None
-    if isinstance(root, ObjectPath):
-        raise SettingsError(
-            "data_root (ROLESYNTH_DATA) must be a local folder, but is a URL: not every stage "
-            "works on a bucket yet. Images may come from a bucket: `rolesynth ingest "
-            "s3://bucket/prefix`, or ROLESYNTH_IMAGES"
-        )
-    return project / root
+    return root if isinstance(root, ObjectPath) else project / root
 
 
 def _judge(environ: Mapping[str, str]) -> EngineSettings | None:

@@ -66,11 +66,11 @@ def test_watched_images_may_lie_in_a_bucket(project: Path) -> None:
     assert load(project, "", IMAGES="gs://pictures").images == "gs://pictures"
 
 
-def test_data_root_in_a_bucket_is_refused_at_once(project: Path) -> None:
-    with pytest.raises(SettingsError, match=r"must be a local folder.*rolesynth ingest s3://"):
-        load(project, "", DATA="s3://tables")
-    with pytest.raises(SettingsError, match="must be a local folder"):
-        load(project, "data_root: s3://tables/x\n")
+def test_the_data_root_may_be_a_place_in_a_bucket(project: Path) -> None:
+    assert str(load(project, "", DATA="s3://tables").data_root) == "s3://tables"
+    settings = load(project, "data_root: gs://tables/x/\n", CACHE=str(project / "copies"))
+    assert str(settings.paths.report("r1")) == "gs://tables/x/reports/r1.md"
+    assert settings.paths.pixel_cache.is_relative_to(project / "copies")
 
 
 @pytest.mark.parametrize(

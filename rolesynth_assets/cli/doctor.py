@@ -50,6 +50,7 @@ def doctor(
     try:
         found += _show(_of_settings())
         found += _show(_of_disks())
+        found += _show(_of_bucket())
         found += _show(_of_home(home, adopt))
         found += _show(_of_tables())
     except SettingsError as error:
@@ -95,6 +96,21 @@ def _of_disks() -> Iterator[Finding]:
         yield Finding("free disk", f"{free / 2**30:,.1f} GiB for {what} ({place})", free < LITTLE)
         if not os.access(there, os.W_OK):
             yield Finding("disk", f"{what} cannot be written: {place}", trouble=True)
+
+
+def _of_bucket() -> Iterator[Finding]:
+    from rolesynth_assets.files.bucket_check import bucket_faults
+    from rolesynth_assets.files.object_path import ObjectPath
+    from rolesynth_assets.settings import Settings
+
+    root = Settings.load().data_root
+    if not isinstance(root, ObjectPath):
+        return
+    faults = bucket_faults(root)
+    for fault in faults:
+        yield Finding("bucket", fault, trouble=True)
+    if not faults:
+        yield Finding("bucket", f"{root} can be written, read and listed; conditional puts hold")
 
 
 def _of_home(home: Path, adopt: bool) -> Iterator[Finding]:

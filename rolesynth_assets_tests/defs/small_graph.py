@@ -14,6 +14,7 @@ from PIL import Image
 from rolesynth_assets.clip.recipe import Schedule
 from rolesynth_assets.definitions import defs
 from rolesynth_assets.defs.wiring import partitions, resources
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.images.shards.registry import load_shards, register_path
 from rolesynth_assets.lineage.refresh.runner import Refresher, RefreshError, RefreshReport
 from rolesynth_assets.lineage.refresh.targets import targets
@@ -61,10 +62,14 @@ class SmallGraph:
     """
 
     def __init__(
-        self, project: Path, instance: dg.DagsterInstance, patch: pytest.MonkeyPatch
+        self,
+        project: Path,
+        instance: dg.DagsterInstance,
+        patch: pytest.MonkeyPatch,
+        root: DataPath | None = None,
     ) -> None:
         self.project = project
-        self.root = project / "data"
+        self.root = project / "data" if root is None else root
         self.instance = instance
         self.patch = patch
         self.models = FakeModels()
@@ -141,9 +146,13 @@ class SmallGraph:
 
 @contextmanager
 def small_graph(
-    project: Path, instance: dg.DagsterInstance, patch: pytest.MonkeyPatch, environ: Mapping
+    project: Path,
+    instance: dg.DagsterInstance,
+    patch: pytest.MonkeyPatch,
+    environ: Mapping,
+    root: DataPath | None = None,
 ) -> Iterator[SmallGraph]:
-    graph = SmallGraph(project, instance, patch)
+    graph = SmallGraph(project, instance, patch, root)
     clear_environment(patch, dict(environ))
     for name, value in {
         "PROJECT": str(project),

@@ -11,6 +11,7 @@ import typer
 
 from rolesynth_assets.cli.dagster_home import prepare_home
 from rolesynth_assets.cli.printable import printable, printable_json
+from rolesynth_assets.files.object_path import data_path
 
 if TYPE_CHECKING:
     from rolesynth_assets.lineage.withdraw.purge import Purge
@@ -87,7 +88,7 @@ def _image_id(store: Store, small: SmallTables, name: str) -> str:
         return name
     text = name if Path(name).is_file() or ":" in name else f"image:{name}"
     try:
-        subject = find_subject(Sources(store, small, Path(store.root)), text)
+        subject = find_subject(Sources(store, small, data_path(store.root)), text)
     except SubjectError as error:
         raise typer.BadParameter(str(error)) from error
     if subject.table != "images":

@@ -16,8 +16,8 @@ from filelock import FileLock, Timeout
 
 from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.files.object_path import DataPath, ObjectPath
-from rolesynth_assets.store.errors import StoreError
-from rolesynth_assets.store.locks import writer_lock
+from rolesynth_assets.store.errors import HeldError
+from rolesynth_assets.store.leases.hold import Hold, held
 
 CHANGE_TIMEOUT_S = 120.0
 """A change of the registry and of Dagster's partitions takes seconds."""
@@ -34,7 +34,7 @@ def changing_shards(data_root: DataPath | str) -> Iterator[None]:
 
     Raises:
         Timeout: another process has been changing them for two minutes; in a bucket, a
-            `StoreError`.
+            `HeldError`.
     """
     folder = DataPaths(data_root).shards
     roots: set[str] = vars(_held).setdefault("roots", set())
@@ -59,7 +59,7 @@ def changing_registry(data_root: DataPath | str) -> Iterator[DataPath]:
     """Let no other process change the registry, whose folder is given.
 
     Raises:
-        Timeout: another process has been changing it for two minutes; in a bucket, a `StoreError`.
+        Timeout: another process has been changing it for two minutes; in a bucket, a `HeldError`.
     """
     folder = DataPaths(data_root).shards
     if isinstance(folder, Path):
@@ -100,7 +100,7 @@ def _waiting_lease(data_root: DataPath | str, what: str) -> Iterator[None]:
     try:
         lease = _lease(data_root, "reading", 0.0)
         lease.__enter__()
-    except StoreError:
+    except HeldError:
         _log.warning("%s: another process is reading images in; waiting until it ends", what)
         lease = _lease(data_root, "reading", _ENDLESS_S)
         lease.__enter__()
@@ -110,8 +110,8 @@ def _waiting_lease(data_root: DataPath | str, what: str) -> Iterator[None]:
         lease.__exit__(None, None, None)
 
 
-def _lease(data_root: DataPath | str, what: str, patience_s: float) -> AbstractContextManager[None]:
-    return writer_lock(str(data_root), f"shards-{what}", patience_s)
+def _lease(data_root: DataPath | str, what: str, patience_s: float) -> AbstractContextManager[Hold]:
+    return held(data_root, f"shards/{what}", patience_s)
 
 
 def _made(folder: Path) -> Path:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.cads.round.calls.journal import Forgotten, Journal
@@ -48,8 +47,8 @@ class Purge:
     lost: tuple[str, ...]
     references: tuple[str, ...]
     forgotten: Forgotten
-    before: tuple[Path, ...]
-    after: tuple[Path, ...]
+    before: tuple[DataPath, ...]
+    after: tuple[DataPath, ...]
 
 
 def purge(
