@@ -20,13 +20,9 @@ from typing import TYPE_CHECKING, ClassVar
 import pyarrow as pa
 
 from rolesynth_assets.data_paths import DataPaths
-from rolesynth_assets.files.atomic_files import (
-    left_drafts,
-    replaced_folder,
-    write_text,
-)
+from rolesynth_assets.files.atomic_files import left_drafts, replaced_folder, write_text
 from rolesynth_assets.files.object_path import DataPath
-from rolesynth_assets.files.whole_folders import local_folder
+from rolesynth_assets.files.whole_folders import file_of, local_folder
 from rolesynth_assets.store.locks import writer_lock
 from rolesynth_assets.store.tombstones import withdrawn_images
 
@@ -74,11 +70,8 @@ class CaptionIndex(ABC):
     @property
     def facts(self) -> IndexFacts | None:
         """What the index holds; None where there is no index."""
-        try:
-            said = (local_folder(self.folder) / _FACTS).read_text()
-        except FileNotFoundError:
-            return None
-        return IndexFacts(**json.loads(said))
+        path = file_of(self.folder, _FACTS)
+        return None if path is None else IndexFacts(**json.loads(path.read_text()))
 
     def forget(self, images: Iterable[str]) -> bool:
         """Make the index anew without the captions of withdrawn images, if it holds some.
@@ -107,7 +100,7 @@ class CaptionIndex(ABC):
         batches = self._open().scanner(columns=["image_id"]).to_batches()
         return any(_without(batch, wanted).num_rows < batch.num_rows for batch in batches)
 
-    def _writing(self) -> AbstractContextManager[None]:
+    def _writing(self) -> AbstractContextManager[object]:
         return writer_lock(str(self._root), f"{self.kind}_{self._role_set}")
 
     def _required(self) -> IndexFacts:

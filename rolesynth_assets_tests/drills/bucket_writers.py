@@ -37,7 +37,7 @@ class Load:
     kills: int
 
 
-LOADS: dict[Size, Load] = {"small": Load(3, 2, 24, 1), "long": Load(8, 12, 200, 12)}
+LOADS: dict[Size, Load] = {"small": Load(3, 2, 24, 1), "long": Load(8, 6, 48, 8)}
 
 
 def run(size: Size) -> list[Outcome]:
@@ -65,20 +65,36 @@ def _made(service: LoopbackS3, name: str, load: Load, kills: int) -> bool:
         ledger = Path(folder) / "ledger"
         ledger.touch()
         writers = [_start(root, ledger, load, chosen) for _ in range(load.processes)]
-        done, left = 0, kills
-        while left and any(writer.poll() is None for writer in writers):
-            lines = ledger.read_text().count("\n")
-            if lines <= done:  # wait until somebody pays again, so that a kill meets work
-                time.sleep(0.05)
-                continue
-            done, left = lines, left - 1
-            place = chosen.randrange(len(writers))
-            time.sleep(chosen.random() * 0.3)
-            writers[place].kill()
-            writers[place].wait()
-            writers[place] = _start(root, ledger, load, chosen)
-        ended = [writer.wait(timeout=600) for writer in writers]
-        return ended == [0] * len(writers) and _holds(root, ledger, load, kills)
+        try:
+            return _end(writers, root, ledger, load, kills, chosen)
+        finally:
+            for writer in writers:
+                writer.kill()
+
+
+def _end(
+    writers: list[subprocess.Popen],
+    root: str,
+    ledger: Path,
+    load: Load,
+    kills: int,
+    chosen: random.Random,
+) -> bool:
+    """Kill some writers and start them again, and look at what they have left when all are done."""
+    done, left = 0, kills
+    while left and any(writer.poll() is None for writer in writers):
+        lines = ledger.read_text().count("\n")
+        if lines <= done:  # wait until somebody pays again, so that a kill meets work
+            time.sleep(0.05)
+            continue
+        done, left = lines, left - 1
+        place = chosen.randrange(len(writers))
+        time.sleep(chosen.random() * 0.3)
+        writers[place].kill()
+        writers[place].wait()
+        writers[place] = _start(root, ledger, load, chosen)
+    ended = [writer.wait(timeout=600) for writer in writers]
+    return not left and ended == [0] * len(writers) and _holds(root, ledger, load, kills)
 
 
 def _start(root: str, ledger: Path, load: Load, chosen: random.Random) -> subprocess.Popen:

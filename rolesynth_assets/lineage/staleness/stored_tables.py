@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from rolesynth_assets.data_paths import DataPaths
@@ -83,7 +83,7 @@ class StoredTables:
         parts = Path(stored.uri).parts
         if not stored.uri or "://" in stored.uri or Path(stored.uri).exists():
             return ""
-        below = (self._root / Path(*parts[at:]) for at in range(1, len(parts)))
+        below = (self._root / PurePosixPath(*parts[at:]) for at in range(1, len(parts)))
         return "" if any(place.exists() for place in below) else f"{stored.uri} was deleted"
 
     def _look(self, table: str, *, small: bool) -> tuple[bool, str]:

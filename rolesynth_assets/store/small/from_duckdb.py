@@ -118,7 +118,7 @@ def _move(connection: duckdb.DuckDBPyConnection, spec: SmallTable, small: SmallT
 
     frame = pl.DataFrame(connection.sql(f'SELECT * FROM "{spec.name}"').to_arrow_table())
     missing = [pl.lit(None).alias(c.name) for c in spec.columns if c.name not in frame.columns]
-    frame = frame.with_columns(missing).select(spec.names).cast(dict(pl.Schema(spec.schema)))
+    frame = frame.with_columns(missing).select(spec.names).cast(pl.Schema(spec.schema))
     before = rows_digest(frame)
     small.replace(spec.name, {}, frame)
     if (after := rows_digest(small.read(spec.name))) != before:

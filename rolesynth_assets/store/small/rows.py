@@ -46,10 +46,10 @@ def chosen(table: str, frame: pl.DataFrame, where: Mapping[str, Value]) -> pl.Se
     import polars as pl
 
     refuse_unknown(table, frame.columns, where)
-    test = pl.repeat(True, frame.height, eager=True)
-    for column, value in where.items():
-        test &= frame[column].eq_missing(pl.lit(value))
-    return test
+    if not where:
+        return pl.Series([True] * frame.height, dtype=pl.Boolean)
+    equal = [pl.col(column).eq_missing(pl.lit(value)) for column, value in where.items()]
+    return frame.select(pl.all_horizontal(equal)).to_series()
 
 
 def selected(table: str, frame: pl.DataFrame, where: Mapping[str, Value]) -> pl.DataFrame:

@@ -69,7 +69,7 @@ def test_every_row_is_taken_over_once(root: Path) -> None:
     left = move_out_of_duckdb(root, moved.append)
     assert left == root / "warehouse.duckdb.migrated"
     assert not (root / "warehouse.duckdb").exists()
-    assert content(left) == before
+    assert left is not None and content(left) == before
     assert [(m.table, m.rows) for m in moved] == [
         ("cutoffs", 3),
         ("diversity", 0),
