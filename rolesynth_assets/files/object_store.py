@@ -111,7 +111,7 @@ def _open(place: Location, settings: frozenset[tuple[str, str]]) -> ObjectStore:
         "prefix": place.key or None,
         "retry_config": {"retry_timeout": timedelta(seconds=RETRY_S)},
     }
-    client: dict[str, Any] = {
+    client: Any = {
         "connect_timeout": f"{CONNECT_TIMEOUT_S}s",
         "timeout": f"{REQUEST_TIMEOUT_S}s",
     }
@@ -121,7 +121,7 @@ def _open(place: Location, settings: frozenset[tuple[str, str]]) -> ObjectStore:
         return GCSStore(place.bucket, client_options=client, **given)
     if place.scheme == "az":
         return AzureStore(place.bucket, client_options=client, **given)
-    config: dict[str, Any] = {"region": s3_region() or "us-east-1"}
+    config: Any = {"region": s3_region() or "us-east-1"}
     if endpoint := s3_endpoint():
         config["endpoint"] = endpoint
         client["allow_http"] = _plain_http(endpoint)

@@ -24,7 +24,7 @@ from rolesynth_assets.clip.model import ModelError, build_model
 from rolesynth_assets.clip.recipe import Loss
 from rolesynth_assets.clip.train import NonFiniteLossError, train
 from rolesynth_assets.files import whole_folders
-from rolesynth_assets.files.object_path import data_path
+from rolesynth_assets.files.object_path import ObjectPath, data_path
 from rolesynth_assets.files.whole_folders import drop_file, file_of, folders_with, local_folder
 from rolesynth_assets_tests.clip.image_readers import in_memory
 from rolesynth_assets_tests.clip.tiny_models import tiny_vit
@@ -126,7 +126,7 @@ def test_another_machine_continues_a_run_whose_checkpoint_lies_in_a_bucket(
     uninterrupted, training_set, make_recipe, tmp_path, bucket_root, monkeypatch
 ):
     monkeypatch.setattr(whole_folders, "UPLOAD_EVERY_S", 0)
-    recipe, place = make_recipe(), data_path(bucket_root) / "checkpoints" / "base" / "seed-3"
+    recipe, place = make_recipe(), ObjectPath.of(bucket_root) / "checkpoints" / "base" / "seed-3"
     with pytest.raises(Killed):
         train(recipe, training_set, place, 3, progress=killer(5), save_every=2)
     assert file_of(place, "manifest.json") is None
@@ -169,7 +169,7 @@ sys.path[:0] = [{str(HERE)!r}, {str(HERE.parents[1])!r}]
 import torch
 from conftest import make_world
 from rolesynth_assets.files import whole_folders
-from rolesynth_assets.files.object_path import data_path
+from rolesynth_assets.files.object_path import ObjectPath, data_path
 from rolesynth_assets.files.whole_folders import drop_file, file_of, folders_with, local_folder
 from rolesynth_assets_tests.clip.image_readers import in_memory
 from pathlib import Path

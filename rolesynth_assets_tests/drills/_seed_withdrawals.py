@@ -81,7 +81,7 @@ def held(root: Path, step: str, fails: bool) -> bool:
     late = [request for request in ours if at is not None and request.ordinal >= at]
     rows = store.read("candidates", None, ["seed_id"])["seed_id"].to_pylist()
     rows += store.read("contexts", None, ["seed_id"])["seed_id"].to_pylist()
-    purged = _purged(journal_path(root, "cads"), image_id(seeds[0].images[0]))
+    purged = _purged(Path(str(journal_path(root, "cads"))), image_id(seeds[0].images[0]))
     return (
         1 <= len(late) <= IN_FLIGHT
         and not any(request.attempt for request in ours)

@@ -127,7 +127,9 @@ def _left_no_caption(root: Path, target: int) -> bool:
     store, index = _Slow(root, image), TextIndex(root, _paid_work.ROLE_SET)
     facts = index.build(store)
     store.withdrawal.join()
-    files = [path.read_bytes() for path in index.folder.parent.rglob("*") if path.is_file()]
+    files = [
+        path.read_bytes() for path in Path(str(index.folder.parent)).rglob("*") if path.is_file()
+    ]
     texts = [text.encode() for text in captions["text"].to_pylist()]
     return (
         bool(texts)
@@ -167,7 +169,7 @@ def _held(stage: Stage, root: Path, images: int, target: int, fails: bool) -> bo
     ) as server:
         _paid_work.work(stage, root, server.url, max_retries=2)
         sent = [request for request in server.requests if _shown(request) == target]
-    with sqlite3.connect(journal_path(root, stage)) as journal:
+    with sqlite3.connect(str(journal_path(root, stage))) as journal:
         replies = journal.execute("SELECT count(*) FROM shown WHERE image_id = ?", (gone,))
         kept = replies.fetchone()[0]
     made = store.read(stage, PARTITION, ["image_id"])["image_id"].to_pylist()

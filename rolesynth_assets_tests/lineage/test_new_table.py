@@ -139,6 +139,6 @@ def test_a_purge_searches_for_its_bytes(world: StoredWorld) -> None:
     done = withdraw(world.store, world.small, world.root, [gone], "the licence ended")
     purged = purge(world.store, world.small, world.root, done, needles)
     assert {"crops", "crop_notes"} <= set(purged.freed)
-    assert any("crops.lance" in path.parts for path in purged.before)
+    assert any("crops.lance" in str(path) for path in purged.before)
     assert purged.after == (copy,)  # found by the crop's bytes: the image's own are not in it
     assert files_with(world.root, needles_of(cut_out(gone, 1))) == []

@@ -11,7 +11,6 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.mllm.cost.spent import Spent
@@ -33,7 +32,7 @@ BeforePaying = Callable[[ChatEngine, Sampling], Awaitable[Spent]]
 """Called with the engine and the sampling of the work before its first paid request."""
 
 _log = logging.getLogger("rolesynth")
-_passed: dict[Path, bool] = {}
+_passed: dict[DataPath, bool] = {}
 """Records of the models that passed in this process, each with whether it was shown the cards; a
 command's partitions share the check."""
 

@@ -59,7 +59,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallGraph]:
         patch.setenv("DAGSTER_HOME", str(home))
         write_world(graph.root, WORLD)
         for task in ("scenes_long", "scenes_short"):  # one benchmark is enough
-            shutil.rmtree(graph.root / "benchmarks" / task)
+            shutil.rmtree(str(graph.root / "benchmarks" / task))
         graph.add_shard("first", range(4))
         graph.add_shard("second", range(10, 14))
         graph.shorten_recipe("generic1", steps=2)

@@ -67,7 +67,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def journaled(store: Store) -> list[tuple[str, str]]:
-    with sqlite3.connect(journal_path(store.root, "captions")) as database:
+    with sqlite3.connect(str(journal_path(store.root, "captions"))) as database:
         return database.execute(
             "SELECT image_id, key FROM shown JOIN replies USING (key)"
         ).fetchall()
