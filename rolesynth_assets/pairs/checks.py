@@ -87,7 +87,9 @@ def scores_not_degenerate(
         value=share,
         threshold=max_share,
         description=(
-            f"{share:.0%} of {len(given)} scores are {top[0]}; the standard deviation is {std:.1f}."
+            f"{share:.0%} of {len(given)} scores are {top[0]}; the standard deviation is "
+            f"{std:.1f}. Once the judge is mended, `rolesynth run --role-set NAME --again "
+            f"same_score` asks for the scores of {top[0]} again."
         ),
         metadata={"scores": len(given), "top_score": top[0], "std": std, "min_std": min_std},
     )

@@ -29,8 +29,12 @@ from rolesynth_assets.roles.role import Role
 from rolesynth_assets.store.digests import digest
 
 if TYPE_CHECKING:
-    from rolesynth_assets.store.lance.plans import Plan
+    from rolesynth_assets.store.lance.reader import StoreReader
     from rolesynth_assets.store.lance.store import Store
+
+
+SAME_SCORE = "same_score"
+"""Stands among reasons for rows with the score that most captions of a partition have."""
 
 
 @dataclass(frozen=True)
@@ -135,14 +139,18 @@ async def write_scores(
     prompt = prompt or judge_prompt()
     questions = _questions(store, partition, roles, prompt, engine.identity, again)
     wanted = [question.score_id for question in questions]
-    plan = _plan(store, partition, wanted, again)
+    plan = store.plan(
+        "scores", partition, wanted, retry=scores_to_ask(store, partition, wanted, again)
+    )
     checked = Spent()
     if plan.missing and before_paying:
         sends = not in_batches(store, "scores", partition).issuperset(plan.missing)
         checked = await before_paying(engine, prompt.sampling, sends=sends)
         questions = _questions(store, partition, roles, prompt, engine.identity, again)
         wanted = [question.score_id for question in questions]
-        plan = _plan(store, partition, wanted, again)
+        plan = store.plan(
+            "scores", partition, wanted, retry=scores_to_ask(store, partition, wanted, again)
+        )
     note(plan.missing)
     rows = _score_rows(partition, prompt, engine, run_id)
     run = RowRun(store, engine, partition, rows, micro_batch)
@@ -205,6 +213,33 @@ def wanted_scores(
     }
 
 
+def scores_to_ask(
+    store: StoreReader,
+    partition: Mapping[str, str],
+    wanted: Collection[str],
+    reasons: Sequence[str],
+) -> str:
+    """Return the SQL predicate of a partition's stored scores that count as missing.
+
+    Args:
+        store: reads ``scores``.
+        partition: shard and role set.
+        wanted: ids of the scores that it should hold.
+        reasons: as in `rows_to_ask`; `SAME_SCORE` adds rows with the most frequent score.
+    """
+    alike = scores_alike(store, partition) if SAME_SCORE in reasons else None
+    retry = rows_to_ask("score_id", wanted, reasons, alike)
+    return with_batches(store, "scores", "score_id", partition, retry)
+
+
+def scores_alike(store: StoreReader, partition: Mapping[str, str]) -> str | None:
+    """Return the SQL predicate of rows with the most frequent score; None without a score."""
+    import pyarrow.compute as pc
+
+    found = pc.mode(store.read("scores", partition, ["score"])["score"])
+    return f"score = {found[0]['mode'].as_py()}" if len(found) else None
+
+
 def score_id(caption_id: str, judge_fingerprint: str, prompt: JudgePrompt, text: str) -> str:
     """Return the identity of a score: caption, judge, prompt, and the text that the judge reads.
 
@@ -261,14 +296,6 @@ def _questions(
     return _as_paid(store, partition, questions, prompt, judge, again)
 
 
-def _plan(
-    store: Store, partition: Mapping[str, str], ids: Sequence[str], again: Sequence[str]
-) -> Plan:
-    retry = rows_to_ask("score_id", ids, again)
-    retry = with_batches(store, "scores", "score_id", partition, retry)
-    return store.plan("scores", partition, ids, retry=retry)
-
-
 def _as_paid(
     store: Store,
     partition: Mapping[str, str],
@@ -280,7 +307,8 @@ def _as_paid(
     """Return the questions, under the id of the prompt without marks where that was paid for."""
 
     def missing(ids: Sequence[str]) -> set[str]:
-        return set(_plan(store, partition, ids, again).missing)
+        retry = scores_to_ask(store, partition, ids, again)
+        return set(store.plan("scores", partition, ids, retry=retry).missing)
 
     unpaid = missing([question.score_id for question in questions])
     earlier = {}

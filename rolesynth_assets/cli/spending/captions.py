@@ -137,8 +137,8 @@ class Missing:
 
     def _captions(self, place: Place, writer: ModelIdentity) -> _Coming:
         """Count the captions that a partition lacks."""
+        from rolesynth_assets.captions.asked_again import captions_to_ask
         from rolesynth_assets.captions.wanted_captions import wanted
-        from rolesynth_assets.mllm.rows.asked_again import rows_to_ask
 
         shard, role_set = place
         policy = self.settings.captions.policy
@@ -146,8 +146,8 @@ class Missing:
         if roles := self._roles(role_set):
             captions = wanted(images, roles, writer, policy)
             keys = [caption.caption_id for caption in captions]
-            retry = rows_to_ask("caption_id", (), self.again)
             partition = {"shard": shard, "role_set": role_set}
+            retry = captions_to_ask(self.store, partition, (), self.again)
             missing = set(self.store.plan("captions", partition, keys, retry=retry).missing)
             lacking = [
                 (caption.image_id, str(caption.rule.kind))
@@ -171,8 +171,7 @@ class Missing:
         return _Coming(lacking, staying)
 
     def _scores(self, place: Place, judge: ModelIdentity, coming: _Coming) -> None:
-        from rolesynth_assets.mllm.rows.asked_again import rows_to_ask
-        from rolesynth_assets.pairs.scoring import wanted_scores
+        from rolesynth_assets.pairs.scoring import scores_to_ask, wanted_scores
 
         shard, role_set = place
         partition = {"shard": shard, "role_set": role_set}
@@ -181,7 +180,7 @@ class Missing:
             again=self.again,
             staying=coming.staying,
         )
-        retry = rows_to_ask("score_id", (), self.again)
+        retry = scores_to_ask(self.store, partition, (), self.again)
         plan = self.store.plan("scores", partition, list(questions), retry=retry)
         held = self._submitted("scores", partition)
         asked = [questions[key] for key in plan.missing if key not in held]

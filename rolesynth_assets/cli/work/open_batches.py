@@ -17,13 +17,12 @@ import typer
 from rolesynth_assets.lineage.refresh.rematerialize import Fixed
 from rolesynth_assets.lineage.refresh.runner import RefreshReport, Target
 from rolesynth_assets.lineage.staleness.causes import Cell
-from rolesynth_assets.mllm.rows.batch_ledger import Batch, Ledger, State, ledger_path
+from rolesynth_assets.mllm.rows.batch_ledger import Batch, Ledger, State, known_ledger
 from rolesynth_assets.mllm.rows.batch_work import submitting_only
 from rolesynth_assets.mllm.settings import BATCHES, EngineSettings
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from rolesynth_assets.files.object_path import DataPath
     from rolesynth_assets.settings import Settings
 
 ASSETS = {"captions": "raw_captions", "scores": "caption_scores"}
@@ -38,7 +37,7 @@ def engines(settings: Settings) -> dict[str, EngineSettings]:
     return {table: engine for table, engine in asked.items() if engine.engine == BATCHES}
 
 
-def cells_with_batches(data_root: Path) -> dict[Cell, list[Batch]]:
+def cells_with_batches(data_root: DataPath) -> dict[Cell, list[Batch]]:
     """Return the open batches of each partition, those that are not submitted yet included."""
     from rolesynth_assets.mllm.rows.batch_ledger import open_batches
 
@@ -200,8 +199,7 @@ def _ready(settings: Settings, waiting: Collection[Cell]) -> set[Cell]:
 
     ready = set[Cell]()
     for table, engine in engines(settings).items():
-        path = ledger_path(settings.data_root, table)
-        if not path.exists():
+        if (path := known_ledger(settings.data_root, table)) is None:
             continue
         with Ledger(path) as ledger:
             of: dict[Cell, list[Batch]] = {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 
+from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.mllm.batch.api import BatchApi
 from rolesynth_assets.mllm.batch.batch_bodies import BatchBodies
 from rolesynth_assets.mllm.batch.batch_run import BatchRun
@@ -45,6 +46,12 @@ class OpenAIBatchEngine(OpenAIEngine):
 
     async def through_batches(self, work: BatchWork) -> AsyncGenerator[ChatReply, None]:
         """Yield a reply for each wanted request; see `BatchEngine.through_batches`."""
+        if DataPaths(work.data_root).in_bucket:
+            raise EngineError(
+                f"The {self._settings.engine} engine notes what it submits in a folder, and the "
+                f"data root {work.data_root} is in a bucket. Set {self._settings.names.engine} to "
+                "openai, or ROLESYNTH_DATA to a folder."
+            )
         bodies = BatchBodies(
             *(self._settings, self._model, self._endpoint), self._caller, self._messages
         )

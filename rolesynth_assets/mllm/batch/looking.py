@@ -5,21 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import TypeVar
 
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.mllm.batch.api import ENDED, BatchApi, UnknownBatchError
 from rolesynth_assets.mllm.batch.engine import OpenAIBatchEngine
 from rolesynth_assets.mllm.engine import EngineError
 from rolesynth_assets.mllm.openai.faults import RetryableFault
-from rolesynth_assets.mllm.rows.batch_ledger import Batch, Ledger, State, ledger_path
+from rolesynth_assets.mllm.rows.batch_ledger import Batch, Ledger, State, known_ledger, ledger_path
 from rolesynth_assets.mllm.settings import EngineSettings
 
 UNKNOWN = "unknown at the server"
 T = TypeVar("T")
 
 
-def look_at_all(settings: EngineSettings, data_root: str | Path, table: str) -> list[str]:
+def look_at_all(settings: EngineSettings, data_root: DataPath | str, table: str) -> list[str]:
     """Ask a server for the states of a table's batches, and note them in the ledger.
 
     Args:
@@ -33,8 +33,8 @@ def look_at_all(settings: EngineSettings, data_root: str | Path, table: str) -> 
     Raises:
         EngineError: the server refuses the key, or does not answer as a Batch API.
     """
-    path, faults = ledger_path(data_root, table), []
-    if not path.exists() or settings.base_url is None:
+    path, faults = known_ledger(data_root, table), []
+    if path is None or settings.base_url is None:
         return []
     with Ledger(path) as ledger:
         open_ones = [batch for batch in ledger.batches() if _is_open(batch, settings)]
@@ -54,7 +54,7 @@ def look_at_all(settings: EngineSettings, data_root: str | Path, table: str) -> 
     return faults
 
 
-def cancel(settings: EngineSettings, data_root: str | Path, table: str, batch: Batch) -> Batch:
+def cancel(settings: EngineSettings, data_root: DataPath | str, table: str, batch: Batch) -> Batch:
     """Cancel a batch at its server; answers that there are stay, and are paid.
 
     Raises:

@@ -27,18 +27,21 @@ def with_batches(
         return retry
     from rolesynth_assets.store.lance.rows import any_key
 
-    ended = store.read(table, partition, [key], "reason IS NOT NULL")[key].to_pylist()
-    asked = sorted(held.intersection(ended))
+    stored = store.read(table, partition, [key])[key].to_pylist()
+    asked = sorted(held.intersection(stored))
     return f"({retry}) OR {any_key(key, asked)}" if asked else retry
 
 
-def rows_to_ask(key: str, wanted: Collection[str], reasons: Sequence[str]) -> str:
+def rows_to_ask(
+    key: str, wanted: Collection[str], reasons: Sequence[str], alike: str | None = None
+) -> str:
     """Return the SQL predicate of stored rows that count as missing.
 
     Args:
         key: key column of the table.
         wanted: keys that a partition should hold; those asked before in this go are left out.
         reasons: reasons of rows that are asked again; by default the transient ones.
+        alike: predicate of rows with a result that are asked again, since too many have the same.
     """
     if not reasons:
         return RETRY
@@ -46,6 +49,8 @@ def rows_to_ask(key: str, wanted: Collection[str], reasons: Sequence[str]) -> st
 
     before = asked_before(wanted)
     found = any_key("reason", reasons)
+    if alike:
+        found = f"({found} OR {alike})"
     return f"{found} AND NOT {any_key(key, before)}" if before else found
 
 

@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Self
 
 from rolesynth_assets.data_paths import DataPaths
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.mllm.engine import Learned
-from rolesynth_assets.mllm.rows.reply_journal import BUSY_S, JournalError, journal_path
+from rolesynth_assets.mllm.rows.journal_uploads import JournalError
+from rolesynth_assets.mllm.rows.reply_journal import BUSY_S
 
 TABLES = ("captions", "scores")
 """Tables whose rows may be asked for in batches; each has a ledger."""
@@ -108,29 +110,37 @@ class Batch:
         )
 
 
-def ledger_path(data_root: str | Path, table: str) -> Path:
+def ledger_path(data_root: DataPath | str, table: str) -> Path:
     """Return the file of a table's ledger.
 
     Raises:
-        JournalError: the data root is no place for local files.
+        InputError: the data root is in a bucket.
     """
-    return journal_path(data_root, table).parent / "batches" / f"{table}.sqlite"
+    return DataPaths(data_root) / "journals" / "batches" / f"{table}.sqlite"
 
 
-def open_batches(data_root: str | Path) -> dict[str, list[Batch]]:
+def known_ledger(data_root: DataPath | str, table: str) -> Path | None:
+    """Return the file of a table's ledger if there is one, as never in a bucket."""
+    if DataPaths(data_root).in_bucket or not (path := ledger_path(data_root, table)).exists():
+        return None
+    return path
+
+
+def open_batches(data_root: DataPath | str) -> dict[str, list[Batch]]:
     """Return the batches that are not collected, by table; a missing ledger is not made."""
     found: dict[str, list[Batch]] = {}
     for table in TABLES:
-        path = ledger_path(data_root, table)
-        if path.exists():
+        if path := known_ledger(data_root, table):
             with Ledger(path) as ledger:
                 found[table] = ledger.batches()
     return found
 
 
-def left_files(data_root: str | Path) -> list[Path]:
+def left_files(data_root: DataPath | str) -> list[Path]:
     """Return files of requests or answers that a killed run left on this disk."""
-    folder = DataPaths(data_root).journals / "batches"
+    if DataPaths(data_root).in_bucket:
+        return []
+    folder = ledger_path(data_root, TABLES[0]).parent
     return [path for path in folder.glob("*") if path.suffix in (".jsonl", ".answers")]
 
 

@@ -6,11 +6,11 @@ from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapp
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol, cast
 
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.mllm.engine import ChatEngine, ChatReply, ChatRequest, EngineError
-from rolesynth_assets.mllm.rows.batch_ledger import Ledger, ledger_path
+from rolesynth_assets.mllm.rows.batch_ledger import Ledger, known_ledger
 
 _SUBMIT_ONLY: ContextVar[bool] = ContextVar("submit_only", default=False)
 
@@ -35,7 +35,7 @@ class BatchWork:
         keep: makes all replies that were yielded durable.
     """
 
-    data_root: str | Path
+    data_root: DataPath | str
     table: str
     place: str
     partition: Mapping[str, str]
@@ -79,32 +79,31 @@ def waits() -> bool:
     return not _SUBMIT_ONLY.get()
 
 
-def submitted_keys(data_root: str | Path, table: str, place: str) -> set[str]:
+def submitted_keys(data_root: DataPath | str, table: str, place: str) -> set[str]:
     """Return the keys of a partition's requests that are in open batches."""
-    path = ledger_path(data_root, table)
-    if not path.exists():
+    if (path := known_ledger(data_root, table)) is None:
         return set()
     with Ledger(path) as ledger:
         return ledger.keys_of(place)
 
 
-def has_batches(data_root: str | Path, table: str, place: str) -> bool:
+def has_batches(data_root: DataPath | str, table: str, place: str) -> bool:
     """Return whether a partition has open batches."""
-    path = ledger_path(data_root, table)
-    if not path.exists():
+    if (path := known_ledger(data_root, table)) is None:
         return False
     with Ledger(path) as ledger:
         return bool(ledger.batches(place))
 
 
-def refuse_submitted(data_root: str | Path, table: str, place: str, keys: Collection[str]) -> None:
+def refuse_submitted(
+    data_root: DataPath | str, table: str, place: str, keys: Collection[str]
+) -> None:
     """Refuse to ask at once what is paid for in an open batch.
 
     Raises:
         EngineError: one of the keys is in an open batch.
     """
-    path = ledger_path(data_root, table)
-    if not path.exists():
+    if (path := known_ledger(data_root, table)) is None:
         return
     with Ledger(path) as ledger:
         held = [batch for batch in ledger.batches(place) if ledger.keys(batch.name) & set(keys)]

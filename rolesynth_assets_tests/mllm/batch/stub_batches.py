@@ -179,7 +179,12 @@ class StubBatches(StubServer):
 
 
 def batch_engine(server: StubBatches, **changes: Any) -> OpenAIBatchEngine:
-    values = {"timeout_s": 5, "max_retries": 2, "model": "stub", "batch_poll_s": 0.001} | changes
+    values: dict[str, Any] = {
+        "timeout_s": 5,
+        "max_retries": 2,
+        "model": "stub",
+        "batch_poll_s": 0.001,
+    } | changes
     values = {"base_url": server.url} | values
     settings = EngineSettings(engine="openai-batch", **values)
     return OpenAIBatchEngine(settings, FAST)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,14 +17,14 @@ from rolesynth_assets.captions.captioning import write_captions
 from rolesynth_assets.mllm.engine import ChatEngine, EngineError
 from rolesynth_assets.mllm.openai.engine import OpenAIEngine
 from rolesynth_assets.mllm.rows.batch_ledger import Ledger, State, ledger_path, open_batches
-from rolesynth_assets.mllm.rows.batch_work import BatchesOpenError, submitting_only
-from rolesynth_assets.mllm.rows.reply_journal import ReplyJournal, journal_path
+from rolesynth_assets.mllm.rows.batch_work import BatchesOpenError, BatchWork, submitting_only
+from rolesynth_assets.mllm.rows.reply_journal import journal_path
 from rolesynth_assets.mllm.settings import EngineSettings
 from rolesynth_assets.pairs.scoring import write_scores
 from rolesynth_assets.roles.role import PromptTemplates, Role
 from rolesynth_assets.store.lance.store import Store
+from rolesynth_assets.store.small.tables import SmallTables
 from rolesynth_assets.store.tombstones import Tombstone, now, write_tombstone
-from rolesynth_assets.store.warehouse.warehouse import Warehouse
 from rolesynth_assets_tests.captions.image_rows import picture, store_images
 from rolesynth_assets_tests.mllm.batch.stub_batches import FAST, StubBatches, batch_engine
 from rolesynth_assets_tests.mllm.stub_server import StubRequest
@@ -309,14 +310,12 @@ def test_an_image_that_is_withdrawn_while_a_batch_waits_gets_no_row(
 ) -> None:
     submit(store, batch_engine(server))
     image = store.read("images", {"shard": "s1"}, ["image_id"])["image_id"].to_pylist()[0]
-    write_tombstone(
-        Warehouse(Path(store.root) / "warehouse.duckdb"), Tombstone(image, "asked to", now())
-    )
+    write_tombstone(SmallTables(store.root), Tombstone(image, "asked to", now()))
     store.remove("images", f"image_id = '{image}'")
     captions(store, batch_engine(server))
     assert len(rows(store)) == 8 and image not in {row["image_id"] for row in rows(store)}
-    with ReplyJournal(journal_path(store.root, "captions")) as journal:
-        assert list(journal.begin_with("")) == []
+    with sqlite3.connect(str(journal_path(store.root, "captions"))) as journal:
+        assert journal.execute("SELECT * FROM replies").fetchall() == []
     assert open_batches(store.root)["captions"] == []
 
 
@@ -371,6 +370,23 @@ def test_a_server_without_a_batch_api(store: Store, server: StubBatches) -> None
 def test_batches_are_asked_of_one_provider(server: StubBatches) -> None:
     with pytest.raises(EngineError, match="asks one provider, and ROLESYNTH_BASE_URL names 2"):
         batch_engine(server, base_url=f"{server.url},http://127.0.0.1:9/v1")
+
+
+def test_a_data_root_in_a_bucket_takes_no_batches(server: StubBatches) -> None:
+    work = BatchWork(
+        *("s3://bucket/root", "captions", "place", HERE, ["key"]),
+        requests=lambda keys: iter(()),
+        bare=lambda key: pytest.fail(key),
+        keep=lambda: None,
+    )
+
+    async def ask() -> None:
+        async for _ in batch_engine(server).through_batches(work):
+            pass
+
+    with pytest.raises(EngineError, match="is in a bucket"):
+        asyncio.run(ask())
+    assert not server.calls and open_batches("s3://bucket/root") == {}
 
 
 class Killed(BaseException):
