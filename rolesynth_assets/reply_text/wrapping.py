@@ -17,7 +17,7 @@ _LAST_LATIN = "\u02ff"
 
 _THOUGHTS = (
     r"(?:\w{1,12}:)?(?:think|thinking|ant_?thinking|longcat_think|thoughts?|reason|reasoning|"
-    r"reflection|analysis|scratchpad|internal|inner_monologue|cot|chain_of_thought|rationale)"
+    r"plan|planning|observations?|brainstorm|deliberation|reflection|analysis|scratchpad|internal|inner_monologue|cot|chain_of_thought|rationale)"
 )
 _BAR = r"[|\uff5c]"
 _THOUGHT_OPENS = re.compile(
