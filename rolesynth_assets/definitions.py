@@ -12,11 +12,19 @@ from rolesynth_assets.defs.automation import (
 )
 from rolesynth_assets.defs.automation import weekly_refresh as weekly_refresh_module
 from rolesynth_assets.defs.wiring.code_location import CodeLocation
+from rolesynth_assets.defs.wiring.executor import check_pods, executor
 from rolesynth_assets.defs.wiring.resources import Platform
-from rolesynth_assets.lineage.run_process.executor import recorded
+
+_assets = dg.load_assets_from_package_module(rolesynth_assets.defs)
+check_pods(
+    key.to_user_string()
+    for asset in _assets
+    if isinstance(asset, dg.AssetsDefinition)
+    for key in asset.keys
+)
 
 defs = dg.Definitions(
-    assets=dg.load_assets_from_package_module(rolesynth_assets.defs),
+    assets=_assets,
     jobs=[
         weekly_refresh_module.refresh,
         make_stale.make_what_is_stale,
@@ -35,5 +43,5 @@ defs = dg.Definitions(
             CodeLocation(lambda: defs), "Costs nothing: the graph as a whole, to look at all of it."
         ),
     },
-    executor=recorded(dg.multiprocess_executor.configured({"max_concurrent": 1})),
+    executor=executor(),
 )

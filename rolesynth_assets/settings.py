@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from pydantic import (
     Field,
@@ -16,6 +17,7 @@ from pydantic import (
 from rolesynth_assets.bounded_yaml import YamlFileError, read_yaml
 from rolesynth_assets.cads.problems.rules import SelectionRules
 from rolesynth_assets.captions.settings import CaptionSettings
+from rolesynth_assets.clip.ranks.settings import TrainingSettings
 from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.errors import InputError
 from rolesynth_assets.images.descriptor import is_url
@@ -68,6 +70,19 @@ class ProblemRules(FrozenModel):
         return SelectionRules(self.target, self.draw_seed, frozenset(self.refused))
 
 
+class PodResources(FrozenModel):
+    """What the pod of an asset's step asks Kubernetes for; requests and limits are the same."""
+
+    cpus: float | None = Field(default=None, gt=0)
+    """CPU cores; fractions are possible."""
+    memory: str | None = Field(default=None, pattern=r"^\d+(\.\d+)?(Mi|Gi|Ti)$")
+    """Memory, such as `16Gi`."""
+    gpus: int = Field(default=0, ge=0)
+    """GPUs of NVIDIA's device plugin."""
+    node_selector: dict[str, str] = Field(default_factory=dict)
+    """Labels of the nodes on which it may run."""
+
+
 class Settings(FrozenModel):
     """Everything that is not part of a role set, a recipe or a benchmark.
 
@@ -90,9 +105,14 @@ class Settings(FrozenModel):
         ingest: what happens to duplicates and to missing files.
         prices: prices of captioner and judge; an unset price counts as 0.
         max_refresh_cost: most that one scheduled refresh may cost, in the currency of the prices.
+        executor: where the steps of a run that Dagster launches are executed: in processes of the
+            run's machine, or in a pod each (`kubernetes`, with the extra `k8s`).
+        pods: with executor `kubernetes`, the resources of a step's pod by asset name; an asset
+            without an entry gets those of the run launcher.
         pixel_cache_gb: most disk space below the data root for decoded images of CLIP trainings,
             GB; an image of 224 pixels takes 0.00015. At most half of the free disk is taken. With 0
             none are kept, and a set that does not fit in 4 GiB of memory is decoded in each epoch.
+        training: how many processes train a CLIP model.
     """
 
     data_root: Path = Path(".rolesynth")
@@ -111,7 +131,10 @@ class Settings(FrozenModel):
     ingest: IngestRules = IngestRules()
     prices: ModelPrices = ModelPrices()
     max_refresh_cost: Price | None = None
+    executor: Literal["processes", "kubernetes"] = "processes"
+    pods: dict[str, PodResources] = Field(default_factory=dict)
     pixel_cache_gb: float = Field(default=50.0, ge=0)
+    training: TrainingSettings = TrainingSettings()
 
     @model_validator(mode="after")
     def _cap_has_prices(self) -> Settings:

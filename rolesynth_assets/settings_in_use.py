@@ -140,4 +140,8 @@ def shown(value: object) -> str:
         return "set"
     if isinstance(value, tuple):
         return f"[{', '.join(map(str, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{key}: {shown(inner)}' for key, inner in value.items())}}}"
+    if isinstance(value, BaseModel):
+        return shown(value.model_dump(exclude_defaults=True))
     return str(value)

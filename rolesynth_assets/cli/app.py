@@ -19,6 +19,7 @@ from rolesynth_assets.cli.exit_messages import CommandGroup
 from rolesynth_assets.cli.lineage.stale import stale
 from rolesynth_assets.cli.lineage.trace import trace
 from rolesynth_assets.cli.lineage.withdraw import withdraw
+from rolesynth_assets.cli.metrics import metrics
 from rolesynth_assets.cli.problems import problems
 from rolesynth_assets.cli.run import run
 from rolesynth_assets.cli.settings import settings
@@ -44,7 +45,7 @@ app = typer.Typer(
 )
 _COMMANDS = (
     *(demo, ablation, ingest, rejects, forget, run, ui, browse, problems, stale, trace),
-    *(withdraw, search, sample, query, settings, doctor),
+    *(withdraw, search, sample, query, settings, doctor, metrics),
 )
 for command in _COMMANDS:
     app.command()(command)

@@ -17,7 +17,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rolesynth_assets.clip.checkpoint import save_load
-from rolesynth_assets.clip.checkpoint.files import MANIFEST, STATE, LossPoint, Manifest
+from rolesynth_assets.clip.checkpoint.files import (
+    MANIFEST,
+    STATE,
+    LossPoint,
+    Manifest,
+    read_manifest,
+)
 from rolesynth_assets.clip.checkpoint.resume_state import (
     RunState,
     init_digest,
@@ -35,6 +41,7 @@ from rolesynth_assets.clip.features.gradient_caching import require_independent_
 from rolesynth_assets.clip.loss import LOSS_FUNCTIONS
 from rolesynth_assets.clip.model import ClipModel, build_model, freeze_positions
 from rolesynth_assets.clip.optim import learning_rate, make_optimizer
+from rolesynth_assets.clip.ranks.group import ALONE, Ranks
 from rolesynth_assets.clip.recipe import Precision, Recipe
 from rolesynth_assets.parallel.lookahead import in_order
 from rolesynth_assets.progress import StepProgress
@@ -90,6 +97,7 @@ class _Run:
     features: BatchFeatures
     device: torch.device
     autocast: bool
+    ranks: Ranks
 
 
 def train(
@@ -102,6 +110,7 @@ def train(
     save_every: int = 100,
     device: str | None = None,
     kept: InputCache | None = None,
+    ranks: Ranks = ALONE,
 ) -> TrainReport:
     """Train one model (the paper's step 5) and leave a finished checkpoint in ``out_dir``.
 
@@ -109,6 +118,10 @@ def train(
     exactly the same weights, whether or not the run was interrupted. The state is saved every
     ``save_every`` steps, and the next call resumes a killed run from there. The process's random
     state is restored at the end.
+
+    Several processes train the same batches together and leave the model of one process, up to
+    rounding: each encodes its share of a batch, and all take the same steps (see
+    `rolesynth_assets.clip.ranks`). A killed run may be resumed by another number of processes.
 
     Args:
         recipe: model, objective, layout and schedule.
@@ -119,6 +132,7 @@ def train(
         save_every: optimiser steps between two saved states.
         device: torch device; by default a GPU if there is one.
         kept: where decoded images and tokens are kept for other trainings and a resumed one.
+        ranks: the place of this process among those that train this model.
 
     Returns:
         The report of the run.
@@ -128,14 +142,16 @@ def train(
         TrainingSetError: an image is missing or cannot be decoded.
         NonFiniteLossError: the loss became NaN or infinite; the last saved state is kept.
         BatchMemoryError: a batch does not fit in the device's memory.
+        RanksError: the processes cannot train this together.
         ValueError: the schedule has no steps.
     """
-    out_dir.mkdir(parents=True, exist_ok=True)
-    (out_dir / MANIFEST).unlink(missing_ok=True)  # from here on the folder is unfinished
-    cuda = list(range(torch.cuda.device_count()))
-    with torch.random.fork_rng(devices=cuda):
+    if ranks.leads:
+        out_dir.mkdir(parents=True, exist_ok=True)
+        (out_dir / MANIFEST).unlink(missing_ok=True)  # from here on the folder is unfinished
+    place = torch.device(device) if device else ranks.device()
+    with torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
         torch.manual_seed(seed)
-        run = _prepare(recipe, training_set, seed, device, kept)
+        run = _prepare(recipe, training_set, seed, place, kept, ranks)
         try:
             return _run(run, out_dir, progress, save_every)
         finally:
@@ -146,10 +162,10 @@ def _prepare(
     recipe: Recipe,
     training_set: TrainingSet,
     seed: int,
-    device: str | None,
+    place: torch.device,
     kept: InputCache | None,
+    ranks: Ranks,
 ) -> _Run:
-    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if place.type == "cuda":  # parts of many sizes would leave holes in its memory
         os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
     plan = BatchPlan(training_set, recipe, seed)
@@ -159,9 +175,11 @@ def _prepare(
     if recipe.schedule.micro_batch is not None:
         require_independent_rows(model.module, recipe.model)
     model.module.to(place).train()
+    ranks.ready(model.module, plan.batch_size)
     freeze_positions(model.module, recipe.frozen_positions)
-    tokens = TokenSource(training_set, model.tokenizer, kept)
-    pixels = PixelSource(training_set, model.preprocess, kept=kept)
+    with ranks.one_a_machine_first():
+        tokens = TokenSource(training_set, model.tokenizer, kept)
+        pixels = PixelSource(training_set, model.preprocess, kept=kept, trainings=ranks.local_count)
     wide = recipe.precision is Precision.BF16 and place.type == "cuda"
     autocast = wide and torch.cuda.is_bf16_supported()
     micro_batch = recipe.schedule.micro_batch
@@ -172,9 +190,12 @@ def _prepare(
         optimizer=make_optimizer(model.module, recipe.optimizer),
         pixels=pixels,
         tokens=tokens,
-        features=BatchFeatures(model.module, pixels.normalise, place, micro_batch, autocast),
+        features=BatchFeatures(
+            model.module, pixels.normalise, place, micro_batch, autocast, ranks.several
+        ),
         device=place,
         autocast=autocast,
+        ranks=ranks,
     )
 
 
@@ -182,21 +203,24 @@ def _run(run: _Run, out_dir: Path, progress: StepProgress | None, save_every: in
     fingerprint = run_fingerprint(run.recipe, run.plan.training_set, run.plan.seed)
     state = load_state(out_dir, fingerprint, run.model.module, run.optimizer)
     resumed_from, total = state.step, run.plan.total_steps
+    run.ranks.agree({"the training": fingerprint, "the step to go on from": resumed_from})
     started = time.monotonic()
     with _fast(run, total - resumed_from):
         for batch, pixels, tokens in _inputs(run, resumed_from, total):
             state.history.append(_step(run, state.step, batch, pixels, tokens))
             state.step += 1
-            if state.step % save_every == 0 and state.step < total:
+            if run.ranks.leads and state.step % save_every == 0 and state.step < total:
                 save_state(out_dir, state, run.model.module, run.optimizer)
-            if progress is not None:
+            if run.ranks.leads and progress is not None:
                 progress(state.step, total, state.history[-1].loss)
     seconds = time.monotonic() - started
-    manifest = _finish(run, state, out_dir)
+    if run.ranks.leads:
+        _finish(run, state, out_dir)
+    run.ranks.wait()
     rows = (total - resumed_from) * run.plan.batch_size
     return TrainReport(
         folder=out_dir,
-        manifest=manifest,
+        manifest=read_manifest(out_dir),
         losses=tuple(state.history),
         resumed_from=resumed_from,
         steps_per_epoch=run.plan.steps_per_epoch,
@@ -229,6 +253,8 @@ def _fitting_gradients(
             return _gradients(run, step, batch, pixels, tokens)
         except torch.OutOfMemoryError as error:
             failure = error.with_traceback(None)  # its frames hold the activations
+        if run.ranks.several:  # the others are already waiting for what this one has not
+            raise failure
         if not run.features.memory.keep_fewer():
             raise failure
 
@@ -241,10 +267,11 @@ def _gradients(
     scale = run.model.module.logit_scale.exp()  # learned, not clamped
     loss = _loss(run, batch, *run.features.encode(pixels, tokens), scale)
     # read before the backward pass: nothing waits for a GPU at the end of a step
-    value, inverse_tau = torch.stack([loss.detach(), scale.detach()]).tolist()
+    value, inverse_tau = torch.stack([run.ranks.total(loss), scale.detach()]).tolist()
     if not math.isfinite(value):
         _refuse(run, step, step // run.plan.steps_per_epoch, batch, value)
     loss.backward()
+    run.ranks.sum_gradients(run.model.module)
     return value, inverse_tau
 
 
@@ -273,8 +300,13 @@ def _out_of_memory_told(run: _Run, batch: Batch) -> Iterator[None]:
 
 def _loss(run: _Run, batch: Batch, images: Tensor, texts: Tensor, scale: Tensor) -> Tensor:
     images, texts = F.normalize(images, dim=-1), F.normalize(texts, dim=-1)
-    groups = [torch.from_numpy(np.array(g)).to(run.device) for g in (batch.images, batch.owners)]
-    return LOSS_FUNCTIONS[run.recipe.loss](images, texts, scale, *groups)
+    owners, described = (
+        torch.from_numpy(np.array(rows)).to(run.device) for rows in (batch.images, batch.owners)
+    )
+    sizes = len(batch.images), len(batch.texts)
+    images, texts = run.ranks.features(images, texts, sizes)
+    share = run.ranks.share(*sizes) if run.ranks.several else None
+    return LOSS_FUNCTIONS[run.recipe.loss](images, texts, scale, owners, described, share)
 
 
 def _refuse(run: _Run, step: int, epoch: int, batch: Batch, value: float) -> None:
@@ -288,11 +320,14 @@ def _refuse(run: _Run, step: int, epoch: int, batch: Batch, value: float) -> Non
 
 
 def _inputs(run: _Run, first: int, total: int) -> Iterator[tuple[Batch, Tensor, Tensor]]:
-    """Return batches with pixels and tokens; the next one is loaded during a training step."""
+    """Return batches with this process's pixels and tokens, the next one loaded during a step."""
 
     def make(step: int) -> tuple[Batch, Tensor, Tensor]:
         batch = run.plan.batch(step)
-        pixels, tokens = run.pixels.batch(batch.images), run.tokens.batch(batch.texts)
+        share = run.ranks.share(len(batch.images), len(batch.texts))
+        run.tokens.count(batch.texts)
+        pixels = run.pixels.batch(batch.images[share.images])
+        tokens = run.tokens.batch(batch.texts[share.texts])
         if run.device.type == "cuda":
             pixels = pixels.pin_memory()  # so that its copy does not stop the thread
         return batch, pixels, tokens
@@ -300,7 +335,7 @@ def _inputs(run: _Run, first: int, total: int) -> Iterator[tuple[Batch, Tensor, 
     return in_order(make, range(first, total), at_once=2, threads=1)
 
 
-def _finish(run: _Run, state: RunState, out_dir: Path) -> Manifest:
+def _finish(run: _Run, state: RunState, out_dir: Path) -> None:
     """Write the finished checkpoint, the manifest last, and drop the saved state."""
     module, data = run.model.module.to("cpu").eval(), run.plan.training_set
     weights_digest = save_load.save_weights(out_dir, module)
@@ -321,8 +356,8 @@ def _finish(run: _Run, state: RunState, out_dir: Path) -> Manifest:
         device=run.device.type,
         precision="bf16" if run.autocast else "float32",
         weights_digest=weights_digest,
+        processes=run.ranks.count,
         versions={p: importlib.metadata.version(p) for p in ("torch", "open_clip_torch")},
     )
     save_load.save_manifest(out_dir, manifest)
     (out_dir / STATE).unlink(missing_ok=True)
-    return manifest

@@ -72,6 +72,7 @@ def cads_seeds(context: dg.AssetExecutionContext, platform: Platform) -> Made:
     from rolesynth_assets.r1.library import load_r1_benchmarks
 
     store, settings, domain = platform.store, platform.settings, context.partition_key
+    partitions.SEED_FILES.require([domain])
     path = partitions.SEED_FILES.get(domain)
     if path is None:
         raise dg.Failure(

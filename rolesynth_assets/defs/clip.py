@@ -136,13 +136,13 @@ def clip_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> M
     """A CLIP model trained by one recipe with one seed, on long and short captions.
 
     In: the recipe's training set and `images`. Out: a folder with safetensors, recipe, losses and
-    provenance. A killed training goes on from its last saved step. Stale when: the training set or
-    the code change.
+    provenance. A killed training goes on from its last saved step, and several GPUs train one model
+    together. Stale when: the training set or the code change.
     """
     from rolesynth_assets.clip.checkpoint.recorded_trainings import record_training
     from rolesynth_assets.clip.checkpoint.save_load import reference_error
-    from rolesynth_assets.clip.data.input_cache import InputCache
-    from rolesynth_assets.clip.train import train
+    from rolesynth_assets.clip.ranks.job import Job
+    from rolesynth_assets.clip.training_run import trained
     from rolesynth_assets.store.tombstones import read_tombstones
     from rolesynth_assets.training_sets.rows import selected_pairs, training_set
 
@@ -153,20 +153,19 @@ def clip_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> M
         raise dg.Failure(
             f"Recipe {recipe.name!r} has no training set: materialize training_sets for it first."
         )
-    rows = selected_pairs(store, recipe, int(pinned["pairs_version"][0]))
-    folder, data = (
-        settings.paths.clip_checkpoint(recipe.name, seed),
-        training_set(store, recipe, rows),
+    version = int(pinned["pairs_version"][0])
+    rows = selected_pairs(store, recipe, version)
+    data = training_set(store, recipe, rows)
+    job = Job(
+        recipe=recipe,
+        seed=seed,
+        data_root=settings.data_root,
+        pairs_version=version,
+        training_set_digest=data.digest,
+        checkpoint=settings.paths.clip_checkpoint(recipe.name, seed),
+        pixel_bytes=int(settings.pixel_cache_gb * 1e9),
     )
-    advance = reporting(f"training {recipe.name} seed {seed}")
-    report = train(
-        recipe,
-        data,
-        folder,
-        seed,
-        progress=lambda done, total, _: advance(done, total),
-        kept=InputCache(settings.data_root, int(settings.pixel_cache_gb * 1e9)),
-    )
+    report = trained(settings.training, job, data)
     made = report.manifest
     record_training(platform.warehouse, made, context.run_id)
     losses = [point.loss for point in report.losses]
@@ -175,6 +174,7 @@ def clip_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> M
         {
             **training_loss([p.step for p in report.losses], losses, title),
             "steps": made.steps,
+            "processes": made.processes,
             "images_per_second": report.images_per_second,
             "seconds": report.seconds,
             "resumed_from": report.resumed_from,

@@ -1,5 +1,4 @@
 import csv
-import json
 import os
 import subprocess
 import sys
@@ -8,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
-import open_clip
 import pytest
 import torch
 from open_clip.transformer import Transformer
@@ -26,6 +24,7 @@ from rolesynth_assets.clip.model import ModelError, build_model
 from rolesynth_assets.clip.recipe import Loss
 from rolesynth_assets.clip.train import NonFiniteLossError, train
 from rolesynth_assets_tests.clip.image_readers import in_memory
+from rolesynth_assets_tests.clip.tiny_models import tiny_vit
 
 HERE = Path(__file__).parent
 
@@ -40,17 +39,6 @@ def killer(at: int):
             raise Killed
 
     return progress
-
-
-def tiny_vit(folder: Path) -> str:
-    """Make a small transformer known to open_clip; return its name."""
-    name = "tiny-vit-of-tests"
-    vision = {"image_size": 32, "layers": 1, "width": 64, "patch_size": 16}
-    text = {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1}
-    path = folder / f"{name}.json"
-    path.write_text(json.dumps({"embed_dim": 16, "vision_cfg": vision, "text_cfg": text}))
-    open_clip.add_model_config(path)
-    return name
 
 
 def same_weights(first: Path, second: Path) -> bool:

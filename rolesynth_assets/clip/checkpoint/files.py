@@ -38,6 +38,7 @@ class Manifest(BaseModel):
         steps: number of optimiser steps.
         device: kind of device that it was trained on.
         precision: number format of the forward pass.
+        processes: number of processes that trained it together.
         weights_digest: sha256 of ``model.safetensors``.
         versions: versions of the libraries on which the weights depend.
     """
@@ -54,6 +55,7 @@ class Manifest(BaseModel):
     steps: int
     device: str
     precision: str
+    processes: int = 1
     weights_digest: str
     versions: dict[str, str]
 

@@ -15,6 +15,7 @@ from typing import Any
 import dagster as dg
 
 from rolesynth_assets.check_outcome import CheckOutcome
+from rolesynth_assets.defs.wiring.executor import pod_tags
 from rolesynth_assets.defs.wiring.pages.browse_link import browse_link
 from rolesynth_assets.defs.wiring.pages.metadata import check_result, shown
 from rolesynth_assets.defs.wiring.pages.page_order import page_order
@@ -175,13 +176,12 @@ def stage(
                 made = replace(made, metadata={**made.metadata, "browse": link})
             if "platform" not in resources:
                 return made.result(checks, Thresholds())
-            project = resources["platform"].settings
-            return made.of_table(project.data_root).result(checks, project.thresholds)
+            own = resources["platform"].settings
+            return made.of_table(own.data_root).result(checks, own.thresholds)
 
-        result = dg.MaterializeResult
         run.__name__, run.__doc__ = make.__name__, make.__doc__
-        run.__signature__ = inspect.signature(make).replace(return_annotation=result)  # type: ignore[attr-defined]
-        run.__annotations__ = {**make.__annotations__, "return": result}
+        run.__signature__ = inspect.signature(make).replace(return_annotation=dg.MaterializeResult)  # type: ignore[attr-defined]
+        run.__annotations__ = {**make.__annotations__, "return": dg.MaterializeResult}
         arguments: dict[str, Any] = {
             "partitions_def": partitions_def,
             "deps": [dg.AssetDep(up, partition_mapping=how) for up, how in (deps or {}).items()],
@@ -193,6 +193,7 @@ def stage(
                 shown_staleness.spec(make.__name__, partitions_def),
             ],
             "code_version": "1",
+            "op_tags": pod_tags(make.__name__),
         }
         return dg.asset(**arguments | settings)(run)
 

@@ -37,7 +37,8 @@ class Record:
 
 def record_path(data_root: str | Path, settings: EngineSettings) -> Path:
     """Return the file of a model at a server, as the settings name both."""
-    named = (settings.engine, settings.base_url or "", settings.model or "")
+    servers = ",".join(sorted(settings.base_urls))  # in any order
+    named = (settings.engine, servers, settings.model or "")
     declared = (settings.revision or "", settings.revision_suffix)
     return DataPaths(data_root).models / f"{digest('learned', *named, *declared)[:24]}.json"
 

@@ -39,9 +39,9 @@ def test_a_caption_counts_once_however_often_it_is_trained_on():
     source, order = TokenSource(data, tokenizer(8)), data.captions(np.arange(4))
     places = [order.index(text) for text in TEXTS]
     for _ in range(2):
-        source.batch(np.array(places[:2]))
+        source.count(np.array(places[:2]))
     assert (source.cut, source.tokenized) == (1, 2)
-    source.batch(np.array([places[3], places[1]]))
+    source.count(np.array([places[3], places[1]]))
     assert (source.cut, source.tokenized) == (2, 3)
 
 
@@ -87,6 +87,7 @@ def test_tokens_are_made_once_for_a_set_and_a_tokenizer(tmp_path, no_tokenizing)
     no_tokenizing()
     again = TokenSource(set_of(TEXTS[::-1], "bbaa"), tokenizer(8), kept)  # the same rows
     assert torch.equal(again.batch(np.arange(4)), made)
+    again.count(np.arange(4))
     assert again.cut == 2
 
 
