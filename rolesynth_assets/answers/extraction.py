@@ -22,7 +22,7 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 _CHOSEN = re.compile(
-    r"(?:\b(?i:choose|chose|pick|select|go(?:es)? with|options?|choice|"
+    r"(?:(?<!not )(?<!n't )(?<!never )\b(?i:choose|chose|pick|select|go(?:es)? with|option|choice|"
     r"(?:must|should|would|has to|can only) be)[\s:*]*"
     r"(?i:(?:the )?(?:option|choice|answer|letter) )?[*(]{0,3}(?P<answer>[A-J])[)*]{0,3}"
     r"(?=[\s.!]*$|\.\s))|\b(?P<right>[A-J]) is (?:the )?(?:correct|right|best)\b",

@@ -120,6 +120,9 @@ def test_a_letter_that_is_chosen_in_other_words(reply: str) -> None:
     assert final_answer(reply, TaskType.MCQ) == "D"
 
 
-@pytest.mark.parametrize("reply", ["It must be a dog.\nThat is all.", "Choose A cat or\na dog"])
-def test_a_word_that_is_chosen_is_no_letter(reply: str) -> None:
+@pytest.mark.parametrize(
+    "reply",
+    ["It must be a dog.\nThat is all.", "Choose A cat or\na dog", "See.\nDo not choose A.\nSee?"],
+)
+def test_a_word_or_a_letter_that_is_not_chosen(reply: str) -> None:
     assert final_answer(reply, TaskType.MCQ) is None
