@@ -10,6 +10,7 @@ from rolesynth_assets.cli.ablation import ablation
 from rolesynth_assets.cli.benchmarks import benchmarks
 from rolesynth_assets.cli.data.browse import browse
 from rolesynth_assets.cli.data.export import export
+from rolesynth_assets.cli.data.migrate import migrate
 from rolesynth_assets.cli.data.query import query
 from rolesynth_assets.cli.data.sample import sample
 from rolesynth_assets.cli.data.search import search
@@ -45,7 +46,7 @@ app = typer.Typer(
 )
 _COMMANDS = (
     *(demo, ablation, ingest, rejects, forget, run, ui, browse, problems, stale, trace),
-    *(withdraw, search, sample, query, settings, doctor, metrics),
+    *(withdraw, search, sample, query, settings, doctor, migrate, metrics),
 )
 for command in _COMMANDS:
     app.command()(command)

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +43,8 @@ from rolesynth_assets.clip.model import ClipModel, build_model, freeze_positions
 from rolesynth_assets.clip.optim import learning_rate, make_optimizer
 from rolesynth_assets.clip.ranks.group import ALONE, Ranks
 from rolesynth_assets.clip.recipe import Precision, Recipe
+from rolesynth_assets.files.object_path import DataPath
+from rolesynth_assets.files.whole_folders import WorkingFolder, working_folder
 from rolesynth_assets.parallel.lookahead import in_order
 from rolesynth_assets.progress import StepProgress
 
@@ -62,7 +64,8 @@ class TrainReport:
     """The result of a training run.
 
     Attributes:
-        folder: folder of the checkpoint.
+        folder: folder of this machine with the checkpoint.
+        place: where the checkpoint is.
         manifest: its provenance.
         losses: one point per optimiser step, including earlier runs of the same training.
         resumed_from: number of steps that were finished before this call.
@@ -74,6 +77,7 @@ class TrainReport:
     """
 
     folder: Path
+    place: DataPath
     manifest: Manifest
     losses: tuple[LossPoint, ...]
     resumed_from: int
@@ -103,7 +107,7 @@ class _Run:
 def train(
     recipe: Recipe,
     training_set: TrainingSet,
-    out_dir: Path,
+    out_dir: DataPath,
     seed: int,
     *,
     progress: StepProgress | None = None,
@@ -126,7 +130,8 @@ def train(
     Args:
         recipe: model, objective, layout and schedule.
         training_set: rows and images.
-        out_dir: the checkpoint folder, created if missing; one per recipe and seed.
+        out_dir: the checkpoint folder, created if missing; one per recipe and seed. In a bucket,
+            an earlier checkpoint stays until this one is finished.
         seed: seed of the weights, the shuffles and the drawn captions.
         progress: called after every step.
         save_every: optimiser steps between two saved states.
@@ -145,17 +150,18 @@ def train(
         RanksError: the processes cannot train this together.
         ValueError: the schedule has no steps.
     """
-    if ranks.leads:
-        out_dir.mkdir(parents=True, exist_ok=True)
-        (out_dir / MANIFEST).unlink(missing_ok=True)  # from here on the folder is unfinished
     place = torch.device(device) if device else ranks.device()
-    with torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
+    cuda = [place] if place.type == "cuda" else []
+    with working_folder(out_dir) as work, torch.random.fork_rng(devices=cuda):
+        if ranks.leads:
+            (work.path / MANIFEST).unlink(missing_ok=True)  # from here on the folder is unfinished
         torch.manual_seed(seed)
         run = _prepare(recipe, training_set, seed, place, kept, ranks)
         try:
-            return _run(run, out_dir, progress, save_every)
+            report = _run(run, work, progress, save_every)
         finally:
             run.pixels.close()
+        return replace(report, folder=work.finish(), place=out_dir)
 
 
 def _prepare(
@@ -199,7 +205,10 @@ def _prepare(
     )
 
 
-def _run(run: _Run, out_dir: Path, progress: StepProgress | None, save_every: int) -> TrainReport:
+def _run(
+    run: _Run, work: WorkingFolder, progress: StepProgress | None, save_every: int
+) -> TrainReport:
+    out_dir = work.path
     fingerprint = run_fingerprint(run.recipe, run.plan.training_set, run.plan.seed)
     state = load_state(out_dir, fingerprint, run.model.module, run.optimizer)
     resumed_from, total = state.step, run.plan.total_steps
@@ -211,6 +220,7 @@ def _run(run: _Run, out_dir: Path, progress: StepProgress | None, save_every: in
             state.step += 1
             if run.ranks.leads and state.step % save_every == 0 and state.step < total:
                 save_state(out_dir, state, run.model.module, run.optimizer)
+                work.save()
             if run.ranks.leads and progress is not None:
                 progress(state.step, total, state.history[-1].loss)
     seconds = time.monotonic() - started
@@ -220,6 +230,7 @@ def _run(run: _Run, out_dir: Path, progress: StepProgress | None, save_every: in
     rows = (total - resumed_from) * run.plan.batch_size
     return TrainReport(
         folder=out_dir,
+        place=out_dir,
         manifest=read_manifest(out_dir),
         losses=tuple(state.history),
         resumed_from=resumed_from,

@@ -44,7 +44,7 @@ def withdrawn_images(platform: Platform) -> Mapping[str, str]:
     """Return what each tombstone says, by image id, at the moment of asking."""
     from rolesynth_assets.store.tombstones import Withdrawn
 
-    return Withdrawn(platform.warehouse)
+    return Withdrawn(platform.small)
 
 
 @stage(

@@ -4,7 +4,7 @@ import dagster as dg
 
 from rolesynth_assets.clip import checks
 from rolesynth_assets.defs.wiring import freshness, partitions
-from rolesynth_assets.defs.wiring.pages.metadata import training_loss, warehouse_metadata
+from rolesynth_assets.defs.wiring.pages.metadata import small_table_metadata, training_loss
 from rolesynth_assets.defs.wiring.resources import Platform
 from rolesynth_assets.defs.wiring.stage import Check, Made, stage
 from rolesynth_assets.images.checks import (
@@ -23,7 +23,7 @@ _SET_LINEAGE = {
 
 @stage(
     "clip",
-    {"duckdb", "polars"},
+    {"lance", "polars"},
     partitions.recipe,
     deps={"pair_manifests": partitions.recipes_of_role_set, "recipe_files": None},
     freshness_policy=freshness.MODELS,
@@ -46,7 +46,7 @@ _SET_LINEAGE = {
 def training_sets(context: dg.AssetExecutionContext, platform: Platform) -> Made:
     """Which (image, caption) rows a recipe trains on, pinned to a Lance version of `pairs`.
 
-    In: the role set's manifest, `pairs`. Out: DuckDB table `training_sets`. Stale when: the
+    In: the role set's manifest, `pairs`. Out: small table `training_sets`. Stale when: the
     manifest, the recipe or the code change. A pin keeps the versions behind it for `trace`.
     """
     from rolesynth_assets.benchmarks.contamination import (
@@ -64,18 +64,18 @@ def training_sets(context: dg.AssetExecutionContext, platform: Platform) -> Made
     )
 
     recipe, store = partitions.RECIPES[context.partition_key], platform.store
-    manifest = platform.warehouse.read("manifests", {"role_set": recipe.role_set})
+    manifest = platform.small.read("manifests", {"role_set": recipe.role_set})
     version = pinned_version(manifest, recipe.role_set)
     pairs = selected_pairs(store, recipe, version)
     root, rows = platform.settings.data_root, training_set(store, recipe, pairs)
     row = training_set_row(recipe, pairs, rows, version)
-    platform.warehouse.replace("training_sets", {"recipe": recipe.name}, row)
+    platform.small.replace("training_sets", {"recipe": recipe.name}, row)
     digest, run = str(row["digest"][0]), context.run_id
     pin = pin_training_set(store, recipe, pairs, digest, version, run)
-    write_pin(store, platform.warehouse, pin)
+    write_pin(store, platform.small, pin)
     return Made(
         {
-            **warehouse_metadata("training_sets", pairs.height, _SET_LINEAGE),
+            **small_table_metadata("training_sets", pairs.height, _SET_LINEAGE),
             "pairs": pairs.height,
             "images": pairs["image_id"].n_unique(),
             "pairs_version": version,
@@ -97,7 +97,7 @@ def training_sets(context: dg.AssetExecutionContext, platform: Platform) -> Made
                 benchmark_looks(partitions.TASKS, root),
                 reporting(f"{recipe.name}: copies of benchmark images"),
             ),
-            "withdrawn": read_tombstones(platform.warehouse),
+            "withdrawn": read_tombstones(platform.small),
         },
     )
 
@@ -148,7 +148,7 @@ def clip_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> M
 
     partition, store, settings = partitions.keys(context), platform.store, platform.settings
     recipe, seed = partitions.RECIPES[partition["recipe"]], int(partition["seed"])
-    pinned = platform.warehouse.read("training_sets", {"recipe": recipe.name})
+    pinned = platform.small.read("training_sets", {"recipe": recipe.name})
     if pinned.is_empty():
         raise dg.Failure(
             f"Recipe {recipe.name!r} has no training set: materialize training_sets for it first."
@@ -167,7 +167,7 @@ def clip_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> M
     )
     report = trained(settings.training, job, data)
     made = report.manifest
-    record_training(platform.warehouse, made, context.run_id)
+    record_training(platform.small, made, context.run_id)
     losses = [point.loss for point in report.losses]
     title = f"{recipe.name}, seed {seed}"
     return Made(
@@ -184,7 +184,7 @@ def clip_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> M
             "weights_digest": made.weights_digest[:16],
             "training_set": f"training_sets[{recipe.name}]",
             "training_set_digest": made.training_set_digest[:16],
-            "dagster/uri": str(report.folder),
+            "dagster/uri": str(report.place),
         },
         made.weights_digest,
         facts={
@@ -195,6 +195,6 @@ def clip_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> M
             "error": reference_error(report.folder),
             "name": context.partition_key,
             "image_ids": rows["image_id"].to_list(),
-            "withdrawn": read_tombstones(platform.warehouse),
+            "withdrawn": read_tombstones(platform.small),
         },
     )

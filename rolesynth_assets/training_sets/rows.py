@@ -94,7 +94,7 @@ def training_rows(recipe: Recipe, pairs: pl.DataFrame) -> pa.Table:
 def training_set_row(
     recipe: Recipe, pairs: pl.DataFrame, rows: TrainingSet, version: int
 ) -> pl.DataFrame:
-    """Return the row of the warehouse table ``training_sets``.
+    """Return the row of the small table ``training_sets``.
 
     Args:
         recipe: the recipe.

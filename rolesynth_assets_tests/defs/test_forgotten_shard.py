@@ -25,7 +25,7 @@ def pairs(graph: SmallGraph) -> pl.DataFrame:
 
 
 def shards_in_manifest(graph: SmallGraph) -> list[str]:
-    return graph.warehouse.read("manifests", {"role_set": ROLE_SET})["shard"].to_list()
+    return graph.small.read("manifests", {"role_set": ROLE_SET})["shard"].to_list()
 
 
 def test_a_forgotten_shard_leaves_everything_and_comes_back_without_a_call(
@@ -52,7 +52,7 @@ def test_a_forgotten_shard_leaves_everything_and_comes_back_without_a_call(
     assert len(graph.models.requests) == asked
     assert shards_in_manifest(graph) == [kept]
     assert not stale(graph)
-    (cut,) = graph.warehouse.read("cutoffs", {"role_set": ROLE_SET})["candidates"].unique()
+    (cut,) = graph.small.read("cutoffs", {"role_set": ROLE_SET})["candidates"].unique()
     assert cut == 4
 
     register_path_again(graph.root, graph.project / "pictures" / "gone", "gone")

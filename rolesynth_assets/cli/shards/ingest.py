@@ -9,10 +9,9 @@ import typer
 
 from rolesynth_assets.cli.refresh import refresh
 from rolesynth_assets.cli.work.caption_work import CaptionWork
+from rolesynth_assets.files.object_path import DataPath
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from rolesynth_assets.images.shards.planning import PlanRules
 
 
@@ -59,7 +58,7 @@ def ingest(
     refresh(began, work)
 
 
-def _new(data_root: Path, path: str, name: str, rules: PlanRules) -> CaptionWork:
+def _new(data_root: DataPath, path: str, name: str, rules: PlanRules) -> CaptionWork:
     """Register what is new; failures of earlier shards do not count as failures of this command."""
     from rolesynth_assets.images.shards.planned_again import lies_in
     from rolesynth_assets.images.shards.registry import (
@@ -83,7 +82,7 @@ def _new(data_root: Path, path: str, name: str, rules: PlanRules) -> CaptionWork
     return CaptionWork(quiet_about=set(load_shards(data_root)) - set(keys))
 
 
-def _again(data_root: Path, path: str, name: str, rules: PlanRules) -> CaptionWork:
+def _again(data_root: DataPath, path: str, name: str, rules: PlanRules) -> CaptionWork:
     """Plan all of a path again, and read it in whatever the state of its shards."""
     import dagster as dg
 

@@ -13,7 +13,7 @@ from rolesynth_assets.clip.checkpoint.files import STATE, LossPoint
 from rolesynth_assets.clip.data.batches import TrainingSet
 from rolesynth_assets.clip.recipe import Recipe, init_path
 from rolesynth_assets.clip.weights_file import FILES
-from rolesynth_assets.store.atomic_files import write_bytes
+from rolesynth_assets.files.atomic_files import write_bytes
 from rolesynth_assets.store.digests import digest, file_digest
 
 

@@ -12,7 +12,8 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rolesynth_assets.clip.recipe import Recipe
-from rolesynth_assets.store.atomic_files import write_text
+from rolesynth_assets.files.atomic_files import write_text
+from rolesynth_assets.files.object_path import DataPath
 
 _JOB, _PROGRESS, _REPORT, _FAILURE = "job.json", "progress.json", "report.json", "failure-{}.json"
 WRITE_EVERY_S = 0.5
@@ -36,10 +37,10 @@ class Job(BaseModel):
 
     recipe: Recipe
     seed: int
-    data_root: Path
+    data_root: DataPath
     pairs_version: int
     training_set_digest: str
-    checkpoint: Path
+    checkpoint: DataPath
     pixel_bytes: int
     save_every: int = 100
 

@@ -14,8 +14,8 @@ from rolesynth_assets.clip.data.input_cache import InputCache, forget_inputs
 from rolesynth_assets.clip.data.tokens import TokenSource, count_cut
 from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.store.locks import writer_lock
+from rolesynth_assets.store.small.tables import SmallTables
 from rolesynth_assets.store.tombstones import Tombstone, now, write_tombstone
-from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
 TEXTS = ["a red cat", "a " * 20 + "cat", "one two three four five six", "one " * 50]
 
@@ -105,7 +105,7 @@ def test_a_withdrawal_deletes_tokens_and_lets_no_training_keep_them(tmp_path):
     kept = InputCache(tmp_path, 0)
     at_work = TokenSource(set_of(TEXTS), tokenizer(8), kept)
     before = at_work.batch(np.arange(4))
-    write_tombstone(Warehouse(DataPaths(tmp_path).warehouse), Tombstone("a", "gone", now()))
+    write_tombstone(SmallTables(tmp_path), Tombstone("a", "gone", now()))
     forget_inputs(tmp_path, ["a"])
     assert not DataPaths(tmp_path).token_cache.exists()
     assert torch.equal(at_work.batch(np.arange(4)), before)

@@ -70,7 +70,7 @@ class Journal(ReplyJournal):
             await asyncio.shield(self._write(*(("drawn_from", (i, key)) for i in set(about))))
 
     def forget_images(self, image_ids: Collection[str]) -> Forgotten:
-        """Remove images, and drawings and replies that came from one, also from the disk.
+        """Remove images, and drawings and replies that came from one, also from disk or bucket.
 
         Args:
             image_ids: sha256 of the encoded bytes, as drawn or as shown to a model.
@@ -82,6 +82,7 @@ class Journal(ReplyJournal):
             for key, image in self._database.execute("SELECT key, image FROM drawings")
             if key in from_one or sha256(image).hexdigest() in image_ids
         ]
+        self._take_out([key for (key,) in drawings])
         self._transaction(
             {
                 "DELETE FROM drawings WHERE key = ?": drawings,
