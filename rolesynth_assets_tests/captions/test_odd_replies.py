@@ -40,6 +40,10 @@ REFUSALS = [
     "This photo may violate the usage policy, so it has not been described.",
 ]
 CAPTIONS = [
+    "A stall sells photos blocked by the safety rail of a narrow bridge over a river.",
+    "The judges should rate the cake, but they look at the clock on the tall wall.",
+    "Two options: a red door on the left and a blue door on the right of a hall.",
+    "A man from Na Pali rides a wave at Ya Nui beach below a low orange sun.",
     "A phone screen shows I'm sorry, I can't help with that in a chat bubble on white.",
     "A T-shirt with the text Let me know if you need help hangs on a rack in a shop.",
     "A keyboard with the keys <Esc> and <Enter> worn off lies beside a mouse and a notebook.",

@@ -77,7 +77,8 @@ _ORDERS = [
         rf"{_START}(?:answer|reply|respond)\s+with\s+(?:an?\s+)?(?:100|[5-9]\d)\b",
         rf"\b{_JUDGE}\s+(?:must|shall|should|ought to|has to|have to|needs? to|is to|"
         rf"are to)\s+(?:\w+\s+)?"
-        r"(?:award|give|assign|grant|rate|score|grade|put|write|accept)\b",
+        r"(?:award|give|assign|grant|rate|score|grade|put|write|accept)\b"
+        rf"[^.!?:;,]{{0,60}}?{_ABOUT}",
         rf"{_START}(?:write|put|enter|print|output|type|say|answer|reply|respond),\s[^.!?:;]{{0,60}}?"
         rf"(?:\b{_LINE}\b|{_NO_COUNT})",
         # "Give this a 100", "Rate this caption highly", "Assign the highest score"

@@ -109,9 +109,9 @@ _REFUSAL = [
         r"uploaded|included|given|sent|received)|you (?:have|did|do)(?: not|n't) (?:\w+ )?"
         rf"(?:attach|provid|upload|shar|includ|sen[dt])\w*)",
         rf"^(?:content|request|response|{_IMG})s? {_BLOCKED}\b|"
-        rf"\b{_BLOCKED} (?:by|as|for|due to) (?:the |our |an? |"
-        rf"potentially )?(?:\w+ ){{0,2}}?(?:safety|"
-        r"content|moderation|policy|policies|violat\w+)\b",
+        rf"\b{_BLOCKED} (?:by|as|for|due to) (?:the |our |an? |potentially )?"
+        r"(?:\w+ ){0,2}?(?:(?:safety|content) (?:system|filter|setting|polic|check|guard|moderat|"
+        r"guideline|mechanis|rule)\w*|moderation|policy|policies|violat\w+)\b",
         rf"^{_IMG} (?:unavailable|not (?:available|found|loaded|provided|supported))\s?[:.,!;-]|"
         rf"^(?:(?:could|can) ?not|couldn't|can't|unable to|failed to) (?:process|load|"
         rf"open|read|view|"
