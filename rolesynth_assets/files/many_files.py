@@ -18,13 +18,14 @@ READS_AT_ONCE = 16  # a request takes some 20 ms, whatever the size of a small o
 def read_all(folder: DataPath, suffix: str) -> Iterator[tuple[DataPath, bytes]]:
     """Yield the files of a folder that end with `suffix`, sorted by name, with their contents.
 
-    A bucket is listed once; what has changed since the last call is requested, many at a time.
+    Hidden ones are left out, such as those that macOS puts beside files on a share. A bucket is
+    listed once; what has changed since the last call is requested, many at a time.
 
     Raises:
         OSError: a file cannot be read.
     """
     if isinstance(folder, Path):
-        for path in sorted(folder.glob(f"*{suffix}")):
+        for path in sorted(folder.glob(f"[!.]*{suffix}")):
             yield path, path.read_bytes()
         return
     copies = cache_folder() / "folders" / f"files-{sha256(str(folder).encode()).hexdigest()[:24]}"
@@ -33,7 +34,7 @@ def read_all(folder: DataPath, suffix: str) -> Iterator[tuple[DataPath, bytes]]:
     listed = [
         (path, tag)
         for path, _, tag in folder.listing()
-        if path.parent == folder and path.name.endswith(suffix)
+        if path.parent == folder and path.name.endswith(suffix) and not path.name.startswith(".")
     ]
     yield from in_order(lambda found: _read(*found, copies), sorted(listed), READS_AT_ONCE)
     names = {_copy_name(path, tag) for path, tag in listed}

@@ -236,7 +236,7 @@ def scores_alike(store: StoreReader, partition: Mapping[str, str]) -> str | None
     """Return the SQL predicate of rows with the most frequent score; None without a score."""
     import pyarrow.compute as pc
 
-    found = pc.mode(store.read("scores", partition, ["score"])["score"])
+    found = pc.call_function("mode", [store.read("scores", partition, ["score"])["score"]])
     return f"score = {found[0]['mode'].as_py()}" if len(found) else None
 
 

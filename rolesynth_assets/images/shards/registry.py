@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from rolesynth_assets.data_paths import DataPaths
+from rolesynth_assets.errors import InputError
 from rolesynth_assets.files.atomic_files import move, write_text
 from rolesynth_assets.files.many_files import read_all
 from rolesynth_assets.files.object_path import DataPath
@@ -52,7 +53,7 @@ def load_shards(data_root: DataPath | str) -> dict[str, ShardDescriptor]:
         Shards by key; empty if nothing was registered yet.
 
     Raises:
-        ValueError: a file is not a shard description; the message names it.
+        InputError: a file is not a shard description; the message names it.
     """
     return _shards_in(DataPaths(data_root).shards, base_of(data_root))
 
@@ -227,7 +228,7 @@ def _parsed(path: DataPath, content: bytes) -> ShardDescriptor:
     try:
         return ShardDescriptor.model_validate_json(content)
     except ValidationError as error:
-        raise ValueError(
+        raise InputError(
             f"{path} is not a shard description: {error}. Restore the file, or delete it and "
             "ingest its images again under a new name."
         ) from error

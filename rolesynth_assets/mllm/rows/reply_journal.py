@@ -153,6 +153,11 @@ class ReplyJournal:
         for key, text in self._database.execute(query, between).fetchall():
             yield key, _reply(text)
 
+    def replies(self) -> Iterator[tuple[str, ChatReply]]:
+        """Yield (key, reply) for all replies."""
+        for key, text in self._database.execute("SELECT key, reply FROM replies"):
+            yield key, _reply(text)
+
     async def put(self, key: str, reply: ChatReply, shown: Iterable[str] = ()) -> None:
         """Record a reply and wait until it is durable; see `record`.
 

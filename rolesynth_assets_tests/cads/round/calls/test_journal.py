@@ -183,6 +183,22 @@ def test_failed_replies_are_forgotten_for_all(path: DataPath):
         assert again.get("good") and again.get("bad") is None and again.failed([failed]) == 0
 
 
+def test_replies_that_no_step_can_read_are_forgotten_for_all(path: DataPath):
+    refusal = "I'm sorry, I can't help with that."
+    with Journal(path) as journal:
+        do(
+            journal.put("good", ChatReply("k", '{"equivalent": true}', None)),
+            journal.put("fenced", ChatReply("k", '```json\n{"answer": "4"}\n```', None)),
+            journal.put("prose", ChatReply("k", refusal, None)),
+            journal.put("other", ChatReply("k", '{"thoughts": 1}', None)),
+            journal.put("cut", ChatReply("k", None, FailureReason.TRUNCATED)),
+        )
+        assert journal.failed(["truncated"]) == 1
+        assert journal.failed(["unparsable"]) == journal.forget_failed(["unparsable"]) == 2
+    with Journal(path) as again:
+        assert {key for key, _ in again.replies()} == {"good", "fenced", "cut"}
+
+
 def test_puts_of_one_moment_share_a_commit(local: Journal):
     commits: list[str] = []
     local._database.set_trace_callback(
