@@ -149,6 +149,7 @@ WAREHOUSE_TABLES: dict[str, WarehouseTable] = {
             draw_limits=("VARCHAR", "optional"),  # random cut: the last draw by length, as JSON
             own_cut=("VARCHAR", "optional"),  # the recipe's own decision on the pairs, as JSON
             trained_text=("VARCHAR", "optional"),  # which part of each caption was trained on
+            left_out_shards=("VARCHAR", "optional"),  # not in the manifest, as JSON
             pairs_version="BIGINT",  # Lance versions from which its rows come
             images_version="BIGINT",
             roles_version="BIGINT",
