@@ -71,6 +71,8 @@ def make_stale_partitions(
         )
         found = refresher.examine()
         show_staleness(refresher.graph, context.instance, found, words)
+        if done.made and (failed := refresher.show_overview({**tags, WHAT: "overview"})):
+            context.log.warning(failed)
     return outcome(done, tags, config.attempts)
 
 
