@@ -37,7 +37,7 @@ def print_failures(report: RefreshReport, quiet_about: Collection[str]) -> bool:
     waiting = [cell for cell in dict.fromkeys(report.waiting) if _shard(cell) not in quiet_about]
     if waiting:
         names = listed([str(cell) for cell in waiting])
-        typer.secho(f"Not begun, for lack of what they are made from: {names}", fg="red", err=True)
+        typer.secho(f"Not started, because their input is missing: {names}", fg="red", err=True)
     return bool(set(report.failed) - quiet or waiting)
 
 
