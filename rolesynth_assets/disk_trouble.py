@@ -127,6 +127,8 @@ def _nearest(place: Path) -> Path:
 def _elsewhere(what: str) -> str:
     if what == "the data root":
         return "set ROLESYNTH_DATA to another folder"
+    if what == "the local cache":
+        return "set ROLESYNTH_CACHE to another folder"
     if what == "the Dagster home":
         return "set DAGSTER_HOME to another folder"
     if what == "the folder for temporary files":
@@ -145,7 +147,9 @@ def written_places() -> dict[str, Path]:
 
     places = {}
     try:
-        places["the data root"] = Settings.load().data_root.absolute()
+        paths = Settings.load().paths
+        what = "the local cache" if paths.in_bucket else "the data root"
+        places[what] = paths.this_machine.absolute()
     except (InputError, RuntimeError):
         pass  # broken settings are reported elsewhere
     places["the Dagster home"] = dagster_home().absolute()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import (
+    BeforeValidator,
     Field,
     ValidationError,
     field_validator,
@@ -17,8 +18,11 @@ from pydantic import (
 from rolesynth_assets.bounded_yaml import YamlFileError, read_yaml
 from rolesynth_assets.cads.problems.rules import SelectionRules
 from rolesynth_assets.captions.settings import CaptionSettings
+from rolesynth_assets.clip.ranks.settings import TrainingSettings
 from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.errors import InputError
+from rolesynth_assets.files.cache import DEFAULT_GB, use_cache
+from rolesynth_assets.files.object_path import DataPath, ObjectPath, data_path
 from rolesynth_assets.images.descriptor import is_url
 from rolesynth_assets.images.limits import InputLimits, use_limits
 from rolesynth_assets.images.rules import IngestRules
@@ -86,7 +90,7 @@ class Settings(FrozenModel):
     """Everything that is not part of a role set, a recipe or a benchmark.
 
     Attributes:
-        data_root: folder of all tables, checkpoints and benchmarks.
+        data_root: folder of all tables and checkpoints, or a URL such as ``s3://bucket/prefix``.
         project: folder with a user's own ``role_sets/``, ``recipes/``, ``benchmarks/``, ``seeds/``
             and ``collectives/``.
         images: folder that is watched for new images, if any, or the URL of a bucket's prefix.
@@ -111,9 +115,14 @@ class Settings(FrozenModel):
         pixel_cache_gb: most disk space below the data root for decoded images of CLIP trainings,
             GB; an image of 224 pixels takes 0.00015. At most half of the free disk is taken. With 0
             none are kept, and a set that does not fit in 4 GiB of memory is decoded in each epoch.
+        cache: folder of this machine for copies of what a data root in a bucket holds; by default
+            `rolesynth` in the user's cache folder.
+        cache_gb: most disk space for copies of checkpoints and other folders, GB; those that were
+            used within an hour stay.
+        training: how many processes train a CLIP model.
     """
 
-    data_root: Path = Path(".rolesynth")
+    data_root: Annotated[DataPath, BeforeValidator(data_path)] = Path(".rolesynth")
     project: Path = Path()
     images: Path | str | None = None
     shard_size: int = Field(default=10_000, ge=1)
@@ -132,6 +141,9 @@ class Settings(FrozenModel):
     executor: Literal["processes", "kubernetes"] = "processes"
     pods: dict[str, PodResources] = Field(default_factory=dict)
     pixel_cache_gb: float = Field(default=50.0, ge=0)
+    cache: Path | None = None
+    cache_gb: float = Field(default=DEFAULT_GB, gt=0)
+    training: TrainingSettings = TrainingSettings()
 
     @model_validator(mode="after")
     def _cap_has_prices(self) -> Settings:
@@ -146,7 +158,9 @@ class Settings(FrozenModel):
         return self
 
     @classmethod
-    def load(cls, environ: Mapping[str, str] | None = None) -> Settings:
+    def load(
+        cls, environ: Mapping[str, str] | None = None, *, any_layout: bool = False
+    ) -> Settings:
         """Read `rolesynth.yaml` of the project folder, then the environment, which overrides it.
 
         ROLESYNTH_PROJECT and ROLESYNTH_DATA name the folders, ROLESYNTH_IMAGES the watched folder
@@ -154,21 +168,24 @@ class Settings(FrozenModel):
         beside it configure the engine. ROLESYNTH_JUDGE_ENGINE and the variables beside it configure
         another engine for the judge, which otherwise uses the captioner's.
 
+        Args:
+            environ: the environment; that of this process if None.
+            any_layout: whether the data root may be one of an earlier version.
+
         Raises:
-            SettingsError: a value is not valid.
+            SettingsError: a value is not valid, or the data root is to be migrated first.
         """
         environ = os.environ if environ is None else environ
         project = Path(environ.get("ROLESYNTH_PROJECT") or ".").resolve()
         values = read_settings_file(project / SETTINGS_FILE)
         values["project"] = project
-        data_root = environ.get("ROLESYNTH_DATA") or values.get("data_root") or ".rolesynth"
-        if is_url(data_root):
-            raise SettingsError(
-                "data_root (ROLESYNTH_DATA) must be a local folder, but is a URL: tables, DuckDB "
-                "and checkpoints need files and their locks. Images may come from a bucket: "
-                "`rolesynth ingest s3://bucket/prefix`, or ROLESYNTH_IMAGES"
-            )
-        values["data_root"] = project / data_root
+        values["data_root"] = _data_root(
+            project, environ.get("ROLESYNTH_DATA") or values.get("data_root") or ".rolesynth"
+        )
+        if not any_layout:
+            _refuse_earlier_layout(values["data_root"])
+        if cache := environ.get("ROLESYNTH_CACHE") or values.get("cache"):
+            values["cache"] = project / Path(cache).expanduser()
         if images := environ.get("ROLESYNTH_IMAGES") or values.get("images"):
             values["images"] = images if is_url(images) else project / images
         if collective := environ.get("ROLESYNTH_COLLECTIVE"):
@@ -186,6 +203,7 @@ class Settings(FrozenModel):
             problems = "; ".join(faults(error, SETTINGS_FILE, cls))
             raise SettingsError(f"{project / SETTINGS_FILE} is not valid: {problems}") from None
         use_limits(settings.limits)
+        use_cache(settings.cache, settings.cache_gb)
         return settings
 
     @property
@@ -217,6 +235,24 @@ class Settings(FrozenModel):
     def paths(self) -> DataPaths:
         """Where each thing below the data root lies."""
         return DataPaths(self.data_root)
+
+
+def _refuse_earlier_layout(data_root: DataPath) -> None:
+    """Raise if an earlier version wrote the data root and nobody has migrated it."""
+    if isinstance(data_root, Path) and (old := DataPaths(data_root).duckdb_file).exists():
+        raise SettingsError(
+            f"An earlier version of rolesynth wrote this data root ({old}): run `rolesynth "
+            "migrate` once, and then this again."
+        )
+
+
+def _data_root(project: Path, written: str | Path) -> DataPath:
+    """Return the data root: a folder, relative to the project, or a place in a bucket."""
+    try:
+        root = data_path(str(written))
+    except InputError as error:
+        raise SettingsError(f"data_root (ROLESYNTH_DATA) cannot be used: {error}") from None
+    return root if isinstance(root, ObjectPath) else project / root
 
 
 def _judge(environ: Mapping[str, str]) -> EngineSettings | None:

@@ -19,6 +19,7 @@ PREFIX = "ROLESYNTH_"
 _BY_VARIABLE = {
     "project": "ROLESYNTH_PROJECT",
     "data_root": "ROLESYNTH_DATA",
+    "cache": "ROLESYNTH_CACHE",
     "images": "ROLESYNTH_IMAGES",
     "collective": "ROLESYNTH_COLLECTIVE",
 }

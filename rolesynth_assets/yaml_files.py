@@ -54,9 +54,10 @@ class NamedModel(FrozenModel):
 
 
 ModelT = TypeVar("ModelT", bound=NamedModel)
+ValueT = TypeVar("ValueT")
 
 
-class Named(dict[str, ModelT]):
+class Named(dict[str, ValueT]):
     """The values of a library by name, in alphabetical order, without the files that are broken.
 
     A broken file stops nothing but what needs it: looking its name up raises its error.
@@ -65,22 +66,22 @@ class Named(dict[str, ModelT]):
         broken: the error of each file that cannot be used, by the name that its value would have.
     """
 
-    def __init__(self, values: dict[str, ModelT], broken: dict[str, Exception]) -> None:
+    def __init__(self, values: dict[str, ValueT], broken: dict[str, Exception]) -> None:
         super().__init__((name, values[name]) for name in sorted(values) if name not in broken)
         self.broken = broken
 
-    def __missing__(self, name: str) -> ModelT:
+    def __missing__(self, name: str) -> ValueT:
         raise self.broken.get(name) or KeyError(name)
 
     def keys_of_all(self) -> list[str]:
         """Return the names of all files, broken ones included, as keys of partitions."""
         return sorted({*self, *self.broken})
 
-    def where(self, wanted: Callable[[ModelT], bool]) -> Named[ModelT]:
+    def where(self, wanted: Callable[[ValueT], bool]) -> Named[ValueT]:
         """Return this library with only the values that are wanted."""
         return Named({name: value for name, value in self.items() if wanted(value)}, self.broken)
 
-    def digests(self, digest: Callable[[ModelT], str]) -> dict[str, str]:
+    def digests(self, digest: Callable[[ValueT], str]) -> dict[str, str]:
         """Return digests by name, those of faults for what cannot be used."""
         faults = {name: digest_of_fault(error) for name, error in self.broken.items()}
         return {**digests_or_faults(self, digest), **faults}
@@ -91,7 +92,7 @@ class Named(dict[str, ModelT]):
             if name in self.broken:
                 raise self.broken[name]
 
-    def whole(self) -> Named[ModelT]:
+    def whole(self) -> Named[ValueT]:
         """Return this library if none of its files is broken, else raise the first one's error."""
         self.require(sorted(self.broken))
         return self
@@ -229,6 +230,8 @@ class YamlLibrary(Generic[ModelT]):
         broken: dict[str, Exception] = {}
         origin: dict[str, Path] = {}
         for path in sorted(path for pattern in PATTERNS for path in folder.glob(pattern)):
+            if path.name.startswith("."):  # such as those that macOS puts beside files on a share
+                continue
             try:
                 value = read(path)
                 if value.name in values:
@@ -252,4 +255,13 @@ def _name_in(path: Path) -> str:
     for name in (content.get("name") if isinstance(content, dict) else None, path.stem):
         if isinstance(name, str) and _KEY.fullmatch(name) and "..." not in name:
             return name
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", path.stem) or "unnamed"
+    return key_for(path.stem)
+
+
+def key_for(name: str) -> str:
+    """Return the key of a partition for a name that cannot be one.
+
+    >>> key_for("geometry (1)"), key_for("a...b")
+    ('geometry_1', 'a_b')
+    """
+    return re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_") or "unnamed"

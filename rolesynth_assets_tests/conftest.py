@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest import mock
+from uuid import uuid4
 
 import pytest
 
@@ -13,6 +14,7 @@ from rolesynth_assets_tests.property_profiles import load_profile
 
 if TYPE_CHECKING:
     from rolesynth_assets_tests.defs.small_graph import SmallGraph
+    from rolesynth_assets_tests.loopback_s3 import LoopbackS3
 
 # definitions read the data root's seeds when they are imported: not those of who runs the tests
 os.environ["ROLESYNTH_DATA"] = tempfile.mkdtemp(prefix="rolesynth-tests-")
@@ -53,3 +55,22 @@ def graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["SmallGra
         small_graph(tmp_path, instance, monkeypatch, os.environ) as made,
     ):
         yield made
+
+
+@pytest.fixture(scope="session")
+def s3_service() -> Iterator["LoopbackS3"]:
+    """An S3 service on loopback for all tests of a session."""
+    from rolesynth_assets_tests.loopback_s3 import loopback_s3
+
+    with loopback_s3() as running:
+        yield running
+
+
+@pytest.fixture
+def bucket_root(
+    s3_service: "LoopbackS3", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    """The URL of an empty data root in a bucket; local copies go below `tmp_path / "cache"`."""
+    s3_service.set_environment(monkeypatch)
+    monkeypatch.setenv("ROLESYNTH_CACHE", str(tmp_path / "cache"))
+    yield s3_service.fill(f"roots-{uuid4().hex[:12]}", {}) + "/data"

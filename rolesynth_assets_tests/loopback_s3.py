@@ -19,10 +19,12 @@ class LoopbackS3:
     Attributes:
         client: boto3's.
         endpoint: `http://127.0.0.1:PORT`.
+        server: werkzeug's, whose `app` answers the requests.
     """
 
     client: Any
     endpoint: str
+    server: Any
 
     def fill(self, bucket: str, objects: Mapping[str, bytes]) -> str:
         """Make a bucket of these objects alone and return its URL."""
@@ -72,6 +74,6 @@ def loopback_s3() -> Iterator[LoopbackS3]:
             aws_secret_access_key=SECRET,
             region_name="us-east-1",
         )
-        yield LoopbackS3(client, endpoint)
+        yield LoopbackS3(client, endpoint, server._server)
     finally:
         server.stop()

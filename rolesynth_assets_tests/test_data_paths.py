@@ -9,7 +9,7 @@ from rolesynth_assets.data_paths import DataPaths
 PACKAGE = Path(rolesynth_assets.__file__).parent
 SPELLED = re.compile(
     r"""\.duckdb["']|/ f?["'](shards|journals|reports|checkpoints|r1_checkpoints|exports|locks|"""
-    r"""lance|embedded_world)\b"""
+    r"""lance|small|embedded_world)\b"""
 )
 
 
@@ -26,8 +26,9 @@ def test_no_other_module_spells_a_place_below_the_data_root() -> None:
 
 
 @pytest.mark.parametrize("root", ["s3://bucket/data", "s3://bucket/data/"])
-def test_the_lance_tables_may_lie_below_a_url(root: str) -> None:
+def test_the_tables_may_lie_below_a_url(root: str) -> None:
     assert DataPaths(root).lance_table("images") == "s3://bucket/data/lance/images.lance"
+    assert DataPaths(root).small_table("cutoffs") == "s3://bucket/data/small/cutoffs.lance"
 
 
 def test_recipes_of_clip_and_r1_with_one_name_have_two_folders(tmp_path: Path) -> None:

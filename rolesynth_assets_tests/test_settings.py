@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from rolesynth_assets.cads.problems.rules import SelectionRules
+from rolesynth_assets.files.cache import cache_folder, max_cache_bytes
 from rolesynth_assets.mllm.engine import EngineError
 from rolesynth_assets.settings import Settings, SettingsError
 from rolesynth_assets.thresholds import Thresholds
@@ -65,11 +66,32 @@ def test_watched_images_may_lie_in_a_bucket(project: Path) -> None:
     assert load(project, "", IMAGES="gs://pictures").images == "gs://pictures"
 
 
-def test_data_root_in_a_bucket_is_refused_at_once(project: Path) -> None:
-    with pytest.raises(SettingsError, match=r"must be a local folder.*rolesynth ingest s3://"):
-        load(project, "", DATA="s3://key:secret@tables")
-    with pytest.raises(SettingsError, match="must be a local folder"):
-        load(project, "data_root: s3://tables/x\n")
+def test_the_data_root_may_be_a_place_in_a_bucket(project: Path) -> None:
+    assert str(load(project, "", DATA="s3://tables").data_root) == "s3://tables"
+    settings = load(project, "data_root: gs://tables/x/\n", CACHE=str(project / "copies"))
+    assert str(settings.paths.report("r1")) == "gs://tables/x/reports/r1.md"
+    assert settings.paths.pixel_cache.is_relative_to(project / "copies")
+
+
+@pytest.mark.parametrize(
+    "url", ["s3://key:hunter2@tables", "s3://tables/x?key=hunter2", "ftp://x/y"]
+)
+def test_a_data_root_that_is_no_place_is_refused_without_its_key(project: Path, url: str) -> None:
+    with pytest.raises(SettingsError, match="cannot be used") as refused:
+        load(project, "", DATA=url)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_a_data_root_may_be_a_folder_by_url(project: Path) -> None:
+    assert load(project, "", DATA="file:///srv/data").data_root == Path("/srv/data")
+
+
+def test_the_cache_of_a_bucket_has_a_folder_and_a_bound(project: Path) -> None:
+    settings = load(project, "cache: copies\ncache_gb: 2.5\n")
+    assert (settings.cache, settings.cache_gb) == (project / "copies", 2.5)
+    assert (cache_folder(), max_cache_bytes()) == (project / "copies", 2_500_000_000)
+    load(project, "", CACHE="/srv/copies")
+    assert (cache_folder(), max_cache_bytes()) == (Path("/srv/copies"), 50_000_000_000)
 
 
 def test_empty_variable_is_unset(project: Path) -> None:

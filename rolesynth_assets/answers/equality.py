@@ -30,7 +30,15 @@ _CLOSED = frozenset(
 """Words of which any two are different answers, apart from spelling variants."""
 _SAME = {"gray": "grey", "center": "centre", "big": "large"}
 _ROUNDING = re.compile(
-    r"\bround|\bnearest\b|\bdecimals?\b|\bsignificant\b|\b[ds]\.?[pf]\.?\b|\bapprox|\bestimat"
+    r"\bround|\bnearest\b|\bdecimal\w*|\bsig\.? ?(?:fig|dig)|\bcorrect to\b"
+    r"|\bdigits? (?:after|past|of precision|to the right)|\barredond|\barrotond"
+    r"|\bapr?oxim|\bafge?rond"
+    r"|\bavrund|\bzaokr|\byuvarla|\bbulatkan|l\u00e0m tr\u00f2n|\bcifr[ae]s?\b|\bcasas\b"
+    r"|\bchiffres\b"
+    r"|\u0442\u043e\u0447\u043d\u043e\u0441\u0442"
+    r"|\u043e\u043a\u0440\u0443\u0433\u043b"
+    r"|\u043f\u043e\u0441\u043b\u0435 \u0437\u0430\u043f\u044f\u0442\u043e\u0439"
+    r"|\bsignificant\b|\b[ds]\.?[pf]\.?\b|\bapprox|\bestimat"
     r"|\broughly\b|\babout\b|\b(?:ten|hundred|thousand)ths?\b|\bplaces?\b|\bprecision\b|\baccura"
     r"|\btruncat|\u2248|\barrondi|\bd\u00e9cimal|\brund|\bdezimal|\bnachkomma|\bredonde"
     r"|\u56db\u820d\u4e94\u5165|\u56db\u6368\u4e94\u5165|\u4fdd\u7559|\u5c0f\u6570|\u5c0f\u6578|\u7d04|\u7ea6"
@@ -69,6 +77,8 @@ def equal_by_rule(
     if max(len(reference), len(prediction)) > MAX_CHARS:
         return True if reference.strip() == prediction.strip() else None
     one, other = plain(reference), plain(prediction)
+    if not (one and other):
+        return None  # nothing but marks
     if is_insufficient(other):
         return False
     if one == other:
@@ -136,7 +146,8 @@ def _same_answer(one: str, other: str, question: str, rounded: bool) -> bool | N
         same = same_quantity(numbers[0], numbers[1], question)
         close = same is False and rounded and may_be_rounded(numbers[0], numbers[1])
         return None if close else same
-    if any(numbers) and _CLOSED.issuperset(words(other if numbers[0] else one).split()):
+    said = words(other if numbers[0] else one).split()
+    if any(numbers) and said and _CLOSED.issuperset(said):
         return False
     if words(one) == words(other):
         # Co is not CO: in a short symbol the case may matter

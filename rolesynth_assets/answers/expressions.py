@@ -28,6 +28,8 @@ _LEFT_OUT = re.compile(
     r"[A-Z%~]|\d ?: ?\d|\u00b1|\\[pm]{2}(?![a-z])|\d{16}|\^\{?-?\d{4}|\^[^\s+*-]*\^|\d\d!|!!"
 )
 _ASSIGNED = re.compile(r"\\?[a-z]+(?:_\{?\w+\}?)? ?=[^=<>]+")
+_SIZE = re.compile(r"(\d+) ?(?:x|\u00d7|\\times) ?(\d+)")
+"""The size of a matrix or a grid, of which the rows come first."""
 _ROOT = re.compile(r"(?:\\?sqrt|\u221a) ?\(([^()]*)\)|\u221a ?(\d+|[a-z])")
 _NAMED = re.compile(rf"(?<![\\a-zA-Z])(?:{_FUNCTIONS})(?![a-z])")
 
@@ -47,12 +49,25 @@ def same_expression(one: str, other: str) -> bool | None:
         return None
     if not (_MATHS.search(one) or _MATHS.search(other)):
         return None
+    if _brackets(one) != _brackets(other):
+        return None  # {1, 2} is no point, and (1, 2) no set
+    sizes = _SIZE.fullmatch(one), _SIZE.fullmatch(other)
+    if sizes[0] and sizes[1]:
+        return True if sizes[0].groups() == sizes[1].groups() else None
     parts = _difference(one), _difference(other)
     if parts[0] and parts[1]:
         # a range from one angle to another looks the same: it is equal where both ends are
         pairs = zip(parts[0], parts[1], strict=True)
         return True if all(_same_part(first, second) for first, second in pairs) else None
     return _settled(one, other)
+
+
+def _brackets(text: str) -> str:
+    """Return the brackets around a list of several parts; empty if it has none or is no list."""
+    around = text[:1] + text[-1:]
+    if "," not in text or around not in ("()", "[]", "(]", "[)"):
+        return ""
+    return around
 
 
 def _settled(one: str, other: str) -> bool | None:

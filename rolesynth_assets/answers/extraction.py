@@ -21,6 +21,15 @@ _NAMED = re.compile(
     r"[\s:\uff1a*]*(?P<answer>[^\n]{1,300}?)\s*(?:\.(?=\s|$)|[\u3002\uff61]|\n|$)",
     re.IGNORECASE,
 )
+_CHOSEN = re.compile(
+    r"(?:(?<!not )(?<!n't )(?<!never )\b(?i:choose|chose|pick|select|go(?:es)? with|option|choice|"
+    r"(?:must|should|would|has to|can only) be)[\s:*]*"
+    r"(?i:(?:the )?(?:option|choice|answer|letter) )?[*(]{0,3}(?P<answer>[A-J])[)*]{0,3}"
+    r"(?=[\s.!]*$|\.\s))|\b(?P<right>[A-J]) is (?:the )?(?:correct|right|best)\b",
+    re.MULTILINE,
+)
+"""The letter in "So it must be option D" and in "Hence, D is correct"."""
+_BARE_BOX = re.compile(r"(?<![\\\w])boxed\s?\{\s?([^{}]{1,300}?)\s?\}")
 _TAGGED = re.compile(r"<answer>(.{1,2000}?)</answer>", re.IGNORECASE | re.DOTALL)
 
 
@@ -83,9 +92,12 @@ def final_answer(reply: str, task_type: TaskType) -> str | None:
     tagged = [tag.strip() for tag in _TAGGED.findall(text) if tag.strip()]
     if answer is None and tagged and len(tagged[-1]) <= MAX_ANSWER_CHARS:
         return tagged[-1]
+    if answer is None and (boxes := _BARE_BOX.findall(text)):
+        return boxes[-1]
     said = [match["answer"].strip(" *") for match in _NAMED.finditer(text)]
     if choice:
         letters = [one for one in said if named_option(one)]
+        letters = letters or [m["answer"] or m["right"] for m in _CHOSEN.finditer(text)]
         if letters or answer is not None:
             return letters[-1] if letters else answer
     if said and said[-1]:

@@ -25,10 +25,14 @@ _MARKER = re.compile(
 _WIDE = str.maketrans(
     {
         **{chr(ord(sign) + 0xFEE0): sign for sign in LETTERS + "().:"},
-        **{"\u3010": "(", "\u3011": ")", "\uff3b": "(", "\uff3d": ")"},
+        **{"\u3010": " (", "\u3011": ")", "\uff3b": " (", "\uff3d": ")", "\uff08": " ("},
     }
 )
 _MARKUP = (
+    (re.compile(r"<br ?/?>", re.IGNORECASE), "\n"),
+    (re.compile(r"\\\(\s?([A-J])\s?\\\)|\$\(([A-J])\)\$"), r"(\1\2)"),
+    (re.compile(r"\$([A-J])\$(?=[.):])|(?<![A-Za-z\\])([A-J])\\(?=[.)]\s)"), r"\1\2"),
+    (re.compile(r"(?<!\w)(?:option|choice)[ \t]+(?=[A-J][.):])", re.IGNORECASE), ""),
     (re.compile(r"\*\*|__"), ""),
     (re.compile(r"\\(?:text\w*|mathrm|mathbf|bf|rm)\s?\{\s*([(\[]?[A-J][)\].:]+)\s*\}"), r"\1 "),
     (

@@ -16,6 +16,7 @@ _WRAPPED = re.compile(
     r"|operatorname|fbox|bm|boldsymbol|underline|emph|unit) ?\{((?:[^{}]|\{[^{}]*\})*)\}"
     r"|\{\\(?:rm|bf|it|sf|tt)\b ?([^{}]*)\}"
 )
+_SWITCH = re.compile(r"\\(?:rm|bf|it|sf|tt)(?![a-zA-Z]) ?")
 _DELIMITED = re.compile(r"\\[()\[\]]|\$\$")
 _DOLLARS = re.compile(r"(?<!\\)\$(?=\S)([^$]*?(?<=\S))(?<!\\)\$(?!\d)")
 _TAGS = re.compile(r"</?(?:answer|b|strong|i|em)>", re.IGNORECASE)
@@ -93,6 +94,7 @@ def plain(text: str) -> str:
     text = _LATEX_SPACE.sub(" ", text)
     for _ in range(4):  # they may be nested
         text = _WRAPPED.sub(lambda match: match[1] or match[2] or "", text)
+    text = _SWITCH.sub("", text)
     text = _SLASHED.sub(r"\1/\2", _TIE.sub(" ", _TAGS.sub(" ", text)))
     text = _RAISED_BY_STARS.sub("^", text)
     text = " ".join(text.replace("**", "").replace("`", "").split())

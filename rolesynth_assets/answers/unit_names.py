@@ -61,6 +61,9 @@ electronvolt|energy|eV||k M G m|
 calorie|energy|cal||k|
 bar|pressure|bar||m|
 atmosphere|pressure|atm|||
+mercury|pressure|mmHg|||
+angstrom|length|\u00c5|\u00e5ngstr\u00f6m||
+unit|bare||||
 degree|angle|\u00b0 deg degs|||\u5ea6 \ub3c4
 radian|angle|rad rads|||
 celsius|temperature||centigrade||\u6444\u6c0f\u5ea6 \u651d\u6c0f\u5ea6

@@ -42,6 +42,8 @@ _POWERS |= {"\u5e73\u65b9": 2, "\u7acb\u65b9": 3, "\uc81c\uacf1": 2, "\uc138\uc8
 _LINKS = re.compile(r"\b(?:per|sq|square[d]?|cu|cubic|cubed|deg|degrees?)\b|\u00b0", re.IGNORECASE)
 _PRODUCTS = frozenset({"metre newton", "hour kilowatt", "hour watt", "ampere hour"})
 """Products that a question may write with a mere space, as in "the torque in N m"."""
+_SCALES = {"coulomb": "celsius", "farad": "fahrenheit"}
+"""Units whose symbols also mean a scale of temperature, if the question asks for one."""
 _NOT_ALONE = frozenset({"in", "bar"})
 _MEASURES = {
     2: re.compile(r"\barea|\u9762\u79ef|\u9762\u7a4d|\ub113\uc774", re.IGNORECASE),
@@ -85,7 +87,7 @@ def read_unit(text: str) -> Unit | None:
     Returns:
         The unit; a thing that is counted, by its words in the singular; None if it is neither.
     """
-    text = _PLURAL.sub("s", text.strip(" ."))
+    text = _PLURAL.sub("s", text.strip(" .")).replace("mm Hg", "mmHg")
     if not text:
         return NO_UNIT
     if text[0] in "-/*" or text[-1] in "-/*":
@@ -112,6 +114,10 @@ def names(question: str, unit: Unit) -> bool:
         return _counts(question, unit.name)
     found = _units_of(question)
     if unit not in found:
+        if unit.dimension.startswith("bare"):  # "12 square units" of a figure without units
+            return not any(other.measured for other in found)
+        if unit.name in _SCALES and all(other.dimension != unit.dimension for other in found):
+            return any(other.name == _SCALES[unit.name] for other in found)
         return _implied(question, unit, found)
     rivals = {other for other in found if other.dimension == unit.dimension}
     if len(rivals) == 1:
@@ -230,7 +236,7 @@ def _units_of(question: str) -> dict[Unit, bool]:
     found: dict[Unit, bool] = {}
     if re.search(r"\$\s?\d[\d,.]*(?=[\s,.?!)]|$)|\bin \$|\(\$\)", question):
         found[Unit("dollar", True, "dollars")] = False
-    text = re.sub(r"\$", "", plain(question))
+    text = re.sub(r"\$", "", plain(question)).replace("mm Hg", "mmHg")
     for unit, before in (*_worded(text), *_east_asian(text)):
         found[unit] = found.get(unit, False) or bool(_ASKED.search(before))
     return found

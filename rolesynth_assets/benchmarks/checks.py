@@ -1,6 +1,6 @@
 """The data-quality checks of benchmark scores.
 
-They take rows of the warehouse's `benchmark_scores` table (see `score.scores_frame`).
+They take rows of the small table `benchmark_scores` (see `score.scores_frame`).
 """
 
 from __future__ import annotations

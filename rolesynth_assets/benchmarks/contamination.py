@@ -5,16 +5,16 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 
 from rolesynth_assets.benchmarks.layouts.files import Sample
 from rolesynth_assets.benchmarks.layouts.library import files_of
 from rolesynth_assets.benchmarks.tasks import Task
 from rolesynth_assets.data_paths import DataPaths
+from rolesynth_assets.files.atomic_files import write_bytes
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.images.near_copies import Look, Looks, look_of, together
 from rolesynth_assets.parallel.lookahead import in_order
 from rolesynth_assets.progress import Progress
-from rolesynth_assets.store.atomic_files import write_bytes
 from rolesynth_assets.store.digests import digest
 
 THREADS = 4
@@ -23,7 +23,7 @@ AT_ONCE = 256
 _log = logging.getLogger(__name__)
 
 
-def benchmark_images(tasks: Mapping[str, Task], data_root: Path) -> dict[str, set[str]]:
+def benchmark_images(tasks: Mapping[str, Task], data_root: DataPath) -> dict[str, set[str]]:
     """Return image ids by task, for the tasks whose files exist.
 
     A benchmark that cannot be read is logged with its reason and left out; its scores fail.
@@ -44,7 +44,7 @@ def benchmark_images(tasks: Mapping[str, Task], data_root: Path) -> dict[str, se
     return found
 
 
-def benchmark_looks(tasks: Mapping[str, Task], data_root: Path) -> dict[str, Looks]:
+def benchmark_looks(tasks: Mapping[str, Task], data_root: DataPath) -> dict[str, Looks]:
     """Return the perceptual features of the images of benchmarks, for those with files of a user.
 
     The features are kept below the data root, so that unchanged files are decoded once. The
@@ -98,7 +98,7 @@ def _looks(images: Iterable[bytes]) -> Iterable[Look | None]:
     return in_order(look_of, images, at_once=2 * THREADS, threads=THREADS)
 
 
-def _kept_looks(task: Task, data_root: Path) -> Looks:
+def _kept_looks(task: Task, data_root: DataPath) -> Looks:
     import numpy as np
 
     samples = files_of(task, data_root).samples

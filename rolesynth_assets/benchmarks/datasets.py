@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from rolesynth_assets.benchmarks.classify import class_texts
 from rolesynth_assets.benchmarks.layouts.files import Sample
 from rolesynth_assets.benchmarks.layouts.library import captions_of, files_of, layout_of
 from rolesynth_assets.benchmarks.tasks import BenchmarkError, Task, TaskKind
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.store.digests import digest, image_id
 
 
@@ -38,7 +38,7 @@ class ClassificationSet:
     templates: tuple[str, ...]
 
 
-def read_retrieval(task: Task, data_root: Path | str | None = None) -> RetrievalSet:
+def read_retrieval(task: Task, data_root: DataPath | str | None = None) -> RetrievalSet:
     """Read a retrieval task with the captions of every image that count.
 
     These are the first `captions_per_image`; if the task does not set it, as many as published
@@ -65,7 +65,7 @@ def read_retrieval(task: Task, data_root: Path | str | None = None) -> Retrieval
     return RetrievalSet(tuple(samples), tuple(captions), np.asarray(owners, dtype=np.int64))
 
 
-def read_classification(task: Task, data_root: Path | str | None = None) -> ClassificationSet:
+def read_classification(task: Task, data_root: DataPath | str | None = None) -> ClassificationSet:
     """Read a classification task with its class names and templates.
 
     Raises:
@@ -85,7 +85,7 @@ def read_classification(task: Task, data_root: Path | str | None = None) -> Clas
     return ClassificationSet(tuple(files.samples), labels, files.class_names, files.templates)
 
 
-def image_hashes(task: Task, data_root: Path | str | None = None) -> set[str]:
+def image_hashes(task: Task, data_root: DataPath | str | None = None) -> set[str]:
     """Return the image ids of a task, to be searched among the training images.
 
     An id is the sha256 of the encoded bytes, so an image that was encoded again (CLIP_benchmark
@@ -97,7 +97,7 @@ def image_hashes(task: Task, data_root: Path | str | None = None) -> set[str]:
     return {image_id(sample.image.read()) for sample in files_of(task, data_root).samples}
 
 
-def task_digest(task: Task, data_root: Path | str | None = None) -> str:
+def task_digest(task: Task, data_root: DataPath | str | None = None) -> str:
     """Digest everything in the task that determines a score, except its place on the disk.
 
     Raises:
@@ -117,7 +117,7 @@ def task_digest(task: Task, data_root: Path | str | None = None) -> str:
     return hasher.hexdigest()
 
 
-def texts_of(task: Task, data_root: Path | str | None = None) -> list[str]:
+def texts_of(task: Task, data_root: DataPath | str | None = None) -> list[str]:
     """Return what a model reads on a task: captions, or class names in their templates."""
     if task.kind is TaskKind.RETRIEVAL:
         return list(read_retrieval(task, data_root).captions)
@@ -125,7 +125,7 @@ def texts_of(task: Task, data_root: Path | str | None = None) -> list[str]:
     return class_texts(data.class_names, data.templates)
 
 
-def found_in(task: Task, data_root: Path | str | None = None) -> str:
+def found_in(task: Task, data_root: DataPath | str | None = None) -> str:
     """Say in one line what a task's files are: layout, images, captions or classes, digest.
 
     Raises:

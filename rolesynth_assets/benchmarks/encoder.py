@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from rolesynth_assets.benchmarks.tasks import BenchmarkError
+from rolesynth_assets.files.object_path import DataPath
+from rolesynth_assets.files.whole_folders import local_folder
 from rolesynth_assets.images.decoding.decode import normalise
 from rolesynth_assets.images.decoding.rejects import Reject
 from rolesynth_assets.images.limits import limits_of_any_side
@@ -79,7 +81,7 @@ class ClipEncoder:
             return torch.nn.functional.normalize(features, dim=-1).cpu().numpy()
 
 
-def count_cut_texts(checkpoint_dir: Path, texts: Sequence[str]) -> int:
+def count_cut_texts(checkpoint_dir: DataPath, texts: Sequence[str]) -> int:
     """Return how many texts are longer than the context of a checkpoint, whose end it never reads.
 
     Args:
@@ -91,7 +93,7 @@ def count_cut_texts(checkpoint_dir: Path, texts: Sequence[str]) -> int:
     from rolesynth_assets.clip.data.tokens import count_cut
     from rolesynth_assets.clip.plain_text import of_plain_text
 
-    tokenizer = of_plain_text(open_clip.get_tokenizer(f"local-dir:{checkpoint_dir}"))
+    tokenizer = of_plain_text(open_clip.get_tokenizer(f"local-dir:{local_folder(checkpoint_dir)}"))
     distinct = sorted(set(texts))
     return count_cut(tokenizer, distinct, tokenizer(distinct)) if distinct else 0
 

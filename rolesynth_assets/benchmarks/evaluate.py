@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,6 +29,8 @@ from rolesynth_assets.benchmarks.retrieval import retrieval_hits
 from rolesynth_assets.benchmarks.score import Measurement, Metric, Score, scores_frame
 from rolesynth_assets.benchmarks.tasks import BenchmarkError, Task, TaskKind
 from rolesynth_assets.clip.checkpoint.files import read_manifest
+from rolesynth_assets.files.object_path import DataPath
+from rolesynth_assets.files.whole_folders import local_folder
 from rolesynth_assets.progress import Progress
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class SeedScores:
     """What is stored of one checkpoint on one task.
 
     Attributes:
-        scores: rows of the warehouse's table ``benchmark_scores``.
+        scores: rows of the small table ``benchmark_scores``.
         rankings: rows of the table ``rankings``.
     """
 
@@ -68,9 +69,9 @@ class SeedScores:
 
 
 def evaluate_seed(
-    checkpoint_dir: Path,
+    checkpoint_dir: DataPath,
     task: Task,
-    data_root: Path | str | None = None,
+    data_root: DataPath | str | None = None,
     *,
     run_id: str = "",
     progress: Progress | None = None,
@@ -84,8 +85,9 @@ def evaluate_seed(
         run_id: the run that measures.
         progress: called with (done, total) embedded images and texts.
     """
-    manifest = read_manifest(checkpoint_dir)
-    found = measure(load_encoder(checkpoint_dir), task, data_root, progress=progress)
+    folder = local_folder(checkpoint_dir)
+    manifest = read_manifest(folder)
+    found = measure(load_encoder(folder), task, data_root, progress=progress)
     scores = [_score(measurement, 0, RESAMPLES, LEVEL) for measurement in found.measurements]
     who = {"recipe": manifest.recipe, "seed": manifest.seed, "benchmark": task.name}
     who |= {"checkpoint_digest": manifest.weights_digest, "run_id": run_id}
@@ -95,7 +97,7 @@ def evaluate_seed(
 def evaluate(
     encoder: Encoder,
     task: Task,
-    data_root: Path | str | None = None,
+    data_root: DataPath | str | None = None,
     *,
     seed: int = 0,
     resamples: int = RESAMPLES,
@@ -132,7 +134,7 @@ def evaluate(
 def measure(
     encoder: Encoder,
     task: Task,
-    data_root: Path | str | None = None,
+    data_root: DataPath | str | None = None,
     *,
     batch: int = BATCH,
     progress: Progress | None = None,
@@ -158,7 +160,7 @@ def _score(found: Measurement, seed: int, resamples: int, level: float) -> Score
 
 
 def _measure_retrieval(
-    encoder: Encoder, task: Task, data_root: Path | str | None, batch: int, progress: Progress
+    encoder: Encoder, task: Task, data_root: DataPath | str | None, batch: int, progress: Progress
 ) -> Measured:
     data = read_retrieval(task, data_root)
     images, texts = _embed(encoder, data.images, data.captions, batch, progress)
@@ -191,7 +193,7 @@ def _measure_retrieval(
 
 
 def _measure_classification(
-    encoder: Encoder, task: Task, data_root: Path | str | None, batch: int, progress: Progress
+    encoder: Encoder, task: Task, data_root: DataPath | str | None, batch: int, progress: Progress
 ) -> Measured:
     data = read_classification(task, data_root)
     texts = class_texts(data.class_names, data.templates)

@@ -15,8 +15,9 @@ from pathlib import Path
 
 from rolesynth_assets.benchmarks.tasks import Task
 from rolesynth_assets.data_paths import DataPaths
+from rolesynth_assets.files.atomic_files import write_text
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.images.limits import limits_in_use
-from rolesynth_assets.store.atomic_files import write_text
 from rolesynth_assets.store.digests import digest
 
 MOST_FILES = 200_000
@@ -25,7 +26,7 @@ SETTLED_NS = 2_000_000_000
 """Age of a file, in nanoseconds, below which another change may leave its times as they are."""
 
 
-def known_digest(task: Task, data_root: Path | str) -> str:
+def known_digest(task: Task, data_root: DataPath | str) -> str:
     """Return `task_digest`, from the last time if nothing that it hangs on has changed since.
 
     Raises:
@@ -48,7 +49,7 @@ def known_digest(task: Task, data_root: Path | str) -> str:
     return found
 
 
-def _state(task: Task, data_root: Path | str, now: int) -> str | None:
+def _state(task: Task, data_root: DataPath | str, now: int) -> str | None:
     """Return what changes with a file of a task or with the code that reads it; None if unsure."""
     place = task.resolve(data_root)
     files: list[str] = []

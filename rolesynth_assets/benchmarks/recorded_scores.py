@@ -1,4 +1,4 @@
-"""The scores of a recipe on a benchmark, kept in the warehouse and shown beside its baseline's."""
+"""The scores of a recipe on a benchmark, kept in a small table and shown beside its baseline's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rolesynth_assets.pictures.markdown import image
 from rolesynth_assets.store.digests import digest
 
 if TYPE_CHECKING:
-    from rolesynth_assets.store.warehouse.warehouse import Warehouse
+    from rolesynth_assets.store.small.tables import SmallTables
 
 
 class Compared(Protocol):
@@ -89,22 +89,22 @@ class RecordedScores:
 
 
 def record_scores(
-    warehouse: Warehouse,
+    small: SmallTables,
     table: str,
     recipe: Compared,
     benchmark: str,
     of_seeds: Sequence[pl.DataFrame],
 ) -> RecordedScores:
-    """Replace a recipe's scores on a benchmark in the warehouse, and read its baseline's.
+    """Replace a recipe's scores on a benchmark in the small tables, and read its baseline's.
 
     Args:
-        warehouse: holds the table.
+        small: holds the table.
         table: ``benchmark_scores`` or ``r1_scores``.
         recipe: what was measured.
         benchmark: what it was measured on.
         of_seeds: rows of the table, for each seed; at least one.
     """
     scores = pl.concat(of_seeds)
-    warehouse.replace(table, {"recipe": recipe.name, "benchmark": benchmark}, scores)
+    small.replace(table, {"recipe": recipe.name, "benchmark": benchmark}, scores)
     theirs = {"recipe": recipe.baseline or recipe.name, "benchmark": benchmark}
-    return RecordedScores(benchmark, scores, warehouse.read(table, theirs), recipe.baseline)
+    return RecordedScores(benchmark, scores, small.read(table, theirs), recipe.baseline)

@@ -88,7 +88,7 @@ def scores_frame(
     checkpoint_digest: str = "",
     run_id: str = "",
 ) -> pl.DataFrame:
-    """Return scores as rows of the warehouse's `benchmark_scores` table."""
+    """Return scores as rows of the small table `benchmark_scores`."""
     measured = ((str(s.metric), s.value, s.low, s.high, s.chance, s.n) for s in scores)
     return measured_frame(
         measured,
@@ -109,7 +109,7 @@ def measured_frame(
     checkpoint_digest: str,
     run_id: str,
 ) -> pl.DataFrame:
-    """Return (metric, value, low, high, chance, n) as rows of a warehouse table of scores."""
+    """Return (metric, value, low, high, chance, n) as rows of a small table of scores."""
     import polars as pl
 
     schema = {

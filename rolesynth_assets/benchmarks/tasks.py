@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from enum import StrEnum
 from pathlib import Path
 
 from pydantic import Field, field_validator, model_validator
 
+from rolesynth_assets.data_paths import local_path
 from rolesynth_assets.errors import InputError
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.yaml_files import Named, NamedModel, PartitionName, YamlLibrary
 
 SHIPPED_TASKS = Path(__file__).parent / "tasks"
@@ -80,7 +81,7 @@ class Task(NamedModel):
         """Whether its files are below the data root, like those of the embedded world."""
         return "{data}" in self.path
 
-    def resolve(self, data_root: Path | str | None = None) -> Path:
+    def resolve(self, data_root: DataPath | str | None = None) -> Path:
         """Return `path` with its placeholders filled in.
 
         Raises:
@@ -88,9 +89,9 @@ class Task(NamedModel):
         """
         if self.embedded and data_root is None:
             raise BenchmarkError(f"Task {self.name}: {self.path} needs a data root; pass data_root")
-        return Path(os.path.expanduser(self.path.replace("{data}", str(data_root))))
+        return local_path(self.path, data_root)
 
-    def at_hand(self, data_root: Path | str | None = None) -> bool:
+    def at_hand(self, data_root: DataPath | str | None = None) -> bool:
         """Return whether its files exist; those that nobody may look at fail when they are read."""
         try:
             return self.resolve(data_root).exists()

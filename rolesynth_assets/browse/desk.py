@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +21,13 @@ from rolesynth_assets.browse.making import Making
 from rolesynth_assets.browse.thumbnails import Thumbnails
 from rolesynth_assets.browse.words import file_name, reason_words
 from rolesynth_assets.counted import counted
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.lineage.trace.sources import short
 
 if TYPE_CHECKING:
     from rolesynth_assets.settings import Settings
     from rolesynth_assets.store.lance.store import Store
-    from rolesynth_assets.store.warehouse.warehouse import Warehouse
+    from rolesynth_assets.store.small.tables import SmallTables
 
 REVIEWER = "rolesynth_reviewer"
 """Cookie that remembers the reviewer's name."""
@@ -59,14 +59,14 @@ class Desk:
         return Store(str(self.settings.data_root))
 
     @cached_property
-    def warehouse(self) -> Warehouse:
-        """The DuckDB tables."""
-        from rolesynth_assets.store.warehouse.warehouse import Warehouse
+    def small(self) -> SmallTables:
+        """The small result tables."""
+        from rolesynth_assets.store.small.tables import SmallTables
 
-        return Warehouse(self.settings.paths.warehouse)
+        return SmallTables(self.settings.data_root)
 
     @property
-    def root(self) -> Path:
+    def root(self) -> DataPath:
         """The data root."""
         return self.settings.data_root
 

@@ -8,8 +8,8 @@ from shutil import copyfile
 
 from rolesynth_assets.browse.captions.cards import cards
 from rolesynth_assets.browse.desk import Desk
+from rolesynth_assets.files.atomic_files import replaced_folder
 from rolesynth_assets.pairs.exports.formats import FACTS, require_export_folder
-from rolesynth_assets.store.atomic_files import replaced_folder
 
 STYLE = Path(__file__).parent / "static" / "browse.css"
 

@@ -8,8 +8,8 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.data_paths import DataPaths
+from rolesynth_assets.files.atomic_files import write_bytes
 from rolesynth_assets.pictures.thumbnails import fitted
-from rolesynth_assets.store.atomic_files import write_bytes
 from rolesynth_assets.store.lance.rows import any_key
 
 if TYPE_CHECKING:

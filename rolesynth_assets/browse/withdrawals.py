@@ -9,13 +9,13 @@ if TYPE_CHECKING:
     from rolesynth_assets.lineage.withdraw.withdrawal import Withdrawal
     from rolesynth_assets.settings import Settings
     from rolesynth_assets.store.lance.store import Store
-    from rolesynth_assets.store.warehouse.warehouse import Warehouse
+    from rolesynth_assets.store.small.tables import SmallTables
 
 
 def take_out(
     settings: Settings,
     store: Store,
-    warehouse: Warehouse,
+    small: SmallTables,
     images: Sequence[str],
     reason: str,
     *,
@@ -26,7 +26,7 @@ def take_out(
     Args:
         settings: name the data root and the benchmarks, whose images are compared.
         store: the Lance tables.
-        warehouse: the DuckDB tables.
+        small: the small tables.
         images: whole ids.
         reason: why.
         dry_run: whether to change nothing.
@@ -37,7 +37,7 @@ def take_out(
 
     root = settings.data_root
     benchmarks = benchmark_images(load_tasks(settings.benchmarks), root)
-    return withdraw(store, warehouse, root, images, reason, benchmarks=benchmarks, dry_run=dry_run)
+    return withdraw(store, small, root, images, reason, benchmarks=benchmarks, dry_run=dry_run)
 
 
 def record(withdrawal: Withdrawal, store: Store) -> tuple[list[str], list[str]]:

@@ -46,6 +46,17 @@ class Decision(StrEnum):
     """There is no candidate to judge; its reason names the step that failed."""
 
 
+class StepReason(StrEnum):
+    """Why a step failed, in addition to an engine's `FailureReason`."""
+
+    UNPARSABLE = "unparsable"
+    """Neither the reply nor its repair contains a usable JSON object."""
+    EQUALITY_FAILED = "equality_failed"
+    """Neither the rules nor the model could decide whether an answer equals the reference."""
+    VERDICTS_MISSING = "verdicts_missing"
+    """At least one judge's verdict is missing, so C is not known."""
+
+
 class DecidedBy(StrEnum):
     """Whether a rule or a model decided if an answer equals the reference."""
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from rolesynth_assets.captions.asked_again import captions_to_ask
 from rolesynth_assets.captions.captioning_run import CaptioningError, caption_rows
 from rolesynth_assets.captions.lengths import DEFAULT_POLICY, CaptionPolicy
 from rolesynth_assets.captions.parse import ENGLISH, Reading
@@ -25,7 +26,7 @@ from rolesynth_assets.captions.wanted_captions import WantedCaption, wanted
 from rolesynth_assets.mllm.cost.spent import Spent
 from rolesynth_assets.mllm.engine import ChatEngine
 from rolesynth_assets.mllm.preflight.check import BeforePaying
-from rolesynth_assets.mllm.rows.asked_again import note, rows_to_ask
+from rolesynth_assets.mllm.rows.asked_again import note
 from rolesynth_assets.mllm.rows.row_run import PASSING, RowRun
 from rolesynth_assets.progress import Progress
 from rolesynth_assets.roles.role import Role
@@ -74,7 +75,7 @@ async def write_captions(
         micro_batch: captions in one commit.
         progress: called with (rows done, rows wanted) at the start and after every reply.
         again: reasons of rows that are asked again, and of no others that have a reason; by default
-            the transient ones.
+            the transient ones. `SAME_TEXT` adds captions whose text serves several images.
         before_paying: the preflight, called once if a caption is missing.
 
     Raises:
@@ -148,7 +149,7 @@ def _plan(
     again: Sequence[str],
 ) -> tuple[list[WantedCaption], "Plan"]:
     keys = [caption.caption_id for caption in captions]
-    retry = rows_to_ask("caption_id", keys, again)
+    retry = captions_to_ask(store, partition, keys, again)
     return captions, store.plan("captions", partition, keys, retry=retry)
 
 

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-RULES_VERSION = "4"
+RULES_VERSION = "5"
 """Raise it with any change of the cleaning rules or the screens: stored replies are read again."""
 
 

@@ -13,10 +13,10 @@ from rolesynth_assets.cli.demo import embedded_problems, embedded_settings, writ
 from rolesynth_assets.cli.demo_project import FOLDER
 from rolesynth_assets.cli.refresh import refresh
 from rolesynth_assets.cli.work.caption_work import CaptionWork
+from rolesynth_assets.files.object_path import DataPath
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from rolesynth_assets.clip.recipe import Recipe
     from rolesynth_assets.embedded.world.write import WorldSize
@@ -136,7 +136,7 @@ def _announce(trained: Mapping[str, Sequence[int]], chosen: Mapping[str, Recipe]
     )
 
 
-def _write_dev_splits(data_root: Path, size: WorldSize) -> None:
+def _write_dev_splits(data_root: DataPath, size: WorldSize) -> None:
     from rolesynth_assets.embedded.world.write import write_dev_splits
 
     write_dev_splits(data_root, size)

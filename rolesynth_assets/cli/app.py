@@ -10,6 +10,7 @@ from rolesynth_assets.cli.ablation import ablation
 from rolesynth_assets.cli.benchmarks import benchmarks
 from rolesynth_assets.cli.data.browse import browse
 from rolesynth_assets.cli.data.export import export
+from rolesynth_assets.cli.data.migrate import migrate
 from rolesynth_assets.cli.data.query import query
 from rolesynth_assets.cli.data.sample import sample
 from rolesynth_assets.cli.data.search import search
@@ -19,6 +20,7 @@ from rolesynth_assets.cli.exit_messages import CommandGroup
 from rolesynth_assets.cli.lineage.stale import stale
 from rolesynth_assets.cli.lineage.trace import trace
 from rolesynth_assets.cli.lineage.withdraw import withdraw
+from rolesynth_assets.cli.metrics import metrics
 from rolesynth_assets.cli.problems import problems
 from rolesynth_assets.cli.run import run
 from rolesynth_assets.cli.settings import settings
@@ -44,7 +46,7 @@ app = typer.Typer(
 )
 _COMMANDS = (
     *(demo, ablation, ingest, rejects, forget, run, ui, browse, problems, stale, trace),
-    *(withdraw, search, sample, query, settings, doctor),
+    *(withdraw, search, sample, query, settings, doctor, migrate, metrics),
 )
 for command in _COMMANDS:
     app.command()(command)

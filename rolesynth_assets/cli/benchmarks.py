@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
     from rolesynth_assets.benchmarks.tasks import Task
+    from rolesynth_assets.files.object_path import DataPath
     from rolesynth_assets.r1.benchmarks.definition import R1Benchmark
 
 benchmarks = typer.Typer(no_args_is_help=True, help="Look at the files of benchmarks.")
@@ -56,7 +56,7 @@ def check(
         raise typer.Exit(1)
 
 
-def _images(task: Task, root: Path) -> str:
+def _images(task: Task, root: DataPath) -> str:
     from rolesynth_assets.benchmarks.datasets import found_in
 
     if not task.at_hand(root):
@@ -64,7 +64,7 @@ def _images(task: Task, root: Path) -> str:
     return found_in(task, root)
 
 
-def _questions(benchmark: R1Benchmark, root: Path) -> str:
+def _questions(benchmark: R1Benchmark, root: DataPath) -> str:
     from rolesynth_assets.r1.benchmarks.items import available, found_in
 
     if not available(benchmark, root):

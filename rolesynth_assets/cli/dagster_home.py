@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.data_paths import dagster_home
-from rolesynth_assets.store.atomic_files import write_text
+from rolesynth_assets.files.atomic_files import write_text
 
 if TYPE_CHECKING:
     import dagster as dg

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import typer
 
+from rolesynth_assets.files.object_path import DataPath
+
 FOLDER = "rolesynth-demo"
 """Name of the demo's project folder, in the current one or the one that ROLESYNTH_PROJECT names."""
 
@@ -42,7 +44,7 @@ def enter_demo(name: str = FOLDER) -> Path:
     return folder
 
 
-def tell_earlier_demo(project: Path, data_root: Path) -> None:
+def tell_earlier_demo(project: Path, data_root: DataPath) -> None:
     """Say what happens with a demo that was made in the user's own project.
 
     Args:

@@ -12,6 +12,7 @@ import typer
 if TYPE_CHECKING:
     import dagster as dg
 
+    from rolesynth_assets.files.object_path import DataPath
     from rolesynth_assets.settings import Settings
 
 LITTLE = 2**30
@@ -49,6 +50,7 @@ def doctor(
     try:
         found += _show(_of_settings())
         found += _show(_of_disks())
+        found += _show(_of_bucket())
         found += _show(_of_home(home, adopt))
         found += _show(_of_tables())
     except SettingsError as error:
@@ -94,6 +96,21 @@ def _of_disks() -> Iterator[Finding]:
         yield Finding("free disk", f"{free / 2**30:,.1f} GiB for {what} ({place})", free < LITTLE)
         if not os.access(there, os.W_OK):
             yield Finding("disk", f"{what} cannot be written: {place}", trouble=True)
+
+
+def _of_bucket() -> Iterator[Finding]:
+    from rolesynth_assets.files.bucket_check import bucket_faults
+    from rolesynth_assets.files.object_path import ObjectPath
+    from rolesynth_assets.settings import Settings
+
+    root = Settings.load().data_root
+    if not isinstance(root, ObjectPath):
+        return
+    faults = bucket_faults(root)
+    for fault in faults:
+        yield Finding("bucket", fault, trouble=True)
+    if not faults:
+        yield Finding("bucket", f"{root} can be written, read and listed; conditional puts hold")
 
 
 def _of_home(home: Path, adopt: bool) -> Iterator[Finding]:
@@ -192,9 +209,23 @@ def _of_tables() -> Iterator[Finding]:
         if version:
             detail = (identity(settings.data_root, name) or "none")[:12]
             yield Finding("table", f"lance.{name}: {rows:,} rows, version {version}, id {detail}")
-    warehouse = settings.paths.warehouse
-    if warehouse.exists():
-        yield Finding("table", f"{warehouse.name}: {warehouse.stat().st_size / 2**20:,.1f} MiB")
+    yield from _of_small_tables(settings.data_root)
+
+
+def _of_small_tables(root: DataPath) -> Iterator[Finding]:
+    from rolesynth_assets.store.small.schemas import SMALL_TABLES
+    from rolesynth_assets.store.small.tables import SmallTables
+    from rolesynth_assets.store.table_identity import SMALL, identity
+
+    small, written = SmallTables(root), 0
+    for name in SMALL_TABLES:
+        try:
+            written += small.dataset(name) is not None
+        except (ValueError, OSError) as error:
+            yield Finding("table", f"small.{name} cannot be read: {error}", trouble=True)
+    if written:
+        detail = (identity(root, SMALL) or "none")[:12]
+        yield Finding("table", f"small: {written} tables, id {detail}")
 
 
 def _bytes(folder: Path) -> int:

@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from rolesynth_assets.disk_trouble import disk_trouble, written_places
 from rolesynth_assets.errors import InputError
+from rolesynth_assets.files.object_store import StorageError
 from rolesynth_assets.mllm.engine import EngineError
 
 INTERRUPTED = 130
@@ -36,7 +37,7 @@ class CommandGroup(TyperGroup):
 
         Raises:
             typer.Exit: with 2 for unusable input, with 130 for an interruption, with 1 for a disk
-                that is full or cannot be written.
+                that is full or cannot be written, or a bucket that does not answer.
         """
         os.environ["PYTHONSAFEPATH"] = "1"
         _pass_on_no_ignored_interrupt()
@@ -45,6 +46,9 @@ class CommandGroup(TyperGroup):
         except (InputError, EngineError) as error:
             typer.secho(str(error), fg="red", err=True)
             raise typer.Exit(2) from error
+        except StorageError as error:
+            typer.secho(f"{error} What was written is kept.", fg="red", err=True)
+            raise typer.Exit(1) from error
         except KeyboardInterrupt as interrupt:
             typer.secho(
                 "\nInterrupted. What was written is kept: the same command goes on from there.",

@@ -111,6 +111,7 @@ def _work(
 def _require_domains(settings: Settings, asked: Sequence[str]) -> None:
     from rolesynth_assets.defs.wiring import partitions
 
+    partitions.SEED_FILES.require(asked)
     known = sorted(partitions.SEED_FILES)
     if unknown := sorted(set(asked) - set(known)):
         there = f"there are {', '.join(known)}" if known else "there is none yet"

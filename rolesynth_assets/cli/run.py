@@ -50,7 +50,9 @@ def run(
     calls, tokens and, where `prices` are set, the cost; it begins after a yes, or with --yes.
 
     A row that was truncated, refused or turned down is final. After the server was put right,
-    **rolesynth run --role-set roles5 --again truncated,refused** asks such rows once more.
+    **rolesynth run --role-set roles5 --again truncated,refused** asks such rows once more. The
+    words same_text and same_score stand for captions whose text serves several images, and for the
+    score that most captions have.
     """
     from rolesynth_assets.clip.library import load_recipes
     from rolesynth_assets.settings import Settings

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from rolesynth_assets.clip.ranks.share import Share
 from rolesynth_assets.clip.recipe import Loss
 
 
@@ -17,6 +19,7 @@ def multi_positive_loss(
     logit_scale: Tensor,
     image_groups: Tensor,
     text_groups: Tensor,
+    share: Share | None = None,
 ) -> Tensor:
     """Cross-entropy against all texts of an image at once (the paper's multi-positive loss).
 
@@ -39,6 +42,8 @@ def multi_positive_loss(
         logit_scale: scalar 1 / tau.
         image_groups: (N,) integers, equal for rows of one image.
         text_groups: (M,) integers, the group of the image each text describes.
+        share: rows whose terms of both sums are added here; the values of all shares add up to the
+            loss. None is all rows.
 
     Returns:
         Scalar loss in nats, float32 or wider.
@@ -46,24 +51,27 @@ def multi_positive_loss(
     Raises:
         ValueError: an image of the batch has no text in the batch, or a text no image.
     """
-    positive = image_groups[:, None] == text_groups[None, :]
-    if not (positive.any(dim=1).all() and positive.any(dim=0).all()):
-        raise ValueError(
-            "The batch has an image without a text or a text without an image; every row needs at "
-            "least one positive."
-        )
-    logits = _logits(image_features, text_features, logit_scale)
-    positive = positive.to(logits.dtype)
-    return (_soft_cross_entropy(logits, positive) + _soft_cross_entropy(logits.T, positive.T)) / 2
+    i2t, t2i = _both_ways(image_features, text_features, logit_scale, share)
+    own_images, own_texts = _own(image_groups, text_groups, share)
+    return (
+        _soft_cross_entropy(i2t, own_images[:, None] == text_groups) / len(image_groups)
+        + _soft_cross_entropy(t2i, own_texts[:, None] == image_groups) / len(text_groups)
+    ) / 2
 
 
-def info_nce_loss(image_features: Tensor, text_features: Tensor, logit_scale: Tensor) -> Tensor:
+def info_nce_loss(
+    image_features: Tensor,
+    text_features: Tensor,
+    logit_scale: Tensor,
+    share: Share | None = None,
+) -> Tensor:
     """Symmetric InfoNCE: row i's only positive is text i, as in CLIP.
 
     Args:
         image_features: (B, D), of unit length.
         text_features: (B, D), of unit length; text i describes image i.
         logit_scale: scalar 1 / tau.
+        share: rows whose terms are added here, as for `multi_positive_loss`.
 
     Returns:
         Scalar loss in nats, float32 or wider.
@@ -76,30 +84,74 @@ def info_nce_loss(image_features: Tensor, text_features: Tensor, logit_scale: Te
             f"InfoNCE pairs row i with text i, but got {image_features.shape[0]} images and "
             f"{text_features.shape[0]} texts; use the multi-positive loss for several captions."
         )
-    logits = _logits(image_features, text_features, logit_scale)
-    own = torch.arange(len(logits), device=logits.device)
-    return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
+    rows = torch.arange(len(image_features), device=image_features.device)
+    both = zip(
+        _both_ways(image_features, text_features, logit_scale, share),
+        _own(rows, rows, share),
+        strict=True,
+    )
+    terms = [F.cross_entropy(logits, own, reduction="sum") for logits, own in both]
+    return (terms[0] + terms[1]) / len(rows) / 2
 
 
-LossFunction = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
-"""From image features (N, D), text features (M, D), both of unit length, 1 / tau, image groups (N,)
-and text groups (M,) to the scalar loss in nats."""
+class LossFunction(Protocol):
+    """A loss in nats of features of unit length."""
+
+    def __call__(
+        self,
+        image_features: Tensor,
+        text_features: Tensor,
+        logit_scale: Tensor,
+        image_groups: Tensor,
+        text_groups: Tensor,
+        share: Share | None = None,
+        /,
+    ) -> Tensor:
+        """Return the loss of a batch or of a share; see `multi_positive_loss`."""
+        ...
+
 
 LOSS_FUNCTIONS: Mapping[Loss, LossFunction] = {
     Loss.MULTI_POSITIVE: multi_positive_loss,
-    Loss.INFONCE: lambda images, texts, scale, *_: info_nce_loss(images, texts, scale),
+    Loss.INFONCE: lambda images, texts, scale, _, __, share=None: info_nce_loss(
+        images, texts, scale, share
+    ),
 }
 """The function of every loss that a recipe can name."""
 
 
-def _logits(image_features: Tensor, text_features: Tensor, logit_scale: Tensor) -> Tensor:
-    """Return the (N, M) similarities over tau in float32 or wider, also under autocast."""
-    with torch.autocast(image_features.device.type, enabled=False):
-        wide = torch.promote_types(image_features.dtype, torch.float32)
-        return logit_scale.to(wide) * image_features.to(wide) @ text_features.to(wide).T
+def _both_ways(
+    images: Tensor, texts: Tensor, scale: Tensor, share: Share | None
+) -> tuple[Tensor, Tensor]:
+    """Return the logits from images to texts and from texts to images, of a share's rows."""
+    if share is None:
+        logits = _logits(images, texts, scale)
+        return logits, logits.T
+    return (
+        _logits(images[share.images], texts, scale),
+        _logits(texts[share.texts], images, scale),
+    )
+
+
+def _own(images: Tensor, texts: Tensor, share: Share | None) -> tuple[Tensor, Tensor]:
+    """Return what belongs to a share's rows."""
+    return (images, texts) if share is None else (images[share.images], texts[share.texts])
+
+
+def _logits(rows: Tensor, others: Tensor, logit_scale: Tensor) -> Tensor:
+    """Return the similarities over tau in float32 or wider, also under autocast."""
+    with torch.autocast(rows.device.type, enabled=False):
+        wide = torch.promote_types(rows.dtype, torch.float32)
+        return logit_scale.to(wide) * rows.to(wide) @ others.to(wide).T
 
 
 def _soft_cross_entropy(logits: Tensor, positive: Tensor) -> Tensor:
-    """Return the mean over rows of the cross-entropy against evenly weighted positives."""
-    weights = positive / positive.sum(dim=1, keepdim=True)
-    return -(weights * logits.log_softmax(dim=1)).sum(dim=1).mean()
+    """Return the sum over rows of the cross-entropy against evenly weighted positives."""
+    if not positive.any(dim=1).all():
+        raise ValueError(
+            "The batch has an image without a text or a text without an image; every row needs at "
+            "least one positive."
+        )
+    weights = positive.to(logits.dtype)
+    weights = weights / weights.sum(dim=1, keepdim=True)
+    return -(weights * logits.log_softmax(dim=1)).sum()

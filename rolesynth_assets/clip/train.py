@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rolesynth_assets.clip.checkpoint import save_load
-from rolesynth_assets.clip.checkpoint.files import MANIFEST, STATE, LossPoint, Manifest
+from rolesynth_assets.clip.checkpoint.files import (
+    MANIFEST,
+    STATE,
+    LossPoint,
+    Manifest,
+    read_manifest,
+)
 from rolesynth_assets.clip.checkpoint.resume_state import (
     RunState,
     init_digest,
@@ -35,7 +41,10 @@ from rolesynth_assets.clip.features.gradient_caching import require_independent_
 from rolesynth_assets.clip.loss import LOSS_FUNCTIONS
 from rolesynth_assets.clip.model import ClipModel, build_model, freeze_positions
 from rolesynth_assets.clip.optim import learning_rate, make_optimizer
+from rolesynth_assets.clip.ranks.group import ALONE, Ranks
 from rolesynth_assets.clip.recipe import Precision, Recipe
+from rolesynth_assets.files.object_path import DataPath
+from rolesynth_assets.files.whole_folders import WorkingFolder, working_folder
 from rolesynth_assets.parallel.lookahead import in_order
 from rolesynth_assets.progress import StepProgress
 
@@ -55,7 +64,8 @@ class TrainReport:
     """The result of a training run.
 
     Attributes:
-        folder: folder of the checkpoint.
+        folder: folder of this machine with the checkpoint.
+        place: where the checkpoint is.
         manifest: its provenance.
         losses: one point per optimiser step, including earlier runs of the same training.
         resumed_from: number of steps that were finished before this call.
@@ -67,6 +77,7 @@ class TrainReport:
     """
 
     folder: Path
+    place: DataPath
     manifest: Manifest
     losses: tuple[LossPoint, ...]
     resumed_from: int
@@ -90,18 +101,20 @@ class _Run:
     features: BatchFeatures
     device: torch.device
     autocast: bool
+    ranks: Ranks
 
 
 def train(
     recipe: Recipe,
     training_set: TrainingSet,
-    out_dir: Path,
+    out_dir: DataPath,
     seed: int,
     *,
     progress: StepProgress | None = None,
     save_every: int = 100,
     device: str | None = None,
     kept: InputCache | None = None,
+    ranks: Ranks = ALONE,
 ) -> TrainReport:
     """Train one model (the paper's step 5) and leave a finished checkpoint in ``out_dir``.
 
@@ -110,15 +123,21 @@ def train(
     ``save_every`` steps, and the next call resumes a killed run from there. The process's random
     state is restored at the end.
 
+    Several processes train the same batches together and leave the model of one process, up to
+    rounding: each encodes its share of a batch, and all take the same steps (see
+    `rolesynth_assets.clip.ranks`). A killed run may be resumed by another number of processes.
+
     Args:
         recipe: model, objective, layout and schedule.
         training_set: rows and images.
-        out_dir: the checkpoint folder, created if missing; one per recipe and seed.
+        out_dir: the checkpoint folder, created if missing; one per recipe and seed. In a bucket,
+            an earlier checkpoint stays until this one is finished.
         seed: seed of the weights, the shuffles and the drawn captions.
         progress: called after every step.
         save_every: optimiser steps between two saved states.
         device: torch device; by default a GPU if there is one.
         kept: where decoded images and tokens are kept for other trainings and a resumed one.
+        ranks: the place of this process among those that train this model.
 
     Returns:
         The report of the run.
@@ -128,28 +147,31 @@ def train(
         TrainingSetError: an image is missing or cannot be decoded.
         NonFiniteLossError: the loss became NaN or infinite; the last saved state is kept.
         BatchMemoryError: a batch does not fit in the device's memory.
+        RanksError: the processes cannot train this together.
         ValueError: the schedule has no steps.
     """
-    out_dir.mkdir(parents=True, exist_ok=True)
-    (out_dir / MANIFEST).unlink(missing_ok=True)  # from here on the folder is unfinished
-    cuda = list(range(torch.cuda.device_count()))
-    with torch.random.fork_rng(devices=cuda):
+    place = torch.device(device) if device else ranks.device()
+    cuda = [place] if place.type == "cuda" else []
+    with working_folder(out_dir) as work, torch.random.fork_rng(devices=cuda):
+        if ranks.leads:
+            (work.path / MANIFEST).unlink(missing_ok=True)  # from here on the folder is unfinished
         torch.manual_seed(seed)
-        run = _prepare(recipe, training_set, seed, device, kept)
+        run = _prepare(recipe, training_set, seed, place, kept, ranks)
         try:
-            return _run(run, out_dir, progress, save_every)
+            report = _run(run, work, progress, save_every)
         finally:
             run.pixels.close()
+        return replace(report, folder=work.finish(), place=out_dir)
 
 
 def _prepare(
     recipe: Recipe,
     training_set: TrainingSet,
     seed: int,
-    device: str | None,
+    place: torch.device,
     kept: InputCache | None,
+    ranks: Ranks,
 ) -> _Run:
-    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if place.type == "cuda":  # parts of many sizes would leave holes in its memory
         os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
     plan = BatchPlan(training_set, recipe, seed)
@@ -159,9 +181,11 @@ def _prepare(
     if recipe.schedule.micro_batch is not None:
         require_independent_rows(model.module, recipe.model)
     model.module.to(place).train()
+    ranks.ready(model.module, plan.batch_size)
     freeze_positions(model.module, recipe.frozen_positions)
-    tokens = TokenSource(training_set, model.tokenizer, kept)
-    pixels = PixelSource(training_set, model.preprocess, kept=kept)
+    with ranks.one_a_machine_first():
+        tokens = TokenSource(training_set, model.tokenizer, kept)
+        pixels = PixelSource(training_set, model.preprocess, kept=kept, trainings=ranks.local_count)
     wide = recipe.precision is Precision.BF16 and place.type == "cuda"
     autocast = wide and torch.cuda.is_bf16_supported()
     micro_batch = recipe.schedule.micro_batch
@@ -172,31 +196,42 @@ def _prepare(
         optimizer=make_optimizer(model.module, recipe.optimizer),
         pixels=pixels,
         tokens=tokens,
-        features=BatchFeatures(model.module, pixels.normalise, place, micro_batch, autocast),
+        features=BatchFeatures(
+            model.module, pixels.normalise, place, micro_batch, autocast, ranks.several
+        ),
         device=place,
         autocast=autocast,
+        ranks=ranks,
     )
 
 
-def _run(run: _Run, out_dir: Path, progress: StepProgress | None, save_every: int) -> TrainReport:
+def _run(
+    run: _Run, work: WorkingFolder, progress: StepProgress | None, save_every: int
+) -> TrainReport:
+    out_dir = work.path
     fingerprint = run_fingerprint(run.recipe, run.plan.training_set, run.plan.seed)
     state = load_state(out_dir, fingerprint, run.model.module, run.optimizer)
     resumed_from, total = state.step, run.plan.total_steps
+    run.ranks.agree({"the training": fingerprint, "the step to go on from": resumed_from})
     started = time.monotonic()
     with _fast(run, total - resumed_from):
         for batch, pixels, tokens in _inputs(run, resumed_from, total):
             state.history.append(_step(run, state.step, batch, pixels, tokens))
             state.step += 1
-            if state.step % save_every == 0 and state.step < total:
+            if run.ranks.leads and state.step % save_every == 0 and state.step < total:
                 save_state(out_dir, state, run.model.module, run.optimizer)
-            if progress is not None:
+                work.save()
+            if run.ranks.leads and progress is not None:
                 progress(state.step, total, state.history[-1].loss)
     seconds = time.monotonic() - started
-    manifest = _finish(run, state, out_dir)
+    if run.ranks.leads:
+        _finish(run, state, out_dir)
+    run.ranks.wait()
     rows = (total - resumed_from) * run.plan.batch_size
     return TrainReport(
         folder=out_dir,
-        manifest=manifest,
+        place=out_dir,
+        manifest=read_manifest(out_dir),
         losses=tuple(state.history),
         resumed_from=resumed_from,
         steps_per_epoch=run.plan.steps_per_epoch,
@@ -229,6 +264,8 @@ def _fitting_gradients(
             return _gradients(run, step, batch, pixels, tokens)
         except torch.OutOfMemoryError as error:
             failure = error.with_traceback(None)  # its frames hold the activations
+        if run.ranks.several:  # the others are already waiting for what this one has not
+            raise failure
         if not run.features.memory.keep_fewer():
             raise failure
 
@@ -241,10 +278,11 @@ def _gradients(
     scale = run.model.module.logit_scale.exp()  # learned, not clamped
     loss = _loss(run, batch, *run.features.encode(pixels, tokens), scale)
     # read before the backward pass: nothing waits for a GPU at the end of a step
-    value, inverse_tau = torch.stack([loss.detach(), scale.detach()]).tolist()
+    value, inverse_tau = torch.stack([run.ranks.total(loss), scale.detach()]).tolist()
     if not math.isfinite(value):
         _refuse(run, step, step // run.plan.steps_per_epoch, batch, value)
     loss.backward()
+    run.ranks.sum_gradients(run.model.module)
     return value, inverse_tau
 
 
@@ -273,8 +311,13 @@ def _out_of_memory_told(run: _Run, batch: Batch) -> Iterator[None]:
 
 def _loss(run: _Run, batch: Batch, images: Tensor, texts: Tensor, scale: Tensor) -> Tensor:
     images, texts = F.normalize(images, dim=-1), F.normalize(texts, dim=-1)
-    groups = [torch.from_numpy(np.array(g)).to(run.device) for g in (batch.images, batch.owners)]
-    return LOSS_FUNCTIONS[run.recipe.loss](images, texts, scale, *groups)
+    owners, described = (
+        torch.from_numpy(np.array(rows)).to(run.device) for rows in (batch.images, batch.owners)
+    )
+    sizes = len(batch.images), len(batch.texts)
+    images, texts = run.ranks.features(images, texts, sizes)
+    share = run.ranks.share(*sizes) if run.ranks.several else None
+    return LOSS_FUNCTIONS[run.recipe.loss](images, texts, scale, owners, described, share)
 
 
 def _refuse(run: _Run, step: int, epoch: int, batch: Batch, value: float) -> None:
@@ -288,11 +331,14 @@ def _refuse(run: _Run, step: int, epoch: int, batch: Batch, value: float) -> Non
 
 
 def _inputs(run: _Run, first: int, total: int) -> Iterator[tuple[Batch, Tensor, Tensor]]:
-    """Return batches with pixels and tokens; the next one is loaded during a training step."""
+    """Return batches with this process's pixels and tokens, the next one loaded during a step."""
 
     def make(step: int) -> tuple[Batch, Tensor, Tensor]:
         batch = run.plan.batch(step)
-        pixels, tokens = run.pixels.batch(batch.images), run.tokens.batch(batch.texts)
+        share = run.ranks.share(len(batch.images), len(batch.texts))
+        run.tokens.count(batch.texts)
+        pixels = run.pixels.batch(batch.images[share.images])
+        tokens = run.tokens.batch(batch.texts[share.texts])
         if run.device.type == "cuda":
             pixels = pixels.pin_memory()  # so that its copy does not stop the thread
         return batch, pixels, tokens
@@ -300,7 +346,7 @@ def _inputs(run: _Run, first: int, total: int) -> Iterator[tuple[Batch, Tensor, 
     return in_order(make, range(first, total), at_once=2, threads=1)
 
 
-def _finish(run: _Run, state: RunState, out_dir: Path) -> Manifest:
+def _finish(run: _Run, state: RunState, out_dir: Path) -> None:
     """Write the finished checkpoint, the manifest last, and drop the saved state."""
     module, data = run.model.module.to("cpu").eval(), run.plan.training_set
     weights_digest = save_load.save_weights(out_dir, module)
@@ -321,8 +367,8 @@ def _finish(run: _Run, state: RunState, out_dir: Path) -> Manifest:
         device=run.device.type,
         precision="bf16" if run.autocast else "float32",
         weights_digest=weights_digest,
+        processes=run.ranks.count,
         versions={p: importlib.metadata.version(p) for p in ("torch", "open_clip_torch")},
     )
     save_load.save_manifest(out_dir, manifest)
     (out_dir / STATE).unlink(missing_ok=True)
-    return manifest

@@ -4,7 +4,7 @@ import dagster as dg
 
 from rolesynth_assets.benchmarks import checks
 from rolesynth_assets.defs.wiring import conditions, freshness, partitions
-from rolesynth_assets.defs.wiring.pages.metadata import warehouse_metadata
+from rolesynth_assets.defs.wiring.pages.metadata import small_table_metadata
 from rolesynth_assets.defs.wiring.resources import Platform
 from rolesynth_assets.defs.wiring.stage import Check, Made, stage
 from rolesynth_assets.progress import reporting
@@ -12,7 +12,7 @@ from rolesynth_assets.progress import reporting
 
 @stage(
     "benchmarks",
-    {"pytorch", "duckdb"},
+    {"pytorch", "lance"},
     partitions.recipe_by_benchmark,
     deps={
         "clip_checkpoints": partitions.all_seeds_of_recipe,
@@ -38,7 +38,7 @@ from rolesynth_assets.progress import reporting
 def benchmark_scores(context: dg.AssetExecutionContext, platform: Platform) -> Made:
     """Retrieval or zero-shot scores of a recipe's checkpoints on one benchmark, with intervals.
 
-    In: the checkpoints of all seeds trained so far, the benchmark's files. Out: DuckDB table
+    In: the checkpoints of all seeds trained so far, the benchmark's files. Out: small table
     `benchmark_scores`, and Lance table `rankings` with the rank and the first ten candidates of
     each query, or of 2,000 of them. Stale when: a checkpoint, the benchmark or the code change.
     """
@@ -68,10 +68,10 @@ def benchmark_scores(context: dg.AssetExecutionContext, platform: Platform) -> M
     rankings = pa.concat_tables(found.rankings for found in of_seeds)
     platform.store.replace("rankings", {"recipe": recipe.name, "benchmark": task.name}, rankings)
     scores = [found.scores for found in of_seeds]
-    found = record_scores(platform.warehouse, "benchmark_scores", recipe, task.name, scores)
+    found = record_scores(platform.small, "benchmark_scores", recipe, task.name, scores)
     return Made(
         {
-            **warehouse_metadata("benchmark_scores", found.scores.height, {}),
+            **small_table_metadata("benchmark_scores", found.scores.height, {}),
             **found.metadata(score_bars),
             "queries": int(found.scores["n"].max()),  # type: ignore[arg-type]
             "queries_ranked": rankings.num_rows,
@@ -99,10 +99,10 @@ def ablation_report(context: dg.AssetExecutionContext, platform: Platform) -> Ma
     from rolesynth_assets.reports.ablation_facts import gather_record
     from rolesynth_assets.store.digests import digest
 
-    scores = platform.warehouse.read("benchmark_scores")
+    scores = platform.small.read("benchmark_scores")
     path = platform.settings.paths.report("ablation")
     models = {platform.settings.captioner.engine, platform.settings.judge.engine}
-    record = gather_record(platform.store, platform.warehouse, partitions.RECIPES)
+    record = gather_record(platform.store, platform.small, partitions.RECIPES)
     page = write_ablation_report(
         path, scores, partitions.RECIPES, embedded="embedded" in models, record=record
     )
@@ -136,7 +136,7 @@ def dataset_card(context: dg.AssetExecutionContext, platform: Platform) -> Made:
     from rolesynth_assets.store.digests import digest
 
     name, settings = context.partition_key, platform.settings
-    card = gather_card(platform.store, platform.warehouse, partitions.ROLE_SETS[name], settings)
+    card = gather_card(platform.store, platform.small, partitions.ROLE_SETS[name], settings)
     path = settings.paths.dataset_card(name)
     page = write_dataset_card(path, card)
     return Made({"card": dg.MetadataValue.md(page), "dagster/uri": str(path)}, digest("card", page))

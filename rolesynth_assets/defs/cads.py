@@ -44,7 +44,7 @@ def withdrawn_images(platform: Platform) -> Mapping[str, str]:
     """Return what each tombstone says, by image id, at the moment of asking."""
     from rolesynth_assets.store.tombstones import Withdrawn
 
-    return Withdrawn(platform.warehouse)
+    return Withdrawn(platform.small)
 
 
 @stage(
@@ -72,6 +72,7 @@ def cads_seeds(context: dg.AssetExecutionContext, platform: Platform) -> Made:
     from rolesynth_assets.r1.library import load_r1_benchmarks
 
     store, settings, domain = platform.store, platform.settings, context.partition_key
+    partitions.SEED_FILES.require([domain])
     path = partitions.SEED_FILES.get(domain)
     if path is None:
         raise dg.Failure(

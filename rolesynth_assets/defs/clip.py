@@ -4,7 +4,7 @@ import dagster as dg
 
 from rolesynth_assets.clip import checks
 from rolesynth_assets.defs.wiring import freshness, partitions
-from rolesynth_assets.defs.wiring.pages.metadata import training_loss, warehouse_metadata
+from rolesynth_assets.defs.wiring.pages.metadata import small_table_metadata, training_loss
 from rolesynth_assets.defs.wiring.resources import Platform
 from rolesynth_assets.defs.wiring.stage import Check, Made, stage
 from rolesynth_assets.images.checks import (
@@ -23,7 +23,7 @@ _SET_LINEAGE = {
 
 @stage(
     "clip",
-    {"duckdb", "polars"},
+    {"lance", "polars"},
     partitions.recipe,
     deps={"pair_manifests": partitions.recipes_of_role_set, "recipe_files": None},
     freshness_policy=freshness.MODELS,
@@ -46,7 +46,7 @@ _SET_LINEAGE = {
 def training_sets(context: dg.AssetExecutionContext, platform: Platform) -> Made:
     """Which (image, caption) rows a recipe trains on, pinned to a Lance version of `pairs`.
 
-    In: the role set's manifest, `pairs`. Out: DuckDB table `training_sets`. Stale when: the
+    In: the role set's manifest, `pairs`. Out: small table `training_sets`. Stale when: the
     manifest, the recipe or the code change. A pin keeps the versions behind it for `trace`.
     """
     from rolesynth_assets.benchmarks.contamination import (
@@ -61,19 +61,19 @@ def training_sets(context: dg.AssetExecutionContext, platform: Platform) -> Made
     from rolesynth_assets.training_sets.shards_left_out import shards_left_out
 
     recipe, store = partitions.RECIPES[context.partition_key], platform.store
-    manifest = platform.warehouse.read("manifests", {"role_set": recipe.role_set})
+    manifest = platform.small.read("manifests", {"role_set": recipe.role_set})
     version = pinned_version(manifest, recipe.role_set)
     left_out = shards_left_out(store, manifest, recipe.role_set, version)
     pairs = selected_pairs(store, recipe, version, left_out)
     root, rows = platform.settings.data_root, training_set(store, recipe, pairs)
     row = training_set_row(recipe, pairs, rows, version)
-    platform.warehouse.replace("training_sets", {"recipe": recipe.name}, row)
+    platform.small.replace("training_sets", {"recipe": recipe.name}, row)
     digest, run = str(row["digest"][0]), context.run_id
     pin = pin_training_set(store, recipe, pairs, digest, version, run, left_out)
-    write_pin(store, platform.warehouse, pin)
+    write_pin(store, platform.small, pin)
     return Made(
         {
-            **warehouse_metadata("training_sets", pairs.height, _SET_LINEAGE),
+            **small_table_metadata("training_sets", pairs.height, _SET_LINEAGE),
             "pairs": pairs.height,
             "images": pairs["image_id"].n_unique(),
             "pairs_version": version,
@@ -96,7 +96,7 @@ def training_sets(context: dg.AssetExecutionContext, platform: Platform) -> Made
                 benchmark_looks(partitions.TASKS, root),
                 reporting(f"{recipe.name}: copies of benchmark images"),
             ),
-            "withdrawn": read_tombstones(platform.warehouse),
+            "withdrawn": read_tombstones(platform.small),
         },
     )
 
@@ -135,38 +135,41 @@ def clip_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> M
     """A CLIP model trained by one recipe with one seed, on long and short captions.
 
     In: the recipe's training set and `images`. Out: a folder with safetensors, recipe, losses and
-    provenance. A killed training goes on from its last saved step. Stale when: the training set or
-    the code change.
+    provenance. A killed training goes on from its last saved step, and several GPUs train one model
+    together. Stale when: the training set or the code change.
     """
     from rolesynth_assets.clip.checkpoint.recorded_trainings import record_training
     from rolesynth_assets.clip.checkpoint.save_load import reference_error
-    from rolesynth_assets.clip.data.input_cache import InputCache
-    from rolesynth_assets.clip.train import train
+    from rolesynth_assets.clip.ranks.job import Job
+    from rolesynth_assets.clip.training_run import trained
     from rolesynth_assets.store.tombstones import read_tombstones
-    from rolesynth_assets.training_sets.rows import trained_pairs, training_set
+    from rolesynth_assets.training_sets.rows import selected_pairs, trained_selection, training_set
 
     partition, store, settings = partitions.keys(context), platform.store, platform.settings
     recipe, seed = partitions.RECIPES[partition["recipe"]], int(partition["seed"])
-    rows = trained_pairs(store, platform.warehouse, recipe)
-    folder = settings.paths.clip_checkpoint(recipe.name, seed)
+    version, left_out = trained_selection(platform.small, recipe)
+    rows = selected_pairs(store, recipe, version, left_out)
     data = training_set(store, recipe, rows)
-    advance = reporting(f"training {recipe.name} seed {seed}")
-    report = train(
-        recipe,
-        data,
-        folder,
-        seed,
-        progress=lambda done, total, _: advance(done, total),
-        kept=InputCache(settings.data_root, int(settings.pixel_cache_gb * 1e9)),
+    job = Job(
+        recipe=recipe,
+        seed=seed,
+        data_root=settings.data_root,
+        pairs_version=version,
+        left_out=left_out,
+        training_set_digest=data.digest,
+        checkpoint=settings.paths.clip_checkpoint(recipe.name, seed),
+        pixel_bytes=int(settings.pixel_cache_gb * 1e9),
     )
+    report = trained(settings.training, job, data)
     made = report.manifest
-    record_training(platform.warehouse, made, context.run_id)
+    record_training(platform.small, made, context.run_id)
     losses = [point.loss for point in report.losses]
     title = f"{recipe.name}, seed {seed}"
     return Made(
         {
             **training_loss([p.step for p in report.losses], losses, title),
             "steps": made.steps,
+            "processes": made.processes,
             "images_per_second": report.images_per_second,
             "seconds": report.seconds,
             "resumed_from": report.resumed_from,
@@ -176,7 +179,7 @@ def clip_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> M
             "weights_digest": made.weights_digest[:16],
             "training_set": f"training_sets[{recipe.name}]",
             "training_set_digest": made.training_set_digest[:16],
-            "dagster/uri": str(report.folder),
+            "dagster/uri": str(report.place),
         },
         made.weights_digest,
         facts={
@@ -187,6 +190,6 @@ def clip_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> M
             "error": reference_error(report.folder),
             "name": context.partition_key,
             "image_ids": rows["image_id"].to_list(),
-            "withdrawn": read_tombstones(platform.warehouse),
+            "withdrawn": read_tombstones(platform.small),
         },
     )

@@ -102,7 +102,7 @@ def table_maintenance(context: dg.AssetExecutionContext, platform: Platform) -> 
     from rolesynth_assets.store.digests import digest
     from rolesynth_assets.training_sets.table_upkeep import maintain_tables
 
-    upkeep = maintain_tables(platform.store, platform.warehouse, reporting("upkeep of the tables"))
+    upkeep = maintain_tables(platform.store, platform.small, reporting("upkeep of the tables"))
     return Made(
         {
             "tables": table_upkeep.state_rows(upkeep.after),

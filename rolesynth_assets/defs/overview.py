@@ -42,7 +42,7 @@ def overview(
         (Spent.plain(made) for name in ASK_MODELS for made in log.metadata(dg.AssetKey(name))),
         spent_in_vain(context.instance, ASK_MODELS),
     )
-    tables = platform.warehouse.read_all(["benchmark_scores", "r1_scores", "cutoffs"])
+    tables = platform.small.read_all(["benchmark_scores", "r1_scores", "cutoffs"])
     kept = kept_shares(tables["cutoffs"])
     best = best_scores(tables["benchmark_scores"]) + best_scores(tables["r1_scores"])
     page = overview_page(best, kept, spent, stale, missing)

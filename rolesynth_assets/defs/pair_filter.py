@@ -6,7 +6,7 @@ import dagster as dg
 
 from rolesynth_assets.defs.scores import CAPTION_LINEAGE
 from rolesynth_assets.defs.wiring import conditions, freshness, partitions
-from rolesynth_assets.defs.wiring.pages.metadata import lance_metadata, warehouse_metadata
+from rolesynth_assets.defs.wiring.pages.metadata import lance_metadata, small_table_metadata
 from rolesynth_assets.defs.wiring.resources import Platform
 from rolesynth_assets.defs.wiring.stage import Check, Made, stage
 from rolesynth_assets.pairs import checks
@@ -29,7 +29,7 @@ _MANIFEST_LINEAGE = {
 
 @stage(
     "filter",
-    {"duckdb", "polars"},
+    {"lance", "polars"},
     partitions.role_set,
     deps={"caption_scores": partitions.by_role_set, "role_set_files": None},
     freshness_policy=freshness.DATA,
@@ -57,7 +57,7 @@ _MANIFEST_LINEAGE = {
 def filter_cutoffs(context: dg.AssetExecutionContext, platform: Platform) -> Made:
     """The global proportional cut of a role set: the lowest scores go, whatever their value.
 
-    In: `scores` of all shards, forgotten ones left out, the role set's filter policy. Out: DuckDB
+    In: `scores` of all shards, forgotten ones left out, the role set's filter policy. Out: small
     tables `cutoffs` and `cutoff_roles`. Stale when: any shard's scores, the policy or the code
     change.
     """
@@ -74,10 +74,10 @@ def filter_cutoffs(context: dg.AssetExecutionContext, platform: Platform) -> Mad
     cut = compute_cutoffs(scores, role_set.filter, role_set.role_count)
     scores_digest = scores.digest()
     coverage = images_covered(scores, cut)
-    rows = write_cut(platform.warehouse, cut, name, scores_digest, coverage)
+    rows = write_cut(platform.small, cut, name, scores_digest, coverage)
     return Made(
         {
-            **warehouse_metadata("cutoffs", rows.height, _CUT_LINEAGE),
+            **small_table_metadata("cutoffs", rows.height, _CUT_LINEAGE),
             **cut_metadata(cut, rows, coverage),
         },
         digest("cutoffs", scores_digest, repr(cut)),
@@ -111,7 +111,7 @@ def filtered_pairs(context: dg.AssetExecutionContext, platform: Platform) -> Mad
     """Every caption of a shard with the filter's decision: kept, or dropped and why.
 
     In: `captions`, `scores`, `cutoffs`, `exclusions`. Out: Lance table `pairs`, the ledger of
-    dropped rows included, and DuckDB table `diversity`. Stale when: captions, scores, the cut, what
+    dropped rows included, and small table `diversity`. Stale when: captions, scores, the cut, what
     people excluded, or the code change.
     """
     import polars as pl
@@ -125,10 +125,10 @@ def filtered_pairs(context: dg.AssetExecutionContext, platform: Platform) -> Mad
 
     store, where = platform.store, partitions.lance_partition(context)
     scores, captions = (pl.DataFrame(store.read(name, where)) for name in ("scores", "captions"))
-    cut = read_cut(platform.warehouse, where["role_set"])
+    cut = read_cut(platform.small, where["role_set"])
     pairs = apply_cut(captions, scores, cut, excluded(store, where))
     store.replace("pairs", where, pairs.to_arrow(), allow_empty=captions.is_empty())
-    diversity = keep_diversity(platform.warehouse, pairs, **where)
+    diversity = keep_diversity(platform.small, pairs, **where)
     return Made(
         {
             **pairs_metadata(pair_ledger(pairs, scores), diversity),
@@ -141,7 +141,7 @@ def filtered_pairs(context: dg.AssetExecutionContext, platform: Platform) -> Mad
 
 @stage(
     "filter",
-    {"duckdb"},
+    {"lance"},
     partitions.role_set,
     deps={"filtered_pairs": partitions.by_role_set},
     freshness_policy=freshness.DATA,
@@ -158,7 +158,7 @@ def filtered_pairs(context: dg.AssetExecutionContext, platform: Platform) -> Mad
 def pair_manifests(context: dg.AssetExecutionContext, platform: Platform) -> Made:
     """Which shards' pairs make up a role set, by digest: what fan-ins downstream depend on.
 
-    In: `pairs` of all shards. Out: DuckDB tables `manifests` and, where the truth is known,
+    In: `pairs` of all shards. Out: small tables `manifests` and, where the truth is known,
     `filter_quality`. Stale when: any shard's pairs or the code change.
     """
     from rolesynth_assets.embedded.world.filter_quality import quality_of_shards, quality_rows
@@ -173,19 +173,19 @@ def pair_manifests(context: dg.AssetExecutionContext, platform: Platform) -> Mad
     from rolesynth_assets.store.digests import digest
     from rolesynth_assets.store.shard_rows import ShardRows
 
-    name, store, warehouse = context.partition_key, platform.store, platform.warehouse
+    name, store, small = context.partition_key, platform.store, platform.small
     rows = manifest_rows(store, name, partitions.live_shards(context))
     shards, version = rows["shard"].to_list(), pinned_version(rows, name)
     store.keep_version("pairs", version)
-    warehouse.replace("manifests", {"role_set": name}, rows)
+    small.replace("manifests", {"role_set": name}, rows)
     pairs = partial(ShardRows, store, "pairs", name, shards=shards, version=version)
     truth = read_truth(platform.settings.data_root)
     quality = quality_of_shards(pairs(["image_id", "length", "text", "kept"]), truth)
-    warehouse.replace("filter_quality", {"role_set": name}, quality_rows(quality, name))
+    small.replace("filter_quality", {"role_set": name}, quality_rows(quality, name))
     known = vars(quality) if quality else {}  # the embedded world alone knows the truth
     return Made(
         {
-            **warehouse_metadata("manifests", rows.height, _MANIFEST_LINEAGE),
+            **small_table_metadata("manifests", rows.height, _MANIFEST_LINEAGE),
             "pairs": int(rows["kept"].sum()),
             "images": int(rows["images"].sum()),
             "multiplicity": multiplicity(pairs(["image_id", "role", "length", "kept"])),
@@ -195,6 +195,6 @@ def pair_manifests(context: dg.AssetExecutionContext, platform: Platform) -> Mad
         facts={
             "manifest": rows,
             "excluded": shards_with_exclusions(store, rows, name, checks.MATCHED_COLUMNS),
-            "cutoffs": read_cut(warehouse, name),
+            "cutoffs": read_cut(small, name),
         },
     )

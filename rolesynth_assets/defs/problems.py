@@ -92,6 +92,8 @@ def synthetic_problems(context: dg.AssetExecutionContext, platform: Platform) ->
         store.digest("problems", {"domain": domain}),
         facts={
             "kept": kept,
+            "not_accepted": selection.not_accepted,
+            "dropped": selection.dropped,
             "problems": rows,
             "labels": read_problem_labels(store, domain),
             "exported": made.exported,

@@ -4,7 +4,7 @@ import dagster as dg
 
 from rolesynth_assets.benchmarks import checks as score_checks
 from rolesynth_assets.defs.wiring import conditions, freshness, partitions, r1_partitions
-from rolesynth_assets.defs.wiring.pages.metadata import picture, warehouse_metadata
+from rolesynth_assets.defs.wiring.pages.metadata import picture, small_table_metadata
 from rolesynth_assets.defs.wiring.resources import Platform
 from rolesynth_assets.defs.wiring.stage import Check, Made, stage
 from rolesynth_assets.images.checks import no_withdrawn_image
@@ -77,7 +77,7 @@ def r1_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> Mad
     )
     made = report.provenance
     item_ids = [item.item_id for item in items]
-    record_r1_training(platform.warehouse, made, item_ids, context.run_id)
+    record_r1_training(platform.small, made, item_ids, context.run_id)
     before, after = reload_replies(report.folder)
     at_hand = items_at_hand(r1_partitions.R1_BENCHMARKS, settings.data_root) if items else {}
     return Made(
@@ -92,14 +92,14 @@ def r1_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> Mad
             "benchmarks": at_hand,
             "name": context.partition_key,
             "image_ids": stored.image_ids,
-            "withdrawn": read_tombstones(platform.warehouse),
+            "withdrawn": read_tombstones(platform.small),
         },
     )
 
 
 @stage(
     "r1",
-    {"pytorch", "duckdb"},
+    {"pytorch", "lance"},
     r1_partitions.recipe_by_benchmark,
     deps={
         "r1_checkpoints": r1_partitions.all_seeds_of_recipe,
@@ -125,7 +125,7 @@ def r1_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> Mad
 def r1_scores(context: dg.AssetExecutionContext, platform: Platform) -> Made:
     """Accuracy and form of an R1 recipe's policies on one held-out benchmark, with intervals.
 
-    In: the policies of all seeds trained so far, the benchmark. Out: DuckDB table `r1_scores`.
+    In: the policies of all seeds trained so far, the benchmark. Out: small table `r1_scores`.
     Stale when: a policy, the benchmark's definition or the code change.
     """
     from rolesynth_assets.benchmarks.recorded_scores import record_scores
@@ -150,10 +150,10 @@ def r1_scores(context: dg.AssetExecutionContext, platform: Platform) -> Made:
         )
         for seed in seeds
     ]
-    found = record_scores(platform.warehouse, "r1_scores", recipe, benchmark.name, of_seeds)
+    found = record_scores(platform.small, "r1_scores", recipe, benchmark.name, of_seeds)
     return Made(
         {
-            **warehouse_metadata("r1_scores", found.scores.height, {}),
+            **small_table_metadata("r1_scores", found.scores.height, {}),
             **found.metadata(accuracy_bars),
             "items": len(items),
         },
@@ -179,7 +179,7 @@ def r1_report(context: dg.AssetExecutionContext, platform: Platform) -> Made:
     from rolesynth_assets.reports.r1 import write_r1_report
     from rolesynth_assets.store.digests import digest
 
-    scores = platform.warehouse.read("r1_scores").sort("recipe", "benchmark", "seed", "metric")
+    scores = platform.small.read("r1_scores").sort("recipe", "benchmark", "seed", "metric")
     if scores.is_empty():
         raise dg.Failure("There is no R1 score to report: materialize r1_scores first.")
     path = platform.settings.paths.report("r1")

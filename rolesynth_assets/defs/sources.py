@@ -10,7 +10,8 @@ import dagster as dg
 
 from rolesynth_assets.defs.wiring import partitions, r1_partitions
 from rolesynth_assets.defs.wiring.resources import Platform
-from rolesynth_assets.errors import digest_of_fault, digests_or_faults
+from rolesynth_assets.errors import digest_of_fault
+from rolesynth_assets.files.object_path import data_path
 from rolesynth_assets.mllm.factory import declared_model
 
 
@@ -67,7 +68,7 @@ def excluded_captions(platform: Platform) -> dg.DataVersionsByPartition:
 
     Only partitions in which somebody excluded a caption, or took that back, have a version.
     """
-    if not Path(platform.settings.paths.lance_table("exclusions")).exists():
+    if not data_path(platform.settings.paths.lance_table("exclusions")).exists():
         return versions({})  # reading a table takes half a second to begin with
     from rolesynth_assets.images.shards.registry import load_shards
     from rolesynth_assets.review.exclusions import exclusion_digests
@@ -97,8 +98,7 @@ def seed_files() -> dg.DataVersionsByPartition:
     """Files that problems start from, one domain each; observed before a refresh."""
     from rolesynth_assets.cads.seeds.domains import seeds_digest
 
-    there = {name: path for name, path in partitions.SEED_FILES.items() if path.exists()}
-    return versions(digests_or_faults(there, seeds_digest))
+    return versions(partitions.SEED_FILES.where(Path.exists).digests(seeds_digest))
 
 
 @observed(group_name="cads")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.data_paths import DataPaths
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.images.decoding.rejects import RejectReason
 from rolesynth_assets.images.descriptor import ShardDescriptor, ShardKind
 from rolesynth_assets.images.duplicates import elsewhere, first_wins, newest_wins
@@ -18,8 +18,8 @@ from rolesynth_assets.images.rules import IngestRules
 from rolesynth_assets.images.shards.locks import reading_images
 from rolesynth_assets.images.shards.portable import base_of, relative
 from rolesynth_assets.images.shards.registry import load_shards
+from rolesynth_assets.store.small.tables import SmallTables
 from rolesynth_assets.store.tombstones import read_tombstones
-from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from rolesynth_assets.store.lance.store import Store
@@ -31,7 +31,7 @@ class UnknownShardError(ValueError):
 
 def sync_shard(
     store: Store,
-    data_root: Path,
+    data_root: DataPath,
     shard: str,
     *,
     progress: Callable[[int, int], None] | None = None,
@@ -64,14 +64,14 @@ def sync_shard(
 
 def _synchronise(
     store: Store,
-    data_root: Path,
+    data_root: DataPath,
     shard: ShardDescriptor,
     progress: Callable[[int, int], None] | None,
     limits: InputLimits,
     rules: IngestRules,
 ) -> IngestReport:
     sync = _Sync(store, data_root, shard, rules)
-    tombstones = read_tombstones(Warehouse(DataPaths(data_root).warehouse))
+    tombstones = read_tombstones(SmallTables(data_root))
     for batch in ingest_batches(
         shard,
         limits.image,
@@ -88,7 +88,7 @@ class _Sync:
     """One synchronisation: what the shard had before, and what has been read so far."""
 
     def __init__(
-        self, store: Store, data_root: Path, shard: ShardDescriptor, rules: IngestRules
+        self, store: Store, data_root: DataPath, shard: ShardDescriptor, rules: IngestRules
     ) -> None:
         self._store, self._shard, self._policy = store, shard.key, rules.duplicates
         self._partition = {"shard": shard.key}

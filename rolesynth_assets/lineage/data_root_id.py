@@ -9,14 +9,15 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from uuid import uuid4
 
 import dagster as dg
 
 from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.errors import InputError
-from rolesynth_assets.store.atomic_files import write_text
+from rolesynth_assets.files.atomic_files import create_text
+from rolesynth_assets.files.object_path import DataPath, data_path
+from rolesynth_assets.files.object_store import StorageError
 
 _KEY = "rolesynth/data_root"
 
@@ -44,7 +45,7 @@ def recorded_root(instance: dg.DagsterInstance) -> DataRoot | None:
     return DataRoot(**json.loads(found)) if found else None
 
 
-def root_id(root: Path) -> str | None:
+def root_id(root: DataPath) -> str | None:
     """Return the id of a data root; None where it has none yet."""
     try:
         return DataPaths(root).identity.read_text().strip() or None
@@ -52,7 +53,7 @@ def root_id(root: Path) -> str | None:
         return None
 
 
-def check_data_root(instance: dg.DagsterInstance, root: Path) -> DataRoot:
+def check_data_root(instance: dg.DagsterInstance, root: DataPath) -> DataRoot:
     """Compare the data root with the one the instance is about; a new pair is recorded.
 
     A root that was moved keeps its id. One that was deleted and is empty now is the same root:
@@ -69,8 +70,7 @@ def check_data_root(instance: dg.DagsterInstance, root: Path) -> DataRoot:
     known, here = recorded_root(instance), root_id(root)
     if here is None:
         gone = known is not None and not _is_there(known) and not _holds_tables(root)
-        here = known.id if known is not None and gone else uuid4().hex
-        write_text(DataPaths(root).identity, here)
+        here = _given_id(root, known.id if known is not None and gone else uuid4().hex)
     if known is not None and known.id != here:
         raise OtherDataRootError(
             f"This Dagster home ({instance.root_directory}) records what was made in the data root "
@@ -89,24 +89,31 @@ def check_data_root(instance: dg.DagsterInstance, root: Path) -> DataRoot:
     return adopt_data_root(instance, root)
 
 
-def adopt_data_root(instance: dg.DagsterInstance, root: Path) -> DataRoot:
+def adopt_data_root(instance: dg.DagsterInstance, root: DataPath) -> DataRoot:
     """Record a data root as the one the instance is about."""
-    found = DataRoot(root_id(root) or uuid4().hex, str(root))
-    if root_id(root) is None:
-        write_text(DataPaths(root).identity, found.id)
+    found = DataRoot(root_id(root) or _given_id(root, uuid4().hex), str(root))
     if recorded_root(instance) != found:
         instance.daemon_cursor_storage.set_cursor_values({_KEY: json.dumps(asdict(found))})
     return found
 
 
 def _is_there(known: DataRoot) -> bool:
-    return root_id(Path(known.path)) == known.id
+    try:
+        return root_id(data_path(known.path)) == known.id
+    except StorageError:  # a bucket that does not answer is not gone
+        return True
 
 
-def _same_place(known: DataRoot, root: Path) -> bool:
-    return os.path.realpath(known.path) == os.path.realpath(root)
+def _same_place(known: DataRoot, root: DataPath) -> bool:
+    return os.path.realpath(known.path) == os.path.realpath(str(root))
 
 
-def _holds_tables(root: Path) -> bool:
+def _given_id(root: DataPath, new: str) -> str:
+    """Give a data root an id; of several who do so at once, all get the same."""
+    create_text(DataPaths(root).identity, new)
+    return root_id(root) or new
+
+
+def _holds_tables(root: DataPath) -> bool:
     paths = DataPaths(root)
-    return paths.lance.exists() or paths.warehouse.exists()
+    return paths.lance.exists() or paths.small.exists()

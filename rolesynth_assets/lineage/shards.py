@@ -8,11 +8,11 @@ reason, and what was made from it is stale.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.images.shards.locks import changing_shards
 from rolesynth_assets.images.shards.registry import forget_shards, load_forgotten, load_shards
 from rolesynth_assets.lineage.dagster_internals import (
@@ -79,7 +79,7 @@ def forget(
 
 
 def agree_on_shards(
-    instance: dg.DagsterInstance, graph: BaseAssetGraph, root: Path
+    instance: dg.DagsterInstance, graph: BaseAssetGraph, root: DataPath
 ) -> tuple[list[str], list[str]]:
     """Add partitions for new shards, and forget the shards whose partition was deleted.
 
@@ -101,7 +101,8 @@ def agree_on_shards(
         shards = sorted(set(registered) - set(deleted))
         if new := sorted(set(shards) - set(instance.get_dynamic_partitions(SHARDS))):
             instance.add_dynamic_partitions(SHARDS, new)
-        for key in set(load_forgotten(root)) & set(instance.get_dynamic_partitions(SHARDS)):
+        gone = set(load_forgotten(root)) - set(registered)
+        for key in gone & set(instance.get_dynamic_partitions(SHARDS)):
             instance.delete_dynamic_partition(SHARDS, key)  # a `forget` ended in between
         return shards, deleted
 
@@ -127,7 +128,9 @@ def deleted_in_dagster(instance: dg.DagsterInstance, registered: Collection[str]
     ]
 
 
-def read_anew(instance: dg.DagsterInstance, data_root: str | Path, shards: Sequence[str]) -> None:
+def read_anew(
+    instance: dg.DagsterInstance, data_root: DataPath | str, shards: Sequence[str]
+) -> None:
     """Make shards stale whose files are others now, until they are read in again."""
     with changing_shards(data_root):
         for shard in shards:

@@ -67,6 +67,32 @@ _TAGS = (
     "box",
     "ref",
     "quad",
+    "point",
+    "image_id",
+    "slice",
+    "imagehere",
+    "im_col_sep",
+    "imgpad",
+    "imgstart",
+    "imgend",
+    r"(?:image|video|vision|audio|point|tile|patch)_(?:start|end|pad)",
+    "video_soft_token",
+    # InternLM, Baichuan, Seed, LongCat, Nemotron, Cohere, XLNet, StarCoder
+    "eo[adhm]",
+    r"tokens_unused_\d+",
+    r"reserved_\d+",
+    "[bch]_(?:usys|q|a|sys)",
+    r"seed:\w{1,40}",
+    r"longcat_\w{1,40}",
+    r"special_\d+",
+    r"extra_\d+",
+    "(?:bos|eos|eop|pad|unk|sep|cls|mask)_token",
+    "sep",
+    "cls",
+    "repo_name",
+    "file_sep",
+    r"fim_\w{1,20}",
+    r"(?:minimax:)?tool_?calls?(?:_(?:begin|end))?",
 )
 _BRACKETS = (
     # Mistral, GLM, BERT
@@ -93,15 +119,24 @@ _BRACKETS = (
     "UNK",
     "BOS",
     "EOS",
+    "EOT",
+    "THINK",
+    "ARGS",
+    "CALL_ID",
+    "MODEL_SETTINGS",
+    "TRANSCRIBE",
+    r"UNUSED_TOKEN_\d+",  # InternLM
 )
 _CONTROL = re.compile(
     rf"""
     (?P<first><)(?P<marks>{_MARKS})(?P<rest>
         [|\uff5c][^\s<>|\uff5c\[\]]{{1,80}}[|\uff5c]>   # Qwen, Llama 3, GPT, DeepSeek's wide bars
+      | \|[A-Za-z_]{{1,40}}> | [A-Za-z_]{{1,40}}\|>        # Gemma 4
       | /?(?i:{"|".join(_TAGS)})/?>
       | </?SYS>>                                        # Llama 2
     )
   | (?P<bracket>\[)(?P<more>{_MARKS})(?P<end>/?(?:{"|".join(_BRACKETS)})\])
+  | (?:(?<=\])~(?={_MARKS}!?b[\[\]])|(?<=\[)e(?={_MARKS}~\[))(?P<yet>{_MARKS})  # MiniMax: ]~b]
     """,
     re.VERBOSE,
 )
@@ -131,7 +166,7 @@ def restored(written: str, *read: str) -> str:
 
 
 def _restored(match: re.Match[str]) -> str:
-    marks = match["marks"] or match["more"] or ""
+    marks = match["marks"] or match["more"] or match["yet"] or ""
     taken = len(MARK) if marks.startswith(MARK) else len(r"\u00a6") if marks else 0
     return match[0][0] + match[0][1 + taken :]
 

@@ -78,6 +78,17 @@ def is_openais_own(url: str | None) -> bool:
 BaseUrl = Annotated[str, AfterValidator(_plain_http_url)]
 """Address of an OpenAI-compatible server, without a key in it."""
 
+
+def _plain_http_urls(text: str) -> str:
+    urls = [_plain_http_url(url.strip()) for url in text.split(",")]
+    if len(set(urls)) < len(urls):
+        raise ValueError("must name each server once")
+    return ",".join(urls)
+
+
+BaseUrls = Annotated[str, AfterValidator(_plain_http_urls)]
+"""Addresses of OpenAI-compatible servers of one model, separated by commas."""
+
 ExtraBody = Annotated[dict[str, Any], AfterValidator(checked_extra_body)]
 """Further fields of each request, with the known sampling parameters validated."""
 
@@ -117,12 +128,14 @@ class EngineSettings(BaseModel):
     """Model name on the server, or a Hugging Face id or folder for `vllm`."""
     revision: str | None = None
     """Revision of the weights, part of every caption's identity; the server is asked if unset."""
-    base_url: BaseUrl | None = None
-    """Address of an OpenAI-compatible server, usually ending in /v1."""
+    base_url: BaseUrls | None = None
+    """Address of an OpenAI-compatible server, usually ending in /v1; several servers of the same
+    model are separated by commas."""
     api_key: SecretStr | None = None
     """The server's key, if it needs one; never logged, never stored."""
     concurrency: Annotated[int, Field(ge=1, le=1000)] = 32  # the client opens 1,000 connections
-    """Requests in flight at once (256 by default for vLLM in process), and requests read ahead."""
+    """Requests in flight at once at each server (256 by default for vLLM in process), and requests
+    read ahead."""
     timeout_s: Annotated[float, Field(gt=0)] = 120
     """Seconds that one attempt may take from sending to the last byte of the answer."""
     max_retries: Annotated[int, Field(ge=0, le=100)] = 6
@@ -158,6 +171,11 @@ class EngineSettings(BaseModel):
         if isinstance(values, dict) and values.get("engine") == "vllm":
             return {"concurrency": VLLM_BATCH} | values
         return values
+
+    @property
+    def base_urls(self) -> tuple[str, ...]:
+        """The address of each server."""
+        return tuple(self.base_url.split(",")) if self.base_url else ()
 
     @property
     def paid(self) -> bool:
@@ -215,7 +233,8 @@ class EngineSettings(BaseModel):
                 continue
             values[field] = _json_object(f"{prefix}{field.upper()}", text, field)
         general = environ.get("OPENAI_API_KEY", "").strip()
-        if "api_key" not in values and general and is_openais_own(values.get("base_url")):
+        urls = str(values.get("base_url", "")).split(",")
+        if "api_key" not in values and general and all(is_openais_own(url) for url in urls):
             values["api_key"] = general
         elif general:
             names = values["names"]

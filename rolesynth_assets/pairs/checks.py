@@ -44,7 +44,11 @@ def scores_cover_captions(
         and bare.height <= max_uncovered,
         value=bare.height,
         threshold=max_uncovered,
-        description=f"{bare.height} of {spoken.height} captions have neither score nor reason.",
+        description=(
+            f"{bare.height} of {spoken.height} captions have neither score nor reason."
+            if spoken.height
+            else f"none of {captions.height} captions has a text: see the reasons of raw_captions."
+        ),
         metadata={
             "captions": spoken.height,
             "examples": bare["caption_id"].head(EXAMPLES).to_list(),
@@ -83,7 +87,9 @@ def scores_not_degenerate(
         value=share,
         threshold=max_share,
         description=(
-            f"{share:.0%} of {len(given)} scores are {top[0]}; the standard deviation is {std:.1f}."
+            f"{share:.0%} of {len(given)} scores are {top[0]}; the standard deviation is "
+            f"{std:.1f}. Once the judge is mended, `rolesynth run --role-set NAME --again "
+            f"same_score` asks for the scores of {top[0]} again."
         ),
         metadata={"scores": len(given), "top_score": top[0], "std": std, "min_std": min_std},
     )

@@ -1,4 +1,4 @@
-"""Conversion of a role set's cut to rows of the warehouse, and back."""
+"""Conversion of a role set's cut to rows of the small tables, and back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rolesynth_assets.pairs.coverage import Coverage
 from rolesynth_assets.pairs.cut import Cutoffs, LengthCut, RoleSurvival
 
 if TYPE_CHECKING:
-    from rolesynth_assets.store.warehouse.warehouse import Warehouse
+    from rolesynth_assets.store.small.tables import SmallTables
 
 _CUT_SCHEMA = {
     "role_set": pl.String,
@@ -42,7 +42,7 @@ _ROLE_SCHEMA = {
 def cut_rows(
     cutoffs: Cutoffs, role_set: str, scores_digest: str, coverage: Coverage | None = None
 ) -> pl.DataFrame:
-    """Return the rows of the warehouse table ``cutoffs``, one per length kind.
+    """Return the rows of the small table ``cutoffs``, one per length kind.
 
     Args:
         cutoffs: the cut.
@@ -67,7 +67,7 @@ def cut_rows(
 
 
 def survivor_rows(cutoffs: Cutoffs, role_set: str) -> pl.DataFrame:
-    """Return the rows of the warehouse table ``cutoff_roles``, one per role and length kind."""
+    """Return the rows of the small table ``cutoff_roles``, one per role and length kind."""
     rows = [{"role_set": role_set, **asdict(row)} for row in cutoffs.roles]
     return pl.DataFrame(rows, schema=_ROLE_SCHEMA)
 
@@ -79,7 +79,7 @@ def cutoffs_from_rows(cuts: pl.DataFrame, survivors: pl.DataFrame) -> Cutoffs:
         ValueError: there is no row, or the rows belong to more than one cut.
     """
     if cuts.height == 0:
-        raise ValueError("no cut in the warehouse: materialize filter_cutoffs for this role set")
+        raise ValueError("no cut in the small tables: materialize filter_cutoffs for this role set")
     shared = cuts.select("role_set", "keep_share", "floor_per_image", "scores_digest").unique()
     if shared.height != 1:
         raise ValueError(
@@ -103,34 +103,32 @@ def cutoffs_from_rows(cuts: pl.DataFrame, survivors: pl.DataFrame) -> Cutoffs:
 
 
 def write_cut(
-    warehouse: Warehouse,
+    small: SmallTables,
     cutoffs: Cutoffs,
     role_set: str,
     scores_digest: str,
     coverage: Coverage | None = None,
 ) -> pl.DataFrame:
-    """Replace a role set's cut in the warehouse; return its rows of the table ``cutoffs``.
+    """Replace a role set's cut in the small tables; return its rows of the table ``cutoffs``.
 
     Args:
-        warehouse: holds ``cutoffs`` and ``cutoff_roles``.
+        small: holds ``cutoffs`` and ``cutoff_roles``.
         cutoffs: the cut.
         role_set: role set that it is for.
         scores_digest: digest of all scores that it was made from.
         coverage: the images of the role set before and after the cut.
     """
     rows = cut_rows(cutoffs, role_set, scores_digest, coverage)
-    warehouse.replace("cutoffs", {"role_set": role_set}, rows)
-    warehouse.replace("cutoff_roles", {"role_set": role_set}, survivor_rows(cutoffs, role_set))
+    small.replace("cutoffs", {"role_set": role_set}, rows)
+    small.replace("cutoff_roles", {"role_set": role_set}, survivor_rows(cutoffs, role_set))
     return rows
 
 
-def read_cut(warehouse: Warehouse, role_set: str) -> Cutoffs:
+def read_cut(small: SmallTables, role_set: str) -> Cutoffs:
     """Return a role set's cut, as `write_cut` stored it.
 
     Raises:
         ValueError: there is none.
     """
     where = {"role_set": role_set}
-    return cutoffs_from_rows(
-        warehouse.read("cutoffs", where), warehouse.read("cutoff_roles", where)
-    )
+    return cutoffs_from_rows(small.read("cutoffs", where), small.read("cutoff_roles", where))

@@ -1,4 +1,4 @@
-"""Conversion of a shard's diversity to a row of the warehouse, and back for a role set."""
+"""Conversion of a shard's diversity to a row of a small table, and back for a role set."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rolesynth_assets.pairs.diversity import MEASURE, Diversity, measure_diversi
 from rolesynth_assets.store.digests import digest, table_digest
 
 if TYPE_CHECKING:
-    from rolesynth_assets.store.warehouse.warehouse import Warehouse
+    from rolesynth_assets.store.small.tables import SmallTables
 
 _FIELDS = {f.name: pl.Int64 if f.type == "int" else pl.Float64 for f in fields(Diversity)}
 _COUNTS = ("n_images", "n_groups", "n_captions")
@@ -28,7 +28,7 @@ _SCHEMA = {
 def diversity_rows(
     found: Diversity | None, role_set: str, shard: str, texts_digest: str
 ) -> pl.DataFrame:
-    """Return the row of the warehouse table ``diversity``, or no row if `found` is None.
+    """Return the row of the small table ``diversity``, or no row if `found` is None.
 
     Args:
         found: the measures of a shard's captions.
@@ -82,20 +82,20 @@ def diversity_of_shards(rows: pl.DataFrame, shards: Collection[str]) -> Diversit
 
 
 def keep_diversity(
-    warehouse: Warehouse, pairs: pl.DataFrame, shard: str, role_set: str
+    small: SmallTables, pairs: pl.DataFrame, shard: str, role_set: str
 ) -> Diversity | None:
     """Store the diversity of a shard's captions; they are measured only if their texts changed.
 
     A new cut keeps other captions and changes none.
 
     Args:
-        warehouse: holds ``diversity``.
+        small: holds ``diversity``.
         pairs: the shard's rows of the table ``pairs``.
         shard: image shard of the captions.
         role_set: role set of the captions.
     """
     where, texts = {"shard": shard, "role_set": role_set}, digest_of_texts(pairs)
-    stored = diversity_of_texts(warehouse.read("diversity", where), texts)
+    stored = diversity_of_texts(small.read("diversity", where), texts)
     found = stored or measure_diversity(pairs)
-    warehouse.replace("diversity", where, diversity_rows(found, role_set, shard, texts))
+    small.replace("diversity", where, diversity_rows(found, role_set, shard, texts))
     return found

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def manifest_rows(
     store: StoreReader, role_set: str, shards: Collection[str] | None = None
 ) -> pl.DataFrame:
-    """Return the rows of the warehouse table ``manifests``, one per shard, sorted by shard.
+    """Return the rows of the small table ``manifests``, one per shard, sorted by shard.
 
     Args:
         store: holds the pairs.
@@ -58,7 +58,7 @@ def pinned_version(manifest: pl.DataFrame, role_set: str) -> int:
     """Return the Lance version of ``pairs`` that a role set's manifest is pinned to.
 
     Args:
-        manifest: the role set's rows of the warehouse table ``manifests``.
+        manifest: the role set's rows of the small table ``manifests``.
         role_set: role set, for the message.
 
     Raises:

@@ -16,7 +16,7 @@ from rolesynth_assets.mllm.engine import ChatReply, FailureReason
 LOWEST, HIGHEST = 1, 100
 """The scale of the paper's role-aware filter."""
 
-RULES_VERSION = "4"
+RULES_VERSION = "5"
 """Raise it with any change of the parser: stored answers without a score are read again."""
 
 MAX_RATIONALE = 400
@@ -57,7 +57,7 @@ class Judgement(NamedTuple):
     rationale: str | None
 
 
-_SCALE = r"(?P<scale>\s*(?:/|(?:out\s+)?of\b)\s*(?P<of>[0-9]{1,9}))?"
+_SCALE = r"(?P<scale>\s*\(?(?:/|(?:out\s+)?of\b)\s*(?P<of>[0-9]{1,9})\)?)?"
 _UNIT = r"(?:\s*(?:%|percent\b|points?\b|\u5206|\uc810|\u70b9))?"
 _NUMBER = rf"(?P<sign>[-+])?(?P<whole>[0-9]{{1,9}})(?P<fraction>[.,][0-9]+)?{_UNIT}{_SCALE}{_UNIT}"
 _BARE = re.compile(
@@ -67,7 +67,8 @@ _BARE = re.compile(
 _LABEL = (
     r"(?:scor(?:e[sd]?|ing)|rating|rate[sd]?|grade[sd]?|mark|verdict|evaluation|answer|"
     r"(?:overall|total)(?=\s*[:=])|"
-    r"(?:deserves?|merits?|earns?|assign(?:ed|s)?|gives?)(?=\s+(?:(?:it|this)\s+)?(?:an?\s+)?[0-9])|"
+    r"(?:deserves?|merits?|earns?|assign(?:ed|s)?|award(?:ed|s)?|gives?|gave)(?=\s+"
+    r"(?:(?:it|this|that|the|caption|description|text)\s+){0,3}(?:an?\s+)?[0-9])|"
     r"\u5f97\u5206|"
     r"\u8bc4\u5206|\u5206\u6570|\u30b9\u30b3\u30a2|\uc810\uc218|bewertung|punktzahl|"
     r"puntuaci\u00f3n|pontua\u00e7\u00e3o|punteggio|\u043e\u0446\u0435\u043d\u043a\u0430)"
@@ -99,6 +100,8 @@ _WHOLE_SCALE = re.compile(
     r"\s*100\b[)\]]?",
     re.IGNORECASE,
 )
+_MARKS = re.compile(r"[*`#\"$|]|\\[()\[\]]|^\s*[-\u2022]\s+(?=[a-z])", re.I | re.M)
+"""Marks of Markdown, LaTeX and tables."""
 _OTHER_NUMBER = re.compile(
     r"\s*(?:-{1,2}>?|=>|\u2192|\u2013|\u2014|to|or|and|but|/)\s*[0-9]|"
     r",\s*[0-9]{1,3}\s*(?:$|[.,;\n])|[^.;\n]*?\b(?:or|maybe|perhaps|possibly|rather|even|"
@@ -143,7 +146,7 @@ def parse_score(text: str) -> Judgement | ScoreReason:
     cleaned = apply_rules(text, SCORE_RULES, keep_lines=True)
     if cleaned.fault:
         return ScoreReason.AMBIGUOUS
-    bare = re.sub(r"[*`#\"]|^\s*[-\u2022]\s+(?=[a-z])", "", cleaned.text, flags=re.I | re.M)
+    bare = _MARKS.sub("", cleaned.text)
     bare = _WHOLE_SCALE.sub(" ", bare.translate(_WIDE))
     lines = [stripped for line in bare.splitlines() if (stripped := line.strip(" \t',;:"))]
     if not lines:

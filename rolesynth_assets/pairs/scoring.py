@@ -10,7 +10,7 @@ under its own id; only rows that are made from now on have the id of the prompt 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,12 @@ from rolesynth_assets.roles.role import Role
 from rolesynth_assets.store.digests import digest
 
 if TYPE_CHECKING:
+    from rolesynth_assets.store.lance.reader import StoreReader
     from rolesynth_assets.store.lance.store import Store
+
+
+SAME_SCORE = "same_score"
+"""Stands among reasons for rows with the score that most captions of a partition have."""
 
 
 @dataclass(frozen=True)
@@ -133,13 +138,17 @@ async def write_scores(
     prompt = prompt or judge_prompt()
     questions = _questions(store, partition, roles, prompt, engine.identity, again)
     wanted = [question.score_id for question in questions]
-    plan = store.plan("scores", partition, wanted, retry=rows_to_ask("score_id", wanted, again))
+    plan = store.plan(
+        "scores", partition, wanted, retry=scores_to_ask(store, partition, wanted, again)
+    )
     checked = Spent()
     if plan.missing and before_paying:
         checked = await before_paying(engine, prompt.sampling)
         questions = _questions(store, partition, roles, prompt, engine.identity, again)
         wanted = [question.score_id for question in questions]
-        plan = store.plan("scores", partition, wanted, retry=rows_to_ask("score_id", wanted, again))
+        plan = store.plan(
+            "scores", partition, wanted, retry=scores_to_ask(store, partition, wanted, again)
+        )
     note(plan.missing)
     rows = _score_rows(partition, prompt, engine, run_id)
     run = RowRun(store, engine, partition, rows, micro_batch)
@@ -174,6 +183,7 @@ def wanted_scores(
     judge: ModelIdentity,
     prompt: JudgePrompt,
     again: Sequence[str] = (),
+    staying: Collection[str] | None = None,
 ) -> dict[str, tuple[str, str]]:
     """Return image and length of the scores that a partition's stored captions want, by score id.
 
@@ -186,6 +196,7 @@ def wanted_scores(
         judge: the judge's model.
         prompt: the judge's prompt.
         again: reasons of rows that are asked again, as in `write_scores`.
+        staying: ids of the captions that will not be made again or removed before; all by default.
     """
     known = {role.name: role.fingerprint for role in roles}
     columns = ["role", "role_fingerprint"]
@@ -193,7 +204,37 @@ def wanted_scores(
     if not rows or any(known.get(r["role"]) != r["role_fingerprint"] for r in rows):
         return {}
     questions = _questions(store, partition, roles, prompt, judge, again)
-    return {q.score_id: (q.image_id, q.length) for q in questions}
+    return {
+        q.score_id: (q.image_id, q.length)
+        for q in questions
+        if staying is None or q.caption_id in staying
+    }
+
+
+def scores_to_ask(
+    store: StoreReader,
+    partition: Mapping[str, str],
+    wanted: Collection[str],
+    reasons: Sequence[str],
+) -> str:
+    """Return the SQL predicate of a partition's stored scores that count as missing.
+
+    Args:
+        store: reads ``scores``.
+        partition: shard and role set.
+        wanted: ids of the scores that it should hold.
+        reasons: as in `rows_to_ask`; `SAME_SCORE` adds rows with the most frequent score.
+    """
+    alike = scores_alike(store, partition) if SAME_SCORE in reasons else None
+    return rows_to_ask("score_id", wanted, reasons, alike)
+
+
+def scores_alike(store: StoreReader, partition: Mapping[str, str]) -> str | None:
+    """Return the SQL predicate of rows with the most frequent score; None without a score."""
+    import pyarrow.compute as pc
+
+    found = pc.call_function("mode", [store.read("scores", partition, ["score"])["score"]])
+    return f"score = {found[0]['mode'].as_py()}" if len(found) else None
 
 
 def score_id(caption_id: str, judge_fingerprint: str, prompt: JudgePrompt, text: str) -> str:
@@ -263,7 +304,7 @@ def _as_paid(
     """Return the questions, under the id of the prompt without marks where that was paid for."""
 
     def missing(ids: Sequence[str]) -> set[str]:
-        retry = rows_to_ask("score_id", ids, again)
+        retry = scores_to_ask(store, partition, ids, again)
         return set(store.plan("scores", partition, ids, retry=retry).missing)
 
     unpaid = missing([question.score_id for question in questions])

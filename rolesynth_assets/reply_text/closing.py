@@ -17,6 +17,7 @@ _BEFORE = (
 """The end of a sentence or a line, where a tail begins."""
 
 _NOTE = re.compile(
+    rf"{_BEFORE}p\.\s?s\.[:,]?\s.*$|"
     rf"{_BEFORE}(?:(?:please )?note|n\.?b\.?|p\.?s\.?|disclaimer|\u6ce8|explanation|rationale|"
     r"reasoning|keywords|tags|hashtags|confidence)\b[*_]{0,2}[ \t]*(?:[:\uff1a]|\n|that\b).*$|"
     r"\n+\s*[(\[*_#\s]{0,6}(?:why (?:this|it) works|(?:key|notable|main) "
@@ -30,8 +31,8 @@ _NUMBER_OF_WORDS = (
 )
 _COUNT = r"(?:(?:total )?(?:word|character)s?(?: count)?|total|length)\s*[:=][*_]{0,2}\s*"
 _WORD_COUNT = re.compile(
-    rf"\s*[*_]{{0,2}}(?:[(\[\uff08]\s*(?:(?:{_COUNT})?{_NUMBER_OF_WORDS}|{_COUNT}\d{{1,4}})\s*"
-    rf"[)\]\uff09]|(?:\n|(?<=[.!?])\s)[-\u2013\u2014*_ ]*"
+    rf"\s*[*_]{{0,2}}(?:[(\[{{\uff08]\s*(?:(?:{_COUNT})?{_NUMBER_OF_WORDS}|{_COUNT}\d{{1,4}})\s*"
+    rf"[)\]}}\uff09]|(?:\n|(?<=[.!?])\s)[-\u2013\u2014*_ ]*"
     rf"(?:{_COUNT}(?:{_NUMBER_OF_WORDS}|\d{{1,4}})|{_NUMBER_OF_WORDS}))[*_.]{{0,3}}\s*$",
     re.IGNORECASE,
 )

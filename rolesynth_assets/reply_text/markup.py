@@ -18,7 +18,11 @@ _INLINE = re.compile(
     re.IGNORECASE,
 )
 _COMMENT = re.compile(r"^<!--.{0,400}?-->|<!--(?:(?!-->).){0,400}-->$", re.DOTALL)
-_LINE_ESCAPE = re.compile(r"(?<=[.!?:;,\"*\u201d])\\n|\\n(?=\\n|[\sA-Z*#-]|$)|\\[rt](?=\s|$)")
+_LINE_ESCAPE = re.compile(
+    r"(?<=[.!?:;,\"*\u201d])\\n|\\n(?=\\n|[\sA-Z*#-]|$)|\\[rt](?=\s|$)|"
+    r"(?:(?<=\s)|(?<=[a-z]{3}))\\n(?=(?:while|and|with|an?|the|in|on|at|by|of|as|to|from|under|near|"
+    r"beside|behind|its|their|is|are|that|which|who)\b)"
+)
 _ESCAPE = re.compile(r"\\([\"'*_#&%$~`.!-])")
 
 _TITLE = re.compile(
@@ -31,12 +35,19 @@ _TITLE = re.compile(
 )
 _HEADING_MARK = re.compile(r"^[ \t]*#{1,6}[ \t]+(?!(?:instruction|system|response)\b)", re.I | re.M)
 _RULE_LINE = re.compile(r"^[ \t]*(?:[-*_=][ \t]*){3,}$", re.MULTILINE)
+MIN_WORDS = 5
+"""From so many words on, what is above or below a line may be a caption."""
 _QUOTE_MARK = re.compile(r"^[ \t]*>[ \t]+", re.MULTILINE)
 _BULLET = re.compile(
-    r"^[ \t]*(?:[-*+\u2022\u25cf\u25aa\u2023\u00b7\u2013\u2014]|\d{1,2}[.)]|[a-e]\))[ \t]+(?=\S)",
+    r"^[ \t]*(?:[-*+\u2022\u25cf\u25aa\u2023\u00b7\u2013\u2014]|\(?\d{1,2}[.)]|\(?[a-e]\)|"
+    r"\(?(?:i{1,3}|iv|v)[.)]|[\u2460-\u2473])[ \t]+(?=\S)",
     re.M,
 )
-_NUMBERED = re.compile(r"^[ \t]*(?:\*\*)?(?:\d{1,2}[.)]|[a-e]\))[ \t]+(?=\S)", re.MULTILINE)
+_NUMBERED = re.compile(
+    r"^[ \t]*(?:\*\*)?(?:\(?\d{1,2}[.)]|\(?[a-e]\)|\(?(?:i{1,3}|iv|v)[.)]|"
+    r"[\u2460-\u2473])[ \t]+(?=\S)",
+    re.MULTILINE,
+)
 _TABLE = re.compile(r"^[ \t]*\|.*\|[ \t]*$", re.MULTILINE)
 _EMPHASIS = [
     re.compile(pattern, re.DOTALL)
@@ -85,6 +96,9 @@ def _bullets(text: str, whole: bool) -> str:
     """Join bullets that are sentences; a list of phrases or of alternatives is no caption."""
     if len(_TABLE.findall(text)) > 1:
         raise CannotCleanError("a table")
+    parts = [part for part in _RULE_LINE.split(text) if len(part.split()) >= MIN_WORDS]
+    if len(parts) > 1:
+        raise CannotCleanError(f"{len(parts)} texts with a line between them")
     items = _BULLET.findall(text)
     if len(items) > 1:
         if len(_NUMBERED.findall(text)) > 1 or not whole:

@@ -29,7 +29,10 @@ _GLAD = r"i(?:(?:'d|\u2019d| would) be|'m|\u2019m| am) (?:happy|glad|delighted) 
 _ACKNOWLEDGES = re.compile(
     r"^(?:(?:yes[,.!]\s*)?(?:(?:sure|certainly|of course|"
     r"here (?:you go|you are|it is)|absolutely|definitely|understood|got it|no problem|"
-    r"happy to help|with pleasure|great question)(?: thing)?[!.,:\u2014-]+|(?:great|yes)!+|"
+    r"happy to help|with pleasure|great question|done|h(?:i|ello|ey)(?: there)?|"
+    r"thank(?:s| you)(?: (?:so|very) much)?(?: for (?:sharing|providing|"
+    r"uploading|sending|the|this|your)"
+    r"[^.!?:,\n]{0,40})?)(?: thing)?[!.,:\u2014-]+|(?:great|yes)!+|"
     r"(?:okay|ok|alright|bien s\u00fbr|nat\u00fcrlich|gerne|claro|certo|certamente)\s?[!.,:]+)"
     rf"(?:\s+(?:{_GLAD}|i can (?:help|do)|let me )[^.!?:\n]{{0,80}}[.!:]+)?\s+|"
     rf"{_GLAD}[^.!?:\n]{{0,80}}[.!:]+\s+|"
@@ -48,7 +51,8 @@ _ANNOUNCES = re.compile(
 )
 _BASED_ON = (
     r"(?:(?:based|drawing|judging) (?:on|upon|from)|from|for|given|looking at|"
-    r"after (?:looking at|analy[sz]ing|examining|viewing)) "
+    r"(?:after|upon|on|by) (?:\w+ly )?(?:looking at|analy[sz]ing|examining|viewing|inspecting|"
+    r"observing|reviewing|studying)) "
     rf"(?:the|this|your) (?:\w+ ){{0,2}}{IMAGE}"
     r"(?: (?:provided|given|shown|above|you(?:'ve| have)? (?:shared|provided|uploaded|sent)))?"
 )
@@ -63,7 +67,8 @@ _I_WROTE = (
     rf"(?:(?:this is (?:an?|the|my|your)\s(?:[\w-]+\s){{0,3}}?|"
     r"i(?:'ve|\u2019ve| have| would| will|'ll|'d)? (?:suggest|propose|offer|write|written|generate|"
     rf"create|crafted|compose)d?\s[^:.\n]{{0,60}}?)\b{TEXT}\b[^:.\n]{{0,100}}|"
-    rf"i(?: would| will|'ll|'d)? (?:caption|describe) (?:this|the) {IMAGE}[^:.\n]{{0,60}}|"
+    rf"i(?: would| will|'ll|'d)? (?:caption|describe) (?:(?:this|the) {IMAGE}|"
+    rf"this|it)[^:.\n]{{0,60}}|"
     r"i(?: would|'d| will|'ll) (?:write|say|caption it|describe it)(?: as)?|"
     rf"(?:the|this) {IMAGE} (?:can|could|may|might) be (?:captioned|described)[^:.\n]{{0,40}})"
 )
@@ -98,16 +103,19 @@ _SEVERAL = re.compile(
 
 _QUALIFIER = (
     r"(?:the|my|an?|one|long|longer|short|shorter|brief|detailed|concise|image|picture|photo|scene|"
-    r"final|revised|improved|suggested|proposed|generated|possible|full|simple|single|alt)"
+    r"good|great|better|best|new|nice|accurate|final|revised|improved|suggested|proposed|generated|possible|full|simple|single|alt)"
 )
 _LABEL = re.compile(
     rf"^(?:#+\s*)?{BOLD}[\"']?(?:(?:{_QUALIFIER}[\s-]+){{0,4}}{NOUN}(?:\s*#?\d{{1,2}}(?:\s?(?:of|/)\s?\d{{1,2}})?)?"
-    rf"(?:\s(?:of|for) (?:the|this) {IMAGE})?|"
+    rf"(?:\s(?:of|for) (?:the|this) {IMAGE}|,? as (?:you )?(?:requested|asked|instructed))?|"
     r"(?:long|short)(?:[ -](?:version|form))?|(?:image|picture|photo|scene)(?:\s*#?\d{1,2})?|"
     rf"(?:option|version)\s*#?(?:\d{{1,2}}|[a-e]\b)){ASIDE}{BOLD}"
     rf"[\"']?(?:(?:\s*(?:[:\uff1a=\u2192]|->)|[ ][-\u2013\u2014](?=[ ])){BOLD}\s*|"
     rf"(?<=[*_])[ \t]*\n\s*)|"
     rf"^(?:#+\s*)?(?:{_QUALIFIER}[ ]+){{0,3}}(?:caption|description|answer){ASIDE}[ \t]*\n+\s*|"
+    rf"^={{2,}}\s?(?:{_QUALIFIER}\s){{0,3}}{NOUN}\s?={{2,}}\s*|"
+    rf"^as (?:you )?(?:requested|asked|"
+    rf"instructed)[,:]\s(?:(?:{_QUALIFIER}[\s-]){{1,4}}{NOUN}\s?[:\uff1a]\s+)?|"
     rf"^(?:[\[(\u3010]|<<)(?:{_QUALIFIER}\s+){{0,3}}{NOUN}(?:[\])\u3011]|>>)\s*[:\uff1a]?\s*",
     re.IGNORECASE,
 )
@@ -115,6 +123,9 @@ _END_ASIDE = re.compile(
     rf"\s*[(\[](?:long|short)(?:er)?(?:[\s-](?:{NOUN}|version))?[)\]]\s*$", re.IGNORECASE
 )
 _FINAL = re.compile(
+    r"^(?:#+\s*)?(?:\*\*|__)?(?:thoughts?|thinking|draft|plan|reasoning|analysis|observations?)"
+    r"(?:\*\*|__)?\s*[:\uff1a].*\n[ \t]*(?:\*\*|__)?(?:final|answer|response|output|action)"
+    r"(?:\*\*|__)?\s*[:\uff1a](?:\*\*|__)?\s*(?=\S)|"
     r"^.*\n[ \t]*(?:#+\s*)?(?:\*\*|__)?"
     r"(?:final (?:answer|caption|description|version|response)|caption)"
     r"(?:\*\*|__)?\s*[:\uff1a](?:\*\*|__)?\s*(?=\S)",

@@ -23,8 +23,15 @@ def pick_score(value: object) -> str | None:
     ]
     scores = {str(leaf) for leaf in named if not isinstance(leaf, bool) and leaf is not None}
     if not scores:
-        numbers = [leaf for _, leaf in known if type(leaf) in (int, float)]
-        scores = {str(numbers[0])} if len(numbers) == 1 else set()
+        numbers = [
+            leaf
+            for key, leaf in known
+            if (type(leaf) in (int, float) or (isinstance(leaf, str) and leaf.strip().isdecimal()))
+            and not any(part in key for part in _SCALES)
+        ]
+        if len(numbers) > 1:
+            raise CannotCleanError("several numbers and no score in one JSON value")
+        scores = {str(number) for number in numbers}
     if len(scores) > 1:
         raise CannotCleanError("several scores in one JSON value")
     if not scores:

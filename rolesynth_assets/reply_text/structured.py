@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from rolesynth_assets.reply_text.rule import CannotCleanError, Rule
 
 MAX_DEPTH = 20
+MAX_VALUES = 10
+"""JSON values after each other that are read; a reply that repeats itself has two or three."""
 MAX_TAGS = 40
 """Tags of a reply that has one answer; it bounds the cost of the search for their ends."""
 _TAGS = (
-    r"(?:(?:final|long|short|image|detailed|brief)?[_-]?(?:answer|caption|description|response)|"
-    r"output|result|final|solution|alt[_-]?text|long|short|text|content|message)"
+    r"(?:(?:final|long|short|image|img|detailed|brief)?[_-]?(?:answer|caption|description|response)|"
+    r"output|result|final|solution|alt[_-]?text|long|short|text|content|message|json)"
 )
 _LOOSE = re.compile(
     r"^[{(]\s*[\"'](?P<key>[\w -]{1,40})[\"']\s*:\s*[\"'](?P<text>.{1,20000}?)[\"']?\s*[})]?\s*$",
@@ -47,9 +49,10 @@ def json_rule(pick: Pick) -> Rule:
     """Return the rule that replaces a JSON value by the answer in it."""
 
     def apply(text: str) -> str:
-        value = _parsed(text)
-        picked = None if value is None else pick(value)
-        return text if picked is None else picked
+        found = [picked for value in _parsed(text) if (picked := pick(value)) is not None]
+        if len(set(found)) > 1:
+            raise CannotCleanError("several JSON values with different answers")
+        return found[0] if found else text
 
     return Rule("json", "JSON around the answer", apply, needs="{[")
 
@@ -120,20 +123,26 @@ def _only(answers: Sequence[str]) -> str:
     return answers[0]
 
 
-def _parsed(text: str) -> object | None:
+def _parsed(text: str) -> list[object]:
+    """Return the JSON value at the start of a text, and those that directly follow it."""
     text = text.removeprefix("json").lstrip()  # of a fence whose marks are lost
-    if text[:1] not in ("{", "["):
-        return None
+    values: list[object] = []
+    at = 0
+    while text[at : at + 1] in ("{", "[") and len(values) < MAX_VALUES:
+        try:
+            value, at = json.JSONDecoder(strict=False).raw_decode(text, at)
+        except (ValueError, RecursionError):
+            break
+        values.append(value)
+        at += len(text[at:]) - len(text[at:].lstrip(" \t\n,;"))
+    if values or text[:1] not in ("{", "["):
+        return values
     try:
-        return json.JSONDecoder(strict=False).raw_decode(text)[0]
-    except (ValueError, RecursionError):
-        pass
-    try:
-        return ast.literal_eval(text)
+        return [ast.literal_eval(text)]
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
         pass
     # quotation marks in it are not escaped, its end is missing, or its key is bare
     loose = _LOOSE.match(text) or _BARE_KEY.match(text)
     if loose and not _FURTHER_KEY.search(text):
-        return {loose["key"]: loose["text"]}
-    return None
+        return [{loose["key"]: loose["text"]}]
+    return []

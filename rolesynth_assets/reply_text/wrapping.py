@@ -17,7 +17,7 @@ _LAST_LATIN = "\u02ff"
 
 _THOUGHTS = (
     r"(?:\w{1,12}:)?(?:think|thinking|ant_?thinking|longcat_think|thoughts?|reason|reasoning|"
-    r"reflection|analysis|scratchpad|internal|inner_monologue|cot|chain_of_thought|rationale)"
+    r"plan|planning|observations?|brainstorm|deliberation|reflection|analysis|scratchpad|internal|inner_monologue|cot|chain_of_thought|rationale)"
 )
 _BAR = r"[|\uff5c]"
 _THOUGHT_OPENS = re.compile(
@@ -59,9 +59,11 @@ _GROUNDING = re.compile(
     r"(?:\s[^<>]{0,400})?\s*/?>",
     re.IGNORECASE,
 )
-_END_BRACKET = re.compile(
-    r"^(?:\s*\[/?(?:INST|IMG|CLS|SEP|PAD|BOS|EOS)\])+|(?:\s*\[/?(?:INST|IMG|CLS|SEP|PAD|BOS|EOS)\]){1,9}$"
+_BRACKETED = (
+    r"(?:\[/?(?:INST|IMG|CLS|SEP|PAD|BOS|EOS|EOT|ARGS|CALL_ID|UNUSED_TOKEN_\d+)\]|"
+    r"\[e~\[|\]~!?b[\[\]])"
 )
+_END_BRACKET = re.compile(rf"^(?:\s*{_BRACKETED})+|(?:\s*{_BRACKETED}){{1,9}}$")
 
 _SPEAKER = (
     r"(?:assistant|ai|ai assistant|chatbot|(?:chat)?gpt[\w.-]{0,10}|bot|asst|response|model|"
@@ -141,7 +143,7 @@ def _other_turns(text: str) -> str:
 
 def _without_tokens(text: str) -> str:
     for token in dict.fromkeys(control_tokens(text)):
-        if not token.startswith("["):
+        if token.startswith("<"):
             text = text.replace(token, "")
     return _END_BRACKET.sub("", text)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.benchmarks.intervals.bootstrap import LEVEL, Interval
@@ -16,6 +15,8 @@ from rolesynth_assets.benchmarks.intervals.seed_intervals import (
 )
 from rolesynth_assets.benchmarks.score import Metric
 from rolesynth_assets.clip.recipe import Recipe
+from rolesynth_assets.files.atomic_files import write_text
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.pictures.charts import ScoreBar, retrieval_bars
 from rolesynth_assets.pictures.markdown import (
     Markdown,
@@ -37,7 +38,6 @@ from rolesynth_assets.reports.ablation_record import (
     scores_table,
 )
 from rolesynth_assets.reports.claims import DEV, LONG, SHORT
-from rolesynth_assets.store.atomic_files import write_text
 
 if TYPE_CHECKING:
     import polars as pl
@@ -60,7 +60,7 @@ def ablation_markdown(
     """Write the ablation report.
 
     Args:
-        scores: rows of the warehouse's `benchmark_scores` table for all recipes to show.
+        scores: rows of the small table `benchmark_scores` for all recipes to show.
         baselines: baseline recipe by recipe; a recipe without one has no row of differences.
         descriptions: one line per recipe, listed below the tables.
         stand_in: sentence that names the stand-in models behind the numbers, shown at the top.
@@ -245,7 +245,7 @@ def ablation_pictures(scores: pl.DataFrame, record: Record | None = None) -> dic
 
 
 def write_ablation_report(
-    path: Path,
+    path: DataPath,
     scores: pl.DataFrame,
     recipes: Mapping[str, Recipe],
     *,

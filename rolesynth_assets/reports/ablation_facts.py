@@ -1,4 +1,4 @@
-"""The record of the ablation that is in the warehouse."""
+"""The record of the ablation that is in the small tables."""
 
 from __future__ import annotations
 
@@ -16,33 +16,31 @@ if TYPE_CHECKING:
     import polars as pl
 
     from rolesynth_assets.store.lance.reader import StoreReader
-    from rolesynth_assets.store.warehouse.warehouse import Warehouse
+    from rolesynth_assets.store.small.tables import SmallTables
 
 _RANKED = ("recipe", "benchmark", "seed", "direction", "image", "rank")
 
 
-def gather_record(
-    store: StoreReader, warehouse: Warehouse, recipes: Mapping[str, Recipe]
-) -> Record:
+def gather_record(store: StoreReader, small: SmallTables, recipes: Mapping[str, Recipe]) -> Record:
     """Return the record of everything that was scored.
 
     Args:
         store: holds ``rankings``.
-        warehouse: holds ``training_sets`` and ``cutoffs``.
+        small: holds ``training_sets`` and ``cutoffs``.
         recipes: recipes by name, for their schedules.
     """
     import polars as pl
 
     hits = hits_from_rankings(pl.DataFrame(store.read("rankings", None, _RANKED)))
     scored = {recipe for recipe, _ in hits}
-    rows = warehouse.read("training_sets").to_dicts()
+    rows = small.read("training_sets").to_dicts()
     sets = {
         row["recipe"]: {"pairs": row["pairs"], "images": row["images"]}
         for row in rows
         if row["recipe"] in scored
     }
     used = {row["role_set"] for row in rows if row["recipe"] in scored}
-    cuts = _cuts(warehouse.read("cutoffs"), used)
+    cuts = _cuts(small.read("cutoffs"), used)
     return ablation_record(
         hits,
         findings(hits),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from rolesynth_assets.files.atomic_files import write_text
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.mllm.engine import ModelIdentity
 from rolesynth_assets.pictures.markdown import bold, cell, code, heading, table, text
-from rolesynth_assets.store.atomic_files import write_text
 
 
 @dataclass(frozen=True)
@@ -213,7 +213,7 @@ def _share(part: int, whole: int) -> str:
     return f"{part / whole:.1%}" if whole else "none"
 
 
-def write_dataset_card(path: Path, card: DatasetCard) -> str:
+def write_dataset_card(path: DataPath, card: DatasetCard) -> str:
     """Write `dataset_card_markdown` to a file, whose folder is made, and return the page."""
     page = dataset_card_markdown(card)
     write_text(path, page)

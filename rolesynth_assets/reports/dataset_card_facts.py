@@ -21,13 +21,13 @@ from rolesynth_assets.settings import Settings
 
 if TYPE_CHECKING:
     from rolesynth_assets.store.lance.reader import StoreReader
-    from rolesynth_assets.store.warehouse.warehouse import Warehouse
+    from rolesynth_assets.store.small.tables import SmallTables
 
 STAND_INS = {NANO}
 
 
 def gather_card(
-    store: StoreReader, warehouse: Warehouse, role_set: RoleSet, settings: Settings
+    store: StoreReader, small: SmallTables, role_set: RoleSet, settings: Settings
 ) -> DatasetCard:
     """Gather the facts of a role set's card from its rows, its cut and its measurements.
 
@@ -37,10 +37,10 @@ def gather_card(
     where = {"role_set": role_set.name}
     counts = count_card(store, role_set.name)
     expertise = dict(pl.DataFrame(store.read("roles", where, ["name", "expertise"])).iter_rows())
-    cuts = warehouse.read("cutoffs", where)
+    cuts = small.read("cutoffs", where)
     truth = read_truth(settings.data_root)
-    quality = quality_from_rows(warehouse.read("filter_quality", where))
-    diversity = diversity_of_shards(warehouse.read("diversity", where), counts.shards)
+    quality = quality_from_rows(small.read("filter_quality", where))
+    diversity = diversity_of_shards(small.read("diversity", where), counts.shards)
     return DatasetCard(
         role_set=role_set.name,
         description=role_set.description,

@@ -56,7 +56,7 @@ def kept_shares(cutoffs: pl.DataFrame) -> dict[str, float]:
     """Return which share of its scored captions each role set kept, a share of 1.
 
     Args:
-        cutoffs: rows of the warehouse's table `cutoffs`.
+        cutoffs: rows of the small table `cutoffs`.
     """
     import polars as pl
 

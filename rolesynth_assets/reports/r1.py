@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.benchmarks.intervals.bootstrap import LEVEL, Interval
@@ -14,11 +13,12 @@ from rolesynth_assets.benchmarks.intervals.seed_intervals import (
     student_interval,
     summarise,
 )
+from rolesynth_assets.files.atomic_files import write_text
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.pictures.markdown import Markdown, code, heading, quote, table, text
 from rolesynth_assets.r1.benchmarks.evaluate import R1Metric
 from rolesynth_assets.r1.recipe import R1Recipe
 from rolesynth_assets.r1.training.checkpoint import Rollout
-from rolesynth_assets.store.atomic_files import write_text
 
 if TYPE_CHECKING:
     import polars as pl
@@ -77,7 +77,7 @@ def r1_markdown(
     """Write the comparison of all measured recipes.
 
     Args:
-        scores: rows of the warehouse's table `r1_scores`.
+        scores: rows of the small table `r1_scores`.
         recipes: all recipes by name, for baselines and descriptions.
         level: level of the intervals over seeds.
 
@@ -112,7 +112,7 @@ def r1_markdown(
     return "\n".join([*lines, ""])
 
 
-def write_r1_report(path: Path, scores: pl.DataFrame, recipes: Mapping[str, R1Recipe]) -> str:
+def write_r1_report(path: DataPath, scores: pl.DataFrame, recipes: Mapping[str, R1Recipe]) -> str:
     """Write `r1_markdown` to a file, whose folder is created, and return the page."""
     page = r1_markdown(scores, recipes)
     write_text(path, page)

@@ -27,7 +27,7 @@ def training_metadata(report: R1Report) -> dict[str, object]:
         "model": f"{made.model}{' - embedded stand-in' if made.stand_in else ''}",
         "weights_digest": made.weights_digest,
         "data_digest": made.data_digest,
-        "dagster/uri": str(report.folder),
+        "dagster/uri": str(report.place),
     }
     if made.stand_in:
         found["stand_in"] = STAND_IN

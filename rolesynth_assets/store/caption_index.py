@@ -1,6 +1,7 @@
 """An index over a role set's captions: a Lance data set beside the tables, replaced as a whole.
 
-It holds copies of what it needs, so that it is built without the writers' locks. It can be deleted
+It holds copies of what it needs, so that it is built without the writers' locks. Of one in a bucket
+a local copy is read. It can be deleted
 at any time and made again from the captions. An index has one writer at a time; after each write it
 looks for images that were withdrawn meanwhile.
 """
@@ -19,7 +20,9 @@ from typing import TYPE_CHECKING, ClassVar
 import pyarrow as pa
 
 from rolesynth_assets.data_paths import DataPaths
-from rolesynth_assets.store.atomic_files import left_drafts, replaced_folder, write_text
+from rolesynth_assets.files.atomic_files import left_drafts, replaced_folder, write_text
+from rolesynth_assets.files.object_path import DataPath
+from rolesynth_assets.files.whole_folders import file_of, local_folder
 from rolesynth_assets.store.locks import writer_lock
 from rolesynth_assets.store.tombstones import withdrawn_images
 
@@ -60,15 +63,15 @@ class CaptionIndex(ABC):
     schema: ClassVar[pa.Schema]
     """Columns of the data set; ``caption_id`` and ``image_id`` are among them."""
 
-    def __init__(self, root: Path | str, role_set: str) -> None:
+    def __init__(self, root: DataPath | str, role_set: str) -> None:
         self.folder = DataPaths(root).caption_index(self.kind, role_set)
         self._root, self._role_set = root, role_set
 
     @property
     def facts(self) -> IndexFacts | None:
         """What the index holds; None where there is no index."""
-        path = self.folder / _FACTS
-        return IndexFacts(**json.loads(path.read_text())) if path.is_file() else None
+        path = file_of(self.folder, _FACTS)
+        return None if path is None else IndexFacts(**json.loads(path.read_text()))
 
     def forget(self, images: Iterable[str]) -> bool:
         """Make the index anew without the captions of withdrawn images, if it holds some.
@@ -83,7 +86,7 @@ class CaptionIndex(ABC):
         """
         gone = list(images)
         with self._writing():
-            for left in left_drafts(self.folder):
+            for left in left_drafts(self.folder) if isinstance(self.folder, Path) else ():
                 shutil.rmtree(left)
             if held := self.holds(gone):
                 self._settled(self._write_without(gone))
@@ -97,7 +100,7 @@ class CaptionIndex(ABC):
         batches = self._open().scanner(columns=["image_id"]).to_batches()
         return any(_without(batch, wanted).num_rows < batch.num_rows for batch in batches)
 
-    def _writing(self) -> AbstractContextManager[None]:
+    def _writing(self) -> AbstractContextManager[object]:
         return writer_lock(str(self._root), f"{self.kind}_{self._role_set}")
 
     def _required(self) -> IndexFacts:
@@ -110,7 +113,7 @@ class CaptionIndex(ABC):
         import lance
 
         self._required()
-        return lance.dataset(str(self.folder / _ROWS))
+        return lance.dataset(str(local_folder(self.folder) / _ROWS))
 
     def _settled(self, facts: IndexFacts) -> IndexFacts:
         """Take out images until none was withdrawn before the index had its name."""

@@ -6,30 +6,29 @@ whether the rows it remembers can be in the table that is there now.
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from uuid import uuid4
 
 from rolesynth_assets.data_paths import DataPaths
-from rolesynth_assets.store.atomic_files import write_text
+from rolesynth_assets.files.atomic_files import create_text, write_text
+from rolesynth_assets.files.object_path import DataPath
 
-WAREHOUSE = "warehouse"
-"""The name under which all tables of the DuckDB file are known here: they are one file."""
+SMALL = "small"
+"""The name under which all small tables are known here; they have one id, given on first use."""
 
 
-def renew_identity(root: str | Path, table: str) -> str:
+def renew_identity(root: DataPath | str, table: str) -> str:
     """Give a table a new id; called where its first version is written, by one writer at a time.
 
     Args:
         root: data root.
-        table: Lance table, or `WAREHOUSE`.
+        table: Lance table, or `SMALL`.
     """
     new = uuid4().hex
     write_text(DataPaths(root).table_identity(table), new)
     return new
 
 
-def identity(root: str | Path, table: str) -> str | None:
+def identity(root: DataPath | str, table: str) -> str | None:
     """Return a table's id; None for a table that was made before there were ids."""
     try:
         return DataPaths(root).table_identity(table).read_text().strip()
@@ -37,18 +36,9 @@ def identity(root: str | Path, table: str) -> str | None:
         return None
 
 
-def given_identity(root: str | Path, table: str) -> str:
+def given_identity(root: DataPath | str, table: str) -> str:
     """Return a table's id; a table without one gets it now, the same for all who ask at once."""
     path = DataPaths(root).table_identity(table)
     while not (found := identity(root, table)):
-        new = uuid4().hex
-        draft = path.with_name(f".{table}.{new}")
-        write_text(draft, new)
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            pass  # another gave one in this moment
-        except OSError:  # a file system without links
-            os.replace(draft, path)
-        draft.unlink(missing_ok=True)
+        create_text(path, uuid4().hex)
     return found

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rolesynth_assets.data_paths import DataPaths
-
 if TYPE_CHECKING:
-    from rolesynth_assets.store.warehouse.snapshot import TableReader
-    from rolesynth_assets.store.warehouse.warehouse import Warehouse
+    from rolesynth_assets.files.object_path import DataPath
+    from rolesynth_assets.store.small.snapshot import TableReader
+    from rolesynth_assets.store.small.tables import SmallTables
 
 CLOCK_NS = 100_000_000
-"""Nanoseconds within which two changes of a file may have the same time stamp."""
+"""Nanoseconds within which two changes of a folder may have the same time stamp."""
+ASK_AGAIN_S = 2
+"""Seconds after which a bucket is asked again for tombstones."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +48,9 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def read_tombstones(warehouse: TableReader) -> dict[str, Tombstone]:
+def read_tombstones(small: TableReader) -> dict[str, Tombstone]:
     """Return all tombstones by image id."""
-    rows = warehouse.read("tombstones").sort("image_id")
+    rows = small.read("tombstones").sort("image_id")
     return {
         row["image_id"]: Tombstone(
             image_id=row["image_id"],
@@ -64,18 +63,18 @@ def read_tombstones(warehouse: TableReader) -> dict[str, Tombstone]:
     }
 
 
-def withdrawn_images(root: Path | str) -> list[str]:
+def withdrawn_images(root: DataPath | str) -> list[str]:
     """Return the ids of all images below a data root that are withdrawn now.
 
     A withdrawal writes the tombstone first and then removes rows and files. A writer that asks for
     them after its write therefore sees the tombstone, or the withdrawal finds what was written.
     """
-    from rolesynth_assets.store.warehouse.warehouse import Warehouse
+    from rolesynth_assets.store.small.tables import SmallTables
 
-    return [*read_tombstones(Warehouse(DataPaths(root).warehouse))]
+    return [*read_tombstones(SmallTables(root))]
 
 
-def write_tombstone(warehouse: Warehouse, tombstone: Tombstone) -> None:
+def write_tombstone(small: SmallTables, tombstone: Tombstone) -> None:
     """Store a tombstone, replacing an earlier one of the same image."""
     import polars as pl
 
@@ -86,36 +85,36 @@ def write_tombstone(warehouse: Warehouse, tombstone: Tombstone) -> None:
         "shards": " ".join(tombstone.shards),
         "sources": "\n".join(tombstone.sources),
     }
-    warehouse.replace("tombstones", {"image_id": tombstone.image_id}, pl.DataFrame([row]))
+    small.replace("tombstones", {"image_id": tombstone.image_id}, pl.DataFrame([row]))
 
 
-def lift_tombstones(warehouse: Warehouse, image_ids: Collection[str]) -> list[Tombstone]:
+def lift_tombstones(small: SmallTables, image_ids: Collection[str]) -> list[Tombstone]:
     """Remove tombstones, so that the images may be ingested again.
 
     Returns:
         The removed tombstones.
     """
-    standing = read_tombstones(warehouse)
+    standing = read_tombstones(small)
     lifted = [standing[image] for image in sorted(set(image_ids)) if image in standing]
     for tombstone in lifted:
         where = {"image_id": tombstone.image_id}
         for table in ("tombstones", "tombstone_artefacts"):
-            warehouse.replace(table, where, warehouse.read(table, where).clear())
+            small.replace(table, where, small.read(table, where).clear())
     return lifted
 
 
 class Withdrawn(Mapping[str, str]):
     """The current line of each tombstone (`Tombstone.says`) by image id.
 
-    It is for long work, during which a person may withdraw an image. An access reads the time stamp
-    of the warehouse file, which takes some microseconds, and the tombstones if it has changed.
+    It is for long work, during which a person may withdraw an image. An access reads the time of
+    the table's last write, which takes some microseconds, and the tombstones if it has changed. In
+    a bucket, which would have to be asked, they are read again after `ASK_AGAIN_S`.
     """
 
-    def __init__(self, warehouse: Warehouse) -> None:
+    def __init__(self, small: SmallTables) -> None:
         """Prepare without reading anything."""
-        self._warehouse = warehouse
-        self._files = (str(warehouse.path), f"{warehouse.path}.wal")
-        self._seen: tuple[tuple[int, int], ...] | None = None
+        self._small = small
+        self._seen: int | None = None
         self._says: dict[str, str] = {}
 
     def __getitem__(self, image_id: str) -> str:
@@ -135,20 +134,14 @@ class Withdrawn(Mapping[str, str]):
         return len(self._current())
 
     def _current(self) -> dict[str, str]:
-        present = tuple(map(_stamp, self._files))
+        present = self._small.written_ns("tombstones")
+        if present is None:
+            present = time.monotonic_ns() // (ASK_AGAIN_S * 10**9)
+            settled = True
+        else:  # a folder that has just changed may change again with the same time stamp
+            settled = present < time.time_ns() - CLOCK_NS
         if present != self._seen:
-            read = read_tombstones(self._warehouse)
+            read = read_tombstones(self._small)
             self._says = {image: stone.says for image, stone in read.items()}
-            # a file that has just changed may change again with the same time stamp
-            settled = all(at < time.time_ns() - CLOCK_NS for at, _ in present)
             self._seen = present if settled else None
         return self._says
-
-
-def _stamp(path: str) -> tuple[int, int]:
-    """Return a file's time of change in ns and its size in bytes; zeros if it is missing."""
-    try:
-        found = os.stat(path)
-    except FileNotFoundError:
-        return 0, 0
-    return found.st_mtime_ns, found.st_size

@@ -11,24 +11,24 @@ from rolesynth_assets.training_sets.pins import PINNED_TABLES
 
 if TYPE_CHECKING:
     from rolesynth_assets.store.lance.store import Store
-    from rolesynth_assets.store.warehouse.snapshot import TableReader
+    from rolesynth_assets.store.small.snapshot import TableReader
 
 
-def pinned_versions(warehouse: TableReader) -> dict[str, set[int]]:
+def pinned_versions(small: TableReader) -> dict[str, set[int]]:
     """Return by table the versions that a training set or a manifest is pinned to."""
-    pins = warehouse.read("training_set_pins")
+    pins = small.read("training_set_pins")
     pinned = {table: set(pins[f"{table}_version"].drop_nulls()) for table in PINNED_TABLES}
     for table in ("training_sets", "manifests"):
-        pinned["pairs"] |= set(warehouse.read(table)["pairs_version"].drop_nulls())
+        pinned["pairs"] |= set(small.read(table)["pairs_version"].drop_nulls())
     return pinned
 
 
-def keep_pinned(store: Store, warehouse: TableReader) -> None:
+def keep_pinned(store: Store, small: TableReader) -> None:
     """Keep exactly the versions that something is pinned to.
 
     A pin that an earlier version wrote without keeping its version gets it now, if it is there.
     """
-    pinned = pinned_versions(warehouse)
+    pinned = pinned_versions(small)
     for table in TABLES:
         needed = pinned.get(table, set())
         for version in needed:

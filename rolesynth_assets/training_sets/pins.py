@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from rolesynth_assets.store.lance.reader import StoreReader
     from rolesynth_assets.store.lance.store import Store
-    from rolesynth_assets.store.warehouse.snapshot import TableReader
-    from rolesynth_assets.store.warehouse.warehouse import Warehouse
+    from rolesynth_assets.store.small.snapshot import TableReader
+    from rolesynth_assets.store.small.tables import SmallTables
 
 PINNED_TABLES = ("pairs", "images", "roles", "captions", "scores")
 SPARE = 4
@@ -72,7 +72,7 @@ class Pin:
 
     @property
     def row(self) -> pl.DataFrame:
-        """The row of the warehouse table ``training_set_pins``."""
+        """The row of the small table ``training_set_pins``."""
         import polars as pl
 
         limits = json.dumps(dict(self.draw_limits), sort_keys=True) if self.draw_limits else None
@@ -154,7 +154,7 @@ def sizes_of(rows: pl.DataFrame) -> dict[tuple[str, str], int]:
     return {(role, length): n for role, length, n in groups.iter_rows()}
 
 
-def write_pin(store: Store, warehouse: Warehouse, pin: Pin) -> None:
+def write_pin(store: Store, small: SmallTables, pin: Pin) -> None:
     """Store a pin, replacing an earlier one of the same recipe and content.
 
     Its versions are kept through every clean-up from now on, as far as they are still there.
@@ -163,15 +163,15 @@ def write_pin(store: Store, warehouse: Warehouse, pin: Pin) -> None:
         with suppress(MissingVersionError):
             store.keep_version(table, version)
     where = {"recipe": pin.recipe, "digest": pin.digest}
-    warehouse.replace("training_set_pins", where, pin.row)
-    warehouse.replace("training_set_sizes", where, _size_rows(pin))
+    small.replace("training_set_pins", where, pin.row)
+    small.replace("training_set_sizes", where, _size_rows(pin))
 
 
-def read_pins(warehouse: TableReader) -> list[Pin]:
+def read_pins(small: TableReader) -> list[Pin]:
     """Return all pins, sorted by recipe and digest."""
-    rows = warehouse.read("training_set_pins").sort("recipe", "digest")
+    rows = small.read("training_set_pins").sort("recipe", "digest")
     sizes: dict[tuple[str, str], dict[tuple[str, str], int]] = {}
-    stored = warehouse.read("training_set_sizes").sort("role", "length")
+    stored = small.read("training_set_sizes").sort("role", "length")
     for row in stored.iter_rows(named=True):
         of = sizes.setdefault((row["recipe"], row["digest"]), {})
         of[row["role"], row["length"]] = row["pairs"]
@@ -196,9 +196,9 @@ def read_pins(warehouse: TableReader) -> list[Pin]:
     ]
 
 
-def shards_not_trained_on(warehouse: TableReader, recipe: str, digest: str) -> tuple[str, ...]:
+def shards_not_trained_on(small: TableReader, recipe: str, digest: str) -> tuple[str, ...]:
     """Return the shards that one content of a recipe's training set leaves out."""
-    pins = warehouse.read("training_set_pins", {"recipe": recipe, "digest": digest})
+    pins = small.read("training_set_pins", {"recipe": recipe, "digest": digest})
     return next(map(_left_out, pins.iter_rows(named=True)), ())
 
 

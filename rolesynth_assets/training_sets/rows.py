@@ -22,25 +22,27 @@ if TYPE_CHECKING:
 
     from rolesynth_assets.clip.data.batches import TrainingSet
     from rolesynth_assets.store.lance.reader import StoreReader
-    from rolesynth_assets.store.warehouse.snapshot import TableReader
+    from rolesynth_assets.store.small.snapshot import TableReader
 
 _COLUMNS = ["shard", "caption_id", "image_id", "role", "length", "text", "score", "kept"]
 
 
-def trained_pairs(store: StoreReader, warehouse: TableReader, recipe: Recipe) -> pl.DataFrame:
-    """Return the pairs of a recipe's training set as it was made last.
+def trained_selection(small: TableReader, recipe: Recipe) -> tuple[int, tuple[str, ...]]:
+    """Return what a recipe's training set was last selected from, as `selected_pairs` takes it.
+
+    Returns:
+        The Lance version of ``pairs``, and the shards that were left out.
 
     Raises:
         ValueError: there is no training set.
-        MissingVersionError: the version of its pairs was purged.
     """
-    made = warehouse.read("training_sets", {"recipe": recipe.name})
+    made = small.read("training_sets", {"recipe": recipe.name})
     if made.is_empty():
         raise ValueError(
             f"Recipe {recipe.name!r} has no training set: materialize training_sets for it first."
         )
-    left_out = shards_not_trained_on(warehouse, recipe.name, str(made["digest"][0]))
-    return selected_pairs(store, recipe, int(made["pairs_version"][0]), left_out)
+    left_out = shards_not_trained_on(small, recipe.name, str(made["digest"][0]))
+    return int(made["pairs_version"][0]), left_out
 
 
 def selected_pairs(
@@ -123,7 +125,7 @@ def training_rows(recipe: Recipe, pairs: pl.DataFrame) -> pa.Table:
 def training_set_row(
     recipe: Recipe, pairs: pl.DataFrame, rows: TrainingSet, version: int
 ) -> pl.DataFrame:
-    """Return the row of the warehouse table ``training_sets``.
+    """Return the row of the small table ``training_sets``.
 
     Args:
         recipe: the recipe.

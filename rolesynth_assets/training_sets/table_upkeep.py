@@ -1,18 +1,20 @@
-"""The upkeep of all Lance tables: what is due, and doing it without harm to what is pinned."""
+"""The upkeep of all tables: what is due, and doing it without harm to what is pinned."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.store.lance.maintenance.state import TableState
 from rolesynth_assets.store.lance.schemas import TABLES
+from rolesynth_assets.store.small.schemas import SMALL_TABLES
+from rolesynth_assets.store.small.upkeep import maintain_small_table, small_table_state
 from rolesynth_assets.training_sets.kept_versions import keep_pinned
 
 if TYPE_CHECKING:
     from rolesynth_assets.store.lance.store import Store
-    from rolesynth_assets.store.warehouse.snapshot import TableReader
+    from rolesynth_assets.store.small.tables import SmallTables
 
 
 @dataclass(frozen=True)
@@ -38,30 +40,33 @@ class Upkeep:
         return {state.table: state.due for state in self.before if state.due}
 
 
-def tables_due(store: Store) -> list[str]:
+def tables_due(store: Store, small: SmallTables) -> list[str]:
     """Return the tables whose files are to be put in order; no row is read."""
-    states = [store.state(table) for table in TABLES]
-    return [state.table for state in states if state is not None and state.due]
+    return [state.table for state in _states(store, small) if state.due]
 
 
 def maintain_tables(
-    store: Store, warehouse: TableReader, progress: Callable[[int, int], None]
+    store: Store, small: SmallTables, progress: Callable[[int, int], None]
 ) -> Upkeep:
     """Do what is due of each table: merge small files, index columns, remove useless versions.
 
     Args:
         store: the Lance tables.
-        warehouse: holds the pins, whose versions are kept.
+        small: the small tables, with the pins, whose versions of the Lance tables are kept.
         progress: called with the tables done and all tables.
     """
-    keep_pinned(store, warehouse)
-    before, after = [], []
-    for place, table in enumerate(TABLES):
-        progress(place, len(TABLES))
-        if (found := store.maintain(table)) is not None:
-            left = store.state(table)
-            assert left is not None
+    keep_pinned(store, small)
+    before, total = [], len(TABLES) + len(SMALL_TABLES)
+    for place, table in enumerate([*TABLES, *SMALL_TABLES]):
+        progress(place, total)
+        of_store = table in TABLES
+        if found := store.maintain(table) if of_store else maintain_small_table(small, table):
             before.append(found)
-            after.append(left)
-    progress(len(TABLES), len(TABLES))
-    return Upkeep(tuple(before), tuple(after))
+    progress(total, total)
+    return Upkeep(tuple(before), tuple(_states(store, small)))
+
+
+def _states(store: Store, small: SmallTables) -> Iterator[TableState]:
+    of_store = (store.state(table) for table in TABLES)
+    of_small = (small_table_state(small, table) for table in SMALL_TABLES)
+    yield from (state for states in (of_store, of_small) for state in states if state is not None)

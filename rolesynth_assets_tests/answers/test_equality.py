@@ -248,3 +248,41 @@ def test_letters_and_texts_of_options_agree(one, other, texts):
     assert choice(one, other, question) is (one == other)
     assert choice(one, f"{other}. {texts['ABCD'.index(other)]}", question) is (one == other)
     assert choice(one, texts["ABCD".index(one)], question) is True
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "3 sig figs",
+        "Use 2 sig. figs.",
+        "\u0441 точностью до сотых",
+        "Округлите до сотых",
+        "arredonde",
+        "arrotonda",
+        "correct to the second digit after the point",
+        "Rond af of afronden: afgerond op twee cijfers",
+        "zaokrąglij",
+        "deux chiffres",
+    ],
+)
+def test_rounding_in_other_words_is_left_to_a_model(question: str) -> None:
+    assert equal_by_rule("0.33", "1/3", TaskType.OPEN_ENDED, question) is None
+    assert equal_by_rule("0.53", "1/3", TaskType.OPEN_ENDED, question) is False
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        *(("{1,2}", "(2,1)"), ("(1,2)", "{2,1}"), ("[1,2]", "{2,1}"), ("2x3", "3x2")),
+        *(("2 \\times 3", "3 \\times 2"), ("3\u00d74", "4\u00d73"), ("\\{1, 2\\}", "(2, 1)")),
+        *(("<B>", "5"), ("...", "5"), ("\\boxed{}", "5"), ("\\text{}", "5"), ("**", "7")),
+    ],
+)
+def test_what_no_rule_can_settle(one: str, other: str) -> None:
+    for first, second in ((one, other), (other, one)):
+        assert equal_by_rule(first, second, TaskType.OPEN_ENDED, "") is None
+
+
+def test_sizes_and_points_that_are_equal() -> None:
+    for one, other in (("2x3", "2 x 3"), ("(1,2)", "(1, 2)"), ("2 \\times 3", "2\\times 3")):
+        assert equal_by_rule(one, other, TaskType.OPEN_ENDED, "") is True

@@ -100,3 +100,29 @@ def test_no_reply_breaks_the_reading(reply):
 
 def test_the_system_prompt_asks_for_thinking_and_a_box():
     assert "<think>" in system_prompt() and "\\boxed{}" in system_prompt()
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "So it must be option D",
+        "Choose D",
+        "I pick D.",
+        "We should go with (D).",
+        "Hence, D is correct.",
+        "It can only be D",
+        "A is too small.\nSo I select **D**.",
+        "boxed{D}",
+        "The last step gives boxed{ D }.",
+    ],
+)
+def test_a_letter_that_is_chosen_in_other_words(reply: str) -> None:
+    assert final_answer(reply, TaskType.MCQ) == "D"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    ["It must be a dog.\nThat is all.", "Choose A cat or\na dog", "See.\nDo not choose A.\nSee?"],
+)
+def test_a_word_or_a_letter_that_is_not_chosen(reply: str) -> None:
+    assert final_answer(reply, TaskType.MCQ) is None

@@ -42,3 +42,31 @@ def test_a_word_is_no_option():
 )
 def test_an_answer_names_an_option_and_its_text(answer, named):
     assert named_option(answer) == named
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Q?\uff08A\uff095\uff08B\uff096",
+        "Q?【A】5【B】6",
+        "Q?\n\\(A\\) 5\n\\(B\\) 6",
+        "Q?\nA\\. 5\nB\\. 6",
+        "Q?\nA\\) 5\nB\\) 6",
+        "Q?\n$A$. 5\n$B$. 6",
+        "Q?\n$(A)$ 5\n$(B)$ 6",
+        "Q?<br>A. 5<br>B. 6",
+        "Q?<br/>A. 5<br />B. 6",
+        "Q?\nOption A: 5\nOption B: 6",
+        "Q? Option A. 5 Option B. 6",
+        "Q?\nChoice A) 5\nChoice B) 6",
+    ],
+)
+def test_options_in_other_marks(question: str) -> None:
+    assert options(question) == {"A": "5", "B": "6"}
+
+
+@pytest.mark.parametrize(
+    "question", ["What is P(A) + P(B)?", "Is $A$ above $B$?", "\\(A\\cup B\\)"]
+)
+def test_letters_that_mark_no_option(question: str) -> None:
+    assert options(question) == {}

@@ -118,3 +118,27 @@ def test_units_have_one_name_and_things_are_counted():
     assert (things.name, things.measured) == ("red apple", False)
     assert read_unit("H2O") is None
     assert read_unit("^2") is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "question", "equal"),
+    [
+        ("12 square units", "What is the area of the triangle?", True),
+        ("12 sq. units", "What is the area of the triangle?", True),
+        ("12 units", "How long is the side?", True),
+        ("12 units^2", "area in square units?", True),
+        ("12 cubic units", "Find the volume.", True),
+        ("12 mm Hg", "pressure in mmHg?", True),
+        ("12 mmHg", "pressure in mm Hg?", True),
+        ("12 \u00c5", "bond length in angstroms?", True),
+        ("12 \u212b", "bond length in \u00c5?", True),
+        ("12 C", "temperature in degrees Celsius?", True),
+        ("12 F", "temperature in Fahrenheit?", True),
+        ("12 C", "charge in coulombs?", True),
+        ("12 \\rm cm^2", "area in cm^2?", True),
+        ("12 units", "How long is the side in cm?", None),
+        ("12 C", "What is shown?", None),
+    ],
+)
+def test_units_of_figures_and_scales(answer: str, question: str, equal: bool | None) -> None:
+    assert equal_by_rule("12", answer, TaskType.OPEN_ENDED, question) is equal

@@ -196,7 +196,7 @@ def test_the_first_candidates_are_those_of_the_sorted_matrix_for_any_block() -> 
         np.testing.assert_array_equal(found, order)
 
 
-def test_scores_become_rows_of_the_warehouse() -> None:
+def test_scores_become_rows_of_a_small_table() -> None:
     score = Score(Metric.TOP1, 0.5, 0.4, 0.6, 0.1, 30)
     frame = scores_frame([score], recipe="r", seed=3, benchmark="b", checkpoint_digest="d")
     assert frame.rows(named=True) == [

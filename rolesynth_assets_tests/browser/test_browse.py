@@ -79,7 +79,7 @@ class Site:
         rank(self.world.store, "mine", {0: [1, 4, 1, 9], 1: [1, 4, 1, 9]})
         rank(self.world.store, "other", {0: [1, 1, 40, 12]})
         lay_out(root)
-        store_candidates(self.world.store, self.world.warehouse, said[0])
+        store_candidates(self.world.store, self.world.small, said[0])
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]

@@ -1,9 +1,10 @@
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from itertools import groupby
 
 import pytest
 
+from rolesynth_assets.captions.asked_again import SAME_TEXT
 from rolesynth_assets.captions.captioning import write_captions
 from rolesynth_assets.captions.captioning_run import CaptioningError
 from rolesynth_assets.captions.report import CaptionReport
@@ -29,6 +30,7 @@ def write(
     run_id: str = "run",
     micro_batch: int = 256,
     progress: Progress | None = None,
+    again: Sequence[str] = (),
 ) -> CaptionReport:
     return asyncio.run(
         write_captions(
@@ -40,6 +42,7 @@ def write(
             run_id=run_id,
             micro_batch=micro_batch,
             progress=progress,
+            again=again,
         )
     )
 
@@ -180,6 +183,28 @@ def test_terminal_reasons_are_not_paid_again(store: Store, roles: list[Role]) ->
     assert (again.calls, second.reasons) == (0, report.reasons)
     details = store.read("captions", PARTITION, ["detail"], "reason = 'persona'")["detail"]
     assert details.to_pylist() == ["'I see': I see a dog and a cat."]
+
+
+def test_captions_with_a_text_of_several_images_are_asked_again_and_no_others(
+    store: Store, roles: list[Role]
+) -> None:
+    store_images(store, "s1", range(4))
+    blind = "A quiet street with two small cats and a red lamp near the old wooden table today."
+    texts = iter([blind, "Two cats."] * 3)  # the first six requests, of three images
+    engine = FakeEngine(write=lambda request: next(texts, None) or write_words(request))
+    write(store, engine, roles[:1])
+    kept = store.read("captions", PARTITION, ["caption_id", "text"]).to_pylist()
+    of_one = {row["caption_id"] for row in kept if row["text"] in (blind, "Two cats.")}
+    assert len(of_one) >= 3
+
+    assert write(store, FakeEngine(), roles[:1], again=["refused"]).calls == 0
+    mended = FakeEngine()
+    assert write(store, mended, roles[:1], again=[SAME_TEXT]).calls == len(of_one)
+    now = store.read("captions", PARTITION, ["caption_id", "text"]).to_pylist()
+    assert blind not in [row["text"] for row in now]
+    others = {row["caption_id"]: row["text"] for row in kept if row["caption_id"] not in of_one}
+    assert others.items() <= {row["caption_id"]: row["text"] for row in now}.items()
+    assert write(store, FakeEngine(), roles[:1], again=[SAME_TEXT]).calls == 0
 
 
 def test_transient_failures_of_another_partition_are_not_copied(

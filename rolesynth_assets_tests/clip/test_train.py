@@ -1,5 +1,4 @@
 import csv
-import json
 import os
 import subprocess
 import sys
@@ -8,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
-import open_clip
 import pytest
 import torch
 from open_clip.transformer import Transformer
@@ -25,7 +23,11 @@ from rolesynth_assets.clip.loss import LOSS_FUNCTIONS
 from rolesynth_assets.clip.model import ModelError, build_model
 from rolesynth_assets.clip.recipe import Loss
 from rolesynth_assets.clip.train import NonFiniteLossError, train
+from rolesynth_assets.files import whole_folders
+from rolesynth_assets.files.object_path import ObjectPath, data_path
+from rolesynth_assets.files.whole_folders import drop_file, file_of, folders_with, local_folder
 from rolesynth_assets_tests.clip.image_readers import in_memory
+from rolesynth_assets_tests.clip.tiny_models import tiny_vit
 
 HERE = Path(__file__).parent
 
@@ -40,17 +42,6 @@ def killer(at: int):
             raise Killed
 
     return progress
-
-
-def tiny_vit(folder: Path) -> str:
-    """Make a small transformer known to open_clip; return its name."""
-    name = "tiny-vit-of-tests"
-    vision = {"image_size": 32, "layers": 1, "width": 64, "patch_size": 16}
-    text = {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1}
-    path = folder / f"{name}.json"
-    path.write_text(json.dumps({"embed_dim": 16, "vision_cfg": vision, "text_cfg": text}))
-    open_clip.add_model_config(path)
-    return name
 
 
 def same_weights(first: Path, second: Path) -> bool:
@@ -131,6 +122,44 @@ def test_an_interrupted_run_ends_with_the_same_bits(
     assert not (tmp_path / "state.pt").exists()
 
 
+def test_another_machine_continues_a_run_whose_checkpoint_lies_in_a_bucket(
+    uninterrupted, training_set, make_recipe, tmp_path, bucket_root, monkeypatch
+):
+    monkeypatch.setattr(whole_folders, "UPLOAD_EVERY_S", 0)
+    recipe, place = make_recipe(), ObjectPath.of(bucket_root) / "checkpoints" / "base" / "seed-3"
+    with pytest.raises(Killed):
+        train(recipe, training_set, place, 3, progress=killer(5), save_every=2)
+    assert file_of(place, "manifest.json") is None
+    monkeypatch.setenv("ROLESYNTH_CACHE", str(tmp_path / "another machine"))
+    report = train(recipe, training_set, place, 3, save_every=2)
+    folder, whole, _ = uninterrupted
+    assert report.resumed_from == 4
+    assert report.manifest == whole.manifest == read_manifest(place)
+    assert same_weights(report.folder, folder) and same_weights(local_folder(place), folder)
+    assert report.place == place
+    assert {path.name for path in place.objects()} == {
+        "folder.json",
+        *(path.name for path in folder.iterdir()),
+    }
+    monkeypatch.setenv("ROLESYNTH_CACHE", str(tmp_path / "third machine"))
+    assert same_weights(local_folder(place), folder)
+    assert list(folders_with(data_path(bucket_root) / "checkpoints", "*/seed-*", LOSSES)) == [place]
+    assert drop_file(place, "reference.safetensors")
+    assert file_of(place, "reference.safetensors") is None
+    assert same_weights(local_folder(place), folder)
+
+
+def test_an_earlier_checkpoint_in_a_bucket_stays_until_the_next_one_is_finished(
+    training_set, make_recipe, bucket_root
+):
+    place = data_path(bucket_root) / "seed-3"
+    before = train(make_recipe(), training_set, place, 3).manifest
+    with pytest.raises(Killed):
+        train(make_recipe(), training_set, place, 4, progress=killer(5), save_every=2)
+    assert read_manifest(place) == before
+    assert train(make_recipe(), training_set, place, 4).manifest == read_manifest(place) != before
+
+
 def test_a_killed_process_ends_with_the_same_bits(
     uninterrupted, training_set, make_recipe, tmp_path
 ):
@@ -139,6 +168,9 @@ import os, signal, sys
 sys.path[:0] = [{str(HERE)!r}, {str(HERE.parents[1])!r}]
 import torch
 from conftest import make_world
+from rolesynth_assets.files import whole_folders
+from rolesynth_assets.files.object_path import ObjectPath, data_path
+from rolesynth_assets.files.whole_folders import drop_file, file_of, folders_with, local_folder
 from rolesynth_assets_tests.clip.image_readers import in_memory
 from pathlib import Path
 from rolesynth_assets.clip.data.batches import TrainingSet

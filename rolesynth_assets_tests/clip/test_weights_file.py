@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 from rolesynth_assets.clip.checkpoint.resume_state import init_digest
 from rolesynth_assets.clip.model import ModelError, build_model
+from rolesynth_assets.clip.weights_file import WeightsFileError, read_weights
 
 VIT = {
     "embed_dim": 32,
@@ -181,3 +182,14 @@ def test_weights_of_another_architecture_are_named(vit, make_recipe, tmp_path) -
     save_file(wider, tmp_path / "u.safetensors")
     with pytest.raises(ModelError, match=r"1 are missing, such as visual.proj"):
         build_model(vit(tmp_path / "u.safetensors"))
+
+
+def test_a_pickle_that_ends_anywhere_is_named(tmp_path: Path) -> None:
+    whole = io.BytesIO()
+    state = {"a": torch.zeros(3), "b": torch.ones(2, 2)}
+    torch.save(state, whole, _use_new_zipfile_serialization=False)
+    path, data = tmp_path / "w.pt", whole.getvalue()
+    for end in range(4, len(data), 7):
+        path.write_bytes(data[:end])
+        with pytest.raises(WeightsFileError, match=str(path)):
+            read_weights(path)

@@ -14,13 +14,14 @@ from PIL import Image
 from rolesynth_assets.clip.recipe import Schedule
 from rolesynth_assets.definitions import defs
 from rolesynth_assets.defs.wiring import partitions, resources
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.images.shards.registry import load_shards, register_path
 from rolesynth_assets.lineage.refresh.runner import Refresher, RefreshError, RefreshReport
 from rolesynth_assets.lineage.refresh.targets import targets
 from rolesynth_assets.pairs import diversity
 from rolesynth_assets.store.digests import digest
 from rolesynth_assets.store.lance.store import Store
-from rolesynth_assets.store.warehouse.warehouse import Warehouse
+from rolesynth_assets.store.small.tables import SmallTables
 from rolesynth_assets_tests.defs.fake_models import FakeModels
 
 
@@ -61,10 +62,14 @@ class SmallGraph:
     """
 
     def __init__(
-        self, project: Path, instance: dg.DagsterInstance, patch: pytest.MonkeyPatch
+        self,
+        project: Path,
+        instance: dg.DagsterInstance,
+        patch: pytest.MonkeyPatch,
+        root: DataPath | None = None,
     ) -> None:
         self.project = project
-        self.root = project / "data"
+        self.root = project / "data" if root is None else root
         self.instance = instance
         self.patch = patch
         self.models = FakeModels()
@@ -75,8 +80,8 @@ class SmallGraph:
         return Store(str(self.root))
 
     @property
-    def warehouse(self) -> Warehouse:
-        return Warehouse(self.root / "warehouse.duckdb")
+    def small(self) -> SmallTables:
+        return SmallTables(self.root)
 
     def add_shard(self, name: str, numbers: range) -> str:
         (shard,) = register_path(
@@ -141,9 +146,13 @@ class SmallGraph:
 
 @contextmanager
 def small_graph(
-    project: Path, instance: dg.DagsterInstance, patch: pytest.MonkeyPatch, environ: Mapping
+    project: Path,
+    instance: dg.DagsterInstance,
+    patch: pytest.MonkeyPatch,
+    environ: Mapping,
+    root: DataPath | None = None,
 ) -> Iterator[SmallGraph]:
-    graph = SmallGraph(project, instance, patch)
+    graph = SmallGraph(project, instance, patch, root)
     clear_environment(patch, dict(environ))
     for name, value in {
         "PROJECT": str(project),

@@ -10,9 +10,12 @@ import pytest
 from datasets import load_from_disk
 
 from rolesynth_assets.cads.prompts.templates import prompt
+from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.defs import cads, problems, sources
 from rolesynth_assets.defs.wiring import partitions
 from rolesynth_assets.defs.wiring.resources import Platform
+from rolesynth_assets.files.object_path import DataPath, data_path
+from rolesynth_assets.files.whole_folders import file_of, local_folder
 from rolesynth_assets.r1 import library
 from rolesynth_assets.store.lance.store import Store
 from rolesynth_assets_tests.defs.served_collective import choose, serve
@@ -25,11 +28,14 @@ FIRST, SECOND = "2026-01-04", "2026-01-11"
 
 
 class CadsGraph:
-    def __init__(self, project: Path, instance: dg.DagsterInstance, server: StubServer) -> None:
+    def __init__(
+        self, project: Path, root: DataPath, instance: dg.DagsterInstance, server: StubServer
+    ) -> None:
         self.project = project
+        self.paths = DataPaths(root)
         self.instance = instance
         self.server = server
-        self.store = Store(str(project / "data"))
+        self.store = Store(str(root))
         self.defs = dg.Definitions(
             assets=dg.load_assets_from_modules([sources, cads, problems]),
             resources={"platform": Platform()},
@@ -53,10 +59,15 @@ class CadsGraph:
 
 
 @pytest.fixture
-def graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CadsGraph]:
+def graph(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[CadsGraph]:
     clear_environment(monkeypatch, dict(os.environ))
+    root: DataPath = tmp_path / "data"
+    if getattr(request, "param", "folder") == "bucket":
+        root = data_path(request.getfixturevalue("bucket_root"))
     monkeypatch.setenv("ROLESYNTH_PROJECT", str(tmp_path))
-    monkeypatch.setenv("ROLESYNTH_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("ROLESYNTH_DATA", str(root))
     monkeypatch.setattr(library, "load_r1_benchmarks", lambda folder: {})
     seeds = tmp_path / "seeds" / f"{DOMAIN}.jsonl"
     seeds.parent.mkdir()
@@ -65,7 +76,7 @@ def graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CadsGraph
     monkeypatch.setitem(partitions.SEED_FILES, DOMAIN, seeds)
     with serve() as server, dg.DagsterInstance.ephemeral() as instance:
         choose(monkeypatch, tmp_path, server)
-        yield CadsGraph(tmp_path, instance, server)
+        yield CadsGraph(tmp_path, root, instance, server)
 
 
 def number(made: dg.AssetMaterialization, name: str) -> object:
@@ -76,6 +87,7 @@ def version(made: dg.AssetMaterialization) -> str:
     return (made.tags or {})["dagster/data_version"]
 
 
+@pytest.mark.parametrize("graph", ["folder", "bucket"], indirect=True)
 def test_seeds_become_problems_in_rounds_that_build_on_each_other(graph: CadsGraph) -> None:
     seeds = graph.make("cads_seeds", DOMAIN)
     assert number(seeds, "seeds") == 2
@@ -106,10 +118,10 @@ def test_seeds_become_problems_in_rounds_that_build_on_each_other(graph: CadsGra
     kept = [row for row in graph.rows("problems", domain=DOMAIN) if row["kept"]]
     assert {row["round"] for row in kept} == {FIRST, SECOND}
     assert number(made, "problems") == len(kept) > 0
-    exports = graph.project / "data" / "exports" / DOMAIN
-    assert len(load_from_disk(str(exports / "hf"))) == len(kept)
-    assert all((exports / name / "train.parquet").is_file() for name in ("easyr1", "trl"))
-    assert (graph.project / "data" / "reports" / f"problems_{DOMAIN}.md").is_file()
+    exports = graph.paths.exports(DOMAIN)
+    assert len(load_from_disk(str(local_folder(exports / "hf")))) == len(kept)
+    assert all(file_of(exports / name, "train.parquet") for name in ("easyr1", "trl"))
+    assert graph.paths.problem_card(DOMAIN).is_file()
     assert untraced(graph.instance) == {}  # whatever id a page shows
 
 

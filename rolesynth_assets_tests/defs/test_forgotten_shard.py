@@ -11,7 +11,7 @@ from rolesynth_assets.images.shards.registry import load_shards, register_path_a
 from rolesynth_assets.lineage.refresh.runner import Refresher
 from rolesynth_assets.lineage.shards import agree_on_shards, forget
 from rolesynth_assets.lineage.staleness.staleness import Staleness
-from rolesynth_assets.training_sets.rows import trained_pairs
+from rolesynth_assets.training_sets.rows import selected_pairs, trained_selection
 from rolesynth_assets_tests.defs.small_graph import SmallGraph
 
 ROLE_SET = "generic1"
@@ -30,7 +30,7 @@ def pairs(graph: SmallGraph) -> pl.DataFrame:
 
 
 def shards_in_manifest(graph: SmallGraph) -> list[str]:
-    return graph.warehouse.read("manifests", {"role_set": ROLE_SET})["shard"].to_list()
+    return graph.small.read("manifests", {"role_set": ROLE_SET})["shard"].to_list()
 
 
 def test_a_forgotten_shard_leaves_everything_and_comes_back_without_a_call(
@@ -57,7 +57,7 @@ def test_a_forgotten_shard_leaves_everything_and_comes_back_without_a_call(
     assert len(graph.models.requests) == asked
     assert shards_in_manifest(graph) == [kept]
     assert not stale(graph)
-    (cut,) = graph.warehouse.read("cutoffs", {"role_set": ROLE_SET})["candidates"].unique()
+    (cut,) = graph.small.read("cutoffs", {"role_set": ROLE_SET})["candidates"].unique()
     assert cut == 4
 
     register_path_again(graph.root, graph.project / "pictures" / "gone", "gone")
@@ -121,7 +121,8 @@ def two_shards_and_a_recipe(graph: SmallGraph) -> tuple[str, str]:
 
 def trained_on(graph: SmallGraph) -> set[str]:
     recipe = partitions.RECIPES["generic1"]
-    return set(trained_pairs(graph.store, graph.warehouse, recipe)["shard"])
+    version, left_out = trained_selection(graph.small, recipe)
+    return set(selected_pairs(graph.store, recipe, version, left_out)["shard"])
 
 
 def test_the_job_that_makes_what_is_stale_forgets_deleted_partitions(graph: SmallGraph) -> None:

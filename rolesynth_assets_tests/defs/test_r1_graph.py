@@ -19,8 +19,8 @@ from rolesynth_assets.r1.recipe import Training
 from rolesynth_assets.r1.training.checkpoint import read_provenance
 from rolesynth_assets.store.digests import image_id
 from rolesynth_assets.store.lance.store import Store
+from rolesynth_assets.store.small.tables import SmallTables
 from rolesynth_assets.store.tombstones import Tombstone, write_tombstone
-from rolesynth_assets.store.warehouse.warehouse import Warehouse
 from rolesynth_assets_tests.defs.shown_ids import untraced
 from rolesynth_assets_tests.lineage.stored_problems import frame_of
 from rolesynth_assets_tests.r1.pictures import COLOURS, png
@@ -62,7 +62,7 @@ class R1Graph:
     def __init__(self, project: Path, instance: dg.DagsterInstance) -> None:
         self.root = project / "data"
         self.store = Store(str(self.root))
-        self.warehouse = Warehouse(self.root / "warehouse.duckdb")
+        self.small = SmallTables(self.root)
         self.instance = instance
         self.defs = dg.Definitions(
             assets=[synthetic_problems, cads_seeds, *dg.load_assets_from_modules([r1]), *R1_FILES],
@@ -150,10 +150,8 @@ def test_problems_become_a_policy_scores_and_a_report(r1_graph: R1Graph) -> None
     assert "| question | reference |" in str(event.metadata["rolesynth/rollouts"].value)
     made = read_provenance(r1_graph.root / "r1_checkpoints" / "synthetic" / "seed-0")
     assert (event.tags or {})["dagster/data_version"].startswith(made.weights_digest)
-    assert r1_graph.warehouse.read("r1_trainings")["weights_digest"].to_list() == [
-        made.weights_digest
-    ]
-    assert "problem-4" not in r1_graph.warehouse.read("r1_items")["item_id"].to_list()
+    assert r1_graph.small.read("r1_trainings")["weights_digest"].to_list() == [made.weights_digest]
+    assert "problem-4" not in r1_graph.small.read("r1_items")["item_id"].to_list()
 
     base = r1_graph.materialize(CHECKPOINT, "base|0")
     assert all(outcomes(base).values())
@@ -163,7 +161,7 @@ def test_problems_become_a_policy_scores_and_a_report(r1_graph: R1Graph) -> None
     for recipe in ("base", "synthetic"):
         scored = r1_graph.materialize(SCORES, f"counting|{recipe}")
         assert set(outcomes(scored)) == {"above_chance", "not_worse_than_baseline"}
-    rows = r1_graph.warehouse.read("r1_scores").sort("recipe", "metric")
+    rows = r1_graph.small.read("r1_scores").sort("recipe", "metric")
     assert rows.select("recipe", "seed", "benchmark", "metric", "n").rows() == [
         (recipe, 0, "counting", metric, 4)
         for recipe in ("base", "synthetic")
@@ -181,7 +179,7 @@ def test_an_image_of_a_benchmark_and_a_withdrawn_one_stop_a_policy(r1_graph: R1G
     (held_out, *_) = benchmark_items(r1_partitions.R1_BENCHMARKS["counting"], r1_graph.root)
     r1_graph.write_problems([held_out.images[0], picture(1), picture(2)])
     gone = Tombstone(image_id(picture(2)), "asked for", "2026-01-13T00:00:00+00:00")
-    write_tombstone(r1_graph.warehouse, gone)
+    write_tombstone(r1_graph.small, gone)
     result = r1_graph.materialize(CHECKPOINT, "synthetic|0", raise_on_error=False)
     assert not result.success
     failed = {name for name, passed in outcomes(result).items() if not passed}

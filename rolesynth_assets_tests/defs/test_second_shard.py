@@ -27,7 +27,7 @@ def test_second_shard_makes_its_own_partitions_and_the_fan_ins(graph: SmallGraph
     ]
     assert len(graph.models.captioned) == 3 * 2
     assert report.fresh["role_lists"] == 1
-    manifest = graph.warehouse.read("manifests", {"role_set": "generic1"}).sort("shard")
+    manifest = graph.small.read("manifests", {"role_set": "generic1"}).sort("shard")
     assert manifest.select("shard", "images", "kept").rows() == [(first, 2, 4), (second, 3, 6)]
 
 
@@ -49,7 +49,7 @@ def test_new_cut_does_not_measure_the_diversity_of_the_same_captions_again(
     made = [cell for asset, cell in graph.started if asset == "filtered_pairs"]
     assert made == [f"{first}|generic5", f"{second}|generic5"]
     assert [len(texts) for texts in measured] == [3 * 5 * 2]  # images, captions, length kinds
-    rows = graph.warehouse.read("diversity", {"role_set": "generic5"})
+    rows = graph.small.read("diversity", {"role_set": "generic5"})
     assert dict(rows.select("shard", "n_images").iter_rows()) == {first: 2, second: 3}
 
 

@@ -62,13 +62,13 @@ def settings_page() -> str:
 
 
 def tables_page() -> str:
-    """Describe the Lance tables and the DuckDB tables, column by column."""
+    """Describe the Lance tables and the small tables, column by column."""
     from rolesynth_assets.store.lance.schemas import TABLES
-    from rolesynth_assets.store.warehouse.tables import WAREHOUSE_TABLES
+    from rolesynth_assets.store.small.schemas import SMALL_TABLES
 
     package = ROOT / "rolesynth_assets" / "store"
     lance_notes = _notes(package / "lance" / "schemas.py", r'name="(\w+)",$', r'"(\w+)"')
-    duck_notes = _notes(package / "warehouse" / "tables.py", r'^ {12}"(\w+)",$', r"^ +(\w+)=")
+    small_notes = _notes(package / "small" / "schemas.py", r'^ {12}"(\w+)",$', r"^ +(\w+)=")
     parts = [
         "## Lance tables",
         "They lie in `lance/` below the data root, and are a LanceDB database: "
@@ -90,13 +90,13 @@ def tables_page() -> str:
             for field in spec.schema
         ]
         parts += [f"### `{spec.name}`", _table(("column", "type", "part of", "note"), rows)]
-    parts += ["## DuckDB tables", "They lie in the file `warehouse.duckdb` below the data root."]
-    for table in WAREHOUSE_TABLES.values():
+    parts += ["## Small tables", "They lie in `small/` below the data root, a Lance data set each."]
+    for table in SMALL_TABLES.values():
         rows = [
             (
                 f"`{column.name}`",
                 column.kind + (", or null" if column.optional else ""),
-                duck_notes.get((table.name, column.name)),
+                small_notes.get((table.name, column.name)),
             )
             for column in table.columns
         ]

@@ -28,6 +28,7 @@ OF_A_PROJECT = (
     *("collectives/", "r1_recipes/", "r1_benchmarks/", ".rolesynth", ".dagster", "$DAGSTER_HOME"),
     *(
         "lance/",
+        "small/",
         "table-ids/",
         "shards/",
         "journals/",
@@ -35,6 +36,8 @@ OF_A_PROJECT = (
         "r1_checkpoints/",
         "reports/",
         "exports/",
+        "locks/",
+        "folder.json",
     ),
     *(
         "embedded_world/",

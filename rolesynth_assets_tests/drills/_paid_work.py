@@ -127,10 +127,9 @@ def _cads(folder: Path, url: str, settings: Mapping[str, Any]) -> int:
     from rolesynth_assets.cads.collective.collective import Collective
     from rolesynth_assets.cads.drawing import factory
     from rolesynth_assets.cads.round.stored_round import Place, make_round
-    from rolesynth_assets.data_paths import DataPaths
     from rolesynth_assets.mllm.rows.reply_journal import journal_path
+    from rolesynth_assets.store.small.tables import SmallTables
     from rolesynth_assets.store.tombstones import Withdrawn
-    from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
     member = {"engine": "openai", "base_url": url, "api_key_env": "STUB_KEY", "revision": "1"}
     limits = {"concurrency": CONCURRENCY, "preflight": False, **settings}
@@ -141,7 +140,7 @@ def _cads(folder: Path, url: str, settings: Mapping[str, Any]) -> int:
         outcome, _ = make_round(
             *(Store(folder), collective, {"STUB_KEY": KEY}, journal_path(folder, "cads")),
             Place(DOMAIN, ROUND, None, "drill"),
-            Withdrawn(Warehouse(DataPaths(folder).warehouse)),
+            Withdrawn(SmallTables(folder)),
         )
     finally:
         factory.make_renderer = make_renderer

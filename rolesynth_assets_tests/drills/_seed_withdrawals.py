@@ -14,8 +14,8 @@ from rolesynth_assets.cads.values import Seed
 from rolesynth_assets.mllm.rows.reply_journal import journal_path
 from rolesynth_assets.store.digests import image_id
 from rolesynth_assets.store.lance.store import Store
+from rolesynth_assets.store.small.tables import SmallTables
 from rolesynth_assets.store.tombstones import Tombstone, now, write_tombstone
-from rolesynth_assets.store.warehouse.warehouse import Warehouse
 from rolesynth_assets_tests.cads import simulated
 from rolesynth_assets_tests.defs.served_collective import KEY, SKILLS
 from rolesynth_assets_tests.drills import _paid_work
@@ -56,7 +56,7 @@ class _Round:
         if self.withdrawn_at is None and _step(request) == self.step:
             self.withdrawn_at = request.ordinal
             stone = Tombstone(image_id(self.seed.images[0]), "asked to", now())
-            write_tombstone(Warehouse(self.root / "warehouse.duckdb"), stone)
+            write_tombstone(SmallTables(self.root), stone)
         gone = self.withdrawn_at is not None
         return Fault("status", 500) if gone and self.fails else None
 
@@ -81,7 +81,7 @@ def held(root: Path, step: str, fails: bool) -> bool:
     late = [request for request in ours if at is not None and request.ordinal >= at]
     rows = store.read("candidates", None, ["seed_id"])["seed_id"].to_pylist()
     rows += store.read("contexts", None, ["seed_id"])["seed_id"].to_pylist()
-    purged = _purged(journal_path(root, "cads"), image_id(seeds[0].images[0]))
+    purged = _purged(Path(str(journal_path(root, "cads"))), image_id(seeds[0].images[0]))
     return (
         1 <= len(late) <= IN_FLIGHT
         and not any(request.attempt for request in ours)

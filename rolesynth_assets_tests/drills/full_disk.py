@@ -20,11 +20,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from unittest import mock
 
-import duckdb
 import lancedb
+import polars as pl
 import pyarrow as pa
 
 from rolesynth_assets.disk_trouble import disk_trouble
+from rolesynth_assets.store.small.tables import SmallTables
 from rolesynth_assets_tests.drills.outcome import Outcome, Size
 
 MIB = 2**20
@@ -75,16 +76,15 @@ def _read_sqlite(folder: Path) -> int:
         return connection.execute("SELECT count(*) FROM t").fetchone()[0]
 
 
-def _write_duckdb(folder: Path, number: int) -> None:
-    with duckdb.connect(folder / "warehouse.duckdb") as connection:
-        connection.execute("CREATE TABLE IF NOT EXISTS t (n INTEGER, data BLOB)")
-        connection.execute("INSERT INTO t VALUES (?, ?)", [number, os.urandom(MIB)])
+def _write_small(folder: Path, number: int) -> None:
+    # a version holds all rows, and the one that does not fit is gone when the disk is looked at
+    ids = {"item_id": [os.urandom(32).hex() for _ in range(1024)]}
+    rows = pl.DataFrame({"data_digest": str(number), **ids})
+    SmallTables(folder).replace("r1_items", {"data_digest": str(number)}, rows)
 
 
-def _read_duckdb(folder: Path) -> int:
-    with duckdb.connect(folder / "warehouse.duckdb") as connection:
-        found = connection.execute("SELECT count(*) FROM t").fetchone()
-        return found[0] if found else 0
+def _read_small(folder: Path) -> int:
+    return SmallTables(folder).read("r1_items")["data_digest"].n_unique()
 
 
 def _write_lance(folder: Path, number: int) -> None:
@@ -112,11 +112,11 @@ LAYERS = (
         sqlite3.OperationalError("attempt to write a readonly database"),
     ),
     _Layer(
-        "DuckDB",
-        _write_duckdb,
-        _read_duckdb,
-        duckdb.IOException("IO Error: Could not write file: No space left on device"),
-        duckdb.IOException("IO Error: Cannot open file: Read-only file system"),
+        "the small tables",
+        _write_small,
+        _read_small,
+        OSError("LanceError(IO): Generic LocalFileSystem error: No space left on device"),
+        OSError("LanceError(IO): Unable to create file: Read-only file system (os error 30)"),
     ),
     _Layer(
         "Lance",
@@ -215,7 +215,7 @@ def _rows(
 def _fill(layer: _Layer, mib: int) -> bool:
     with _disk(mib) as folder:
         written, told = 0, None
-        while told is None and written < 4 * mib:
+        while told is None and written < 20 * mib:
             try:
                 layer.write(folder, written)
                 written += 1

@@ -18,9 +18,9 @@ from rolesynth_assets.lineage.withdraw.withdrawal import withdraw
 from rolesynth_assets.mllm.rows.reply_journal import journal_path
 from rolesynth_assets.store.lance.rows import any_key
 from rolesynth_assets.store.lance.store import Store
+from rolesynth_assets.store.small.tables import SmallTables
 from rolesynth_assets.store.text_index import TextIndex
 from rolesynth_assets.store.tombstones import Tombstone, now, write_tombstone
-from rolesynth_assets.store.warehouse.warehouse import Warehouse
 from rolesynth_assets_tests.defs.served_collective import KEY
 from rolesynth_assets_tests.drills import _paid_work, _seed_withdrawals
 from rolesynth_assets_tests.drills._paid_work import CONCURRENCY, PARTITION, Stage
@@ -108,9 +108,9 @@ class _Slow(Store):
 
     def __init__(self, root: Path, image: str) -> None:
         super().__init__(root)
-        warehouse = Warehouse(root / "warehouse.duckdb")
+        small = SmallTables(root)
         self._image = image
-        self.withdrawal = Thread(target=withdraw, args=(Store(root), warehouse, root, [image], "-"))
+        self.withdrawal = Thread(target=withdraw, args=(Store(root), small, root, [image], "-"))
 
     def batches(self, *args: Any, **kwargs: Any) -> Iterator[pa.RecordBatch]:
         read = list(super().batches(*args, **kwargs))
@@ -127,7 +127,9 @@ def _left_no_caption(root: Path, target: int) -> bool:
     store, index = _Slow(root, image), TextIndex(root, _paid_work.ROLE_SET)
     facts = index.build(store)
     store.withdrawal.join()
-    files = [path.read_bytes() for path in index.folder.parent.rglob("*") if path.is_file()]
+    files = [
+        path.read_bytes() for path in Path(str(index.folder.parent)).rglob("*") if path.is_file()
+    ]
     texts = [text.encode() for text in captions["text"].to_pylist()]
     return (
         bool(texts)
@@ -158,8 +160,8 @@ def _held(stage: Stage, root: Path, images: int, target: int, fails: bool) -> bo
             return None
         if not withdrawn:
             withdrawn.append(gone)
-            warehouse = Warehouse(root / "warehouse.duckdb")
-            write_tombstone(warehouse, Tombstone(gone, "asked to", now()))
+            small = SmallTables(root)
+            write_tombstone(small, Tombstone(gone, "asked to", now()))
         return Fault("status", 500) if fails else None
 
     with StubServer(
@@ -167,7 +169,7 @@ def _held(stage: Stage, root: Path, images: int, target: int, fails: bool) -> bo
     ) as server:
         _paid_work.work(stage, root, server.url, max_retries=2)
         sent = [request for request in server.requests if _shown(request) == target]
-    with sqlite3.connect(journal_path(root, stage)) as journal:
+    with sqlite3.connect(str(journal_path(root, stage))) as journal:
         replies = journal.execute("SELECT count(*) FROM shown WHERE image_id = ?", (gone,))
         kept = replies.fetchone()[0]
     made = store.read(stage, PARTITION, ["image_id"])["image_id"].to_pylist()

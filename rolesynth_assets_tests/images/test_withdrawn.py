@@ -10,8 +10,8 @@ from rolesynth_assets.images.shards.registry import register_path
 from rolesynth_assets.images.sync import sync_shard
 from rolesynth_assets.store.digests import image_id
 from rolesynth_assets.store.lance.store import Store
+from rolesynth_assets.store.small.tables import SmallTables
 from rolesynth_assets.store.tombstones import Tombstone, lift_tombstones, write_tombstone
-from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
 SHARD = {"shard": "photos-0000"}
 
@@ -30,7 +30,7 @@ def folder(tmp_path: Path, noise, encode) -> Path:
 def withdraw(folder: Path, name: str) -> str:
     image = image_id((folder / name).read_bytes())
     stone = Tombstone(image, "the licence ended", "2026-01-02T03:04:05+00:00")
-    write_tombstone(Warehouse(folder.parent / "warehouse.duckdb"), stone)
+    write_tombstone(SmallTables(folder.parent), stone)
     return image
 
 
@@ -65,7 +65,7 @@ def test_the_same_bytes_under_another_name_are_refused_too(folder: Path) -> None
 def test_a_lifted_tombstone_lets_the_image_back_in(folder: Path) -> None:
     gone, store = withdraw(folder, "1.png"), Store(folder.parent)
     sync_shard(store, folder.parent, "photos-0000")
-    lifted = lift_tombstones(Warehouse(folder.parent / "warehouse.duckdb"), [gone, "absent"])
+    lifted = lift_tombstones(SmallTables(folder.parent), [gone, "absent"])
     assert [stone.image_id for stone in lifted] == [gone]
     assert sync_shard(store, folder.parent, "photos-0000").rejects == {}
     assert gone in store.keys("images", SHARD)

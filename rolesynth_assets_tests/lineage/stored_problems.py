@@ -7,7 +7,7 @@ import polars as pl
 
 from rolesynth_assets.store.digests import digest, image_id
 from rolesynth_assets.store.lance.store import Store
-from rolesynth_assets.store.warehouse.warehouse import Warehouse
+from rolesynth_assets.store.small.tables import SmallTables
 from rolesynth_assets_tests.cads.round_frames import frame
 
 DOMAIN = "counting"
@@ -25,7 +25,7 @@ def drawn(name: str) -> bytes:
     return f"the drawing for {name} ".encode() * 60
 
 
-def store_problems(store: Store, warehouse: Warehouse) -> None:
+def store_problems(store: Store, small: SmallTables) -> None:
     """Seeds p and q; p1 (hard), q1 (dropped) in round one, p2 (kept) in round two."""
     _write(store, "seeds", {"domain": DOMAIN}, [_seed("p"), _seed("q")])
     for number, names in enumerate((("p1", "q1"), ("p2",))):
@@ -37,14 +37,14 @@ def store_problems(store: Store, warehouse: Warehouse) -> None:
     _write(store, "problems", {"domain": DOMAIN}, [_problem("p1"), _problem("p2")])
     place = {"recipe": "synthetic", "seed": 0, "weights_digest": key("policy")}
     row = {**place, "data_digest": key("data"), "run_id": "r1-run"}
-    warehouse.replace("r1_trainings", place, pl.DataFrame([row]))
+    small.replace("r1_trainings", place, pl.DataFrame([row]))
     items = {"data_digest": [key("data")] * 2, "item_id": [key("p1"), key("p2")]}
-    warehouse.replace("r1_items", {"data_digest": key("data")}, pl.DataFrame(items))
+    small.replace("r1_items", {"data_digest": key("data")}, pl.DataFrame(items))
     score = {"recipe": "synthetic", "seed": 0, "benchmark": "held_out", "metric": "accuracy"}
     score |= {"value": 0.5, "low": 0.4, "high": 0.6, "chance": None, "n": 50}
     score |= {"checkpoint_digest": key("policy"), "run_id": "eval-run"}
     scores = pl.DataFrame([score], schema_overrides={"chance": pl.Float64})
-    warehouse.replace("r1_scores", {"recipe": "synthetic"}, scores)
+    small.replace("r1_scores", {"recipe": "synthetic"}, scores)
 
 
 def _write(store: Store, table: str, where: dict[str, str], rows: list[dict[str, Any]]) -> None:

@@ -18,8 +18,8 @@ from rolesynth_assets.roles.role import PromptTemplates, Role
 from rolesynth_assets.roles.rows import role_rows
 from rolesynth_assets.store.lance.schemas import PAIRS
 from rolesynth_assets.store.lance.store import Store
-from rolesynth_assets.store.warehouse.snapshot import Snapshot
-from rolesynth_assets.store.warehouse.warehouse import Warehouse
+from rolesynth_assets.store.small.snapshot import Snapshot
+from rolesynth_assets.store.small.tables import SmallTables
 from rolesynth_assets.training_sets.pins import Pin, pin_training_set, write_pin
 from rolesynth_assets.training_sets.rows import selected_pairs, training_set, training_set_row
 from rolesynth_assets_tests.captions.fake_engine import FakeEngine
@@ -58,14 +58,14 @@ class StoredWorld:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.store = Store(root)
-        self.warehouse = Warehouse(root / "warehouse.duckdb")
+        self.small = SmallTables(root)
         self.images: dict[str, list[str]] = {}
         self.store.replace("roles", {"role_set": ROLE_SET}, role_rows(ROLE_SET, ROLES))
 
     @property
     def sources(self) -> Sources:
         """Fresh, as every command makes them."""
-        return Sources(self.store, Snapshot(self.warehouse, TRACED_TABLES), self.root)
+        return Sources(self.store, Snapshot(self.small, TRACED_TABLES), self.root)
 
     def add_shard(self, shard: str, numbers: range) -> list[str]:
         self.images[shard] = store_images(self.store, shard, numbers)
@@ -85,7 +85,7 @@ class StoredWorld:
         scores = pl.DataFrame(self.store.read("scores", where))
         cutoffs = compute_cutoffs(scores, FilterPolicy(), len(ROLES))
         rows = cut_rows(cutoffs, ROLE_SET, "scores")
-        self.warehouse.replace("cutoffs", where, rows)
+        self.small.replace("cutoffs", where, rows)
         for shard in self.images:
             both = {"shard": shard, **where}
             captions = pl.DataFrame(self.store.read("captions", both))
@@ -98,9 +98,9 @@ class StoredWorld:
         version = self.store.version("pairs")
         pairs = selected_pairs(self.store, chosen, version)
         row = training_set_row(chosen, pairs, training_set(self.store, chosen, pairs), version)
-        self.warehouse.replace("training_sets", {"recipe": chosen.name}, row)
+        self.small.replace("training_sets", {"recipe": chosen.name}, row)
         pin = pin_training_set(self.store, chosen, pairs, row["digest"][0], version, "set-run")
-        write_pin(self.store, self.warehouse, pin)
+        write_pin(self.store, self.small, pin)
         self.checkpoint(chosen, pin, pairs, weights, seed)
         self.score(chosen.name, seed, weights)
         return pin
@@ -125,7 +125,7 @@ class StoredWorld:
         folder = self.root / "checkpoints" / chosen.name / f"seed-{seed}"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / MANIFEST).write_text(manifest.model_dump_json())
-        record_training(self.warehouse, manifest, f"train-{weights}")
+        record_training(self.small, manifest, f"train-{weights}")
 
     def score(self, name: str, seed: int, weights: str, value: float = 0.25) -> None:
         row = {
@@ -142,4 +142,4 @@ class StoredWorld:
             "run_id": "bench-run",
         }
         where = {"recipe": name, "benchmark": "glyphs", "seed": seed}
-        self.warehouse.replace("benchmark_scores", where, pl.DataFrame([row]))
+        self.small.replace("benchmark_scores", where, pl.DataFrame([row]))

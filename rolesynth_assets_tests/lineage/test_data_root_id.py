@@ -2,12 +2,15 @@
 
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from rolesynth_assets.cli.dagster_home import prepare_home
+from rolesynth_assets.files import object_store
+from rolesynth_assets.files.object_path import data_path
 from rolesynth_assets.lineage.data_root_id import (
     OtherDataRootError,
     adopt_data_root,
@@ -85,6 +88,42 @@ def test_tables_without_an_id_are_those_of_somebody_else(
     shutil.rmtree(tmp_path / "one")
     with pytest.raises(OtherDataRootError):
         check_data_root(instance, with_tables(tmp_path / "old"))
+
+
+def test_a_root_in_a_bucket_is_compared_too(
+    instance: dg.DagsterInstance, tmp_path: Path, bucket_root: str
+) -> None:
+    one, two = data_path(f"{bucket_root}/one"), data_path(f"{bucket_root}/two")
+    found = check_data_root(instance, one)
+    assert found == check_data_root(instance, one) and root_id(one) == found.id
+    with pytest.raises(OtherDataRootError):
+        check_data_root(instance, two)
+    with pytest.raises(OtherDataRootError):
+        check_data_root(instance, tmp_path / "three")
+
+
+def test_a_bucket_that_does_not_answer_is_not_gone(
+    instance: dg.DagsterInstance,
+    tmp_path: Path,
+    bucket_root: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    check_data_root(instance, data_path(bucket_root))
+    monkeypatch.setattr(object_store, "RETRY_S", 0.1)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with pytest.raises(OtherDataRootError):  # an empty folder does not take its place
+        check_data_root(instance, tmp_path / "empty")
+
+
+def test_hosts_that_begin_at_once_give_a_root_one_id(bucket_root: str) -> None:
+    root = data_path(bucket_root)
+
+    def begin(_: int) -> str:
+        with dg.DagsterInstance.ephemeral() as instance:
+            return check_data_root(instance, root).id
+
+    with ThreadPoolExecutor(4) as threads:
+        assert set(threads.map(begin, range(4))) == {root_id(root)}
 
 
 def test_every_start_compares_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

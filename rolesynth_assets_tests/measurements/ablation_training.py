@@ -33,7 +33,7 @@ from rolesynth_assets.training_sets.rows import training_rows
 from rolesynth_assets.training_sets.select import select_rows
 
 # no scene is withdrawn here, and the device has no DuckDB to ask
-tombstones.read_tombstones = lambda warehouse: {}
+tombstones.read_tombstones = lambda small: {}
 
 TASKS = ("scenes_long", "scenes_short", "scenes_long_dev", "scenes_short_dev", "glyphs")
 _SCHEMA = {"score": pl.Int32, "text": pl.String, "reason": pl.String}

@@ -20,7 +20,7 @@ from rolesynth_assets.lineage.trace.trace import trace
 from rolesynth_assets.store.digests import digest
 from rolesynth_assets.store.lance.schemas import CAPTIONS, IMAGES, PAIRS, ROLES, SCORES
 from rolesynth_assets.store.lance.store import Store
-from rolesynth_assets.store.warehouse.warehouse import Warehouse
+from rolesynth_assets.store.small.tables import SmallTables
 from rolesynth_assets.training_sets.pins import pin_training_set, write_pin
 from rolesynth_assets.training_sets.rows import selected_pairs
 
@@ -103,18 +103,18 @@ def pair_row(row: dict) -> dict:
     }
 
 
-def train(store: Store, warehouse: Warehouse, name: str) -> None:
+def train(store: Store, small: SmallTables, name: str) -> None:
     """Pin the training set of a shipped recipe and record three checkpoints of it."""
     recipe = load_recipes(None)[name]
     version = store.version("pairs")
     chosen = selected_pairs(store, recipe, version)
     pin = pin_training_set(store, recipe, chosen, digest("set", name), version, "set-run")
-    write_pin(store, warehouse, pin)
+    write_pin(store, small, pin)
     row = pin.row.select("recipe", "role_set", "cut", "pairs_version", "digest", "recipe_digest")
     import polars as pl
 
     counts = [pl.lit(chosen.height).alias("pairs"), pl.lit(0).alias("images")]
-    warehouse.replace("training_sets", {"recipe": name}, row.with_columns(counts))
+    small.replace("training_sets", {"recipe": name}, row.with_columns(counts))
     for seed in range(3):
         manifest = Manifest(
             recipe=name,
@@ -133,12 +133,12 @@ def train(store: Store, warehouse: Warehouse, name: str) -> None:
         folder = Path(store.root) / "checkpoints" / name / f"seed-{seed}"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "manifest.json").write_text(manifest.model_dump_json())
-        record_training(warehouse, manifest, "train-run")
+        record_training(small, manifest, "train-run")
 
 
 def build(root: Path, shards: int, images: int) -> None:
     """Build the tables, unless they are there."""
-    store, warehouse = Store(root), Warehouse(root / "warehouse.duckdb")
+    store, small = Store(root), SmallTables(root)
     for number in range(shards):
         if not store.count("pairs", {"shard": f"s-{number:04d}"}):
             began = time.perf_counter()
@@ -158,7 +158,7 @@ def build(root: Path, shards: int, images: int) -> None:
     words |= dict.fromkeys(("long_template", "short_template"), "{responsibilities}")
     store.replace("roles", {"role_set": ROLE_SET}, table(ROLES.schema, [r | words for r in roles]))
     for name in ("roles5", "roles5_random_cut"):
-        train(store, warehouse, name)
+        train(store, small, name)
 
 
 def measure(root: Path, subject: str) -> None:
@@ -172,10 +172,10 @@ def measure(root: Path, subject: str) -> None:
         )
         seconds.append(time.perf_counter() - began)
     from rolesynth_assets.lineage.trace.sources import TRACED_TABLES, Sources
-    from rolesynth_assets.store.warehouse.snapshot import Snapshot
+    from rolesynth_assets.store.small.snapshot import Snapshot
 
     began = time.perf_counter()
-    snapshot = Snapshot(Warehouse(root / "warehouse.duckdb"), TRACED_TABLES)
+    snapshot = Snapshot(SmallTables(root), TRACED_TABLES)
     traced = trace(Sources(Store(root), snapshot, root), subject)
     inside = time.perf_counter() - began
     size = f"{len(traced.nodes)} nodes, {len(done.stdout):,} characters"

@@ -29,9 +29,17 @@ TOKENS = [
     *("<|eot_id|>", "<|start_header_id|>", "<|image_1|>", "<\uff5cUser\uff5c>"),
     *("<s>", "</s>", "[INST]", "[/INST]", "<<SYS>>", "<</SYS>>", "[IMG]", "[SEP]", "[gMASK]"),
     *("<image>", "<IMAGE>", "<video>", "<start_of_turn>", "<end_of_turn>", "<IMG_CONTEXT>"),
+    *("[THINK]", "[/THINK]", "[ARGS]", "[CALL_ID]", "[UNUSED_TOKEN_146]", "<|turn>", "<turn|>"),
+    *("<|channel>", "<channel|>", "<ImageHere>", "<eoa>", "<eoh>", "<TOKENS_UNUSED_1>"),
+    *("<reserved_106>", "<seed:bos>", "<longcat_user>", "<SPECIAL_12>", "<BOS_TOKEN>"),
+    *("<image_id>", "</image_id>", "<slice>", "</slice>", "<point>", "<file_sep>", "<fim_prefix>"),
+    *("<sep>", "<image_pad>", "<vision_start>", "<minimax:tool_call>", "<imgpad>", "<C_Q>"),
 ]
+MINIMAX = ["]~b]", "]~!b[", "[e~["]
+"""Tokens of which only the middle is matched, since their ends may begin another."""
 FRAGMENTS = [
     *TOKENS,
+    *MINIMAX,
     "<\xa6|im_end|>",
     r"<\u00a6s>",
     "<",
@@ -69,14 +77,26 @@ def test_every_known_control_token_is_found_and_taken_apart(token):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "a < b and c > d", "<think>So.</think>", "[1] <b>bold</b>", "<image1> <image 1>", "|>"],
+    [
+        *("", "a < b and c > d", "<think>So.</think>", "[1] <b>bold</b>", "<image1> <image 1>"),
+        *("|>", "[think] [args]", "<p>x</p>", "keys <Esc> and <Enter>", "a|b> <c", "~b] e~["),
+        *("<points> <sliced>", "[UNUSED]", "<reserved>", "<|>", "<a b|>", "<seed>"),
+    ],
 )
 def test_other_text_stays_as_it_is(text):
     assert neutralise(text) == restore(text) == text
     assert control_tokens(text) == []
 
 
+@pytest.mark.parametrize("token", MINIMAX)
+def test_tokens_without_a_pair_of_brackets(token):
+    for text in (token, f"A sign{token}x", f"{token}{token}", f"[INST]{token[1:]}{token}"):
+        assert control_tokens(text) and token not in neutralise(text)
+        assert restore(neutralise(text)) == text
+
+
 @given(st.text() | HOSTILE)
+@example("[e~[INST]~b]~b]")
 @example("<\xa6|im_end|>")
 @example(r"<\u00a6|im_end|>")
 @example("<<<SYS>>")

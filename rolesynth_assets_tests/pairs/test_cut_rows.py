@@ -6,13 +6,13 @@ import pytest
 from rolesynth_assets.pairs.coverage import Coverage
 from rolesynth_assets.pairs.cut import compute_cutoffs
 from rolesynth_assets.pairs.cut_rows import cut_rows, cutoffs_from_rows, survivor_rows
-from rolesynth_assets.store.warehouse.warehouse import Warehouse
+from rolesynth_assets.store.small.tables import SmallTables
 from rolesynth_assets_tests.pairs.pair_frames import policy, score_frame
 
 
 @pytest.mark.parametrize("keep", [0.5, 0.01])  # at 0.01 nothing is kept and the cut-off is null
 @pytest.mark.parametrize("centred", [False, True])
-def test_a_cut_comes_back_from_the_warehouse_as_it_was(
+def test_a_cut_comes_back_from_the_small_tables_as_it_was(
     tmp_path: Path, keep: float, centred: bool
 ) -> None:
     scores = score_frame(
@@ -24,15 +24,15 @@ def test_a_cut_comes_back_from_the_warehouse_as_it_was(
         ]
     )
     cutoffs = compute_cutoffs(scores, policy(keep=keep, centred=centred), 2)
-    warehouse = Warehouse(tmp_path / "warehouse.duckdb")
-    warehouse.replace(
+    small = SmallTables(tmp_path)
+    small.replace(
         "cutoffs", {"role_set": "two"}, cut_rows(cutoffs, "two", "d" * 64, Coverage(4, 3))
     )
-    warehouse.replace("cutoff_roles", {"role_set": "two"}, survivor_rows(cutoffs, "two"))
+    small.replace("cutoff_roles", {"role_set": "two"}, survivor_rows(cutoffs, "two"))
     here = {"role_set": "two"}
-    back = cutoffs_from_rows(warehouse.read("cutoffs", here), warehouse.read("cutoff_roles", here))
+    back = cutoffs_from_rows(small.read("cutoffs", here), small.read("cutoff_roles", here))
     assert back == cutoffs
-    counted = warehouse.read("cutoffs", here)
+    counted = small.read("cutoffs", here)
     assert set(counted.select("images", "images_covered").iter_rows()) == {(4, 3)}
 
 

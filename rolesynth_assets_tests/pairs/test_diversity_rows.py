@@ -12,7 +12,7 @@ from rolesynth_assets.pairs.diversity_rows import (
     diversity_of_texts,
     diversity_rows,
 )
-from rolesynth_assets.store.warehouse.warehouse import Warehouse
+from rolesynth_assets.store.small.tables import SmallTables
 
 FEW = Diversity(0.5, 0.6, 10.0, 0.2, 2.0, n_images=1, n_groups=1, n_captions=2, draw_seed=0)
 MANY = Diversity(0.9, 0.8, 30.0, 0.6, 4.0, n_images=2, n_groups=3, n_captions=9, draw_seed=0)
@@ -20,11 +20,11 @@ MANY = Diversity(0.9, 0.8, 30.0, 0.6, 4.0, n_images=2, n_groups=3, n_captions=9,
 
 @pytest.fixture
 def rows(tmp_path: Path) -> pl.DataFrame:
-    warehouse = Warehouse(tmp_path / "warehouse.duckdb")
+    small = SmallTables(tmp_path)
     for shard, found in (("a", FEW), ("b", MANY), ("c", None)):
         where = {"role_set": "five", "shard": shard}
-        warehouse.replace("diversity", where, diversity_rows(found, "five", shard, f"of {shard}"))
-    return warehouse.read("diversity", {"role_set": "five"})
+        small.replace("diversity", where, diversity_rows(found, "five", shard, f"of {shard}"))
+    return small.read("diversity", {"role_set": "five"})
 
 
 def test_one_shard_comes_back_as_it_was(rows: pl.DataFrame) -> None:

@@ -16,7 +16,7 @@ from rolesynth_assets.pairs.pair_manifest import (
 from rolesynth_assets.store.lance.schemas import PAIRS
 from rolesynth_assets.store.lance.store import Store
 from rolesynth_assets.store.left_out import EXCLUDED
-from rolesynth_assets.store.warehouse.warehouse import Warehouse
+from rolesynth_assets.store.small.tables import SmallTables
 
 
 def write(store: Store, shard: str, rows: list[tuple[str, str, str, bool]], role_set="r5") -> None:
@@ -84,11 +84,11 @@ def test_shards_in_which_a_person_excluded_a_caption_are_found_in_the_manifests_
     assert shards_with_exclusions(store, later.head(1), "r5", ["caption_id"]).shards == []
 
 
-def test_the_warehouse_takes_the_rows(store: Store, tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path / "warehouse.duckdb")
+def test_the_small_tables_takes_the_rows(store: Store, tmp_path: Path) -> None:
+    small = SmallTables(tmp_path)
     rows = manifest_rows(store, "r5")
-    warehouse.replace("manifests", {"role_set": "r5"}, rows)
-    stored = warehouse.read("manifests", {"role_set": "r5"})
+    small.replace("manifests", {"role_set": "r5"}, rows)
+    stored = small.read("manifests", {"role_set": "r5"})
     assert stored.sort("shard").equals(rows)
     assert manifest_matches_tables(stored, manifest_rows(store, "r5")).passed
 

@@ -136,3 +136,37 @@ def test_truncated_reply_counts_when_its_score_is_whole() -> None:
 @pytest.mark.parametrize("reason", list(FailureReason))
 def test_each_engine_failure_is_a_score_reason(reason: FailureReason) -> None:
     assert judge_reply(ChatReply("k", None, reason)) == reason.value
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "Final answer: \\(85\\)",
+        "Final answer: $85$",
+        "On a scale from 1 to 100, I'd give this caption a 85.",
+        "I gave the caption an 85.",
+        "| Score | 85 |",
+        "| Score |\n|---|\n| 85 |",
+        "85 (out of 100)",
+        "85 (/100)",
+        '{"score":85}{"score":85}',
+        '{"my_number": 85, "scale": 100}',
+    ],
+)
+def test_a_score_in_other_wrappers(reply: str) -> None:
+    assert parse_score(reply)[0] == 85
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        '{"scores": {"object": 80, "text": 90}}',
+        '{"object": "80", "text": "90"}',
+        '{"score":85}{"score":90}',
+        '{"score":85}\n{"score":90}',
+        "| Object | 80 |\n| Text | 90 |",
+        "| 85 | 90 |",
+    ],
+)
+def test_two_numbers_are_no_score(reply: str) -> None:
+    assert isinstance(parse_score(reply), ScoreReason)

@@ -62,6 +62,16 @@ def test_the_plan_wants_no_score_again(store: Store, before: pytest.MonkeyPatch)
     assert store.plan("scores", HERE, list(wanted)).missing == ()
 
 
+def test_captions_that_are_made_again_want_no_score_of_their_present_text(store: Store) -> None:
+    identity = text_judge("50").identity
+    spoken = store.read("captions", HERE, ["caption_id"], "text IS NOT NULL")
+    ids = spoken["caption_id"].to_pylist()
+    every = scoring.wanted_scores(store, HERE, ROLES, identity, judge_prompt())
+    some = scoring.wanted_scores(store, HERE, ROLES, identity, judge_prompt(), staying=ids[:3])
+    assert (len(every), len(some)) == (len(ids), 3)
+    assert not scoring.wanted_scores(store, HERE, ROLES, identity, judge_prompt(), staying=())
+
+
 def test_a_paid_score_is_copied_from_another_role_set(
     store: Store, before: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest, FailureReason, ModelIdentity
-from rolesynth_assets.pairs.scoring import ScoreReport, write_scores
+from rolesynth_assets.pairs.scoring import SAME_SCORE, ScoreReport, write_scores
 from rolesynth_assets.roles.role import PromptTemplates, Role
 from rolesynth_assets.store.lance.schemas import table_spec
 from rolesynth_assets.store.lance.store import Store
@@ -186,6 +186,16 @@ def test_another_judge_scores_everything_and_replaces_the_old_scores(store: Stor
     rows = store.read("scores", HERE).to_pylist()
     assert (report.calls, report.removed) == (11, 11)
     assert {(row["judge"], row["score"]) for row in rows} == {("other", 70)}
+
+
+def test_the_score_that_most_captions_have_is_asked_again_and_no_other(store: Store) -> None:
+    other = ["10"]
+    blind = FakeJudge(lambda request: answered(request, other.pop() if other else "85"))
+    count = run(store, blind).calls
+    mended = text_judge("40")
+    assert run(store, mended, again=[SAME_SCORE]).calls == count - 1
+    scores = store.read("scores", HERE, ["score"])["score"].to_pylist()
+    assert sorted(scores) == [10] + [40] * (count - 1)
 
 
 def test_failures_are_rows_with_a_reason_and_transient_ones_are_asked_again(store: Store) -> None:

@@ -13,7 +13,7 @@ from rolesynth_assets.pairs.cut_rows import cut_rows
 from rolesynth_assets.reports.ablation import ablation_pictures, write_ablation_report
 from rolesynth_assets.reports.ablation_facts import gather_record
 from rolesynth_assets.store.lance.store import Store
-from rolesynth_assets.store.warehouse.warehouse import Warehouse
+from rolesynth_assets.store.small.tables import SmallTables
 from rolesynth_assets_tests.pairs.pair_frames import policy, score_frame
 
 IMAGES = 300
@@ -40,7 +40,7 @@ def scored(store: Store, recipe: str, share: float, benchmark: str) -> pl.DataFr
 
 
 def test_the_page_begins_with_what_earns_the_score(tmp_path: Path) -> None:
-    store, warehouse = Store(tmp_path), Warehouse(tmp_path / "w.duckdb")
+    store, small = Store(tmp_path), SmallTables(tmp_path)
     shares = {"roles5": 0.7, "generic1": 0.4, "roles5_random_cut": 0.701}
     scores = [
         scored(store, name, share - 0.1 * (task == "scenes_long_dev"), task)
@@ -50,12 +50,12 @@ def test_the_page_begins_with_what_earns_the_score(tmp_path: Path) -> None:
     for name in shares:
         row = {"recipe": name, "role_set": "roles5", "cut": "scores", "pairs": 80, "images": 14}
         rest = {"pairs_version": 1, "digest": "d", "recipe_digest": "r"}
-        warehouse.replace("training_sets", {"recipe": name}, pl.DataFrame([row | rest]))
+        small.replace("training_sets", {"recipe": name}, pl.DataFrame([row | rest]))
     cutoffs = compute_cutoffs(score_frame([("s", "a", "Art", "long", 5)] * 10), policy(keep=0.2), 1)
     cut = cut_rows(cutoffs, "roles5", "digest", Coverage(40, 14))
-    warehouse.replace("cutoffs", {"role_set": "roles5"}, cut)
+    small.replace("cutoffs", {"role_set": "roles5"}, cut)
     recipes = load_recipes()
-    record = gather_record(store, warehouse, recipes)
+    record = gather_record(store, small, recipes)
     assert record["images"] == 40 and record["best_on_dev"] == "roles5_random_cut"
     assert record["cuts"] == {
         "roles5": {"captions": 10, "kept": 2, "images": 40, "images_covered": 14}
@@ -73,5 +73,5 @@ def test_the_page_begins_with_what_earns_the_score(tmp_path: Path) -> None:
 
 
 def test_scores_of_an_earlier_version_have_no_ranks(tmp_path: Path) -> None:
-    record = gather_record(Store(tmp_path), Warehouse(tmp_path / "w.duckdb"), load_recipes())
+    record = gather_record(Store(tmp_path), SmallTables(tmp_path), load_recipes())
     assert (record["scores"], record["findings"], record["best_on_dev"]) == ({}, [], None)

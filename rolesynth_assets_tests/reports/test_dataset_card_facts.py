@@ -21,7 +21,7 @@ from rolesynth_assets.settings import Settings
 from rolesynth_assets.store.lance.schemas import CAPTIONS, PAIRS, SCORES
 from rolesynth_assets.store.lance.store import Store
 from rolesynth_assets.store.shard_rows import ShardRows
-from rolesynth_assets.store.warehouse.warehouse import Warehouse
+from rolesynth_assets.store.small.tables import SmallTables
 from rolesynth_assets_tests.embedded.small_scenes import scene, thing
 
 ROLE_SET = load_role_sets(None)["roles5"]
@@ -63,19 +63,19 @@ def root(tmp_path: Path) -> Path:
     cut = {"role_set": "roles5", "length": "short", "keep_share": 0.2, "cutoff": 61}
     counts = {"candidates": 3, "kept": 2, "scores_digest": "d"}
     frame = pl.DataFrame([{**cut, **counts}], schema_overrides={"cutoff": pl.Int32})
-    warehouse = Warehouse(tmp_path / "w.duckdb")
-    warehouse.replace("cutoffs", {"role_set": "roles5"}, frame)
+    small = SmallTables(tmp_path)
+    small.replace("cutoffs", {"role_set": "roles5"}, frame)
     measured = measure_diversity(
         pl.DataFrame(store.read("pairs")),
         embed=lambda texts: np.eye(len(texts), dtype=np.float32),
     )
-    warehouse.replace("diversity", PARTITION, diversity_rows(measured, "roles5", "s0", "texts"))
+    small.replace("diversity", PARTITION, diversity_rows(measured, "roles5", "s0", "texts"))
     return tmp_path
 
 
 def gathered(root: Path) -> DatasetCard:
     settings = Settings(data_root=root, licence="CC0, my own photos")
-    return gather_card(Store(root), Warehouse(root / "w.duckdb"), ROLE_SET, settings)
+    return gather_card(Store(root), SmallTables(root), ROLE_SET, settings)
 
 
 def write_truth(root: Path, scenes: dict[str, Scene]) -> None:
@@ -117,7 +117,7 @@ def test_where_the_truth_is_known_the_filter_is_held_against_it(root: Path) -> N
     dog = scene(thing("dog", "left"))
     truth = {"i1": dog, "i2": scene(thing("dog", "top"), thing("dog", "right"))}
     found = filter_quality(pl.DataFrame(Store(root).read("pairs")), truth)
-    Warehouse(root / "w.duckdb").replace("filter_quality", {}, quality_rows(found, "roles5"))
+    SmallTables(root).replace("filter_quality", {}, quality_rows(found, "roles5"))
     write_truth(root, truth)
     card = gathered(root)
     # kept: c1 is true, c3 miscounts; c2 is false; c1 is the only true one

@@ -12,7 +12,7 @@ from rolesynth_assets.review.problem_labels import (
     write_problem_label,
 )
 from rolesynth_assets.store.lance.store import Store
-from rolesynth_assets.store.warehouse.warehouse import Warehouse
+from rolesynth_assets.store.small.tables import SmallTables
 from rolesynth_assets_tests.lineage.stored_problems import DOMAIN, store_problems
 
 
@@ -42,7 +42,7 @@ def test_few_answers_and_answers_on_dropped_problems_say_nothing() -> None:
 
 def test_of_two_answers_of_a_reviewer_the_last_counts(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store_problems(store, Warehouse(tmp_path / "warehouse.duckdb"))
+    store_problems(store, SmallTables(tmp_path))
     candidate = store.read("candidates")["candidate_id"][0].as_py()
     for judgement in (Judgement.TRUE, Judgement.UNSOLVABLE):
         write_problem_label(store, candidate, " Ada  L. ", judgement)
@@ -54,7 +54,7 @@ def test_of_two_answers_of_a_reviewer_the_last_counts(tmp_path: Path) -> None:
 
 def test_answers_go_with_the_image_of_their_problem(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store_problems(store, Warehouse(tmp_path / "warehouse.duckdb"))
+    store_problems(store, SmallTables(tmp_path))
     row = next(r for r in store.read("candidates").to_pylist() if r["image_id"])
     write_problem_label(store, row["candidate_id"], "Ada", Judgement.TRUE)
     doomed = doomed_rows(store, [row["image_id"]])

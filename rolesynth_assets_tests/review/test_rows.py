@@ -86,7 +86,7 @@ def test_answers_and_exclusions_are_traced_and_go_with_their_image(world: Stored
     found = trace(world.sources, f"caption:{one.caption_id}")
     kinds = {str(node.id.kind) for node in found.effects(found.subject)}
     assert {"human_label", "exclusion"} <= kinds
-    withdraw(world.store, world.warehouse, world.root, [one.image_id], "licence")
+    withdraw(world.store, world.small, world.root, [one.image_id], "licence")
     assert world.store.count("human_labels") == world.store.count("exclusions") == 0
 
 
@@ -96,7 +96,7 @@ def test_an_exclusion_drops_its_caption_and_no_other(world: StoredWorld) -> None
     dropped = next(key for key, row in before.items() if not row["kept"])
     for key in (kept, dropped):
         assert decide(world.store, key, excluded=True, reviewer="Ada") == [f"s0|{ROLE_SET}"]
-    cut = read_cut(world.warehouse, ROLE_SET)
+    cut = read_cut(world.small, ROLE_SET)
     after = cut_anew(world, cut)
     changed = {
         r["caption_id"] for r in after.to_dicts() if r["kept"] != before[r["caption_id"]]["kept"]
@@ -120,7 +120,7 @@ def test_no_cut_trains_on_an_excluded_caption(world: StoredWorld, cut: str) -> N
     gone = sorted(every)[: len(every) // 2]
     for key in gone:
         decide(world.store, key, excluded=True, reviewer="Ada")
-    pairs = cut_anew(world, read_cut(world.warehouse, ROLE_SET))
+    pairs = cut_anew(world, read_cut(world.small, ROLE_SET))
     world.store.replace("pairs", WHERE, pairs.to_arrow())
     more: dict[str, object] = {"draw_seed": 0} if cut == "random" else {}
     chosen = recipe("mine", cut=cut, **more)
@@ -175,7 +175,7 @@ def test_what_is_said_during_a_withdrawal_is_not_kept(
 
     def late(*args: Any) -> None:
         """The withdrawal ends between the reviewer's look and the write."""
-        withdraw(world.store, world.warehouse, world.root, [one.image_id], "licence")
+        withdraw(world.store, world.small, world.root, [one.image_id], "licence")
         append(*args)
 
     monkeypatch.setattr(world.store, "append", late)

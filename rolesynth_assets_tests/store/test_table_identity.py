@@ -27,3 +27,16 @@ def test_a_table_made_anew_has_another_id(store: Store, pair_rows) -> None:
     Path(store.root, "lance", "pairs.lance").rename(Path(store.root, "away"))
     store.append("pairs", {"shard": "s0", "role_set": "A"}, pair_rows(["k1"]))
     assert identity(store.root, "pairs") not in (None, first)
+
+
+def test_hosts_that_ask_at_once_get_the_same_id_in_a_bucket(bucket_root: str) -> None:
+    asking = Barrier(4)
+
+    def ask(_: int) -> str:
+        asking.wait()
+        return given_identity(bucket_root, "pairs")
+
+    assert identity(bucket_root, "pairs") is None
+    with ThreadPoolExecutor(4) as threads:
+        given = set(threads.map(ask, range(4)))
+    assert given == {identity(bucket_root, "pairs")}

@@ -10,9 +10,9 @@ from rolesynth_assets.store.digests import digest
 from rolesynth_assets.store.forgotten_captions import forget_images
 from rolesynth_assets.store.lance.schemas import CAPTIONS
 from rolesynth_assets.store.lance.store import Store
+from rolesynth_assets.store.small.tables import SmallTables
 from rolesynth_assets.store.text_index import TextIndex
 from rolesynth_assets.store.tombstones import Tombstone, now, write_tombstone
-from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
 TEXTS = (
     "Two dogs run on snow.",
@@ -119,11 +119,11 @@ def test_a_withdrawal_during_a_build_takes_its_captions_along(store: Store, rebu
     index = TextIndex(store.root, "two")
     if rebuilt:
         index.build(store)
-    warehouse = Warehouse(Path(store.root, "warehouse.duckdb"))
+    small = SmallTables(store.root)
     forget = Thread(target=forget_images, args=(store.root, ["image 1"]))
 
     def withdraw() -> None:
-        write_tombstone(warehouse, Tombstone("image 1", "asked to", now()))
+        write_tombstone(small, Tombstone("image 1", "asked to", now()))
         forget.start()
 
     facts = index.build(Interrupted(Path(store.root), withdraw))
@@ -141,3 +141,17 @@ def test_what_a_killed_build_left_behind_goes_with_a_withdrawal(store: Store) ->
     (draft / "texts").write_text("A dog sleeps.")
     assert forget_images(store.root, ["image 1"]) == []
     assert not draft.exists()
+
+
+def test_an_index_in_a_bucket_is_built_searched_and_cleared(bucket_root: str) -> None:
+    store = Store(bucket_root)
+    put(store, TEXTS)
+    index = TextIndex(bucket_root, "two")
+    assert index.facts is None
+    with pytest.raises(FileNotFoundError):
+        index.search("dogs")
+    assert index.build(store).captions == 4
+    assert found(TextIndex(bucket_root, "two"), "two dogs on snow")[0] == 0
+    assert forget_images(bucket_root, ["image 0"]) == ["two"]
+    assert 0 not in found(index, "two dogs on snow")
+    assert forget_images(bucket_root, ["image 0"]) == []

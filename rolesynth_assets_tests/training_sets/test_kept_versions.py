@@ -26,12 +26,12 @@ def test_what_is_no_longer_pinned_is_released(world: StoredWorld, monkeypatch) -
     pin = world.train(recipe(), "aa" * 32)
     world.caption(model="another", run_id="later")
     for table in ("training_set_pins", "training_sets"):
-        world.warehouse.replace(table, {"recipe": "mine"}, world.warehouse.read(table).clear())
-    keep_pinned(world.store, world.warehouse)
+        world.small.replace(table, {"recipe": "mine"}, world.small.read(table).clear())
+    keep_pinned(world.store, world.small)
     world.store.forget_versions("pairs")
     assert pin.versions["pairs"] in world.store.versions("pairs")  # it may be in the making
     monkeypatch.setattr(versions, "PINNED_SOON", timedelta(0))
-    keep_pinned(world.store, world.warehouse)
+    keep_pinned(world.store, world.small)
     world.store.forget_versions("pairs")
     assert world.store.versions("pairs") == [world.store.version("pairs")]
     with pytest.raises(MissingVersionError):
@@ -51,11 +51,11 @@ def test_pins_of_before_there_were_kept_versions_keep_theirs(world: StoredWorld)
         "images": 1,
     }
     world.caption(model="another", run_id="later")
-    world.warehouse.replace("manifests", {"role_set": ROLE_SET}, pl.DataFrame([manifest]))
+    world.small.replace("manifests", {"role_set": ROLE_SET}, pl.DataFrame([manifest]))
     for table in pin.versions:
         world.store.release_versions(table, (), now=True)
-    keep_pinned(world.store, world.warehouse)
-    assert pinned_versions(world.warehouse)["pairs"] == {version, version + 1}
+    keep_pinned(world.store, world.small)
+    assert pinned_versions(world.small)["pairs"] == {version, version + 1}
     world.caption(model="a third", run_id="last")
     world.store.forget_versions("pairs")
     assert {version, version + 1} < set(world.store.versions("pairs"))

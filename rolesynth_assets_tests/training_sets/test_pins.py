@@ -12,7 +12,7 @@ from rolesynth_assets.clip.recipe import Cut, Recipe
 from rolesynth_assets.store.digests import digest
 from rolesynth_assets.store.lance.schemas import PAIRS
 from rolesynth_assets.store.lance.store import Store
-from rolesynth_assets.store.warehouse.warehouse import Warehouse
+from rolesynth_assets.store.small.tables import SmallTables
 from rolesynth_assets.training_sets.pins import (
     PINNED_TABLES,
     Pin,
@@ -146,15 +146,15 @@ def test_first_rows_are_the_first_of_all_rows(tmp_path: Path, cut: Cut, first: s
 
 
 def test_pins_are_read_back_and_one_content_has_one(tmp_path: Path) -> None:
-    warehouse, store = Warehouse(tmp_path / "w.duckdb"), store_of(tmp_path, frame(ROWS))
+    small, store = SmallTables(tmp_path), store_of(tmp_path, frame(ROWS))
     mine = recipe(cut="random", lengths=["short"])
     version = store.version("pairs")
     chosen = selected_pairs(store, mine, version)
     made = [pin_training_set(store, mine, chosen, "d1", version, run) for run in ("a", "b")]
     for pin in made:
-        write_pin(store, warehouse, pin)
-    write_pin(store, warehouse, pin_training_set(store, mine, chosen, "d2", version, "c"))
-    first, second = read_pins(warehouse)
+        write_pin(store, small, pin)
+    write_pin(store, small, pin_training_set(store, mine, chosen, "d2", version, "c"))
+    first, second = read_pins(small)
     assert first == made[1]
     assert isinstance(first, Pin) and first.run_id == "b"
     assert first.versions == {t: version if t == "pairs" else 0 for t in PINNED_TABLES}

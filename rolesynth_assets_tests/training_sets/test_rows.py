@@ -9,7 +9,7 @@ from rolesynth_assets.clip.recipe import Recipe
 from rolesynth_assets.store.errors import MissingRowError
 from rolesynth_assets.store.lance.schemas import IMAGES, PAIRS
 from rolesynth_assets.store.lance.store import Store
-from rolesynth_assets.store.warehouse.warehouse import Warehouse
+from rolesynth_assets.store.small.tables import SmallTables
 from rolesynth_assets.training_sets.rows import (
     selected_pairs,
     training_set,
@@ -123,14 +123,14 @@ def test_a_missing_image_is_an_error(store: Store) -> None:
         rows.images(["i1", "lost"])
 
 
-def test_the_warehouse_takes_the_row(store: Store, tmp_path: Path) -> None:
+def test_the_small_tables_takes_the_row(store: Store, tmp_path: Path) -> None:
     version = store.version("pairs")
     pairs = selected_pairs(store, recipe(), version)
     rows = training_set(store, recipe(), pairs)
     row = training_set_row(recipe(), pairs, rows, version)
-    warehouse = Warehouse(tmp_path / "warehouse.duckdb")
-    warehouse.replace("training_sets", {"recipe": "mine"}, row)
-    assert warehouse.read("training_sets").to_dicts() == [
+    small = SmallTables(tmp_path)
+    small.replace("training_sets", {"recipe": "mine"}, row)
+    assert small.read("training_sets").to_dicts() == [
         {
             "recipe": "mine",
             "role_set": "r5",

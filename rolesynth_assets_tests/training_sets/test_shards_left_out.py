@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from rolesynth_assets.pairs.pair_manifest import manifest_rows
-from rolesynth_assets.store.warehouse.warehouse import Warehouse
+from rolesynth_assets.store.small.tables import SmallTables
 from rolesynth_assets.training_sets.pins import (
     chosen_captions,
     first_pinned_rows,
@@ -17,7 +17,7 @@ from rolesynth_assets.training_sets.pins import (
 )
 from rolesynth_assets.training_sets.rows import (
     selected_pairs,
-    trained_pairs,
+    trained_selection,
     training_set,
     training_set_row,
 )
@@ -37,7 +37,7 @@ CUTS = [
 @pytest.mark.parametrize("changes", CUTS)
 def test_what_the_manifest_does_not_list_is_not_trained_on(tmp_path: Path, changes) -> None:
     pairs, mine = frame(SCORES), recipe(**changes)
-    store, warehouse = stored(tmp_path, pairs), Warehouse(tmp_path / "w.duckdb")
+    store, small = stored(tmp_path, pairs), SmallTables(tmp_path)
     manifest = manifest_rows(store, "r3", ["s0"])
     version = store.version("pairs")
     left_out = shards_left_out(store, manifest, "r3", version)
@@ -49,16 +49,16 @@ def test_what_the_manifest_does_not_list_is_not_trained_on(tmp_path: Path, chang
     assert set(chosen["shard"]) == {"s0"}
 
     row = training_set_row(mine, chosen, training_set(store, mine, chosen), version)
-    warehouse.replace("training_sets", {"recipe": mine.name}, row)
+    small.replace("training_sets", {"recipe": mine.name}, row)
     digest = row["digest"][0]
     write_pin(
         store,
-        warehouse,
+        small,
         pin_training_set(store, mine, chosen, digest, version, "run", left_out),
     )
-    (pin,) = read_pins(warehouse)
+    (pin,) = read_pins(small)
     assert pin.left_out == ("s1",)
-    assert trained_pairs(store, warehouse, mine).equals(chosen)
+    assert selected_pairs(store, mine, *trained_selection(small, mine)).equals(chosen)
     expected = sorted(chosen["caption_id"])
     assert pinned_rows(store, pin)["caption_id"].to_list() == expected
     assert first_pinned_rows(store, pin, 2)["caption_id"].to_list() == expected[:2]
@@ -71,6 +71,5 @@ def test_where_all_shards_are_listed_nothing_is_left_out(tmp_path: Path) -> None
 
 
 def test_a_recipe_without_a_training_set_says_so(tmp_path: Path) -> None:
-    store = stored(tmp_path, frame(SCORES))
     with pytest.raises(ValueError, match="'mine' has no training set: materialize"):
-        trained_pairs(store, Warehouse(tmp_path / "w.duckdb"), recipe())
+        trained_selection(SmallTables(tmp_path), recipe())

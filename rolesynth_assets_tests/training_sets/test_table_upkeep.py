@@ -16,13 +16,14 @@ from rolesynth_assets_tests.lineage.stored_world import StoredWorld, recipe
 
 
 def test_nothing_is_due_of_a_small_root(world: StoredWorld) -> None:
-    assert tables_due(world.store) == []
+    assert tables_due(world.store, world.small) == []
     before = {table: world.store.version(table) for table in ("captions", "pairs")}
-    upkeep = maintain_tables(world.store, world.warehouse, lambda *_: None)
+    upkeep = maintain_tables(world.store, world.small, lambda *_: None)
     assert (upkeep.done, upkeep.freed) == ({}, 0)
     assert before == {table: world.store.version(table) for table in before}
     rows = state_rows(upkeep.after)
-    assert rows["table"].to_list() == ["images", "roles", "captions", "scores", "pairs"]
+    names = rows["table"].to_list()
+    assert names[:6] == ["images", "roles", "captions", "scores", "pairs", "cutoffs"]
     assert all(
         check(upkeep.after).passed
         for check in (few_small_files, look_ups_indexed, few_useless_versions)
@@ -38,8 +39,8 @@ def test_pinned_versions_outlive_the_upkeep(world: StoredWorld, monkeypatch) -> 
     rows = pinned_rows(world.store, pin)
     world.caption(model="another", run_id="later")
     world.caption(model="a third", run_id="last")
-    assert "pairs" in tables_due(world.store)
-    found = maintain_tables(world.store, world.warehouse, lambda *_: None)
+    assert "pairs" in tables_due(world.store, world.small)
+    found = maintain_tables(world.store, world.small, lambda *_: None)
     assert found.done["pairs"] == ["remove versions"]
     assert not few_useless_versions(found.before).passed
     assert few_useless_versions(found.after).passed
@@ -47,4 +48,4 @@ def test_pinned_versions_outlive_the_upkeep(world: StoredWorld, monkeypatch) -> 
     now = world.store.version("pairs")
     assert set(world.store.versions("pairs")) == {pin.versions["pairs"], now}
     assert pinned_rows(world.store, pin).equals(rows)
-    assert tables_due(world.store) == []
+    assert tables_due(world.store, world.small) == []

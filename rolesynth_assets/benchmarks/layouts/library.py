@@ -8,12 +8,12 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from functools import lru_cache
-from pathlib import Path
 
 from rolesynth_assets.benchmarks import layouts as folder
 from rolesynth_assets.benchmarks.layouts.clip_benchmark import LAYOUT as CLIP_BENCHMARK
 from rolesynth_assets.benchmarks.layouts.files import BenchmarkFiles, Layout, Place
 from rolesynth_assets.benchmarks.tasks import Task
+from rolesynth_assets.files.object_path import DataPath
 
 
 @lru_cache(maxsize=1)
@@ -27,7 +27,7 @@ def layouts() -> dict[str, Layout]:
     return {layout.name: layout for layout in sorted(found, key=lambda layout: layout.name)}
 
 
-def layout_of(task: Task, data_root: Path | str | None = None) -> tuple[Layout, Place]:
+def layout_of(task: Task, data_root: DataPath | str | None = None) -> tuple[Layout, Place]:
     """Return the layout that a task names, or else the one that its files look like.
 
     Raises:
@@ -59,7 +59,7 @@ def layout_of(task: Task, data_root: Path | str | None = None) -> tuple[Layout, 
     return (fitting[0] if fitting else CLIP_BENCHMARK), place
 
 
-def files_of(task: Task, data_root: Path | str | None = None) -> BenchmarkFiles:
+def files_of(task: Task, data_root: DataPath | str | None = None) -> BenchmarkFiles:
     """Read the files of a task, in the layout that they have.
 
     Raises:
@@ -84,7 +84,7 @@ def captions_of(task: Task, layout: Layout) -> int | None:
     return task.captions_per_image if said else layout.usual_captions
 
 
-def place_of(task: Task, data_root: Path | str | None = None) -> Place:
+def place_of(task: Task, data_root: DataPath | str | None = None) -> Place:
     """Return where a task's files are; its path may name a file of captions in their folder."""
     root = task.resolve(data_root)
     captions = None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.browse.captions.view import SearchBy, View
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.store.meaning_index import NEAREST, MeaningIndex
 from rolesynth_assets.store.text_index import MOST_HITS, TextIndex
 
@@ -42,7 +42,7 @@ class SearchState:
         return f"rolesynth stale --asset {self.asset} --fix --missing"
 
 
-def search_state(root: Path, view: View, columns: CaptionColumns) -> SearchState:
+def search_state(root: DataPath, view: View, columns: CaptionColumns) -> SearchState:
     """Return whether the role set of a view has its indexes, and whether one is behind."""
     now = columns.captions.version if columns.captions is not None else 0
     read = {
@@ -60,7 +60,7 @@ def search_state(root: Path, view: View, columns: CaptionColumns) -> SearchState
     return SearchState(asset, ready=not absent, behind=bool(behind), most=most)
 
 
-def hits_of(root: Path, view: View) -> pl.DataFrame | None:
+def hits_of(root: DataPath, view: View) -> pl.DataFrame | None:
     """Return what a view's search finds: ``caption_id`` and ``relevance``; None if it asks nothing.
 
     Raises:

@@ -116,7 +116,7 @@ def to_images(desk: Desk, request: Request) -> Response:
 
 def cuts(desk: Desk, role_set: str) -> list[tuple[str, int]]:
     """Return the lowest kept score of a role set by length kind; none if images have their own."""
-    rows = desk.warehouse.read("cutoffs", {"role_set": role_set}).to_dicts()
+    rows = desk.small.read("cutoffs", {"role_set": role_set}).to_dicts()
     same = [row for row in rows if row["cutoff"] is not None and not row["centred"]]
     return [(row["length"], row["cutoff"]) for row in same]
 

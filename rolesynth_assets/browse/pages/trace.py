@@ -12,7 +12,7 @@ from rolesynth_assets.lineage.trace.graph import Kind, Node, Trace
 from rolesynth_assets.lineage.trace.sources import TRACED_TABLES, Sources
 from rolesynth_assets.lineage.trace.subject import SubjectError, tables_by_kind
 from rolesynth_assets.lineage.trace.trace import trace
-from rolesynth_assets.store.warehouse.snapshot import Snapshot
+from rolesynth_assets.store.small.snapshot import Snapshot
 
 LONGEST = 300
 """Characters of a subject that are read."""
@@ -28,7 +28,7 @@ def follow(desk: Desk, request: Request) -> Response:
     shown |= {"address": address_of, "picture": picture_of, "distant": distant}
     if not subject:
         return desk.page(request, "trace.html", shown)
-    sources = Sources(desk.store, Snapshot(desk.warehouse, TRACED_TABLES), desk.root)
+    sources = Sources(desk.store, Snapshot(desk.small, TRACED_TABLES), desk.root)
     try:
         found = trace(sources, subject)
     except SubjectError as error:

@@ -25,9 +25,7 @@ _NO_REASON_YET = "shown before the question"
 def ask(desk: Desk, request: Request) -> Response:
     """Show what a withdrawal would remove, and ask for a reason; nothing is changed."""
     image = _whole_id(request.path_params["image"])
-    found = take_out(
-        desk.settings, desk.store, desk.warehouse, [image], _NO_REASON_YET, dry_run=True
-    )
+    found = take_out(desk.settings, desk.store, desk.small, [image], _NO_REASON_YET, dry_run=True)
     return _page(desk, request, image, found, done=False)
 
 
@@ -38,7 +36,7 @@ def withdraw(desk: Desk, request: Request, form: Mapping[str, str]) -> Response:
     if not reason:
         raise InputError("A withdrawal needs a reason; nothing was changed.")
     desk.prepare()
-    done = take_out(desk.settings, desk.store, desk.warehouse, [image], reason, dry_run=False)
+    done = take_out(desk.settings, desk.store, desk.small, [image], reason, dry_run=False)
     recorded, stale = record(done, desk.store)
     return _page(desk, request, image, done, done=True, recorded=recorded, stale=stale)
 

@@ -15,7 +15,7 @@ from rolesynth_assets.mllm.engine import EngineError, Sampling
 from rolesynth_assets.mllm.factory import declared_model
 from rolesynth_assets.mllm.settings import (
     SERVERS,
-    BaseUrl,
+    BaseUrls,
     EngineName,
     EngineSettings,
     ExtraBody,
@@ -75,7 +75,7 @@ class Member(FrozenModel):
         name: name in rows and reports.
         engine: engine that serves the model.
         model: name of the model there; for ``embedded``, a folder of the package's weights.
-        base_url: address of an OpenAI-compatible server.
+        base_url: address of an OpenAI-compatible server, or of several, separated by commas.
         api_key_env: name of the environment variable that holds the key; without it none is sent.
         revision: revision of the weights; the server is asked for it if unset.
         concurrency: number of requests in flight at once.
@@ -99,7 +99,7 @@ class Member(FrozenModel):
     name: MemberName
     engine: EngineName = "embedded"
     model: Annotated[str, Field(min_length=1)]
-    base_url: BaseUrl | None = None
+    base_url: BaseUrls | None = None
     api_key_env: VariableName | None = None
     revision: str | None = None
     concurrency: Annotated[int, Field(ge=1, le=1000)] = 32
@@ -145,7 +145,8 @@ class Member(FrozenModel):
     @property
     def endpoint(self) -> tuple[str, str, str]:
         """Engine, normalised address and model: equal for two spellings of the same model."""
-        return self.engine, normal_url(self.base_url) if self.base_url else "", self.model
+        urls = self.base_url.split(",") if self.base_url else []
+        return self.engine, ",".join(sorted(normal_url(url) for url in urls)), self.model
 
     @property
     def prices(self) -> Prices:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from rolesynth_assets.cads.values import Decision
 from rolesynth_assets.check_outcome import CheckOutcome
 
 if TYPE_CHECKING:
@@ -13,18 +14,28 @@ if TYPE_CHECKING:
 EXAMPLES = 5
 
 
-def problems_found(kept: int) -> CheckOutcome:
+def problems_found(
+    kept: int, not_accepted: Mapping[str, int], dropped: Mapping[str, int], name: str
+) -> CheckOutcome:
     """Pass when the set has a problem.
 
     Args:
         kept: number of problems in the set.
+        not_accepted: candidates of all rounds that were not accepted, by decision.
+        dropped: accepted candidates that are not in the set, by reason.
+        name: domain.
     """
-    return CheckOutcome(
-        passed=kept >= 1,
-        value=kept,
-        threshold=1,
-        description=f"The set has {kept} problems; at least 1 is needed.",
-    )
+    said = f"The set has {kept} problems; at least 1 is needed."
+    if not kept:
+        lost = [f"{count:,} {why}" for why, count in (*not_accepted.items(), *dropped.items())]
+        said += f" Candidates: {', '.join(lost) or 'none was written'}."
+        if not_accepted.get(Decision.FAILED):
+            said += (
+                " The page of cads_rounds has the reasons of those that failed. Once the members "
+                f"are mended, `rolesynth problems {name} --again unparsable,refused,truncated` "
+                "makes the failed calls again."
+            )
+    return CheckOutcome(passed=kept >= 1, value=kept, threshold=1, description=said)
 
 
 def only_accepted(problems: pl.DataFrame) -> CheckOutcome:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.cads.problems.rules import Selection, SelectionRules
+from rolesynth_assets.files.atomic_files import write_text
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.mllm.engine import ModelIdentity
-from rolesynth_assets.store.atomic_files import write_text
 
 if TYPE_CHECKING:
     from rolesynth_assets.answers.checker_process import Grader
@@ -36,8 +36,8 @@ def make_problems(
     rules: SelectionRules,
     licence: str,
     system: str,
-    card_file: Path,
-    exports: Path,
+    card_file: DataPath,
+    exports: DataPath,
 ) -> ProblemSet:
     """Select a domain's problems, store them, and write card and exports (MMSynthetic).
 

@@ -233,6 +233,11 @@ def parse(text: str, model: type[AnyReply]) -> AnyReply | Unparsable:
     return fitting[0] if fitting else Unparsable(faults)
 
 
+def fits_a_step(text: str) -> bool:
+    """Return whether a reply can be read as the answer of at least one step."""
+    return any(not isinstance(parse(text, kind), Unparsable) for kind in Reply.__subclasses__())
+
+
 def repair_prompt(original: str, bad: str, problem: str) -> str:
     """Return the prompt of the one retry that an unusable reply gets.
 

@@ -10,11 +10,11 @@ from rolesynth_assets.cads.collective.member import ImageMode
 from rolesynth_assets.cads.prompts.replies import EqualityReply, JudgeReply
 from rolesynth_assets.cads.prompts.requests import equality_request, judge_request
 from rolesynth_assets.cads.records import CandidateRecord, VerdictRecord
-from rolesynth_assets.cads.round.calls.ask_for import Answered, StepReason, Unanswered, ask_for
+from rolesynth_assets.cads.round.calls.ask_for import Answered, Unanswered, ask_for
 from rolesynth_assets.cads.round.calls.calls_about import CallsAbout
 from rolesynth_assets.cads.round.task_group import concurrently
 from rolesynth_assets.cads.round.transcripts import as_text, transcribe
-from rolesynth_assets.cads.values import DecidedBy, Problem, Verdict
+from rolesynth_assets.cads.values import DecidedBy, Problem, StepReason, Verdict
 from rolesynth_assets.mllm.cost.spent import Spent
 
 

@@ -25,7 +25,6 @@ from rolesynth_assets.cads.records import (
     RoundOutcome,
     VerdictRecord,
 )
-from rolesynth_assets.cads.round.calls.ask_for import StepReason
 from rolesynth_assets.cads.round.calls.before_paying import MemberCheck
 from rolesynth_assets.cads.round.calls.calls_about import CallsAbout
 from rolesynth_assets.cads.round.calls.journal import Journal
@@ -37,7 +36,7 @@ from rolesynth_assets.cads.round.optimise_context import HardSample, optimise
 from rolesynth_assets.cads.round.task_group import concurrently
 from rolesynth_assets.cads.round.withdrawn import end_withdrawn
 from rolesynth_assets.cads.round.write_candidate import Order, make_candidate
-from rolesynth_assets.cads.values import Decision, Seed, SeedContext
+from rolesynth_assets.cads.values import Decision, Seed, SeedContext, StepReason
 from rolesynth_assets.mllm.cost.metered import Meter
 from rolesynth_assets.mllm.cost.spent import Spent
 from rolesynth_assets.mllm.engine import ChatEngine

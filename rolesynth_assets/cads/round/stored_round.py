@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.cads.extra_checks.findings import DUPLICATES
 from rolesynth_assets.cads.records import RoundOutcome
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.store.digests import digest
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def make_round(
     store: Store,
     collective: Collective,
     environ: Mapping[str, str],
-    journal: Path,
+    journal: DataPath,
     place: Place,
     withdrawn: Mapping[str, str],
     progress: Progress | None = None,
@@ -73,14 +73,16 @@ def make_round(
         ValueError: the domain has no seeds.
         MissingRoundError: the previous round is missing, although an earlier one exists.
         EngineError: a member or the renderer can serve no request.
+        StoreError: another process plays the same round and does not finish.
     """
     from rolesynth_assets.cads.seeds.rows import seeds_from_rows
 
     seeds = seeds_from_rows(store.read("seeds", {"domain": place.domain}))
-    outcome, members = asyncio.run(
-        _play(store, collective, environ, journal, place, seeds, withdrawn, progress, meter)
-    )
-    return _write(store, place.partition, outcome, withdrawn, seeds), members
+    with store.making(TABLES[0], place.partition):
+        outcome, members = asyncio.run(
+            _play(store, collective, environ, journal, place, seeds, withdrawn, progress, meter)
+        )
+        return _write(store, place.partition, outcome, withdrawn, seeds), members
 
 
 def _write(
@@ -140,7 +142,7 @@ async def _play(
     store: Store,
     collective: Collective,
     environ: Mapping[str, str],
-    journal: Path,
+    journal: DataPath,
     place: Place,
     seeds: Sequence[Seed],
     withdrawn: Mapping[str, str],

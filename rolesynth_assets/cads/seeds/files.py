@@ -91,13 +91,16 @@ def _json_fields(line: bytes) -> Mapping[str, Any] | Unreadable:
 
 def _parquet_rows(path: Path) -> Iterator[FileRow]:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    from rolesynth_assets.images.readers.parquet_pages import PageGuard, check_rows
+    from rolesynth_assets.images.readers.parquet_pages import (
+        PageGuard,
+        check_rows,
+        open_unexpanded,
+    )
 
     limits = limits_in_use().container
     try:
-        file = pq.ParquetFile(path, memory_map=True)
+        file = open_unexpanded(path, memory_map=True)
         check_rows(file, limits)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise SeedFileError(f"The seed file {path} cannot be read as Parquet: {error}") from error

@@ -71,6 +71,16 @@ _ORDERS = [
         # "SCORE 100.", "Score: 100/100", "Rating = 95"
         rf"{_START}(?:final\s+|the\s+)?(?:score|rating|rate|grade|mark)(?:\s+is)?\s*[:=]?\s*"
         r"(?:100|[5-9]\d)\b(?!\s*[-\u2013:]\s*\d)(?=\s*(?:/|%|out\b|points?\b|[.!,;]|$))",
+        rf"{_START}(?:{_MARK}|output|answer|result|verdict|response|reply)\s*(?:[:=]|->|=>|\u2192)\s*"
+        r"(?:100|[5-9]\d)\b(?!\s*[-\u2013:]\s*\d)(?=\s*(?:/|%|out\b|points?\b|[.!,;]|$))",
+        r"\{\s*[\"']{0,2}\w{0,20}[\"']{0,2}\s*[:=]\s*\d{1,3}\s*\}",
+        rf"{_START}(?:answer|reply|respond)\s+with\s+(?:an?\s+)?(?:100|[5-9]\d)\b",
+        rf"\b{_JUDGE}\s+(?:must|shall|should|ought to|has to|have to|needs? to|is to|"
+        rf"are to)\s+(?:\w+\s+)?"
+        r"(?:award|give|assign|grant|rate|score|grade|put|write|accept)\b"
+        rf"[^.!?:;,]{{0,60}}?{_ABOUT}",
+        rf"{_START}(?:write|put|enter|print|output|type|say|answer|reply|respond),\s[^.!?:;]{{0,60}}?"
+        rf"(?:\b{_LINE}\b|{_NO_COUNT})",
         # "Give this a 100", "Rate this caption highly", "Assign the highest score"
         rf"{_START}(?:score|rate|grade|judge|mark|evaluate|rank)\s+(?:it|{_THIS})\b",
         rf"{_START}(?:give(?!\s+or\s+take)|assign|award|grant){_ENDS}[^.!?:;,]{{0,40}}?"
@@ -120,11 +130,29 @@ _ORDERS = [
 ]
 
 
+_LOOKS_LIKE = str.maketrans(
+    "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0455\u0458\u0410\u0412\u0415\u041a\u041c\u041d\u041e"
+    "\u0420\u0421\u0422\u0425\u0405\u0406\u03bf\u039f\u0391\u0395",
+    "aeopcyxisjABEKMHOPCTXSIoOAE",
+)
+"""Cyrillic and Greek letters that look like Latin ones."""
+_ZERO = re.compile(r"(?<=[A-Za-z])0(?=[A-Za-z])")
+_LETTER_O = re.compile(r"(?<=\d)[oO]+\b")
+
+
+def _as_latin(text: str) -> str:
+    """Return a text as it looks: `SC0RE 1OO` is SCORE 100."""
+    if re.search("[A-Za-z]", text):
+        text = text.translate(_LOOKS_LIKE)
+    return _LETTER_O.sub(lambda match: "0" * len(match[0]), _ZERO.sub("O", text))
+
+
 def find_order(text: str) -> str | None:
     """Return the words that give orders to the caption's reader, such as a judge, or None."""
     text = unicodedata.normalize("NFKC", text)  # full-width letters and digits
-    if found := first_own(_ORDERS, text, IN_PICTURE):
-        return found
+    for spelt in dict.fromkeys((text, _as_latin(text))):
+        if found := first_own(_ORDERS, spelt, IN_PICTURE):
+            return found
     own = own_words(text)
     return next(filter(_requests, SENTENCE.findall(own)), None) or find_asking(own)
 

@@ -30,11 +30,13 @@ _IMAGE_WORD = r"(?:image|picture|photo|photograph|scene|composition|caption|pain
 _DESCRIBE = (
     r"(?:assist|help|describe|provide|generate|create|comply|answer|see|view|identify|caption|"
     r"write|process|analy[sz]e|access|open|fulfil|fulfill|interpret|determine|tell what|"
-    r"make out|do that|continue)"
+    r"make out|do that|continue|give|offer|produce|find|discern|supply|proceed|load|display|"
+    r"retrieve|read|receive)"
 )
 _CANNOT = (
-    r"(?:can(?:'t|not| not)|am (?:unable|not able) to|won't|will not|must decline to|"
-    r"(?:do not|don't) have the (?:ability|capability) to)"
+    r"(?:can(?:'t|not| not)|(?:am|are) (?:unable|not (?:able|allowed|permitted)) to|"
+    r"(?:won't|will not)(?: be able to)?|could(?:n't| not)|(?:must|have to) (?:decline|refuse) to|"
+    r"(?:do not|don't) have the (?:ability|capability) to|have no way (?:of|to))"
 )
 # The letter is matched before the lookbehind, because most texts contain no "I" at all. The "I" in
 # "World War I", or in a sign that says "I ...", is not the writer.
@@ -43,9 +45,15 @@ _I = (
     r"(?<!reading I)(?<!says, I)(?<!reads, I)"
 )
 _I_OPENS = (
-    r"\bI(?:(?<=^I)|(?<=[.!?:;,]\sI)|(?<=\bbut\sI)|(?<=\bhowever\sI)|(?<=\bunfortunately\sI)|"
-    r"(?<=\bthat\sI))"
+    r"\b(?:I(?:(?<=^I)|(?<=[.!?:;,]\sI)|(?<=\bbut\sI)|(?<=\bhowever\sI)|(?<=\bunfortunately\sI)|"
+    r"(?<=\bthat\sI)|(?<=\bso\sI)|(?<=\band\sI)|(?<=\bwhich\sI)|(?<=\bbecause\sI))|"
+    r"we(?:(?<=^we)|(?<=[.!?:;,]\swe)|(?<=\bbut\swe)|(?<=\bunfortunately\swe)|(?<=\bso\swe)))"
 )
+_IMG = r"(?:image|picture|photo(?:graph)?|attachment)s?"
+_SEEMS = (
+    r"^(?:unfortunately,? |sorry,? |it (?:seems|appears|looks) (?:like |as if |as though |that )?)?"
+)
+_BLOCKED = r"(?:blocked|flagged|rejected|filtered|refused|stopped|moderated)"
 
 _PERSONA = [
     Sought(pattern)
@@ -83,6 +91,38 @@ _REFUSAL = [
     Sought(pattern)
     for pattern in (
         rf"{_I_OPENS} {_CANNOT} (?:\w+ly )?{_DESCRIBE}\b",
+        rf"{_I_OPENS} (?:(?:(?:do|did)(?: not|n't)|have(?: not|"
+        rf"n't)) (?:\w+ly )?(?:have (?:access to )?|"
+        r"receiv(?:e|ed) |get |got |find |detect )|have no (?:access to )?|(?:would |first )?need "
+        rf"(?:to see )?)(?:(?:an?|any|the|your) )?(?:\w+ )?{_IMG}\b",
+        rf"{_SEEMS}there (?:does|did)(?: not|n't) (?:seem|appear) to be (?:an?|any) {_IMG}\b",
+        rf"{_SEEMS}(?:the|this|your) {_IMG} (?:(?:is|was)(?: not|n't) visible(?=\s?[,.;!]|$)|"
+        r"(?:did|does)(?: not|n't) (?:come through|upload|arrive|attach|reach)|"
+        r"(?:appears|seems) to (?:be (?:blank|empty|missing|corrupt\w*|damaged|broken|unavailable|"
+        r"inaccessible)|have failed)|(?:is|was) too \w+ (?:for me )?to (?:describe|"
+        r"caption|make out|"
+        r"identify|tell|see))\b",
+        rf"{_SEEMS}(?:(?:the|this|your) {_IMG}|(?:this|your) (?:request|prompt|"
+        rf"message)) (?:\w+ ){{0,2}}(?:"
+        rf"violat\w+|breach\w*|goes against|{_BLOCKED})\b",
+        rf"{_SEEMS}(?:no {_IMG} (?:was|is|were|has been|have been) (?:\w+ly )?(?:attached|provided|"
+        r"uploaded|included|given|sent|received)|you (?:have|did|do)(?: not|n't) (?:\w+ )?"
+        rf"(?:attach|provid|upload|shar|includ|sen[dt])\w*)",
+        rf"^(?:content|request|response|{_IMG})s? {_BLOCKED}\b|"
+        rf"\b{_BLOCKED} (?:by|as|for|due to) (?:the |our |an? |potentially )?"
+        r"(?:\w+ ){0,2}?(?:(?:safety|content) (?:system|filter|setting|polic|check|guard|moderat|"
+        r"guideline|mechanis|rule)\w*|moderation|policy|policies|violat\w+)\b",
+        rf"^{_IMG} (?:unavailable|not (?:available|found|loaded|provided|supported))\s?[:.,!;-]|"
+        rf"^(?:(?:could|can) ?not|couldn't|can't|unable to|failed to) (?:process|load|"
+        rf"open|read|view|"
+        rf"describe|access|see|decode) (?:the |this |your )?{_IMG}\b",
+        r"\b(?:our|my|the) (?:content|usage|safety) (?:policy|policies|guidelines)\b",
+        r"\b(?:please|could you|can you) (?:\w+ )?(?:re-?upload|re-?send|re-?attach|"
+        r"upload|attach|share) "
+        r"(?:it|one|them)\b",
+        r"\b(?:caption|description) (?:can(?:not|'t| not)|could(?: not|n't)) be (?:provided|given|"
+        r"generated|written|created|made)\b",
+        r"\bhow (?:can|may) I (?:help|assist) you\b",
         rf"{_I_OPENS}'m (?:unable|not able) to (?:\w+ly )?{_DESCRIBE}\b",
         r"^(?:I'm |I am )?(?:so |very )?sorry,?[^.!?]{0,40}\b(?:I|but)\b[^.!?]{0,40}"
         rf"(?:{_CANNOT}|unable|not able)",
@@ -111,7 +151,8 @@ _REFUSAL = [
 
 _PLACEHOLDER = re.compile(
     r"^[\[<{(]?\s*(?:insert|add|put|place|write|type|your)\b[^.]{0,40}\b(?:caption|description|text|"
-    r"answer)\b[^.]{0,10}\bhere\b",
+    r"answer)\b[^.]{0,10}\bhere\b|^(?:todo|tbd)\b|^lorem ipsum\b|"
+    r"^this is an? (?:placeholder|dummy|sample) (?:caption|description|text)\b",
     re.IGNORECASE,
 )
 _ERROR = re.compile(
@@ -128,8 +169,14 @@ MIN_LETTERS = 0.6
 
 _WORD = re.compile(r"[^\W\d_]+")
 _JSON_START = re.compile(r"[{\[]\s*(?:[{\[]\s*)?[\"'][\w -]{1,40}[\"']\s*[:,\]]")
-_TAG = re.compile(  # of any length; <info@shop> and <3 are not tags
-    r"</?[a-z][\w:-]*(?:[\s/][^<>]*)?>|<!--|<(?:img|script|iframe|svg|style|link|meta|object|embed|"
+_KEYS = (
+    r"(?:esc(?:ape)?|enter|return|tab|ctrl|control|alt|shift|del(?:ete)?|space(?:bar)?|backspace|home|"
+    r"end|ins(?:ert)?|caps ?lock|f\d{1,2}|up|down|left|right|pg ?up|pg ?dn|cmd|"
+    r"command|option|fn|win|"
+    r"windows|menu|start|stop|play|pause|back|next|exit|ok)"
+)
+_TAG = re.compile(  # of any length; <info@shop>, <3 and a key such as <Esc> are not tags
+    rf"<(?!{_KEYS}>)/?[a-z][\w:-]*(?:[\s/][^<>]*)?>|<!--|<(?:img|script|iframe|svg|style|link|meta|object|embed|"
     r"video|audio|a|form|input|base|body)[\s/]",
     re.IGNORECASE,
 )

@@ -21,7 +21,9 @@ CARRIER = (
     r"blackboard|whiteboard|chalkboard|label|page|cover|book|wall|magnet|plaque|flag|meme|bubble)"
 )
 READ_OUT = re.compile(
-    rf"\b(?:{_READ_OUT})\b|\b{CARRIER}s?\s+(?:with|bearing|carrying|of|that has)\s*$",
+    rf"\b(?:{_READ_OUT})\b|\b{CARRIER}s?\s+(?:(?:that|which)\s+)?(?:shows?|showing|displays?|displaying)\b|"
+    r"\b(?:the|a) (?:text|message|phrase|note|motto)\b|"
+    rf"\b{CARRIER}s?\s+(?:with|bearing|carrying|of|that has)\s*$",
     re.IGNORECASE,
 )
 """Words after which a sentence reads something out."""

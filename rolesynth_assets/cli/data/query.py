@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rolesynth_assets.settings import Settings
     from rolesynth_assets.store.lance.reader import StoreReader
 
-WAREHOUSE = "warehouse"
+SMALL = "small"
 """Schema of the small result tables in a query."""
 PAGE = 1000
 """Rows held and printed at once."""
@@ -34,13 +34,13 @@ def query(
     """Ask the tables in SQL (DuckDB), which reads them where they are and changes nothing.
 
     The Lance tables have their names (images, captions, scores, pairs, candidates, ...), and the
-    small result tables are below `warehouse.` (warehouse.cutoffs, warehouse.benchmark_scores, ...),
+    small result tables are below `small.` (small.cutoffs, small.benchmark_scores, ...),
     as they are when the query begins: a run can go on writing them while a query works.
     Files and the network cannot be reached from a query.
 
     **rolesynth query "SELECT role, avg(score) FROM scores GROUP BY role"**
 
-    **rolesynth query "SELECT * FROM warehouse.cutoffs" --json**
+    **rolesynth query "SELECT * FROM small.cutoffs" --json**
     """
     from rolesynth_assets.cli.data.listed_captions import open_store
 
@@ -69,35 +69,27 @@ def attach(connection: duckdb.DuckDBPyConnection, settings: Settings, store: Sto
 
     Args:
         connection: a connection to a database in memory.
-        settings: name the warehouse, which is read and not kept open: DuckDB would let nobody write
-            to it.
+        settings: name the data root, whose small tables are copied as they are now.
         store: the Lance tables.
 
     Raises:
-        BadParameter: the warehouse is open in another process for too long, or cannot be read.
+        BadParameter: the small tables cannot be read.
     """
-    import duckdb
-
-    from rolesynth_assets.store.errors import StoreError
     from rolesynth_assets.store.lance.schemas import TABLES
-    from rolesynth_assets.store.warehouse.snapshot import Snapshot
-    from rolesynth_assets.store.warehouse.tables import WAREHOUSE_TABLES
-    from rolesynth_assets.store.warehouse.warehouse import Warehouse
+    from rolesynth_assets.store.small.schemas import SMALL_TABLES
+    from rolesynth_assets.store.small.tables import SmallTables
 
     for name, spec in TABLES.items():
         dataset = store.dataset(name)
         connection.register(name, dataset if dataset is not None else spec.schema.empty_table())
-    path = settings.paths.warehouse
     try:
-        snapshot = Snapshot(Warehouse(path), [*WAREHOUSE_TABLES])
-    except StoreError as error:
-        raise typer.BadParameter(str(error)) from error
-    except duckdb.Error as error:
-        raise typer.BadParameter(f"the warehouse {path} cannot be read: {error}") from error
-    connection.execute(f"ATTACH ':memory:' AS {WAREHOUSE}")
-    for name in WAREHOUSE_TABLES:
-        connection.register("incoming", snapshot.read(name).to_arrow())
-        connection.execute(f'CREATE TABLE {WAREHOUSE}."{name}" AS SELECT * FROM incoming')
+        frames = SmallTables(settings.data_root).read_all([*SMALL_TABLES])
+    except (ValueError, OSError) as error:
+        raise typer.BadParameter(f"the small tables cannot be read: {error}") from error
+    connection.execute(f"ATTACH ':memory:' AS {SMALL}")
+    for name, frame in frames.items():
+        connection.register("incoming", frame.to_arrow())
+        connection.execute(f'CREATE TABLE {SMALL}."{name}" AS SELECT * FROM incoming')
         connection.unregister("incoming")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
@@ -120,12 +112,12 @@ def _only_select(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Stat
 
 def _print_tables(store: StoreReader) -> None:
     from rolesynth_assets.store.lance.schemas import TABLES
-    from rolesynth_assets.store.warehouse.tables import WAREHOUSE_TABLES
+    from rolesynth_assets.store.small.schemas import SMALL_TABLES
 
     for name, spec in TABLES.items():
         typer.echo(f"{name} ({store.count(name):,} rows): {', '.join(spec.schema.names)}")
-    for name, table in WAREHOUSE_TABLES.items():
-        typer.echo(f"{WAREHOUSE}.{name}: {', '.join(table.names)}")
+    for name, table in SMALL_TABLES.items():
+        typer.echo(f"{SMALL}.{name}: {', '.join(table.names)}")
 
 
 def _print(names: Sequence[str], pages: Iterator[list[Any]], limit: int, *, as_json: bool) -> None:

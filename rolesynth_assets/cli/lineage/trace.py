@@ -94,9 +94,9 @@ def stored_sources() -> Sources:
     from rolesynth_assets.lineage.trace.sources import TRACED_TABLES, Sources
     from rolesynth_assets.settings import Settings
     from rolesynth_assets.store.lance.reader import StoreReader
-    from rolesynth_assets.store.warehouse.snapshot import Snapshot
-    from rolesynth_assets.store.warehouse.warehouse import Warehouse
+    from rolesynth_assets.store.small.snapshot import Snapshot
+    from rolesynth_assets.store.small.tables import SmallTables
 
     settings = Settings.load()
-    snapshot = Snapshot(Warehouse(settings.paths.warehouse), TRACED_TABLES)
+    snapshot = Snapshot(SmallTables(settings.data_root), TRACED_TABLES)
     return Sources(StoreReader(str(settings.data_root)), snapshot, settings.data_root)

@@ -11,13 +11,14 @@ import typer
 
 from rolesynth_assets.cli.dagster_home import prepare_home
 from rolesynth_assets.cli.printable import printable, printable_json
+from rolesynth_assets.files.object_path import data_path
 
 if TYPE_CHECKING:
     from rolesynth_assets.lineage.withdraw.purge import Purge
     from rolesynth_assets.lineage.withdraw.withdrawal import Withdrawal
     from rolesynth_assets.settings import Settings
     from rolesynth_assets.store.lance.store import Store
-    from rolesynth_assets.store.warehouse.warehouse import Warehouse
+    from rolesynth_assets.store.small.tables import SmallTables
 
 _WHOLE_ID = re.compile(r"[0-9a-f]{64}")
 
@@ -56,21 +57,21 @@ def withdraw(
     """
     from rolesynth_assets.settings import Settings
     from rolesynth_assets.store.lance.store import Store
-    from rolesynth_assets.store.warehouse.warehouse import Warehouse
+    from rolesynth_assets.store.small.tables import SmallTables
 
     settings = Settings.load()
-    store, warehouse = (
+    store, small = (
         Store(str(settings.data_root)),
-        Warehouse(settings.paths.warehouse),
+        SmallTables(settings.data_root),
     )
-    ids = [_image_id(store, warehouse, name) for name in image]
+    ids = [_image_id(store, small, name) for name in image]
     if lift:
-        _lift(warehouse, ids)
+        _lift(small, ids)
         return
     if not reason.strip():
         raise typer.BadParameter("--reason is missing; it is kept with the tombstone.")
     prepare_home()
-    report = _withdraw(settings, store, warehouse, ids, reason, purge=purge, dry_run=dry_run)
+    report = _withdraw(settings, store, small, ids, reason, purge=purge, dry_run=dry_run)
     if as_json:
         typer.echo(printable_json(report, indent=1))
     else:
@@ -79,7 +80,7 @@ def withdraw(
         raise typer.Exit(1)
 
 
-def _image_id(store: Store, warehouse: Warehouse, name: str) -> str:
+def _image_id(store: Store, small: SmallTables, name: str) -> str:
     from rolesynth_assets.lineage.trace.sources import Sources
     from rolesynth_assets.lineage.trace.subject import SubjectError, find_subject
 
@@ -87,7 +88,7 @@ def _image_id(store: Store, warehouse: Warehouse, name: str) -> str:
         return name
     text = name if Path(name).is_file() or ":" in name else f"image:{name}"
     try:
-        subject = find_subject(Sources(store, warehouse, Path(store.root)), text)
+        subject = find_subject(Sources(store, small, data_path(store.root)), text)
     except SubjectError as error:
         raise typer.BadParameter(str(error)) from error
     if subject.table != "images":
@@ -98,7 +99,7 @@ def _image_id(store: Store, warehouse: Warehouse, name: str) -> str:
 def _withdraw(
     settings: Settings,
     store: Store,
-    warehouse: Warehouse,
+    small: SmallTables,
     ids: Sequence[str],
     reason: str,
     *,
@@ -112,11 +113,11 @@ def _withdraw(
 
     root = settings.data_root
     needles = image_needles(store, ids)
-    withdrawal = take_out(settings, store, warehouse, ids, reason, dry_run=dry_run)
+    withdrawal = take_out(settings, store, small, ids, reason, dry_run=dry_run)
     changes, stale = ([], []) if dry_run else record(withdrawal, store)
     journals = journal_paths(root)
     purged = (
-        take_off_disk(store, warehouse, root, withdrawal, needles, journals)
+        take_off_disk(store, small, root, withdrawal, needles, journals)
         if purge and not dry_run
         else None
     )
@@ -137,10 +138,10 @@ def _in_event_log(withdrawal: Withdrawal) -> dict[str, list[str]]:
     return runs
 
 
-def _lift(warehouse: Warehouse, ids: Sequence[str]) -> None:
+def _lift(small: SmallTables, ids: Sequence[str]) -> None:
     from rolesynth_assets.store.tombstones import lift_tombstones
 
-    lifted = lift_tombstones(warehouse, ids)
+    lifted = lift_tombstones(small, ids)
     for stone in lifted:
         shards = ", ".join(f"image_shards[{shard}]" for shard in stone.shards) or "its shard"
         typer.echo(f"{stone.image_id[:12]} may come back ({stone.says}); materialize {shards}")

@@ -11,10 +11,9 @@ import typer
 from rolesynth_assets.cli.refresh import refresh
 from rolesynth_assets.cli.work.caption_work import CaptionWork
 from rolesynth_assets.counted import are, counted
+from rolesynth_assets.files.object_path import DataPath
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from rolesynth_assets.images.shards.planning import PlanRules
     from rolesynth_assets.settings import Settings
 
@@ -75,7 +74,7 @@ def ingest(
     refresh(began, work)
 
 
-def _new(data_root: Path, path: str, name: str, rules: PlanRules) -> CaptionWork:
+def _new(data_root: DataPath, path: str, name: str, rules: PlanRules) -> CaptionWork:
     """Register what is new; failures of earlier shards do not count as failures of this command."""
     from rolesynth_assets.images.shards.planned_again import lies_in
     from rolesynth_assets.images.shards.registry import (

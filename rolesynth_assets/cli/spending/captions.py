@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -48,6 +48,19 @@ class _Count:
         self.images.add(image)
 
 
+@dataclass(frozen=True)
+class _Coming:
+    """What a partition's captions will be.
+
+    Attributes:
+        made: image and length of each caption that is made.
+        staying: ids of the stored captions that stay; None if all do.
+    """
+
+    made: Sequence[tuple[str, str]] = ()
+    staying: Collection[str] | None = None
+
+
 @dataclass
 class Missing:
     """Counts the captions and scores that partitions lack.
@@ -75,7 +88,7 @@ class Missing:
             EngineError: a server does not say which model it serves.
         """
         asked: list[Expected] = []
-        coming: dict[Place, list[tuple[str, str]]] = {}
+        coming: dict[Place, _Coming] = {}
         if captions:
             writer = identity(self.settings.captioner)
             for place in captions:
@@ -85,7 +98,7 @@ class Missing:
         if scores and self.settings.judge.counted:
             judge = identity(self.settings.judge)
             for place in scores:
-                self._scores(place, judge, coming.get(place, []))
+                self._scores(place, judge, coming.get(place, _Coming()))
             asked.append(self._expected_scores(judge))
         return [kind for kind in asked if kind.calls]
 
@@ -119,10 +132,10 @@ class Missing:
 
         return judge_prompt(self.settings.scores.sampling)
 
-    def _captions(self, place: Place, writer: ModelIdentity) -> list[tuple[str, str]]:
-        """Count the captions that a partition lacks; return image and length of each."""
+    def _captions(self, place: Place, writer: ModelIdentity) -> _Coming:
+        """Count the captions that a partition lacks."""
+        from rolesynth_assets.captions.asked_again import captions_to_ask
         from rolesynth_assets.captions.wanted_captions import wanted
-        from rolesynth_assets.mllm.rows.asked_again import rows_to_ask
 
         shard, role_set = place
         policy = self.settings.captions.policy
@@ -130,36 +143,37 @@ class Missing:
         if roles := self._roles(role_set):
             captions = wanted(images, roles, writer, policy)
             keys = [caption.caption_id for caption in captions]
-            retry = rows_to_ask("caption_id", (), self.again)
             partition = {"shard": shard, "role_set": role_set}
+            retry = captions_to_ask(self.store, partition, (), self.again)
             missing = set(self.store.plan("captions", partition, keys, retry=retry).missing)
             lacking = [
                 (caption.image_id, str(caption.rule.kind))
                 for caption in captions
                 if caption.caption_id in missing
             ]
+            staying = {*keys} - missing
         else:  # they are still to be generated
             count = self._role_set(role_set).role_count
             kinds = [str(rule.kind) for rule in policy]
             lacking = [(image, kind) for image in images for kind in kinds * count]
+            staying = set()
         for image, length in lacking:
             self.captions.add(shard, image, length)
-        return lacking
+        return _Coming(lacking, staying)
 
-    def _scores(
-        self, place: Place, judge: ModelIdentity, coming: Sequence[tuple[str, str]]
-    ) -> None:
-        from rolesynth_assets.mllm.rows.asked_again import rows_to_ask
-        from rolesynth_assets.pairs.scoring import wanted_scores
+    def _scores(self, place: Place, judge: ModelIdentity, coming: _Coming) -> None:
+        from rolesynth_assets.pairs.scoring import scores_to_ask, wanted_scores
 
         shard, role_set = place
         partition = {"shard": shard, "role_set": role_set}
         questions = wanted_scores(
-            self.store, partition, self._roles(role_set), judge, self._prompt(), self.again
+            *(self.store, partition, self._roles(role_set), judge, self._prompt()),
+            again=self.again,
+            staying=coming.staying,
         )
-        retry = rows_to_ask("score_id", (), self.again)
+        retry = scores_to_ask(self.store, partition, (), self.again)
         plan = self.store.plan("scores", partition, list(questions), retry=retry)
-        for image, length in (*(questions[key] for key in plan.missing), *coming):
+        for image, length in (*(questions[key] for key in plan.missing), *coming.made):
             self.scores.add(shard, image, length)
 
     def _expected_captions(self, places: Sequence[Place], writer: ModelIdentity) -> Expected:

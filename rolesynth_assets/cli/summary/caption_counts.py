@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from rolesynth_assets.store.lance.reader import StoreReader
-    from rolesynth_assets.store.warehouse.warehouse import Warehouse
+    from rolesynth_assets.store.small.tables import SmallTables
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,13 @@ class RoleSetSummary:
 
 
 def summarise_role_set(
-    store: StoreReader, warehouse: Warehouse, role_set: str, shards: Sequence[str]
+    store: StoreReader, small: SmallTables, role_set: str, shards: Sequence[str]
 ) -> RoleSetSummary:
     """Count a role set's rows, and read its measures of filter quality and diversity.
 
     Args:
         store: the tables of rows.
-        warehouse: the tables of measures.
+        small: the tables of measures.
         role_set: name of the role set.
         shards: shards to count; the filter was measured over all shards.
     """
@@ -56,8 +56,8 @@ def summarise_role_set(
     pairs = pl.DataFrame(store.read("pairs", where, columns)).filter(of_shards)
     stored = pl.DataFrame(store.read("captions", where, ["shard", "reason"])).filter(of_shards)
     failed = stored["reason"].drop_nulls().len()
-    quality = quality_from_rows(warehouse.read("filter_quality", where))
-    diversity = diversity_of_shards(warehouse.read("diversity", where), shards)
+    quality = quality_from_rows(small.read("filter_quality", where))
+    diversity = diversity_of_shards(small.read("diversity", where), shards)
     kept = int(pairs["kept"].sum())
     return RoleSetSummary(
         role_set=role_set,
@@ -78,11 +78,11 @@ def summarise_role_set(
     )
 
 
-def summarise_scores(warehouse: Warehouse, recipes: Sequence[str]) -> pl.DataFrame:
+def summarise_scores(small: SmallTables, recipes: Sequence[str]) -> pl.DataFrame:
     """Return R@1, R@5 and top-1 by recipe and benchmark, with intervals, means over seeds."""
     import polars as pl
 
-    scores = warehouse.read("benchmark_scores")
+    scores = small.read("benchmark_scores")
     wanted = [
         "image_to_text_r1",
         "image_to_text_r5",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rolesynth_assets.lineage.refresh.runner import RefreshReport
     from rolesynth_assets.lineage.refresh.targets import ProblemWork
     from rolesynth_assets.store.lance.reader import StoreReader
-    from rolesynth_assets.store.warehouse.warehouse import Warehouse
+    from rolesynth_assets.store.small.tables import SmallTables
 
 _LEGEND = (
     "images: those with a kept caption. "
@@ -44,7 +44,7 @@ def print_summary(
 ) -> None:
     """Print partitions made, rows per stage, filter, diversity, scores and wall time."""
     from rolesynth_assets.store.lance.store import Store
-    from rolesynth_assets.store.warehouse.warehouse import Warehouse
+    from rolesynth_assets.store.small.tables import SmallTables
 
     console = Console(width=max(132, Console().width))
     store = Store(str(settings.data_root))
@@ -53,18 +53,18 @@ def print_summary(
     if rejects := _rejects(store, shards):
         counts = ", ".join(f"{n} {reason}" for reason, n in sorted(Counter(rejects).items()))
         console.print(f"Files that are no usable images: {counts} (`rolesynth rejects` lists them)")
-    warehouse = Warehouse(settings.paths.warehouse)
+    small = SmallTables(settings.data_root)
     if role_sets:
-        table = _role_sets(store, warehouse, role_sets, shards)
+        table = _role_sets(store, small, role_sets, shards)
         table.title = f"Captions and filter{by_stand_ins(settings)}"
         console.print(table)
         console.print(_LEGEND, style="dim")
     if recipes:
-        console.print(_scores(warehouse, recipes))
+        console.print(_scores(small, recipes))
     if problems:
         collective = choose_collective(settings.collective, settings.collectives)
         known = load_r1_recipes(settings.project / "r1_recipes")
-        for table in problem_tables(store, warehouse, problems, collective, known):
+        for table in problem_tables(store, small, problems, collective, known):
             console.print(table)
         console.print(LEGEND, style="dim")
     for warning in report.warnings:
@@ -121,9 +121,9 @@ def by_stand_ins(settings: Settings) -> str:
 
 
 def _role_sets(
-    store: StoreReader, warehouse: Warehouse, names: Sequence[str], shards: Sequence[str]
+    store: StoreReader, small: SmallTables, names: Sequence[str], shards: Sequence[str]
 ) -> Table:
-    found = [summarise_role_set(store, warehouse, name, shards) for name in names]
+    found = [summarise_role_set(store, small, name, shards) for name in names]
     table = Table(title_justify="left")
     table.add_column("role set", no_wrap=True)
     for column in (
@@ -158,12 +158,12 @@ def _role_sets(
     return table
 
 
-def _scores(warehouse: Warehouse, recipes: Sequence[str]) -> Table:
+def _scores(small: SmallTables, recipes: Sequence[str]) -> Table:
     table = Table(title="Benchmarks, % with 95 % intervals", title_justify="left")
     for column in ("benchmark", "metric", *recipes, "chance"):
         table.add_column(column, justify="left" if column in ("benchmark", "metric") else "right")
     cells: dict[tuple[str, str], dict[str, str]] = {}
-    for row in summarise_scores(warehouse, recipes).iter_rows(named=True):
+    for row in summarise_scores(small, recipes).iter_rows(named=True):
         line = cells.setdefault((row["benchmark"], row["metric"]), {})
         line[row["recipe"]] = (
             f"{100 * row['value']:.1f} [{100 * row['low']:.1f}, {100 * row['high']:.1f}]"

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from rolesynth_assets.store.lance.reader import StoreReader
-    from rolesynth_assets.store.warehouse.warehouse import Warehouse
+    from rolesynth_assets.store.small.tables import SmallTables
 
 
 @dataclass(frozen=True)
@@ -118,14 +118,14 @@ def summarise_sets(store: StoreReader, domains: Sequence[str]) -> list[SetSummar
 
 
 def summarise_r1(
-    warehouse: Warehouse, recipes: Sequence[str], benchmarks: Sequence[str]
+    small: SmallTables, recipes: Sequence[str], benchmarks: Sequence[str]
 ) -> pl.DataFrame:
     """Return accuracy by benchmark and recipe with interval and chance, means over seeds."""
     import polars as pl
 
     wanted = pl.col("recipe").is_in(recipes) & pl.col("benchmark").is_in(benchmarks)
     return (
-        warehouse.read("r1_scores")
+        small.read("r1_scores")
         .filter(wanted & (pl.col("metric") == "accuracy"))
         .group_by("benchmark", "recipe")
         .agg(pl.col("value", "low", "high").mean(), pl.col("chance").first())

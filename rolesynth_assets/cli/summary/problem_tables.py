@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rolesynth_assets.lineage.refresh.targets import ProblemWork
     from rolesynth_assets.r1.recipe import R1Recipe
     from rolesynth_assets.store.lance.reader import StoreReader
-    from rolesynth_assets.store.warehouse.warehouse import Warehouse
+    from rolesynth_assets.store.small.tables import SmallTables
 
 STAND_IN = "embedded stand-ins"
 LEGEND = (
@@ -30,7 +30,7 @@ LEGEND = (
 
 def problem_tables(
     store: StoreReader,
-    warehouse: Warehouse,
+    small: SmallTables,
     work: ProblemWork,
     collective: Collective,
     recipes: Mapping[str, R1Recipe],
@@ -39,7 +39,7 @@ def problem_tables(
 
     Args:
         store: the tables of CADS.
-        warehouse: the scores of R1.
+        small: the scores of R1.
         work: the work that the refresh covered.
         collective: collective that made the problems; the title marks stand-ins.
         recipes: all R1 recipes by name; the title marks stand-ins.
@@ -47,7 +47,7 @@ def problem_tables(
     yield _rounds(store, work, _note(m.engine == "embedded" for m in collective.members))
     yield _sets(store, work)
     if work.recipes:
-        yield _policies(warehouse, work, _note(recipes[name].stand_in for name in work.recipes))
+        yield _policies(small, work, _note(recipes[name].stand_in for name in work.recipes))
 
 
 def _note(stand_ins: Iterable[bool]) -> str:
@@ -86,14 +86,14 @@ def _sets(store: StoreReader, work: ProblemWork) -> Table:
     return table
 
 
-def _policies(warehouse: Warehouse, work: ProblemWork, note: str) -> Table:
+def _policies(small: SmallTables, work: ProblemWork, note: str) -> Table:
     recipes = list(work.recipes)
     title = f"R1 policies, accuracy in % with 95 % intervals{note}"
     table = Table(title=title, title_justify="left")
     for column in ("benchmark", *recipes, "chance"):
         table.add_column(column, justify="left" if column == "benchmark" else "right")
     lines: dict[str, dict[str, str]] = {}
-    for row in summarise_r1(warehouse, recipes, work.benchmarks).iter_rows(named=True):
+    for row in summarise_r1(small, recipes, work.benchmarks).iter_rows(named=True):
         line = lines.setdefault(row["benchmark"], {"chance": f"{100 * row['chance']:.1f}"})
         value, low, high = (100 * row[name] for name in ("value", "low", "high"))
         line[row["recipe"]] = f"{value:.1f} [{low:.1f}, {high:.1f}]"

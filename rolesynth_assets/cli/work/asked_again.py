@@ -9,17 +9,24 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from rolesynth_assets.captions.asked_again import SAME_TEXT, captions_of_one_text
 from rolesynth_assets.captions.reasons import CaptionReason
 from rolesynth_assets.cli.work.failures import listed
 from rolesynth_assets.lineage.refresh.runner import Target
 from rolesynth_assets.lineage.staleness.causes import Cell, Reason
 from rolesynth_assets.pairs.score_reply import ScoreReason
+from rolesynth_assets.pairs.scoring import SAME_SCORE, scores_alike
 
 if TYPE_CHECKING:
     from rolesynth_assets.lineage.staleness.staleness import Staleness
     from rolesynth_assets.settings import Settings
 
 _TABLES = {"raw_captions": "captions", "caption_scores": "scores"}
+_ALIKE = {
+    "captions": (SAME_TEXT, captions_of_one_text),
+    "scores": (SAME_SCORE, scores_alike),
+}
+"""What stands for rows with the same result, and what finds them in a partition."""
 _NO_OTHERS = {Reason.CHECK, Reason.PASSING, Reason.UPSTREAM_PASSING, Reason.ADDED_AGAIN}
 """Causes of a stale partition that has all of its rows, so that no other row is asked for."""
 
@@ -31,6 +38,7 @@ def known_reasons(asked: str) -> list[str]:
         typer.BadParameter: a reason is not known.
     """
     known = list(dict.fromkeys(str(r) for kind in (CaptionReason, ScoreReason) for r in kind))
+    known += [SAME_TEXT, SAME_SCORE]
     reasons = list(dict.fromkeys(part.strip() for part in asked.split(",") if part.strip()))
     if unknown := [reason for reason in reasons if reason not in known]:
         raise typer.BadParameter(f"no reason {', '.join(unknown)}; rows end as {', '.join(known)}")
@@ -108,11 +116,18 @@ def _cells_with(
     from rolesynth_assets.store.lance.reader import StoreReader
     from rolesynth_assets.store.lance.rows import any_key
 
-    rows = StoreReader(str(settings.data_root)).read(
-        table, None, ["shard", "role_set"], any_key("reason", reasons)
-    )
+    reader = StoreReader(str(settings.data_root))
+    rows = reader.read(table, None, ["shard", "role_set"], any_key("reason", reasons))
     there = {f"{row['shard']}|{row['role_set']}" for row in rows.to_pylist()}
+    same, alike = _ALIKE[table]
+    if same in reasons:
+        there |= {cell for cell in cells if alike(reader, _partition(cell))}
     return [cell for cell in cells if cell in there]
+
+
+def _partition(cell: str) -> dict[str, str]:
+    shard, _, role_set = cell.rpartition("|")
+    return {"shard": shard, "role_set": role_set}
 
 
 def _complete(staleness: Staleness, cell: str) -> bool:

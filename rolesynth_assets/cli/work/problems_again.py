@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from rolesynth_assets.cads.values import StepReason
 from rolesynth_assets.cli.spending.expected import Expected
 from rolesynth_assets.cli.spending.problems import of_failed_calls
 from rolesynth_assets.lineage.refresh.runner import Target
@@ -28,6 +29,7 @@ def known_failures(asked: str) -> list[str]:
         typer.BadParameter: a reason is not known, or the next run asks again by itself.
     """
     known = [str(reason) for reason in FailureReason if not reason.transient]
+    known.append(StepReason.UNPARSABLE)
     reasons = list(dict.fromkeys(part.strip() for part in asked.split(",") if part.strip()))
     if unknown := [reason for reason in reasons if reason not in known]:
         raise typer.BadParameter(

@@ -154,9 +154,11 @@ class _Refresh:
     def _maintain(self, reporting: Reporter) -> None:
         """Put the tables' files in order where that is due."""
         from rolesynth_assets.store.lance.store import Store
+        from rolesynth_assets.store.small.tables import SmallTables
         from rolesynth_assets.training_sets.table_upkeep import tables_due
 
-        if tables_due(Store(self._settings.data_root)):
+        root = self._settings.data_root
+        if tables_due(Store(root), SmallTables(root)):
             reporting("table_maintenance")(0, 0)
             self._make_beside("table_maintenance", "upkeep of the tables")
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from rolesynth_assets.files.object_path import DataPath
+from rolesynth_assets.files.whole_folders import file_of
 from rolesynth_assets.recipe_files.training_recipes import TrainingRecipe
 
 WEIGHTS = "model.safetensors"
@@ -38,6 +39,7 @@ class Manifest(BaseModel):
         steps: number of optimiser steps.
         device: kind of device that it was trained on.
         precision: number format of the forward pass.
+        processes: number of processes that trained it together.
         weights_digest: sha256 of ``model.safetensors``.
         versions: versions of the libraries on which the weights depend.
     """
@@ -54,6 +56,7 @@ class Manifest(BaseModel):
     steps: int
     device: str
     precision: str
+    processes: int = 1
     weights_digest: str
     versions: dict[str, str]
 
@@ -73,29 +76,31 @@ class LossPoint(BaseModel):
 Record = TypeVar("Record", bound=BaseModel)
 
 
-def read_manifest(folder: Path) -> Manifest:
+def read_manifest(folder: DataPath) -> Manifest:
     """Read the manifest of a finished checkpoint.
 
     Raises:
         CheckpointError: the manifest is missing, so the training has not finished, or is damaged.
     """
-    return read_finished(Manifest, folder / MANIFEST, "clip_checkpoints")
+    return read_finished(Manifest, folder, MANIFEST, "clip_checkpoints")
 
 
-def read_finished(kind: type[Record], path: Path, asset: str) -> Record:
+def read_finished(kind: type[Record], folder: DataPath, name: str, asset: str) -> Record:
     """Read the record that a training writes last.
 
     Args:
         kind: model of the record.
-        path: path of the file.
+        folder: the checkpoint.
+        name: name of the file.
         asset: name of the asset that writes it, for the message.
 
     Raises:
         CheckpointError: the file is missing, so the training has not finished, or is damaged.
     """
-    if not path.is_file():
+    path = file_of(folder, name)
+    if path is None:
         raise CheckpointError(
-            f"{path.parent} holds no {path.name}: no training has finished there. Materialize "
+            f"{folder} holds no {name}: no training has finished there. Materialize "
             f"{asset} for this recipe and seed; it resumes from the last saved step."
         )
     try:
@@ -106,7 +111,7 @@ def read_finished(kind: type[Record], path: Path, asset: str) -> Record:
 
 def trained_seeds(
     recipe: TrainingRecipe,
-    folder: Callable[[str, int], Path],
+    folder: Callable[[str, int], DataPath],
     record: str = MANIFEST,
     asset: str = "clip_checkpoints",
 ) -> list[int]:
@@ -121,7 +126,7 @@ def trained_seeds(
     Raises:
         CheckpointError: there is none.
     """
-    seeds = [s for s in recipe.seeds if (folder(recipe.name, s) / record).is_file()]
+    seeds = [s for s in recipe.seeds if file_of(folder(recipe.name, s), record)]
     if not seeds:
         raise CheckpointError(
             f"Recipe {recipe.name!r} has no finished checkpoint: materialize {asset} for "

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.clip.checkpoint.files import MANIFEST, Manifest, read_manifest
 from rolesynth_assets.data_paths import DataPaths
+from rolesynth_assets.files.object_path import DataPath
+from rolesynth_assets.files.whole_folders import folders_with
 
 if TYPE_CHECKING:
-    from rolesynth_assets.store.warehouse.snapshot import TableReader
-    from rolesynth_assets.store.warehouse.warehouse import Warehouse
+    from rolesynth_assets.store.small.snapshot import TableReader
+    from rolesynth_assets.store.small.tables import SmallTables
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class RecordedTraining:
     weights_digest: str
     training_set_digest: str
     run_id: str = ""
-    folder: Path | None = None
+    folder: DataPath | None = None
     manifest: Manifest | None = None
 
     @property
@@ -43,8 +44,8 @@ class RecordedTraining:
         return f"{self.recipe}|{self.seed}"
 
 
-def record_training(warehouse: Warehouse, manifest: Manifest, run_id: str) -> None:
-    """Record a finished training in the warehouse."""
+def record_training(small: SmallTables, manifest: Manifest, run_id: str) -> None:
+    """Record a finished training in the small tables."""
     import polars as pl
 
     where = {
@@ -53,10 +54,10 @@ def record_training(warehouse: Warehouse, manifest: Manifest, run_id: str) -> No
         "weights_digest": manifest.weights_digest,
     }
     row = {**where, "training_set_digest": manifest.training_set_digest, "run_id": run_id}
-    warehouse.replace("trainings", where, pl.DataFrame([row]))
+    small.replace("trainings", where, pl.DataFrame([row]))
 
 
-def read_trainings(warehouse: TableReader, data_root: Path) -> list[RecordedTraining]:
+def read_trainings(small: TableReader, data_root: DataPath) -> list[RecordedTraining]:
     """Return all trainings: those on disk, and those that were recorded and then overwritten.
 
     Raises:
@@ -64,7 +65,7 @@ def read_trainings(warehouse: TableReader, data_root: Path) -> list[RecordedTrai
     """
     found = {(m.recipe, m.seed, m.weights_digest): (f, m) for f, m in _on_disk(data_root)}
     trainings = []
-    for row in warehouse.read("trainings").iter_rows(named=True):
+    for row in small.read("trainings").iter_rows(named=True):
         place = found.pop((row["recipe"], row["seed"], row["weights_digest"]), None)
         folder, manifest = place or (None, None)
         trainings.append(RecordedTraining(**row, folder=folder, manifest=manifest))
@@ -75,6 +76,6 @@ def read_trainings(warehouse: TableReader, data_root: Path) -> list[RecordedTrai
     return sorted(trainings, key=lambda t: (t.recipe, t.seed, t.folder is None, t.weights_digest))
 
 
-def _on_disk(data_root: Path) -> Iterator[tuple[Path, Manifest]]:
-    for path in sorted(DataPaths(data_root).clip_checkpoints.glob(f"*/seed-*/{MANIFEST}")):
-        yield path.parent, read_manifest(path.parent)
+def _on_disk(data_root: DataPath) -> Iterator[tuple[DataPath, Manifest]]:
+    for folder in folders_with(DataPaths(data_root).clip_checkpoints, "*/seed-*", MANIFEST):
+        yield folder, read_manifest(folder)

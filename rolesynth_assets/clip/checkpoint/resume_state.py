@@ -13,7 +13,7 @@ from rolesynth_assets.clip.checkpoint.files import STATE, LossPoint
 from rolesynth_assets.clip.data.batches import TrainingSet
 from rolesynth_assets.clip.recipe import Recipe, init_path
 from rolesynth_assets.clip.weights_file import FILES
-from rolesynth_assets.store.atomic_files import write_bytes
+from rolesynth_assets.files.atomic_files import write_bytes
 from rolesynth_assets.store.digests import digest, file_digest
 
 
@@ -62,7 +62,8 @@ def save_state(folder: Path, state: RunState, module: Any, optimizer: Any) -> No
             "module": module.state_dict(),
             "optimizer": optimizer.state_dict(),
             "cpu_random": torch.get_rng_state(),
-            "cuda_random": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+            # that of the training's own GPU; another machine may have fewer of them
+            "cuda_random": [torch.cuda.get_rng_state()] if torch.cuda.is_available() else [],
         },
         buffer,
     )
@@ -84,6 +85,6 @@ def load_state(folder: Path, fingerprint: str, module: Any, optimizer: Any) -> R
     optimizer.load_state_dict(saved["optimizer"])
     torch.set_rng_state(saved["cpu_random"])
     if saved["cuda_random"] and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(saved["cuda_random"])
+        torch.cuda.set_rng_state(saved["cuda_random"][0])
     history = [LossPoint.model_validate(point) for point in saved["history"]]
     return RunState(fingerprint, saved["step"], history)

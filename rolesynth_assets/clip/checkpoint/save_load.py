@@ -38,7 +38,7 @@ from rolesynth_assets.clip.library import dump_recipe
 from rolesynth_assets.clip.model import ClipModel
 from rolesynth_assets.clip.plain_text import of_plain_text
 from rolesynth_assets.clip.recipe import Recipe
-from rolesynth_assets.store.atomic_files import write_bytes, write_text
+from rolesynth_assets.files.atomic_files import write_bytes, write_text
 from rolesynth_assets.store.digests import file_digest
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 from rolesynth_assets.clip.data.pixel_rows import forget_pixels
 from rolesynth_assets.clip.data.token_files import forget_tokens
+from rolesynth_assets.files.object_path import DataPath
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,11 @@ class InputCache:
         pixel_bytes: most disk space for decoded images.
     """
 
-    root: Path
+    root: DataPath
     pixel_bytes: int
 
 
-def forget_inputs(root: Path | str, image_ids: Iterable[str]) -> None:
+def forget_inputs(root: DataPath | str, image_ids: Iterable[str]) -> None:
     """Remove withdrawn images and the tokens of their captions from what trainings have kept.
 
     Raises:

@@ -19,11 +19,12 @@ from pathlib import Path
 import numpy as np
 
 from rolesynth_assets.data_paths import DataPaths
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.store.digests import digest
 from rolesynth_assets.store.errors import StoreError
 from rolesynth_assets.store.locks import writer_lock
+from rolesynth_assets.store.small.tables import SmallTables
 from rolesynth_assets.store.tombstones import Withdrawn
-from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
 LOCK = "pixel_cache"
 """Name of the lock that writers hold."""
@@ -44,23 +45,23 @@ class PixelRows:
 
     def __init__(
         self,
-        root: Path | str,
+        root: DataPath | str,
         geometry: str,
         row_bytes: int,
         image_ids: Sequence[str],
         most_bytes: int,
     ) -> None:
-        self._root, self._row_bytes, self._ids = Path(root), row_bytes, image_ids
+        self._root, self._row_bytes, self._ids = root, row_bytes, image_ids
         name = f"{digest('pixels', geometry)[:16]}-{row_bytes}"
         self._folder = DataPaths(root).pixel_cache / name
-        self._withdrawn = Withdrawn(Warehouse(DataPaths(root).warehouse))
+        self._withdrawn = Withdrawn(SmallTables(root))
         self._keys = _keys(image_ids)
         self._order = np.argsort(self._keys[:, 0], kind="stable")
         self._rows = np.full(len(image_ids), -1, np.int64)
         self._checks = np.zeros(len(image_ids), np.uint32)
         self._read_records = 0
         self._full = False
-        with writer_lock(str(root), LOCK):
+        with writer_lock(str(DataPaths(root).this_machine), LOCK):
             if _size(self._folder) > most_bytes:  # the bound was lowered
                 shutil.rmtree(self._folder)
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -110,7 +111,7 @@ class PixelRows:
         if self._full:
             return
         try:
-            with writer_lock(str(self._root), LOCK):
+            with writer_lock(str(DataPaths(self._root).this_machine), LOCK):
                 self._refresh()
                 stays = ~np.isin(images, self._gone())
                 self._write(np.flatnonzero((self._rows[images] < 0) & stays), images, pixels)
@@ -192,7 +193,7 @@ class PixelRows:
 
 
 def open_rows(
-    root: Path | str, geometry: str, row_bytes: int, image_ids: Sequence[str], most_bytes: int
+    root: DataPath | str, geometry: str, row_bytes: int, image_ids: Sequence[str], most_bytes: int
 ) -> PixelRows | None:
     """Open the stored rows of a training's images, or return None if none can be kept.
 
@@ -208,7 +209,7 @@ def open_rows(
         return None
 
 
-def forget_pixels(root: Path | str, image_ids: Iterable[str]) -> int:
+def forget_pixels(root: DataPath | str, image_ids: Iterable[str]) -> int:
     """Overwrite the rows of withdrawn images.
 
     A training that is at work cannot store them again, because it looks for tombstones after it
@@ -224,7 +225,7 @@ def forget_pixels(root: Path | str, image_ids: Iterable[str]) -> int:
     cache = DataPaths(root).pixel_cache
     if not cache.is_dir():
         return 0
-    with writer_lock(str(root), LOCK):
+    with writer_lock(str(DataPaths(root).this_machine), LOCK):
         for file in cache.glob(f"*/{_INDEX}"):
             forgotten += _forget(file.parent, keys)
     return forgotten

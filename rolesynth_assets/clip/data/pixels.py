@@ -41,6 +41,7 @@ class PixelSource:
         *,
         kept: InputCache | None = None,
         workers: int | None = None,
+        trainings: int = 1,
     ) -> None:
         """Load all images now if they fit in ``cache_bytes``, else batch by batch.
 
@@ -51,6 +52,8 @@ class PixelSource:
             kept: where decoded images are kept for later epochs and trainings; a set that does not
                 fit in memory is decoded anew in each epoch without it.
             workers: threads or processes that decode at the same time; all CPUs by default.
+            trainings: number of processes on this machine that train on the set together, between
+                which memory and CPUs are divided.
 
         Raises:
             TrainingSetError: an image is missing or cannot be decoded. For a set that is too large
@@ -64,9 +67,10 @@ class PixelSource:
         if kept is not None:
             ids, most = training_set.image_ids, kept.pixel_bytes
             self._rows = open_rows(kept.root, _pixel_identity(fit), row_bytes, ids, most)
-        in_memory = row_bytes * count <= cache_bytes
+        in_memory = row_bytes * count * trainings <= cache_bytes
         again = self._rows is None and not in_memory  # each epoch decodes all of them
         left = 2 * count if again else count - (self._rows.held if self._rows else 0)
+        workers = workers or max(1, usable_cpus() // trainings)
         self._decoders = Decoders(fit, left, workers)
         self._readers = ThreadPoolExecutor(min(_READERS, usable_cpus()))
         self._writer = ThreadPoolExecutor(1)

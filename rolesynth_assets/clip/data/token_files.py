@@ -18,7 +18,8 @@ from typing import IO, Any
 import numpy as np
 
 from rolesynth_assets.data_paths import DataPaths
-from rolesynth_assets.store.atomic_files import replaced_folder
+from rolesynth_assets.files.atomic_files import replaced_folder
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.store.errors import StoreError
 from rolesynth_assets.store.locks import writer_lock
 from rolesynth_assets.store.tombstones import withdrawn_images
@@ -68,7 +69,7 @@ def in_memory(blocks: Iterable[TokenBlock], dtype: Any) -> FlatTokens:
 
 
 def on_disk(
-    root: Path,
+    root: DataPath,
     key: str,
     image_ids: Iterable[str],
     blocks: Callable[[], Iterable[TokenBlock]],
@@ -87,7 +88,7 @@ def on_disk(
     """
     folder = DataPaths(root).token_cache / key
     try:
-        with writer_lock(str(root), _LOCK, _PATIENCE_S):
+        with writer_lock(str(DataPaths(root).this_machine), _LOCK, _PATIENCE_S):
             if (stored := _open(folder, dtype)) is not None:
                 return stored
             with replaced_folder(folder) as draft:
@@ -103,7 +104,7 @@ def on_disk(
         return in_memory(blocks(), dtype)
 
 
-def forget_tokens(root: Path | str) -> None:
+def forget_tokens(root: DataPath | str) -> None:
     """Delete all stored tokens, because somebody withdrew an image.
 
     They can be read as text, and which images they belong to is not stored. A training that writes
@@ -111,7 +112,7 @@ def forget_tokens(root: Path | str) -> None:
     """
     cache = DataPaths(root).token_cache
     try:
-        with writer_lock(str(root), _LOCK, 0.0):
+        with writer_lock(str(DataPaths(root).this_machine), _LOCK, 0.0):
             shutil.rmtree(cache, ignore_errors=True)
     except StoreError:  # a training is writing; its draft is its own
         for folder in cache.iterdir() if cache.is_dir() else ():

@@ -64,7 +64,7 @@ class TokenSource:
 
     @property
     def tokenized(self) -> int:
-        """How many captions were in a batch so far."""
+        """How many captions were counted so far."""
         return int(self._used.sum())
 
     @property
@@ -72,9 +72,12 @@ class TokenSource:
         """How many of these captions are longer than the context."""
         return int((self._used & self._tokens.cut).sum())
 
+    def count(self, texts: np.ndarray) -> None:
+        """Count captions, by row index, as trained on."""
+        self._used[texts] = True
+
     def batch(self, texts: np.ndarray) -> Tensor:
         """Return int64 tokens of shape (M, context) for caption row indices of shape (M,)."""
-        self._used[texts] = True
         starts = self._tokens.offsets[texts]
         lengths = self._tokens.offsets[texts + 1] - starts
         rows = np.repeat(np.arange(len(texts)), lengths)

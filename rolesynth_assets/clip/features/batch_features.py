@@ -33,6 +33,7 @@ class BatchFeatures:
         device: torch.device,
         micro_batch: int | None,
         autocast: bool,
+        several: bool = False,
     ) -> None:
         """Say how to encode.
 
@@ -43,11 +44,12 @@ class BatchFeatures:
             micro_batch: most images in a part, and most captions of full context length; None
                 encodes the batch at once.
             autocast: whether the forward pass runs in bfloat16.
+            several: whether several processes train together.
         """
         self._module, self._normalise, self._device = module, normalise, device
         self._micro_batch, self._autocast = micro_batch, autocast
         self._trimmable = is_trimmable(module)
-        self.memory = PartMemory(device)
+        self.memory = PartMemory(device, several)
 
     def encode(self, pixels: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Encode a batch.
@@ -57,13 +59,14 @@ class BatchFeatures:
             tokens: (M, context) integer tokens, on the CPU.
 
         Returns:
-            Float32 features of the images (N, D) and of the captions (M, D), not normalised.
+            Features of the images (N, D) and of the captions (M, D), float32 or wider, not
+            normalised.
         """
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._autocast):
             if self._micro_batch is None:
                 images = self._images(self._there(pixels))
                 texts = encode_text(self._module, self._there(tokens), MIXED_LENGTH_PARTS)
-                return images.float(), texts.float()
+                return _wide(images), _wide(texts)
             return self._in_parts(self._there(pixels), tokens, self._micro_batch)
 
     def _in_parts(self, pixels: Tensor, tokens: Tensor, most: int) -> tuple[Tensor, Tensor]:
@@ -86,7 +89,7 @@ class BatchFeatures:
         features = encode_in_parts(parts, kept)
         in_order = torch.cat(groups).argsort().to(self._device)
         texts = torch.cat(features[len(images) :])[in_order]
-        return torch.cat(features[: len(images)]).float(), texts.float()
+        return _wide(torch.cat(features[: len(images)])), _wide(texts)
 
     def _images(self, pixels: Tensor) -> Tensor:
         # channels_last makes convolutions a third cheaper
@@ -100,3 +103,7 @@ class BatchFeatures:
 
     def _there(self, rows: Tensor) -> Tensor:
         return rows.to(self._device, non_blocking=True)
+
+
+def _wide(features: Tensor) -> Tensor:
+    return features.to(torch.promote_types(features.dtype, torch.float32))

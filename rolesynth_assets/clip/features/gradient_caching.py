@@ -67,10 +67,19 @@ class PartMemory:
 
     SHARE = 0.9
     """Share of the device's memory that a step may take; the allocator loses some to fragments."""
+    SHARE_AMONG_SEVERAL = 0.8
+    """The same where several processes train together: their exchange takes memory, and a step that
+    does not fit cannot be tried again."""
 
-    def __init__(self, device: torch.device) -> None:
-        """Measure nothing yet; on a device that is no GPU no activations are kept."""
+    def __init__(self, device: torch.device, several: bool = False) -> None:
+        """Measure nothing yet; on a device that is no GPU no activations are kept.
+
+        Args:
+            device: where it is computed.
+            several: whether several processes train together.
+        """
         self._device = device
+        self._share = self.SHARE_AMONG_SEVERAL if several else self.SHARE
         self._bytes: dict[str, float] = {}
         self._steps = 0
         self._beside: float | None = None
@@ -100,7 +109,7 @@ class PartMemory:
             torch.cuda.reset_peak_memory_stats(self._device)
             return 0
         total = torch.cuda.get_device_properties(self._device).total_memory
-        fit = last_that_fit(needs, total * self.SHARE - self._beside)
+        fit = last_that_fit(needs, total * self._share - self._beside)
         self._now = int(min(fit, self._most))
         return self._now
 

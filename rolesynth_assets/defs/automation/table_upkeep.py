@@ -28,7 +28,7 @@ def table_upkeep(
     """
     from rolesynth_assets.training_sets.table_upkeep import tables_due
 
-    due = tables_due(platform.store)
+    due = tables_due(platform.store, platform.small)
     if not due:
         return dg.SkipReason("No table needs it.")
     return dg.RunRequest(run_key=f"table_upkeep/{context.scheduled_execution_time:%Y-%m-%d}")

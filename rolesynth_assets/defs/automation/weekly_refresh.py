@@ -70,7 +70,7 @@ def refresh_everything(
             {**tags, WHAT: "weekly refresh"},
             words.short,
         )
-        upkeep = ["table_maintenance"] if tables_due(platform.store) else []
+        upkeep = ["table_maintenance"] if tables_due(platform.store, platform.small) else []
         for page in (*upkeep, "partition_health", "overview"):
             refresher.make(Cell(page), {WHAT: "weekly refresh"})
     return outcome(done, tags, config.attempts)

@@ -26,9 +26,7 @@ TASKS = LiveFiles(
     "benchmark", lambda: load_tasks(_settings.benchmarks), marked(_settings.benchmarks)
 )
 _SEEDS = (_settings.paths.embedded_seeds, _settings.seeds)
-SEED_FILES = LiveFiles(
-    "domain", lambda: domain_files(_SEEDS[0]) | domain_files(_SEEDS[1]), marked(*_SEEDS)
-)
+SEED_FILES = LiveFiles("domain", lambda: domain_files(*_SEEDS), marked(*_SEEDS))
 
 # a broken file has its partition, which fails with the file's error where it is materialized
 image_shard = dg.DynamicPartitionsDefinition(name="image_shard")
@@ -38,7 +36,7 @@ seed = dg.StaticPartitionsDefinition(
     [str(s) for s in sorted({s for r in RECIPES.values() for s in r.seeds})]
 )
 benchmark = dg.StaticPartitionsDefinition(TASKS.keys_of_all())
-domain = dg.StaticPartitionsDefinition(sorted(SEED_FILES) or [NO_DOMAIN])
+domain = dg.StaticPartitionsDefinition(SEED_FILES.keys_of_all() or [NO_DOMAIN])
 round = dg.WeeklyPartitionsDefinition(start_date="2026-01-04")
 
 shard_by_role_set = dg.MultiPartitionsDefinition({"image_shard": image_shard, "role_set": role_set})

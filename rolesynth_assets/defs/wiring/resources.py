@@ -19,7 +19,7 @@ from rolesynth_assets.settings import Settings
 
 if TYPE_CHECKING:
     from rolesynth_assets.store.lance.store import Store
-    from rolesynth_assets.store.warehouse.warehouse import Warehouse
+    from rolesynth_assets.store.small.tables import SmallTables
 
 T = TypeVar("T")
 
@@ -47,11 +47,11 @@ class Platform(dg.ConfigurableResource):
         return Store(str(self.settings.data_root))
 
     @property
-    def warehouse(self) -> "Warehouse":
-        """The DuckDB tables."""
-        from rolesynth_assets.store.warehouse.warehouse import Warehouse
+    def small(self) -> "SmallTables":
+        """The small result tables."""
+        from rolesynth_assets.store.small.tables import SmallTables
 
-        return Warehouse(self.settings.paths.warehouse)
+        return SmallTables(self.settings.data_root)
 
     def ask(
         self,

@@ -9,7 +9,6 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -19,10 +18,11 @@ from rolesynth_assets.defs.wiring.executor import pod_tags
 from rolesynth_assets.defs.wiring.pages.browse_link import browse_link
 from rolesynth_assets.defs.wiring.pages.metadata import check_result, shown
 from rolesynth_assets.defs.wiring.pages.page_order import page_order
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.lineage.refresh import shown_staleness
 from rolesynth_assets.lineage.staleness.stored_tables import TABLE, TABLE_ID
 from rolesynth_assets.mllm.factory import release_engine
-from rolesynth_assets.store.table_identity import WAREHOUSE, given_identity
+from rolesynth_assets.store.table_identity import SMALL, given_identity
 from rolesynth_assets.thresholds import SAMPLES, Thresholds
 
 
@@ -121,12 +121,12 @@ class Made:
     facts: Mapping[str, Any] = field(default_factory=dict)
     tags: Mapping[str, str] | None = None
 
-    def of_table(self, root: Path) -> "Made":
+    def of_table(self, root: DataPath) -> "Made":
         """Add the id of the table that holds it, by which a table made anew is known."""
         store, _, table = str(self.metadata.get(TABLE, "")).partition(".")
         if not table:
             return self
-        identity = given_identity(root, table if store == "lance" else WAREHOUSE)
+        identity = given_identity(root, table if store == "lance" else SMALL)
         return replace(self, metadata={**self.metadata, TABLE_ID: identity})
 
     def result(self, checks: Iterable[Check], thresholds: Thresholds) -> dg.MaterializeResult:

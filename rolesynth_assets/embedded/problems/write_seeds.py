@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rolesynth_assets.embedded.problems.pose import Domain, ProblemItem, sample_problem
-from rolesynth_assets.store.atomic_files import write_text
+from rolesynth_assets.files.atomic_files import write_text
 
 FIRST_PICTURE = 4_000_000_000
 """Index of the first seed's picture; training and held-out sets use lower indices."""

@@ -98,7 +98,7 @@ def quality_of_shards(
 
 
 def quality_rows(found: FilterQuality | None, role_set: str) -> pl.DataFrame:
-    """Return the row of the warehouse table ``filter_quality``; no row if nothing was measured."""
+    """Return the row of the small table ``filter_quality``; no row if nothing was measured."""
     kinds = {f.name: pl.Int64 if f.type == "int" else pl.Float64 for f in fields(FilterQuality)}
     rows = [{"role_set": role_set, **asdict(found)}] if found else []
     return pl.DataFrame(rows, schema={"role_set": pl.String, **kinds})

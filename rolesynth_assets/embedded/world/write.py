@@ -33,7 +33,8 @@ from rolesynth_assets.embedded.world.scenes import (
     sample_scene,
 )
 from rolesynth_assets.embedded.world.write_benchmark import write_classification, write_retrieval
-from rolesynth_assets.store.atomic_files import write_text
+from rolesynth_assets.files.atomic_files import write_text
+from rolesynth_assets.files.object_path import DataPath
 
 TRUTH = "truth.jsonl"
 HELD_OUT = 1_000_000
@@ -61,7 +62,7 @@ class WorldSize:
 DEMO_SIZE = WorldSize()
 
 
-def write_world(data_root: Path, size: WorldSize = DEMO_SIZE) -> Path:
+def write_world(data_root: DataPath, size: WorldSize = DEMO_SIZE) -> Path:
     """Write shards and benchmarks under `data_root`; return the folder of the shards.
 
     Nothing is written if the data root already holds this world. An interrupted write starts over.
@@ -84,7 +85,7 @@ def write_world(data_root: Path, size: WorldSize = DEMO_SIZE) -> Path:
     return shards
 
 
-def read_truth(data_root: Path) -> dict[str, Scene]:
+def read_truth(data_root: DataPath) -> dict[str, Scene]:
     """Return the scenes by image id; empty where there is no embedded world."""
     path = DataPaths(data_root).embedded_world / TRUTH
     if not path.is_file():
@@ -125,7 +126,7 @@ def _write_benchmarks(folder: Path, size: WorldSize) -> None:
     )
 
 
-def write_dev_splits(data_root: Path, size: WorldSize = DEMO_SIZE) -> None:
+def write_dev_splits(data_root: DataPath, size: WorldSize = DEMO_SIZE) -> None:
     """Write the dev splits of the retrieval benchmarks, which an ablation chooses on.
 
     Nothing is written if they are there; `write_world` removes those of another world.

@@ -1,19 +1,16 @@
 """Objects in buckets of S3 or Google Cloud Storage, which are opened by URL.
 
-Credentials come from where the vendor's own tools look: AWS_ACCESS_KEY_ID and its companions, a
-profile, the machine's role; GOOGLE_APPLICATION_CREDENTIALS. A URL holds none. AWS_ENDPOINT_URL (or
-AWS_ENDPOINT_URL_S3) names another S3 service, AWS_SKIP_SIGNATURE=true asks without credentials; the
-library that is used here reads neither by itself, so this module does.
+Credentials come from where the vendor's own tools look, see
+`rolesynth_assets.files.cloud_settings`. A URL holds none.
 
 obstore 0.12 would not do instead of pyarrow: one key with an empty part (`a//b`) or a part `.`
-stops its listing of a whole bucket, it reports a refused or missing bucket as a `GenericError` when
-it lists, and it reads AWS profiles through boto3 alone.
+stops its listing of a whole bucket, and it reports a refused or missing bucket as a `GenericError`
+when it lists. A data root, whose keys are our own, is read and written by obstore.
 """
 
 from __future__ import annotations
 
 import io
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,25 +19,27 @@ from typing import IO
 
 from pyarrow import NativeFile, fs
 
+from rolesynth_assets.files.cloud_settings import (
+    CONNECT_TIMEOUT_S,
+    REQUEST_TIMEOUT_S,
+    is_set,
+    s3_endpoint,
+    s3_region,
+    way_in,
+)
 from rolesynth_assets.images.decoding.rejects import Reject, RejectReason
 from rolesynth_assets.images.descriptor import is_url
 
 CHUNK_BYTES = 8 * 2**20  # of a tar or table per request, so that latency is a small part
 READS_AT_ONCE = 8  # an object takes two round trips of some 20 ms each, whatever its size
-CONNECT_TIMEOUT_S, REQUEST_TIMEOUT_S = 10, 60
-_TRUE = {"1", "true", "yes"}
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _NO_BUCKET = re.compile(r"AWS Error NO_SUCH_BUCKET|[Bb]ucket does not exist|Bucket '\S+' not found")
 _REFUSED = re.compile(
     r"AWS Error \w*(ACCESS_DENIED|ACCESS_KEY|SIGNATURE|TOKEN)|HTTP status 40[13]|provided token|"
     r"PERMISSION_DENIED|UNAUTHENTICATED"
 )
-_WAYS_OUT = {
-    "s3": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, to credentials that "
-    "may list and read it, or AWS_SKIP_SIGNATURE=true if it is public",
-    "gs": "set GOOGLE_APPLICATION_CREDENTIALS to credentials that may list and read it, or "
-    "GOOGLE_SKIP_SIGNATURE=true if it is public",
-}
+_SCHEMES = ("s3", "gs")
+_MAY = "list and read"
 
 
 class BucketError(RuntimeError):
@@ -72,12 +71,12 @@ class Bucket:
         """
         self.scheme, _, path = url.partition("://")
         self.name, _, key = path.partition("/")
-        if self.scheme not in _WAYS_OUT:
+        if self.scheme not in _SCHEMES:
             raise ValueError(f"{self.scheme}:// cannot be read; give a path, s3:// or gs://.")
         if not _BUCKET.fullmatch(self.name):  # it may contain a key, so the message omits it
             raise ValueError(
                 f"A URL is {self.scheme}://bucket/prefix, without keys or options; those belong "
-                f"in the environment: {_WAYS_OUT[self.scheme]}."
+                f"in the environment: {way_in(self.scheme, _MAY)}."
             )
         self.url = f"{self.scheme}://{self.name}/{key}".rstrip("/")
         self._exists = False
@@ -196,7 +195,7 @@ class Bucket:
             return BucketError(f"There is no {place}; check its name{where}.")
         detail = " ".join(said.split())
         if _REFUSED.search(said):
-            way_out = _WAYS_OUT[self.scheme]
+            way_out = way_in(self.scheme, _MAY)
             return AccessRefusedError(f"Access refused to {place}; {way_out}. {detail}")
         where = "the network, AWS_REGION and AWS_ENDPOINT_URL"
         where = where if self.scheme == "s3" else "the network"
@@ -243,12 +242,11 @@ class _Raw(io.RawIOBase):
 
 
 def _s3(bucket: str) -> fs.FileSystem:
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    endpoint, region = s3_endpoint(), s3_region()
     if not endpoint and not region:
         region = fs.resolve_s3_region(bucket)
     return fs.S3FileSystem(
-        anonymous=_is_set("AWS_SKIP_SIGNATURE"),
+        anonymous=is_set("AWS_SKIP_SIGNATURE"),
         region=region,
         endpoint_override=endpoint,
         connect_timeout=CONNECT_TIMEOUT_S,
@@ -258,10 +256,6 @@ def _s3(bucket: str) -> fs.FileSystem:
 
 def _gs() -> fs.FileSystem:
     return fs.GcsFileSystem(
-        anonymous=_is_set("GOOGLE_SKIP_SIGNATURE"),
+        anonymous=is_set("GOOGLE_SKIP_SIGNATURE"),
         retry_time_limit=timedelta(seconds=REQUEST_TIMEOUT_S),
     )
-
-
-def _is_set(variable: str) -> bool:
-    return os.environ.get(variable, "").lower() in _TRUE

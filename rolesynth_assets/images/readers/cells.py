@@ -40,6 +40,8 @@ def _image(cell: pa.Scalar, max_bytes: int) -> bytes | Reject:
             detail = "the row has no `bytes`, at most a path; embed the images in the table"
             return Reject(RejectReason.MISSING_BYTES, detail)
         cell = inner
+    if isinstance(cell, pa.DictionaryScalar):
+        cell = cell.value
     if cell is None or not cell.is_valid:
         return Reject(RejectReason.MISSING_BYTES, "null")
     text = isinstance(cell, (pa.StringScalar, pa.LargeStringScalar, pa.StringViewScalar))

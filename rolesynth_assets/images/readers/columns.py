@@ -73,6 +73,8 @@ def _may_hold(kind: pa.DataType) -> bool:
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:
+    if isinstance(kind, pa.DictionaryType):
+        return kind.value_type
     return kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind
 
 
@@ -80,7 +82,7 @@ def _is_record(kind: pa.DataType) -> bool:
     if not pa.types.is_struct(kind):
         return False
     fields = {field.name: field.type for field in kind}
-    return "bytes" in fields and _is_binary(fields["bytes"])
+    return "bytes" in fields and _is_binary(_plain(fields["bytes"]))
 
 
 def _is_list(kind: pa.DataType) -> bool:

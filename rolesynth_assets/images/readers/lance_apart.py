@@ -13,7 +13,7 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
@@ -74,7 +74,7 @@ class LanceRows:
         with _lent_worker() as worker:
             try:
                 with worker.asked(json.dumps(asked).encode() + b"\n") as process:
-                    yield from self._batches(process)
+                    fault = yield from self._batches(process)
             except (EOFError, BrokenPipeError):
                 raise DamagedLanceError(
                     f"Lance ends its process while it reads the dataset ({worker.fate}): the "
@@ -84,12 +84,17 @@ class LanceRows:
                 raise DamagedLanceError(
                     f"one read takes more than {self._seconds:g} s, limits.container.max_seconds"
                 ) from None
+        if fault:
+            raise DamagedLanceError(fault)
 
-    def _batches(self, process: subprocess.Popen[bytes]) -> Iterator[pa.RecordBatch]:
+    def _batches(
+        self, process: subprocess.Popen[bytes]
+    ) -> Generator[pa.RecordBatch, None, str | None]:
+        """Yield the batches; return why there are no more, if that is a fault."""
         assert process.stdin is not None and process.stdout is not None
         while said := json.loads(read_line(process, self._seconds)):
             if "error" in said:
-                raise DamagedLanceError(said["error"])
+                return said["error"]
             self.rows_in_all = said["rows_in_all"]
             batch = process.stdout.read(said["bytes"])
             if len(batch) < said["bytes"]:
@@ -97,6 +102,7 @@ class LanceRows:
             yield pa.ipc.open_stream(batch).read_next_batch()
             process.stdin.write(_NEXT)
             process.stdin.flush()
+        return None
 
 
 _IDLE: list[Worker] = []

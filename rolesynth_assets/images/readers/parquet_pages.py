@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from rolesynth_assets.images.limits import ContainerLimits
@@ -24,6 +25,8 @@ _MAX_HEADER_BYTES = 2**20
 MAX_LISTED = 10_000_000
 """Values beyond one a row in a column of a row group: one row may have them all, and each takes
 memory even if it is null."""
+MAX_FIXED_BYTES = 1024
+"""Bytes of a value of a fixed size in a list, such as a number or an id."""
 MAX_GROUP_ROWS = 2**20
 """Rows of one row group; no usual writer makes more unless it is asked to."""
 ROWS_FLOOR = 2**16
@@ -35,6 +38,57 @@ _MOST_ROWS_AT_ONCE = 4096
 
 class PageError(ValueError):
     """A page header cannot be read."""
+
+
+def open_unexpanded(source: Any, **options: Any) -> pq.ParquetFile:
+    """Open a parquet file such that values in lists which refer to a dictionary stay references.
+
+    The references of one row may be millions, all to one large value, and Arrow would copy it for
+    each of them. `PageGuard.batches` counts the bytes that they stand for.
+
+    Args:
+        source: path, or a file that can be sought.
+        options: of `pq.ParquetFile`.
+
+    Raises:
+        OSError: the file cannot be read.
+        pa.ArrowException: the file is not a parquet file.
+        BombError: it has lists of long values of a fixed size, which Arrow would copy.
+    """
+    import pyarrow.parquet as pq
+
+    file = pq.ParquetFile(source, **options)
+    columns = [file.schema.column(number) for number in range(len(file.schema))]
+    repeated = [column for column in columns if column.max_repetition_level]
+    longest = max((column.length or 0 for column in repeated), default=0)
+    if longest > MAX_FIXED_BYTES:
+        raise BombError(
+            f"lists of values with {longest} bytes each, whatever they hold; the limit is "
+            f"{MAX_FIXED_BYTES}"
+        )
+    listed = [column.path for column in repeated if column.physical_type == "BYTE_ARRAY"]
+    if not listed:
+        return file
+    if isinstance(source, str | Path):
+        file.close()
+    return pq.ParquetFile(source, read_dictionary=listed, **options)
+
+
+def expanded_bytes(array: pa.Array) -> int:
+    """Return the bytes of an array with every reference to a dictionary replaced by its value."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if isinstance(array, pa.ExtensionArray):
+        return expanded_bytes(array.storage)
+    if isinstance(array, pa.DictionaryArray):
+        sizes = pc.call_function("binary_length", [array.dictionary])
+        return pc.call_function("sum", [sizes.take(array.indices).cast(pa.int64())]).as_py() or 0
+    if isinstance(array, pa.ListArray | pa.LargeListArray | pa.FixedSizeListArray):
+        return expanded_bytes(array.flatten())
+    if isinstance(array, pa.StructArray):
+        return sum(expanded_bytes(inner) for inner in array.flatten())
+    return array.nbytes
 
 
 def check_rows(file: pq.ParquetFile, limits: ContainerLimits) -> None:
@@ -203,7 +257,7 @@ class PageGuard:
             rows or self.rows_at_once(group), [group], self._columns, use_threads=False
         )
         for batch in self._spent.each(found):
-            self._spent.add(batch.nbytes)
+            self._spent.add(sum(expanded_bytes(column) for column in batch.columns))
             yield batch
 
     def check(self, group: int) -> None:

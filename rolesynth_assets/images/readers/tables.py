@@ -20,7 +20,11 @@ from rolesynth_assets.images.readers.expansion import BombError, Expansion
 from rolesynth_assets.images.readers.lance_apart import DamagedLanceError, LanceRows
 from rolesynth_assets.images.readers.local_chunks import LocalChunks
 from rolesynth_assets.images.readers.member import Member
-from rolesynth_assets.images.readers.parquet_pages import PageGuard, check_rows
+from rolesynth_assets.images.readers.parquet_pages import (
+    PageGuard,
+    check_rows,
+    open_unexpanded,
+)
 
 
 @contextmanager
@@ -35,11 +39,11 @@ def open_parquet(uri: str) -> Iterator[pq.ParquetFile]:
     if is_url(uri):
         with (
             open_source(uri) as source,
-            pq.ParquetFile(source, buffer_size=CHUNK_BYTES) as file,
+            open_unexpanded(source, buffer_size=CHUNK_BYTES) as file,
         ):
             yield file
     else:
-        with pq.ParquetFile(uri, memory_map=True) as file:
+        with open_unexpanded(uri, memory_map=True) as file:
             yield file
 
 

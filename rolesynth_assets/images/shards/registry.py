@@ -6,34 +6,33 @@ A file changes only when its path is planned again. A shard that is forgotten ke
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock
 from pydantic import ValidationError
 
 from rolesynth_assets.data_paths import DataPaths
+from rolesynth_assets.errors import InputError
+from rolesynth_assets.files.atomic_files import move, write_text
+from rolesynth_assets.files.many_files import read_all
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.images.descriptor import ShardDescriptor
+from rolesynth_assets.images.shards.locks import changing_registry
 from rolesynth_assets.images.shards.portable import base_of, located, stored
-from rolesynth_assets.store.atomic_files import write_text
 
 if TYPE_CHECKING:
     from rolesynth_assets.images.shards.planning import PlanRules
 
-LOCK_TIMEOUT_S = 120.0
 
-
-def register(data_root: str | Path, descriptors: Sequence[ShardDescriptor]) -> list[str]:
+def register(data_root: DataPath | str, descriptors: Sequence[ShardDescriptor]) -> list[str]:
     """Store new shards; a shard that is already registered does not change.
 
     Each file is written atomically, so a killed run leaves no partial file.
 
     Args:
-        data_root: a local folder.
+        data_root: the data root.
         descriptors: planned shards.
 
     Returns:
@@ -43,48 +42,47 @@ def register(data_root: str | Path, descriptors: Sequence[ShardDescriptor]) -> l
         ValueError: a key is already registered with another content; no shard of the call is
             stored.
     """
-    with _locked(data_root) as folder:
+    with changing_registry(data_root) as folder:
         return _write_new(folder, descriptors, base_of(data_root))
 
 
-def load_shards(data_root: str | Path) -> dict[str, ShardDescriptor]:
+def load_shards(data_root: DataPath | str) -> dict[str, ShardDescriptor]:
     """Read all registered shards, sorted by key, with the places where their sources are now.
 
     Returns:
         Shards by key; empty if nothing was registered yet.
 
     Raises:
-        ValueError: a file is not a shard description; the message names it.
+        InputError: a file is not a shard description; the message names it.
     """
-    return load_shards_of(DataPaths(data_root).shards, base_of(data_root))
+    return _shards_in(DataPaths(data_root).shards, base_of(data_root))
 
 
-def load_shards_of(folder: Path, base: str) -> dict[str, ShardDescriptor]:
+def _shards_in(folder: DataPath, base: str) -> dict[str, ShardDescriptor]:
     """Read the shards whose files lie in one folder; see `load_shards`."""
-    shards = [_read(path, base) for path in sorted(folder.glob("*.json"))]
+    shards = [located(_parsed(*found), base) for found in read_all(folder, ".json")]
     return {shard.key: shard for shard in sorted(shards, key=lambda shard: shard.key)}
 
 
-def load_forgotten(data_root: str | Path) -> dict[str, ShardDescriptor]:
+def load_forgotten(data_root: DataPath | str) -> dict[str, ShardDescriptor]:
     """Read all shards that were forgotten, by key."""
-    return load_shards_of(DataPaths(data_root).forgotten_shards, base_of(data_root))
+    return _shards_in(DataPaths(data_root).forgotten_shards, base_of(data_root))
 
 
-def forget_shards(data_root: str | Path, keys: Iterable[str]) -> None:
+def forget_shards(data_root: DataPath | str, keys: Iterable[str]) -> None:
     """Take shards out of the registry; their files stay known, so that no sensor registers them.
 
     A key that is not registered is passed over.
     """
     forgotten = DataPaths(data_root).forgotten_shards
-    with _locked(data_root) as folder:
-        forgotten.mkdir(exist_ok=True)
+    with changing_registry(data_root) as folder:
         for key in keys:
-            if (file := folder / f"{key}.json").exists():
-                os.replace(file, forgotten / file.name)
+            if (file := folder / f"{key}.json").is_file():
+                move(file, forgotten / file.name)
 
 
 def register_path(
-    data_root: str | Path,
+    data_root: DataPath | str,
     path: str | Path,
     name: str,
     rules: PlanRules | None = None,
@@ -94,7 +92,7 @@ def register_path(
     """Plan and register a source in one step, while other processes wait.
 
     Args:
-        data_root: a local folder.
+        data_root: the data root.
         path: see `plan_shards`.
         name: see `plan_shards`.
         rules: see `plan_shards`.
@@ -107,7 +105,7 @@ def register_path(
         FileNotFoundError: the path does not exist.
         ValueError: the path holds no image, or `name` cannot be part of a partition key.
     """
-    with _locked(data_root) as folder:
+    with changing_registry(data_root) as folder:
         _make_portable(folder, list(load_shards(data_root).values()), base_of(data_root))
         planned = plan_path(data_root, path, name, rules, left_out=left_out)
         _write_new(folder, planned, base_of(data_root))
@@ -115,7 +113,7 @@ def register_path(
 
 
 def plan_path(
-    data_root: str | Path,
+    data_root: DataPath | str,
     path: str | Path,
     name: str,
     rules: PlanRules | None = None,
@@ -154,7 +152,7 @@ class Registered:
 
 
 def register_path_again(
-    data_root: str | Path,
+    data_root: DataPath | str,
     path: str | Path,
     name: str,
     rules: PlanRules | None = None,
@@ -166,7 +164,7 @@ def register_path_again(
     files fill the shards that have lost some before they become new shards.
 
     Args:
-        data_root: a local folder.
+        data_root: the data root.
         path: see `plan_shards`.
         name: see `plan_shards`.
         rules: see `plan_shards`.
@@ -180,7 +178,7 @@ def register_path_again(
     from rolesynth_assets.images.shards.planning import PlanRules, plan_shards
 
     rules = rules or PlanRules()
-    with _locked(data_root) as folder:
+    with changing_registry(data_root) as folder:
         live, forgotten = load_shards(data_root), load_forgotten(data_root)
         known = forgotten | live
         others = [shard for shard in known.values() if not lies_in(shard, path)]
@@ -205,48 +203,41 @@ def register_path_again(
     )
 
 
-@contextmanager
-def _locked(data_root: str | Path) -> Iterator[Path]:
-    folder = DataPaths(data_root).shards
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".lock", timeout=LOCK_TIMEOUT_S):
-        yield folder
-
-
-def _make_portable(folder: Path, shards: Sequence[ShardDescriptor], base: str) -> None:
+def _make_portable(folder: DataPath, shards: Sequence[ShardDescriptor], base: str) -> None:
     """Write places below `base` relative to it where an earlier version wrote absolute ones."""
     for shard in shards:
         path = folder / f"{shard.key}.json"
-        if _parsed(path) != (portable := stored(shard, base)):
+        if _parsed(path, path.read_bytes()) != (portable := stored(shard, base)):
             write_text(path, portable.model_dump_json(indent=1))
 
 
-def _write_new(folder: Path, descriptors: Sequence[ShardDescriptor], base: str) -> list[str]:
+def _write_new(folder: DataPath, descriptors: Sequence[ShardDescriptor], base: str) -> list[str]:
     new: dict[str, ShardDescriptor] = {}
     for shard in descriptors:
         path = folder / f"{shard.key}.json"
-        present = _read(path, base) if path.exists() else new.get(shard.key, shard)
+        there = path.is_file()
+        present = _read(path, base) if there else new.get(shard.key, shard)
         if present != shard:
             raise ValueError(
                 f"Shard {shard.key!r} is already registered with other members ({path}). "
                 "Registered shards never change: plan again, so that it gets the next number."
             )
-        if not path.exists():
+        if not there:
             new[shard.key] = shard
     for shard in new.values():
         write_text(folder / f"{shard.key}.json", stored(shard, base).model_dump_json(indent=1))
     return list(new)
 
 
-def _read(path: Path, base: str) -> ShardDescriptor:
-    return located(_parsed(path), base)
+def _read(path: DataPath, base: str) -> ShardDescriptor:
+    return located(_parsed(path, path.read_bytes()), base)
 
 
-def _parsed(path: Path) -> ShardDescriptor:
+def _parsed(path: DataPath, content: bytes) -> ShardDescriptor:
     try:
-        return ShardDescriptor.model_validate_json(path.read_bytes())
+        return ShardDescriptor.model_validate_json(content)
     except ValidationError as error:
-        raise ValueError(
+        raise InputError(
             f"{path} is not a shard description: {error}. Restore the file, or delete it and "
             "ingest its images again under a new name."
         ) from error

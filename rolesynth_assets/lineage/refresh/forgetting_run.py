@@ -18,7 +18,7 @@ from rolesynth_assets.lineage.shards import deleted_in_dagster
 from rolesynth_assets.store.digests import digest
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from rolesynth_assets.files.object_path import DataPath
 
 FORGETTER = dg.AssetKey("partition_health")
 """The asset whose run brings the registry of shards and Dagster's partitions to agree."""
@@ -44,7 +44,7 @@ class Forgetting:
 
 
 def request_to_forget(
-    graph: BaseAssetGraph, instance: dg.DagsterInstance, root: Path
+    graph: BaseAssetGraph, instance: dg.DagsterInstance, root: DataPath
 ) -> Forgetting:
     """Look for shards whose partition was deleted, and request the run that forgets them.
 

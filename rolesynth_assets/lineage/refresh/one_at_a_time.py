@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from rolesynth_assets.data_paths import DataPaths
+from rolesynth_assets.files.object_path import DataPath
+from rolesynth_assets.store.errors import HeldError
+from rolesynth_assets.store.leases.hold import held
 
 
 class BusyError(RuntimeError):
@@ -16,30 +15,31 @@ class BusyError(RuntimeError):
 
 
 @contextmanager
-def alone(data_root: Path, wait_s: float = 0.0) -> Iterator[None]:
+def alone(data_root: DataPath, wait_s: float = 0.0) -> Iterator[None]:
     """Hold the one right to rematerialize, so that nothing is made or paid twice at once.
 
-    The lock is in the data root, since that is what two hosts or two Dagster homes may share.
+    The lock is in the data root, since that is what two hosts or two Dagster homes may share. In a
+    bucket, the right of a process that dies on another host is free after a minute.
 
     Args:
         data_root: the data root.
         wait_s: seconds to wait for whoever holds it.
 
     Raises:
-        BusyError: another process holds it.
+        BusyError: another process holds it; the message names it.
     """
-    path = DataPaths(data_root).lock("rematerialize")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path, timeout=wait_s)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise BusyError(
-            "another process is bringing this data root up to date (`rolesynth run`, `rolesynth "
-            "problems`, `rolesynth stale --fix`, the weekly refresh, or the sensor); wait for it, "
-            "or look at its runs in the UI"
-        ) from None
+    with _in_words(), held(data_root, "rematerialize", wait_s):
+        yield
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
     try:
         yield
-    finally:
-        lock.release()
+    except HeldError as error:
+        holder = "" if error.holder is None else f" ({error.who})"
+        raise BusyError(
+            f"another process{holder} is bringing this data root up to date (`rolesynth run`, "
+            "`rolesynth problems`, `rolesynth stale --fix`, the weekly refresh, or the sensor); "
+            "wait for it, or look at its runs in the UI"
+        ) from None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from rolesynth_assets.data_paths import DataPaths
+from rolesynth_assets.files.object_path import DataPath, data_path
 from rolesynth_assets.store.lance.manifests import latest_version
-from rolesynth_assets.store.table_identity import WAREHOUSE, identity
+from rolesynth_assets.store.table_identity import SMALL, identity
 
 TABLE, VERSION, TABLE_ID, URI = (
     "dagster/table_name",
@@ -23,7 +24,7 @@ class Stored(NamedTuple):
     """Where a materialization says that its content is; empty where it says nothing.
 
     Attributes:
-        table: table, such as ``lance.captions`` or ``warehouse.cutoffs``.
+        table: table, such as ``lance.captions`` or ``small.cutoffs``.
         version: version of a Lance table after the write, else 0.
         table_id: id of the table at that time.
         uri: file or folder.
@@ -51,7 +52,7 @@ NOWHERE = Stored()
 class StoredTables:
     """The tables and folders below a data root, looked at once each."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: DataPath) -> None:
         self._root = root
         self._known: dict[Stored, str] = {}
         self._versions: dict[str, int] = {}
@@ -68,7 +69,7 @@ class StoredTables:
         if not name:
             return ""
         lance = store == "lance"
-        there, now = self._look(name if lance else WAREHOUSE)
+        there, now = self._look(name, small=not lance)
         if not there:
             return f"table {stored.table} was deleted"
         if stored.table_id and now and stored.table_id != now:
@@ -82,20 +83,21 @@ class StoredTables:
         parts = Path(stored.uri).parts
         if not stored.uri or "://" in stored.uri or Path(stored.uri).exists():
             return ""
-        below = (self._root / Path(*parts[at:]) for at in range(1, len(parts)))
+        below = (self._root / PurePosixPath(*parts[at:]) for at in range(1, len(parts)))
         return "" if any(place.exists() for place in below) else f"{stored.uri} was deleted"
 
-    def _look(self, table: str) -> tuple[bool, str]:
+    def _look(self, table: str, *, small: bool) -> tuple[bool, str]:
         """Return whether a table exists, and its id."""
-        if table not in self._there:
-            paths = DataPaths(self._root)
-            place = paths.warehouse if table == WAREHOUSE else Path(paths.lance_table(table))
-            self._there[table] = place.exists(), identity(self._root, table) or ""
-        return self._there[table]
+        paths = DataPaths(self._root)
+        place = paths.small_table(table) if small else paths.lance_table(table)
+        if place not in self._there:
+            known = identity(self._root, SMALL if small else table)
+            self._there[place] = data_path(place).exists(), known or ""
+        return self._there[place]
 
     def _version(self, table: str) -> int:
         if table not in self._versions:
-            found = latest_version(Path(DataPaths(self._root).lance_table(table)))
+            found = latest_version(data_path(DataPaths(self._root).lance_table(table)))
             if found is None:
                 from rolesynth_assets.store.lance.reader import StoreReader
 

@@ -14,7 +14,7 @@ from rolesynth_assets.r1.training.recorded_trainings import data_with, read_r1_i
 def follow_items(sources: Sources, trace: TraceBuilder) -> None:
     """Add the R1 checkpoints that were trained on a problem or seed of the trace."""
     items = [node.key for kind in (Kind.PROBLEM, Kind.SEED) for node in trace.of_kind(kind)]
-    digests = data_with(sources.warehouse, items)
+    digests = data_with(sources.small, items)
     for training in sources.r1_trainings:
         if training["data_digest"] in digests:
             _add_checkpoint(sources, trace, training)
@@ -69,7 +69,7 @@ def _add_checkpoint(
             warning=sources.withdrawal(weights),
         )
     )
-    for item in read_r1_items(sources.warehouse, training["data_digest"]):
+    for item in read_r1_items(sources.small, training["data_digest"]):
         for kind in (Kind.PROBLEM, Kind.SEED):
             trace.link(NodeId(kind, item), node)  # only if the item is in the trace
     trace.link(NodeId(Kind.MORE, training["data_digest"]), node)
@@ -85,7 +85,7 @@ def _add_checkpoint(
 
 def _add_items(sources: Sources, trace: TraceBuilder, training: Row, limit: int) -> None:
     """Add at most `limit` questions of a training with their causes; the others are counted."""
-    items = read_r1_items(sources.warehouse, training["data_digest"])
+    items = read_r1_items(sources.small, training["data_digest"])
     shown = items[: limit or None]
     add_candidates(sources, trace, sources.keyed("candidates", "candidate_id", shown))
     problems = {row["problem_id"] for row in add_problems(sources, trace, shown)}

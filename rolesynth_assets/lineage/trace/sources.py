@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rolesynth_assets.clip.checkpoint.recorded_trainings import RecordedTraining, read_trainings
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.store.lance.rows import refers_to
 from rolesynth_assets.store.lance.schemas import holds_bytes, table_spec
 from rolesynth_assets.store.tombstones import Tombstone, read_tombstones
@@ -16,7 +16,7 @@ from rolesynth_assets.training_sets.pins import Pin, read_pins
 
 if TYPE_CHECKING:
     from rolesynth_assets.store.lance.reader import StoreReader
-    from rolesynth_assets.store.warehouse.snapshot import TableReader
+    from rolesynth_assets.store.small.snapshot import TableReader
 
 Row = dict[str, Any]
 TRACED_TABLES = (
@@ -24,7 +24,7 @@ TRACED_TABLES = (
     "benchmark_scores",
     *("r1_trainings", "r1_items", "r1_scores", "tombstones", "tombstone_artefacts"),
 )
-"""Tables of the warehouse that a trace reads."""
+"""Small tables that a trace reads."""
 SHORT = 12
 """Characters of a shortened id, which `rolesynth trace` accepts."""
 
@@ -35,13 +35,13 @@ class Sources:
 
     Attributes:
         store: the Lance tables.
-        warehouse: the DuckDB tables; a snapshot of `TRACED_TABLES` suffices and is faster.
+        small: the small tables; a snapshot of `TRACED_TABLES` suffices and is faster.
         data_root: folder of the checkpoints.
     """
 
     store: StoreReader
-    warehouse: TableReader
-    data_root: Path
+    small: TableReader
+    data_root: DataPath
 
     def rows(self, table: str, where: str, version: int | None = None) -> list[Row]:
         """Read rows without their image bytes, sorted by key and partition.
@@ -65,30 +65,30 @@ class Sources:
     @cached_property
     def tombstones(self) -> dict[str, Tombstone]:
         """Withdrawn images by id."""
-        return read_tombstones(self.warehouse)
+        return read_tombstones(self.small)
 
     @cached_property
     def cutoffs(self) -> list[Row]:
         """The current cuts of all role sets."""
-        return self.warehouse.read("cutoffs").to_dicts()
+        return self.small.read("cutoffs").to_dicts()
 
     @cached_property
     def marked(self) -> dict[str, list[str]]:
         """Withdrawn images by the digest of the training set or checkpoint that holds them."""
         marks: dict[str, list[str]] = {}
-        for row in self.warehouse.read("tombstone_artefacts").iter_rows(named=True):
+        for row in self.small.read("tombstone_artefacts").iter_rows(named=True):
             marks.setdefault(row["digest"], []).append(row["image_id"])
         return marks
 
     @cached_property
     def trainings(self) -> list[RecordedTraining]:
         """All CLIP checkpoints, those that were overwritten included."""
-        return read_trainings(self.warehouse, self.data_root)
+        return read_trainings(self.small, self.data_root)
 
     @cached_property
     def scores(self) -> list[Row]:
         """All rows of ``benchmark_scores``."""
-        frame = self.warehouse.read("benchmark_scores")
+        frame = self.small.read("benchmark_scores")
         return frame.sort("benchmark", "recipe", "seed", "metric").to_dicts()
 
     @cached_property
@@ -96,7 +96,7 @@ class Sources:
         """Pins of training sets in use: a recipe's current one, a checkpoint's or a score's."""
         current = {
             (row["recipe"], row["digest"])
-            for row in self.warehouse.read("training_sets").iter_rows(named=True)
+            for row in self.small.read("training_sets").iter_rows(named=True)
         }
         scored = {row["checkpoint_digest"] for row in self.scores}
         current |= {
@@ -104,17 +104,17 @@ class Sources:
             for t in self.trainings
             if t.folder is not None or t.weights_digest in scored
         }
-        return [pin for pin in read_pins(self.warehouse) if (pin.recipe, pin.digest) in current]
+        return [pin for pin in read_pins(self.small) if (pin.recipe, pin.digest) in current]
 
     @cached_property
     def r1_trainings(self) -> list[Row]:
         """All R1 checkpoints that were recorded."""
-        return self.warehouse.read("r1_trainings").sort("recipe", "seed").to_dicts()
+        return self.small.read("r1_trainings").sort("recipe", "seed").to_dicts()
 
     @cached_property
     def r1_scores(self) -> list[Row]:
         """All rows of ``r1_scores``."""
-        frame = self.warehouse.read("r1_scores")
+        frame = self.small.read("r1_scores")
         return frame.sort("benchmark", "recipe", "seed", "metric").to_dicts()
 
     def withdrawal(self, digest: str) -> str:

@@ -30,7 +30,7 @@ _DIGESTS = (
     ("r1_trainings", "weights_digest", "r1_checkpoints", ("recipe", "seed")),
     ("r1_trainings", "data_digest", "r1_checkpoints", ("recipe", "seed")),
 )
-"""Tables of the warehouse with digests that pages show, and the partitions that have them."""
+"""Small tables with digests that pages show, and the partitions that have them."""
 _PARTITION = re.compile(r"^(?P<asset>[a-z0-9_]+)\[(?P<key>[^\]]+)\]$")
 _ID = re.compile(rf"^(?:(?P<kind>[a-z_]+):)?(?P<key>[0-9a-fA-F]{{{LEAST},{WHOLE}}})$")
 
@@ -135,7 +135,7 @@ def _by_digest(sources: Sources, key: str) -> Subject | None:
     """
     found: dict[Subject, None] = {}
     for table, column, asset, parts in _DIGESTS:
-        rows = sources.warehouse.read(table)
+        rows = sources.small.read(table)
         for row in rows.filter(rows[column].str.starts_with(key)).iter_rows(named=True):
             found[Subject(asset, "|".join(str(row[part]) for part in parts))] = None
     if len(found) > 1:

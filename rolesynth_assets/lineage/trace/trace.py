@@ -133,7 +133,7 @@ def _candidate(sources: Sources, trace: TraceBuilder, subject: Subject, limit: i
 
 
 def _training_set(sources: Sources, trace: TraceBuilder, subject: Subject, limit: int) -> NodeId:
-    row = sources.warehouse.read("training_sets", {"recipe": subject.key}).to_dicts()
+    row = sources.small.read("training_sets", {"recipe": subject.key}).to_dicts()
     if not row:
         raise SubjectError(f"Recipe {subject.key!r} has no training set yet.")
     wanted = row[0]["digest"]

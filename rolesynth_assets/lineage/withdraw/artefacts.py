@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.clip.checkpoint.recorded_trainings import read_trainings
 from rolesynth_assets.data_paths import DataPaths
+from rolesynth_assets.files.object_path import DataPath, below
 from rolesynth_assets.r1.training.recorded_trainings import data_with
 from rolesynth_assets.store.errors import MissingVersionError
 from rolesynth_assets.store.lance.rows import any_key
@@ -18,7 +18,7 @@ from rolesynth_assets.training_sets.pins import Pin, chosen_captions, read_pins
 
 if TYPE_CHECKING:
     from rolesynth_assets.store.lance.reader import StoreReader
-    from rolesynth_assets.store.warehouse.warehouse import Warehouse
+    from rolesynth_assets.store.small.tables import SmallTables
 
 
 class ArtefactKind(StrEnum):
@@ -58,8 +58,8 @@ class Artefact:
 
 def find_artefacts(
     store: StoreReader,
-    warehouse: Warehouse,
-    data_root: Path,
+    small: SmallTables,
+    data_root: DataPath,
     ids: Sequence[str],
     doomed: Mapping[str, str],
     benchmarks: Mapping[str, Set[str]],
@@ -68,7 +68,7 @@ def find_artefacts(
 
     Args:
         store: the Lance tables, before anything is removed from them.
-        warehouse: the DuckDB tables.
+        small: the small tables.
         data_root: folder of checkpoints and reports.
         ids: the images.
         doomed: predicates of the rows made from them, by table.
@@ -82,18 +82,18 @@ def find_artefacts(
     }
     places = {Artefact(i, kind, name) for i in ids for kind, name in _places(store, doomed)}
     return (
-        _recorded(warehouse, ids)
+        _recorded(small, ids)
         | places
         | in_benchmarks
-        | _trained(store, warehouse, data_root, ids)
-        | _trained_policies(store, warehouse, doomed, ids)
+        | _trained(store, small, data_root, ids)
+        | _trained_policies(store, small, doomed, ids)
         | _reports(store, data_root, ids)
     )
 
 
-def _recorded(warehouse: Warehouse, ids: Sequence[str]) -> set[Artefact]:
+def _recorded(small: SmallTables, ids: Sequence[str]) -> set[Artefact]:
     """Return the artefacts that earlier attempts recorded."""
-    rows = warehouse.read("tombstone_artefacts").to_dicts()
+    rows = small.read("tombstone_artefacts").to_dicts()
     return {
         Artefact(row["image_id"], ArtefactKind(row["kind"]), row["artefact"], row["digest"])
         for row in rows
@@ -101,7 +101,7 @@ def _recorded(warehouse: Warehouse, ids: Sequence[str]) -> set[Artefact]:
     }
 
 
-def record_artefacts(warehouse: Warehouse, image: str, artefacts: Set[Artefact]) -> None:
+def record_artefacts(small: SmallTables, image: str, artefacts: Set[Artefact]) -> None:
     """Record the artefacts that hold an image."""
     import polars as pl
 
@@ -112,16 +112,16 @@ def record_artefacts(warehouse: Warehouse, image: str, artefacts: Set[Artefact])
     ]
     columns = ["image_id", "kind", "artefact", "digest"]
     frame = pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String))
-    warehouse.replace("tombstone_artefacts", {"image_id": image}, frame)
+    small.replace("tombstone_artefacts", {"image_id": image}, frame)
 
 
 def _trained(
-    store: StoreReader, warehouse: Warehouse, data_root: Path, ids: Sequence[str]
+    store: StoreReader, small: SmallTables, data_root: DataPath, ids: Sequence[str]
 ) -> set[Artefact]:
     """Return training sets with one of the images, and the checkpoints trained on them."""
     found = set()
-    trainings = read_trainings(warehouse, data_root)
-    for pin in read_pins(warehouse):
+    trainings = read_trainings(small, data_root)
+    for pin in read_pins(small):
         for image in _images_in(store, pin, ids):
             found.add(Artefact(image, ArtefactKind.TRAINING_SET, pin.recipe, pin.digest))
             found |= {
@@ -133,7 +133,7 @@ def _trained(
 
 
 def _trained_policies(
-    store: StoreReader, warehouse: Warehouse, doomed: Mapping[str, str], ids: Sequence[str]
+    store: StoreReader, small: SmallTables, doomed: Mapping[str, str], ids: Sequence[str]
 ) -> set[Artefact]:
     """Return R1 checkpoints trained on a removed problem or seed, each for every image."""
     items = [
@@ -142,7 +142,7 @@ def _trained_policies(
         if table in doomed
         for key in distinct(store, table, column, doomed[table])
     ]
-    digests = data_with(warehouse, items)
+    digests = data_with(small, items)
     return {
         Artefact(
             image,
@@ -150,7 +150,7 @@ def _trained_policies(
             f"{row['recipe']}|{row['seed']}",
             row["weights_digest"],
         )
-        for row in warehouse.read("r1_trainings").iter_rows(named=True)
+        for row in small.read("r1_trainings").iter_rows(named=True)
         if row["data_digest"] in digests
         for image in ids
     }
@@ -172,14 +172,14 @@ def _images_in(store: StoreReader, pin: Pin, ids: Sequence[str]) -> set[str]:
     return {row["image_id"] for row in rows if row["caption_id"] in chosen}
 
 
-def _reports(store: StoreReader, data_root: Path, ids: Sequence[str]) -> set[Artefact]:
+def _reports(store: StoreReader, data_root: DataPath, ids: Sequence[str]) -> set[Artefact]:
     """Return pages that quote a caption of the images."""
     rows = store.read("captions", None, ["image_id", "text"], any_key("image_id", ids)).to_pylist()
     found = set()
     for path in sorted(DataPaths(data_root).reports.glob("**/*.md")):
         page = path.read_text(encoding="utf-8")
         found |= {
-            Artefact(row["image_id"], ArtefactKind.REPORT, str(path.relative_to(data_root)))
+            Artefact(row["image_id"], ArtefactKind.REPORT, below(path, data_root))
             for row in rows
             if row["text"] and row["text"] in page
         }

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import mmap
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from rolesynth_assets.data_paths import DataPaths
+from rolesynth_assets.files.cache import cache_folder
+from rolesynth_assets.files.object_path import DataPath, ObjectPath
 from rolesynth_assets.store.lance.rows import refers_to
 from rolesynth_assets.store.lance.schemas import TABLES
 from rolesynth_assets.store.lance.specification import TableSpec
@@ -115,19 +117,44 @@ def needles_of(data: bytes, others: Sequence[bytes] = ()) -> list[bytes]:
     return [*pieces, *(text.rstrip(b"=")[:-1] for text in texts)]
 
 
-def files_with(root: Path, needles: Sequence[bytes]) -> list[Path]:
-    """Return all files under a folder that contain any of the needles.
+def files_with(root: DataPath, needles: Sequence[bytes]) -> list[DataPath]:
+    """Return all files under a data root that contain any of the needles.
 
     Links are not followed. Decoded pixels are left out: they hold no encoded bytes, and there may
-    be many of them.
+    be many of them. All of a bucket is read, and this machine's copies of it.
+
+    Raises:
+        StorageError: the bucket cannot be read.
     """
-    found, decoded = [], DataPaths(root).pixel_cache
-    for path in sorted(root.rglob("*")):
+    if isinstance(root, ObjectPath):
+        paths = DataPaths(root)
+        local = _files_below(paths.this_machine, needles, paths.pixel_cache)
+        copies = _files_below(cache_folder() / "folders", needles, paths.pixel_cache)
+        return [*_objects_with(root, needles), *local, *copies]
+    return list(_files_below(root, needles, DataPaths(root).pixel_cache))
+
+
+def _files_below(folder: Path, needles: Sequence[bytes], decoded: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
         if path.is_symlink() or not path.is_file() or not path.stat().st_size:
             continue
         if path.is_relative_to(decoded):
             continue
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as map:
             if any(map.find(needle) >= 0 for needle in needles):
-                found.append(path)
-    return found
+                yield path
+
+
+def _objects_with(root: ObjectPath, needles: Sequence[bytes]) -> Iterator[ObjectPath]:
+    reach = max(map(len, needles), default=1) - 1  # of a needle into the next part
+    for path in root.objects():
+        end = b""
+        try:
+            for part in path.stream():
+                seen = end + part
+                if any(needle in seen for needle in needles):
+                    yield path
+                    break
+                end = seen[-reach:] if reach else b""
+        except FileNotFoundError:  # deleted meanwhile
+            continue

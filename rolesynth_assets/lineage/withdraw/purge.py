@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.cads.round.calls.journal import Forgotten, Journal
 from rolesynth_assets.clip.checkpoint.recorded_trainings import read_trainings
+from rolesynth_assets.files.object_path import DataPath
+from rolesynth_assets.files.whole_folders import drop_file
 from rolesynth_assets.lineage.withdraw.artefacts import ArtefactKind
 from rolesynth_assets.lineage.withdraw.byte_search import (
     files_with,
@@ -24,7 +25,7 @@ from rolesynth_assets.training_sets.pins import Pin, pinned_rows, read_pins, wri
 if TYPE_CHECKING:
     from rolesynth_assets.store.lance.reader import StoreReader
     from rolesynth_assets.store.lance.store import Store
-    from rolesynth_assets.store.warehouse.warehouse import Warehouse
+    from rolesynth_assets.store.small.tables import SmallTables
 
 
 @dataclass(frozen=True)
@@ -46,35 +47,35 @@ class Purge:
     lost: tuple[str, ...]
     references: tuple[str, ...]
     forgotten: Forgotten
-    before: tuple[Path, ...]
-    after: tuple[Path, ...]
+    before: tuple[DataPath, ...]
+    after: tuple[DataPath, ...]
 
 
 def purge(
     store: Store,
-    warehouse: Warehouse,
-    data_root: Path,
+    small: SmallTables,
+    data_root: DataPath,
     withdrawal: Withdrawal,
     needles: Sequence[bytes],
-    journals: Sequence[Path] = (),
+    journals: Sequence[DataPath] = (),
 ) -> Purge:
     """Remove withdrawn images from the disk: from tables, journals and checkpoints.
 
     Args:
         store: the Lance tables.
-        warehouse: the DuckDB tables.
+        small: the small tables.
         data_root: folder that is searched for remaining parts of the images.
         withdrawal: the withdrawal; its rows are no longer in the latest versions.
         needles: pieces of the images from `image_needles`, for the search.
-        journals: files of journals, which keep replies and drawings.
+        journals: journals, which keep replies and drawings.
     """
     tables = withdrawal.named(ArtefactKind.TABLE)
     before = files_with(data_root, needles)
     withdrawn = [stone.image_id for stone in withdrawal.tombstones]
     forgotten = [_forget(path, withdrawn) for path in journals]
-    references = _drop_references(store, warehouse, data_root, withdrawal)
+    references = _drop_references(store, small, data_root, withdrawal)
     left = {table: store.drop_deleted(table) for table in tables}
-    moved, lost = _move_pins(store, warehouse, left)
+    moved, lost = _move_pins(store, small, left)
     for table, version in left.items():
         store.release_versions(table, {version}, now=True)
     freed = {table: store.forget_versions(table) for table in tables}
@@ -92,31 +93,31 @@ def purge(
     )
 
 
-def _forget(path: Path, image_ids: Sequence[str]) -> Forgotten:
+def _forget(path: DataPath, image_ids: Sequence[str]) -> Forgotten:
     with Journal(path) as journal:
         return journal.forget_images(image_ids)
 
 
 def _move_pins(
-    store: Store, warehouse: Warehouse, left: Mapping[str, int]
+    store: Store, small: SmallTables, left: Mapping[str, int]
 ) -> tuple[list[str], list[str]]:
     """Pin training sets to the remaining versions; return recipes moved and lost."""
     moved, lost = set(), set()
-    for pin in read_pins(warehouse):
+    for pin in read_pins(small):
         if "pairs" in left and not _same_rows(store, pin, left["pairs"]):
             lost.add(pin.recipe)
             continue
         if left.keys() & pin.versions.keys():
             at = {table: left.get(table, version) for table, version in pin.versions.items()}
-            write_pin(store, warehouse, replace(pin, versions=at))
+            write_pin(store, small, replace(pin, versions=at))
             moved.add(pin.recipe)
         if "pairs" in left:
-            _set_version(warehouse, "training_sets", "digest", pin.digest, left["pairs"])
+            _set_version(small, "training_sets", "digest", pin.digest, left["pairs"])
     if "pairs" in left:
-        for role_set in set(warehouse.read("manifests")["role_set"]):
-            if _manifest_stands(store, warehouse, role_set, left["pairs"]):
+        for role_set in set(small.read("manifests")["role_set"]):
+            if _manifest_stands(store, small, role_set, left["pairs"]):
                 store.keep_version("pairs", left["pairs"])
-                _set_version(warehouse, "manifests", "role_set", role_set, left["pairs"])
+                _set_version(small, "manifests", "role_set", role_set, left["pairs"])
     return sorted(moved), sorted(lost)
 
 
@@ -128,8 +129,8 @@ def _same_rows(store: StoreReader, pin: Pin, version: int) -> bool:
     return then.select("caption_id").equals(now.select("caption_id"))
 
 
-def _manifest_stands(store: StoreReader, warehouse: Warehouse, role_set: str, version: int) -> bool:
-    rows = warehouse.read("manifests", {"role_set": role_set}).to_dicts()
+def _manifest_stands(store: StoreReader, small: SmallTables, role_set: str, version: int) -> bool:
+    rows = small.read("manifests", {"role_set": role_set}).to_dicts()
     return all(
         row["pairs_digest"]
         == store.digest("pairs", {"shard": row["shard"], "role_set": role_set}, version)
@@ -137,16 +138,16 @@ def _manifest_stands(store: StoreReader, warehouse: Warehouse, role_set: str, ve
     )
 
 
-def _set_version(warehouse: Warehouse, table: str, column: str, value: str, version: int) -> None:
+def _set_version(small: SmallTables, table: str, column: str, value: str, version: int) -> None:
     import polars as pl
 
-    rows = warehouse.read(table, {column: value})
+    rows = small.read(table, {column: value})
     at = pl.lit(version, dtype=pl.Int64).alias("pairs_version")
-    warehouse.replace(table, {column: value}, rows.with_columns(at))
+    small.replace(table, {column: value}, rows.with_columns(at))
 
 
 def _drop_references(
-    store: StoreReader, warehouse: Warehouse, data_root: Path, withdrawal: Withdrawal
+    store: StoreReader, small: SmallTables, data_root: DataPath, withdrawal: Withdrawal
 ) -> Iterable[str]:
     """Delete the reference pixels of checkpoints that show a withdrawn image.
 
@@ -156,10 +157,8 @@ def _drop_references(
 
     marked = {a.digest for a in withdrawal.artefacts if a.kind is ArtefactKind.CHECKPOINT}
     dropped = []
-    for training in read_trainings(warehouse, data_root):
+    for training in read_trainings(small, data_root):
         if training.weights_digest in marked and training.folder is not None:
-            reference = training.folder / REFERENCE
-            if reference.is_file():
-                reference.unlink()
+            if drop_file(training.folder, REFERENCE):
                 dropped.append(training.key)
     return dropped

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.clip.data.input_cache import forget_inputs
 from rolesynth_assets.data_paths import DataPaths
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.lineage.withdraw.artefacts import (
     Artefact,
     ArtefactKind,
@@ -35,7 +35,7 @@ from rolesynth_assets.store.tombstones import (
 if TYPE_CHECKING:
     from rolesynth_assets.store.lance.reader import StoreReader
     from rolesynth_assets.store.lance.store import Store
-    from rolesynth_assets.store.warehouse.warehouse import Warehouse
+    from rolesynth_assets.store.small.tables import SmallTables
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ class Withdrawal:
 
 def withdraw(
     store: Store,
-    warehouse: Warehouse,
-    data_root: Path,
+    small: SmallTables,
+    data_root: DataPath,
     image_ids: Sequence[str],
     reason: str,
     *,
@@ -76,7 +76,7 @@ def withdraw(
 
     Args:
         store: the Lance tables.
-        warehouse: the DuckDB tables.
+        small: the small tables.
         data_root: folder of checkpoints and reports.
         image_ids: sha256 of the images' source bytes; images that were never ingested are refused
             from now on. An image that was normalised is withdrawn in both forms.
@@ -91,13 +91,13 @@ def withdraw(
     if not ids or not reason.strip():
         raise ValueError("a withdrawal needs at least one image and a reason")
     doomed = doomed_rows(store, ids)
-    stones = tuple(_tombstone(store, warehouse, image, reason) for image in ids)
-    found = find_artefacts(store, warehouse, data_root, ids, doomed, benchmarks or {})
+    stones = tuple(_tombstone(store, small, image, reason) for image in ids)
+    found = find_artefacts(store, small, data_root, ids, doomed, benchmarks or {})
     removed = {table: store.count(table, where=where) for table, where in doomed.items()}
     if not dry_run:
         for stone in stones:
-            write_tombstone(warehouse, stone)
-            record_artefacts(warehouse, stone.image_id, found)
+            write_tombstone(small, stone)
+            record_artefacts(small, stone.image_id, found)
         doomed |= doomed_rows(store, ids)  # a run that had not seen the tombstones may have written
         removed = {table: store.remove(table, where) for table, where in doomed.items()}
         for image in ids:
@@ -153,9 +153,9 @@ def doomed_rows(store: StoreReader, image_ids: Sequence[str]) -> dict[str, str]:
     return dict(reversed(doomed.items()))
 
 
-def _tombstone(store: StoreReader, warehouse: Warehouse, image: str, reason: str) -> Tombstone:
+def _tombstone(store: StoreReader, small: SmallTables, image: str, reason: str) -> Tombstone:
     """Return a tombstone with all known places, including those of an earlier attempt."""
-    earlier = read_tombstones(warehouse).get(image)
+    earlier = read_tombstones(small).get(image)
     rows = store.read("images", None, ["shard", "source"], any_key("image_id", [image])).to_pylist()
     shards = {row["shard"] for row in rows} | set(earlier.shards if earlier else ())
     sources = {row["source"] for row in rows} | set(earlier.sources if earlier else ())

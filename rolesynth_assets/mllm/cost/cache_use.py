@@ -74,6 +74,16 @@ def read_metrics(text: str) -> Caches | None:
     return summed(samples)
 
 
+def together(caches: Iterable[Caches | None]) -> Caches | None:
+    """Return the use of the caches of several servers; None if none of them counts it."""
+    found: dict[str, CacheUse] = {}
+    for counted in caches:
+        for name, use in (counted or {}).items():
+            before = found.get(name, CacheUse())
+            found[name] = CacheUse(before.queries + use.queries, before.hits + use.hits)
+    return found or None
+
+
 @dataclass
 class Spared:
     """What the caches spared in a piece of work.

@@ -19,6 +19,8 @@ MAX_EVENTS = 100_000
 """Most events of a stream; an event of a token takes some 200 bytes of an answer's 16 MiB."""
 _LINE = re.compile(r"[^\r\n]+")
 _DONE = "[DONE]"
+_THOUGHTS = re.compile(r"reason|think|thought|summary|analysis|refus|comment")
+"""Kinds of parts with text that is no answer, such as `reasoning_text` and `summary_text`."""
 _ABOUT = ("model", "usage", "system_fingerprint")
 
 
@@ -75,7 +77,7 @@ def text_of(content: object, depth: int = MAX_DEPTH) -> str:
         return "".join(text_of(part, depth - 1) for part in content)
     if isinstance(content, dict):
         kind = str(content.get("type", "text")).lower()
-        if "text" not in kind:
+        if "text" not in kind or _THOUGHTS.search(kind) or content.get("thought") is True:
             return ""
         inner = content.get("text", content.get("value", content.get("content")))
         return text_of(inner, depth - 1)

@@ -1,10 +1,10 @@
-"""A `ChatEngine` for any OpenAI-compatible server, such as a vLLM server or a hosted API."""
+"""A `ChatEngine` for OpenAI-compatible servers, such as vLLM servers or a hosted API."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator, Mapping
 from typing import Any
 
-from rolesynth_assets.mllm.cost.cache_use import Caches, read_metrics
+from rolesynth_assets.mllm.cost.cache_use import Caches, read_metrics, together
 from rolesynth_assets.mllm.engine import (
     Changed,
     ChatReply,
@@ -17,20 +17,21 @@ from rolesynth_assets.mllm.engine import (
 from rolesynth_assets.mllm.failure_streak import Health
 from rolesynth_assets.mllm.messages import MessageBuilder, UnreadableImageError
 from rolesynth_assets.mllm.openai.call import ChatCaller
-from rolesynth_assets.mllm.openai.faults import FaultReader
+from rolesynth_assets.mllm.openai.fleet.endpoint import Endpoint
+from rolesynth_assets.mllm.openai.fleet.fleet import Fleet
+from rolesynth_assets.mllm.openai.fleet.served import ServedModel
 from rolesynth_assets.mllm.openai.retries import Backoff
-from rolesynth_assets.mllm.openai.revision import ask_revision, run_aside
+from rolesynth_assets.mllm.openai.revision import run_aside
 from rolesynth_assets.mllm.openai.transport.connection import FAILED, Connection
 from rolesynth_assets.mllm.settings import EngineSettings, is_openais_own
 
-_MODELS_TIMEOUT_S = 30.0
 _METRICS_TIMEOUT_S = 5.0
 _METRICS_BYTES = 4 * 2**20
 """Bytes of metrics that are read; vLLM has some 100 kB."""
 
 
 class OpenAIEngine:
-    """An engine that sends several requests at a time to one server, with retries.
+    """An engine that sends several requests at a time to one server or to several, with retries.
 
     A request never raises: it ends as a reply with text or with a `FailureReason`. A fault that
     would make every request fail raises one `EngineError` instead.
@@ -47,32 +48,43 @@ class OpenAIEngine:
         secret = settings.api_key.get_secret_value() if settings.api_key else None
         self._settings = settings
         self._model: str = settings.model
-        self._faults = FaultReader(settings.base_url, settings.model, secret, settings.names)
-        self._backoff = backoff or Backoff()
-        self._caller = ChatCaller(settings, settings.model, self._faults, self._backoff)
+        self._fleet = Fleet(
+            [Endpoint(settings, url, settings.model, secret) for url in settings.base_urls]
+        )
+        backoff = backoff or Backoff()
+        self._caller = ChatCaller(settings, settings.model, self._fleet, backoff)
+        self._served = ServedModel(settings, self._fleet, backoff)
         self._messages = MessageBuilder(settings.pixel_budget)
-        self._health = Health.of(settings.concurrency)
+        self._health = Health.of(settings.concurrency * len(self._fleet.endpoints))
         self._revision: str | None = None
         self._settled = settings.learned
         self._running: set[asyncio.Task[ChatReply]] = set()
         self._closed = False
 
     def __repr__(self) -> str:
-        return f"OpenAIEngine(model={self._model!r}, base_url={self._faults.base_url!r})"
+        return f"OpenAIEngine(model={self._model!r}, base_url={self._settings.base_url!r})"
 
     @property
     def identity(self) -> ModelIdentity:
         """Name and revision; asks the server once unless the settings name the revision.
+
+        Several servers are asked in any case, whether they serve the same model.
 
         The first access may block for that request, so read it before an event loop is busy. The
         revision names what changes the answers: fields of the user, and fields that the server was
         known to refuse when the engine was made or last settled.
 
         Raises:
-            EngineError: wrong key, no server, or no usable answer about its models.
+            EngineError: wrong key, no server, no usable answer about its models, or servers of
+                different models.
         """
+        named = self._settings.revision
         if self._revision is None:
-            self._revision = self._settings.revision or self._ask_revision()
+            if named and not self._fleet.several:
+                self._revision = named
+            else:
+                found = run_aside(self._served.revision())
+                self._revision = named or found
         suffix = self._settings.revision_suffix + self._settled.revision_suffix
         return ModelIdentity("openai", self._model, self._revision + suffix)
 
@@ -87,10 +99,10 @@ class OpenAIEngine:
         self._caller.watch(changed)
 
     async def complete(self, requests: Iterable[ChatRequest]) -> AsyncGenerator[ChatReply, None]:
-        """Yield one reply per request as they arrive, at most `concurrency` in flight.
+        """Yield one reply per request as they arrive, at most `concurrency` in flight at a server.
 
         A reply is yielded before another request takes its place, so the consumer lacks the replies
-        of at most `concurrency` requests. Leaving the iteration (closing the generator, cancelling
+        of at most so many requests. Leaving the iteration (closing the generator, cancelling
         its task) cancels the calls in flight.
 
         Raises:
@@ -101,9 +113,10 @@ class OpenAIEngine:
         source = iter(requests)
         flight = _Flight(self._running)
         held: list[ChatReply] = []  # rejections, until another reply proves that the model works
-        async with self._connect(self._settings.timeout_s) as connection:
+        limits = self._settings.timeout_s, self._settings.max_reply_bytes
+        async with self._fleet.connected(*limits, self._served.look) as connections:
             try:
-                await self._fill(flight, source, connection)
+                await self._fill(flight, source, connections)
                 while flight.size:
                     replies, error = _results(await flight.landed())
                     for reply in replies:
@@ -113,7 +126,7 @@ class OpenAIEngine:
                             held.append(reply)
                     self._stop_if(error)
                     # after the replies are yielded: otherwise a kill would lose more calls
-                    await self._fill(flight, source, connection)
+                    await self._fill(flight, source, connections)
                     if self._health.proven or not flight.size:
                         for reply in held:
                             yield reply
@@ -122,18 +135,12 @@ class OpenAIEngine:
                 await flight.cancel()
 
     async def caches(self) -> Caches | None:
-        """Return what vLLM counts at `/metrics` beside `/v1`; None for any other server."""
-        if self._closed or is_openais_own(self._faults.base_url):
+        """Return what vLLM counts at `/metrics` beside `/v1` of each server; None for any other."""
+        if self._closed:
             return None
-        faults = self._faults
-        root = faults.base_url.removesuffix("/v1")
         limit_s = min(self._settings.timeout_s, _METRICS_TIMEOUT_S)
-        try:
-            async with Connection(root, faults.secret, limit_s, _METRICS_BYTES) as connection:
-                answer = await connection.get("/metrics")
-        except FAILED:
-            return None
-        return None if answer.is_error else read_metrics(answer.body.decode("utf-8", "replace"))
+        asked = [_caches_of(endpoint, limit_s) for endpoint in self._fleet.endpoints]
+        return together(await asyncio.gather(*asked))
 
     async def aclose(self) -> None:
         """Cancel calls in flight; further calls of `complete` raise."""
@@ -141,18 +148,16 @@ class OpenAIEngine:
         await _cancel(self._running)
         self._running.clear()
 
-    def _connect(self, timeout_s: float) -> Connection:
-        """Return connections for one event loop; they cannot move to another one."""
-        faults = self._faults
-        limit = self._settings.max_reply_bytes
-        return Connection(faults.base_url, faults.secret, timeout_s, limit)
-
     async def _fill(
-        self, flight: "_Flight", source: Iterator[ChatRequest], connection: Connection
+        self,
+        flight: "_Flight",
+        source: Iterator[ChatRequest],
+        connections: Mapping[Endpoint, Connection],
     ) -> None:
-        """Take requests until `concurrency` are in flight, encoding their images one by one."""
+        """Take as many requests as may be in flight, encoding their images one by one."""
         build = self._messages.build
-        while flight.size < self._settings.concurrency:
+        most = self._settings.concurrency * len(self._fleet.healthy)
+        while flight.size < most:
             request = next(source, None)
             if request is None:
                 return
@@ -164,7 +169,7 @@ class OpenAIEngine:
             except UnreadableImageError as error:
                 flight.add(_unsent(request.key, str(error)))
             else:
-                flight.add(self._caller.answer(connection, request, messages))
+                flight.add(self._caller.answer(connections, request, messages))
 
     def _stop_if(self, error: BaseException | None) -> None:
         """Raise an error after which no request can succeed."""
@@ -173,22 +178,24 @@ class OpenAIEngine:
         if self._health.failing:
             raise EngineError(
                 f"{self._health.failures_in_a_row} requests in a row failed at "
-                f"{self._faults.base_url} (the last: {self._health.last_failure}). Look at the "
+                f"{self._settings.base_url} (the last: {self._health.last_failure}). Look at the "
                 f"server and its limits; if it is slow or busy, lower "
                 f"{self._settings.names.concurrency} or raise {self._settings.names.timeout_s}. "
                 "Then run again: captions, scores and problems that were answered are kept."
             )
 
-    def _ask_revision(self) -> str:
-        async def ask() -> str:
-            timeout_s = min(self._settings.timeout_s, _MODELS_TIMEOUT_S)
-            async with self._connect(timeout_s) as connection:
-                retries = self._settings.max_retries
-                return await ask_revision(
-                    connection, self._model, self._faults, self._backoff, retries
-                )
 
-        return run_aside(ask())
+async def _caches_of(endpoint: Endpoint, limit_s: float) -> Caches | None:
+    """Return what one vLLM server counts; None for any other."""
+    if is_openais_own(endpoint.url):
+        return None
+    root, secret = endpoint.url.removesuffix("/v1"), endpoint.faults.secret
+    try:
+        async with Connection(root, secret, limit_s, _METRICS_BYTES) as connection:
+            answer = await connection.get("/metrics")
+    except FAILED:
+        return None
+    return None if answer.is_error else read_metrics(answer.body.decode("utf-8", "replace"))
 
 
 async def _unsent(key: str, detail: str) -> ChatReply:

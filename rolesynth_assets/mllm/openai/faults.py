@@ -36,6 +36,14 @@ _NO_CREDIT = re.compile(r"insufficient_quota|insufficient.(credit|balance|fund)"
 _MODERATION = re.compile(r"moderation|flagged|content.?(policy|filter)", re.IGNORECASE)
 
 
+class EndpointError(EngineError):
+    """One server can serve no request; another server of the same model may."""
+
+
+class UnreachableError(EndpointError):
+    """No server answers at an address, or only errors that may pass."""
+
+
 class RetryableFault(Exception):
     """An attempt failed in a way that another attempt may fix."""
 
@@ -131,7 +139,7 @@ class FaultReader:
         """Classify what a server says in an answer, with an error status or inside a 200."""
         status, said = error.status, self.redact(str(error)) + self._proxy
         if status == 402 or _NO_CREDIT.search(f"{error.code} {error.words}"):
-            return EngineError(
+            return EndpointError(
                 f"{self.base_url} has no credit left for model {self.model!r} ({said}). Add credit "
                 "there, then run again: answered requests are kept."
             )
@@ -142,12 +150,12 @@ class FaultReader:
         if status == 403 and _MODERATION.search(error.words):
             return RejectedFault(said)  # hosted gateways answer this for a single image
         if status in (401, 403):
-            return EngineError(
+            return EndpointError(
                 f"{self.base_url} refuses the key for model {self.model!r} ({said}). "
                 f"Set {self.names.api_key} to a key that may use this model."
             )
         if status == 404:
-            return EngineError(
+            return EndpointError(
                 f"{self.base_url} does not know model {self.model!r} ({said}). Set "
                 f"{self.names.model} to a name that the server lists under /models, and "
                 f"{self.names.base_url} to the address that ends in /v1."
@@ -169,7 +177,7 @@ class FaultReader:
         wait = retry_after_s(error.headers)
         if wait is not None and wait > LONGEST_WAIT_S:
             until = datetime.now().astimezone() + timedelta(seconds=wait)
-            return EngineError(
+            return EndpointError(
                 f"{self.base_url} asks to wait {_spoken(wait)} before the next request of model "
                 f"{self.model!r} ({said}). Run again after {until:%Y-%m-%d %H:%M %Z}, or raise the "
                 "quota there: answered requests are kept."
@@ -184,7 +192,7 @@ class FaultReader:
         )
 
     def _proxy_login(self, said: str) -> EngineError:
-        return EngineError(
+        return EndpointError(
             f"The proxy on the way to {self.base_url} asks for a login ({said}). Put it into "
             "the proxy variable, or the server's host into NO_PROXY."
         )
@@ -192,7 +200,7 @@ class FaultReader:
     def _sent_elsewhere(self, status: int, location: str) -> EngineError:
         """Return the error for a redirect: pictures and key are sent only to the set address."""
         bare = location.partition("?")[0].partition("#")[0].rpartition("@")[2]
-        return EngineError(
+        return EndpointError(
             f"{self.base_url} redirects to {self.redact(bare)!r} (HTTP {status}), and nothing was "
             f"sent there. If that is where pictures and key should go, set {self.names.base_url} "
             "to that address, up to /v1."
@@ -216,16 +224,16 @@ class FaultReader:
 
     def silent(self, silence_s: float, detail: str) -> EngineError:
         """Return the error for a server that accepts requests and answers none."""
-        return EngineError(
+        return EndpointError(
             f"{self.base_url} has not answered any request of model {self.model!r} for "
             f"{silence_s:.0f} s (the last: {detail}). If it hangs, start it again; if it is slow, "
             f"lower {self.names.concurrency} or raise {self.names.timeout_s} and "
             f"{self.names.max_silence_s}. Then run again."
         )
 
-    def unreachable(self, detail: str) -> EngineError:
+    def unreachable(self, detail: str) -> UnreachableError:
         """Return the error for a server that never answered anything."""
-        return EngineError(
+        return UnreachableError(
             f"No server answers at {self.base_url} ({detail}). Start it, or set "
             f"{self.names.base_url} to where it listens."
         )

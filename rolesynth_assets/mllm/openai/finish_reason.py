@@ -20,14 +20,17 @@ class Ending(StrEnum):
 
 
 _WORDS = {
-    Ending.GAVE_UP: r"abort(ed)?|error|cancell?ed|malformed|insufficient_system_resource",
+    Ending.GAVE_UP: (
+        r"abort(ed)?|error|cancell?ed|malformed|insufficient_system_resource|rate_limit(ed)?"
+    ),
     Ending.FILTERED: (
         r"content_?filter(ed)?|safety|recitation|blocklist|block(ed)?|prohibited_content|spii"
         r"|refus(al|ed)|moderat(ion|ed)|guardrail|sensitive"
     ),
     Ending.CUT: (
-        r"length|max_?tokens?|max_(output|new|completion|model)_(tokens?|length|len)|tokens?_limit"
-        r"|context_window_exceeded|max_?length|repetition|incomplete"
+        r"length|max(imum)?_?tokens?|max(imum)?_\w{1,20}_(tokens?|length|len)|limit|budget"
+        r"|context_window_exceeded|max_?len(gth)?|repetition|incomplete|truncat(ed|ion)"
+        r"|cut(_?(off|short))?|(ctx|context|window|cache)_full|out_of_(tokens|context|space)|too_long"
     ),
 }
 _PATTERNS = {

@@ -15,13 +15,18 @@ _GIVEN_UP_FIRST = ("seed", "stream_options", "top_p", "response_format", "temper
 
 _REFUSES = re.compile(
     r"not (be |yet |currently )*(support|permit|allow|accept|availab|recogni[sz]|implement|enabl"
-    r"|valid)"
-    r"|n[o']t (support|accept|allow|take|recogni[sz]e|permit|set|use|specif|match)"
-    r"|\bno\b.{0,20}\bsupport"
-    r"|un(support|known|recogni[sz]|expect|available)|extra (input|field|param)|additional propert"
-    r"|cannot|mutually exclusive|deprecat|\bonly\b|\bfixed\b|must (be|equal)|should be|invalid"
-    r"|illegal|not a valid|no such|ignored|remove|has to|disabled|not match"
-    r"|\u4e0d\u652f\u6301|\u65e0\u6548|\u4e0d\u5141\u8bb8|\u672a\u77e5"
+    r"|valid|compatib|applicab|configurab|adjustab|chang|part of|among|defined|in the schema)"
+    r"|n[o'\u2019]t (be )?(support|accept|allow|take|recogni[sz]e|permit|set|use|specif|match|pass"
+    r"|send|sent|includ|provid|giv|add|contain|present|understand|understood|know|have)"
+    r"|n[o'\u2019]t an? (\w+ )?(recogni[sz]|known|support|accept|allow|permit|valid|param|argument"
+    r"|field)"
+    r"|\bno\b.{0,20}\b(support|longer)"
+    r"|un(support|known|recogni[sz]|expect|available|wanted)|extra (input|field|param)"
+    r"|additional propert|reject|forbid|prohibit|disallow|incompatib|conflict|locked|restrict|omit"
+    r"|exclud|refus|\bdrop\b|leave out|without the|\bexpect(s|ed)?\b|\brequires?\b|required to"
+    r"|cannot|mutually exclusive|deprecat|\bonly\b|\bfixed\b|must (be|equal|not)|should (be|not)"
+    r"|invalid|illegal|not a valid|no such|ignored|remove|has to|disabled|not match"
+    r"|\u4e0d\u652f\u6301|\u65e0\u6548|\u4e0d\u5141\u8bb8|\u672a\u77e5|\u7981\u6b62|\u4e0d\u80fd"
     r"|ung\u00fcltig|nicht (unterst|erlaubt)|non (pris|support)",
     re.IGNORECASE,
 )
@@ -30,26 +35,44 @@ _BOTH = re.compile(
 )
 _VALUE_TOO_LARGE = re.compile(
     r"too (large|big|high|many|long)|exceed|at most|maximum|less than|greater than|context|range"
-    r"|larger|up to",
+    r"|larger|up to|<|\u2264|no more than|below|between",
     re.IGNORECASE,
 )
 _STREAM_ONLY = re.compile(
-    r"only.{0,40}stream|stream.{0,60}\b(only|required|must be (set to )?true|enable)"
+    r"only.{0,40}(stream|\bsse\b|server.sent)"
+    r"|stream.{0,60}\b(only|required|must be (set to )?true|enable)"
     r"|(must|please|required).{0,60}\bstream\b.{0,20}(true|mode|parameter|param)"
-    r"|must be .{0,40}non.?stream|non.?stream\w*.{0,60}(not|unsupport|only)"
-    r"|(not|unsupport).{0,40}non.?stream",
+    r"|(requires?|needs?)\b.{0,40}\b(stream|sse\b|server.sent)|must be streamed"
+    r"|(?<!not )(?<!n't )\b(use|via|through|enable|turn on|switch (on|to))\b.{0,30}\bstream(ing)?\b"
+    r"|\bstream(ing)?\b.{0,20}\b(must|needs?|has|should|expected)\b.{0,20}(true|enabled|\bon\b|1)"
+    r"|\b(set|expected)\b.{0,20}\bstream(ing)?\b.{0,20}(true|\bon\b)"
+    r"|\bstream\W{0,6}false.{0,40}(not|n't|unsupport|invalid|reject|forbid)"
+    r"|must be .{0,40}non.?stream|non.?stream\w*.{0,60}(not|unsupport|only|reject|forbid|disabled)"
+    r"|(not|unsupport).{0,40}non.?stream|\bsynchronous.{0,40}(not|n't|unsupport)",
     re.IGNORECASE,
 )
+_OFF = (
+    r"(not|unsupport|n't|invalid|unavailab|deprecat|disabled|forbid|reject|prohibit|disallow|"
+    r"ignored|removed|no longer|illegal|unknown|unexpected)"
+)
 _NO_SYSTEM = re.compile(
-    r"system.{0,3}\s*(role|message|prompt|instruction)s?\b.{0,40}(not|unsupport|n't|invalid)"
-    r"|(not|n't|unsupport\w*|invalid|unknown|unexpected).{0,60}\b(system)\b.{0,3}\s*(role|message|"
-    r"prompt|instruction)"
-    r"|(role|roles)\b.{0,40}\bsystem\b.{0,40}(not|unsupport|invalid|n't)"
+    rf"system.{{0,3}}\s*(role|message|prompt|instruction)s?\b.{{0,40}}{_OFF}"
+    r"|(not|n't|unsupport\w*|invalid|unknown|unexpected|forbid\w*|without).{0,60}\b(system)\b.{0,3}"
+    r"\s*(role|message|prompt|instruction)"
+    rf"|(role|roles)\b.{{0,40}}\bsystem\b.{{0,40}}{_OFF}"
     r"|(unsupported|invalid|unknown|unexpected).{0,20}role.{0,10}\bsystem\b"
+    r"|\bno\b.{0,10}system (role|message|prompt|instruction)"
     r"|roles must alternate|developer instruction is not enabled"
     r"|role.{0,60}(input should be|must be|one of|only).{0,20}.?user.{0,3}.{0,8}.?assistant"
-    r"|only.{0,20}user.{0,3} and .?assistant.{0,3} roles",
-    re.IGNORECASE,
+    r"|only.{0,20}user.{0,3} and .?assistant.{0,3} roles"
+    # the first message is the system's
+    r"|^(?!.*\b(?:last|final)\b).*(\brole\b.{0,20}\b(must|should|has to|needs to|can only|may only)"
+    r"( only)?( be)?\b.{0,12}\buser\b"
+    r"|\b(start|begin|open)(s|ning|ing)? with\b.{0,20}\buser\b"
+    r"|\bfirst (message|turn|role|entry)\b.{0,40}\buser\b|\buser\b.{0,20}\bcome first"
+    r"|\bexpected\b.{0,20}\buser\b.{0,40}\bsystem\b"
+    r"|\bonly\b.{0,20}\buser\b.{0,20}\b(role|message)s?\b.{0,20}(allow|support|accept|permit))",
+    re.IGNORECASE | re.DOTALL,
 )
 
 

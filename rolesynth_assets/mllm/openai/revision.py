@@ -4,13 +4,19 @@ import asyncio
 import re
 from collections.abc import Coroutine
 from concurrent.futures import Future
+from dataclasses import dataclass
 from threading import Thread
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from rolesynth_assets.mllm.engine import EngineError, FailureReason
-from rolesynth_assets.mllm.openai.faults import FaultReader, RejectedFault, RetryableFault
+from rolesynth_assets.mllm.engine import FailureReason
+from rolesynth_assets.mllm.openai.faults import (
+    FaultReader,
+    RejectedFault,
+    RetryableFault,
+    UnreachableError,
+)
 from rolesynth_assets.mllm.openai.retries import Backoff, retried
 from rolesynth_assets.mllm.openai.server_error import error_of
 from rolesynth_assets.mllm.openai.transport.connection import FAILED, Connection
@@ -18,6 +24,25 @@ from rolesynth_assets.mllm.openai.transport.connection import FAILED, Connection
 UNKNOWN_REVISION = "unknown"
 
 _SNAPSHOT = re.compile(r"snapshots/([0-9a-f]{40})(?:/|$)")
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Served:
+    """What a server says of a model.
+
+    Attributes:
+        listed: whether it lists the model's name; None if it lists no models at all.
+        revision: the revision of the weights; "unknown" if it does not say.
+    """
+
+    listed: bool | None
+    revision: str
+
+
+_UNSAID = Served(None, UNKNOWN_REVISION)
 
 
 class _Card(BaseModel):
@@ -48,13 +73,13 @@ def revision_of(model: str, root: str | None) -> str:
     return cached_commit(root) or root
 
 
-def run_aside(work: Coroutine[Any, Any, str]) -> str:
+def run_aside(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end in a thread of its own, whether or not this one has a loop.
 
     Only asynchronous work has a total time limit: a blocking client's limit is per read, which a
     server that sends bytes slowly never exceeds.
     """
-    result: Future[str] = Future()
+    result: Future[T] = Future()
 
     def run() -> None:
         try:
@@ -66,10 +91,10 @@ def run_aside(work: Coroutine[Any, Any, str]) -> str:
     return result.result()
 
 
-async def ask_revision(
+async def ask_served(
     connection: Connection, model: str, faults: FaultReader, backoff: Backoff, max_retries: int
-) -> str:
-    """Ask the server for the model's revision; "unknown" if its answer does not contain one.
+) -> Served:
+    """Ask a server what it says of a model.
 
     A transient fault does not give "unknown": the revision is part of every row's identity and must
     not depend on a momentary state of the server.
@@ -81,13 +106,13 @@ async def ask_revision(
         return await retried(lambda: _ask_once(connection, model, faults), max_retries, backoff)
     except RetryableFault as fault:
         detail = fault.detail
-    raise EngineError(
+    raise UnreachableError(
         f"{faults.base_url} does not report which models it serves ({detail}). Try again when it "
         f"does, or set {faults.names.revision} yourself: it is part of every caption's identity."
     )
 
 
-async def _ask_once(connection: Connection, model: str, faults: FaultReader) -> str:
+async def _ask_once(connection: Connection, model: str, faults: FaultReader) -> Served:
     body = b""
     fault: Exception | None = None
     try:
@@ -96,16 +121,16 @@ async def _ask_once(connection: Connection, model: str, faults: FaultReader) -> 
         fault = faults.read(error)
     else:
         if answer.status == 404:
-            return UNKNOWN_REVISION  # a server without /models
+            return _UNSAID  # a server without /models
         body = answer.body
         fault = faults.of_server(error_of(answer)) if answer.is_error else None
     if isinstance(fault, RejectedFault):
-        return UNKNOWN_REVISION
+        return _UNSAID
     if isinstance(fault, RetryableFault):
         if fault.unreachable:
             raise faults.unreachable(fault.detail)
         if fault.reason is FailureReason.BAD_RESPONSE:
-            return UNKNOWN_REVISION  # such as 405: the server has no such endpoint
+            return _UNSAID  # such as 405: the server has no such endpoint
     if fault is not None:
         raise fault
     try:
@@ -113,4 +138,4 @@ async def _ask_once(connection: Connection, model: str, faults: FaultReader) -> 
     except ValidationError:
         raise faults.senseless("list of models", body) from None
     roots = [card.root for card in cards if card.id == model]
-    return revision_of(model, roots[0]) if roots else UNKNOWN_REVISION
+    return Served(bool(roots), revision_of(model, roots[0]) if roots else UNKNOWN_REVISION)

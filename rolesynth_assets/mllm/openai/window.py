@@ -6,12 +6,8 @@ with more requests than the server bore in the one before.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
-from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 _log = logging.getLogger("rolesynth")
@@ -72,23 +68,29 @@ class Window:
         self._pace = pace or Pace()
         self._pace.allow(most)
         self._in_flight = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
 
     @property
     def bound(self) -> int:
         """Requests that may be on their way now."""
         return max(1, min(self._most, int(self._pace.bound)))
 
-    @asynccontextmanager
-    async def slot(self) -> AsyncIterator[float]:
-        """Wait for a place among the requests on their way; yield the time at which it began."""
-        await self._wait_for_a_place()
+    @property
+    def room(self) -> int:
+        """Requests that may be sent now, beside those on their way."""
+        return 0 if self.opens_at > time.monotonic() else max(0, self.bound - self._in_flight)
+
+    @property
+    def opens_at(self) -> float:
+        """Before this time nothing is sent, as `time.monotonic` counts."""
+        return self._pace.opens_at
+
+    def enter(self) -> None:
+        """Send a request, for which there was room."""
         self._in_flight += 1
-        try:
-            yield time.monotonic()
-        finally:
-            self._in_flight -= 1
-            self._wake()
+
+    def leave(self) -> None:
+        """Note that a request is no longer on its way."""
+        self._in_flight -= 1
 
     def grow(self) -> None:
         """Note an answer."""
@@ -96,7 +98,6 @@ class Window:
         if pace.bound >= pace.most:
             return
         pace.bound = min(pace.most, pace.bound + 1 / pace.bound)
-        self._wake()
         if pace.bound >= pace.most or pace.bound >= 2 * pace.logged:
             pace.logged = pace.bound
             _log.info("%s answers again: %d requests at once", self._server, self.bound)
@@ -105,7 +106,7 @@ class Window:
         """Note that the server is busy.
 
         Args:
-            sent_at: time at which the failed request was sent, as `slot` yielded it.
+            sent_at: time at which the failed request was sent, as `time.monotonic` counts.
             why: the fault.
             pause_s: seconds for which the server asks to send nothing.
         """
@@ -128,26 +129,3 @@ class Window:
                 before,
                 self._setting,
             )
-
-    async def _wait_for_a_place(self) -> None:
-        while True:
-            if (pause := self._pace.opens_at - time.monotonic()) > 0:
-                await asyncio.sleep(pause)
-            if self._in_flight < self.bound:
-                return
-            place = asyncio.get_running_loop().create_future()
-            self._waiting.append(place)
-            try:
-                await place
-            except asyncio.CancelledError:
-                if place.done() and not place.cancelled():
-                    self._wake()  # another one takes the place
-                raise
-
-    def _wake(self) -> None:
-        free = self.bound - self._in_flight
-        while free > 0 and self._waiting:
-            place = self._waiting.popleft()
-            if not place.done():
-                place.set_result(None)
-                free -= 1

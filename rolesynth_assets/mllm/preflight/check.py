@@ -11,8 +11,8 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.mllm.cost.spent import Spent
 from rolesynth_assets.mllm.engine import (
     ChatEngine,
@@ -32,7 +32,7 @@ BeforePaying = Callable[[ChatEngine, Sampling], Awaitable[Spent]]
 """Called with the engine and the sampling of the work before its first paid request."""
 
 _log = logging.getLogger("rolesynth")
-_passed: dict[Path, bool] = {}
+_passed: dict[DataPath, bool] = {}
 """Records of the models that passed in this process, each with whether it was shown the cards; a
 command's partitions share the check."""
 
@@ -41,7 +41,7 @@ class Preflight:
     """Asks one model, once for each run or command."""
 
     def __init__(
-        self, data_root: str | Path, settings: EngineSettings, run_id: str, sees: bool = True
+        self, data_root: DataPath | str, settings: EngineSettings, run_id: str, sees: bool = True
     ) -> None:
         """Set up without a request.
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 from typing import Any
 
 from rolesynth_assets.data_paths import DataPaths
+from rolesynth_assets.files.atomic_files import write_text
+from rolesynth_assets.files.object_path import DataPath
+from rolesynth_assets.files.object_store import StorageError
 from rolesynth_assets.mllm.engine import Learned
 from rolesynth_assets.mllm.settings import EngineSettings
-from rolesynth_assets.store.atomic_files import write_text
 from rolesynth_assets.store.digests import digest
 
 
@@ -35,17 +36,21 @@ class Record:
     first_run: str
 
 
-def record_path(data_root: str | Path, settings: EngineSettings) -> Path:
+def record_path(data_root: DataPath | str, settings: EngineSettings) -> DataPath:
     """Return the file of a model at a server, as the settings name both."""
-    named = (settings.engine, settings.base_url or "", settings.model or "")
+    servers = ",".join(sorted(settings.base_urls))  # in any order
+    named = (settings.engine, servers, settings.model or "")
     declared = (settings.revision or "", settings.revision_suffix)
     return DataPaths(data_root).models / f"{digest('learned', *named, *declared)[:24]}.json"
 
 
-def read_record(path: Path) -> Record | None:
+def read_record(path: DataPath) -> Record | None:
     """Return the record of a model; None if there is none.
 
     A file that cannot be read is no record: everything in it can be learned again.
+
+    Raises:
+        StorageError: the bucket does not answer. What it holds decides the identity of rows.
     """
     try:
         stored = json.loads(path.read_text("utf-8"))
@@ -53,11 +58,13 @@ def read_record(path: Path) -> Record | None:
         known["left_out"] = tuple(known["left_out"])
         looked, first = stored.get("looked", True), stored.get("first_run", "")
         return Record(Learned(**known), str(stored["run_id"]), bool(looked), str(first))
+    except StorageError:
+        raise
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def write_record(path: Path, settings: EngineSettings, record: Record) -> None:
+def write_record(path: DataPath, settings: EngineSettings, record: Record) -> None:
     """Write the record of a model.
 
     Raises:
@@ -68,7 +75,7 @@ def write_record(path: Path, settings: EngineSettings, record: Record) -> None:
     write_text(path, json.dumps({**about, **asdict(record.learned), **runs}, indent=1))
 
 
-def with_learned(data_root: str | Path, settings: EngineSettings) -> EngineSettings:
+def with_learned(data_root: DataPath | str, settings: EngineSettings) -> EngineSettings:
     """Return the settings with what earlier runs learned of their model."""
     if settings.engine == "embedded":
         return settings

@@ -24,13 +24,16 @@ def one_go() -> Iterator[None]:
         _ASKED.reset(token)
 
 
-def rows_to_ask(key: str, wanted: Collection[str], reasons: Sequence[str]) -> str:
+def rows_to_ask(
+    key: str, wanted: Collection[str], reasons: Sequence[str], alike: str | None = None
+) -> str:
     """Return the SQL predicate of stored rows that count as missing.
 
     Args:
         key: key column of the table.
         wanted: keys that a partition should hold; those asked before in this go are left out.
         reasons: reasons of rows that are asked again; by default the transient ones.
+        alike: predicate of rows with a result that are asked again, since too many have the same.
     """
     if not reasons:
         return RETRY
@@ -38,6 +41,8 @@ def rows_to_ask(key: str, wanted: Collection[str], reasons: Sequence[str]) -> st
 
     before = sorted((_ASKED.get() or set()).intersection(wanted))
     found = any_key("reason", reasons)
+    if alike:
+        found = f"({found} OR {alike})"
     return f"{found} AND NOT {any_key(key, before)}" if before else found
 
 

@@ -1,4 +1,7 @@
-"""The journal of paid replies, which are written to disk when they arrive and before their use.
+"""The journal of paid replies, which become durable when they arrive and before their use.
+
+In a data root on disk it is an SQLite file. In a bucket it is a prefix of segments, see
+`rolesynth_assets.mllm.rows.journal_segments`, which are read into a temporary file of this machine.
 
 A run that continues a killed one reads the journal first: a reply in it has been paid for and is
 not requested again. Replies of captions and scores are kept until their rows are in the store; CADS
@@ -16,7 +19,15 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from rolesynth_assets.data_paths import DataPaths
+from rolesynth_assets.files.object_path import DataPath, ObjectPath
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest, FailureReason, Turn
+from rolesynth_assets.mllm.rows.journal_segments import Row
+from rolesynth_assets.mllm.rows.journal_uploads import (
+    JournalError,
+    Uploads,
+    cannot_be_written,
+    inserts,
+)
 from rolesynth_assets.store.digests import digest
 
 BUSY_S = 60.0
@@ -33,27 +44,18 @@ _DELETE = "DELETE FROM replies WHERE key = ?"
 _SHOWN_WITHOUT_REPLY = "DELETE FROM shown WHERE key NOT IN (SELECT key FROM replies)"
 
 
-class JournalError(RuntimeError):
-    """The journal file cannot be used; the message gives the cause and the way out."""
+def journal_path(data_root: DataPath | str, stage: str) -> DataPath:
+    """Return the journal of a stage, `captions`, `scores` or `cads`: a file, or a prefix."""
+    folder = DataPaths(data_root).journals
+    return folder / (stage if isinstance(folder, ObjectPath) else f"{stage}.sqlite")
 
 
-def journal_path(data_root: str | Path, stage: str) -> Path:
-    """Return the path of the journal of a stage: `captions`, `scores` or `cads`.
-
-    Raises:
-        JournalError: the data root is a URL; a journal is a local file.
-    """
-    if "://" in str(data_root):
-        raise JournalError(
-            f"The journal of paid replies is a local file, and the data root {data_root} is a URL. "
-            "Set ROLESYNTH_DATA to a folder."
-        )
-    return DataPaths(data_root).journals / f"{stage}.sqlite"
-
-
-def journal_paths(data_root: Path) -> list[Path]:
+def journal_paths(data_root: DataPath) -> list[DataPath]:
     """Return the journals of all stages that there are, sorted."""
-    return sorted(DataPaths(data_root).journals.glob("*.sqlite"))
+    folder = DataPaths(data_root).journals
+    if isinstance(folder, ObjectPath):
+        return [folder / name for name in sorted({o.parent.name for o in folder.objects()})]
+    return sorted(folder.glob("*.sqlite"))
 
 
 def request_key(model: str, request: ChatRequest) -> str:
@@ -81,38 +83,51 @@ def request_key(model: str, request: ChatRequest) -> str:
 
 
 class ReplyJournal:
-    """Replies by key, in one SQLite file; several processes may share it.
+    """Replies by key; several processes may share one SQLite file, or one prefix of a bucket.
 
-    Replies that are recorded at the same moment share a commit. A second reply under a key is
-    ignored, so that a reply that has been used never changes.
+    Replies that are recorded at the same moment share a commit; in a bucket, those of `FLUSH_S`
+    share a segment. A second reply under a key is ignored, so that a reply that has been used never
+    changes.
     """
 
     tables: ClassVar[str] = _TABLES
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: DataPath) -> None:
         """Open the journal at `path`; the file and its folder are made if they are missing.
 
         Raises:
             JournalError: the file is not a journal or cannot be written.
         """
         self.path = path
+        self._uploads = Uploads(path) if isinstance(path, ObjectPath) else None
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._database = sqlite3.connect(
-                path, timeout=BUSY_S, isolation_level=None, check_same_thread=False
-            )
-            self._database.execute("PRAGMA journal_mode=WAL")
-            # with NORMAL, a power cut could lose replies that have been paid for and used
-            self._database.execute("PRAGMA synchronous=FULL")
-            self._database.executescript(self.tables)
-        except (OSError, sqlite3.Error) as error:
+            self._database = self._opened(path)
+        except (OSError, ValueError, sqlite3.Error) as error:
             raise JournalError(
-                f"The journal {path} cannot be opened ({error}). Make its folder writable; if the "
+                f"The journal {path} cannot be opened ({error}). Make its place writable; if the "
                 "file is damaged, move it away: its requests would then be sent and paid again."
             ) from error
 
-        self._written: dict[str, list[tuple[object, ...]]] = {}
+        self._written: list[Row] = []
         self._commit: asyncio.Future[None] | None = None
+
+    def _opened(self, path: DataPath) -> sqlite3.Connection:
+        if isinstance(path, Path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        database = sqlite3.connect(
+            path if isinstance(path, Path) else "",  # a temporary file, deleted by SQLite itself
+            timeout=BUSY_S,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        if self._uploads is None:
+            database.execute("PRAGMA journal_mode=WAL")
+            # with NORMAL, a power cut could lose replies that have been paid for and used
+            database.execute("PRAGMA synchronous=FULL")
+        database.executescript(self.tables)
+        if self._uploads is not None:
+            self._uploads.load(database)
+        return database
 
     def __enter__(self) -> Self:
         return self
@@ -122,6 +137,8 @@ class ReplyJournal:
 
     def close(self) -> None:
         """Close the file; safe to call twice."""
+        if self._uploads is not None:
+            self._uploads.close()
         self._database.close()
 
     def get(self, key: str) -> ChatReply | None:
@@ -134,6 +151,11 @@ class ReplyJournal:
         between = (f"{prefix}/", f"{prefix}0")  # the character after the slash
         query = "SELECT key, reply FROM replies WHERE key >= ? AND key < ?"
         for key, text in self._database.execute(query, between).fetchall():
+            yield key, _reply(text)
+
+    def replies(self) -> Iterator[tuple[str, ChatReply]]:
+        """Yield (key, reply) for all replies."""
+        for key, text in self._database.execute("SELECT key, reply FROM replies"):
             yield key, _reply(text)
 
     async def put(self, key: str, reply: ChatReply, shown: Iterable[str] = ()) -> None:
@@ -151,7 +173,7 @@ class ReplyJournal:
         """Record a reply, unless it failed for a transient reason.
 
         It is written in the next turn of the event loop, together with all replies that are
-        recorded until then.
+        recorded until then; to a bucket, `FLUSH_S` after the last time.
 
         Args:
             key: key of the request.
@@ -188,8 +210,10 @@ class ReplyJournal:
         if self._commit is not None:
             commit = self._commit
             self._commit_all()
-            if error := commit.exception():
+            if self._uploads is None and (error := commit.exception()):
                 raise error
+        if self._uploads is not None and (error := self._uploads.wait()):
+            raise error
 
     def drop(self, keys: Collection[str]) -> None:
         """Remove replies whose rows are in the store.
@@ -198,6 +222,7 @@ class ReplyJournal:
             JournalError: the file cannot be written.
         """
         if keys:
+            self._take_out(keys)
             doomed = [(key,) for key in keys]
             self._transaction({_DELETE: doomed, _SHOWN_WITHOUT_REPLY: [()]})
 
@@ -216,14 +241,14 @@ class ReplyJournal:
         Raises:
             JournalError: the file cannot be written.
         """
-        count = self.failed(reasons)
         marks = ", ".join("?" * len(reasons))
-        doomed = f"DELETE FROM replies WHERE {_REASON} IN ({marks})"
-        self._transaction({doomed: [tuple(reasons)], _SHOWN_WITHOUT_REPLY: [()]})
-        return count
+        query = f"SELECT key FROM replies WHERE {_REASON} IN ({marks})"
+        doomed = [key for (key,) in self._database.execute(query, tuple(reasons))]
+        self.drop(doomed)
+        return len(doomed)
 
     def forget_replies(self, image_ids: Collection[str]) -> int:
-        """Remove replies to requests about one of the given images, also from the disk.
+        """Remove replies to requests about one of the given images, also from disk or bucket.
 
         Args:
             image_ids: sha256 of the encoded bytes.
@@ -234,29 +259,39 @@ class ReplyJournal:
         asked = "SELECT key FROM shown WHERE image_id = ?"
         doomed = {key for i in image_ids for (key,) in self._database.execute(asked, (i,))}
         self.drop(doomed)
-        # replies that were removed after their rows were stored are still in free pages
-        self._database.execute("VACUUM")
-        self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        if self._uploads is None:
+            # replies that were removed after their rows were stored are still in free pages
+            self._database.execute("VACUUM")
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return len(doomed)
 
-    def _write(self, *rows: tuple[str, tuple[object, ...]]) -> asyncio.Future[None]:
+    def _write(self, *rows: Row) -> asyncio.Future[None]:
         if self._commit is None:
             loop = asyncio.get_running_loop()
             self._commit = loop.create_future()
-            loop.call_soon(self._commit_all)  # with all rows written until then
-        for table, values in rows:
-            marks = ", ".join("?" * len(values))
-            statement = f"INSERT OR IGNORE INTO {table} VALUES ({marks})"
-            self._written.setdefault(statement, []).append(values)
+            if self._uploads is None:
+                loop.call_soon(self._commit_all)  # with all rows written until then
+            else:
+                loop.call_later(self._uploads.pause_s, self._commit_all)
+        self._written += rows
         return self._commit
+
+    def _take_out(self, keys: Collection[str]) -> None:
+        """Take the rows of some keys out of a bucket."""
+        if self._uploads is not None:
+            self.flush()
+            self._uploads.take_out(keys)
 
     def _commit_all(self) -> None:
         commit, self._commit = self._commit, None
-        written, self._written = self._written, {}
+        written, self._written = self._written, []
         if commit is None:  # flushed in the meantime
             return
+        if self._uploads is not None:
+            self._uploads.begin(written, commit)
+            return
         try:
-            self._transaction(written)
+            self._transaction(inserts(written))
         except JournalError as error:
             commit.set_exception(error)
             commit.exception()  # marks it as retrieved, because no caller may wait for it
@@ -272,10 +307,7 @@ class ReplyJournal:
         except sqlite3.Error as error:
             if self._database.in_transaction:
                 self._database.execute("ROLLBACK")
-            raise JournalError(
-                f"The journal {self.path} cannot be written ({error}). Make room on its disk, "
-                "then run again: requests with a reply in it are not sent again."
-            ) from error
+            raise cannot_be_written(self.path, error) from error
 
 
 def _reply(text: str) -> ChatReply:

@@ -14,7 +14,6 @@ from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.mllm.cost.cache_use import Spared, spared
 from rolesynth_assets.mllm.engine import ChatEngine, ChatReply, ChatRequest, FailureReason
 from rolesynth_assets.mllm.rows.reply_journal import ReplyJournal, journal_path
@@ -115,13 +114,13 @@ class RowRun(Generic[W]):
         micro_batch: int,
     ) -> None:
         """Set up without requests; `micro_batch` rows go into one commit of the table."""
-        from rolesynth_assets.store.warehouse.warehouse import Warehouse
+        from rolesynth_assets.store.small.tables import SmallTables
 
         if micro_batch < 1:
             raise ValueError(f"micro_batch is {micro_batch}; it must be at least 1")
         self._store, self._engine, self._partition = store, engine, dict(partition)
         self._rows, self._micro_batch = rows, micro_batch
-        self._tombstones = Withdrawn(Warehouse(DataPaths(store.root).warehouse))
+        self._tombstones = Withdrawn(SmallTables(store.root))
         self._place = _place(partition)
         self._open: dict[str, W] = {}
         self._pending: list[dict[str, object]] = []

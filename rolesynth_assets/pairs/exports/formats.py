@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.errors import InputError
+from rolesynth_assets.files.atomic_files import replaced_folder
 from rolesynth_assets.pairs.exports.pictures import (
     CaptionedImage,
     kept_captions,
     with_pictures,
 )
 from rolesynth_assets.progress import Progress, log_reporter
-from rolesynth_assets.store.atomic_files import replaced_folder
 
 if TYPE_CHECKING:
     import pyarrow as pa

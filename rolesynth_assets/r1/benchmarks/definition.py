@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,8 @@ from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from rolesynth_assets.answers.options import options
 from rolesynth_assets.answers.task_type import TaskType
+from rolesynth_assets.data_paths import local_path
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.store.digests import digest
 from rolesynth_assets.yaml_files import NamedModel, PartitionName
 
@@ -84,9 +85,9 @@ class R1Benchmark(NamedModel):
         """64 hex characters that change when its questions may change."""
         return digest("r1 benchmark", self.model_dump_json(exclude={"name", "description"}))
 
-    def folder(self, data_root: Path) -> Path:
+    def folder(self, data_root: DataPath) -> Path:
         """Return the folder of the benchmark's files."""
-        return Path(os.path.expanduser((self.path or "").replace("{data}", str(data_root))))
+        return local_path(self.path or "", data_root)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from rolesynth_assets.answers.equality import equal_by_rule
 from rolesynth_assets.answers.extraction import final_answer
 from rolesynth_assets.benchmarks.intervals.bootstrap import Interval, bootstrap_mean
 from rolesynth_assets.benchmarks.score import measured_frame
+from rolesynth_assets.files.object_path import DataPath
+from rolesynth_assets.files.whole_folders import local_folder
 from rolesynth_assets.mllm.engine import (
     ChatEngine,
     ChatReply,
@@ -96,14 +98,14 @@ def evaluate(
 
 
 def evaluate_seed(
-    folder: Path,
+    folder: DataPath,
     items: Sequence[BenchmarkItem],
     benchmark: str,
     *,
     run_id: str = "",
     progress: Progress | None = None,
 ) -> pl.DataFrame:
-    """Measure a finished checkpoint; return rows of the warehouse's `r1_scores` table.
+    """Measure a finished checkpoint; return rows of the small table `r1_scores`.
 
     Args:
         folder: the checkpoint, which names its recipe and seed.
@@ -112,9 +114,10 @@ def evaluate_seed(
         run_id: the run that measures.
         progress: called now and then.
     """
-    made = read_provenance(folder)
+    here = local_folder(folder)
+    made = read_provenance(here)
     return scores_frame(
-        evaluate(folder, items, progress=progress),
+        evaluate(here, items, progress=progress),
         recipe=made.recipe,
         seed=made.seed,
         benchmark=benchmark,
@@ -149,7 +152,7 @@ def scores_frame(
     checkpoint_digest: str = "",
     run_id: str = "",
 ) -> pl.DataFrame:
-    """Return an evaluation as rows of the warehouse's `r1_scores` table, one per metric."""
+    """Return an evaluation as rows of the small table `r1_scores`, one per metric."""
     measured: list[tuple[R1Metric, Interval, float | None]] = [
         (R1Metric.ACCURACY, evaluation.accuracy, evaluation.chance),
         (R1Metric.WELL_FORMED, evaluation.well_formed, None),

@@ -128,14 +128,17 @@ def _file(root: Path, name: str, where: str) -> bytes:
 
 def _parquet(path: Path) -> Iterator[FileRow]:
     import pyarrow as pa
-    from pyarrow import parquet
 
     from rolesynth_assets.images.limits import limits_in_use
-    from rolesynth_assets.images.readers.parquet_pages import PageGuard, check_rows
+    from rolesynth_assets.images.readers.parquet_pages import (
+        PageGuard,
+        check_rows,
+        open_unexpanded,
+    )
 
     limits = limits_in_use().container
     try:
-        with parquet.ParquetFile(path, memory_map=True) as file, path.open("rb") as pages:
+        with open_unexpanded(path, memory_map=True) as file, path.open("rb") as pages:
             check_rows(file, limits)
             guard = PageGuard(pages, file.schema_arrow.names, limits)
             for group in range(file.metadata.num_row_groups):

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from rolesynth_assets.answers.task_type import TaskType
 from rolesynth_assets.cads.seeds.decontamination import HeldOutItem
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.r1.benchmarks import layouts
 from rolesynth_assets.r1.benchmarks.definition import (
     EASY_VQA,
@@ -27,7 +28,7 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
-def benchmark_items(benchmark: R1Benchmark, data_root: Path) -> list[BenchmarkItem]:
+def benchmark_items(benchmark: R1Benchmark, data_root: DataPath) -> list[BenchmarkItem]:
     """Read a whole benchmark, or the fixed sample that its `count` and `seed` define.
 
     Args:
@@ -64,7 +65,7 @@ def benchmark_items(benchmark: R1Benchmark, data_root: Path) -> list[BenchmarkIt
     return _sample(items, benchmark)
 
 
-def found_in(benchmark: R1Benchmark, data_root: Path) -> str:
+def found_in(benchmark: R1Benchmark, data_root: DataPath) -> str:
     """Say in one line what a benchmark's files are: layout, questions, images, digest.
 
     Raises:
@@ -80,13 +81,13 @@ def found_in(benchmark: R1Benchmark, data_root: Path) -> str:
     )
 
 
-def available(benchmark: R1Benchmark, data_root: Path) -> bool:
+def available(benchmark: R1Benchmark, data_root: DataPath) -> bool:
     """Return whether a benchmark can be read: it needs no files, or its folder exists."""
     return not benchmark.has_files or benchmark.folder(data_root).is_dir()
 
 
 def items_at_hand(
-    benchmarks: Mapping[str, R1Benchmark], data_root: Path
+    benchmarks: Mapping[str, R1Benchmark], data_root: DataPath
 ) -> dict[str, list[BenchmarkItem]]:
     """Read all benchmarks whose files are there, by name.
 
@@ -151,7 +152,9 @@ def _sample(items: list[T], benchmark: R1Benchmark) -> list[T]:
     return [items[number] for number in sorted(drawn)]
 
 
-def items_of_tests(benchmarks: Mapping[str, R1Benchmark], data_root: Path) -> Iterator[HeldOutItem]:
+def items_of_tests(
+    benchmarks: Mapping[str, R1Benchmark], data_root: DataPath
+) -> Iterator[HeldOutItem]:
     """Yield the items of the benchmarks of `items_at_hand`, named ``benchmark/item``."""
     for name, items in items_at_hand(benchmarks, data_root).items():
         for item in items:

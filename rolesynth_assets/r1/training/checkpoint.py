@@ -17,9 +17,10 @@ from rolesynth_assets.clip.checkpoint.files import (
     CheckpointError,
     read_finished,
 )
+from rolesynth_assets.files.atomic_files import write_text
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.r1.recipe import R1Recipe, Training
 from rolesynth_assets.r1.training.policy import model_source, source_digest
-from rolesynth_assets.store.atomic_files import write_text
 from rolesynth_assets.store.digests import digest, file_digest
 
 RECIPE = "recipe.json"
@@ -132,13 +133,13 @@ class Provenance(_Record):
     versions: dict[str, str]
 
 
-def read_provenance(folder: Path) -> Provenance:
+def read_provenance(folder: DataPath) -> Provenance:
     """Read the provenance of a finished checkpoint.
 
     Raises:
         CheckpointError: the provenance is missing, so the training has not finished, or is damaged.
     """
-    return read_finished(Provenance, folder / PROVENANCE, "r1_checkpoints")
+    return read_finished(Provenance, folder, PROVENANCE, "r1_checkpoints")
 
 
 def read_recipe(folder: Path) -> R1Recipe:

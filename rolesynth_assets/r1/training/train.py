@@ -11,10 +11,13 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rolesynth_assets.files.atomic_files import write_text
+from rolesynth_assets.files.object_path import DataPath
+from rolesynth_assets.files.whole_folders import WorkingFolder, working_folder
 from rolesynth_assets.r1.data import NO_DATA, TrainingData, to_dataset
 from rolesynth_assets.r1.recipe import R1Recipe, Training
 from rolesynth_assets.r1.training.checkpoint import (
@@ -36,7 +39,6 @@ from rolesynth_assets.r1.training.policy import (
     source_digest,
 )
 from rolesynth_assets.r1.training.rollouts import compared, sample_items, sample_replies
-from rolesynth_assets.store.atomic_files import write_text
 from rolesynth_assets.store.digests import digest
 
 if TYPE_CHECKING:
@@ -52,7 +54,8 @@ class R1Report:
     """The report of a training.
 
     Attributes:
-        folder: folder of the checkpoint.
+        folder: folder of this machine with the checkpoint.
+        place: where the checkpoint is.
         provenance: provenance of the checkpoint.
         log: one row per optimiser step, including earlier runs of the same training.
         rollouts: sample replies before and after the training.
@@ -62,6 +65,7 @@ class R1Report:
     """
 
     folder: Path
+    place: DataPath
     provenance: Provenance
     log: tuple[StepLog, ...]
     rollouts: tuple[Rollout, ...]
@@ -73,7 +77,7 @@ class R1Report:
 def train(
     recipe: R1Recipe,
     data: TrainingData,
-    out_dir: Path,
+    out_dir: DataPath,
     seed: int,
     *,
     progress: StepProgress | None = None,
@@ -88,7 +92,8 @@ def train(
     Args:
         recipe: settings of the training.
         data: questions, see `data.problem_data` and `data.seed_data`; `NO_DATA` for no training.
-        out_dir: the checkpoint folder, made if missing; one per recipe and seed.
+        out_dir: the checkpoint folder, made if missing; one per recipe and seed. In a bucket, an
+            earlier checkpoint stays until this one is finished.
         seed: seed of the order of questions and of the rollouts.
         progress: called after every step with steps done, all steps and the reward.
 
@@ -104,27 +109,33 @@ def train(
             f"dropped, by reason: {dict(data.dropped)}. Materialize {source} for a domain that "
             "gives some first."
         )
-    out_dir.mkdir(parents=True, exist_ok=True)
-    (out_dir / PROVENANCE).unlink(missing_ok=True)  # from here on the folder is unfinished
-    if recipe.training is Training.NONE:
-        for stale in list_weights(out_dir):
-            stale.unlink()
-        return _finish(recipe, NO_DATA, out_dir, seed, [], [], 0, 0.0, "cpu")
-    with _random_state_kept():
-        return _train(recipe, data, out_dir, seed, progress)
+    with working_folder(out_dir) as work:
+        (work.path / PROVENANCE).unlink(missing_ok=True)  # from here on the folder is unfinished
+        if recipe.training is Training.NONE:
+            for stale in list_weights(work.path):
+                stale.unlink()
+            report = _finish(recipe, NO_DATA, work.path, seed, [], [], 0, 0.0, "cpu")
+        else:
+            with _random_state_kept():
+                report = _train(recipe, data, work, seed, progress)
+        return replace(report, folder=work.finish(), place=out_dir)
 
 
 def _train(
-    recipe: R1Recipe, data: TrainingData, out_dir: Path, seed: int, progress: StepProgress | None
+    recipe: R1Recipe,
+    data: TrainingData,
+    work: WorkingFolder,
+    seed: int,
+    progress: StepProgress | None,
 ) -> R1Report:
     from rolesynth_assets.r1.training.trl_trainer import make_trainer, step_logs
 
-    policy = load_policy(recipe.model, recipe.revision)
+    policy, out_dir = load_policy(recipe.model, recipe.revision), work.path
     working = out_dir / UNFINISHED
     state = _last_state(working, _fingerprint(recipe, data, seed))
     samples = sample_items(data)
     dataset = to_dataset(data.items, policy, recipe.batch)
-    trainer = make_trainer(recipe, policy, dataset, working, seed, progress)
+    trainer = make_trainer(recipe, policy, dataset, working, seed, progress, work.save)
     before = sample_replies(recipe, policy, samples)  # the trainer has put the model on its device
     started = time.monotonic()
     trainer.train(resume_from_checkpoint=str(state) if state else None)
@@ -187,6 +198,7 @@ def _finish(
     made = len(log) - resumed_from
     return R1Report(
         folder=out_dir,
+        place=out_dir,
         provenance=provenance,
         log=tuple(log),
         rollouts=tuple(rollouts),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,13 +48,17 @@ class Trainer(GRPOTrainer):
 
 
 class _AfterEachStep(TrainerCallback):
-    def __init__(self, progress: StepProgress) -> None:
-        self._progress = progress
+    def __init__(self, progress: StepProgress | None, saved: Callable[[], None]) -> None:
+        self._progress, self._saved = progress, saved
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         """Report the progress of the training; the trainer's last log has no reward."""
-        if logs and "reward" in logs:
+        if self._progress and logs and "reward" in logs:
             self._progress(state.global_step, state.max_steps, float(logs["reward"]))
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Report that the state was saved."""
+        self._saved()
 
 
 def make_trainer(
@@ -64,6 +68,7 @@ def make_trainer(
     folder: Path,
     seed: int,
     progress: StepProgress | None,
+    saved: Callable[[], None],
 ) -> Trainer:
     """Return a trainer that has made no step.
 
@@ -74,6 +79,7 @@ def make_trainer(
         folder: folder of the trainer's own saved states.
         seed: seed of the order of questions and of the rollouts.
         progress: called after every step.
+        saved: called after each saved state.
     """
     rewards: list[Any] = [accuracy_reward, format_reward]
     trainer = Trainer(
@@ -82,7 +88,7 @@ def make_trainer(
         args=grpo_config(recipe, folder, seed, policy.processor.image_token),
         train_dataset=dataset,
         processing_class=policy.processor,
-        callbacks=[_AfterEachStep(progress)] if progress else None,
+        callbacks=[_AfterEachStep(progress, saved)],
         peft_config=_lora(recipe),
     )
     trainer.remove_callback(PrinterCallback)

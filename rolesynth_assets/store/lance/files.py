@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -11,7 +11,9 @@ import pyarrow as pa
 from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.store.errors import MissingVersionError, SchemaMismatchError, StoreError
 from rolesynth_assets.store.lance.added_columns import bring_up_to_date
+from rolesynth_assets.store.lance.datasets import AlreadyThereError, create_dataset, open_dataset
 from rolesynth_assets.store.lance.specification import TableSpec
+from rolesynth_assets.store.locks import writer_lock
 from rolesynth_assets.store.table_identity import renew_identity
 
 if TYPE_CHECKING:
@@ -29,18 +31,21 @@ class LanceFiles:
         return DataPaths(self._root).lance_table(spec.name)
 
     def create(self, spec: TableSpec, rows: pa.Table) -> bool:
-        """Write the first version of a table; return whether this was the first."""
-        import lance
+        """Write the first version of a table; return whether this was the first.
 
-        # no auto clean-up: pinned versions must stay readable
+        In a folder the caller holds the writer lock. The table has its new id before anybody can
+        write to it and note the id.
+        """
         keyed = pa.table(rows.columns, schema=spec.stored_schema)
-        try:
-            lance.write_dataset(keyed, self.uri(spec), mode="create")
-        except OSError as error:
-            if "already exists" not in str(error):
-                raise
-            return False  # somebody writes without the writer lock
-        renew_identity(self._root, spec.name)
+        in_bucket = DataPaths(self._root).in_bucket
+        with writer_lock(self._root, f"{spec.name}-first") if in_bucket else nullcontext():
+            if in_bucket and open_dataset(self.uri(spec)) is not None:
+                return False
+            renew_identity(self._root, spec.name)
+            try:
+                create_dataset(self.uri(spec), keyed)
+            except AlreadyThereError:
+                return False  # somebody writes without the writer lock
         return True
 
     def extend(self, dataset: lance.LanceDataset, rows: pa.Table) -> lance.LanceDataset:
@@ -79,16 +84,9 @@ class LanceFiles:
         return None if dataset is None else bring_up_to_date(spec, dataset)
 
     def _open_latest(self, spec: TableSpec) -> lance.LanceDataset | None:
-        import lance
-
-        try:
-            dataset = lance.dataset(self.uri(spec))
-        except ValueError as error:
-            # Lance has no error class for this; any other error must not look like an empty table
-            if "_versions" in str(error) and "Not found" in str(error):
-                return None
-            raise
-        _refuse_other_schema(spec, dataset.schema)
+        dataset = open_dataset(self.uri(spec))
+        if dataset is not None:
+            _refuse_other_schema(spec, dataset.schema)
         return dataset
 
 

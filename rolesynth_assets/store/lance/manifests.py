@@ -5,21 +5,21 @@ Lance itself takes half a second to import, and this is asked at every look at s
 
 from __future__ import annotations
 
-from pathlib import Path
+from rolesynth_assets.files.object_path import DataPath
 
 _LARGEST = 2**64 - 1
 _DIGITS = 20
 _SUFFIX = ".manifest"
 
 
-def latest_version(table: Path) -> int | None:
+def latest_version(table: DataPath) -> int | None:
     """Return a table's latest version; None where a manifest has a name of another form.
 
     Each version has a manifest in `_versions`: `7.manifest`, or in the newer form 2**64 - 1 - 7
     with 20 digits, so that the latest one comes first in a listing.
 
     Args:
-        table: the folder of the table.
+        table: the folder of the table, local or in a bucket.
     """
     names = [path.name for path in (table / "_versions").glob(f"*{_SUFFIX}")]
     versions = [_version(name.removesuffix(_SUFFIX)) for name in names]

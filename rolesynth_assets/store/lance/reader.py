@@ -8,11 +8,12 @@ spawned processes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from rolesynth_assets.data_paths import DataPaths
+from rolesynth_assets.files.object_path import DataPath, data_path
 from rolesynth_assets.store.digests import table_digest
 from rolesynth_assets.store.errors import MissingRowError
 from rolesynth_assets.store.lance.added_columns import stored_names, with_nulls
@@ -32,15 +33,15 @@ BATCH_ROWS = 256  # rows of image bytes held at once while streaming, some tens 
 class StoreReader:
     """The Lance tables under one data root, as listed in `schemas.TABLES`, to read."""
 
-    def __init__(self, root: str | Path) -> None:
+    def __init__(self, root: DataPath | str) -> None:
         """Open the store; nothing is read or created yet.
 
         Args:
-            root: Data root, a local folder: it holds more than these tables, and nothing keeps two
-                writers apart at a URL, which Lance itself would take.
+            root: Data root, a folder or the URL of a prefix in a bucket.
         """
-        self.root = str(root).rstrip("/")
+        self.root = str(data_path(str(root))).rstrip("/")
         self._files = LanceFiles(self.root)
+        self._in_bucket = DataPaths(self.root).in_bucket
 
     def read(
         self,

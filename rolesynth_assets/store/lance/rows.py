@@ -104,17 +104,28 @@ def checked_rows(spec: TableSpec, partition: Mapping[str, str], rows: pa.Table) 
             f"Table {spec.name!r} has no column {', '.join(sorted(unknown))}; "
             f"it has {', '.join(spec.schema.names)}."
         )
-    columns = [_checked_column(spec, field, partition, rows) for field in spec.schema]
+    columns = [checked_column(spec.name, field, partition, rows) for field in spec.schema]
     checked = pa.table(columns, schema=spec.schema)
     _refuse_repeated_keys(spec, checked[spec.key])
     return checked
 
 
-def _checked_column(
-    spec: TableSpec, field: pa.Field, partition: Mapping[str, str], rows: pa.Table
+def checked_column(
+    table: str, field: pa.Field, partition: Mapping[str, object], rows: pa.Table
 ) -> pa.ChunkedArray | pa.Array:
-    """Take one column out of `rows`, cast to the type of `field`."""
-    where = f"Table {spec.name!r}, column {field.name!r}"
+    """Take one column out of `rows`, cast to the type of `field`.
+
+    Args:
+        table: name of the table.
+        field: the column.
+        partition: the values that all rows have in some columns.
+        rows: the rows, which may lack nullable columns and those of `partition`.
+
+    Raises:
+        SchemaMismatchError: the column is missing, of another type, or null although it may not be.
+        StoreError: a row has another value than `partition` says.
+    """
+    where = f"Table {table!r}, column {field.name!r}"
     if field.name not in rows.column_names:
         if field.name in partition:
             return pa.repeat(pa.scalar(partition[field.name], field.type), rows.num_rows)

@@ -9,8 +9,8 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from rolesynth_assets.browse.desk import Desk
+from rolesynth_assets.files.atomic_files import write_bytes
 from rolesynth_assets.lineage.withdraw.withdrawal import withdraw
-from rolesynth_assets.store.atomic_files import write_bytes
 from rolesynth_assets.store.text_index import TextIndex
 from rolesynth_assets_tests.hostile import hostile_texts
 from rolesynth_assets_tests.lineage.stored_world import ROLE_SET, StoredWorld
@@ -137,13 +137,13 @@ def test_a_thumbnail_does_not_outlive_its_image(
     path = desk.settings.paths.thumbnail(kept)
     assert client.get(f"/thumbnails/{kept}").status_code == 200
     small = path.read_bytes()
-    withdraw(world.store, world.warehouse, world.root, [kept], "licence")
+    withdraw(world.store, world.small, world.root, [kept], "licence")
     write_bytes(path, small)  # by a server that was slower than the withdrawal
     assert client.get(f"/thumbnails/{kept}").status_code == 404
     assert not path.exists()
 
     def slow(path: Path, content: bytes) -> None:
-        withdraw(world.store, world.warehouse, world.root, [late], "licence")
+        withdraw(world.store, world.small, world.root, [late], "licence")
         write_bytes(path, content)
 
     monkeypatch.setattr("rolesynth_assets.browse.thumbnails.write_bytes", slow)

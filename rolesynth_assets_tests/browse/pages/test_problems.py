@@ -17,7 +17,7 @@ from rolesynth_assets_tests.lineage.stored_problems import (
 
 @pytest.fixture
 def stored(desk: Desk) -> Desk:
-    store_problems(desk.store, desk.warehouse)
+    store_problems(desk.store, desk.small)
     return desk
 
 

@@ -7,7 +7,7 @@ from starlette.testclient import TestClient
 from rolesynth_assets.browse.desk import REVIEWER, Desk
 from rolesynth_assets.review.problem_labels import read_problem_labels, reviewed_candidates
 from rolesynth_assets.store.lance.store import Store
-from rolesynth_assets.store.warehouse.warehouse import Warehouse
+from rolesynth_assets.store.small.tables import SmallTables
 from rolesynth_assets_tests.browse.pages.test_images import words
 from rolesynth_assets_tests.captions.image_rows import picture
 from rolesynth_assets_tests.lineage.stored_problems import DOMAIN, key, store_problems
@@ -16,9 +16,9 @@ HERE = f"/review/problems?domain={DOMAIN}&reviewer=Ada"
 HOSTILE = "<script>alert(1)</script>"
 
 
-def store_candidates(store: Store, warehouse: Warehouse, said: str) -> None:
+def store_candidates(store: Store, small: SmallTables, said: str) -> None:
     """Store a dozen further candidates of one round, eight of them kept."""
-    store_problems(store, warehouse)
+    store_problems(store, small)
     row = store.read("candidates").to_pylist()[0]
     where = {"domain": DOMAIN, "round": row["round"]}
     rows = [
@@ -39,7 +39,7 @@ def store_candidates(store: Store, warehouse: Warehouse, said: str) -> None:
 
 @pytest.fixture
 def stored(desk: Desk) -> Desk:
-    store_candidates(desk.store, desk.warehouse, HOSTILE)
+    store_candidates(desk.store, desk.small, HOSTILE)
     return desk
 
 

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from rolesynth_assets.cads.seeds.domains import domain_files, seeds_digest
@@ -21,22 +22,35 @@ def test_files_and_folders_of_seeds_are_domains(tmp_path: Path) -> None:
     assert domain_files(tmp_path) == {"a": tmp_path / "a", "b": tmp_path / "b.jsonl"}
 
 
-def test_a_domain_stands_once_and_its_name_can_be_a_key(tmp_path: Path) -> None:
-    write(tmp_path / "a.jsonl")
-    write(tmp_path / "a.parquet")
+def test_two_files_of_a_domain_and_odd_names_stop_no_other_domain(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    good = write(tmp_path / "good.jsonl")
+    for name in ("a.jsonl", "a.parquet", "geometry (1).jsonl", "._geometry.jsonl", ".x/1.jsonl"):
+        write(tmp_path / name)
+    found = domain_files(tmp_path)
+    assert found == {"good": good}
+    assert found.keys_of_all() == ["a", "geometry_1", "good"]
     with pytest.raises(SeedFileError, match="both domain 'a'"):
-        domain_files(tmp_path)
-    (tmp_path / "a.parquet").rename(tmp_path / "a|b.parquet")
-    with pytest.raises(SeedFileError, match="cannot name a domain"):
-        domain_files(tmp_path)
+        found.require(["a"])
+    with pytest.raises(SeedFileError, match=r"geometry \(1\).*cannot name a domain"):
+        found.require(["geometry_1"])
+    assert len(caplog.messages) == 2
 
 
-@pytest.mark.parametrize("name", ["a...b", "a\nb", "a\tb", "a|b", "a....jsonl"])
+@pytest.mark.parametrize("name", ["a...b", "a\nb", "a\tb", "a|b", "a....jsonl", "(", "ü"])
 def test_a_name_that_no_partition_may_have_is_named(tmp_path: Path, name: str) -> None:
     path = write(tmp_path / f"{name}.jsonl")
-    with pytest.raises(SeedFileError) as caught:
-        domain_files(tmp_path)
-    assert str(path) in str(caught.value)
+    found = domain_files(tmp_path)
+    (error,) = found.broken.values()
+    assert str(path) in str(error)
+    dg.StaticPartitionsDefinition(found.keys_of_all())  # takes the key
+
+
+def test_a_later_folder_wins(tmp_path: Path) -> None:
+    write(tmp_path / "shipped" / "a.jsonl")
+    own = write(tmp_path / "own" / "a.parquet")
+    assert domain_files(tmp_path / "shipped", tmp_path / "own") == {"a": own}
 
 
 def test_the_digest_follows_the_content_and_in_a_folder_the_images(tmp_path: Path) -> None:

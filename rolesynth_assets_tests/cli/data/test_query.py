@@ -7,8 +7,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from rolesynth_assets.cli.app import app
-from rolesynth_assets.store.errors import StoreError
-from rolesynth_assets.store.warehouse.warehouse import Warehouse
+from rolesynth_assets.store.small.tables import SmallTables
 from rolesynth_assets_tests.lineage.stored_world import StoredWorld
 
 
@@ -16,10 +15,10 @@ def query(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["query", *arguments])
 
 
-def test_lance_and_warehouse_tables_are_joined(world: StoredWorld) -> None:
+def test_lance_and_small_tables_are_joined(world: StoredWorld) -> None:
     sql = (
         "SELECT p.length, count(*) AS n, any_value(c.cutoff) AS cutoff FROM pairs p "
-        "JOIN warehouse.cutoffs c USING (role_set, length) WHERE p.kept "
+        "JOIN small.cutoffs c USING (role_set, length) WHERE p.kept "
         "GROUP BY p.length ORDER BY 1"
     )
     result = query(sql, "--json")
@@ -34,11 +33,11 @@ def test_lance_and_warehouse_tables_are_joined(world: StoredWorld) -> None:
 @pytest.mark.parametrize(
     "sql",
     [
-        "DELETE FROM warehouse.cutoffs",
+        "DELETE FROM small.cutoffs",
         "INSERT INTO pairs SELECT * FROM pairs",
         "CREATE TABLE t AS SELECT 1",
         "COPY (SELECT 1) TO 'out.csv'",
-        "SELECT 1; DROP TABLE warehouse.cutoffs",
+        "SELECT 1; DROP TABLE small.cutoffs",
         "SELECT * FROM read_csv('/etc/passwd')",
         "SELECT * FROM '/etc/passwd'",
         "ATTACH 'other.db'",
@@ -52,11 +51,11 @@ def test_nothing_is_written_and_no_file_is_read(
     world: StoredWorld, sql: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    before = world.warehouse.read("cutoffs").rows(), world.store.count("pairs")
+    before = world.small.read("cutoffs").rows(), world.store.count("pairs")
     result = query(sql)
     assert result.exit_code == 2
     assert "root:" not in result.output
-    assert (world.warehouse.read("cutoffs").rows(), world.store.count("pairs")) == before
+    assert (world.small.read("cutoffs").rows(), world.store.count("pairs")) == before
     assert not (tmp_path / "out.csv").exists()
     assert not (tmp_path / "other.db").exists()
 
@@ -79,31 +78,23 @@ def test_bytes_are_counted_not_printed(world: StoredWorld) -> None:
 def test_a_query_keeps_nobody_from_writing(
     world: StoredWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows, written = world.warehouse.read("cutoffs"), []
-    warehouse = Warehouse(world.warehouse.path, patience_s=0.1)
+    rows, written = world.small.read("cutoffs"), []
+    small = SmallTables(world.small.root, patience_s=0.1)
 
     def write_meanwhile(value: Any) -> str:
-        warehouse.replace("cutoffs", {}, rows.clear())
+        small.replace("cutoffs", {}, rows.clear())
         written.append(value)
         return json.dumps(value)
 
     monkeypatch.setattr("rolesynth_assets.cli.data.query.printable_json", write_meanwhile)
-    result = query("SELECT length FROM warehouse.cutoffs", "--json")
+    result = query("SELECT length FROM small.cutoffs", "--json")
     assert result.exit_code == 0, result.output
     assert len(written) == rows.height > 0
 
 
-def test_a_warehouse_that_cannot_be_read_is_an_error_in_words(
-    world: StoredWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def locked(*_: Any) -> None:
-        raise StoreError("it has been open in another process")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Warehouse, "read_all", locked)
-        result = query("SELECT 1")
-    assert (result.exit_code, "open in another" in result.output) == (2, True)
-    world.warehouse.path.write_bytes(b"no database" * 1000)
+def test_a_small_table_that_cannot_be_read_is_an_error_in_words(world: StoredWorld) -> None:
+    for manifest in (world.root / "small" / "cutoffs.lance" / "_versions").iterdir():
+        manifest.write_bytes(b"no manifest" * 1000)
     result = query("SELECT 1")
     assert (result.exit_code, "cannot be read" in result.output) == (2, True)
 

@@ -12,7 +12,7 @@ from rolesynth_assets.pairs.diversity_rows import diversity_rows
 from rolesynth_assets.roles.role import PromptTemplates, Role
 from rolesynth_assets.store.lance.schemas import table_spec
 from rolesynth_assets.store.lance.store import Store
-from rolesynth_assets.store.warehouse.warehouse import Warehouse
+from rolesynth_assets.store.small.tables import SmallTables
 from rolesynth_assets_tests.captions.fake_engine import FakeEngine
 from rolesynth_assets_tests.captions.image_rows import store_images
 from rolesynth_assets_tests.defs.small_graph import hashed_embeddings
@@ -52,11 +52,11 @@ def store(tmp_path: Path) -> Store:
 
 
 def test_role_set_is_counted(store: Store) -> None:
-    warehouse = Warehouse(Path(store.root) / "warehouse.duckdb")
+    small = SmallTables(store.root)
     pairs = pl.DataFrame(store.read("pairs"))
     measured = measure_diversity(pairs, embed=hashed_embeddings)
-    warehouse.replace("diversity", {}, diversity_rows(measured, "two", "s0", "texts"))
-    summary = summarise_role_set(store, warehouse, "two", ["s0"])
+    small.replace("diversity", {}, diversity_rows(measured, "two", "s0", "texts"))
+    summary = summarise_role_set(store, small, "two", ["s0"])
     assert (summary.captions, summary.failed, summary.scored, summary.kept) == (15, 1, 14, 6)
     assert summary.kept_share == pytest.approx(6 / 15)
     assert summary.vendi and 1 < summary.vendi <= 2  # two captions an image and length
@@ -64,8 +64,8 @@ def test_role_set_is_counted(store: Store) -> None:
 
 
 def test_shards_that_are_gone_do_not_count(store: Store) -> None:
-    warehouse = Warehouse(Path(store.root) / "warehouse.duckdb")
-    summary = summarise_role_set(store, warehouse, "two", ["another"])
+    small = SmallTables(store.root)
+    summary = summarise_role_set(store, small, "two", ["another"])
     assert (summary.captions, summary.kept, summary.vendi) == (0, 0, None)
     assert summary.failed == 0  # the refusal is another shard's
 
@@ -73,13 +73,12 @@ def test_shards_that_are_gone_do_not_count(store: Store) -> None:
 def test_captions_count_before_there_is_a_pair(store: Store) -> None:
     """Scores that fail a blocking check end a run after the captions were paid for."""
     store.prune("pairs", {"shard": "s0", "role_set": "two"}, [])
-    warehouse = Warehouse(Path(store.root) / "warehouse.duckdb")
-    summary = summarise_role_set(store, warehouse, "two", ["s0"])
+    summary = summarise_role_set(store, SmallTables(store.root), "two", ["s0"])
     assert (summary.captions, summary.failed, summary.scored) == (15, 1, 0)
 
 
 def test_scores_are_means_over_seeds(tmp_path: Path) -> None:
-    warehouse = Warehouse(tmp_path / "warehouse.duckdb")
+    small = SmallTables(tmp_path)
     for recipe, values in {"roles5": (0.4, 0.6), "generic1": (0.3,)}.items():
         rows = [
             {
@@ -98,10 +97,10 @@ def test_scores_are_means_over_seeds(tmp_path: Path) -> None:
             for seed, value in enumerate(values)
             for metric in ("image_to_text_r1", "image_to_text_r10")
         ]
-        warehouse.replace("benchmark_scores", {"recipe": recipe}, pl.DataFrame(rows))
-    both = summarise_scores(warehouse, ["roles5", "generic1"])
+        small.replace("benchmark_scores", {"recipe": recipe}, pl.DataFrame(rows))
+    both = summarise_scores(small, ["roles5", "generic1"])
     assert both["metric"].unique().to_list() == ["image_to_text_r1"]
     assert both.select("recipe", "seeds").rows() == [("generic1", 1), ("roles5", 2)]
     assert both["value"].to_list() == pytest.approx([0.3, 0.5])
     assert both["low"].to_list() == pytest.approx([0.2, 0.4])
-    assert summarise_scores(warehouse, ["generic1"])["recipe"].to_list() == ["generic1"]
+    assert summarise_scores(small, ["generic1"])["recipe"].to_list() == ["generic1"]

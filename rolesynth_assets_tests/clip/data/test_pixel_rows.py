@@ -7,8 +7,8 @@ from rolesynth_assets.clip.data import pixel_rows
 from rolesynth_assets.clip.data.input_cache import forget_inputs
 from rolesynth_assets.clip.data.pixel_rows import PixelRows, forget_pixels, open_rows
 from rolesynth_assets.data_paths import DataPaths
+from rolesynth_assets.store.small.tables import SmallTables
 from rolesynth_assets.store.tombstones import Tombstone, now, write_tombstone
-from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
 SHAPE = (4, 4, 3)
 ROW = 48
@@ -42,7 +42,7 @@ def filled(root, ids=IDS, **options) -> PixelRows:
 
 
 def withdraw(root, image: str) -> None:
-    write_tombstone(Warehouse(DataPaths(root).warehouse), Tombstone(image, "gone", now()))
+    write_tombstone(SmallTables(root), Tombstone(image, "gone", now()))
 
 
 def content(root) -> bytes:

@@ -14,8 +14,8 @@ from rolesynth_assets.clip.data.input_cache import InputCache, forget_inputs
 from rolesynth_assets.clip.data.tokens import TokenSource, count_cut
 from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.store.locks import writer_lock
+from rolesynth_assets.store.small.tables import SmallTables
 from rolesynth_assets.store.tombstones import Tombstone, now, write_tombstone
-from rolesynth_assets.store.warehouse.warehouse import Warehouse
 
 TEXTS = ["a red cat", "a " * 20 + "cat", "one two three four five six", "one " * 50]
 
@@ -39,9 +39,9 @@ def test_a_caption_counts_once_however_often_it_is_trained_on():
     source, order = TokenSource(data, tokenizer(8)), data.captions(np.arange(4))
     places = [order.index(text) for text in TEXTS]
     for _ in range(2):
-        source.batch(np.array(places[:2]))
+        source.count(np.array(places[:2]))
     assert (source.cut, source.tokenized) == (1, 2)
-    source.batch(np.array([places[3], places[1]]))
+    source.count(np.array([places[3], places[1]]))
     assert (source.cut, source.tokenized) == (2, 3)
 
 
@@ -87,6 +87,7 @@ def test_tokens_are_made_once_for_a_set_and_a_tokenizer(tmp_path, no_tokenizing)
     no_tokenizing()
     again = TokenSource(set_of(TEXTS[::-1], "bbaa"), tokenizer(8), kept)  # the same rows
     assert torch.equal(again.batch(np.arange(4)), made)
+    again.count(np.arange(4))
     assert again.cut == 2
 
 
@@ -104,7 +105,7 @@ def test_a_withdrawal_deletes_tokens_and_lets_no_training_keep_them(tmp_path):
     kept = InputCache(tmp_path, 0)
     at_work = TokenSource(set_of(TEXTS), tokenizer(8), kept)
     before = at_work.batch(np.arange(4))
-    write_tombstone(Warehouse(DataPaths(tmp_path).warehouse), Tombstone("a", "gone", now()))
+    write_tombstone(SmallTables(tmp_path), Tombstone("a", "gone", now()))
     forget_inputs(tmp_path, ["a"])
     assert not DataPaths(tmp_path).token_cache.exists()
     assert torch.equal(at_work.batch(np.arange(4)), before)

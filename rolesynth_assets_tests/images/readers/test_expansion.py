@@ -20,7 +20,11 @@ from rolesynth_assets.images.readers.expansion import BombError, Expansion
 from rolesynth_assets.images.readers.members import iter_members
 from rolesynth_assets.images.readers.parquet_pages import PageGuard
 from rolesynth_assets.images.readers.zips import iter_zip
-from rolesynth_assets.images.shards.planning import PlanRules, plan_shards
+from rolesynth_assets.images.shards.planning import (
+    PlanRules,
+    UnreadableTableError,
+    plan_shards,
+)
 from rolesynth_assets.r1.benchmarks.definition import R1BenchmarkError
 from rolesynth_assets.r1.benchmarks.files import _parquet
 from rolesynth_assets_tests.drills.bombs import crossed_members, listed_again, many_groups
@@ -64,6 +68,43 @@ def test_cells_of_dictionaries_add_up_over_row_groups(table, shard_size):
     got = reasons(path, shard_size)
     assert got["read"] * 12 * 1024 <= 64 * 2**20
     assert got["archive_bomb"] > 0
+
+
+@pytest.mark.parametrize("kind", ["bytes", "records"])
+def test_a_row_of_many_references_to_one_value_is_a_bomb_before_it_is_unpacked(tmp_path, kind):
+    references = pa.array([0] * 2**20, pa.int32())
+    cells = pa.DictionaryArray.from_arrays(references, pa.array([bytes(2**20)]))
+    if kind == "records":
+        paths = pa.array(["p"] * len(cells))
+        cells = pa.StructArray.from_arrays([cells, paths], ["bytes", "path"])
+    path = tmp_path / "x.parquet"
+    table = {
+        "images": pa.ListArray.from_arrays(pa.array([0, len(cells)], pa.int32()), cells),
+        "problem": ["<image> 1 + 1?"],
+    }
+    pq.write_table(pa.table(table), path, compression="zstd", store_schema=False)
+    assert reasons(path) == {"archive_bomb": 1}  # 2^40 bytes
+    (seed,) = read_seeds(path, "d")
+    assert isinstance(seed, SeedReject) and "max_expansion" in seed.detail
+    with pytest.raises(R1BenchmarkError, match="max_expansion"):
+        list(_parquet(path))
+
+
+def test_lists_with_a_dictionary_are_read(tmp_path):
+    path = tmp_path / "x.parquet"
+    table = pa.table({"image": [[b"one", b"two"], [b"one"], None, [], [None]]})
+    pq.write_table(table, path, use_dictionary=True)
+    read = [m.data for shard in plan_shards(path, "x", []) for m in iter_members(shard)]
+    assert [d for d in read if isinstance(d, bytes)] == [b"one", b"two", b"one"]
+    assert len(read) == 6
+
+
+def test_lists_of_long_values_of_a_fixed_size_are_refused(tmp_path):
+    path = tmp_path / "x.parquet"
+    kind = pa.list_(pa.binary(4096))
+    pq.write_table(pa.table({"image": pa.array([[bytes(4096)] * 3], kind)}), path)
+    with pytest.raises(UnreadableTableError, match="4096 bytes each"):
+        plan_shards(path, "x", [])
 
 
 def test_bytes_that_a_footer_lists_twice_are_refused(tmp_path):

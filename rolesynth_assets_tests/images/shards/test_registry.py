@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 
+from rolesynth_assets.errors import InputError
 from rolesynth_assets.images.descriptor import ShardDescriptor, ShardKind
 from rolesynth_assets.images.shards.planning import PlanRules, plan_shards
 from rolesynth_assets.images.shards.registry import load_shards, register, register_path
@@ -195,7 +196,7 @@ def test_a_kill_while_writing_leaves_the_registry_whole(tmp_path, photos, monkey
 def test_a_broken_registry_file_is_named(tmp_path, photos):
     register_path(tmp_path, photos, "trip")
     (tmp_path / "shards" / "trip-0000.json").write_text("{")
-    with pytest.raises(ValueError, match=r"trip-0000\.json is not a shard description"):
+    with pytest.raises(InputError, match=r"trip-0000\.json is not a shard description"):
         load_shards(tmp_path)
 
 
@@ -213,3 +214,9 @@ def test_two_processes_that_plan_at_once_share_the_files_out(tmp_path, photos):
     assert sorted(len(new) for new in results) == [0, 0, 0, 3]
     members = [member for shard in load_shards(tmp_path).values() for member in shard.members]
     assert members == ORDER
+
+
+def test_hidden_files_are_no_shards(tmp_path):
+    (tmp_path / "shards").mkdir()
+    (tmp_path / "shards" / "._a-0000.json").write_bytes(bytes(4))
+    assert load_shards(tmp_path) == {}

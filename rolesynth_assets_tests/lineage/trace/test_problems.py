@@ -12,7 +12,7 @@ from rolesynth_assets.lineage.trace.subject import SubjectError
 from rolesynth_assets.lineage.trace.trace import trace
 from rolesynth_assets.store.digests import image_id
 from rolesynth_assets.store.lance.store import Store
-from rolesynth_assets.store.warehouse.warehouse import Warehouse
+from rolesynth_assets.store.small.tables import SmallTables
 from rolesynth_assets_tests.lineage.stored_problems import (
     CONTEXT,
     SEED_IMAGES,
@@ -24,9 +24,9 @@ from rolesynth_assets_tests.lineage.stored_problems import (
 
 @pytest.fixture
 def sources(tmp_path: Path) -> Sources:
-    store, warehouse = Store(tmp_path), Warehouse(tmp_path / "w.duckdb")
-    store_problems(store, warehouse)
-    return Sources(store, warehouse, tmp_path)
+    store, small = Store(tmp_path), SmallTables(tmp_path)
+    store_problems(store, small)
+    return Sources(store, small, tmp_path)
 
 
 def names(nodes: list[Node], kind: Kind) -> set[str]:

@@ -210,7 +210,7 @@ def test_an_image_is_found_by_the_url_it_was_read_from(world: StoredWorld) -> No
     place = rows.schema.get_field_index("source")
     world.store.append("images", {"shard": "s0"}, rows.set_column(place, "source", [[url]]))
     write_tombstone(
-        world.warehouse, Tombstone(gone, "licence", "2026-01-01T00:00:00", ("s0",), ("gs://b/x",))
+        world.small, Tombstone(gone, "licence", "2026-01-01T00:00:00", ("s0",), ("gs://b/x",))
     )
     assert find_subject(world.sources, url).key == held
     assert find_subject(world.sources, "gs://b/x").key == gone

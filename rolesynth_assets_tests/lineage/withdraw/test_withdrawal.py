@@ -51,7 +51,7 @@ def world(tmp_path: Path) -> StoredWorld:
 
 
 def take_out(world: StoredWorld, *images: str, **options: object) -> Withdrawal:
-    return withdraw(world.store, world.warehouse, world.root, images, REASON, **options)  # type: ignore[arg-type]
+    return withdraw(world.store, world.small, world.root, images, REASON, **options)  # type: ignore[arg-type]
 
 
 def not_kept_long(world: StoredWorld) -> str:
@@ -70,7 +70,7 @@ def test_every_row_of_the_image_goes_and_no_other(world: StoredWorld) -> None:
         spec_key = left[table].schema.names[0]
         now = world.store.read(table).sort_by(spec_key)
         assert now.equals(left[table].sort_by(spec_key)), table
-    stone = read_tombstones(world.warehouse)[gone]
+    stone = read_tombstones(world.small)[gone]
     assert (stone.reason, stone.shards, stone.sources) == ("the licence ended", ("s0",), ("1.png",))
     assert done.shards == ["s0"]
 
@@ -110,7 +110,7 @@ def test_a_dry_run_finds_the_same_and_changes_nothing(world: StoredWorld) -> Non
     versions = {table: world.store.version(table) for table in IMAGE_TABLES}
     told = take_out(world, gone, dry_run=True)
     assert {table: world.store.version(table) for table in IMAGE_TABLES} == versions
-    assert not read_tombstones(world.warehouse)
+    assert not read_tombstones(world.small)
     done = take_out(world, gone)
     assert (told.removed, told.artefacts) == (done.removed, done.artefacts)
 
@@ -133,10 +133,10 @@ def test_a_withdrawal_cut_short_is_completed_by_the_same_command(
     with pytest.raises(KeyboardInterrupt):
         take_out(world, gone)
     monkeypatch.setattr(Store, "remove", remove)
-    first = read_tombstones(world.warehouse)[gone]
+    first = read_tombstones(world.small)[gone]
     done = take_out(world, gone)
     assert not any(world.store.count(t, where=f"image_id = '{gone}'") for t in IMAGE_TABLES)
-    assert read_tombstones(world.warehouse)[gone] == first
+    assert read_tombstones(world.small)[gone] == first
     assert (done.artefacts, done.shards) == (whole.artefacts, whole.shards)
 
 
@@ -154,30 +154,30 @@ def test_pages_and_benchmarks_that_hold_it_are_named(world: StoredWorld) -> None
 def test_an_image_never_seen_is_refused_from_now_on(world: StoredWorld) -> None:
     done = take_out(world, "e" * 64)
     assert (done.removed, done.artefacts) == ({}, ())
-    assert "e" * 64 in read_tombstones(world.warehouse)
+    assert "e" * 64 in read_tombstones(world.small)
     with pytest.raises(ValueError, match="and a reason"):
-        withdraw(world.store, world.warehouse, world.root, ["e" * 64], "  ")
+        withdraw(world.store, world.small, world.root, ["e" * 64], "  ")
 
 
 def test_purge_takes_the_bytes_off_the_disk_and_moves_pins_that_still_hold(
     world: StoredWorld,
 ) -> None:
     gone = not_kept_long(world)
-    kept_long, _ = sorted(read_pins(world.warehouse), key=lambda pin: pin.recipe != "kept_long")
+    kept_long, _ = sorted(read_pins(world.small), key=lambda pin: pin.recipe != "kept_long")
     rows = pinned_rows(world.store, kept_long)
     reference = world.root / "checkpoints" / "all" / "seed-0" / REFERENCE
     other = world.root / "checkpoints" / "kept_long" / "seed-0" / REFERENCE
     for path in (reference, other):
         path.write_bytes(b"decoded pixels")
     needles = image_needles(world.store, [gone])
-    done = purge(world.store, world.warehouse, world.root, take_out(world, gone), needles)
+    done = purge(world.store, world.small, world.root, take_out(world, gone), needles)
     assert done.before and not done.after
     assert set(done.freed) == set(IMAGE_TABLES) and all(done.freed.values())
     assert (done.moved, done.lost) == (("kept_long",), ("all",))
-    moved = next(pin for pin in read_pins(world.warehouse) if pin.recipe == "kept_long")
+    moved = next(pin for pin in read_pins(world.small) if pin.recipe == "kept_long")
     assert moved.versions["pairs"] == world.store.version("pairs") != kept_long.versions["pairs"]
     assert pinned_rows(world.store, moved).equals(rows)
-    row = world.warehouse.read("training_sets", {"recipe": "kept_long"}).to_dicts()[0]
+    row = world.small.read("training_sets", {"recipe": "kept_long"}).to_dicts()[0]
     assert row["pairs_version"] == moved.versions["pairs"]
     assert (done.references, reference.exists(), other.exists()) == (("all|0",), False, True)
     traced = trace(world.sources, "clip_checkpoints[all|0]")
@@ -192,7 +192,7 @@ def test_purge_after_an_earlier_withdrawal_finds_the_bytes_in_old_versions(
     needles = image_needles(world.store, [gone])
     assert needles and files_with(world.root, needles)
     again = take_out(world, gone)  # nothing left to remove, yet the tables are known
-    assert not purge(world.store, world.warehouse, world.root, again, needles).after
+    assert not purge(world.store, world.small, world.root, again, needles).after
 
 
 def test_a_copy_that_is_not_ours_is_named_and_left(world: StoredWorld) -> None:
@@ -201,7 +201,7 @@ def test_a_copy_that_is_not_ours_is_named_and_left(world: StoredWorld) -> None:
     copy = world.root / "export.bin"
     copy.write_bytes(b"head" + data + b"tail")
     needles = image_needles(world.store, [gone])
-    done = purge(world.store, world.warehouse, world.root, take_out(world, gone), needles)
+    done = purge(world.store, world.small, world.root, take_out(world, gone), needles)
     assert done.after == (copy,)
     assert copy.exists()
 
@@ -225,7 +225,7 @@ def test_what_other_images_have_too_is_not_searched_for() -> None:
 
 
 def test_seed_image_takes_all_that_grew_out_of_the_seed(world: StoredWorld) -> None:
-    store_problems(world.store, world.warehouse)
+    store_problems(world.store, world.small)
     gone = image_id(SEED_IMAGES["p"])
     done = take_out(world, gone)
     assert done.removed == {
@@ -245,7 +245,7 @@ def test_seed_image_takes_all_that_grew_out_of_the_seed(world: StoredWorld) -> N
 
 
 def test_drawn_image_takes_its_candidate_and_the_journal_forgets_it(world: StoredWorld) -> None:
-    store_problems(world.store, world.warehouse)
+    store_problems(world.store, world.small)
     path = world.root / "journals" / "counting.sqlite"
     with Journal(path) as journal:
         for name in ("p1", "p2"):
@@ -258,7 +258,7 @@ def test_drawn_image_takes_its_candidate_and_the_journal_forgets_it(world: Store
     done = take_out(world, gone)
     assert done.removed == {"problems": 1, "verdicts": 2, "candidates": 1}
     assert done.named(ArtefactKind.ROUND) == [f"counting|{ROUNDS[0]}"]
-    purged = purge(world.store, world.warehouse, world.root, done, needles, [path])
+    purged = purge(world.store, world.small, world.root, done, needles, [path])
     assert path in purged.before and not purged.after
     assert purged.forgotten == (1, 1)
     assert not files_with(path.parent, [b"of p1"]) and files_with(path.parent, [b"of p2"])
@@ -274,11 +274,11 @@ def test_manifests_are_pinned_anew_where_they_stand(world: StoredWorld) -> None:
     from rolesynth_assets.pairs.pair_manifest import manifest_rows
 
     where = {"role_set": ROLE_SET}
-    world.warehouse.replace("manifests", where, manifest_rows(world.store, ROLE_SET))
+    world.small.replace("manifests", where, manifest_rows(world.store, ROLE_SET))
     stranger = world.add_shard("s9", range(50, 52))[0]  # not captioned, in no manifest
     needles = image_needles(world.store, [stranger])
-    purge(world.store, world.warehouse, world.root, take_out(world, stranger), needles)
-    stored = world.warehouse.read("manifests", where)
+    purge(world.store, world.small, world.root, take_out(world, stranger), needles)
+    stored = world.small.read("manifests", where)
     assert manifest_matches_tables(stored, manifest_rows(world.store, ROLE_SET)).passed
     for version in stored["pairs_version"]:
         world.store.read("pairs", version=version)
@@ -290,5 +290,5 @@ def test_an_image_that_was_normalised_is_withdrawn_in_both_forms(world: StoredWo
     source = "c" * 64  # stands for the hash of a file that was stored as a PNG of its pixels
     world.store.append("images", {"shard": "s0"}, rows.set_column(0, "image_id", [[source]]))
     take_out(world, source)
-    assert set(read_tombstones(world.warehouse)) == {source, first}
+    assert set(read_tombstones(world.small)) == {source, first}
     assert not world.store.count("images", where=f"image_id IN ('{source}', '{first}')")

@@ -59,7 +59,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallGraph]:
         patch.setenv("DAGSTER_HOME", str(home))
         write_world(graph.root, WORLD)
         for task in ("scenes_long", "scenes_short"):  # one benchmark is enough
-            shutil.rmtree(graph.root / "benchmarks" / task)
+            shutil.rmtree(str(graph.root / "benchmarks" / task))
         graph.add_shard("first", range(4))
         graph.add_shard("second", range(10, 14))
         graph.shorten_recipe("generic1", steps=2)
@@ -91,7 +91,7 @@ def test_withdrawal_from_command_line_to_clean_graph(made: SmallGraph, tmp_path:
     assert "rows would be removed: pairs 2, scores 2, captions 2, images 1" in planned.output
     assert "checkpoint: generic1|0" in planned.output
     assert str(Path("pictures", "first", "002.png")) in planned.output
-    assert not read_tombstones(made.warehouse) and not stale(made)
+    assert not read_tombstones(made.small) and not stale(made)
 
     untouched = made.store.digest("captions", {"shard": "second-0000", "role_set": "generic1"})
     done = invoke(withdraw, str(offered), "--reason", "the licence ended", "--json")
@@ -126,7 +126,7 @@ def test_withdrawal_from_command_line_to_clean_graph(made: SmallGraph, tmp_path:
 
 
 def test_reading_the_shard_again_refuses_the_bytes_and_changes_nothing(made: SmallGraph) -> None:
-    assert image_id(GONE) in read_tombstones(made.warehouse)
+    assert image_id(GONE) in read_tombstones(made.small)
     made.materialize("image_shards", "first-0000")
     (reject,) = made.store.read("image_rejects", {"shard": "first-0000"}).to_pylist()
     assert reject["reason"] == "withdrawn"
@@ -181,5 +181,5 @@ def test_lifting_is_said_and_unknown_images_are_refused(made: SmallGraph) -> Non
     lifted = invoke(withdraw, image_id(GONE), "--lift")
     assert lifted.exit_code == 0
     assert "materialize image_shards[first-0000]" in lifted.output
-    assert not read_tombstones(made.warehouse)
+    assert not read_tombstones(made.small)
     assert invoke(withdraw, image_id(GONE), "--lift").exit_code == 2

@@ -225,7 +225,12 @@ def test_the_key_is_sent_and_shown_nowhere(caplog):
         replies = ask(engine, *numbered(3))
         assert {r.authorization for r in server.requests} == {f"Bearer {key}"}
         assert sorted(str(r.reason) for r in replies) == ["None", "bad_response", "rejected"]
-        shown = [repr(replies), repr(engine), repr(engine._faults), repr(engine._settings)]
+        shown = [
+            repr(replies),
+            repr(engine),
+            repr(engine._fleet.endpoints[0].faults),
+            repr(engine._settings),
+        ]
         shown.append(engine._settings.model_dump_json())
     wrong = "sk-wrong-key-9876543210"
     with StubServer(api_key=key) as server:

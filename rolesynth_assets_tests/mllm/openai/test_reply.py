@@ -46,6 +46,9 @@ STREAM = events(*({"content": half} for half in HALVES), finish_reason="stop")
         whole({"type": "text", "text": TEXT}),
         whole([{"type": "thinking", "thinking": "hmm"}, {"type": "text", "text": TEXT}]),
         whole([{"type": "reasoning", "text": "hmm"}, {"type": "text", "text": {"value": TEXT}}]),
+        whole([{"type": "reasoning_text", "text": "hmm"}, {"type": "text", "text": TEXT}]),
+        whole([{"type": "summary_text", "text": "hmm"}, {"type": "output_text", "text": TEXT}]),
+        whole([{"text": "hmm", "thought": True}, {"text": TEXT}]),
         {"choices": [{"text": TEXT, "finish_reason": "stop"}]},
         [whole(TEXT)],
         "\ufeff" + json.dumps(whole(TEXT)),
@@ -136,7 +139,9 @@ def test_a_refusal_as_a_part_is_one():
                 "FinishReason.MAX_TOKENS FINISH_REASON_MAX_TOKENS FinishReason.length "
                 "stop_reason:max_tokens max_output_tokens MAX_OUTPUT_TOKENS model_length "
                 "finish_reason_length max_length token_limit model_context_window_exceeded "
-                "stop_reason=length repetition incomplete max_completion_tokens"
+                "stop_reason=length repetition incomplete max_completion_tokens truncated limit "
+                "cutoff cut_off stopped_limit output_limit max_len ctx_full token_budget "
+                "maximum_tokens max_generation_tokens FinishReason.TRUNCATED out_of_context"
             ).split()
         ),
         *(
@@ -145,7 +150,10 @@ def test_a_refusal_as_a_part_is_one():
             "PROHIBITED_CONTENT BLOCKLIST SPII refusal sensitive guardrail_intervened "
             "content_filtered".split()
         ),
-        *((said, Ending.GAVE_UP) for said in "abort error network_error CANCELLED".split()),
+        *(
+            (said, Ending.GAVE_UP)
+            for said in "abort error network_error CANCELLED rate_limit".split()
+        ),
         *(
             (said, Ending.COMPLETE)
             for said in "stop STOP end_turn eos eos_token FinishReason.STOP FINISH_REASON_STOP "

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import logging
+import time
 
 import pytest
 
@@ -32,35 +33,27 @@ def ask(engine: OpenAIEngine, count: int) -> list:
 
 
 def test_it_halves_once_for_a_burst_and_grows_by_one_a_round():
-    async def run() -> list[int]:
-        window = Window(16, "server", "SETTING")
-        async with window.slot() as sent:
-            bounds = [window.bound]
-            for _ in range(5):  # a burst: all were sent before the first fault was known
-                window.narrow(sent, "429")
-                bounds.append(window.bound)
-        async with window.slot() as sent:
-            window.narrow(sent, "429")
-            bounds.append(window.bound)
-        for _ in range(5):
-            window.grow()
+    window, sent = Window(16, "server", "SETTING"), time.monotonic()
+    bounds = [window.bound]
+    for _ in range(5):  # a burst: all were sent before the first fault was known
+        window.narrow(sent, "429")
         bounds.append(window.bound)
-        for _ in range(500):
-            window.grow()
-        return [*bounds, window.bound]
-
-    assert asyncio.run(run()) == [16, 8, 8, 8, 8, 8, 4, 5, 16]
+    window.narrow(time.monotonic(), "429")
+    bounds.append(window.bound)
+    for _ in range(5):
+        window.grow()
+    bounds.append(window.bound)
+    for _ in range(500):
+        window.grow()
+    assert [*bounds, window.bound] == [16, 8, 8, 8, 8, 8, 4, 5, 16]
 
 
 def test_the_next_partition_begins_with_what_the_server_bore():
-    async def narrowed(window: Window) -> None:
-        async with window.slot() as sent:
-            window.narrow(sent, "429", pause_s=0.05)
-
     pace = Pace()
-    asyncio.run(narrowed(Window(16, "server", "SETTING", pace)))  # a loop of its own
+    Window(16, "server", "SETTING", pace).narrow(time.monotonic(), "429", pause_s=60.0)
     following = Window(16, "server", "SETTING", pace)
     assert following.bound == 8 and pace.opens_at > pace.narrowed_at
+    assert following.room == 0  # it has been asked to wait
     assert Window(4, "server", "SETTING", pace).bound == 4
     assert Window(64, "server", "SETTING", pace).bound == 8
     for _ in range(4000):
@@ -80,34 +73,12 @@ def test_engines_of_one_model_at_one_server_share_a_pace():
 
 
 def test_it_never_closes():
-    async def run() -> int:
-        window = Window(3, "server", "SETTING")
-        for _ in range(9):
-            async with window.slot() as sent:
-                window.narrow(sent, "timeout")
-        return window.bound
-
-    assert asyncio.run(run()) == 1
-
-
-def test_a_place_is_passed_on_when_its_holder_leaves_or_is_cancelled():
-    async def run() -> list[str]:
-        window, seen = Window(1, "server", "SETTING"), []
-
-        async def take(name: str) -> None:
-            async with window.slot():
-                seen.append(name)
-                await asyncio.sleep(0)
-
-        async with window.slot():
-            waiting = [asyncio.create_task(take(name)) for name in "abc"]
-            await asyncio.sleep(0)
-            waiting[0].cancel()
-        waiting[1].cancel()  # it was just woken
-        await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 5)
-        return seen
-
-    assert asyncio.run(run()) == ["c"]
+    window = Window(3, "server", "SETTING")
+    for _ in range(9):
+        window.narrow(time.monotonic(), "timeout")
+    assert (window.bound, window.room) == (1, 1)
+    window.enter()
+    assert window.room == 0
 
 
 @pytest.mark.parametrize("status", [429, 503])

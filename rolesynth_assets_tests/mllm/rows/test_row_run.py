@@ -14,8 +14,8 @@ from rolesynth_assets.mllm.rows.reply_journal import JournalError, ReplyJournal,
 from rolesynth_assets.mllm.rows.row_run import RowRun
 from rolesynth_assets.roles.role import PromptTemplates, Role
 from rolesynth_assets.store.lance.store import Store
+from rolesynth_assets.store.small.tables import SmallTables
 from rolesynth_assets.store.tombstones import Tombstone, Withdrawn, now, write_tombstone
-from rolesynth_assets.store.warehouse.warehouse import Warehouse
 from rolesynth_assets_tests.captions.fake_engine import FakeEngine
 from rolesynth_assets_tests.captions.image_rows import store_images
 
@@ -39,8 +39,8 @@ def write(store: Store, engine: FakeEngine, shard: str = "s1", **options) -> Cap
 
 
 def withdraw(store: Store, image: str) -> None:
-    warehouse = Warehouse(Path(store.root) / "warehouse.duckdb")
-    write_tombstone(warehouse, Tombstone(image, "asked to", now()))
+    small = SmallTables(store.root)
+    write_tombstone(small, Tombstone(image, "asked to", now()))
     for table in ("captions", "images"):
         store.remove(table, f"image_id = '{image}'")
 
@@ -67,7 +67,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def journaled(store: Store) -> list[tuple[str, str]]:
-    with sqlite3.connect(journal_path(store.root, "captions")) as database:
+    with sqlite3.connect(str(journal_path(store.root, "captions"))) as database:
         return database.execute(
             "SELECT image_id, key FROM shown JOIN replies USING (key)"
         ).fetchall()
@@ -146,14 +146,14 @@ def test_tombstone_that_comes_at_the_moment_of_writing_takes_the_rows_along(stor
 
 
 def test_withdrawn_follows_the_file_and_reads_it_once(store: Store, monkeypatch) -> None:
-    warehouse = Warehouse(Path(store.root) / "warehouse.duckdb")
-    withdrawn = Withdrawn(warehouse)
+    small = SmallTables(store.root)
+    withdrawn = Withdrawn(small)
     assert "a" not in withdrawn and len(withdrawn) == 0
-    write_tombstone(warehouse, Tombstone("a", "asked to", "2026-01-02T00:00:00+00:00"))
+    write_tombstone(small, Tombstone("a", "asked to", "2026-01-02T00:00:00+00:00"))
     assert withdrawn["a"] == "withdrawn on 2026-01-02: asked to"
     monkeypatch.setattr("rolesynth_assets.store.tombstones.CLOCK_NS", 0)
     assert list(withdrawn) == ["a"]
-    monkeypatch.setattr(warehouse, "read", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr(small, "read", lambda *_: pytest.fail("read again"))
     assert "b" not in withdrawn and "a" in withdrawn
 
 
@@ -172,11 +172,6 @@ def test_journal_that_cannot_be_written_stops_the_run_and_keeps_the_rows(
     monkeypatch.undo()
     assert engine.calls < 12 and store.count("captions", HERE) >= engine.calls - 1
     assert write(store, FakeEngine()).captions == 12
-
-
-def test_data_root_that_is_a_url_has_no_journal() -> None:
-    with pytest.raises(JournalError, match="ROLESYNTH_DATA"):
-        journal_path("s3://bucket/data", "captions")
 
 
 class Retrying(FakeEngine):
@@ -232,7 +227,7 @@ def test_a_reply_about_an_image_withdrawn_meanwhile_is_written_nowhere(
 
     async def complete(requests: Iterable[ChatRequest]) -> AsyncIterator[ChatReply]:
         async for reply in answered(requests):
-            if first not in Withdrawn(Warehouse(Path(store.root) / "warehouse.duckdb")):
+            if first not in Withdrawn(SmallTables(store.root)):
                 withdraw(store, first)  # after the last attempt, before the reply arrives
             yield reply
 

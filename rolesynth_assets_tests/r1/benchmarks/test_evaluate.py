@@ -7,7 +7,7 @@ from rolesynth_assets.r1.benchmarks.evaluate import evaluate, graded, scores_fra
 from rolesynth_assets.r1.data import NO_DATA
 from rolesynth_assets.r1.training.policy import NANO_WEIGHTS, greedy_replies, load_policy
 from rolesynth_assets.r1.training.train import train
-from rolesynth_assets.store.warehouse.warehouse import Warehouse
+from rolesynth_assets.store.small.tables import SmallTables
 from rolesynth_assets_tests.r1.pictures import png
 
 MCQ, OPEN = TaskType.MCQ, TaskType.OPEN_ENDED
@@ -85,12 +85,12 @@ def test_a_nano_policy_answers_through_the_embedded_engine(base, monkeypatch):
     assert evaluate(base, items) == result  # the way that any other policy takes
 
 
-def test_scores_are_rows_of_the_warehouse(tmp_path):
+def test_scores_are_rows_of_a_small_table(tmp_path):
     result = graded([question("3")] * 4, ["3", "3", "4", "\\boxed{3}"])
     rows = scores_frame(result, recipe="base", seed=0, benchmark="counting", run_id="r")
-    warehouse = Warehouse(tmp_path / "w.duckdb")
-    warehouse.replace("r1_scores", {"recipe": "base", "benchmark": "counting"}, rows)
-    stored = warehouse.read("r1_scores").sort("metric")
+    small = SmallTables(tmp_path)
+    small.replace("r1_scores", {"recipe": "base", "benchmark": "counting"}, rows)
+    stored = small.read("r1_scores").sort("metric")
     assert stored["metric"].to_list() == ["accuracy", "well_formed"]
     assert stored["value"].to_list() == [0.75, 0.0]
     assert stored["chance"].to_list() == [1.0, None]

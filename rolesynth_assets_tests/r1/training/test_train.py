@@ -8,6 +8,8 @@ from safetensors.torch import load_file
 
 from rolesynth_assets.clip.checkpoint.files import CheckpointError
 from rolesynth_assets.embedded.nano.engine import EmbeddedEngine
+from rolesynth_assets.files import whole_folders
+from rolesynth_assets.files.object_path import data_path
 from rolesynth_assets.r1.checks import reload_reproduces, reward_finite
 from rolesynth_assets.r1.data import NO_DATA
 from rolesynth_assets.r1.recipe import Rollouts
@@ -115,19 +117,24 @@ def test_the_folder_is_one_the_embedded_engine_loads(whole):
     assert saved["padding"] is None  # a tokenizer that pads would change every prompt
 
 
+@pytest.mark.parametrize("where", ["folder", "bucket"])
 def test_a_killed_run_goes_on_to_the_very_same_weights(
-    whole, tmp_path, data, make_recipe, noisy_rewards
+    whole, tmp_path, data, make_recipe, noisy_rewards, where, request, monkeypatch
 ):
     report, _ = whole
-    folder = tmp_path / "killed"
+    root = request.getfixturevalue("bucket_root") if where == "bucket" else str(tmp_path)
+    monkeypatch.setattr(whole_folders, "UPLOAD_EVERY_S", 0)
+    folder = data_path(root) / "killed"
     with pytest.raises(Killed):
         train(make_recipe(), data, folder, 1, progress=killer(2))
     with pytest.raises(CheckpointError, match="no training has finished"):
         read_provenance(folder)
+    monkeypatch.setenv("ROLESYNTH_CACHE", str(tmp_path / "another machine"))
     resumed = train(make_recipe(), data, folder, 1)
     assert resumed.resumed_from >= 1
     assert resumed.log == report.log
-    assert resumed.provenance == report.provenance
+    assert resumed.provenance == report.provenance == read_provenance(folder)
+    assert reload_reproduces(*reload_replies(resumed.folder)).passed
 
 
 def test_another_trainings_state_is_not_resumed(tmp_path, data, make_recipe, noisy_rewards):

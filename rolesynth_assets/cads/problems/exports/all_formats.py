@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.mllm.engine import ModelIdentity
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def export_all(
-    store: StoreReader, domain: str, folder: Path, grader: Grader, *, system: str, card: str
+    store: StoreReader, domain: str, folder: DataPath, grader: Grader, *, system: str, card: str
 ) -> dict[str, int]:
     """Write a domain's problems for EasyR1, TRL and `datasets`; return the rows by format.
 

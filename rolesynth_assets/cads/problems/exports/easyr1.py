@@ -8,20 +8,20 @@ data.image_key=images``. Its checker is mathruler.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from rolesynth_assets.answers.checker_process import Grader
 from rolesynth_assets.answers.trainer_checkers import Checker
 from rolesynth_assets.cads.problems.exports.accepted import AcceptedProblem, ExportError
 from rolesynth_assets.cads.problems.exports.parquet import FILE, image_cell, write_parquet
+from rolesynth_assets.files.atomic_files import replaced_folder
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.mllm.control_tokens import neutralise
-from rolesynth_assets.store.atomic_files import replaced_folder
 
 IMAGE = "<image>"
 """Placeholder that EasyR1 replaces with an image."""
 
 
-def export_easyr1(problems: Iterable[AcceptedProblem], folder: Path, grader: Grader) -> int:
+def export_easyr1(problems: Iterable[AcceptedProblem], folder: DataPath, grader: Grader) -> int:
     """Write the export, replacing an older one as a whole, and return its rows.
 
     Args:

@@ -17,8 +17,9 @@ from rolesynth_assets.cads.problems.exports.parquet import (
     portable_features,
     write_parquet,
 )
+from rolesynth_assets.files.atomic_files import replaced_folder
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.mllm.control_tokens import control_tokens, neutralise
-from rolesynth_assets.store.atomic_files import replaced_folder
 
 if TYPE_CHECKING:
     from datasets import Features
@@ -27,7 +28,7 @@ CARD = "README.md"
 NEUTRALISED = "neutralised"
 
 
-def export_hf(problems: Iterable[AcceptedProblem], folder: Path, card: str) -> int:
+def export_hf(problems: Iterable[AcceptedProblem], folder: DataPath, card: str) -> int:
     """Write the export, replacing an older one as a whole, and return its rows.
 
     Read it with ``datasets.load_from_disk(FOLDER)``: it has the columns of `AcceptedProblem`, with

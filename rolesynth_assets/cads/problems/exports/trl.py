@@ -7,18 +7,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from rolesynth_assets.answers.checker_process import Grader
 from rolesynth_assets.answers.trainer_checkers import Checker
 from rolesynth_assets.cads.problems.exports.accepted import AcceptedProblem, ExportError
 from rolesynth_assets.cads.problems.exports.parquet import FILE, image_cell, write_parquet
+from rolesynth_assets.files.atomic_files import replaced_folder
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.mllm.control_tokens import neutralise
-from rolesynth_assets.store.atomic_files import replaced_folder
 
 
 def export_trl(
-    problems: Iterable[AcceptedProblem], folder: Path, grader: Grader, *, system: str
+    problems: Iterable[AcceptedProblem], folder: DataPath, grader: Grader, *, system: str
 ) -> int:
     """Write the export, replacing an older one as a whole, and return its rows.
 

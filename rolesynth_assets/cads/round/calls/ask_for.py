@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Generic, TypeVar
 
 from rolesynth_assets.cads.prompts.replies import Reply, Unparsable, parse, repair_prompt
 from rolesynth_assets.cads.round.calls.calls_about import CallsAbout
+from rolesynth_assets.cads.values import StepReason
 from rolesynth_assets.mllm.cost.spent import Spent
 from rolesynth_assets.mllm.engine import ChatReply, ChatRequest, FailureReason
 
 R = TypeVar("R", bound=Reply)
-
-
-class StepReason(StrEnum):
-    """Why a step failed, in addition to an engine's `FailureReason`."""
-
-    UNPARSABLE = "unparsable"
-    """Neither the reply nor its repair contains a usable JSON object."""
-    EQUALITY_FAILED = "equality_failed"
-    """Neither the rules nor the model could decide whether an answer equals the reference."""
-    VERDICTS_MISSING = "verdicts_missing"
-    """At least one judge's verdict is missing, so C is not known."""
 
 
 @dataclass(frozen=True)

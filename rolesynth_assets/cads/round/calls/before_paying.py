@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.cads.collective.collective import Collective
 from rolesynth_assets.cads.collective.member import ImageMode
 from rolesynth_assets.cads.round.task_group import concurrently
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.mllm.cost.spent import Spent
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def member_check(
     settings: Mapping[str, EngineSettings],
     engines: Mapping[str, ChatEngine],
     seeds: Sequence[Seed],
-    data_root: str | Path,
+    data_root: DataPath | str,
     run_id: str,
 ) -> MemberCheck:
     """Return the check of a round's members: those that are shown pictures look at colour cards.

@@ -8,6 +8,8 @@ from hashlib import sha256
 from typing import ClassVar, NamedTuple
 
 from rolesynth_assets.cads.drawing.renderer import Drawing
+from rolesynth_assets.cads.prompts.replies import fits_a_step
+from rolesynth_assets.cads.values import StepReason
 from rolesynth_assets.mllm.rows.reply_journal import ReplyJournal
 from rolesynth_assets.store.digests import digest
 
@@ -69,8 +71,35 @@ class Journal(ReplyJournal):
         if about:
             await asyncio.shield(self._write(*(("drawn_from", (i, key)) for i in set(about))))
 
+    def failed(self, reasons: Collection[str]) -> int:
+        """Return the number of calls that failed for one of some reasons, `unparsable` included."""
+        return super().failed(reasons) + len(self._unparsable(reasons))
+
+    def forget_failed(self, reasons: Collection[str]) -> int:
+        """Remove calls that failed for one of some reasons, so that they are made again.
+
+        Returns:
+            The number of removed replies.
+
+        Raises:
+            JournalError: the file cannot be written.
+        """
+        unparsable = self._unparsable(reasons)
+        self.drop(unparsable)
+        return super().forget_failed(reasons) + len(unparsable)
+
+    def _unparsable(self, reasons: Collection[str]) -> list[str]:
+        """Return the keys of replies that no step can read, if that is one of the reasons."""
+        if StepReason.UNPARSABLE not in reasons:
+            return []
+        return [
+            key
+            for key, reply in self.replies()
+            if reply.text is not None and not fits_a_step(reply.text)
+        ]
+
     def forget_images(self, image_ids: Collection[str]) -> Forgotten:
-        """Remove images, and drawings and replies that came from one, also from the disk.
+        """Remove images, and drawings and replies that came from one, also from disk or bucket.
 
         Args:
             image_ids: sha256 of the encoded bytes, as drawn or as shown to a model.
@@ -82,6 +111,7 @@ class Journal(ReplyJournal):
             for key, image in self._database.execute("SELECT key, image FROM drawings")
             if key in from_one or sha256(image).hexdigest() in image_ids
         ]
+        self._take_out([key for (key,) in drawings])
         self._transaction(
             {
                 "DELETE FROM drawings WHERE key = ?": drawings,

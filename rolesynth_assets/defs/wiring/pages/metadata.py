@@ -146,23 +146,23 @@ def lance_metadata(
     }
 
 
-def warehouse_metadata(
+def small_table_metadata(
     table: str, rows: int, lineage: Mapping[str, Sequence[tuple[str, str]]]
 ) -> dict[str, Any]:
-    """Describe one partition of a DuckDB table: rows, column schema and column lineage.
+    """Describe one partition of a small table: rows, column schema and column lineage.
 
     Args:
-        table: table of the warehouse.
+        table: small table.
         rows: rows of the partition.
         lineage: for each column the (asset, column) pairs that it is made from.
     """
-    from rolesynth_assets.store.warehouse.tables import warehouse_table
+    from rolesynth_assets.store.small.schemas import small_table
 
     columns = [
         _column(column.name, column.kind, nullable=column.optional)
-        for column in warehouse_table(table).columns
+        for column in small_table(table).columns
     ]
-    return _table_metadata("duckdb", table, rows, columns, lineage)
+    return _table_metadata("small", table, rows, columns, lineage)
 
 
 def _table_metadata(
@@ -178,8 +178,8 @@ def _table_metadata(
     }
     return {
         "dagster/partition_row_count": rows,
-        "dagster/table_name": f"{'warehouse' if store == 'duckdb' else store}.{table}",
-        "dagster/storage_kind": store,
+        "dagster/table_name": f"{store}.{table}",
+        "dagster/storage_kind": "lance",
         "dagster/column_schema": dg.TableSchema(columns=columns),
         "dagster/column_lineage": dg.TableColumnLineage(deps_by_column=deps),
     }

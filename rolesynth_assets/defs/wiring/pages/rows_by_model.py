@@ -54,6 +54,7 @@ def rows_by_model(
         EngineError: rows are a real model's, and no engine was chosen (`keep_paid_rows`), or the
             model does not look at pictures (`Preflight`).
         Failure: the model failed after calls; its metadata says what they took.
+        StoreError: another process makes this partition and does not finish; the message names it.
         ValueError: the role set has no roles.
     """
     from rolesynth_assets.mllm.preflight.check import Preflight
@@ -67,14 +68,15 @@ def rows_by_model(
     keep_paid_rows(authors, engine, f"{table} of {shard}, {role_set}")
     meter = Meter(prices)
     progress = reporting(f"{table} {shard} {role_set}", lambda: meter.spent.in_words)
-    return platform.ask(
-        engine,
-        prices,
-        lambda model: write(
-            *(store, model, shard, role_set, roles),
-            run_id=context.run_id,
-            progress=progress,
-            before_paying=Preflight(store.root, engine, context.run_id),
-        ),
-        meter,
-    )
+    with store.making(table, where):
+        return platform.ask(
+            engine,
+            prices,
+            lambda model: write(
+                *(store, model, shard, role_set, roles),
+                run_id=context.run_id,
+                progress=progress,
+                before_paying=Preflight(store.root, engine, context.run_id),
+            ),
+            meter,
+        )

@@ -28,6 +28,7 @@ from rolesynth_assets.lineage.staleness.events.event_queries import (
     OBSERVED,
     PLANNED,
     Queries,
+    metadata_with_json,
     plain_metadata,
 )
 from rolesynth_assets.lineage.staleness.events.read_events import ReadEvents
@@ -52,6 +53,24 @@ class CheckRecord(NamedTuple):
     partition: str | None
     status: AssetCheckExecutionRecordStatus
     event: int
+
+
+class MadeEvent(NamedTuple):
+    """A materialization.
+
+    Attributes:
+        event: its number in the event log.
+        key: the asset.
+        partition: its partition.
+        at: when, seconds since the epoch.
+        metadata: its texts and numbers, and what is JSON.
+    """
+
+    event: int
+    key: dg.AssetKey
+    partition: str | None
+    at: float
+    metadata: Mapping[str, Any]
 
 
 class EventLog:
@@ -145,6 +164,25 @@ class EventLog:
             for (text,) in log.connection.execute(query):
                 data = json.loads(text)["dagster_event"]["event_specific_data"]
                 yield plain_metadata(data["materialization"])
+
+    def made_since(self, event: int) -> Iterator[MadeEvent]:
+        """Yield all materializations that were recorded after an event, in their order."""
+        query = (
+            sql.select(
+                _EVENTS.id, _EVENTS.asset_key, _EVENTS.partition, _EVENTS.timestamp, _EVENTS.event
+            )
+            .where(_EVENTS.id > event, _EVENTS.dagster_event_type == MATERIALIZED)
+            .order_by(_EVENTS.id)
+            .execution_options(yield_per=100)  # an event may hold pictures
+        )
+        with self._connected() as log:
+            for number, asset, partition, at, text in log.connection.execute(query):
+                key = dg.AssetKey.from_db_string(asset)
+                data = json.loads(text)["dagster_event"]["event_specific_data"]
+                if key is not None:
+                    found = metadata_with_json(data["materialization"])
+                    at = at.replace(tzinfo=UTC).timestamp()
+                    yield MadeEvent(number, key, partition, at, found)
 
     def mentioning(
         self, text: str

@@ -187,6 +187,15 @@ def plain_metadata(made: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def metadata_with_json(made: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `plain_metadata` does, and the values of metadata that are JSON."""
+    return plain_metadata(made) | {
+        entry["label"]: entry["entry_data"]["data"]
+        for entry in made.get("metadata_entries") or ()
+        if entry["entry_data"].get("data") is not None
+    }
+
+
 def _noted(tags: Mapping[str, str], event: int, stored: Stored) -> Provenance:
     inputs = {}
     for tag, value in tags.items():

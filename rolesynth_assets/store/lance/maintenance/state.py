@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rolesynth_assets.store.lance.datasets import bytes_on_disk
 from rolesynth_assets.store.lance.maintenance.compaction import (
     DELETED_SHARE,
     FOLD_FILES,
@@ -92,8 +92,8 @@ def table_state(spec: TableSpec, dataset: lance.LanceDataset) -> TableState:
     return TableState(
         table=spec.name,
         rows=dataset.count_rows(),
-        live_bytes=sum(map(file_bytes, files)),
-        disk_bytes=_on_disk(Path(dataset.uri)),
+        live_bytes=files_bytes(dataset),
+        disk_bytes=bytes_on_disk(dataset.uri),
         version=dataset.version,
         versions=len(listed),
         pinned=len(held),
@@ -106,12 +106,6 @@ def table_state(spec: TableSpec, dataset: lance.LanceDataset) -> TableState:
     )
 
 
-def _on_disk(folder: Path) -> int:
-    """Add up the files below a folder; one that a writer removes meanwhile counts nothing."""
-    sizes = 0
-    for path in folder.rglob("*"):
-        try:
-            sizes += path.stat().st_size if path.is_file() else 0
-        except FileNotFoundError:
-            continue
-    return sizes
+def files_bytes(dataset: lance.LanceDataset) -> int:
+    """Return the size of the files of rows of a data set's version."""
+    return sum(map(file_bytes, dataset.get_fragments()))

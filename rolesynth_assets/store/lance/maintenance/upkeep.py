@@ -8,7 +8,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection
 from datetime import timedelta
+from functools import partial
 
+from rolesynth_assets.store.errors import StoreError
+from rolesynth_assets.store.lance.commits import committed
 from rolesynth_assets.store.lance.maintenance import versions
 from rolesynth_assets.store.lance.maintenance.compaction import (
     compact_step,
@@ -27,6 +30,7 @@ from rolesynth_assets.store.lance.schemas import table_spec
 from rolesynth_assets.store.lance.specification import TableSpec
 from rolesynth_assets.store.locks import writer_lock
 
+FOLD_PATIENCE_S = 10.0  # folding is for speed alone, and the next run does it as well
 _log = logging.getLogger(__name__)
 
 
@@ -40,12 +44,14 @@ class StoreUpkeep(StoreReader):
         """
         spec = table_spec(table)
         with writer_lock(self.root, table):
-            dataset = self._files.open(spec)
             try:
-                if dataset is not None:
-                    fold_small_files(spec, dataset)
-            except (OSError, RuntimeError) as error:
+                committed(table, lambda: self._fold_once(spec), FOLD_PATIENCE_S)
+            except (OSError, RuntimeError, StoreError) as error:
                 _log.warning("Table %r: its small files are not merged yet (%s).", table, error)
+
+    def _fold_once(self, spec: TableSpec) -> None:
+        if (dataset := self._files.open(spec)) is not None:
+            fold_small_files(spec, dataset)
 
     def compact(self, table: str) -> None:
         """Merge all small files, and index ids, foreign keys and partitions.
@@ -122,10 +128,12 @@ class StoreUpkeep(StoreReader):
         """
         spec = table_spec(table)
         with writer_lock(self.root, table):
-            dataset = self._files.open(spec)
-            if dataset is not None:
-                rewrite_without_deleted(dataset)
+            committed(table, lambda: self._drop_once(spec))
         return self.version(table)
+
+    def _drop_once(self, spec: TableSpec) -> None:
+        if (dataset := self._files.open(spec)) is not None:
+            rewrite_without_deleted(dataset)
 
     def forget_versions(self, table: str) -> int:
         """Remove all versions but the latest and the kept ones (`keep_version`).
@@ -136,15 +144,20 @@ class StoreUpkeep(StoreReader):
         spec = table_spec(table)
         with writer_lock(self.root, table):
             dataset = self._files.open(spec)
-            return 0 if dataset is None else versions.forget_earlier(dataset)
+            if dataset is None:
+                return 0
+            return versions.forget_earlier(dataset, alone=not self._in_bucket)
 
     def _merge_files(self, spec: TableSpec) -> None:
         """Merge small files, and give the writer lock back after each part."""
         more = True
         while more:
             with writer_lock(self.root, spec.name):
-                dataset = self._files.open(spec)
-                more = dataset is not None and compact_step(spec, dataset)
+                more = committed(spec.name, lambda: self._compact_once(spec))
+
+    def _compact_once(self, spec: TableSpec) -> bool:
+        dataset = self._files.open(spec)
+        return dataset is not None and compact_step(spec, dataset)
 
     def _index(
         self, spec: TableSpec, unindexed: int, columns: Collection[str] | None = None
@@ -152,6 +165,8 @@ class StoreUpkeep(StoreReader):
         """Index columns of which more rows than `unindexed` lack it, one at a time."""
         for column in indexed_columns(spec) if columns is None else columns:
             with writer_lock(self.root, spec.name):
-                dataset = self._files.open(spec)
-                if dataset is not None:
-                    index_column(spec, dataset, column, unindexed)
+                committed(spec.name, partial(self._index_once, spec, column, unindexed))
+
+    def _index_once(self, spec: TableSpec, column: str, unindexed: int) -> None:
+        if (dataset := self._files.open(spec)) is not None:
+            index_column(spec, dataset, column, unindexed)

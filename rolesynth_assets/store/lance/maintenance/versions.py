@@ -86,16 +86,19 @@ def clean_up(dataset: lance.LanceDataset) -> int:
     return done.bytes_removed
 
 
-def forget_earlier(dataset: lance.LanceDataset) -> int:
-    """Remove all versions but the latest and the tagged ones, and every file that no version uses.
+def forget_earlier(dataset: lance.LanceDataset, *, alone: bool) -> int:
+    """Remove all versions but the latest and the tagged ones, and the files that only they used.
 
-    The caller holds the writer lock, so no other writer needs such a file.
+    Args:
+        dataset: the table.
+        alone: whether no other process writes to the table. Files that no version uses are removed
+            too then; else they are left for a week, since a writer may be about to commit them.
 
     Returns:
         Number of bytes removed from the disk.
     """
     done = dataset.cleanup_old_versions(
-        older_than=timedelta(0), delete_unverified=True, error_if_tagged_old_versions=False
+        older_than=timedelta(0), delete_unverified=alone, error_if_tagged_old_versions=False
     )
     return done.bytes_removed
 

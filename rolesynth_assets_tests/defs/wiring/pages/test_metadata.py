@@ -4,7 +4,7 @@ from rolesynth_assets.check_outcome import CheckOutcome
 from rolesynth_assets.defs.wiring.pages.metadata import (
     check_result,
     lance_metadata,
-    warehouse_metadata,
+    small_table_metadata,
 )
 
 
@@ -41,6 +41,6 @@ def test_every_column_of_a_lance_table_is_described(table: str) -> None:
 @pytest.mark.parametrize(
     "table", ["cutoffs", "manifests", "training_sets", "benchmark_scores", "r1_scores"]
 )
-def test_every_column_of_a_warehouse_table_is_described(table: str) -> None:
-    schema = warehouse_metadata(table, 0, {})["dagster/column_schema"]
+def test_every_column_of_a_small_table_is_described(table: str) -> None:
+    schema = small_table_metadata(table, 0, {})["dagster/column_schema"]
     assert [column.name for column in schema.columns if not column.description] == []

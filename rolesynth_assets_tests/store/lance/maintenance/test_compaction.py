@@ -97,10 +97,11 @@ def test_folding_that_fails_loses_nothing(store: Store, pair_rows, monkeypatch, 
     monkeypatch.setattr(
         "rolesynth_assets.store.lance.maintenance.upkeep.fold_small_files", conflict
     )
+    monkeypatch.setattr("rolesynth_assets.store.lance.maintenance.upkeep.FOLD_PATIENCE_S", 0.0)
     store.append("pairs", A, pair_rows(["k1"]))
     store.fold("pairs")
     assert store.keys("pairs", A) == {"k1"}
-    assert "its small files are not merged yet (Retryable commit conflict" in caplog.text
+    assert "its small files are not merged yet (Table 'pairs': others have" in caplog.text
 
 
 @pytest.mark.usefixtures("small_folds")

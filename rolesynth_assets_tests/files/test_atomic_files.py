@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from rolesynth_assets.store.atomic_files import replaced_folder, write_bytes, write_text
+from rolesynth_assets.files.atomic_files import replaced_folder, write_bytes, write_text
 
 
 def write(folder: Path, text: str) -> None:

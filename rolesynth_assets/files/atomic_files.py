@@ -1,7 +1,8 @@
 """Files and folders that are replaced as a whole: a reader finds the old content or the new one.
 
 What a killed process leaves behind is a hidden ``.NAME.draft`` beside the file or folder, which the
-next write replaces. One process at a time may write to a file or a folder.
+next write replaces. One process at a time may write to a file or a folder. In a bucket an object is
+replaced in one step, and a folder as `rolesynth_assets.files.bucket_folders` says.
 """
 
 from __future__ import annotations
@@ -11,14 +12,21 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
+
+from rolesynth_assets.files.bucket_folders import replaced_in_bucket
+from rolesynth_assets.files.object_path import DataPath, ObjectPath
 
 
-def write_bytes(path: Path, content: bytes | memoryview) -> None:
+def write_bytes(path: DataPath, content: bytes | memoryview) -> None:
     """Write a file, on disk before it takes its name; its folder is made.
 
     Raises:
         OSError: it cannot be written; the old file is as it was.
     """
+    if isinstance(path, ObjectPath):
+        path.write_bytes(content)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = _beside(path, "draft")
     try:
@@ -32,19 +40,61 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
         raise
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: DataPath, text: str) -> None:
     """Write a file of UTF-8 text as `write_bytes` does."""
     write_bytes(path, text.encode("utf-8"))
 
 
+def create_text(path: DataPath, text: str) -> None:
+    """Write a file of UTF-8 text unless there is one; of several who do so at once, one succeeds.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    if isinstance(path, ObjectPath):
+        path.create_bytes(text.encode("utf-8"))
+        return
+    draft = path.with_name(f".{path.name}.{uuid4().hex}")
+    write_text(draft, text)
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass  # another wrote it in this moment
+    except OSError:  # a file system without links
+        os.replace(draft, path)
+    draft.unlink(missing_ok=True)
+
+
+def move(old: DataPath, new: DataPath) -> None:
+    """Move a small file; its new folder is made. In a bucket there is a moment in which both exist.
+
+    Raises:
+        OSError: it cannot be moved.
+    """
+    if isinstance(old, Path) and isinstance(new, Path):
+        new.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(old, new)
+        return
+    write_bytes(new, old.read_bytes())
+    old.unlink()
+
+
 @contextmanager
-def replaced_folder(folder: Path) -> Iterator[Path]:
+def replaced_folder(folder: DataPath) -> Iterator[Path]:
     """Yield an empty draft folder that takes the place of `folder` at the end of the block.
 
     The files are on disk before the folder takes its name. Between the two renames is a moment in
     which a reader finds no folder, never a mixed one. When the block raises, `folder` is as it was.
-    A link stays a link, and the folder that it leads to is replaced.
+    A link stays a link, and the folder that it leads to is replaced. In a bucket there is no such
+    moment.
+
+    Raises:
+        OSError: it cannot be written.
     """
+    if isinstance(folder, ObjectPath):
+        with replaced_in_bucket(folder) as draft:
+            yield draft
+        return
     folder = folder.resolve()
     draft, old = _beside(folder, "draft"), _beside(folder, "old")
     _restore(folder, old)  # the last writer may have been killed between its two renames
