@@ -38,7 +38,7 @@ class Pace:
         self._first = done if self._first is None else self._first
 
     def said(self, done: int, total: int) -> str:
-        """Return `41.0/s, 3 min left, 1,204 calls`, as far as it is known; empty if nothing is."""
+        """Return `41.0/s, 3 min left, 1,204 calls`, as far as these are known; empty if none is."""
         made = done - (self._first or 0)
         rate = made / max(time.monotonic() - self._began, 1e-3)
         said = []

@@ -45,7 +45,7 @@ class SettingsError(InputError):
 
 
 class ModelPrices(FrozenModel):
-    """Prices of the models that work on images; a collective's stand in its own file."""
+    """Prices of the models that work on images; those of a collective are in its own file."""
 
     captioner: Prices = Prices()
     judge: Prices = Prices()

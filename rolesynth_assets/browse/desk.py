@@ -20,8 +20,9 @@ from rolesynth_assets.browse.compare.pictures import BenchmarkPictures
 from rolesynth_assets.browse.making import Making
 from rolesynth_assets.browse.thumbnails import Thumbnails
 from rolesynth_assets.browse.words import file_name, reason_words
+from rolesynth_assets.counted import counted
 from rolesynth_assets.files.object_path import DataPath
-from rolesynth_assets.lineage.trace.sources import counted, short
+from rolesynth_assets.lineage.trace.sources import short
 
 if TYPE_CHECKING:
     from rolesynth_assets.settings import Settings

@@ -77,7 +77,7 @@ def wanted_ids(
     identity: ModelIdentity,
     policy: CaptionPolicy = DEFAULT_POLICY,
 ) -> list[str]:
-    """Return the ids of the captions that a partition shall hold, by what is stored now.
+    """Return the ids of the captions that a partition is to hold, given what is stored now.
 
     Args:
         store: holds the images and the roles.

@@ -194,7 +194,7 @@ def _of_partitions(instance: dg.DagsterInstance) -> Iterator[Finding]:
     detail = way_out if total else ""
     yield Finding("stale partitions", f"{total:,}{detail}")
     for sentence in lost(staleness, list(staleness.states)):
-        yield Finding("lost", f"{sentence} The command that made them makes them again.", True)
+        yield Finding("lost", f"{sentence} Run the command that made them again.", True)
     for sentence in staleness.left_out:
         yield Finding("partition key", sentence, trouble=True)
     cells = given_up(staleness, read_cursor(stored_cursor(instance)))

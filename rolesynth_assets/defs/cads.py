@@ -111,7 +111,7 @@ def cads_seeds(context: dg.AssetExecutionContext, platform: Platform) -> Made:
     checks=[
         Check(
             checks.exactly_k_verdicts,
-            "C of every decided candidate is what exactly K verdicts say.",
+            "C of every decided candidate is counted from exactly K verdicts.",
             blocking=True,
         ),
         Check(
@@ -154,7 +154,7 @@ def cads_rounds(context: dg.AssetExecutionContext, platform: Platform) -> Made:
 
     In: `seeds`, contexts and questions of the round before, a collective. Out: Lance tables
     `candidates`, `verdicts`, `contexts`; nothing that is in the journal is paid twice. Stale when:
-    seeds, the round before, the collective or the code change, or calls failed for a passing
+    seeds, the round before, the collective or the code change, or calls failed for a transient
     reason.
     """
     from rolesynth_assets.cads.report.counts import round_report

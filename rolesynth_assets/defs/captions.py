@@ -85,8 +85,8 @@ def raw_captions(context: dg.AssetExecutionContext, config: AskAgain, platform: 
 
     In: `images`, `roles`, a multimodal LLM. Out: Lance table `captions`; only what is missing is
     asked for. Stale when: the shard's images, the role set, the model or the code change, or rows
-    failed for a passing reason. Where only cleaning rules, `captions` in rolesynth.yaml or the role
-    set's language changed, stored replies are read again and no model is asked.
+    failed for a transient reason. Where only cleaning rules, `captions` in rolesynth.yaml or the
+    role set's language changed, stored replies are read again and no model is asked.
     """
     from rolesynth_assets.captions.captioning import write_captions
     from rolesynth_assets.captions.gallery import galleries, gallery_ids

@@ -57,21 +57,19 @@ def training_sets(context: dg.AssetExecutionContext, platform: Platform) -> Made
     from rolesynth_assets.pairs.pair_manifest import manifest_rows, multiplicity, pinned_version
     from rolesynth_assets.store.tombstones import read_tombstones
     from rolesynth_assets.training_sets.pins import pin_training_set, write_pin
-    from rolesynth_assets.training_sets.rows import (
-        selected_pairs,
-        training_set,
-        training_set_row,
-    )
+    from rolesynth_assets.training_sets.rows import selected_pairs, training_set, training_set_row
+    from rolesynth_assets.training_sets.shards_left_out import shards_left_out
 
     recipe, store = partitions.RECIPES[context.partition_key], platform.store
     manifest = platform.small.read("manifests", {"role_set": recipe.role_set})
     version = pinned_version(manifest, recipe.role_set)
-    pairs = selected_pairs(store, recipe, version)
+    left_out = shards_left_out(store, manifest, recipe.role_set, version)
+    pairs = selected_pairs(store, recipe, version, left_out)
     root, rows = platform.settings.data_root, training_set(store, recipe, pairs)
     row = training_set_row(recipe, pairs, rows, version)
     platform.small.replace("training_sets", {"recipe": recipe.name}, row)
     digest, run = str(row["digest"][0]), context.run_id
-    pin = pin_training_set(store, recipe, pairs, digest, version, run)
+    pin = pin_training_set(store, recipe, pairs, digest, version, run, left_out)
     write_pin(store, platform.small, pin)
     return Made(
         {
@@ -87,6 +85,7 @@ def training_sets(context: dg.AssetExecutionContext, platform: Platform) -> Made
         facts={
             "stored": manifest,
             "tables": manifest_rows(store, recipe.role_set, partitions.live_shards(context)),
+            "selected_shards": pairs["shard"].unique().to_list(),
             "shard": recipe.name,
             "name": recipe.name,
             "image_ids": pairs["image_id"].to_list(),
@@ -144,23 +143,19 @@ def clip_checkpoints(context: dg.AssetExecutionContext, platform: Platform) -> M
     from rolesynth_assets.clip.ranks.job import Job
     from rolesynth_assets.clip.training_run import trained
     from rolesynth_assets.store.tombstones import read_tombstones
-    from rolesynth_assets.training_sets.rows import selected_pairs, training_set
+    from rolesynth_assets.training_sets.rows import selected_pairs, trained_selection, training_set
 
     partition, store, settings = partitions.keys(context), platform.store, platform.settings
     recipe, seed = partitions.RECIPES[partition["recipe"]], int(partition["seed"])
-    pinned = platform.small.read("training_sets", {"recipe": recipe.name})
-    if pinned.is_empty():
-        raise dg.Failure(
-            f"Recipe {recipe.name!r} has no training set: materialize training_sets for it first."
-        )
-    version = int(pinned["pairs_version"][0])
-    rows = selected_pairs(store, recipe, version)
+    version, left_out = trained_selection(platform.small, recipe)
+    rows = selected_pairs(store, recipe, version, left_out)
     data = training_set(store, recipe, rows)
     job = Job(
         recipe=recipe,
         seed=seed,
         data_root=settings.data_root,
         pairs_version=version,
+        left_out=left_out,
         training_set_digest=data.digest,
         checkpoint=settings.paths.clip_checkpoint(recipe.name, seed),
         pixel_bytes=int(settings.pixel_cache_gb * 1e9),

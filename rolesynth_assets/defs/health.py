@@ -17,24 +17,31 @@ from rolesynth_assets.reports import table_upkeep
     automation_condition=conditions.DAILY,
 )
 def partition_health(
-    context: dg.AssetExecutionContext, code_location: dg.ResourceParam[CodeLocation]
+    context: dg.AssetExecutionContext,
+    platform: Platform,
+    code_location: dg.ResourceParam[CodeLocation],
 ) -> Made:
     """Counts of fresh, stale and missing partitions of every asset, and why they are stale.
 
-    In: Dagster's event log, and the sources as they are now. Out: metadata, and
-    the check `up_to_date` of each partition that became stale or fresh. Stale when: its code
-    changes; make it as often as you want a point on its plots.
+    In: Dagster's event log, and the sources as they are now. Out: metadata, and the check
+    `up_to_date` of each partition that became stale or fresh; a shard whose partition was deleted
+    is forgotten first. Stale when: its code changes; make it as often as you want a point on its
+    plots.
     """
     import polars as pl
 
     from rolesynth_assets.defs.wiring.explainers import explainers
     from rolesynth_assets.lineage.refresh.runner import Refresher
     from rolesynth_assets.lineage.refresh.shown_staleness import show_staleness
+    from rolesynth_assets.lineage.shards import agree_on_shards, forgotten_words
     from rolesynth_assets.lineage.staleness.causes import Status
     from rolesynth_assets.lineage.staleness.explain import Words
     from rolesynth_assets.store.digests import digest
 
     refresher = Refresher(code_location.definitions, context.instance)
+    root = platform.settings.data_root
+    for shard in agree_on_shards(context.instance, refresher.graph, root)[1]:
+        context.log.warning(forgotten_words(shard))
     refresher.observe_sources()
     staleness = refresher.examine()
     counts = {asset: of for asset, of in staleness.counts().items() if asset != "partition_health"}

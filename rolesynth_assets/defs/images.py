@@ -20,7 +20,7 @@ from rolesynth_assets.progress import reporting
         Check(checks.shard_not_empty, "The shard holds at least one usable image.", blocking=True),
         Check(
             checks.rejects_bounded,
-            "Few files of the shard are no usable images.",
+            "Few files of the shard are unusable.",
             blocking=True,
             bounds={"max_share": "max_reject_share"},
         ),
@@ -69,7 +69,7 @@ def image_shards(context: dg.AssetExecutionContext, platform: Platform) -> Made:
         store.digest("images", {"shard": shard}),
         facts={
             "shard": shard,
-            "images": report.images,
+            "images": report.images + report.kept_missing,
             "rejects": report.rejects,
             "rejected_files": rejected_files(store, shard, checks.MAX_EXAMPLES),
             "image_ids": ids,

@@ -7,8 +7,6 @@ from rolesynth_assets.defs.wiring.code_location import CodeLocation
 from rolesynth_assets.defs.wiring.resources import Platform
 from rolesynth_assets.defs.wiring.stage import Made, stage
 
-_ASK_MODELS = ("role_lists", "raw_captions", "caption_scores", "cads_seeds", "cads_rounds")
-
 
 @stage(
     "health",
@@ -26,6 +24,8 @@ def overview(
     In: the tables of scores and cut-offs, and Dagster's event log. Out: metadata alone. Stale when:
     its code changes; make it whenever you want the numbers of today.
     """
+    from rolesynth_assets.lineage.refresh.asking_assets import ASK_MODELS
+    from rolesynth_assets.lineage.refresh.failed_attempts import spent_in_vain
     from rolesynth_assets.lineage.refresh.runner import Refresher
     from rolesynth_assets.lineage.staleness.causes import Status
     from rolesynth_assets.lineage.staleness.events.event_log import EventLog
@@ -39,8 +39,8 @@ def overview(
     counts = refresher.examine().counts().values()
     stale, missing = (sum(of[status] for of in counts) for status in (Status.STALE, Status.MISSING))
     spent = sum(
-        (Spent.plain(made) for name in _ASK_MODELS for made in log.metadata(dg.AssetKey(name))),
-        Spent(),
+        (Spent.plain(made) for name in ASK_MODELS for made in log.metadata(dg.AssetKey(name))),
+        spent_in_vain(context.instance, ASK_MODELS),
     )
     tables = platform.small.read_all(["benchmark_scores", "r1_scores", "cutoffs"])
     kept = kept_shares(tables["cutoffs"])

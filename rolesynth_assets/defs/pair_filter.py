@@ -1,5 +1,7 @@
 """Stage 4b: the global cut, the kept pairs, and the manifest of them all."""
 
+from functools import partial
+
 import dagster as dg
 
 from rolesynth_assets.defs.scores import CAPTION_LINEAGE
@@ -122,8 +124,7 @@ def filtered_pairs(context: dg.AssetExecutionContext, platform: Platform) -> Mad
     from rolesynth_assets.review.exclusions import excluded
 
     store, where = platform.store, partitions.lance_partition(context)
-    scores = pl.DataFrame(store.read("scores", where))
-    captions = pl.DataFrame(store.read("captions", where))
+    scores, captions = (pl.DataFrame(store.read(name, where)) for name in ("scores", "captions"))
     cut = read_cut(platform.small, where["role_set"])
     pairs = apply_cut(captions, scores, cut, excluded(store, where))
     store.replace("pairs", where, pairs.to_arrow(), allow_empty=captions.is_empty())
@@ -177,12 +178,9 @@ def pair_manifests(context: dg.AssetExecutionContext, platform: Platform) -> Mad
     shards, version = rows["shard"].to_list(), pinned_version(rows, name)
     store.keep_version("pairs", version)
     small.replace("manifests", {"role_set": name}, rows)
-
-    def pairs(*columns: str) -> ShardRows:
-        return ShardRows(store, "pairs", name, columns, shards, version)
-
+    pairs = partial(ShardRows, store, "pairs", name, shards=shards, version=version)
     truth = read_truth(platform.settings.data_root)
-    quality = quality_of_shards(pairs("image_id", "length", "text", "kept"), truth)
+    quality = quality_of_shards(pairs(["image_id", "length", "text", "kept"]), truth)
     small.replace("filter_quality", {"role_set": name}, quality_rows(quality, name))
     known = vars(quality) if quality else {}  # the embedded world alone knows the truth
     return Made(
@@ -190,7 +188,7 @@ def pair_manifests(context: dg.AssetExecutionContext, platform: Platform) -> Mad
             **small_table_metadata("manifests", rows.height, _MANIFEST_LINEAGE),
             "pairs": int(rows["kept"].sum()),
             "images": int(rows["images"].sum()),
-            "multiplicity": multiplicity(pairs("image_id", "role", "length", "kept")),
+            "multiplicity": multiplicity(pairs(["image_id", "role", "length", "kept"])),
             **{f"filter_{field}": value for field, value in known.items()},
         },
         digest("manifest", *rows["pairs_digest"].to_list()),

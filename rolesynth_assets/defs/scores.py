@@ -69,7 +69,7 @@ def caption_scores(context: dg.AssetExecutionContext, config: AskAgain, platform
 
     In: `captions`, `roles`, `images`, a multimodal judge. Out: Lance table `scores` with the reason
     behind each score. Stale when: captions, role set, judge or code change, or rows failed for a
-    passing reason.
+    transient reason.
     """
     import polars as pl
 

@@ -11,28 +11,33 @@ from rolesynth_assets.images.decoding.rejects import RejectReason
 MAX_EXAMPLES = 5
 NO_FAULT = frozenset({RejectReason.WITHDRAWN, RejectReason.DUPLICATE, RejectReason.SOURCE_MISSING})
 """Reasons that refuse a file for what it holds or for its absence, not as no usable image."""
+USABLE = frozenset({RejectReason.WITHDRAWN, RejectReason.DUPLICATE})
+"""Reasons that refuse an image that can be decoded."""
 
 
 def shard_not_empty(shard: str, images: int, rejects: Mapping[str, int]) -> CheckOutcome:
-    """Check that a shard has an image, or nothing but duplicates of other images.
+    """Check that a shard holds a usable image, whether or not it is taken from this shard.
+
+    A copy of an image of another shard counts, and so does a withdrawn image.
 
     Args:
         shard: key of the shard.
         images: number of accepted images.
         rejects: number of rejected members by reason.
     """
-    only_duplicates = set(rejects) == {RejectReason.DUPLICATE}
+    refused = {reason: rejects[reason] for reason in sorted(USABLE) if rejects.get(reason)}
+    usable = images + sum(refused.values())
     ways_out = (
         f" `rolesynth rejects {shard}` says why. Mend the files and run `rolesynth ingest PATH "
         f"--again`, or drop the shard with `rolesynth forget {shard}`."
     )
-    known = "; all of its members are duplicates" if only_duplicates else ""
+    said = "".join(f" and {count} {reason}" for reason, count in refused.items())
     return CheckOutcome(
-        passed=images >= 1 or only_duplicates,
-        value=images,
+        passed=usable >= 1,
+        value=usable,
         threshold=1,
-        description=f"Shard {shard} holds {images} images{known}; at least 1 is needed."
-        + ("" if images or only_duplicates else ways_out),
+        description=f"Shard {shard} holds {images} images{said}; at least 1 is needed."
+        + ("" if usable else ways_out),
     )
 
 
@@ -63,7 +68,8 @@ def rejects_bounded(
 ) -> CheckOutcome:
     """Check that few members of a shard were rejected, not counting those without a fault.
 
-    Duplicates, withdrawn images and missing files are no faults.
+    Duplicates, withdrawn images and missing files are no faults; the first two count as members
+    that were read.
 
     Args:
         shard: key of the shard.
@@ -74,7 +80,8 @@ def rejects_bounded(
     """
     faults = {reason: n for reason, n in rejects.items() if reason not in NO_FAULT}
     rejected = sum(faults.values())
-    share = rejected / (images + rejected) if rejected else 0.0
+    members = images + rejected + sum(rejects.get(reason, 0) for reason in USABLE)
+    share = rejected / members if rejected else 0.0
     reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(rejects.items()))
     files = f" Files: {', '.join(rejected_files)}." if rejected_files and rejected else ""
     ways_out = (
@@ -86,7 +93,7 @@ def rejects_bounded(
         passed=passed,
         value=share,
         threshold=max_share,
-        description=f"Shard {shard}: {rejected} of {images + rejected} members rejected, "
+        description=f"Shard {shard}: {rejected} of {members} members rejected, "
         f"{share:.1%}; at most {max_share:.1%} may be. By reason: {reasons or 'none'}.{files}"
         f"{'' if passed else ways_out}",
         metadata={"rejected": rejected, "images": images, "rejects_by_reason": dict(rejects)},

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from rolesynth_assets.images.decoding.rejects import Reject, RejectReason
+from rolesynth_assets.images.decoding.rejects import MAX_DETAIL, Reject, RejectReason
 from rolesynth_assets.images.descriptor import is_url
 from rolesynth_assets.images.ingest_rows import IngestBatch
 from rolesynth_assets.store.digests import digest
@@ -20,6 +20,9 @@ from rolesynth_assets.store.lance.schemas import IMAGE_REJECTS
 if TYPE_CHECKING:
     from rolesynth_assets.store.lance.reader import StoreReader
     from rolesynth_assets.store.lance.store import Store
+
+
+_OF_SHARD = " of shard "
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,26 @@ def elsewhere(store: StoreReader, shard: str, images: Sequence[str]) -> dict[str
         for row in sorted(rows.to_pylist(), key=lambda row: row["shard"]):
             found.setdefault(row["image_id"], Place(row["shard"], row["source"]))
     return found
+
+
+def shards_without_copies(store: StoreReader, shards: Collection[str]) -> list[str]:
+    """Return the shards that reject files because some given shards have the same bytes, sorted.
+
+    Once these shards are forgotten, the rejected files are the only ones with their pictures. A
+    detail that was cut may name any shard, so it counts.
+
+    Args:
+        store: holds the rejects.
+        shards: the shards that are forgotten; they are not returned.
+    """
+    duplicate = f"reason = {sql_quoted(str(RejectReason.DUPLICATE))}"
+    named = tuple(f"{_OF_SHARD}{shard}" for shard in shards)
+    found = set[str]()
+    for batch in store.batches("image_rejects", None, ["shard", "detail"], duplicate):
+        for row in batch.to_pylist():
+            if row["detail"].endswith(named) or len(row["detail"]) >= MAX_DETAIL:
+                found.add(row["shard"])
+    return sorted(found - set(shards))
 
 
 def first_wins(
@@ -143,7 +166,7 @@ def _without(batch: IngestBatch, shard: str, lost: Mapping[str, Place]) -> Inges
 
 
 def _reject(shard: str, source: str, place: Place) -> dict[str, str]:
-    detail = f"the same bytes as {place.source} of shard {place.shard}"
+    detail = f"the same bytes as {place.source}{_OF_SHARD}{place.shard}"
     reject = Reject(RejectReason.DUPLICATE, detail)
     return {
         "reject_id": digest("duplicate", shard, source),

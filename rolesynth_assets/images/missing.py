@@ -6,13 +6,18 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from rolesynth_assets.images.decoding.rejects import RejectReason
 from rolesynth_assets.images.descriptor import ShardDescriptor, ShardKind, is_url
 from rolesynth_assets.images.places.buckets import Bucket
+from rolesynth_assets.images.shards.portable import relative
 from rolesynth_assets.store.lance.schemas import IMAGE_REJECTS
+
+if TYPE_CHECKING:
+    from rolesynth_assets.store.lance.reader import StoreReader
 
 _PASSING = {str(RejectReason.SOURCE_MISSING), str(RejectReason.UNREADABLE)}
 _SINCE = re.compile(r"missing since (\S+?)[;,]")
@@ -45,6 +50,41 @@ def require_source(descriptor: ShardDescriptor) -> None:
         f"put it back and run again; if it is gone for good, `rolesynth forget {descriptor.key}` "
         "removes its rows."
     )
+
+
+def members_with_images(store: StoreReader, shard: ShardDescriptor, base: str) -> set[str]:
+    """Return the members of a folder's shard whose images are stored.
+
+    Args:
+        store: holds the images.
+        shard: the shard.
+        base: absolute folder to which sources are relative.
+    """
+    folder = relative(f"{shard.uri}/", base)
+    sources = store.values("images", "source", {"shard": shard.key})
+    return {source.removeprefix(folder) for source in sources if source.startswith(folder)}
+
+
+def kept_until(
+    store: StoreReader, shard: str, grace_days: float, now: datetime | None = None
+) -> datetime:
+    """Return when the first row of a shard's missing files is removed, UTC.
+
+    Args:
+        store: holds the rejects.
+        shard: key of the shard.
+        grace_days: days for which a row is kept.
+        now: the present, which counts for what has not been missed before.
+    """
+    now = now or datetime.now(UTC)
+    details = store.read("image_rejects", {"shard": shard}, ["reason", "detail"]).to_pylist()
+    missed = [
+        _time(found[1], now)
+        for row in details
+        if row["reason"] in _PASSING and "is kept until" in row["detail"]
+        if (found := _SINCE.match(row["detail"]))
+    ]
+    return min(missed, default=now) + timedelta(days=grace_days)
 
 
 class MissingFiles:

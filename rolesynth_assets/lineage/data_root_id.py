@@ -7,6 +7,7 @@ over an empty root, everything would look up to date that is not there.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from uuid import uuid4
 
@@ -56,7 +57,8 @@ def check_data_root(instance: dg.DagsterInstance, root: DataPath) -> DataRoot:
     """Compare the data root with the one the instance is about; a new pair is recorded.
 
     A root that was moved keeps its id. One that was deleted and is empty now is the same root:
-    everything that was in it is missing.
+    everything that was in it is missing. A copy has the same id too, and is refused as long as the
+    other one is there.
 
     Args:
         instance: the Dagster instance.
@@ -77,6 +79,13 @@ def check_data_root(instance: dg.DagsterInstance, root: DataPath) -> DataRoot:
             "that one is gone for good, `rolesynth doctor --adopt` goes on with this one, and what "
             "it does not hold counts as missing."
         )
+    if known is not None and not _same_place(known, root) and _is_there(known):
+        raise OtherDataRootError(
+            f"This Dagster home ({instance.root_directory}) records what was made in the data root "
+            f"{known.path}, and {root} is a copy of it: both are there and have one id. Set "
+            "DAGSTER_HOME to a folder of its own for the copy, or ROLESYNTH_DATA to the other "
+            "data root; `rolesynth doctor --adopt` goes on with the copy."
+        )
     return adopt_data_root(instance, root)
 
 
@@ -93,6 +102,10 @@ def _is_there(known: DataRoot) -> bool:
         return root_id(data_path(known.path)) == known.id
     except StorageError:  # a bucket that does not answer is not gone
         return True
+
+
+def _same_place(known: DataRoot, root: DataPath) -> bool:
+    return os.path.realpath(known.path) == os.path.realpath(str(root))
 
 
 def _given_id(root: DataPath, new: str) -> str:

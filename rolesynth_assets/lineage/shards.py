@@ -41,6 +41,8 @@ def forget(
 ) -> list[Cell]:
     """Forget shards; an interrupted call is completed by the next one.
 
+    Shards that hold the same pictures, and rejected them as duplicates, are to be read in again.
+
     Args:
         instance: where their partitions are.
         graph: the asset graph.
@@ -51,8 +53,11 @@ def forget(
     Returns:
         The partitions that are gone.
     """
+    from rolesynth_assets.images.duplicates import shards_without_copies
+
     with changing_shards(store.root):
         gone = list(_made_of(instance, graph, shards))
+        heirs = shards_without_copies(store, shards)
         for shard in shards:
             _drop_pairs(store, shard)
             store.prune("images", {"shard": shard}, [])  # else copies elsewhere were duplicates
@@ -69,6 +74,7 @@ def forget(
         for shard in shards:
             instance.delete_dynamic_partition(SHARDS, shard)
         forget_shards(store.root, shards)
+        read_anew(instance, store.root, sorted(set(heirs) & set(load_shards(store.root))))
     return gone
 
 
@@ -99,6 +105,14 @@ def agree_on_shards(
         for key in gone & set(instance.get_dynamic_partitions(SHARDS)):
             instance.delete_dynamic_partition(SHARDS, key)  # a `forget` ended in between
         return shards, deleted
+
+
+def forgotten_words(shard: str) -> str:
+    """Say that a shard was forgotten because its partition is gone, and how it comes back."""
+    return (
+        f"shard {shard} is forgotten, because its partition was deleted in Dagster; "
+        "`rolesynth ingest PATH --again` brings it back"
+    )
 
 
 def deleted_in_dagster(instance: dg.DagsterInstance, registered: Collection[str]) -> list[str]:

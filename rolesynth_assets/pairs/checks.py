@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -281,18 +281,22 @@ def pairs_match_cutoffs(
     )
 
 
-def manifest_matches_tables(stored: pl.DataFrame, tables: pl.DataFrame) -> CheckOutcome:
-    """Check that a manifest agrees with the tables.
+def manifest_matches_tables(
+    stored: pl.DataFrame, tables: pl.DataFrame, selected_shards: Collection[str] = ()
+) -> CheckOutcome:
+    """Check that a manifest agrees with the tables and with what is trained on.
 
     Args:
         stored: rows of ``manifests`` that were read for a training set.
         tables: `manifest_rows` of the same role set, made afresh.
+        selected_shards: shards of the pairs of the training set; the manifest lists all of them.
     """
     columns = ["shard", "pairs_digest", "kept", "candidates", "images"]
     shown = set(stored.select(columns).iter_rows())
     found = set(tables.select(columns).iter_rows())
-    shards = sorted({row[0] for row in shown ^ found})
-    everywhere = {row[0] for row in shown | found}
+    unlisted = set(selected_shards) - set(stored["shard"])
+    shards = sorted({row[0] for row in shown ^ found} | unlisted)
+    everywhere = {row[0] for row in shown | found} | unlisted
     return CheckOutcome(
         passed=not shards,
         value=len(shards),

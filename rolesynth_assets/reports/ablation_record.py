@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rolesynth_assets.benchmarks.intervals.paired import PairedDifference, mean_score
+from rolesynth_assets.counted import counted
 from rolesynth_assets.pictures.differences import DifferenceRow, difference_chart
 from rolesynth_assets.pictures.markdown import Markdown, bold, code, table, text
 from rolesynth_assets.reports.claims import DEV, Finding, HitsByRecipe, best_on_dev
@@ -98,7 +99,7 @@ def best_of(record: Record) -> str | None:
 
 def counted_seeds(seeds: int) -> str:
     """Return ``1 seed``, ``2 seeds`` and so on."""
-    return f"{seeds} seed{'' if seeds == 1 else 's'}"
+    return counted(seeds, "seed")
 
 
 def difference_picture(record: Record) -> bytes | None:

@@ -38,7 +38,7 @@ class Claim:
         ours: the recipe that is claimed to be better; `BEST` is chosen on the dev split.
         theirs: what it is held against.
         benchmark: where it is measured.
-        margin: share of 1 by which it shall be better.
+        margin: share of 1 by which it is to be better.
     """
 
     says: str

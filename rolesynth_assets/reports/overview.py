@@ -85,7 +85,8 @@ def overview_page(
         [
             heading(1, "Overview"),
             "",
-            f"- **{stale:,}** partitions are stale, {missing:,} were never made.",
+            f"- **{stale:,}** {'partition is' if stale == 1 else 'partitions are'} stale, "
+            f"{missing:,} {'was' if missing == 1 else 'were'} never made.",
             f"- **{spent.cost:,.2f}** was spent by the project's prices, for {spent.calls:,} model "
             f"calls with {spent.prompt_tokens + spent.completion_tokens:,} tokens.",
             "",

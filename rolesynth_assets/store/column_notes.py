@@ -114,6 +114,7 @@ last_id             last caption kept among those that score the cut-off
 last_shard          shard of that caption
 own_cut             the recipe's own decision on the pairs, as JSON; null if it takes its role set's
 trained_text        which part of each caption is trained on
+left_out_shards     shards with pairs that the manifest did not list, as JSON; null if none
 candidates          scored captions
 unscored            captions without a score
 floor_kept          captions kept for the floor alone

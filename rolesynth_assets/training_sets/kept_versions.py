@@ -26,7 +26,7 @@ def pinned_versions(small: TableReader) -> dict[str, set[int]]:
 def keep_pinned(store: Store, small: TableReader) -> None:
     """Keep exactly the versions that something is pinned to.
 
-    A pin of before there were kept versions gets its own now, unless its version is gone.
+    A pin that an earlier version wrote without keeping its version gets it now, if it is there.
     """
     pinned = pinned_versions(small)
     for table in TABLES:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rolesynth_assets.store.left_out import FORGOTTEN, REASONS
 from rolesynth_assets.training_sets.select import EmptySelectionError
+from rolesynth_assets.training_sets.shards_left_out import outside
 
 if TYPE_CHECKING:
     import polars as pl
@@ -104,8 +105,16 @@ class OwnCut:
         return OwnCut(tuple(read["without_roles"]), Cutoffs(**cut) if cut is not None else None)
 
 
-def read_own_cut(store: StoreReader, recipe: Recipe, version: int) -> OwnCut | None:
+def read_own_cut(
+    store: StoreReader, recipe: Recipe, version: int, left_out: Sequence[str] = ()
+) -> OwnCut | None:
     """Return the `own_cut` of a recipe at a Lance version of ``pairs``.
+
+    Args:
+        store: holds the pairs.
+        recipe: the recipe.
+        version: the Lance version of ``pairs``.
+        left_out: shards whose pairs do not count.
 
     Raises:
         ValueError: the recipe leaves nothing to cut.
@@ -116,7 +125,8 @@ def read_own_cut(store: StoreReader, recipe: Recipe, version: int) -> OwnCut | N
     if recipe.own_cut is None and not recipe.without_roles:
         return None
     where = {"role_set": recipe.role_set}
-    return own_cut(pl.DataFrame(store.read("pairs", where, DECIDED_BY, None, version)), recipe)
+    rows = store.read("pairs", where, DECIDED_BY, outside(left_out), version)
+    return own_cut(pl.DataFrame(rows), recipe)
 
 
 def own_cut(pairs: pl.DataFrame, recipe: Recipe) -> OwnCut | None:

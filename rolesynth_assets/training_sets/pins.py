@@ -18,6 +18,7 @@ from rolesynth_assets.store.lance.rows import all_of, any_key
 from rolesynth_assets.store.left_out import REASONS, TRAINABLE
 from rolesynth_assets.training_sets.own_cut import DECIDED_BY, OwnCut, read_own_cut
 from rolesynth_assets.training_sets.select import draw
+from rolesynth_assets.training_sets.shards_left_out import outside
 
 if TYPE_CHECKING:
     import polars as pl
@@ -51,6 +52,7 @@ class Pin:
         versions: the Lance version of each of `PINNED_TABLES`.
         run_id: the run that made the training set.
         sizes: number of pairs by role and length kind.
+        left_out: shards with pairs at that version that the manifest did not list.
     """
 
     recipe: str
@@ -66,6 +68,7 @@ class Pin:
     text: Text = Text.WHOLE
     draw_limits: Mapping[str, str] = field(default_factory=dict)
     sizes: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
 
     @property
     def row(self) -> pl.DataFrame:
@@ -84,24 +87,31 @@ class Pin:
             "draw_limits": limits,
             "own_cut": self.own.to_json() if self.own else None,
             "trained_text": str(self.text),
+            "left_out_shards": json.dumps(self.left_out) if self.left_out else None,
             **{f"{table}_version": self.versions[table] for table in PINNED_TABLES},
             "run_id": self.run_id,
         }
-        return pl.DataFrame(
-            [values], schema_overrides={"draw_limits": pl.String, "own_cut": pl.String}
-        )
+        optional = dict.fromkeys(("draw_limits", "own_cut", "left_out_shards"), pl.String)
+        return pl.DataFrame([values], schema_overrides=optional)
 
     @property
-    def candidates(self) -> str:
+    def candidates(self) -> str | None:
         """SQL predicate on ``pairs`` for the rows that decide what was selected."""
         if self.own is not None:
-            return ""
+            return outside(self.left_out)
         more = {Cut.RANDOM: "score IS NOT NULL OR kept", Cut.SCORES: "kept"}.get(self.cut)
-        return all_of(any_key("length", self.lengths), TRAINABLE, more) or ""
+        lengths = any_key("length", self.lengths)
+        return all_of(lengths, TRAINABLE, more, outside(self.left_out))
 
 
 def pin_training_set(
-    store: StoreReader, recipe: Recipe, pairs: pl.DataFrame, digest: str, version: int, run_id: str
+    store: StoreReader,
+    recipe: Recipe,
+    pairs: pl.DataFrame,
+    digest: str,
+    version: int,
+    run_id: str,
+    left_out: Sequence[str] = (),
 ) -> Pin:
     """Pin a training set with the current versions of the tables.
 
@@ -112,6 +122,7 @@ def pin_training_set(
         digest: digest of the training set.
         version: the Lance version of ``pairs`` from which the rows were read.
         run_id: run that makes the training set.
+        left_out: shards that were left out of the selection.
     """
     limits: dict[str, str] = {}
     if recipe.cut is Cut.RANDOM:
@@ -129,10 +140,11 @@ def pin_training_set(
         draw_seed=recipe.draw_seed,
         versions=versions,
         run_id=run_id,
-        own=read_own_cut(store, recipe, version),
+        own=read_own_cut(store, recipe, version, left_out),
         text=recipe.text,
         draw_limits=limits,
         sizes=sizes_of(pairs),
+        left_out=tuple(left_out),
     )
 
 
@@ -178,9 +190,20 @@ def read_pins(small: TableReader) -> list[Pin]:
             text=Text(row["trained_text"] or Text.WHOLE),  # null in rows of earlier versions
             draw_limits=json.loads(row["draw_limits"] or "{}"),
             sizes=sizes.get((row["recipe"], row["digest"]), {}),
+            left_out=_left_out(row),
         )
         for row in rows.iter_rows(named=True)
     ]
+
+
+def shards_not_trained_on(small: TableReader, recipe: str, digest: str) -> tuple[str, ...]:
+    """Return the shards that one content of a recipe's training set leaves out."""
+    pins = small.read("training_set_pins", {"recipe": recipe, "digest": digest})
+    return next(map(_left_out, pins.iter_rows(named=True)), ())
+
+
+def _left_out(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(json.loads(row["left_out_shards"] or "[]"))
 
 
 def _size_rows(pin: Pin) -> pl.DataFrame:
@@ -262,7 +285,8 @@ def chosen_captions(pin: Pin, rows: Sequence[Mapping[str, Any]]) -> set[str]:
         rows: rows of ``pairs`` of the pin's role set and version, with `DECIDED_BY`: all those of
             each caption, and, if ``pin.own`` needs whole images, all those of its image.
     """
-    decided = pin.own.decide_rows(rows) if pin.own else rows
+    listed = [row for row in rows if row["shard"] not in pin.left_out]
+    decided = pin.own.decide_rows(listed) if pin.own else listed
     by_caption: dict[str, list[Mapping[str, Any]]] = {}
     for row in decided:
         by_caption.setdefault(row["caption_id"], []).append(row)

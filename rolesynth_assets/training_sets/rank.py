@@ -45,7 +45,8 @@ def main(path: str) -> None:
 def _train(ranks: Ranks, folder: JobFolder) -> None:
     job = folder.job()
     store, recipe = Store(job.data_root), job.recipe
-    data = training_set(store, recipe, selected_pairs(store, recipe, job.pairs_version))
+    pairs = selected_pairs(store, recipe, job.pairs_version, job.left_out)
+    data = training_set(store, recipe, pairs)
     if data.digest != job.training_set_digest:
         raise RanksError(
             f"The training set of recipe {recipe.name!r} is {data.digest[:12]} here and "

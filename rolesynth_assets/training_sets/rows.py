@@ -13,47 +13,78 @@ from rolesynth_assets.store.lance.rows import all_of, any_key
 from rolesynth_assets.store.left_out import REASONS, TRAINABLE
 from rolesynth_assets.training_sets.caption_text import trained_text
 from rolesynth_assets.training_sets.own_cut import OwnCut, read_own_cut
+from rolesynth_assets.training_sets.pins import shards_not_trained_on
 from rolesynth_assets.training_sets.select import select_rows
+from rolesynth_assets.training_sets.shards_left_out import outside
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from rolesynth_assets.clip.data.batches import TrainingSet
     from rolesynth_assets.store.lance.reader import StoreReader
+    from rolesynth_assets.store.small.snapshot import TableReader
 
 _COLUMNS = ["shard", "caption_id", "image_id", "role", "length", "text", "score", "kept"]
 
 
-def selected_pairs(store: StoreReader, recipe: Recipe, version: int) -> pl.DataFrame:
+def trained_selection(small: TableReader, recipe: Recipe) -> tuple[int, tuple[str, ...]]:
+    """Return what a recipe's training set was last selected from, as `selected_pairs` takes it.
+
+    Returns:
+        The Lance version of ``pairs``, and the shards that were left out.
+
+    Raises:
+        ValueError: there is no training set.
+    """
+    made = small.read("training_sets", {"recipe": recipe.name})
+    if made.is_empty():
+        raise ValueError(
+            f"Recipe {recipe.name!r} has no training set: materialize training_sets for it first."
+        )
+    left_out = shards_not_trained_on(small, recipe.name, str(made["digest"][0]))
+    return int(made["pairs_version"][0]), left_out
+
+
+def selected_pairs(
+    store: StoreReader, recipe: Recipe, version: int, left_out: Sequence[str] = ()
+) -> pl.DataFrame:
     """Return the pairs that `recipe` trains on, at a Lance version of ``pairs``.
 
     Pairs of a shard that had been forgotten by then, and captions that a person had excluded, are
     left out, whatever the recipe's cut.
+
+    Args:
+        store: holds the pairs.
+        recipe: the recipe.
+        version: the Lance version of ``pairs``.
+        left_out: shards that the role set's manifest does not list (`shards_left_out`).
 
     Raises:
         EmptySelectionError: the cut selects no row.
         MissingVersionError: the version was purged.
     """
     where = {"role_set": recipe.role_set}
-    own = read_own_cut(store, recipe, version)
+    own = read_own_cut(store, recipe, version, left_out)
     if own is not None:
-        return select_rows(_decided_pairs(store, recipe, own, version), recipe)
+        return select_rows(_decided_pairs(store, recipe, own, version, left_out), recipe)
     lengths = any_key("length", recipe.lengths)
     kept = "kept" if recipe.cut is Cut.SCORES else None
-    chosen = all_of(TRAINABLE, lengths, kept)
+    trainable = all_of(TRAINABLE, outside(left_out))
+    chosen = all_of(trainable, lengths, kept)
     pairs = pl.DataFrame(store.read("pairs", where, _COLUMNS, chosen, version))
     if pairs.is_empty():  # the message of the error counts what there is
         few = [column for column in _COLUMNS if column != "text"]
-        pairs = pl.DataFrame(store.read("pairs", where, few, TRAINABLE, version))
+        pairs = pl.DataFrame(store.read("pairs", where, few, trainable, version))
     return select_rows(pairs, recipe)
 
 
-def _decided_pairs(store: StoreReader, recipe: Recipe, own: OwnCut, version: int) -> pl.DataFrame:
+def _decided_pairs(
+    store: StoreReader, recipe: Recipe, own: OwnCut, version: int, left_out: Sequence[str]
+) -> pl.DataFrame:
     """Return the pairs that a recipe may take by its own decision, read shard by shard."""
     where = {"role_set": recipe.role_set}
-    shards = pl.DataFrame(store.read("pairs", where, ["shard"], None, version))["shard"].unique()
     found = []
-    for shard in shards.sort():
+    for shard in sorted(store.values("pairs", "shard", where, version) - set(left_out)):
         rows = store.read("pairs", {**where, "shard": shard}, [*_COLUMNS, "reason"], None, version)
         decided = own.decide(pl.DataFrame(rows))
         by_hand = pl.col("reason").is_in(REASONS).fill_null(False)

@@ -80,8 +80,8 @@ def test_ingest_reads_a_folder_in_and_then_finds_nothing_new(project: Path) -> N
     folder = write_pictures(project / "photos", range(3))
     first = invoke("ingest", str(folder), "--name", "mine")
     assert first.exit_code == 0, first.output
-    assert "1 new shards: mine-0000" in words(first)
-    assert "1 partitions made" in words(first)
+    assert "1 new shard: mine-0000" in words(first)
+    assert "1 partition made" in words(first)
     assert Store(str(project / ".rolesynth")).count("images", {"shard": "mine-0000"}) == 3
     second = invoke("ingest", str(folder), "--name", "mine")
     assert second.exit_code == 0
@@ -99,7 +99,7 @@ def test_ingest_reads_a_bucket_in(project: Path, monkeypatch: pytest.MonkeyPatch
         url = s3.fill("pictures", {f"my photos/{i}.png": noise_picture(i) for i in range(3)})
         first = invoke("ingest", f"{url}/my photos")
         assert first.exit_code == 0, first.output
-        assert "1 new shards: my-photos-0000" in words(first)
+        assert "1 new shard: my-photos-0000" in words(first)
         stored = Store(str(project / ".rolesynth")).read("images", columns=["source"])
         assert f"{url}/my photos/0.png" in stored["source"].to_pylist()
         absent = invoke("ingest", "s3://no-such-bucket/x")

@@ -70,7 +70,7 @@ def test_every_kind_of_trouble_is_named_with_its_way_out(
     text = printed(result)
     assert "killed run Run" in text and "was killed: its process" in text
     assert "its process is not known. If it does not run any more, end it in the UI" in text
-    assert "1 partitions of image_shards were made and are missing: table lance.images was" in text
+    assert "1 partition of image_shards was made and is missing: table lance.images was" in text
     assert "image_shard 'b|c' is left out" in text
     assert "4 things need attention." in text
 

@@ -127,5 +127,5 @@ def test_a_failing_shard_stops_no_other(project: Path, server: StubServer) -> No
     (broken / "zero.jpg").unlink()
     back = invoke("ingest", str(broken), "--again")
     assert back.exit_code == 0, back.output
-    assert "1 shards changed: broken-0000" in words(back)
+    assert "1 shard changed: broken-0000" in words(back)
     assert store.count("images", {"shard": "broken-0000"}) == 3

@@ -2,6 +2,7 @@ import dagster as dg
 
 from rolesynth_assets.defs.health import partition_health
 from rolesynth_assets.defs.wiring.code_location import CodeLocation
+from rolesynth_assets.defs.wiring.resources import Platform
 from rolesynth_assets_tests.lineage.little_graphs import World
 
 LETTERS = dg.StaticPartitionsDefinition(["a", "b", "c"])
@@ -15,7 +16,10 @@ def test_counts_of_every_asset_are_numbers_that_can_be_drawn() -> None:
             world.asset("down", LETTERS, ["up"]),
             partition_health,
         ]
-        resources = {"code_location": CodeLocation(lambda: listed)}
+        resources = {
+            "code_location": CodeLocation(lambda: listed),
+            "platform": Platform(data_root=instance.root_directory),
+        }
         listed = dg.Definitions(assets=assets, resources=resources)
         for key in ("a", "b"):
             world.make(assets, "up", key, resources=resources)

@@ -1,4 +1,4 @@
-"""Rows that failed for a passing reason, through the whole graph."""
+"""Rows that failed for a transient reason, through the whole graph."""
 
 from rolesynth_assets.definitions import defs
 from rolesynth_assets.lineage.refresh.runner import Refresher
@@ -19,7 +19,7 @@ def test_run_asks_again_for_what_failed_in_passing_until_nothing_does(graph: Sma
     struck: list[FailureReason | None] = [None, FailureReason.CALL_FAILED]  # within the bound
     graph.models.fail = lambda request: struck.pop(0) if struck else None
     graph.refresh()
-    assert causes(graph, "raw_captions") == ["1 row failed for a passing reason"]
+    assert causes(graph, "raw_captions") == ["1 row failed for a transient reason"]
     assert causes(graph, "caption_scores") == [
         f"upstream raw_captions[{CELL}] is to be asked again"
     ]
@@ -30,7 +30,7 @@ def test_run_asks_again_for_what_failed_in_passing_until_nothing_does(graph: Sma
     assert (report.ran["raw_captions"], report.ran["caption_scores"]) == (1, 1)
     assert len(graph.models.requests) == asked + 2
     assert causes(graph, "raw_captions") == []
-    assert causes(graph, "caption_scores") == ["1 row failed for a passing reason"]
+    assert causes(graph, "caption_scores") == ["1 row failed for a transient reason"]
 
     report = graph.refresh()
     assert (report.ran["raw_captions"], report.ran["caption_scores"]) == (0, 1)

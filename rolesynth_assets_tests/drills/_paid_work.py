@@ -95,7 +95,7 @@ def work(stage: Stage, folder: Path, url: str, **settings: Any) -> int:
     """Do one stage here.
 
     Returns:
-        Rows, or calls in CADS, that failed for a passing reason.
+        Rows, or calls in CADS, that failed for a transient reason.
     """
     if stage == "cads":
         return _cads(folder, url, settings)

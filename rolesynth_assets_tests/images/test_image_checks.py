@@ -11,9 +11,21 @@ from rolesynth_assets.images.checks import (
 def test_empty_shard():
     assert shard_not_empty("s", 1, {}).passed
     assert shard_not_empty("s", 0, {"duplicate": 3}).passed
-    assert not shard_not_empty("s", 0, {"duplicate": 3, "corrupt": 1}).passed
+    assert shard_not_empty("s", 0, {"withdrawn": 2}).passed
+    assert not shard_not_empty("s", 0, {"corrupt": 1, "source_missing": 4}).passed
     outcome = shard_not_empty("s", 0, {})
     assert (outcome.passed, outcome.value, outcome.threshold) == (False, 0, 1)
+
+
+def test_a_copied_folder_with_a_broken_file_holds_usable_images():
+    """Four files are duplicates of another shard's, and one is cut short."""
+    rejects = {"duplicate": 4, "corrupt": 1}
+    outcome = shard_not_empty("s", 0, rejects)
+    assert (outcome.passed, outcome.value) == (True, 4)
+    assert "0 images and 4 duplicate" in outcome.description
+    bounded = rejects_bounded("s", 0, rejects, max_share=0.2)
+    assert (bounded.passed, bounded.value) == (True, 0.2)
+    assert "1 of 5 members rejected" in bounded.description
 
 
 def test_reject_share_is_held_against_its_bound():
@@ -39,7 +51,7 @@ def test_repeated_and_withdrawn_files_are_no_rejects_for_the_bound():
     outcome = rejects_bounded("s", 1, {"duplicate": 9, "withdrawn": 2}, max_share=0.2)
     assert (outcome.passed, outcome.value) == (True, 0.0)
     assert "duplicate 9" in outcome.description  # they are counted all the same
-    assert not rejects_bounded("s", 1, {"duplicate": 9, "empty": 1}, max_share=0.2).passed
+    assert not rejects_bounded("s", 1, {"source_missing": 9, "empty": 1}, max_share=0.2).passed
 
 
 def test_benchmark_images_are_found_by_id():

@@ -9,9 +9,14 @@ from pathlib import Path
 import pytest
 
 from rolesynth_assets.images import missing
-from rolesynth_assets.images.missing import SourceGoneError
+from rolesynth_assets.images.missing import SourceGoneError, kept_until, members_with_images
 from rolesynth_assets.images.rules import IngestRules
-from rolesynth_assets.images.shards.registry import register_path
+from rolesynth_assets.images.shards.portable import base_of
+from rolesynth_assets.images.shards.registry import (
+    load_shards,
+    register_path,
+    register_path_again,
+)
 from rolesynth_assets.images.sync import sync_shard
 from rolesynth_assets.store.lance.store import Store
 
@@ -71,6 +76,35 @@ def test_a_missing_file_keeps_its_row_until_the_grace_is_over(root, clock):
     file.write_bytes(data)
     assert sync_shard(store, root, "photos-0000").images == 3
     assert store.digest("images", SHARD) == before and details(store) == []
+
+
+def test_a_path_planned_again_gives_missing_files_their_grace(root, clock):
+    store, photos = Store(root), root.parent / "photos"
+
+    def again() -> dict:
+        found = register_path_again(
+            root,
+            photos,
+            "photos",
+            with_rows=lambda shard: members_with_images(store, shard, base_of(root)),
+        )
+        sync_shard(store, root, "photos-0000")
+        return dict(found.missing) | dict(found.dropped)
+
+    (photos / "0.png").unlink()
+    assert again() == {"photos-0000": ("0.png",)}
+    assert store.count("images") == 3
+    until = kept_until(store, "photos-0000", 14)
+    assert timedelta(days=13.9) < until - datetime.now(UTC) < timedelta(days=14)
+    clock.days = 10
+    assert again() == {"photos-0000": ("0.png",)}
+    assert abs(kept_until(store, "photos-0000", 14) - until) < timedelta(seconds=2)
+    clock.days = 14.1
+    again()
+    assert store.count("images") == 2
+    assert again() == {"photos-0000": ("0.png",)}  # now it leaves the shard
+    assert load_shards(root)["photos-0000"].members == ("1.png", "2.png")
+    assert details(store) == []
 
 
 def test_a_file_with_other_content_is_not_missing(root, noise, encode):

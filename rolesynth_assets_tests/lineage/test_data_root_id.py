@@ -58,6 +58,21 @@ def test_a_moved_root_is_the_same(instance: dg.DagsterInstance, tmp_path: Path) 
     assert check_data_root(instance, tmp_path / "moved").path == str(tmp_path / "moved")
 
 
+def test_a_copy_is_refused_while_the_other_root_is_there(
+    instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    check_data_root(instance, with_tables(tmp_path / "one"))
+    shutil.copytree(tmp_path / "one", tmp_path / "copy")
+    for _ in range(2):
+        with pytest.raises(OtherDataRootError, match=r"copy is a copy of it: both are there"):
+            check_data_root(instance, tmp_path / "copy")
+    check_data_root(instance, tmp_path / "one")
+    (tmp_path / "link").symlink_to(tmp_path / "one")
+    check_data_root(instance, tmp_path / "link")  # another name of the same folder
+    shutil.rmtree(tmp_path / "one")
+    check_data_root(instance, tmp_path / "copy")
+
+
 def test_a_root_that_was_deleted_is_made_again(
     instance: dg.DagsterInstance, tmp_path: Path
 ) -> None:

@@ -117,6 +117,13 @@ def test_a_new_or_lost_shard_differs(store: Store) -> None:
     assert manifest_matches_tables(more, told).metadata == {"shards": ["s2"]}
 
 
+def test_a_selected_shard_that_the_manifest_does_not_list_differs(store: Store) -> None:
+    listed = manifest_rows(store, "r5", ["s0"])
+    assert manifest_matches_tables(listed, listed, ["s0"]).passed
+    found = manifest_matches_tables(listed, listed, ["s0", "s1"])
+    assert (found.passed, found.metadata) == (False, {"shards": ["s1"]})
+
+
 def test_multiplicity_counts_kept_captions_and_their_images() -> None:
     pairs = pl.DataFrame(
         [

@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from rolesynth_assets.browse.desk import Desk
 from rolesynth_assets.data_paths import dagster_home
+from rolesynth_assets.lineage.refresh.asking_assets import ASK_MODELS
 
 if TYPE_CHECKING:
     from rolesynth_assets.lineage.refresh.runner import Refresher
@@ -20,8 +21,6 @@ MOST = 100
 """Stale partitions listed with their causes; the others are counted."""
 RUNS = 400
 """Latest runs from which commands are listed."""
-PAID = ("role_lists", "raw_captions", "caption_scores", "cads_rounds")
-"""Assets that ask models, which may cost money."""
 COMMANDS = 8
 """Commands listed, the latest first."""
 
@@ -122,7 +121,7 @@ def plan(desk: Desk, request: Request) -> Response:
         "asset": asset,
         "work": {name: [key for key in keys if key] for name, keys in work.items()},
         "count": sum(map(len, work.values())),
-        "asking": [name for name in work if name in PAID],
+        "asking": [name for name in work if name in ASK_MODELS],
         "most": MOST,
         "working": desk.making.working,
     }

@@ -11,6 +11,7 @@ import typer
 from rolesynth_assets.cli.dagster_home import prepared_instance
 from rolesynth_assets.cli.printable import printable_json
 from rolesynth_assets.cli.spending.question import Yes
+from rolesynth_assets.counted import are, counted
 from rolesynth_assets.data_paths import dagster_home
 
 if TYPE_CHECKING:
@@ -131,7 +132,9 @@ def show(staleness: Staleness, assets: Sequence[str], words: Words, *, every: bo
     for sentence in (*staleness.left_out, *lost(staleness, assets)):
         console.print(sentence, style="yellow", markup=False)
     cells = [cell for cell, _ in staleness.stale() if cell.asset in set(assets)]
-    console.print(f"\n{len(cells):,} partitions are stale." if cells else "\nNothing is stale.")
+    number = len(cells)
+    said = f"{counted(number, 'partition')} {are(number)} stale." if cells else "Nothing is stale."
+    console.print(f"\n{said}")
     for cell in cells if every else cells[:SHOWN]:
         console.print(f"  {cell}: {'; '.join(words.why(staleness, cell))}", markup=False)
     if not every and len(cells) > SHOWN:
@@ -151,7 +154,8 @@ def lost(staleness: Staleness, assets: Sequence[str]) -> list[str]:
                 if cause.reason is Reason.LOST:
                     found[name, str(cause)] = found.get((name, str(cause)), 0) + 1
     return [
-        f"{count:,} partitions of {name} were made and are missing: {why}."
+        f"{counted(count, 'partition')} of {name} {'was' if count == 1 else 'were'} made and "
+        f"{are(count)} missing: {why}."
         for (name, why), count in found.items()
     ]
 
@@ -205,7 +209,7 @@ def _fix(
     from rolesynth_assets.lineage.refresh.one_at_a_time import BusyError, alone
     from rolesynth_assets.lineage.refresh.rematerialize import Limits, fix, planned
     from rolesynth_assets.lineage.refresh.tagged_runs import TAG, common_tag
-    from rolesynth_assets.lineage.run_process.launcher import launched_tags
+    from rolesynth_assets.lineage.run_process.launcher import WHAT, launched_tags
     from rolesynth_assets.settings import Settings
 
     wanted = _wanted(assets, missing)
@@ -238,6 +242,11 @@ def _fix(
                 )
 
         done = fix_in_passes(settings, one_pass)
+        if done.made:
+            with alone(settings.data_root):
+                failed = refresher.show_overview({**tags, WHAT: "overview"})
+            if failed:
+                typer.secho(failed, fg="yellow", err=True)
     except BusyError as error:
         typer.secho(str(error), fg="red", err=True)
         raise typer.Exit(1) from error
@@ -253,7 +262,8 @@ def _list(plan: Mapping[str, Sequence[str | None]], expected: Plan) -> None:
     for name, partitions in plan.items():
         keys = ", ".join(str(p) for p in partitions if p is not None)
         typer.echo(f"{name}: {len(partitions)}" + (f": {keys}" if keys else ""))
-    typer.echo(f"{sum(map(len, plan.values()))} partitions at most; nothing was started")
+    most = counted(sum(map(len, plan.values())), "partition")
+    typer.echo(f"{most} at most; nothing was started")
     for line in plan_lines(expected) if expected.asked else ():
         typer.echo(line)
 
@@ -268,7 +278,8 @@ def report(done: Fixed) -> None:
         typer.secho(warning, fg="yellow")
     for message in done.failed.values():
         typer.secho(message, fg="red", err=True)
-    typer.echo(f"{len(done.made)} partitions made, {done.spent.calls:,} model calls")
+    made, calls = counted(len(done.made), "partition"), counted(done.spent.calls, "model call")
+    typer.echo(f"{made} made, {calls}")
     if done.ended:
         typer.echo(f"Ended early: {done.ended}.")
     if done.left:

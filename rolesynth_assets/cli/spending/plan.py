@@ -6,6 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.cli.spending.expected import Plan
+from rolesynth_assets.lineage.refresh.asking_assets import (
+    ASK_CAPTIONER,
+    ASK_COLLECTIVE,
+    ASK_JUDGE,
+)
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -69,9 +74,9 @@ def _counted_assets(settings: Settings, rounds: bool) -> frozenset[str]:
 
     assets = set[str]()
     if settings.captioner.counted:
-        assets |= {"role_lists", "raw_captions"}
+        assets.update(ASK_CAPTIONER)
     if settings.judge.counted:
-        assets.add("caption_scores")
+        assets.update(ASK_JUDGE)
     if rounds and counted(choose_collective(settings.collective, settings.collectives)):
-        assets.add("cads_rounds")
+        assets.update(ASK_COLLECTIVE)
     return frozenset(assets)

@@ -51,15 +51,17 @@ def summarise_role_set(
     from rolesynth_assets.pairs.diversity_rows import diversity_of_shards
 
     where = {"role_set": role_set}
+    of_shards = pl.col("shard").is_in(shards)
     columns = ["shard", "image_id", "score", "kept"]
-    pairs = pl.DataFrame(store.read("pairs", where, columns)).filter(pl.col("shard").is_in(shards))
-    failed = store.count("captions", where, where="reason IS NOT NULL")
+    pairs = pl.DataFrame(store.read("pairs", where, columns)).filter(of_shards)
+    stored = pl.DataFrame(store.read("captions", where, ["shard", "reason"])).filter(of_shards)
+    failed = stored["reason"].drop_nulls().len()
     quality = quality_from_rows(small.read("filter_quality", where))
     diversity = diversity_of_shards(small.read("diversity", where), shards)
     kept = int(pairs["kept"].sum())
     return RoleSetSummary(
         role_set=role_set,
-        captions=pairs.height,
+        captions=stored.height - failed,
         failed=failed,
         scored=pairs["score"].drop_nulls().len(),
         kept=kept,

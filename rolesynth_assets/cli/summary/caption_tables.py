@@ -14,6 +14,7 @@ from rolesynth_assets.cads.collective.collective import choose_collective
 from rolesynth_assets.cli.demo_project import project_command
 from rolesynth_assets.cli.summary.caption_counts import summarise_role_set, summarise_scores
 from rolesynth_assets.cli.summary.problem_tables import LEGEND, problem_tables
+from rolesynth_assets.counted import counted
 from rolesynth_assets.r1.library import load_r1_recipes
 from rolesynth_assets.settings import Settings
 
@@ -69,11 +70,12 @@ def print_summary(
     for warning in report.warnings:
         console.print(f"check: {warning}", style="yellow", markup=False, highlight=False)
     ran = sum(report.ran.values())
-    state = f"{ran} partitions made" if ran else "everything was up to date, no model was called"
+    made = f"{counted(ran, 'partition')} made"
+    state = made if ran else "everything was up to date, no model was called"
     if report.submitted:
-        state = f"{ran} partitions made, {len(report.submitted)} wait for batches"
+        state = f"{made}, {len(report.submitted)} wait for batches"
     if report.failed:
-        state = f"{ran} partitions made, {len(report.failed)} failed"
+        state = f"{made}, {len(report.failed)} failed"
     seconds = time.perf_counter() - began
     console.print(
         f"\n{state}, {seconds:.0f} s. See lineage, checks and pictures: "

@@ -14,7 +14,7 @@ from rolesynth_assets.defs.wiring import partitions
 from rolesynth_assets.images.shards.registry import load_forgotten
 from rolesynth_assets.lineage.refresh.runner import Refresher, Target
 from rolesynth_assets.lineage.refresh.targets import targets
-from rolesynth_assets.lineage.shards import agree_on_shards, forget
+from rolesynth_assets.lineage.shards import agree_on_shards, forget, forgotten_words
 from rolesynth_assets.lineage.staleness.causes import Cell, Reason, Status
 
 if TYPE_CHECKING:
@@ -58,12 +58,7 @@ def forget_emptied(settings: Settings, refresher: Refresher, shards: Sequence[st
 def print_forgotten(shards: Sequence[str]) -> None:
     """Print which shards were forgotten because their partition was deleted in Dagster."""
     for shard in shards:
-        typer.secho(
-            f"shard {shard} is forgotten, because its partition was deleted in Dagster; "
-            "`rolesynth ingest PATH --again` brings it back",
-            fg="yellow",
-            err=True,
-        )
+        typer.secho(forgotten_words(shard), fg="yellow", err=True)
 
 
 def caption_targets(

@@ -38,7 +38,7 @@ def print_failures(report: RefreshReport, quiet_about: Collection[str]) -> bool:
     waiting = waiting if report.failed or not report.submitted else []
     if waiting:
         names = listed([str(cell) for cell in waiting])
-        typer.secho(f"Not begun, for lack of what they are made from: {names}", fg="red", err=True)
+        typer.secho(f"Not started, because their input is missing: {names}", fg="red", err=True)
     return bool(set(report.failed) - quiet or waiting)
 
 

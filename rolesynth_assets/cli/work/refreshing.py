@@ -36,7 +36,13 @@ from rolesynth_assets.cli.work.problems_again import (
 from rolesynth_assets.definitions import defs
 from rolesynth_assets.defs.wiring import partitions, r1_partitions
 from rolesynth_assets.lineage.refresh.one_at_a_time import BusyError, alone
-from rolesynth_assets.lineage.refresh.runner import Refresher, RefreshError, RefreshReport, Target
+from rolesynth_assets.lineage.refresh.runner import (
+    OVERVIEW,
+    Refresher,
+    RefreshError,
+    RefreshReport,
+    Target,
+)
 from rolesynth_assets.lineage.refresh.tagged_runs import common_tag
 from rolesynth_assets.lineage.refresh.targets import ProblemWork, problem_targets
 from rolesynth_assets.lineage.run_process.launcher import launched_tags
@@ -179,10 +185,11 @@ class _Refresh:
 
     def _show_overview(self) -> None:
         """Make the page that the UI's reader looks at first."""
-        key = dg.AssetKey("overview")
-        made = self._refresher.instance.get_latest_materialization_event(key)
+        made = self._refresher.instance.get_latest_materialization_event(OVERVIEW)
         if made is None or any(self._report.ran.values()):
-            self._make_beside("overview", "overview")
+            tags = {**self._tag, **launched_tags("overview")}
+            if failed := self._refresher.show_overview(tags):
+                typer.secho(failed, fg="yellow", err=True)
 
     def _make_beside(self, asset: str, what: str) -> None:
         """Make an asset for which no command fails: its failure is a warning."""

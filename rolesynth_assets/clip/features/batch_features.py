@@ -23,7 +23,7 @@ class BatchFeatures:
     """Encodes the pixels and tokens of a batch on a device.
 
     Attributes:
-        memory: how many parts of a batch keep their activations.
+        memory: number of parts of a batch that keep their activations.
     """
 
     def __init__(

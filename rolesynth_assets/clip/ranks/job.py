@@ -27,6 +27,7 @@ class Job(BaseModel):
         seed: the training seed.
         data_root: data root.
         pairs_version: version of ``pairs`` that the training set was selected from.
+        left_out: shards that were left out of that selection.
         training_set_digest: `TrainingSet.digest` of that selection.
         checkpoint: folder of the checkpoint.
         pixel_bytes: most disk space for decoded images.
@@ -39,6 +40,7 @@ class Job(BaseModel):
     seed: int
     data_root: DataPath
     pairs_version: int
+    left_out: tuple[str, ...] = ()
     training_set_digest: str
     checkpoint: DataPath
     pixel_bytes: int

@@ -39,10 +39,14 @@ def make_stale_partitions(
     from rolesynth_assets.lineage.refresh.shown_staleness import show_staleness
     from rolesynth_assets.lineage.refresh.tagged_runs import common_tag
     from rolesynth_assets.lineage.run_process.launcher import WHAT
+    from rolesynth_assets.lineage.shards import agree_on_shards, forgotten_words
     from rolesynth_assets.lineage.staleness.explain import Words
 
-    with alone(platform.settings.data_root, WAIT_S):
+    root = platform.settings.data_root
+    with alone(root, WAIT_S):
         refresher = Refresher(code_location.definitions, context.instance)
+        for shard in agree_on_shards(context.instance, refresher.graph, root)[1]:
+            context.log.warning(forgotten_words(shard))
         refresher.observe_sources()
         staleness, words = refresher.examine(), Words(context.instance, explainers())
         try:
@@ -67,6 +71,8 @@ def make_stale_partitions(
         )
         found = refresher.examine()
         show_staleness(refresher.graph, context.instance, found, words)
+        if done.made and (failed := refresher.show_overview({**tags, WHAT: "overview"})):
+            context.log.warning(failed)
     return outcome(done, tags, config.attempts)
 
 

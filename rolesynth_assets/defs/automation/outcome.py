@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from pydantic import Field
 
+from rolesynth_assets.counted import counted
+
 if TYPE_CHECKING:
     from rolesynth_assets.lineage.refresh.rematerialize import Fixed, Limits
 
@@ -45,7 +47,8 @@ def outcome(done: "Fixed", tags: Mapping[str, str], attempts: int) -> dg.Output[
     }
     if done.failed:
         raise dg.Failure(
-            f"{len(done.failed)} partitions failed {attempts} times; all others were made. "
+            f"{counted(len(done.failed), 'partition')} failed {counted(attempts, 'time')}; all "
+            "others were made. "
             "`rolesynth stale --why` shows what still depends on them.",
             metadata=metadata,
             allow_retries=False,

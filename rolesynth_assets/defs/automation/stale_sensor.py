@@ -32,9 +32,11 @@ def rematerialize_stale(
     Captions, scores, problems and training are among them. A tick looks at the sources, starts what
     is stale and whose upstream is right, and leaves alone what was never made. What fails is tried
     three times with growing pauses, then given up until its code or its upstream changes or
-    somebody runs it by hand. A tick itself changes no data.
+    somebody runs it by hand. A tick itself changes no data: where a partition of a shard was
+    deleted, it requests the run of `partition_health` that forgets the shard, and nothing else.
     """
     from rolesynth_assets.defs.wiring.needs_reload import moved_recipes, reload_sentences
+    from rolesynth_assets.lineage.refresh.forgetting_run import request_to_forget
     from rolesynth_assets.lineage.refresh.given_up import run_by_hand, sentences
     from rolesynth_assets.lineage.refresh.one_at_a_time import BusyError, alone
     from rolesynth_assets.lineage.refresh.runner import Refresher, RefreshError
@@ -46,6 +48,12 @@ def rematerialize_stale(
     assert context.repository_def is not None
     refresher = Refresher(context.repository_def, context.instance)
     tried = read_cursor(context.cursor)
+    forgetting = request_to_forget(refresher.graph, context.instance, platform.settings.data_root)
+    if forgetting.request:
+        context.log.info(forgetting.note)
+        return dg.SensorResult(run_requests=[forgetting.request], cursor=context.cursor)
+    if forgetting.under_way:
+        return dg.SkipReason(forgetting.note)
     try:
         with alone(platform.settings.data_root):
             looked = refresher.look()
@@ -58,6 +66,7 @@ def rematerialize_stale(
         return dg.SkipReason(str(error))
     pausing = list(wave.pausing.items())
     notes = [
+        forgetting.note,
         f"{len(wave.put_off)} put off to the next tick." if wave.put_off else "",
         *(f"{cell} failed, next try at {at:%H:%M} UTC." for cell, at in pausing[:SHOWN]),
         f"And {len(pausing) - SHOWN} more to try again." if pausing[SHOWN:] else "",

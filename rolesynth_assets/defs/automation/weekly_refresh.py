@@ -42,7 +42,7 @@ def refresh_everything(
     from rolesynth_assets.lineage.refresh.tagged_runs import common_tag
     from rolesynth_assets.lineage.refresh.weekly import due_this_week
     from rolesynth_assets.lineage.run_process.launcher import WHAT
-    from rolesynth_assets.lineage.shards import agree_on_shards
+    from rolesynth_assets.lineage.shards import agree_on_shards, forgotten_words
     from rolesynth_assets.lineage.staleness.causes import Cell
     from rolesynth_assets.lineage.staleness.explain import Words
     from rolesynth_assets.lineage.watched_images import register_watched
@@ -55,7 +55,7 @@ def refresh_everything(
         refresher = Refresher(code_location.definitions, context.instance)
         shards, forgotten = agree_on_shards(context.instance, refresher.graph, root)
         for shard in forgotten:
-            context.log.warning(f"{shard} is forgotten: its partition was deleted.")
+            context.log.warning(forgotten_words(shard))
         refresher.observe_sources()
         tasks = [name for name, task in partitions.TASKS.items() if task.at_hand(root)]
         wanted = due_this_week(refresher.examine(), shards, partitions.RECIPES, tasks)

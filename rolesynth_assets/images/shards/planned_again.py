@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rolesynth_assets.images.descriptor import ShardDescriptor, ShardKind, is_url
@@ -19,11 +19,15 @@ class PlannedAgain:
         kept: registered shards with the members that they have now.
         new: shards for what no registered one holds; their keys are not theirs yet.
         emptied: keys of registered shards of which nothing is left.
+        missing: by key, members whose files are gone and that stay in their shard for now.
+        dropped: by key, members whose files are gone and that have left their shard.
     """
 
     kept: tuple[ShardDescriptor, ...]
     new: tuple[ShardDescriptor, ...]
     emptied: tuple[str, ...]
+    missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    dropped: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def lies_in(shard: ShardDescriptor, path: str | Path) -> bool:
@@ -34,7 +38,10 @@ def lies_in(shard: ShardDescriptor, path: str | Path) -> bool:
 
 
 def plan_again(
-    found: Sequence[ShardDescriptor], registered: Sequence[ShardDescriptor], shard_size: int
+    found: Sequence[ShardDescriptor],
+    registered: Sequence[ShardDescriptor],
+    shard_size: int,
+    with_rows: Mapping[str, Collection[str]] | None = None,
 ) -> PlannedAgain:
     """Give what was found to the shards that held it before.
 
@@ -42,14 +49,25 @@ def plan_again(
         found: a plan of the path as if nothing of it was registered.
         registered: the shards that lie in the path, forgotten ones included.
         shard_size: most images of a folder in a shard.
+        with_rows: by key, the members of a folder with stored images; they stay in their shard
+            although their files are gone, so that reading it gives them their time of grace.
     """
     folders = [shard for shard in found if shard.kind is ShardKind.FOLDER]
     there = {f"{shard.uri}/{m}": (shard.uri, m) for shard in folders for m in shard.members}
     kept, emptied = [], []
+    missing: dict[str, tuple[str, ...]] = {}
+    dropped: dict[str, tuple[str, ...]] = {}
     for shard in registered:
         if shard.kind is not ShardKind.FOLDER:
             continue
-        left = tuple(m for m in shard.members if there.pop(f"{shard.uri}/{m}", None))
+        gone = [m for m in shard.members if not there.pop(f"{shard.uri}/{m}", None)]
+        absent = set(gone)
+        stay = absent.intersection((with_rows or {}).get(shard.key, ()))
+        left = tuple(m for m in shard.members if m in stay or m not in absent)
+        if stay:
+            missing[shard.key] = tuple(sorted(stay))
+        if left and len(gone) > len(stay):
+            dropped[shard.key] = tuple(m for m in gone if m not in stay)
         if left:
             kept.append(shard.model_copy(update={"members": left}))
         else:
@@ -75,7 +93,7 @@ def plan_again(
         else:
             new.append(shard)
     emptied += [s.key for s in before.values() if s.kind is not ShardKind.FOLDER]
-    return PlannedAgain(tuple(kept), tuple(new), tuple(emptied))
+    return PlannedAgain(tuple(kept), tuple(new), tuple(emptied), missing, dropped)
 
 
 def number_shards(

@@ -6,8 +6,8 @@ A file changes only when its path is planned again. A shard that is forgotten ke
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -139,12 +139,16 @@ class Registered:
         changed: shards whose members are others now, or that had been forgotten.
         same: shards of the path that are as they were.
         emptied: shards of which no member is left; they are registered until they are forgotten.
+        missing: by shard, members whose files are gone and that stay for their time of grace.
+        dropped: by shard, members whose files are gone and that have left it.
     """
 
     new: tuple[str, ...]
     changed: tuple[str, ...]
     same: tuple[str, ...]
     emptied: tuple[str, ...]
+    missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    dropped: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def register_path_again(
@@ -152,17 +156,19 @@ def register_path_again(
     path: str | Path,
     name: str,
     rules: PlanRules | None = None,
+    with_rows: Callable[[ShardDescriptor], Collection[str]] | None = None,
 ) -> Registered:
     """Plan all that a path holds again, shards that were forgotten included.
 
-    A file stays in its shard, a file that is gone leaves it, and new files fill the shards that
-    have lost some before they become new shards.
+    A file stays in its shard, a file that is gone leaves it unless its image is stored, and new
+    files fill the shards that have lost some before they become new shards.
 
     Args:
         data_root: the data root.
         path: see `plan_shards`.
         name: see `plan_shards`.
         rules: see `plan_shards`.
+        with_rows: gives the members of a shard with stored images; by default no member has any.
 
     Raises:
         FileNotFoundError: the path does not exist.
@@ -178,7 +184,8 @@ def register_path_again(
         others = [shard for shard in known.values() if not lies_in(shard, path)]
         found = plan_shards(path, name, others, rules)
         there = [s for s in known.values() if s not in others]
-        plan = plan_again(found, there, rules.shard_size)
+        stored_images = {s.key: with_rows(s) for s in there if s.members} if with_rows else {}
+        plan = plan_again(found, there, rules.shard_size, stored_images)
         new = number_shards(plan.new, name, known.values())
         for shard in (*plan.kept, *new):
             portable = stored(shard, base_of(data_root))
@@ -191,6 +198,8 @@ def register_path_again(
         tuple(sorted(changed)),
         tuple(sorted({shard.key for shard in plan.kept} - changed)),
         emptied,
+        plan.missing,
+        plan.dropped,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
+from rolesynth_assets.counted import counted
 from rolesynth_assets.lineage.refresh.runner import Refresher, RefreshError
 from rolesynth_assets.lineage.run_process.launcher import LONGEST, WHAT
 from rolesynth_assets.lineage.staleness.causes import Cell, Status
@@ -28,9 +29,9 @@ def stale_only(cell: Cell, status: Status) -> bool:
 class Limits:
     """When to stop; None is no limit.
 
-    A partition is not begun when as much as the dearest one of its asset took so far would go
-    beyond a cap, so what is spent goes beyond it by the difference between two of them at most,
-    or by the first partition of an asset.
+    A partition is not begun if one more that costs as much as the dearest of its asset so far
+    would exceed a cap. So the cap is exceeded by the difference between two partitions at most, or
+    by the first partition of an asset.
 
     Attributes:
         partitions: partitions to make.
@@ -200,7 +201,7 @@ def _make(
     room = None if limits.partitions is None else limits.partitions - len(done.made)
     cells = [Cell(asset, partition) for partition in list(due)[:room]]
     if len(cells) < len(due):
-        done.ended = f"at most {limits.partitions} partitions were to be made"
+        done.ended = f"at most {counted(limits.partitions or 0, 'partition')} to be made"
     for place, cell in enumerate(cells):
         if reached := limits.reached(done.spent, dearest):
             done.ended = reached

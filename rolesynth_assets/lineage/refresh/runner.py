@@ -30,6 +30,7 @@ _INTERRUPTIONS = (KeyboardInterrupt.__name__, dg.DagsterExecutionInterruptedErro
 _OWN_CLASS = re.compile(r"^(rolesynth_assets(\.\w+)+|dagster[\w.]+\.Failure): ")
 _FOR_ALL = (EngineError.__name__, JournalError.__name__)
 """Errors of an engine or a journal that can serve nothing, whichever partition asks."""
+OVERVIEW = dg.AssetKey("overview")
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -134,7 +135,7 @@ class Refresher:
         self._job = repository.get_implicit_global_asset_job_def()
 
     def examine(self, looked: Looked | None = None) -> Staleness:
-        """Tell what is missing, stale or fresh now.
+        """Return what is missing, stale or fresh now.
 
         Args:
             looked: a look at the sources that is not recorded yet.
@@ -273,6 +274,16 @@ class Refresher:
             _spent(outcome),
             tuple(f"{cell}: {check.check_name}: {check_sentence(check)}" for check in failed),
         )
+
+    def show_overview(self, tags: Mapping[str, str]) -> str:
+        """Make the page that the UI's reader looks at first; return why it failed, if it did."""
+        if not self.graph.has(OVERVIEW):
+            return ""
+        try:
+            self.make(Cell(OVERVIEW.to_user_string()), tags)
+        except RefreshError as error:
+            return str(error)
+        return ""
 
     def _execute(
         self, cell: Cell, tags: Mapping[str, str], config: Mapping[str, object] | None

@@ -1,6 +1,6 @@
-"""What a sensor starts at one tick: what is due, waits for nothing, and was not tried too often.
+"""What a sensor starts at one tick: what is due, waits for nothing, and has tries left.
 
-Each tick is one wave: partitions whose upstream is right. What hangs on them comes with a later
+Each tick is one wave: partitions whose upstream is right. What is made from them comes with a later
 tick, if it is still stale then.
 """
 
@@ -96,8 +96,8 @@ def next_wave(
     """Choose what to start now.
 
     A cell is started `TRIES` times at most for each state of what makes it stale, with growing
-    pauses. One that fails, or whose check fails, or of which some still fails for a passing reason,
-    is then left alone until its code or its upstream changes, or somebody runs it by hand.
+    pauses. One that fails, or whose check fails, or of which some still fails for a transient
+    reason, is then left alone until its code or its upstream changes, or somebody runs it by hand.
 
     Args:
         staleness: what is missing, stale or fresh.
@@ -137,7 +137,7 @@ def next_wave(
 
 
 def given_up(staleness: Staleness, tried: Mapping[str, Tried]) -> list[Cell]:
-    """Return the stale cells that the sensor starts no more, as far as its cursor says."""
+    """Return the stale cells that the sensor has given up, by what its cursor says."""
     return [
         cell
         for cell, state in staleness.stale()
@@ -146,7 +146,7 @@ def given_up(staleness: Staleness, tried: Mapping[str, Tried]) -> list[Cell]:
 
 
 def _digest(state: CellState) -> str:
-    """Tell a state by what makes the cell stale, not by what was made of it since."""
+    """Return a digest of what makes the cell stale, whatever was made of it since."""
     return digest(
         "stale",
         *(

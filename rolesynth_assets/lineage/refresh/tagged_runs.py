@@ -24,12 +24,13 @@ _OPEN_BACKFILLS = [
     BulkActionStatus.CANCELING,
     BulkActionStatus.FAILING,
 ]
-_ENDED = {
+ENDED = {
     dg.DagsterRunStatus.SUCCESS,
     dg.DagsterRunStatus.FAILURE,
     dg.DagsterRunStatus.CANCELED,
 }
-_OPEN_RUNS = [status for status in dg.DagsterRunStatus if status not in _ENDED]
+"""What a run's status is once it does nothing more."""
+_OPEN_RUNS = [status for status in dg.DagsterRunStatus if status not in ENDED]
 
 
 def common_tag(by: str) -> dict[str, str]:

@@ -16,10 +16,22 @@ SILENCE = timedelta(minutes=15)
 """Time without a heartbeat after which a process of another host counts as gone."""
 
 
+def here() -> str:
+    """Name where process ids are looked up: the host, and on Linux its namespace of ids.
+
+    Containers may share a host name, and each has ids of its own.
+    """
+    host = socket.gethostname()
+    try:
+        return f"{host} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return host
+
+
 def process_tags() -> dict[str, str]:
     """Return the tags of a run that this process executes."""
     return {
-        HOST: socket.gethostname(),
+        HOST: here(),
         PID: str(os.getpid()),
         STARTED: process_start(os.getpid()) or "",
         HEARTBEAT: datetime.now(UTC).isoformat(timespec="seconds"),
@@ -30,7 +42,8 @@ def death(tags: Mapping[str, str], now: datetime | None = None) -> str:
     """Say how it is known that the process of a run is gone; nothing if it may live.
 
     A process of this host is looked up by its id and its start, since ids are given again. Of
-    another host only the heartbeat is known.
+    another host or container only the heartbeat is known, and so it is of a run that an earlier
+    version recorded without its namespace, unless its process is found here.
 
     Args:
         tags: tags of the run; a run without those of a process may always live.
@@ -39,10 +52,12 @@ def death(tags: Mapping[str, str], now: datetime | None = None) -> str:
     host, pid = tags.get(HOST), tags.get(PID, "")
     if host is None or not pid.isdigit():
         return ""
-    if host == socket.gethostname():
+    if host in (here(), socket.gethostname()):
         present = process_start(int(pid))
-        same = present is not None and present == tags.get(STARTED, present)
-        return "" if same else f"its process {pid} is gone"
+        if present is not None and present == tags.get(STARTED, present):
+            return ""
+        if host == here():
+            return f"its process {pid} is gone"
     try:
         beat = datetime.fromisoformat(tags.get(HEARTBEAT, ""))
     except ValueError:
@@ -50,7 +65,8 @@ def death(tags: Mapping[str, str], now: datetime | None = None) -> str:
     silence = (now or datetime.now(UTC)) - beat
     if silence <= SILENCE:
         return ""
-    return f"process {pid} on {host} gave no sign of life since {beat:%Y-%m-%d %H:%M} UTC"
+    name = host.partition(" ")[0]
+    return f"process {pid} on {name} gave no sign of life since {beat:%Y-%m-%d %H:%M} UTC"
 
 
 def process_start(pid: int) -> str | None:

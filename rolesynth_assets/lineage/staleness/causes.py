@@ -38,8 +38,10 @@ class Reason(StrEnum):
     """The run that was making it was killed, so it may be made in part."""
     CHECK = "check"
     """Its content did not pass a blocking check."""
+    UNCHECKED = "unchecked"
+    """The run that made its content ended before a blocking check was evaluated."""
     PASSING = "passing"
-    """Some of it failed for a reason that may be gone by now, so it is to be asked again."""
+    """Some of it failed for a transient reason, so it is to be asked again."""
     UPSTREAM = "upstream"
     """Something it is made from is stale itself."""
     UPSTREAM_PASSING = "upstream_passing"
@@ -78,7 +80,7 @@ class Cause:
         reason: its kind.
         upstream: the first upstream cell concerned, if any.
         before: the code version that made it.
-        after: the code version now, the check's name, what failed for a passing reason, the
+        after: the code version now, the check's name, what failed for a transient reason, the
             run that was killed, or what became of the table.
         count: upstream cells concerned in all, `upstream` included.
         total: upstream cells that it is made from in all, where that matters.
@@ -128,7 +130,8 @@ class Cause:
             Reason.LOST: self.after,
             Reason.KILLED: f"the run that was making it was killed (run {self.after[:8]})",
             Reason.CHECK: f"blocking check {self.after} failed",
-            Reason.PASSING: f"{self.after} failed for a passing reason",
+            Reason.UNCHECKED: f"the run that made it ended before blocking check {self.after}",
+            Reason.PASSING: f"{self.after} failed for a transient reason",
             Reason.UPSTREAM_PASSING: f"upstream {some} {'are' if self.count > 1 else 'is'} to be "
             "asked again",
             Reason.UPSTREAM: f"upstream {some} {'are' if self.count > 1 else 'is'} stale",

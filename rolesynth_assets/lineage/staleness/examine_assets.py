@@ -11,7 +11,7 @@ from rolesynth_assets.lineage.dagster_internals import BaseAssetGraph
 from rolesynth_assets.lineage.run_process.dead_runs import killed_runs
 from rolesynth_assets.lineage.staleness.causes import Cause, Cell, CellState, Reason, Status
 from rolesynth_assets.lineage.staleness.events.event_log import EventLog
-from rolesynth_assets.lineage.staleness.failed_checks import barred
+from rolesynth_assets.lineage.staleness.failed_checks import Unmet, barred
 from rolesynth_assets.lineage.staleness.history import History, Provenance, Version
 from rolesynth_assets.lineage.staleness.observation import Versions
 from rolesynth_assets.lineage.staleness.partition_groups import (
@@ -55,11 +55,12 @@ class Examination:
             (name, key) for name, keys in self._times.items() for key in keys if SEPARATOR in key
         )
         self._killed: dict[dg.AssetKey, dict[Key, Cause]] = {}
-        self._find_killed(instance)
-        self._barred: dict[dg.AssetKey, dict[Key, str]] = {}
+        self._begun = killed_runs(instance)
+        self._find_killed()
+        self._barred: dict[dg.AssetKey, dict[Key, Unmet]] = {}
         present = [key for key in made if self.asset(key).history.versions]
-        for (key, partition), check in barred(graph, self.log, present, self._stored_at).items():
-            self._barred.setdefault(key, {})[partition] = check
+        for (key, partition), unmet in barred(graph, self.log, present, self._stored_at).items():
+            self._barred.setdefault(key, {})[partition] = unmet
 
     def asset(self, key: dg.AssetKey) -> RecordedAsset:
         """Return an asset with what was recorded of it, read once."""
@@ -140,15 +141,18 @@ class Examination:
         )
         return Inputs(dependency, above.name, above.history, above.added_again, below.made_by)
 
-    def _find_killed(self, instance: dg.DagsterInstance) -> None:
-        """Note the partitions that a killed run had begun and nobody has made since."""
-        begun = killed_runs(instance)
+    def _find_killed(self) -> None:
+        """Note the partitions that a killed run had begun and nobody has made since.
+
+        What was made since and is lost counts as made: it is missing for that cause.
+        """
+        begun = self._begun
         for run, key, partition, planned in self.log.planned(begun) if begun else ():
             if key.to_python_identifier() not in begun[run] or not self.graph.has(key):
                 continue
             asset = self.asset(key)
-            present = asset.history.latest(partition)
-            if partition in asset.partitions and (present is None or present.event < planned):
+            made = asset.history.last_made(partition)
+            if partition in asset.partitions and (made is None or made.event < planned):
                 self._killed.setdefault(key, {})[partition] = Cause(Reason.KILLED, after=run)
 
     def _own_causes(
@@ -156,8 +160,13 @@ class Examination:
     ) -> Iterator[Cause]:
         if partition in self.asset(key).outdated_keys:
             yield Cause(Reason.ADDED_AGAIN)
-        if check := self._barred.get(key, {}).get(partition):
-            yield Cause(Reason.CHECK, after=check)
+        if unmet := self._barred.get(key, {}).get(partition):
+            if unmet.evaluated:
+                yield Cause(Reason.CHECK, after=unmet.check)
+            elif present.run_id in self._begun:
+                yield Cause(Reason.KILLED, after=present.run_id)
+            else:
+                yield Cause(Reason.UNCHECKED, after=unmet.check)
         before, now = provenance.code_version, self.graph.get(key).code_version
         if before is not None and now is not None and before != now:
             # an asset without code version is recorded under its run's id

@@ -17,11 +17,11 @@ SHOWN = 5
 """Causes listed for one upstream cell; the others are counted."""
 ROWS = "dagster/partition_row_count"
 Explain = Callable[[str], str | None]
-"""Tells from a partition of an upstream asset ("" where it has none) what changed, if it can."""
+"""Describes what changed in a partition of an upstream asset ("" where it has none), if it can."""
 
 
 class Words:
-    """Tells causes in words, with what the event log knows of them.
+    """Describes causes in words, with what the event log knows of them.
 
     Args:
         instance: where runs are recorded.
@@ -35,7 +35,7 @@ class Words:
         self._told: dict[Cause, str] = {}
 
     def why(self, staleness: Staleness, cell: Cell) -> list[str]:
-        """Tell a cell's own causes, then those upstream that it follows from.
+        """Describe a cell's own causes, then those upstream that it follows from.
 
         A cause upstream is listed once, by the shortest path, however many paths lead to it.
         """
@@ -60,11 +60,11 @@ class Words:
         return lines
 
     def short(self, staleness: Staleness, cell: Cell) -> str:
-        """Tell the first of a cell's causes, for the name of a run."""
+        """Describe the first of a cell's causes, for the name of a run."""
         return next(iter(self.why(staleness, cell)), "")
 
     def describe(self, cause: Cause) -> str:
-        """Tell one cause."""
+        """Describe one cause."""
         if cause not in self._told:
             self._told[cause] = self._closer(cause) or str(cause)
         return self._told[cause]
@@ -97,7 +97,7 @@ class Words:
 
 
 def changed_roles(before: Sequence[Role], now: Sequence[Role]) -> str | None:
-    """Tell which roles of a role set changed: "role observer changed", or None if none did.
+    """Say which roles of a role set changed: "role observer changed", or None if none did.
 
     Args:
         before: the roles that captions were made with.

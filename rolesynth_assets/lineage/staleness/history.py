@@ -39,7 +39,7 @@ class Provenance:
         inputs: by asset; empty where nothing was noted.
         read_at: storage id up to which upstream content was visible, where `inputs` lacks it.
         content_version: whether the asset gave its data version, so that it identifies the content.
-        to_ask_again: what of it failed for a passing reason, such as "47 rows".
+        to_ask_again: what of it failed for a transient reason, such as "47 rows".
         stored: where its content is.
     """
 
@@ -60,12 +60,14 @@ class History:
         provenance: of the latest versions, for an asset that is made.
         first_event: the oldest event there is.
         observed: whether the versions were observed, not made.
+        lost: versions of partitions whose content is lost; Dagster counts them as there.
     """
 
     versions: dict[str | None, list[Version]] = field(default_factory=dict)
     provenance: dict[str | None, Provenance] = field(default_factory=dict)
     first_event: int | None = None
     observed: bool = False
+    lost: dict[str | None, list[Version]] = field(default_factory=dict)
 
     def look(self, versions: Mapping[str | None, str]) -> None:
         """Add what was observed now and is not recorded yet, as the latest event there is."""
@@ -79,19 +81,24 @@ class History:
 
     def forget(self, partition: str | None) -> None:
         """Take a partition whose content is lost as never made."""
-        self.versions.pop(partition, None)
+        self.lost[partition] = self.versions.pop(partition, [])
 
     def latest(self, partition: str | None) -> Version | None:
         """Return the present version of a partition, if it has any."""
         found = self.versions.get(partition)
         return found[-1] if found else None
 
+    def last_made(self, partition: str | None) -> Version | None:
+        """Return the last version of a partition, also where its content is lost."""
+        return self.latest(partition) or next(reversed(self.lost.get(partition, ())), None)
+
     def seen(self, partition: str | None, event: int, run_id: str) -> Version | None:
         """Return the version a run saw that read up to `event`, or that it had made itself.
 
         Events that were reported without a run have none in common.
         """
-        for version in reversed(self.versions.get(partition, ())):
+        found = self.versions.get(partition) or self.lost.get(partition, ())
+        for version in reversed(found):
             if version.event <= event or (run_id and version.run_id == run_id):
                 return version
         return None
@@ -99,10 +106,11 @@ class History:
     @cached_property
     def recorded(self) -> frozenset[tuple[int, str | None]]:
         """All events with their data version."""
-        return frozenset((v.event, v.value) for found in self.versions.values() for v in found)
+        every = (*self.versions.values(), *self.lost.values())
+        return frozenset((v.event, v.value) for found in every for v in found)
 
     def identity(self, partition: str | None, version: Version) -> str:
-        """Tell a version's content: equal texts are equal content.
+        """Identify a version's content: equal texts are equal content.
 
         A version that Dagster computed says nothing of content, so it differs from every other.
         """

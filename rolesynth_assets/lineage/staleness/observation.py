@@ -1,4 +1,4 @@
-"""What people edit, looked at now: sources are compared with what was recorded of them last.
+"""Observation of what people edit: sources are compared with what was recorded of them last.
 
 Nothing is recorded where nothing changed, and no run is needed for it, so looking every few minutes
 costs no storage. Looking alone changes no data; it notes what it

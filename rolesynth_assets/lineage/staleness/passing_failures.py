@@ -7,7 +7,7 @@ TAG = "rolesynth/to_ask_again"
 
 
 def passing_tags(count: int, noun: str = "row") -> dict[str, str]:
-    """Return the tags of a partition of which some failed for a passing reason.
+    """Return the tags of a partition of which some failed for a transient reason.
 
     Args:
         count: how many.
@@ -17,7 +17,7 @@ def passing_tags(count: int, noun: str = "row") -> dict[str, str]:
 
 
 def to_ask_again(tags: Mapping[str, str]) -> str:
-    """Return what of a materialization failed for a passing reason, such as "1,200 rows".
+    """Return what of a materialization failed for a transient reason, such as "1,200 rows".
 
     It is empty where nothing did.
     """

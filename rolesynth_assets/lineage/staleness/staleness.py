@@ -105,7 +105,7 @@ def examine(
     now: datetime | None = None,
     observed: Versions | None = None,
 ) -> Staleness:
-    """Tell for every partition of every asset whether it is missing, stale or fresh.
+    """Find for every partition of every asset whether it is missing, stale or fresh.
 
     Sources count as last observed, or as in `observed`: look at them first. Costs a few queries an
     asset and time linear in partitions and recorded events. Where 100 or more upstream partitions

@@ -70,7 +70,7 @@ class Inputs:
         return self._dependency.group(partition)
 
     def changed(self, partition: Key, reading: Reading) -> Cause | None:
-        """Tell whether a partition would read something else today, and what."""
+        """Return what a partition would read otherwise today; None if nothing."""
         group = self.group(partition)
         asked = (group, reading.event, reading.run_id)
         if asked not in self._answers:
@@ -87,7 +87,7 @@ class Inputs:
         barred: Collection[Key],
         of_use: Collection[Key] = (),
     ) -> Causes:
-        """Tell what of a partition's upstream is not right by itself.
+        """Return what of a partition's upstream is not right by itself.
 
         Args:
             partition: the downstream partition.
@@ -114,7 +114,7 @@ class Inputs:
         return self._waiting[group]
 
     def absent(self, partition: Key) -> Causes:
-        """Tell whether nothing of a partition's upstream was ever made."""
+        """Return the cause if nothing of a partition's upstream was ever made."""
         group = self.group(partition)
         if group not in self._absent:
             made = any(key in self._history.versions for key in group.present)
@@ -176,7 +176,7 @@ class Inputs:
         return self._recent[group]
 
     def _is_doubtful(self, group: Group) -> bool:
-        """Tell whether upstream keys may have come or gone without an event that says so."""
+        """Return whether upstream keys may have come or gone without an event that says so."""
         if group not in self._doubtful:
             # of observed partitions Dagster notes nothing to compare with
             self._doubtful[group] = not self._history.observed and (
@@ -185,7 +185,7 @@ class Inputs:
         return self._doubtful[group]
 
     def _matches(self, reading: Reading, *, now: bool) -> bool:
-        """Tell whether the upstream keys there are now are those that were read.
+        """Return whether the upstream keys of today are those that were read.
 
         Dagster notes a hash over the data versions of all upstream partitions of the run. From 100
         partitions on it notes the latest version alone, which shows nothing: then it counts as a

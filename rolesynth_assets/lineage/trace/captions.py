@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from rolesynth_assets.counted import counted
 from rolesynth_assets.lineage.trace.graph import Kind, Node, NodeId, TraceBuilder
 from rolesynth_assets.lineage.trace.sources import (
     Row,
     Sources,
-    counted,
     excerpt,
     facts,
     listed,

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from rolesynth_assets.cads.extra_checks.findings import FINDINGS
+from rolesynth_assets.counted import counted
 from rolesynth_assets.lineage.trace.graph import Kind, Node, NodeId, TraceBuilder
-from rolesynth_assets.lineage.trace.sources import Row, Sources, counted, excerpt, facts, short
+from rolesynth_assets.lineage.trace.sources import Row, Sources, excerpt, facts, short
 from rolesynth_assets.store.digests import digest
 from rolesynth_assets.store.lance.rows import all_of, any_key, sql_quoted
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from rolesynth_assets.counted import counted
 from rolesynth_assets.lineage.trace.graph import Kind, Node, NodeId, TraceBuilder
 from rolesynth_assets.lineage.trace.problems import add_candidates, add_problems, add_seeds
-from rolesynth_assets.lineage.trace.sources import Row, Sources, counted, facts, short
+from rolesynth_assets.lineage.trace.sources import Row, Sources, facts, short
 from rolesynth_assets.lineage.trace.subject import SubjectError
 from rolesynth_assets.lineage.trace.training import score_node
 from rolesynth_assets.r1.training.recorded_trainings import data_with, read_r1_items

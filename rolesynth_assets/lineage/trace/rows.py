@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rolesynth_assets.counted import counted
 from rolesynth_assets.lineage.trace.graph import Kind, Node, NodeId, TraceBuilder
-from rolesynth_assets.lineage.trace.sources import Row, Sources, counted, facts, listed, short
+from rolesynth_assets.lineage.trace.sources import Row, Sources, facts, listed, short
 from rolesynth_assets.store.lance.schemas import TABLES, table_spec
 from rolesynth_assets.store.lance.specification import TableSpec
 

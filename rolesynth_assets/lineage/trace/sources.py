@@ -82,7 +82,7 @@ class Sources:
 
     @cached_property
     def trainings(self) -> list[RecordedTraining]:
-        """All CLIP checkpoints that are or were."""
+        """All CLIP checkpoints, those that were overwritten included."""
         return read_trainings(self.small, self.data_root)
 
     @cached_property
@@ -140,11 +140,6 @@ def excerpt(text: str | None, width: int = 90) -> str:
 def facts(*pairs: tuple[str, object]) -> dict[str, str]:
     """Return facts in the given order, without empty ones."""
     return {name: str(value) for name, value in pairs if value not in (None, "", (), [])}
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun, such as 2,973 pairs."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def listed(values: Iterable[object]) -> str:

@@ -21,7 +21,7 @@ WHOLE = hashlib.sha256().digest_size * 2
 LEAST = 6
 """Characters of an abbreviated id."""
 _SHOWN_WITH_OTHERS = ("pairs", "contexts")
-"""Tables whose rows stand in the traces of captions and candidates, not under ids of their own."""
+"""Tables whose rows are shown in traces of captions and candidates, without ids of their own."""
 ASSETS = ("training_sets", "clip_checkpoints", "benchmark_scores", "r1_checkpoints", "r1_scores")
 """Assets whose partitions can be traced."""
 _DIGESTS = (

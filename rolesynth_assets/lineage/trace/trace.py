@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from rolesynth_assets.counted import counted
 from rolesynth_assets.lineage.trace import problems as problems
 from rolesynth_assets.lineage.trace import r1 as r1
 from rolesynth_assets.lineage.trace import training as training
 from rolesynth_assets.lineage.trace.captions import add_captions, add_images, add_pairs, add_scores
 from rolesynth_assets.lineage.trace.graph import Kind, Node, NodeId, Trace, TraceBuilder
 from rolesynth_assets.lineage.trace.rows import add_row, follow_rows, referred_rows, row_id
-from rolesynth_assets.lineage.trace.sources import Sources, counted, short
+from rolesynth_assets.lineage.trace.sources import Sources, short
 from rolesynth_assets.lineage.trace.subject import Subject, SubjectError, find_subject
 from rolesynth_assets.store.lance.rows import sql_quoted
 from rolesynth_assets.store.lance.schemas import TABLES, table_spec

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from rolesynth_assets.clip.checkpoint.recorded_trainings import RecordedTraining
 from rolesynth_assets.clip.recipe import Cut, Text
+from rolesynth_assets.counted import counted
 from rolesynth_assets.lineage.trace.captions import add_captions, add_images, add_pairs, add_scores
 from rolesynth_assets.lineage.trace.graph import Kind, Node, NodeId, TraceBuilder
 from rolesynth_assets.lineage.trace.sources import (
     Row,
     Sources,
-    counted,
     facts,
     short,
 )

@@ -53,7 +53,7 @@ def colour_card(colour: tuple[int, int, int]) -> bytes:
 def unseen(replies: Mapping[str, ChatReply]) -> str:
     """Return why the replies show that the model does not look at pictures; empty if they do not.
 
-    A reply that failed for a passing reason shows nothing.
+    A reply that failed for a transient reason shows nothing.
 
     Args:
         replies: by the name of the card.

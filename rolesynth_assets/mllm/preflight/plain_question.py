@@ -20,7 +20,7 @@ def plain_request(sampling: Sampling) -> ChatRequest:
 
 
 def unanswered(replies: Mapping[str, ChatReply]) -> str:
-    """Return why the model does not answer; empty if it does, or failed for a passing reason."""
+    """Return why the model does not answer; empty if it does, or failed for a transient reason."""
     for reply in replies.values():
         if reply.text is None and reply.reason is not None and not reply.reason.transient:
             if reply.reason is FailureReason.TRUNCATED:

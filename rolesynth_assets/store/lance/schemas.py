@@ -22,7 +22,7 @@ from rolesynth_assets.store.lance.specification import TableSpec, by_name, requi
 _WHO_ANSWERED = (
     pa.field("answered_by", pa.string()),  # the model that the server names; null if it does not
     pa.field("system_fingerprint", pa.string()),
-    pa.field("sent", pa.string()),  # JSON of all fields beside the messages; null in rows of before
+    pa.field("sent", pa.string()),  # JSON of all fields beside the messages; null in earlier rows
 )
 
 IMAGES = TableSpec(

@@ -162,6 +162,7 @@ SMALL_TABLES: dict[str, SmallTable] = {
             draw_limits=("string", "optional"),  # random cut: the last draw by length, as JSON
             own_cut=("string", "optional"),  # the recipe's own decision on the pairs, as JSON
             trained_text=("string", "optional"),  # which part of each caption was trained on
+            left_out_shards=("string", "optional"),  # not in the manifest, as JSON
             pairs_version="int64",  # Lance versions from which its rows come
             images_version="int64",
             roles_version="int64",

@@ -87,7 +87,7 @@ def test_counts_and_causes_are_shown(project: Project) -> None:
 
 def test_one_asset_alone(project: Project) -> None:
     told = words(invoke("--asset", "last", "--why"))
-    assert "1 partitions are stale." in told
+    assert "1 partition is stale." in told
     assert "down 1 1 1" not in told
 
 
@@ -139,8 +139,8 @@ def test_fix_makes_exactly_what_is_stale(project: Project) -> None:
 
 def test_cap_tells_what_is_left(project: Project) -> None:
     told = words(invoke("--fix", "--max-partitions", "1"))
-    assert "1 partitions made" in told
-    assert "Ended early: at most 1 partitions were to be made. 1 left: last" in told
+    assert "1 partition made" in told
+    assert "Ended early: at most 1 partition to be made. 1 left: last" in told
 
 
 def test_options_of_fix_alone_are_refused(project: Project) -> None:

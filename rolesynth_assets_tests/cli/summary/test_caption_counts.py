@@ -67,6 +67,14 @@ def test_shards_that_are_gone_do_not_count(store: Store) -> None:
     small = SmallTables(store.root)
     summary = summarise_role_set(store, small, "two", ["another"])
     assert (summary.captions, summary.kept, summary.vendi) == (0, 0, None)
+    assert summary.failed == 0  # the refusal is another shard's
+
+
+def test_captions_count_before_there_is_a_pair(store: Store) -> None:
+    """Scores that fail a blocking check end a run after the captions were paid for."""
+    store.prune("pairs", {"shard": "s0", "role_set": "two"}, [])
+    summary = summarise_role_set(store, SmallTables(store.root), "two", ["s0"])
+    assert (summary.captions, summary.failed, summary.scored) == (15, 1, 0)
 
 
 def test_scores_are_means_over_seeds(tmp_path: Path) -> None:

@@ -60,10 +60,18 @@ def test_without_a_selection_all_that_is_stale_is_made_in_order(world: World, st
     assert run(world, stale)["rolesynth/made"] == 0
 
 
+def test_the_overview_is_made_after_what_it_is_about(world: World, stale: list) -> None:
+    graph = [*stale, world.asset("overview")]
+    run(world, graph, assets=["up"])
+    assert [str(cell) for cell in world.ran] == ["up[a]", "up[b]", "overview"]
+    run(world, graph, assets=["up"])  # nothing was made, so it shows the same
+    assert len(world.ran) == 3
+
+
 def test_a_cause_and_an_asset_choose(world: World, stale: list) -> None:
     assert run(world, stale, cause="CODE VERSION", assets=["up"], max_partitions=1)[
         "rolesynth/ended"
-    ] == "at most 1 partitions were to be made"  # fmt: skip
+    ] == "at most 1 partition to be made"  # fmt: skip
     assert [str(cell) for cell in world.ran] == ["up[a]"]
     run(world, stale, cause="source changed")
     assert [str(cell) for cell in world.ran] == ["up[a]", "other"]

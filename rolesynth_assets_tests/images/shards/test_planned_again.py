@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from rolesynth_assets.images.descriptor import ShardDescriptor
 from rolesynth_assets.images.shards.planning import PlanRules
 from rolesynth_assets.images.shards.registry import (
     forget_shards,
@@ -47,6 +48,35 @@ def test_a_mended_file_takes_the_place_of_the_broken_one(root: Path, photos: Pat
     found = register_path_again(root, photos, "mine", PlanRules(shard_size=2))
     assert (found.new, found.changed, found.same) == ((), ("mine-0000",), ("mine-0001",))
     assert members(root) == {"mine-0000": ("a.png", "b.jpg"), "mine-0001": ("c.png", "d.png")}
+
+
+def test_a_missing_file_with_a_stored_image_stays_for_its_grace(root: Path, photos: Path) -> None:
+    before = members(root)
+    (photos / "a.png").unlink()
+    (photos / "d.png").unlink()
+
+    def stored(shard: ShardDescriptor) -> set[str]:
+        return {"a.png", "b.png", "c.png"}  # d had been rejected
+
+    found = register_path_again(root, photos, "mine", PlanRules(shard_size=2), stored)
+    assert found.missing == {"mine-0000": ("a.png",)}
+    assert found.dropped == {"mine-0001": ("d.png",)}
+    assert members(root) == before | {"mine-0001": ("c.png",)}
+
+    found = register_path_again(root, photos, "mine", PlanRules(shard_size=2))
+    assert (found.missing, found.dropped) == ({}, {"mine-0000": ("a.png",)})
+    assert members(root)["mine-0000"] == ("b.png",)
+
+
+def test_a_shard_whose_files_are_all_missing_is_not_emptied_before(
+    root: Path, photos: Path
+) -> None:
+    for name in "ab":
+        (photos / f"{name}.png").unlink()
+    found = register_path_again(
+        root, photos, "mine", PlanRules(shard_size=2), lambda shard: {"a.png", "b.png"}
+    )
+    assert (found.emptied, found.missing) == ((), {"mine-0000": ("a.png", "b.png")})
 
 
 def test_new_files_become_new_shards_where_no_shard_lost_any(root: Path, photos: Path) -> None:

@@ -209,7 +209,7 @@ def test_caps_end_the_work_and_what_is_left_is_told(world: World) -> None:
     assert names(done.left) == ["second[c]", "all"]
     done = fix(running, limits=Limits(partitions=1))
     assert (names(done.made), names(done.left)) == (["second[c]"], ["all"])
-    assert done.ended == "at most 1 partitions were to be made"
+    assert done.ended == "at most 1 partition to be made"
     assert names(fix(running).made) == ["all"]
 
 

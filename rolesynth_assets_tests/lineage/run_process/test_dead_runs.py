@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -140,6 +141,28 @@ def test_runs_of_other_hosts_are_known_by_their_heartbeat(home: dg.DagsterInstan
     unfinished(home, {})  # of a process that said nothing of itself, nothing is known
     (ended,) = end_dead_runs(home, now)
     assert "process 1 on silent gave no sign of life since" in str(ended)
+
+
+def test_containers_that_share_a_host_name_leave_each_others_runs_alone(
+    home: dg.DagsterInstance,
+) -> None:
+    """The ids of one are not those of the other, whatever lives here under the same id."""
+    now = datetime.now(UTC)
+    other = {HOST: f"{socket.gethostname()} pid:[1]", PID: "999999", STARTED_AT: "boot:1"}
+    unfinished(home, process_tags() | other)
+    assert not end_dead_runs(home, now)
+    (ended,) = end_dead_runs(home, now + timedelta(minutes=20))
+    assert f"process 999999 on {socket.gethostname()} gave no sign" in str(ended)
+
+
+def test_a_run_of_an_earlier_version_ends_when_its_heartbeat_does(home: dg.DagsterInstance) -> None:
+    """It names the host alone, so an id that is not here may be one of another container."""
+    now, host = datetime.now(UTC), {HOST: socket.gethostname()}
+    unfinished(home, process_tags() | host)
+    gone = unfinished(home, process_tags() | host | {STARTED_AT: "boot:1"})
+    assert not end_dead_runs(home, now)
+    (ended,) = end_dead_runs(home, now + timedelta(minutes=20))
+    assert ended.run_id == gone
 
 
 def test_a_heartbeat_is_renewed(home: dg.DagsterInstance) -> None:

@@ -62,11 +62,11 @@ def test_partition_is_stale_until_nothing_fails_and_is_tried_by_every_run(graph:
     assert graph.refresh() == ["captions", "scores", "cut"]
     found = graph.refresher.examine()
     (cause,) = found.state(CAPTIONS).causes
-    assert str(cause) == "47 rows failed for a passing reason"
+    assert str(cause) == "47 rows failed for a transient reason"
     words = Words(graph.refresher.instance)
-    assert words.why(found, CAPTIONS) == ["47 rows failed for a passing reason"]
+    assert words.why(found, CAPTIONS) == ["47 rows failed for a transient reason"]
     assert words.why(found, SCORES) == [
-        "upstream captions[s] is to be asked again: 47 rows failed for a passing reason"
+        "upstream captions[s] is to be asked again: 47 rows failed for a transient reason"
     ]
     assert [found.state(cell).status for cell in (SCORES, CUT)] == [Status.STALE] * 2
 

@@ -174,7 +174,7 @@ def _batches(events: Sequence[int]) -> Iterator[Sequence[int]]:
 
 
 def _after(event: int, at: datetime | None, wiped: int | datetime) -> bool:
-    """Tell whether an event was recorded after its asset was wiped."""
+    """Return whether an event was recorded after its asset was wiped."""
     return event > wiped if isinstance(wiped, int) else at is None or at > wiped
 
 
