@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ def read_rows(root: Path, split: str, names: tuple[str, ...] = ("{split}",)) -> 
         if path.is_file()
     ]
     if tables:
+        _require_all_parts(tables)
         for path in sorted(set(tables)):
             yield from _parquet(path)
     elif texts:
@@ -57,6 +59,28 @@ def read_rows(root: Path, split: str, names: tuple[str, ...] = ("{split}",)) -> 
             f"{root} has no split {split!r} (searched for {looked}): complete the download, or set "
             "another split in the benchmark's YAML file."
         )
+
+
+_PART = re.compile(r"(.*)-(\d+)-of-(\d+)(?:-\w+)?\.parquet")
+
+
+def _require_all_parts(tables: Iterable[Path]) -> None:
+    """Refuse a split of which the download lacks files, by names such as x-00000-of-00002.parquet.
+
+    Raises:
+        R1BenchmarkError: files are missing.
+    """
+    parts: dict[tuple[Path, str, int], set[int]] = {}
+    for path in tables:
+        if found := _PART.fullmatch(path.name):
+            stem, number, count = found.groups()
+            parts.setdefault((path.parent, stem, int(count)), set()).add(int(number))
+    for (folder, stem, count), numbers in sorted(parts.items()):
+        if missing := sorted(set(range(count)) - numbers):
+            raise R1BenchmarkError(
+                f"{folder} has {count - len(missing)} of the {count} files of {stem}; number "
+                f"{missing[0]} is missing, for example: complete the download."
+            )
 
 
 def dataset_folder(root: Path) -> Path:

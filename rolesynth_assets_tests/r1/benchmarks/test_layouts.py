@@ -8,6 +8,7 @@ from pyarrow import parquet
 
 from rolesynth_assets.answers.task_type import TaskType
 from rolesynth_assets.r1.benchmarks.definition import R1Benchmark, R1BenchmarkError, known_layouts
+from rolesynth_assets.r1.benchmarks.files import read_rows
 from rolesynth_assets.r1.benchmarks.items import available, benchmark_items
 from rolesynth_assets.r1.benchmarks.row_fields import IN_THE_IMAGE
 from rolesynth_assets_tests.r1.pictures import png
@@ -282,3 +283,13 @@ def test_a_missing_folder_or_split_says_the_way_out(tmp_path):
     assert available(benchmark, tmp_path)
     with pytest.raises(R1BenchmarkError, match="testmini"):
         benchmark_items(benchmark, tmp_path)
+
+
+def test_a_split_of_which_files_are_missing_is_refused(tmp_path):
+    rows = [{"pid": "1", "question": "1 + 1?", "answer": "2"}]
+    write_parquet(tmp_path / "data" / "test-00001-of-00003-ab12.parquet", rows)
+    with pytest.raises(R1BenchmarkError, match="1 of the 3 files of test; number 0 is missing"):
+        list(read_rows(tmp_path, "test"))
+    for number in (0, 2):
+        write_parquet(tmp_path / "data" / f"test-0000{number}-of-00003-ab12.parquet", rows)
+    assert len(list(read_rows(tmp_path, "test"))) == 3
