@@ -7,7 +7,6 @@ import gc
 import typer
 
 from rolesynth_assets.cli.ablation import ablation
-from rolesynth_assets.cli.batches import batches
 from rolesynth_assets.cli.benchmarks import benchmarks
 from rolesynth_assets.cli.data.browse import browse
 from rolesynth_assets.cli.data.export import export
@@ -29,6 +28,7 @@ from rolesynth_assets.cli.shards.forget import forget
 from rolesynth_assets.cli.shards.ingest import ingest
 from rolesynth_assets.cli.shards.rejects import rejects
 from rolesynth_assets.cli.ui import ui
+from rolesynth_assets.cli.work.batches import batches
 
 # Imports make some million objects that all stay. Looking for garbage among them again and again
 # took a fifth of the time of a short command.
