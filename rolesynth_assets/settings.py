@@ -261,7 +261,8 @@ def _judge(environ: Mapping[str, str]) -> EngineSettings | None:
     if named and f"{JUDGE}ENGINE" not in named:
         raise SettingsError(
             f"{', '.join(named)}: the judge does not inherit the captioner's settings; set "
-            f"{JUDGE}ENGINE (embedded, openai or vllm) and the variables that it needs as well"
+            f"{JUDGE}ENGINE (embedded, openai, openai-batch or vllm) and the variables that it "
+            "needs as well"
         )
     return EngineSettings.from_env(JUDGE, environ) if named else None
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.captions.repeated_texts import texts_of_several_images
-from rolesynth_assets.mllm.rows.asked_again import rows_to_ask
+from rolesynth_assets.mllm.rows.asked_again import rows_to_ask, with_batches
 
 if TYPE_CHECKING:
     from rolesynth_assets.store.lance.reader import StoreReader
@@ -30,7 +30,8 @@ def captions_to_ask(
         reasons: as in `rows_to_ask`; `SAME_TEXT` adds captions whose text serves several images.
     """
     alike = captions_of_one_text(store, partition) if SAME_TEXT in reasons else None
-    return rows_to_ask("caption_id", wanted, reasons, alike)
+    retry = rows_to_ask("caption_id", wanted, reasons, alike)
+    return with_batches(store, "captions", "caption_id", partition, retry)
 
 
 def captions_of_one_text(store: StoreReader, partition: Mapping[str, str]) -> str | None:

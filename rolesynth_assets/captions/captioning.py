@@ -26,8 +26,8 @@ from rolesynth_assets.captions.wanted_captions import WantedCaption, wanted
 from rolesynth_assets.mllm.cost.spent import Spent
 from rolesynth_assets.mllm.engine import ChatEngine
 from rolesynth_assets.mllm.preflight.check import BeforePaying
-from rolesynth_assets.mllm.rows.asked_again import note
-from rolesynth_assets.mllm.rows.row_run import PASSING, RowRun
+from rolesynth_assets.mllm.rows.one_go import note
+from rolesynth_assets.mllm.rows.row_run import PASSING, RowRun, in_batches
 from rolesynth_assets.progress import Progress
 from rolesynth_assets.roles.role import Role
 
@@ -92,7 +92,8 @@ async def write_captions(
     captions, plan = _plan(store, partition, wanted(images, roles, engine.identity, policy), again)
     checked = Spent()
     if plan.missing and before_paying:
-        checked = await before_paying(engine, policy.rules[0].sampling)
+        sends = not in_batches(store, "captions", partition).issuperset(plan.missing)
+        checked = await before_paying(engine, policy.rules[0].sampling, sends=sends)
         captions, plan = _plan(
             store, partition, wanted(images, roles, engine.identity, policy), again
         )

@@ -7,6 +7,7 @@ import gc
 import typer
 
 from rolesynth_assets.cli.ablation import ablation
+from rolesynth_assets.cli.batches import batches
 from rolesynth_assets.cli.benchmarks import benchmarks
 from rolesynth_assets.cli.data.browse import browse
 from rolesynth_assets.cli.data.export import export
@@ -50,6 +51,7 @@ _COMMANDS = (
 )
 for command in _COMMANDS:
     app.command()(command)
+app.add_typer(batches, name="batches")
 app.add_typer(benchmarks, name="benchmarks")
 app.add_typer(export, name="export")
 

@@ -49,6 +49,7 @@ def doctor(
     found: list[Finding] = []
     try:
         found += _show(_of_settings())
+        found += _show(_of_batches())
         found += _show(_of_disks())
         found += _show(_of_bucket())
         found += _show(_of_home(home, adopt))
@@ -83,6 +84,16 @@ def _of_settings() -> Iterator[Finding]:
     yield Finding("collective", settings.collective or "none: `rolesynth problems` needs one")
     if settings.images is not None:
         yield Finding("watched images", str(settings.images))
+
+
+def _of_batches() -> Iterator[Finding]:
+    from rolesynth_assets.mllm.rows.batch_ledger import open_batches
+    from rolesynth_assets.settings import Settings
+
+    for table, batches in open_batches(Settings.load().data_root).items():
+        for batch in batches:
+            found = f"{table}: {batch.in_words}; `rolesynth run` collects it, `rolesynth batches`"
+            yield Finding("open batch", f"{found} looks at it")
 
 
 def _of_disks() -> Iterator[Finding]:

@@ -21,6 +21,7 @@ def refresh(
     *,
     problems_again: Sequence[str] = (),
     yes: bool = False,
+    wait: bool = True,
 ) -> None:
     """Bring the graph up to date for this work, then print the summary.
 
@@ -34,6 +35,7 @@ def refresh(
             the graph defines domains and rounds. None leaves them out.
         problems_again: reasons of calls of a collective that are made again.
         yes: whether the calls are agreed to beforehand.
+        wait: whether to wait for batches that were submitted (`openai-batch`).
 
     Raises:
         typer.BadParameter: a role set or a shard is not known, there are no images, or `problems`
@@ -49,7 +51,7 @@ def refresh(
         from rolesynth_assets.cli.work.refreshing import bring_up_to_date
 
         reporting("loading Dagster")(1, 1)
-    bring_up_to_date(began, captions, problems, problems_again=problems_again, yes=yes)
+    bring_up_to_date(began, captions, problems, problems_again=problems_again, yes=yes, wait=wait)
 
 
 def first_rounds(count: int) -> list[str]:

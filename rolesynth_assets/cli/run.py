@@ -41,11 +41,18 @@ def run(
             "no others."
         ),
     ] = "",
+    wait: Annotated[
+        bool,
+        typer.Option(
+            help="With ROLESYNTH_ENGINE=openai-batch: wait for the batches, or end once they are "
+            "submitted; the same command collects them later."
+        ),
+    ] = True,
     yes: Yes = False,
 ) -> None:
     """Bring captions, scores and pairs of all shards up to date, then train and score recipes.
 
-    ROLESYNTH_ENGINE (embedded, openai, vllm), ROLESYNTH_BASE_URL, ROLESYNTH_MODEL and
+    ROLESYNTH_ENGINE (embedded, openai, openai-batch, vllm), ROLESYNTH_BASE_URL, ROLESYNTH_MODEL and
     ROLESYNTH_API_KEY set the captioning model. What a server will be asked is printed first, with
     calls, tokens and, where `prices` are set, the cost; it begins after a yes, or with --yes.
 
@@ -73,7 +80,7 @@ def run(
             )
         require_seeds(name, wanted.seeds, asked)
     work = CaptionWork(role_set, seeds, shards=shard or (), again=reasons)
-    refresh(began, work, yes=yes)
+    refresh(began, work, yes=yes, wait=wait)
 
 
 def _reasons(again: str) -> list[str]:

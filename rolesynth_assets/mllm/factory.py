@@ -28,6 +28,10 @@ def make_engine(settings: EngineSettings) -> ChatEngine:
             from rolesynth_assets.mllm.openai.engine import OpenAIEngine
 
             return OpenAIEngine(settings)
+        case "openai-batch":
+            from rolesynth_assets.mllm.batch.engine import OpenAIBatchEngine
+
+            return OpenAIBatchEngine(settings)
         case "vllm":
             from rolesynth_assets.mllm.vllm import VllmEngine
 

@@ -30,9 +30,11 @@ _OPENAI_HOST = "api.openai.com"
 
 _JSON_FIELDS = ("extra_body", "vllm_options")
 
-EngineName = Literal["embedded", "openai", "vllm"]
+EngineName = Literal["embedded", "openai", "openai-batch", "vllm"]
 """The engines; `mllm.factory` makes each."""
-SERVERS: frozenset[EngineName] = frozenset({"openai"})
+BATCHES: EngineName = "openai-batch"
+"""The engine whose rows are asked for in batches."""
+SERVERS: frozenset[EngineName] = frozenset({"openai", BATCHES})
 """Engines that ask a server, which needs an address and may cost money."""
 
 TOKEN_LIMITS = ("max_tokens", "max_completion_tokens")
@@ -109,6 +111,8 @@ class SettingNames(BaseModel):
     max_reply_bytes: str = "ROLESYNTH_MAX_REPLY_BYTES"
     extra_body: str = "ROLESYNTH_EXTRA_BODY"
     preflight: str = "ROLESYNTH_PREFLIGHT"
+    batch_requests: str = "ROLESYNTH_BATCH_REQUESTS"
+    batch_mb: str = "ROLESYNTH_BATCH_MB"
 
     @classmethod
     def of_variables(cls, prefix: str) -> "SettingNames":
@@ -123,7 +127,7 @@ class EngineSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     engine: EngineName = "embedded"
-    """The embedded stand-in, an OpenAI-compatible server, or vLLM in this process."""
+    """The embedded stand-in, an OpenAI-compatible server or its Batch API, or vLLM in process."""
     model: str | None = None
     """Model name on the server, or a Hugging Face id or folder for `vllm`."""
     revision: str | None = None
@@ -152,6 +156,14 @@ class EngineSettings(BaseModel):
     They override the sampling, and null leaves a field out."""
     preflight: bool = True
     """Whether two plain colour cards are shown to the model before a run pays for anything."""
+    batch_requests: Annotated[int, Field(ge=1)] = 50_000  # OpenAI's and most others' bound
+    """Most requests of a file for a Batch API."""
+    batch_mb: Annotated[float, Field(gt=0)] = 100  # OpenAI takes 200, some others 100
+    """Most size of such a file, MB, pictures included."""
+    batches_at_once: Annotated[int, Field(ge=1)] = 20
+    """Most batches that a server has at a time; further requests wait."""
+    batch_poll_s: Annotated[float, Field(gt=0)] = 60
+    """Seconds between two looks at the batches of a server."""
     vllm_options: dict[str, Any] = Field(default_factory=dict)
     """Keyword arguments of `vllm.LLM`, such as {"max_model_len": 4096}."""
     script: str | None = Field(default=None, exclude=True)

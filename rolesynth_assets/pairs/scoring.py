@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 from rolesynth_assets.mllm.cost.spent import Spent
 from rolesynth_assets.mllm.engine import ChatEngine, ChatReply, ChatRequest, ModelIdentity, Sampling
 from rolesynth_assets.mllm.preflight.check import BeforePaying
-from rolesynth_assets.mllm.rows.asked_again import note, rows_to_ask
-from rolesynth_assets.mllm.rows.row_run import RETRY, RowRun, Rows, recoverable
+from rolesynth_assets.mllm.rows.asked_again import rows_to_ask, with_batches
+from rolesynth_assets.mllm.rows.one_go import note
+from rolesynth_assets.mllm.rows.row_run import RETRY, RowRun, Rows, in_batches, recoverable
 from rolesynth_assets.mllm.sent import sent_columns
 from rolesynth_assets.pairs.judge import JudgePrompt, judge_prompt
 from rolesynth_assets.pairs.rereading import read_again
@@ -143,7 +144,8 @@ async def write_scores(
     )
     checked = Spent()
     if plan.missing and before_paying:
-        checked = await before_paying(engine, prompt.sampling)
+        sends = not in_batches(store, "scores", partition).issuperset(plan.missing)
+        checked = await before_paying(engine, prompt.sampling, sends=sends)
         questions = _questions(store, partition, roles, prompt, engine.identity, again)
         wanted = [question.score_id for question in questions]
         plan = store.plan(
@@ -226,7 +228,8 @@ def scores_to_ask(
         reasons: as in `rows_to_ask`; `SAME_SCORE` adds rows with the most frequent score.
     """
     alike = scores_alike(store, partition) if SAME_SCORE in reasons else None
-    return rows_to_ask("score_id", wanted, reasons, alike)
+    retry = rows_to_ask("score_id", wanted, reasons, alike)
+    return with_batches(store, "scores", "score_id", partition, retry)
 
 
 def scores_alike(store: StoreReader, partition: Mapping[str, str]) -> str | None:
@@ -316,7 +319,7 @@ def _as_paid(
     if not earlier:
         return list(questions)
     paid = set(earlier.values()) - missing(list(earlier.values()))
-    paid |= recoverable(store, "scores", partition)
+    paid |= recoverable(store, "scores", partition) | in_batches(store, "scores", partition)
     return [
         replace(question, score_id=earlier[question.score_id])
         if earlier.get(question.score_id) in paid

@@ -6,7 +6,7 @@ from rolesynth_assets.definitions import defs
 from rolesynth_assets.lineage.refresh.runner import Refresher
 from rolesynth_assets.lineage.staleness.causes import Cell
 from rolesynth_assets.mllm.engine import FailureReason
-from rolesynth_assets.mllm.rows.asked_again import one_go
+from rolesynth_assets.mllm.rows.one_go import one_go
 from rolesynth_assets_tests.defs.small_graph import SmallGraph
 
 ROLE_SET = "generic1"

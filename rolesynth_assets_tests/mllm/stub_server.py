@@ -17,7 +17,7 @@ from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from aiohttp import web
 
@@ -131,7 +131,7 @@ class StubServer:
     def payloads(self) -> list[dict[str, Any]]:
         return [request.payload for request in self.requests]
 
-    def __enter__(self) -> "StubServer":
+    def __enter__(self) -> Self:
         self._thread.start()
         if not self._ready.wait(10):
             raise RuntimeError("the stub server did not start within 10 s")
@@ -152,6 +152,7 @@ class StubServer:
         app.router.add_post("/v1/images/generations", self._images)
         app.router.add_get("/v1/models", self._list_models)
         app.router.add_get("/metrics", self._show_metrics)
+        self.add_routes(app)
         # Handlers are cancelled when the client goes away: that is how cancelling is observed.
         runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
         await runner.setup()
@@ -161,6 +162,9 @@ class StubServer:
         self._ready.set()
         await self._stop.wait()
         await runner.cleanup()
+
+    def add_routes(self, app: web.Application) -> None:
+        """Serve more; for servers of other APIs beside these."""
 
     async def _list_models(self, request: web.Request) -> web.StreamResponse:
         self.model_calls += 1

@@ -31,6 +31,10 @@ def test_every_field_has_a_variable():
             "ROLESYNTH_MAX_REPLY_BYTES": "1000",
             "ROLESYNTH_PIXEL_BUDGET": "200704",
             "ROLESYNTH_EXTRA_BODY": '{"top_k": 20}',
+            "ROLESYNTH_BATCH_REQUESTS": "1000",
+            "ROLESYNTH_BATCH_MB": "50",
+            "ROLESYNTH_BATCHES_AT_ONCE": "3",
+            "ROLESYNTH_BATCH_POLL_S": "5",
             "ROLESYNTH_VLLM_OPTIONS": '{"max_model_len": 4096}',
             "ROLESYNTH_PREFLIGHT": "off",
         }
@@ -48,6 +52,10 @@ def test_every_field_has_a_variable():
         "max_reply_bytes": 1000,
         "pixel_budget": 200704,
         "extra_body": {"top_k": 20},
+        "batch_requests": 1000,
+        "batch_mb": 50,
+        "batches_at_once": 3,
+        "batch_poll_s": 5,
         "vllm_options": {"max_model_len": 4096},
         "preflight": False,
     }
@@ -86,7 +94,7 @@ def test_the_judge_does_not_get_the_captioners_key():
 @pytest.mark.parametrize(
     ("variable", "value", "said"),
     [
-        ("ENGINE", "gpt", "'embedded', 'openai' or 'vllm'"),
+        ("ENGINE", "gpt", "'openai', 'openai-batch' or 'vllm'"),
         ("CONCURRENCY", "many", "valid integer"),
         ("CONCURRENCY", "0", "greater than or equal to 1"),
         ("BASE_URL", "localhost:8000", "http://127.0.0.1:8000/v1"),

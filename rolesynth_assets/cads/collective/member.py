@@ -14,6 +14,7 @@ from rolesynth_assets.mllm.cost.prices import Price, Prices
 from rolesynth_assets.mllm.engine import EngineError, Sampling
 from rolesynth_assets.mllm.factory import declared_model
 from rolesynth_assets.mllm.settings import (
+    BATCHES,
     SERVERS,
     BaseUrls,
     EngineName,
@@ -120,6 +121,11 @@ class Member(FrozenModel):
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:
+        if self.engine == BATCHES:
+            raise ValueError(
+                "a round is a conversation of many steps, for each of which a batch would take up "
+                "to a day: set engine to openai"
+            )
         if self.paid and self.base_url is None:
             raise ValueError(
                 f"base_url is missing: the {self.engine} engine needs its server's address"

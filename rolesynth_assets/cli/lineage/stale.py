@@ -205,6 +205,7 @@ def _fix(
     from rolesynth_assets.cli.progress_bars import bars
     from rolesynth_assets.cli.spending.plan import plan_spending
     from rolesynth_assets.cli.spending.question import ask_before_paying, compare
+    from rolesynth_assets.cli.work.open_batches import fix_in_passes
     from rolesynth_assets.lineage.refresh.one_at_a_time import BusyError, alone
     from rolesynth_assets.lineage.refresh.rematerialize import Limits, fix, planned
     from rolesynth_assets.lineage.refresh.tagged_runs import TAG, common_tag
@@ -225,18 +226,26 @@ def _fix(
     ask_before_paying(expected, yes)
     tags = {**common_tag("fix"), **launched_tags("fix")}
     try:
-        with alone(settings.data_root):
-            typer.echo(f"The runs have the tag {TAG}={tags[TAG]} in `rolesynth ui`.")
-            with bars() as reporting:
-                done = fix(
+        typer.echo(f"The runs have the tag {TAG}={tags[TAG]} in `rolesynth ui`.")
+
+        def one_pass(before: Fixed | None, only: Sequence[str]) -> Fixed:
+            with alone(settings.data_root), bars() as reporting:
+                return fix(
                     refresher,
                     wanted,
                     Limits(partitions=limit),
                     lambda cell, place, total: reporting(cell.asset)(place, total),
                     tags,
                     words.short,
+                    before,
+                    only,
                 )
-            if done.made and (failed := refresher.show_overview({**tags, WHAT: "overview"})):
+
+        done = fix_in_passes(settings, one_pass)
+        if done.made:
+            with alone(settings.data_root):
+                failed = refresher.show_overview({**tags, WHAT: "overview"})
+            if failed:
                 typer.secho(failed, fg="yellow", err=True)
     except BusyError as error:
         typer.secho(str(error), fg="red", err=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rolesynth_assets.cli.spending.expected import CARDS, Expected, Tokens
+from rolesynth_assets.mllm.settings import BATCHES
 
 if TYPE_CHECKING:
     import polars as pl
@@ -76,6 +77,8 @@ class Missing:
     again: Sequence[str] = ()
     captions: _Count = field(default_factory=_Count)
     scores: _Count = field(default_factory=_Count)
+    submitted: int = 0
+    """Requests in open batches, which are not counted with the others."""
 
     def count(self, captions: Sequence[Place], scores: Sequence[Place]) -> list[Expected]:
         """Count over partitions.
@@ -151,13 +154,19 @@ class Missing:
                 for caption in captions
                 if caption.caption_id in missing
             ]
+            unsent = missing - self._submitted("captions", partition)
+            asked = [
+                (caption.image_id, str(caption.rule.kind))
+                for caption in captions
+                if caption.caption_id in unsent
+            ]
             staying = {*keys} - missing
         else:  # they are still to be generated
             count = self._role_set(role_set).role_count
             kinds = [str(rule.kind) for rule in policy]
             lacking = [(image, kind) for image in images for kind in kinds * count]
-            staying = set()
-        for image, length in lacking:
+            asked, staying = lacking, set()
+        for image, length in asked:
             self.captions.add(shard, image, length)
         return _Coming(lacking, staying)
 
@@ -173,8 +182,18 @@ class Missing:
         )
         retry = scores_to_ask(self.store, partition, (), self.again)
         plan = self.store.plan("scores", partition, list(questions), retry=retry)
-        for image, length in (*(questions[key] for key in plan.missing), *coming.made):
+        held = self._submitted("scores", partition)
+        asked = [questions[key] for key in plan.missing if key not in held]
+        for image, length in (*asked, *coming.made):
             self.scores.add(shard, image, length)
+
+    def _submitted(self, table: str, partition: dict[str, str]) -> set[str]:
+        """Return and count the keys of a partition's requests that are in open batches."""
+        from rolesynth_assets.mllm.rows.row_run import in_batches
+
+        held = in_batches(self.store, table, partition)
+        self.submitted += len(held)
+        return held
 
     def _expected_captions(self, places: Sequence[Place], writer: ModelIdentity) -> Expected:
         rows, engine = self.captions.rows, self.settings.captioner
@@ -193,6 +212,7 @@ class Missing:
             self.settings.prices.captioner,
             tried=CARDS * engine.preflight,
             in_process=not engine.paid,
+            in_batches=engine.engine == BATCHES,
         )
 
     def _expected_scores(self, judge: ModelIdentity) -> Expected:
@@ -210,6 +230,7 @@ class Missing:
             self.settings.prices.judge,
             tried=CARDS * self.settings.judge.preflight,
             in_process=not self.settings.judge.paid,
+            in_batches=self.settings.judge.engine == BATCHES,
         )
 
     def _sampled(

@@ -43,6 +43,7 @@ class Expected:
         prices: prices of the model.
         tried: calls before them that try the model, at most.
         in_process: whether the model runs in this process, which takes time and no money.
+        in_batches: whether they are asked through a Batch API, at its prices and within a day.
     """
 
     what: str
@@ -53,6 +54,7 @@ class Expected:
     prices: Prices
     tried: int = 0
     in_process: bool = False
+    in_batches: bool = False
 
     @property
     def spent(self) -> Spent:
@@ -71,12 +73,14 @@ class Plan:
         by_shard: expected calls by image shard.
         demo: shards among them that hold the demo's composed pictures.
         assets: assets whose models are not embedded, whether or not a call is expected.
+        submitted: requests in open batches, which are paid for and collected.
     """
 
     asked: tuple[Expected, ...] = ()
     by_shard: tuple[tuple[str, int], ...] = ()
     demo: tuple[str, ...] = ()
     assets: frozenset[str] = frozenset()
+    submitted: int = 0
 
     @property
     def spent(self) -> Spent:

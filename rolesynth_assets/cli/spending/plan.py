@@ -63,6 +63,7 @@ def plan_spending(
         tuple(by_shard.most_common()),
         tuple(key for key, shard in shards.items() if lies_in(shard, world)),
         _counted_assets(settings, bool(rounds)),
+        rows.submitted,
     )
 
 

@@ -29,6 +29,8 @@ def ask_before_paying(plan: Plan, yes: bool) -> None:
     Raises:
         typer.Exit: with 1 if the answer is no, with 2 if there is no terminal to ask on.
     """
+    if plan.submitted:
+        typer.echo(f"{plan.submitted:,} requests are in open batches: they are collected.")
     if not plan.asked:
         return
     for line in plan_lines(plan):
@@ -66,6 +68,11 @@ def plan_lines(plan: Plan) -> list[str]:
             f"  {', '.join(plan.demo)}: the demo's composed pictures. `rolesynth forget` takes "
             "them out of this project, and --shard names the shards that you want."
         )
+    if any(kind.in_batches for kind in plan.asked):
+        lines.append(
+            "  Batches are answered within 24 hours. The cost is by `prices` as they are in "
+            "rolesynth.yaml: set those of batches there."
+        )
     if not plan.priced:
         lines.append("  The cost is not known: set `prices` in rolesynth.yaml.")
     return lines
@@ -81,9 +88,9 @@ def compare(plan: Plan, spent_on: Mapping[str, Spent]) -> str:
     spent = total(spent for asset, spent in spent_on.items() if asset in plan.assets)
     if not plan.asked and not spent.calls:
         return ""
-    expected = plan.spent
+    expected, calls = plan.spent, plan.spent.calls + plan.submitted
     said = (
-        f"Models were asked: {spent.calls:,} calls (at most {expected.calls:,} expected), "
+        f"Models were asked: {spent.calls:,} calls (at most {calls:,} expected), "
         f"{spent.prompt_tokens:,} tokens read (about {expected.prompt_tokens:,}), "
         f"{spent.completion_tokens:,} written (about {expected.completion_tokens:,})"
     )
@@ -96,7 +103,7 @@ def _kind(kind: Expected) -> str:
     about = f" about {kind.images:,} images" if kind.images else ""
     cost = f", cost about {kind.spent.cost:.2f}" if kind.prices.known else ""
     tried = f", after {kind.tried} calls that try it" if kind.tried else ""
-    where = " in this process" if kind.in_process else ""
+    where = " in this process" if kind.in_process else " in batches" if kind.in_batches else ""
     return (
         f"{kind.calls:,} {kind.what}{about} by {kind.model}{where}: about "
         f"{kind.spent.prompt_tokens:,} tokens read and {kind.spent.completion_tokens:,} written "

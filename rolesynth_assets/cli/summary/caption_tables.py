@@ -72,6 +72,8 @@ def print_summary(
     ran = sum(report.ran.values())
     made = f"{counted(ran, 'partition')} made"
     state = made if ran else "everything was up to date, no model was called"
+    if report.submitted:
+        state = f"{made}, {len(report.submitted)} wait for batches"
     if report.failed:
         state = f"{made}, {len(report.failed)} failed"
     seconds = time.perf_counter() - began

@@ -35,6 +35,7 @@ def print_failures(report: RefreshReport, quiet_about: Collection[str]) -> bool:
             err=True,
         )
     waiting = [cell for cell in dict.fromkeys(report.waiting) if _shard(cell) not in quiet_about]
+    waiting = waiting if report.failed or not report.submitted else []
     if waiting:
         names = listed([str(cell) for cell in waiting])
         typer.secho(f"Not started, because their input is missing: {names}", fg="red", err=True)

@@ -21,6 +21,13 @@ from rolesynth_assets.cli.work.caption_targets import (
 )
 from rolesynth_assets.cli.work.caption_work import CaptionWork
 from rolesynth_assets.cli.work.failures import print_failures
+from rolesynth_assets.cli.work.open_batches import (
+    cells_with_batches,
+    engines,
+    make_in_passes,
+    print_submitted,
+    to_collect,
+)
 from rolesynth_assets.cli.work.problems_again import (
     failed_calls,
     forget_failed_calls,
@@ -41,7 +48,7 @@ from rolesynth_assets.lineage.refresh.targets import ProblemWork, problem_target
 from rolesynth_assets.lineage.run_process.launcher import launched_tags
 from rolesynth_assets.lineage.shards import read_anew
 from rolesynth_assets.lineage.staleness.causes import Cell, Reason
-from rolesynth_assets.mllm.rows.asked_again import one_go
+from rolesynth_assets.mllm.rows.one_go import one_go
 from rolesynth_assets.progress import Reporter
 from rolesynth_assets.settings import Settings
 
@@ -56,12 +63,13 @@ def bring_up_to_date(
     *,
     problems_again: Sequence[str],
     yes: bool,
+    wait: bool,
 ) -> None:
     """Do what `cli.refresh.refresh` describes."""
     settings = Settings.load()
     with dg.DagsterInstance.get() as instance:
         refresher = Refresher(defs, instance)
-        refresh = _Refresh(settings, refresher, captions, problems, problems_again)
+        refresh = _Refresh(settings, refresher, captions, problems, problems_again, wait)
         try:
             refresh.run(yes)
         except (BusyError, RefreshError) as error:
@@ -80,9 +88,10 @@ class _Refresh:
         captions: CaptionWork | None,
         problems: Callable[[], ProblemWork] | None,
         problems_again: Sequence[str],
+        wait: bool,
     ) -> None:
         self._settings, self._refresher, self._captions = settings, refresher, captions
-        self._problems_again = problems_again
+        self._problems_again, self._wait = problems_again, wait
         self._shards: list[str] = []
         if captions:
             forget_emptied(settings, refresher, captions.emptied)
@@ -114,12 +123,22 @@ class _Refresh:
         if self._asks_models:
             self._expected = self._plan(targets)
             ask_before_paying(self._expected, yes)
-        with self._alone(), reported_bars() as reporting, one_go():
+        with nullcontext() if engines(self._settings) else self._alone(), one_go():
+            make_in_passes(self._settings, self._report, targets, self._one_pass, wait=self._wait)
+            with self._alone_in_a_pass(), reported_bars() as reporting:
+                self._maintain(reporting)
+                self._show_overview()
+
+    def _alone_in_a_pass(self) -> AbstractContextManager[None]:
+        """Hold the lock for a pass, where others may work while this command waits for batches."""
+        return self._alone() if engines(self._settings) else nullcontext()
+
+    def _one_pass(self, targets: Sequence[Target]) -> None:
+        with self._alone_in_a_pass(), reported_bars() as reporting:
             if self._problems_again:
                 forget_failed_calls(self._settings, self._problems_again)
+                self._problems_again = ()
             self._make(targets, reporting)
-            self._maintain(reporting)
-            self._show_overview()
 
     def conclude(self, began: float) -> None:
         """Print the summary, what was asked of models, and what failed.
@@ -136,6 +155,8 @@ class _Refresh:
         )
         if comparison := compare(self._expected, self._report.spent_on):
             typer.echo(comparison)
+        if self._report.submitted:
+            print_submitted(self._report.submitted)
         quiet_about = {*(of.quiet_about if of else ()), *self._failed_before}
         if print_failures(self._report, quiet_about):
             raise typer.Exit(1)
@@ -188,7 +209,8 @@ class _Refresh:
             named = {*of.shards, *of.changed, *of.read_again}  # their failure counts
             known = failed_before(staleness, self._shards)
             self._failed_before = [shard for shard in known if shard not in named]
-            plan += caption_targets(self._settings, staleness, self._shards, self._captions)
+            asked = caption_targets(self._settings, staleness, self._shards, self._captions)
+            plan += to_collect(asked, cells_with_batches(self._settings.data_root))
         if self._problems:
             rounds = problem_targets(self._problems, r1_partitions.R1_RECIPES)
             again = self._problems_again

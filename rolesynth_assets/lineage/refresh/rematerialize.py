@@ -6,7 +6,7 @@ because of something upstream is left alone where that came out as before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from rolesynth_assets.counted import counted
@@ -72,6 +72,7 @@ class Fixed:
     Attributes:
         made: cells made, in order.
         failed: why cells failed, after their last attempt.
+        submitted: cells whose batches are not answered yet, and what they wait for.
         left: cells that are still to be made, those that wait for a failed one among them.
         warnings: failed checks that only warn.
         spent_on: what models were asked by asset, for what failed in the end as well.
@@ -80,6 +81,7 @@ class Fixed:
 
     made: list[Cell] = field(default_factory=list)
     failed: dict[Cell, str] = field(default_factory=dict)
+    submitted: dict[Cell, str] = field(default_factory=dict)
     left: list[Cell] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     spent_on: SpentOn = field(default_factory=SpentOn)
@@ -122,6 +124,8 @@ def fix(
     started: Callable[[Cell, int, int], None] = lambda cell, done, total: None,
     tags: Mapping[str, str] | None = None,
     why: Callable[[Staleness, Cell], str] | None = None,
+    done: Fixed | None = None,
+    only: Collection[str] = (),
 ) -> Fixed:
     """Make what is wanted and due, one run a partition, until nothing is left.
 
@@ -135,16 +139,25 @@ def fix(
         started: called before each run with its cell and its place among the asset's partitions.
         tags: tags of all the runs, by which the UI lists them.
         why: says in a few words why a cell is made, for the name of its run.
+        done: of a pass before, which is continued: what was made or failed in it is left alone.
+        only: assets of this pass; all of them if empty.
     """
     why = why or (lambda staleness, cell: "")
-    limits, done = limits or Limits(), Fixed()
+    limits, done = limits or Limits(), done or Fixed()
+    before = {*done.made, *done.failed}
     staleness = refresher.examine()
     for asset in staleness.states:
+        if only and asset not in only:
+            continue
         begun: set[Key] = set()
         dearest = Spent()
         while not done.ended:
             # again after those that other partitions of the same asset are made from
-            due = [p for p in _due(staleness, asset, wanted) if p not in begun]
+            due = [
+                p
+                for p in _due(staleness, asset, wanted)
+                if p not in begun and Cell(asset, p) not in before
+            ]
             if not due:
                 break
             begun.update(due)
@@ -212,6 +225,10 @@ def _attempt(
         try:
             made = refresher.make(cell, tags)
         except RefreshError as error:
+            if error.open_batches:
+                done.submitted[cell] = str(error)
+                done.spent_on.add(cell.asset, error.spent)
+                return True
             done.failed[cell] = str(error)
             done.spent_on.add(cell.asset, error.spent)
             shared = error.for_all

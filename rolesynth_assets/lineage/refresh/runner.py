@@ -23,6 +23,7 @@ from rolesynth_assets.lineage.staleness.observation import Looked, ObservationEr
 from rolesynth_assets.lineage.staleness.staleness import Staleness, examine
 from rolesynth_assets.mllm.cost.spent import Spent, SpentOn
 from rolesynth_assets.mllm.engine import EngineError
+from rolesynth_assets.mllm.rows.batch_work import BatchesOpenError
 from rolesynth_assets.mllm.rows.reply_journal import JournalError
 
 _INTERRUPTIONS = (KeyboardInterrupt.__name__, dg.DagsterExecutionInterruptedError.__name__)
@@ -40,12 +41,20 @@ class RefreshError(RuntimeError):
         spent: what models were asked all the same.
         for_all: whether the asset's other partitions would fail for the same cause, such as a
             server that serves no request or a full disk.
+        open_batches: whether it only waits for answers to what it submitted (`submitting_only`).
     """
 
-    def __init__(self, message: str, spent: Spent | None = None, *, for_all: bool = False) -> None:
+    def __init__(
+        self,
+        message: str,
+        spent: Spent | None = None,
+        *,
+        for_all: bool = False,
+        open_batches: bool = False,
+    ) -> None:
         super().__init__(message)
         self.spent = spent or Spent()
-        self.for_all = for_all
+        self.for_all, self.open_batches = for_all, open_batches
 
 
 @dataclass(frozen=True)
@@ -73,7 +82,9 @@ class RefreshReport:
         ran: partitions made, by asset.
         fresh: partitions that were up to date, by asset.
         warnings: failed checks that only warn.
+        made: the same partitions, in order.
         failed: why partitions failed.
+        submitted: partitions whose batches are not answered yet, and what they wait for.
         waiting: partitions that were not begun, because of what failed or is missing upstream.
         spent_on: what models were asked by asset, for what failed as well.
     """
@@ -81,7 +92,9 @@ class RefreshReport:
     ran: dict[str, int] = field(default_factory=dict)
     fresh: dict[str, int] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    made: list[Cell] = field(default_factory=list)
     failed: dict[Cell, str] = field(default_factory=dict)
+    submitted: dict[Cell, str] = field(default_factory=dict)
     waiting: list[Cell] = field(default_factory=list)
     spent_on: SpentOn = field(default_factory=SpentOn)
 
@@ -94,7 +107,7 @@ class RefreshReport:
         """Whether what a cause names is not right, and will not become so in this refresh."""
         if cause.reason in (Reason.BLOCKED, Reason.ABSENT):
             return True
-        stopped = {cell.asset for cell in (*self.failed, *self.waiting)}
+        stopped = {cell.asset for cell in (*self.failed, *self.submitted, *self.waiting)}
         return cause.waits and cause.upstream is not None and cause.upstream.asset in stopped
 
 
@@ -206,11 +219,13 @@ class Refresher:
             try:
                 made = self.make(cell, tags, target.config)
             except RefreshError as error:
-                report.failed[cell] = str(error)
+                of = report.submitted if error.open_batches else report.failed
+                of[cell] = str(error)
                 report.spent_on.add(asset, error.spent)
                 stopped = error.for_all
                 continue
             report.ran[asset] += 1
+            report.made.append(cell)
             report.spent_on.add(asset, made.spent)
             report.warnings += made.warnings
         return begun
@@ -245,6 +260,10 @@ class Refresher:
                 )
         if not outcome.success:
             name, said = _first_error(outcome)
+            if name == BatchesOpenError.__name__:
+                if not _spent(outcome).calls:  # such a run did nothing that anybody looks for
+                    self.instance.delete_run(outcome.run_id)
+                raise RefreshError(f"{cell}: {said}.", _spent(outcome), open_batches=True)
             trouble = disk_trouble_in(said, written_places())
             raise RefreshError(
                 f"{cell} failed: {trouble or said} (run {outcome.run_id}; see `rolesynth ui`)",

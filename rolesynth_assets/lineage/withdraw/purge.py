@@ -19,6 +19,7 @@ from rolesynth_assets.lineage.withdraw.byte_search import (
     files_with,
 )
 from rolesynth_assets.lineage.withdraw.withdrawal import Withdrawal
+from rolesynth_assets.mllm.rows.batch_ledger import left_files
 from rolesynth_assets.store.errors import MissingVersionError
 from rolesynth_assets.training_sets.pins import Pin, pinned_rows, read_pins, write_pin
 
@@ -73,6 +74,8 @@ def purge(
     before = files_with(data_root, needles)
     withdrawn = [stone.image_id for stone in withdrawal.tombstones]
     forgotten = [_forget(path, withdrawn) for path in journals]
+    for path in left_files(data_root):
+        path.unlink(missing_ok=True)
     references = _drop_references(store, small, data_root, withdrawal)
     left = {table: store.drop_deleted(table) for table in tables}
     moved, lost = _move_pins(store, small, left)

@@ -40,13 +40,20 @@ class MeteredEngine:
         """The engine's own identity."""
         return self._engine.identity
 
-    async def complete(self, requests: Iterable[ChatRequest]) -> AsyncIterator[ChatReply]:
+    def complete(self, requests: Iterable[ChatRequest]) -> AsyncGenerator[ChatReply, None]:
         """Yield the engine's replies.
 
         Raises:
             EngineError: no request can succeed.
         """
-        replies = self._engine.complete(requests)
+        return self._counted(self._engine.complete(requests))
+
+    def through_batches(self, work: Any) -> AsyncGenerator[ChatReply, None]:
+        """Yield the replies of an engine that takes batches (`rows.batch_work.BatchEngine`)."""
+        through_batches = self.__getattr__("through_batches")
+        return self._counted(through_batches(work))
+
+    async def _counted(self, replies: AsyncIterator[ChatReply]) -> AsyncGenerator[ChatReply, None]:
         try:
             async for reply in replies:
                 self._meter.count(reply)

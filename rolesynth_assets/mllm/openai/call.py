@@ -64,6 +64,10 @@ class ChatCaller:
         """Raise `changed` if the server refuses what would change the answers from now on."""
         self._changed, self._watched, self._answered = changed, self.dialect.learned, False
 
+    def heard(self) -> None:
+        """Note that a request was answered since `watch`."""
+        self._answered = True
+
     async def answer(
         self,
         connections: Mapping[Endpoint, Connection],
@@ -130,7 +134,7 @@ class ChatCaller:
                 last.seconds = time.monotonic() - began
             endpoint.window.grow()
             endpoint.heard()
-            self._answered = True
+            self.heard()
             return reply
 
     async def _heard_once(
@@ -168,14 +172,26 @@ class ChatCaller:
             answer = await self._send(endpoint, connection, fields, turns)
             if not isinstance(answer, ServerError):
                 sent = self.dialect.sent(fields, turns)
-                return _read(endpoint, request, *answer, sent)
+                return read_reply(endpoint, request, *answer, sent)
             last = lessons + 1 == _MOST_LESSONS
-            if last or not self.dialect.learn(answer, fields, turns):
+            if last or not self.learn(answer, fields, turns):
                 raise endpoint.faults.of_server(answer)
-            now = self.dialect.learned
-            if self._changed and now.revision_suffix != self._watched.revision_suffix:
-                raise self._changed(self._watched, now, self._answered)
         raise AssertionError("the last round returns or raises")
+
+    def learn(
+        self, error: ServerError, fields: Mapping[str, Any], turns: Sequence[Mapping[str, Any]]
+    ) -> bool:
+        """Learn from an error what the server takes; return whether to send the request again.
+
+        Raises:
+            EngineError: the server refuses what the user set, or what would change the answers.
+        """
+        if not self.dialect.learn(error, fields, turns):
+            return False
+        now = self.dialect.learned
+        if self._changed and now.revision_suffix != self._watched.revision_suffix:
+            raise self._changed(self._watched, now, self._answered)
+        return True
 
     async def _send(
         self,
@@ -207,9 +223,21 @@ class ChatCaller:
         raise fault
 
 
-def _read(
+def read_reply(
     endpoint: Endpoint, request: ChatRequest, value: object, body: bytes, sent: Mapping[str, Any]
 ) -> ChatReply:
+    """Return the reply that an answer is.
+
+    Args:
+        endpoint: the server that gave it.
+        request: the request.
+        value: the answer, as `read_body` returns it.
+        body: its bytes.
+        sent: the fields that were sent beside the messages.
+
+    Raises:
+        RetryableFault: it is no chat completion, or says that the server gave up.
+    """
     try:
         reply = read_completion(request.key, value, 0.0, sent)
     except (AttributeError, LookupError, RecursionError, TypeError, ValueError):

@@ -40,8 +40,9 @@ class OpenAIEngine:
     def __init__(self, settings: EngineSettings, backoff: Backoff | None = None) -> None:
         if not settings.model or not settings.base_url:
             names = settings.names
+            missing = names.base_url if settings.model else names.model
             raise EngineError(
-                f"The openai engine needs {names.base_url if settings.model else names.model}: set "
+                f"The {settings.engine} engine needs {missing}: set "
                 f"{names.base_url} to an OpenAI-compatible server, such as "
                 f"http://127.0.0.1:8000/v1, and {names.model} to the name of the model it serves."
             )

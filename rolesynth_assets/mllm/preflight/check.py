@@ -28,8 +28,9 @@ from rolesynth_assets.mllm.preflight.record import Record, read_record, record_p
 from rolesynth_assets.mllm.sent import same_model
 from rolesynth_assets.mllm.settings import EngineSettings
 
-BeforePaying = Callable[[ChatEngine, Sampling], Awaitable[Spent]]
-"""Called with the engine and the sampling of the work before its first paid request."""
+BeforePaying = Callable[..., Awaitable[Spent]]
+"""Called with the engine and the sampling of the work before its first paid request, and with
+`sends=False` where all of it was sent before (`Preflight.__call__`)."""
 
 _log = logging.getLogger("rolesynth")
 _passed: dict[DataPath, bool] = {}
@@ -54,12 +55,16 @@ class Preflight:
         self._path = record_path(data_root, settings).absolute()
         self._settings, self._run_id, self._sees = settings, run_id, sees
 
-    async def __call__(self, engine: ChatEngine, sampling: Sampling) -> Spent:
+    async def __call__(
+        self, engine: ChatEngine, sampling: Sampling, *, sends: bool = True
+    ) -> Spent:
         """Ask the model unless that was done; `engine.identity` may be another one afterwards.
 
         Args:
             engine: the model, made from the settings.
             sampling: sampling of the work that follows.
+            sends: whether the work sends requests; a model that answered before is not asked if
+                the work only collects replies.
 
         Returns:
             What it took; nothing if the model was not asked.
@@ -71,7 +76,7 @@ class Preflight:
         if not self._settings.preflight or self._settings.engine == "embedded":
             return Spent()
         known = read_record(self._path)
-        if self._was_done(known):
+        if self._was_done(known) or (known is not None and not sends):
             self._settle(engine)
             return Spent()
         requests = card_requests(sampling) if self._sees else [plain_request(sampling)]

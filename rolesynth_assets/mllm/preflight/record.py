@@ -15,7 +15,7 @@ from rolesynth_assets.files.atomic_files import write_text
 from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.files.object_store import StorageError
 from rolesynth_assets.mllm.engine import Learned
-from rolesynth_assets.mllm.settings import EngineSettings
+from rolesynth_assets.mllm.settings import BATCHES, EngineSettings
 from rolesynth_assets.store.digests import digest
 
 
@@ -38,8 +38,9 @@ class Record:
 
 def record_path(data_root: DataPath | str, settings: EngineSettings) -> DataPath:
     """Return the file of a model at a server, as the settings name both."""
+    engine = "openai" if settings.engine == BATCHES else settings.engine  # the same server
     servers = ",".join(sorted(settings.base_urls))  # in any order
-    named = (settings.engine, servers, settings.model or "")
+    named = (engine, servers, settings.model or "")
     declared = (settings.revision or "", settings.revision_suffix)
     return DataPaths(data_root).models / f"{digest('learned', *named, *declared)[:24]}.json"
 

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from rolesynth_assets.mllm.rows.row_run import PASSING, RETRY
+from rolesynth_assets.mllm.rows.one_go import asked_before
+from rolesynth_assets.mllm.rows.row_run import PASSING, RETRY, in_batches
+
+if TYPE_CHECKING:
+    from rolesynth_assets.store.lance.reader import StoreReader
 
 _SHOWN = 80
 """Characters of an example."""
-_ASKED: ContextVar[set[str] | None] = ContextVar("asked_again", default=None)
 
 
-@contextmanager
-def one_go() -> Iterator[None]:
-    """Ask no row again twice inside this context, in however many partitions it is wanted."""
-    token = _ASKED.set(set())
-    try:
-        yield
-    finally:
-        _ASKED.reset(token)
+def with_batches(
+    store: StoreReader, table: str, key: str, partition: Mapping[str, str], retry: str
+) -> str:
+    """Return the predicate of stored rows that count as missing, with those in open batches.
+
+    They were asked again, by an earlier command perhaps, and the answer is paid for.
+    """
+    if not (held := in_batches(store, table, partition)):
+        return retry
+    from rolesynth_assets.store.lance.rows import any_key
+
+    stored = store.read(table, partition, [key])[key].to_pylist()
+    asked = sorted(held.intersection(stored))
+    return f"({retry}) OR {any_key(key, asked)}" if asked else retry
 
 
 def rows_to_ask(
@@ -39,17 +47,11 @@ def rows_to_ask(
         return RETRY
     from rolesynth_assets.store.lance.rows import any_key
 
-    before = sorted((_ASKED.get() or set()).intersection(wanted))
+    before = asked_before(wanted)
     found = any_key("reason", reasons)
     if alike:
         found = f"({found} OR {alike})"
     return f"{found} AND NOT {any_key(key, before)}" if before else found
-
-
-def note(keys: Collection[str]) -> None:
-    """Note the keys of rows that are asked now."""
-    if (asked := _ASKED.get()) is not None:
-        asked.update(keys)
 
 
 def reasons_in_words(counts: Mapping[str, int], examples: Mapping[str, str]) -> str:

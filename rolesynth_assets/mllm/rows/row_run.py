@@ -7,7 +7,7 @@ that are withdrawn during the run, nothing more is requested or written.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,6 +16,15 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from rolesynth_assets.mllm.cost.cache_use import Spared, spared
 from rolesynth_assets.mllm.engine import ChatEngine, ChatReply, ChatRequest, FailureReason
+from rolesynth_assets.mllm.rows.batch_work import (
+    BatchesOpenError,
+    BatchWork,
+    as_batch_engine,
+    has_batches,
+    refuse_submitted,
+    submitted_keys,
+)
+from rolesynth_assets.mllm.rows.one_go import note_unanswered
 from rolesynth_assets.mllm.rows.reply_journal import ReplyJournal, journal_path
 from rolesynth_assets.mllm.sent import Answering
 from rolesynth_assets.progress import Progress
@@ -86,6 +95,11 @@ def recoverable(store: StoreReader, table: str, partition: Mapping[str, str]) ->
         return {key.partition("/")[2] for key, _ in journal.begin_with(place)}
 
 
+def in_batches(store: StoreReader, table: str, partition: Mapping[str, str]) -> set[str]:
+    """Return the keys of a partition's rows that were submitted in batches, not yet collected."""
+    return submitted_keys(store.root, table, _place(partition))
+
+
 def _place(partition: Mapping[str, str]) -> str:
     """Return the beginning of a partition's keys in the journal."""
     return digest("partition", *(f"{k}={v}" for k, v in sorted(partition.items())))[:16]
@@ -150,7 +164,7 @@ class RowRun(Generic[W]):
         with ReplyJournal(journal_path(self._store.root, self._rows.table)) as journal:
             self._recover(journal)
             report(total - len(self._open), total)
-            if self._open:
+            if self._open or self._has_batches:
                 async with spared(self._engine) as self._spared:
                     await self._ask(journal, list(self._open.values()), total, report)
         self._store.fold(self._rows.table)
@@ -209,11 +223,14 @@ class RowRun(Generic[W]):
     async def _ask(
         self, journal: ReplyJournal, missing: Sequence[W], total: int, report: Progress
     ) -> None:
-        replies = self._engine.complete(self._requests(missing))
+        replies = self._replies(journal, missing)
         try:
             async for reply in replies:
                 self._accept(reply, journal)
                 report(total - len(self._open), total)
+        except BatchesOpenError:
+            note_unanswered(self._open)
+            raise
         finally:
             try:
                 self._store_pending(journal)  # paid replies are kept, whatever happened
@@ -226,6 +243,27 @@ class RowRun(Generic[W]):
                 f"left {len(self._open)} of {len(missing)} requests without a reply, such as "
                 f"{next(iter(self._open))}. The others are stored; run this again"
             )
+
+    @property
+    def _has_batches(self) -> bool:
+        """Whether batches of the partition are to be closed although no row is missing."""
+        takes = as_batch_engine(self._engine) is not None
+        return takes and has_batches(self._store.root, self._rows.table, self._place)
+
+    def _replies(self, journal: ReplyJournal, missing: Sequence[W]) -> AsyncIterator[ChatReply]:
+        """Return the engine's replies: at once, or through batches."""
+        root, table, keys = self._store.root, self._rows.table, [one.key for one in missing]
+        if engine := as_batch_engine(self._engine):
+            by_key = {one.key: one for one in missing}
+            work = BatchWork(
+                *(root, table, self._place, self._partition, keys),
+                requests=lambda some: self._requests([by_key[key] for key in some]),
+                bare=lambda key: self._rows.request(by_key[key], b""),
+                keep=journal.flush,
+            )
+            return engine.through_batches(work)
+        refuse_submitted(root, table, self._place, keys)
+        return self._engine.complete(self._requests(missing))
 
     def _requests(self, missing: Sequence[W]) -> Iterator[ChatRequest]:
         """Yield requests image by image.

@@ -1,10 +1,5 @@
-from rolesynth_assets.mllm.rows.asked_again import (
-    note,
-    one_go,
-    reasons_in_words,
-    rows_to_ask,
-    way_out,
-)
+from rolesynth_assets.mllm.rows.asked_again import reasons_in_words, rows_to_ask, way_out
+from rolesynth_assets.mllm.rows.one_go import note, one_go
 
 
 def test_a_row_is_asked_once_in_one_go_and_again_in_the_next() -> None:

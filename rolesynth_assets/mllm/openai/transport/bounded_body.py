@@ -7,7 +7,7 @@ by piece. A body of an error ends where it has too many values.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import aiohttp
 
@@ -77,7 +77,12 @@ class _Bound:
 
 
 async def read_bounded(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
-    """Return the body of an answer, unpacked.
+    """Return the body of an answer, unpacked; see `pieces_of`."""
+    return b"".join([piece async for piece in pieces_of(response, max_bytes)])
+
+
+async def pieces_of(response: aiohttp.ClientResponse, max_bytes: int) -> AsyncIterator[bytes]:
+    """Yield the body of an answer, unpacked, as it arrives.
 
     Raises:
         BodyTooLargeError: it has more than `max_bytes` bytes.
@@ -85,10 +90,8 @@ async def read_bounded(response: aiohttp.ClientResponse, max_bytes: int) -> byte
     """
     encoding = response.headers.get("content-encoding", "")
     bound = _Bound(encoding, max_bytes, MAX_ERROR_VALUES if response.status >= _ERROR else None)
-    pieces: list[bytes] = []
     async for data in response.content.iter_any():
         for piece in bound.pieces(data):
             if bound.full:
-                return b"".join(pieces)
-            pieces.append(piece)
-    return b"".join(pieces)
+                return
+            yield piece
