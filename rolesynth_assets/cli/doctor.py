@@ -168,7 +168,8 @@ def _of_runs(instance: dg.DagsterInstance) -> Iterator[Finding]:
         yield Finding("killed run", str(dead), trouble=True)
     held = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
     for run in instance.get_runs(held):
-        process = f"process {run.tags[PID]} on {run.tags.get(HOST)}" if PID in run.tags else ""
+        host = run.tags.get(HOST, "").partition(" ")[0]
+        process = f"process {run.tags[PID]} on {host}" if PID in run.tags else ""
         detail = f"{run.run_id[:8]}, {process}" if process else (
             f"{run.run_id[:8]}: its process is not known. If it does not run any more, end it in "
             "the UI (Runs, Terminate, force)"

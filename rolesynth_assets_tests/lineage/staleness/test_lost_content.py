@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import dagster as dg
-import pytest
 
 from rolesynth_assets.lineage.dagster_internals import DATA_VERSION_TAG
 from rolesynth_assets.lineage.run_process.dead_runs import BEGUN, KILLED
@@ -12,12 +11,6 @@ from rolesynth_assets.store.left_out import FORGOTTEN
 from rolesynth_assets_tests.lineage.little_graphs import World, causes
 
 SHARDS = dg.DynamicPartitionsDefinition(name="image_shard")
-
-
-@pytest.fixture
-def world():
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield World(instance)
 
 
 def in_files(folder: Path) -> dg.AssetsDefinition:
