@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-from rolesynth_assets.files.bucket_folders import replaced_in_bucket
 from rolesynth_assets.files.object_path import DataPath, ObjectPath
 
 
@@ -92,6 +91,8 @@ def replaced_folder(folder: DataPath) -> Iterator[Path]:
         OSError: it cannot be written.
     """
     if isinstance(folder, ObjectPath):
+        from rolesynth_assets.files.bucket_folders import replaced_in_bucket
+
         with replaced_in_bucket(folder) as draft:
             yield draft
         return

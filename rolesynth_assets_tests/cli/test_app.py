@@ -150,7 +150,7 @@ def test_a_second_run_pays_for_nothing_while_one_is_at_work(project: Path) -> No
         busy = invoke("run", "--role-set", "generic1")
         reading = invoke("ingest", str(write_pictures(project / "more", range(1, 2))))
     assert busy.exit_code == 1
-    assert "another process is bringing this data root up to date" in words(busy)
+    assert "is bringing this data root up to date" in words(busy)
     assert reading.exit_code == 0, reading.output
 
 
