@@ -72,7 +72,9 @@ def test_two_processes_train_the_model_of_one(tmp_path, make_recipe):
     assert read_manifest(two.checkpoint) == together.manifest
     assert (together.manifest.processes, alone.manifest.processes) == (2, 1)
     assert seen[-1] == ("training tiny seed 3", 5, 5)
-    names = [sorted(path.name for path in job.checkpoint.iterdir()) for job in (one, two)]
+    names = [
+        sorted(path.name for path in Path(str(job.checkpoint)).iterdir()) for job in (one, two)
+    ]
     assert names[0] == names[1]
 
 
@@ -94,7 +96,7 @@ def test_a_killed_process_ends_all_and_another_number_of_them_goes_on(tmp_path, 
         reporter.reset(token)
     assert processes_of(job) == []
     assert (job.checkpoint / STATE).is_file()
-    assert not JobFolder.beside(job.checkpoint).path.exists()
+    assert not JobFolder.beside(Path(str(job.checkpoint))).path.exists()
     report = trained(ALONE, job, training_set_of(job))
     assert report.resumed_from >= 5
     assert len(report.losses) == 150
@@ -102,7 +104,7 @@ def test_a_killed_process_ends_all_and_another_number_of_them_goes_on(tmp_path, 
 
 def test_a_killed_run_leaves_no_process(tmp_path, make_recipe):
     job = stored_job(tmp_path, make_recipe(**LONG))
-    folder = JobFolder.beside(job.checkpoint)
+    folder = JobFolder.beside(Path(str(job.checkpoint)))
     folder.begin(job)
     script = (
         "import sys; from pathlib import Path; "
@@ -120,7 +122,7 @@ def test_a_killed_run_leaves_no_process(tmp_path, make_recipe):
 
 def test_two_machines_train_one_model(tmp_path, make_recipe):
     job = stored_job(tmp_path, make_recipe())
-    folder, port = JobFolder.beside(job.checkpoint).path, "29431"
+    folder, port = JobFolder.beside(Path(str(job.checkpoint))).path, "29431"
     torchrun = [
         *(sys.executable, "-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1"),
         *("--rdzv-backend=c10d", f"--rdzv-endpoint=127.0.0.1:{port}", "--local-addr=127.0.0.1"),

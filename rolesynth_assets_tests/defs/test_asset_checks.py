@@ -1,5 +1,7 @@
 """Each asset's checks can fail, and show the measured value beside its threshold."""
 
+from pathlib import Path
+
 import dagster as dg
 import numpy as np
 import polars as pl
@@ -160,7 +162,7 @@ def test_pairs_that_are_not_those_of_the_cut(captioned: SmallGraph) -> None:
 
 def test_training_image_that_stands_in_a_benchmark(captioned: SmallGraph) -> None:
     samples = [(noise_picture(number), ["a picture of noise"]) for number in (2, 90)]
-    write_retrieval(captioned.root / "benchmarks" / "scenes_long", samples)
+    write_retrieval(Path(str(captioned.root)) / "benchmarks" / "scenes_long", samples)
     assert failing(captioned, "training_sets", "generic1", blocking=True) == {
         "no_benchmark_image": (1, 0)
     }

@@ -1,6 +1,7 @@
 """Tables are deleted or put back while Dagster remembers what was in them."""
 
 import shutil
+from pathlib import Path
 
 from rolesynth_assets.definitions import defs
 from rolesynth_assets.lineage.refresh.runner import Refresher
@@ -30,8 +31,8 @@ def test_a_deleted_table_is_missing_and_made_again(graph: SmallGraph) -> None:
     captions = [f"raw_captions[{shard}|generic1]" for shard in (first, second)]
 
     backup = graph.project / "backup"
-    shutil.copytree(graph.root / "lance" / "captions.lance", backup)
-    shutil.rmtree(graph.root / "lance" / "captions.lance")
+    shutil.copytree(Path(str(graph.root)) / "lance" / "captions.lance", backup)
+    shutil.rmtree(Path(str(graph.root)) / "lance" / "captions.lance")
     found = missing(examined(graph))
     assert found == {cell: ["table lance.captions was deleted"] for cell in captions}
 
@@ -56,12 +57,13 @@ def test_an_older_copy_put_back_lacks_what_came_later(graph: SmallGraph) -> None
     first = graph.add_shard("one", range(2))
     graph.refresh(["generic1"])
     backup = graph.project / "backup"
-    shutil.copytree(graph.root, backup)
+    shutil.copytree(str(graph.root), backup)
     second = graph.add_shard("two", range(2, 4))
     graph.refresh(["generic1"])
     for name in ("captions", "images"):
-        shutil.rmtree(graph.root / "lance" / f"{name}.lance")
-        shutil.copytree(backup / "lance" / f"{name}.lance", graph.root / "lance" / f"{name}.lance")
+        shutil.rmtree(Path(str(graph.root)) / "lance" / f"{name}.lance")
+        place = Path(str(graph.root)) / "lance" / f"{name}.lance"
+        shutil.copytree(backup / "lance" / f"{name}.lance", place)
     found = missing(examined(graph))
     assert set(found) == {f"image_shards[{second}]", f"raw_captions[{second}|generic1]"}
     assert "table lance.images went back from version" in found[f"image_shards[{second}]"][0]
@@ -71,6 +73,6 @@ def test_an_older_copy_put_back_lacks_what_came_later(graph: SmallGraph) -> None
 def test_over_an_empty_root_nothing_is_up_to_date(graph: SmallGraph) -> None:
     graph.add_shard("one", range(2))
     graph.refresh(["generic1"])
-    shutil.rmtree(graph.root)
+    shutil.rmtree(str(graph.root))
     counts = examined(graph).counts()
     assert sum(of[Status.FRESH] + of[Status.STALE] for of in counts.values()) == 0

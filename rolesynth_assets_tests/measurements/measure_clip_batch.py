@@ -28,6 +28,7 @@ from rolesynth_assets.clip import train as training
 from rolesynth_assets.clip.data.batches import TrainingSet
 from rolesynth_assets.clip.features.gradient_caching import PartMemory
 from rolesynth_assets.clip.library import load_recipes
+from rolesynth_assets.clip.ranks.group import ALONE
 from rolesynth_assets.clip.recipe import Precision, Recipe
 from rolesynth_assets.clip.train import BatchMemoryError, train
 from rolesynth_assets_tests.clip.image_readers import in_memory
@@ -100,7 +101,7 @@ def gradient(recipe: Recipe, data: TrainingSet, name: str) -> torch.Tensor:
     """Return the gradient of all parameters at the first batch, as one vector."""
     torch.manual_seed(0)
     with way(name):
-        run = training._prepare(recipe, data, 0, None, None)
+        run = training._prepare(recipe, data, 0, None, None, ALONE)
         with training._fast(run, 1):
             training._gradients(run, 0, *next(iter(training._inputs(run, 0, 1))))
     parts = [p.grad.flatten() for p in run.model.module.parameters() if p.grad is not None]

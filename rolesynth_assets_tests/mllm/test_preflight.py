@@ -281,7 +281,7 @@ def test_what_the_plain_question_finds_is_known_afterwards(store):
 
 def test_a_broken_record_is_none(tmp_path):
     settings = EngineSettings(engine="openai", model="m", base_url="http://127.0.0.1:1/v1")
-    path = record_path(tmp_path, settings)
+    path = Path(str(record_path(tmp_path, settings)))
     path.parent.mkdir()
     for text in ("", "{}", "[]", '{"left_out": 3}'):
         path.write_text(text)

@@ -1,6 +1,7 @@
 """Text of seeds, models and images is data: instructions in it change nothing."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -31,7 +32,7 @@ def test_instructions_inside_a_question_change_nothing(journal: Journal, injecti
     """The hostile question reaches judges as the question it is; all else is as it was."""
     members, hostile_members = able(), able()
     hostile_members[0].override = writes(problem_reply(injection, "41"))
-    with Journal(journal.path.with_name("other.sqlite")) as other:
+    with Journal(Path(str(journal.path)).with_name("other.sqlite")) as other:
         plain = play(other, members, seeds(2))
     outcome = play(journal, hostile_members, seeds(2))
     hostile = [c for c in outcome.candidates if c.member == "ada"]

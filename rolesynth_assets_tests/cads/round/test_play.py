@@ -1,6 +1,7 @@
 """What a round does when something is missing or wrong."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -51,7 +52,7 @@ def test_unusable_verdict_is_repaired_once_and_then_an_error_with_its_raw_text(j
     members[0].override = lambda step, request: "still no JSON" if step == "judge" else None
     members[0].requests.clear()
     # another journal, so that nothing is replayed
-    with Journal(journal.path.with_name("other.sqlite")) as other:
+    with Journal(Path(str(journal.path)).with_name("other.sqlite")) as other:
         failed = play(other, members, seeds(1))
     assert {c.decision for c in failed.candidates} == {Decision.UNDECIDED}
     assert len(members[0].asked("judge")) == 6
@@ -153,7 +154,7 @@ def test_equality_is_settled_by_rule_or_by_the_equaliser_or_not_at_all(journal: 
     silent[0].override = lambda step, request: (
         FailureReason.CALL_FAILED if step == "equality" else usual(step, request)
     )
-    with Journal(journal.path.with_name("other.sqlite")) as other:
+    with Journal(Path(str(journal.path)).with_name("other.sqlite")) as other:
         unsettled = play(other, silent, seeds(1))
     assert {(v.verdict.correct, v.verdict.reason) for v in unsettled.verdicts} == {
         (None, "equality_failed")
@@ -200,7 +201,7 @@ def test_writer_in_caption_mode_reads_transcripts_of_the_seeds_images(journal: J
 
     # and a transcription that fails is said to be the reason
     ada.override = lambda step, _: FailureReason.REFUSED if step == "transcribe" else None
-    with Journal(journal.path.with_name("other.sqlite")) as other:
+    with Journal(Path(str(journal.path)).with_name("other.sqlite")) as other:
         failed = play(other, [ada, ben], [seed], of=of)
     assert [c.reason for c in failed.candidates] == ["transcribe_refused"]
 
