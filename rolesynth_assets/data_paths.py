@@ -122,6 +122,14 @@ class DataPaths:
         """Folder of the paid replies: an SQLite file a stage; in a bucket, a prefix a stage."""
         return self.at("journals")
 
+    def batch_ledger(self, table: str) -> Path:
+        """Return the file of what was submitted in batches for a table.
+
+        Raises:
+            InputError: the data root is in a bucket.
+        """
+        return self / "journals" / "batches" / f"{table}.sqlite"
+
     @property
     def models(self) -> DataPath:
         """Folder of what was learned of the models at their servers, one JSON file each."""

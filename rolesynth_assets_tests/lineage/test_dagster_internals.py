@@ -13,11 +13,15 @@ from rolesynth_assets.lineage import dagster_internals
 
 PACKAGE = Path(rolesynth_assets.__file__).parent
 INTERNALS = Path(dagster_internals.__file__)
+PUBLIC = ("dagster_k8s",)
+"""Libraries of the family of which only the public API is used."""
 
 
 def private(module: str) -> bool:
     """Whether a module belongs to the Dagster family and is not a public one."""
     family = module.split(".")[0]
+    if module in PUBLIC:
+        return False
     # `dagster` alone is the public API: what lies below it has no promise of staying
     return (family == "dagster" and module != family) or family.startswith("dagster_")
 

@@ -116,7 +116,7 @@ def ledger_path(data_root: DataPath | str, table: str) -> Path:
     Raises:
         InputError: the data root is in a bucket.
     """
-    return DataPaths(data_root) / "journals" / "batches" / f"{table}.sqlite"
+    return DataPaths(data_root).batch_ledger(table)
 
 
 def known_ledger(data_root: DataPath | str, table: str) -> Path | None:
