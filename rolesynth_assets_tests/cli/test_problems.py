@@ -183,4 +183,4 @@ def test_problems_wait_for_whoever_is_at_work(project: Path) -> None:
     with alone(Settings.load().data_root):
         busy = invoke(DOMAIN)
     assert busy.exit_code == 1
-    assert "another process is bringing this data root up to date" in words(busy)
+    assert "is bringing this data root up to date" in words(busy)
