@@ -41,7 +41,8 @@ def test_a_variable_that_cannot_be_used_is_told_without_a_traceback(
     monkeypatch.setenv("ROLESYNTH_ENGINE", "magic")
     result = invoke("trace", "abc")
     assert result.exit_code == 2
-    assert "ROLESYNTH_ENGINE: Input should be 'embedded', 'openai', 'openai-batch' or 'vllm'" in result.output
+    engines = "'embedded', 'openai', 'openai-batch' or 'vllm'"
+    assert f"ROLESYNTH_ENGINE: Input should be {engines}" in result.output
 
 
 def raising(error: BaseException) -> Result:
