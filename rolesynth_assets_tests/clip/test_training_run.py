@@ -17,6 +17,7 @@ from rolesynth_assets.clip.ranks.settings import TrainingSettings
 from rolesynth_assets.clip.training_run import trained
 from rolesynth_assets.progress import reporter
 from rolesynth_assets_tests.clip.ranks.stored_job import stored_job, training_set_of
+from rolesynth_assets_tests.free_port import free_port
 
 ALONE, TWO = TrainingSettings(processes=1), TrainingSettings(processes=2)
 LONG = {"schedule": {"steps": 150, "batch_images": 4, "warmup_steps": 2}}
@@ -122,7 +123,7 @@ def test_a_killed_run_leaves_no_process(tmp_path, make_recipe):
 
 def test_two_machines_train_one_model(tmp_path, make_recipe):
     job = stored_job(tmp_path, make_recipe())
-    folder, port = JobFolder.beside(Path(str(job.checkpoint))).path, "29431"
+    folder, port = JobFolder.beside(Path(str(job.checkpoint))).path, free_port()
     torchrun = [
         *(sys.executable, "-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1"),
         *("--rdzv-backend=c10d", f"--rdzv-endpoint=127.0.0.1:{port}", "--local-addr=127.0.0.1"),
@@ -134,7 +135,7 @@ def test_two_machines_train_one_model(tmp_path, make_recipe):
     try:
         settings = TrainingSettings(torchrun=tuple(torchrun))
         report = trained(settings, job, training_set_of(job))
-        assert other.wait(60) == 0
+        assert other.wait(300) == 0
     finally:
         other.kill()
     assert report.manifest.processes == 2

@@ -1,7 +1,6 @@
 """Several processes compute the gradients of one."""
 
 import multiprocessing
-import socket
 
 import pytest
 import torch
@@ -9,14 +8,9 @@ import torch
 from rolesynth_assets.clip.ranks.share import rows_of, share_of
 from rolesynth_assets_tests.clip.ranks import gradients
 from rolesynth_assets_tests.clip.ranks.gradients import CASES, write_gradients
+from rolesynth_assets_tests.free_port import free_port
 
 COUNT = 2
-
-
-def free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
