@@ -91,8 +91,8 @@ class Pin:
             **{f"{table}_version": self.versions[table] for table in PINNED_TABLES},
             "run_id": self.run_id,
         }
-        optional = dict.fromkeys(("draw_limits", "own_cut", "left_out_shards"), pl.String)
-        return pl.DataFrame([values], schema_overrides=optional)
+        optional: tuple[str, ...] = ("draw_limits", "own_cut", "left_out_shards")
+        return pl.DataFrame([values], schema_overrides=dict.fromkeys(optional, pl.String))
 
     @property
     def candidates(self) -> str | None:

@@ -101,7 +101,7 @@ def gradient(recipe: Recipe, data: TrainingSet, name: str) -> torch.Tensor:
     """Return the gradient of all parameters at the first batch, as one vector."""
     torch.manual_seed(0)
     with way(name):
-        run = training._prepare(recipe, data, 0, None, None, ALONE)
+        run = training._prepare(recipe, data, 0, ALONE.device(), None, ALONE)
         with training._fast(run, 1):
             training._gradients(run, 0, *next(iter(training._inputs(run, 0, 1))))
     parts = [p.grad.flatten() for p in run.model.module.parameters() if p.grad is not None]
