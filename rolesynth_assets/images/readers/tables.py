@@ -60,7 +60,8 @@ def table_fault(uri: str) -> str:
             with open_parquet(uri):
                 pass
         else:
-            lance.dataset(uri).count_rows()
+            dataset = lance.dataset(uri)
+            dataset.count_rows(), dataset.schema
     except BaseException as error:
         if not is_fault(error):
             raise

@@ -62,7 +62,7 @@ def lance_source(uri: str, column: str | None, container: ContainerLimits) -> Sh
 
     try:
         dataset = lance.dataset(uri)
-        rows, version = dataset.count_rows(), dataset.version
+        rows, version, schema = dataset.count_rows(), dataset.version, dataset.schema
     except BaseException as error:  # panics in Rust are not an `Exception`
         if not is_fault(error):
             raise
@@ -73,7 +73,7 @@ def lance_source(uri: str, column: str | None, container: ContainerLimits) -> Sh
         check_row_count(rows, lance_bytes(uri), container)
     except BombError as error:
         raise UnreadableTableError(f"{uri} is not read: {error}.") from error
-    picked = pick_column(dataset.schema, column, uri)
+    picked = pick_column(schema, column, uri)
     return ShardSource(ShardKind.LANCE, uri, column=picked, rows=rows, version=version)
 
 
