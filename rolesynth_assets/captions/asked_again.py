@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rolesynth_assets.store.lance.reader import StoreReader
 
 SAME_TEXT = "same_text"
-"""Stands among reasons for captions whose text serves several images."""
+"""The word among reasons that means captions whose text serves several images."""
 
 
 def captions_to_ask(

@@ -10,6 +10,8 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
 from rolesynth_assets.data_paths import dagster_home
 from rolesynth_assets.files.atomic_files import write_text
 
@@ -40,6 +42,24 @@ def prepare_home() -> Path:
     """
     with prepared_instance():
         return Path(os.environ["DAGSTER_HOME"])
+
+
+@contextmanager
+def existing_instance() -> Iterator[dg.DagsterInstance]:
+    """Do what `prepared_instance` does, for a home that is there already.
+
+    Raises:
+        typer.BadParameter: there is none, so nothing was made yet.
+        OtherDataRootError: the home records what was made in another data root.
+    """
+    home = dagster_home()
+    if not home.is_dir():
+        raise typer.BadParameter(
+            f"nothing was made yet: {home} does not exist; "
+            "start with `rolesynth demo` or `rolesynth ingest PATH`"
+        )
+    with prepared_instance() as instance:
+        yield instance
 
 
 @contextmanager

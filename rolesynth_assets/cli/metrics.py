@@ -31,19 +31,12 @@ def metrics(
     """
     from prometheus_client import CollectorRegistry, generate_latest, start_http_server
 
-    from rolesynth_assets.cli.dagster_home import prepared_instance
-    from rolesynth_assets.data_paths import dagster_home
+    from rolesynth_assets.cli.dagster_home import existing_instance
     from rolesynth_assets.definitions import defs
     from rolesynth_assets.lineage.metrics.collector import InstanceMetrics
     from rolesynth_assets.lineage.refresh.runner import Refresher
 
-    home = dagster_home()
-    if not home.is_dir():
-        raise typer.BadParameter(
-            f"nothing was made yet: {home} does not exist; "
-            "start with `rolesynth demo` or `rolesynth ingest PATH`"
-        )
-    with prepared_instance() as instance:
+    with existing_instance() as instance:
         collector, registry = InstanceMetrics(Refresher(defs, instance)), CollectorRegistry()
         collector.examine()
         registry.register(collector)

@@ -17,6 +17,7 @@ from rolesynth_assets.progress import reporting
 
 if TYPE_CHECKING:
     from rolesynth_assets.clip.data.batches import TrainingSet
+    from rolesynth_assets.clip.ranks.group import Ranks
     from rolesynth_assets.clip.train import TrainReport
 
 
@@ -35,7 +36,8 @@ def trained(settings: TrainingSettings, job: Job, data: TrainingSet) -> TrainRep
     import torch
 
     from rolesynth_assets.clip.data.batches import BatchPlan
-    from rolesynth_assets.clip.train import TrainReport, train
+    from rolesynth_assets.clip.ranks.group import ALONE
+    from rolesynth_assets.clip.train import TrainReport
 
     batch = BatchPlan(data, job.recipe, job.seed).batch_size
     processes = settings.count(torch.cuda.device_count(), batch)
@@ -49,6 +51,13 @@ def trained(settings: TrainingSettings, job: Job, data: TrainingSet) -> TrainRep
         finally:
             folder.remove()
         return TypeAdapter(TrainReport).validate_json(report)
+    return train_job(job, data, ALONE)
+
+
+def train_job(job: Job, data: TrainingSet, ranks: Ranks) -> TrainReport:
+    """Do a job in this process, which is alone or one of several; it raises what `train` does."""
+    from rolesynth_assets.clip.train import train
+
     advance = reporting(f"training {job.recipe.name} seed {job.seed}")
     return train(
         job.recipe,
@@ -58,6 +67,7 @@ def trained(settings: TrainingSettings, job: Job, data: TrainingSet) -> TrainRep
         progress=lambda done, total, _: advance(done, total),
         save_every=job.save_every,
         kept=InputCache(job.data_root, job.pixel_bytes),
+        ranks=ranks,
     )
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 SAME_SCORE = "same_score"
-"""Stands among reasons for rows with the score that most captions of a partition have."""
+"""The word among reasons that means rows with the most frequent score of a partition."""
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,15 @@ import modules of the current folder even if the program itself does not.
 from __future__ import annotations
 
 import os
+import resource
 import selectors
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from queue import Empty, LifoQueue
-from typing import TypeVar
+from typing import IO, TypeVar
 
 R = TypeVar("R")
 START_S = 300.0
@@ -116,6 +118,21 @@ def read_line(process: subprocess.Popen[bytes], seconds: float) -> bytes:
     if not line:
         raise EOFError
     return line
+
+
+def begin_answering() -> IO[bytes]:
+    """Make this process a worker, and return the file for its replies.
+
+    Ctrl-C is left to the program, which ends its workers; a crash leaves no core; and nothing that
+    a library prints reaches the replies or the terminal.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    replies = os.fdopen(os.dup(1), "wb")
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
+    return replies
 
 
 class WorkerPool:

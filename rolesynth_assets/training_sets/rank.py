@@ -16,13 +16,12 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from rolesynth_assets.clip.data.batches import TrainingSet
-from rolesynth_assets.clip.data.input_cache import InputCache
 from rolesynth_assets.clip.ranks.group import Ranks, RanksError, joined_ranks
-from rolesynth_assets.clip.ranks.job import WRITE_EVERY_S, Job, JobFolder, Said
+from rolesynth_assets.clip.ranks.job import WRITE_EVERY_S, JobFolder, Said
 from rolesynth_assets.clip.ranks.launch import ENDS_WITH_STDIN
-from rolesynth_assets.clip.train import TrainReport, train
-from rolesynth_assets.progress import Besides, Progress, Reporter, reporter, reporting
+from rolesynth_assets.clip.train import TrainReport
+from rolesynth_assets.clip.training_run import train_job
+from rolesynth_assets.progress import Besides, Progress, Reporter, reporter
 from rolesynth_assets.store.lance.store import Store
 from rolesynth_assets.training_sets.rows import selected_pairs, training_set
 
@@ -53,23 +52,9 @@ def _train(ranks: Ranks, folder: JobFolder) -> None:
             f"{job.training_set_digest[:12]} in the run that asks for it: this machine has another "
             "data root or another version of rolesynth-assets."
         )
-    report = _trained(ranks, job, data)
+    report = train_job(job, data, ranks)
     if ranks.leads:
         folder.finish(TypeAdapter(TrainReport).dump_json(report).decode())
-
-
-def _trained(ranks: Ranks, job: Job, data: TrainingSet) -> TrainReport:
-    advance = reporting(f"training {job.recipe.name} seed {job.seed}")
-    return train(
-        job.recipe,
-        data,
-        job.checkpoint,
-        job.seed,
-        progress=lambda done, total, _: advance(done, total),
-        save_every=job.save_every,
-        kept=InputCache(job.data_root, job.pixel_bytes),
-        ranks=ranks,
-    )
 
 
 def _written_by(ranks: Ranks, folder: JobFolder) -> Reporter:

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rolesynth_assets.cli.dagster_home import prepared_instance
+from rolesynth_assets.cli.dagster_home import existing_instance
 from rolesynth_assets.cli.printable import printable_json
 from rolesynth_assets.cli.spending.question import Yes
 from rolesynth_assets.counted import are, counted
-from rolesynth_assets.data_paths import dagster_home
 
 if TYPE_CHECKING:
     from rolesynth_assets.cli.spending.expected import Plan
@@ -81,13 +80,7 @@ def _observed() -> Iterator[Refresher]:
     from rolesynth_assets.definitions import defs
     from rolesynth_assets.lineage.refresh.runner import Refresher, RefreshError
 
-    home = dagster_home()
-    if not home.is_dir():
-        raise typer.BadParameter(
-            f"nothing was made yet: {home} does not exist; "
-            "start with `rolesynth demo` or `rolesynth ingest PATH`"
-        )
-    with prepared_instance() as instance:
+    with existing_instance() as instance:
         refresher = Refresher(defs, instance)
         forget_deleted_shards(refresher)
         try:

@@ -26,7 +26,7 @@ _ALIKE = {
     "captions": (SAME_TEXT, captions_of_one_text),
     "scores": (SAME_SCORE, scores_alike),
 }
-"""What stands for rows with the same result, and what finds them in a partition."""
+"""By table: the word for rows with the same result, and the function that finds them."""
 _NO_OTHERS = {Reason.CHECK, Reason.PASSING, Reason.UPSTREAM_PASSING, Reason.ADDED_AGAIN}
 """Causes of a stale partition that has all of its rows, so that no other row is asked for."""
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import dagster as dg
 
+from rolesynth_assets.defs.wiring.partitions import SETTINGS
 from rolesynth_assets.lineage.run_process.executor import recorded
-from rolesynth_assets.settings import PodResources, Settings, SettingsError
+from rolesynth_assets.settings import PodResources, SettingsError
 
 _POD = "dagster-k8s/config"
-_settings = Settings.load()
 
 
 def executor() -> dg.ExecutorDefinition:
@@ -18,7 +18,7 @@ def executor() -> dg.ExecutorDefinition:
     Raises:
         SettingsError: it needs a package that is not installed.
     """
-    if _settings.executor == "processes":
+    if SETTINGS.executor == "processes":
         return recorded(dg.multiprocess_executor.configured({"max_concurrent": 1}))
     try:
         from dagster_k8s import k8s_job_executor
@@ -33,7 +33,7 @@ def executor() -> dg.ExecutorDefinition:
 
 def pod_tags(asset: str) -> dict[str, Any]:
     """Return the tags by which the Kubernetes executor gives an asset's step its resources."""
-    wanted = _settings.pods.get(asset)
+    wanted = SETTINGS.pods.get(asset)
     return {} if wanted is None else {_POD: _pod(wanted)}
 
 
@@ -59,7 +59,7 @@ def check_pods(assets: Iterable[str]) -> None:
         SettingsError: the message names them, and all assets.
     """
     known = sorted(assets)
-    if unknown := sorted(_settings.pods.keys() - set(known)):
+    if unknown := sorted(SETTINGS.pods.keys() - set(known)):
         raise SettingsError(
             f"rolesynth.yaml, pods: there is no asset {', '.join(unknown)}; there are "
             f"{', '.join(known)}"

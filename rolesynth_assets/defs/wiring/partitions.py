@@ -13,19 +13,17 @@ from rolesynth_assets.defs.wiring.live_files import LiveFiles, marked
 from rolesynth_assets.roles.library import load_role_sets
 from rolesynth_assets.settings import Settings
 
-_settings = Settings.load()
+SETTINGS = Settings.load()
 ROLE_SETS = LiveFiles(
-    "role set", lambda: load_role_sets(_settings.role_sets), marked(_settings.role_sets)
+    "role set", lambda: load_role_sets(SETTINGS.role_sets), marked(SETTINGS.role_sets)
 )
 RECIPES = LiveFiles(
     "recipe",
-    lambda: with_role_sets(load_recipes(_settings.recipes), ROLE_SETS),
-    marked(_settings.recipes, _settings.role_sets),
+    lambda: with_role_sets(load_recipes(SETTINGS.recipes), ROLE_SETS),
+    marked(SETTINGS.recipes, SETTINGS.role_sets),
 )
-TASKS = LiveFiles(
-    "benchmark", lambda: load_tasks(_settings.benchmarks), marked(_settings.benchmarks)
-)
-_SEEDS = (_settings.paths.embedded_seeds, _settings.seeds)
+TASKS = LiveFiles("benchmark", lambda: load_tasks(SETTINGS.benchmarks), marked(SETTINGS.benchmarks))
+_SEEDS = (SETTINGS.paths.embedded_seeds, SETTINGS.seeds)
 SEED_FILES = LiveFiles("domain", lambda: domain_files(*_SEEDS), marked(*_SEEDS))
 
 # a broken file has its partition, which fails with the file's error where it is materialized

@@ -11,7 +11,6 @@ import atexit
 import json
 import os
 import resource
-import signal
 import sys
 from typing import IO, Any
 
@@ -23,6 +22,7 @@ from rolesynth_assets.parallel.worker_process import (
     WorkerEndedError,
     WorkerPool,
     WorkerStartError,
+    begin_answering,
     read_line,
 )
 
@@ -106,12 +106,7 @@ def serve() -> None:
     """Be a worker: answer until standard input ends."""
     from rolesynth_assets.images.decoding.apart_formats import decode
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program, which ends workers
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    replies = os.fdopen(os.dup(1), "wb")
-    with open(os.devnull, "w") as nowhere:  # what a library prints is not a reply
-        os.dup2(nowhere.fileno(), 1)
-        os.dup2(nowhere.fileno(), 2)
+    replies = begin_answering()
     at_rest = _address_space()
     _reply(replies, {}, b"")
     while line := sys.stdin.buffer.readline():

@@ -9,8 +9,6 @@ from __future__ import annotations
 import atexit
 import json
 import os
-import resource
-import signal
 import subprocess
 import sys
 from collections.abc import Generator, Iterator
@@ -21,7 +19,12 @@ import pyarrow as pa
 
 from rolesynth_assets.images.descriptor import ShardDescriptor
 from rolesynth_assets.images.readers.columns import pick_column
-from rolesynth_assets.parallel.worker_process import Worker, WorkerStartError, read_line
+from rolesynth_assets.parallel.worker_process import (
+    Worker,
+    WorkerStartError,
+    begin_answering,
+    read_line,
+)
 
 ROWS_PER_READ = 1
 """The size of a cell is known only after it was decoded, and it may take no bytes in the file."""
@@ -143,14 +146,9 @@ def _not_started(fate: str) -> LanceReaderStartError:
 
 def serve() -> None:
     """Be a worker: answer until standard input ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program, which ends workers
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     import lance  # noqa: F401 - an import that fails is seen in the terminal
 
-    replies = os.fdopen(os.dup(1), "wb")
-    with open(os.devnull, "w") as nowhere:  # the traces of a panic are no reply
-        os.dup2(nowhere.fileno(), 1)
-        os.dup2(nowhere.fileno(), 2)
+    replies = begin_answering()
     _reply(replies, {})
     while line := sys.stdin.buffer.readline():
         try:

@@ -47,7 +47,7 @@ def held(
         root: the data root, a folder or a URL.
         name: name of the right; parts are separated by slashes.
         patience_s: longest time to wait for whoever holds it, s.
-        named: whether a process that waits in vain is told who holds it; a little slower in a
+        named: whether the error names the process that holds it; a little slower in a
             folder.
 
     Raises:

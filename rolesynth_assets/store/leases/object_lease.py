@@ -3,8 +3,8 @@
 Every change of the object is a put on the condition that nobody else has changed it, so of several
 who want the right one gets it. The holder writes the object anew from time to time; if it does not,
 because it is dead or cannot reach the bucket, the right expires and the next one takes it. Ages are
-told by the bucket's clock alone. The object stays when the right is given back, so that its token
-grows with every holder.
+measured by the bucket's clock alone. The object stays when the right is given back, so that its
+token grows with every holder.
 """
 
 from __future__ import annotations
