@@ -10,12 +10,12 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
 from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.store.digests import digest
 from rolesynth_assets.store.errors import HeldError, StoreError
-from rolesynth_assets.store.leases.hold import Hold, held
+from rolesynth_assets.store.leases.hold import Hold, held, held_after_waiting
 
 PATIENCE_S = 600.0  # a writer holds its lock longest when it compacts a large table
 _log = logging.getLogger("rolesynth")
@@ -60,13 +60,12 @@ def partition_lock(
     said = _PLAIN.sub("-", "-".join(values))[:80]
     name = f"{table}/{said}-{digest(*values)[:12]}"
     what = f"Table {table!r}, partition {'|'.join(values)}"
-    with _in_words(what, patience_s), ExitStack() as stack:
-        try:
-            hold = stack.enter_context(held(root, name, 0.0))
-        except HeldError as error:
-            if patience_s:
-                _log.warning("%s: %s is making it; waiting until it ends", what, error.who)
-            hold = stack.enter_context(held(root, name, patience_s))
+
+    def say(error: HeldError) -> None:
+        if patience_s:
+            _log.warning("%s: %s is making it; waiting until it ends", what, error.who)
+
+    with _in_words(what, patience_s), held_after_waiting(root, name, patience_s, say) as hold:
         yield hold
 
 

@@ -12,12 +12,12 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from threading import local
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from rolesynth_assets.data_paths import DataPaths
-from rolesynth_assets.files.object_path import DataPath, ObjectPath
+from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.store.errors import HeldError
-from rolesynth_assets.store.leases.hold import Hold, held
+from rolesynth_assets.store.leases.hold import Hold, held, held_after_waiting
 
 CHANGE_TIMEOUT_S = 120.0
 """A change of the registry and of Dagster's partitions takes seconds."""
@@ -78,36 +78,12 @@ def reading_images(data_root: DataPath | str, what: str) -> Iterator[None]:
         data_root: the data root.
         what: what is read, for the log of a process that waits.
     """
-    folder = DataPaths(data_root).shards
-    if isinstance(folder, ObjectPath):
-        with _waiting_lease(data_root, what):
-            yield
-        return
-    lock = FileLock(_made(folder) / ".reading.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        _log.warning("%s: another process is reading images in; waiting until it ends", what)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
-
-@contextmanager
-def _waiting_lease(data_root: DataPath | str, what: str) -> Iterator[None]:
-    try:
-        lease = _lease(data_root, "reading", 0.0)
-        lease.__enter__()
-    except HeldError:
+    def say(error: HeldError) -> None:
         _log.warning("%s: another process is reading images in; waiting until it ends", what)
-        lease = _lease(data_root, "reading", _ENDLESS_S)
-        lease.__enter__()
-    try:
+
+    with held_after_waiting(data_root, "shards/reading", _ENDLESS_S, say):
         yield
-    finally:
-        lease.__exit__(None, None, None)
 
 
 def _lease(data_root: DataPath | str, what: str, patience_s: float) -> AbstractContextManager[Hold]:

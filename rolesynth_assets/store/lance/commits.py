@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from rolesynth_assets.store.errors import StoreError
+from rolesynth_assets.store.lance.datasets import AlreadyThereError
 
 T = TypeVar("T")
 
@@ -57,10 +58,10 @@ def committed(table: str, write: Callable[[], T], patience_s: float = PATIENCE_S
 
 
 def is_overtaken(error: BaseException) -> bool:
-    """Whether a commit failed because somebody else had committed."""
+    """Whether a commit failed because somebody else had committed, perhaps the first version."""
     from lance.commit import CommitConflictError
 
-    if isinstance(error, CommitConflictError):
+    if isinstance(error, (CommitConflictError, AlreadyThereError)):
         return True
     return isinstance(error, (OSError, RuntimeError, ValueError)) and bool(
         _OVERTAKEN.search(str(error))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Protocol
@@ -65,6 +65,24 @@ def held(
         yield lease
     finally:
         lease.give_back()
+
+
+@contextmanager
+def held_after_waiting(
+    root: DataPath | str, name: str, patience_s: float, say: Callable[[HeldError], None]
+) -> Iterator[Hold]:
+    """Hold a right as `held` does; `say` is called once if another process has it first.
+
+    Raises:
+        HeldError: another process holds it all the time.
+    """
+    with ExitStack() as stack:
+        try:
+            hold = stack.enter_context(held(root, name, 0.0))
+        except HeldError as error:
+            say(error)
+            hold = stack.enter_context(held(root, name, patience_s))
+        yield hold
 
 
 @contextmanager

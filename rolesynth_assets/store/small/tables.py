@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.files.object_path import DataPath, data_path
-from rolesynth_assets.store.errors import StoreError
-from rolesynth_assets.store.lance.datasets import AlreadyThereError, create_dataset, open_dataset
+from rolesynth_assets.store.lance.commits import committed
+from rolesynth_assets.store.lance.datasets import create_dataset, open_dataset
 from rolesynth_assets.store.small.rows import Value, checked_rows, chosen, selected, stored_rows
 from rolesynth_assets.store.small.schemas import SmallTable, small_table
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 PATIENCE_S = 120.0  # a commit takes some milliseconds on a disk, and a tenth of a second on S3
-LONGEST_PAUSE_S = 1.0  # seconds between two tries
 READ_AT_ONCE = 8  # tables; a bucket takes some round trips for each
 
 
@@ -81,29 +80,9 @@ class SmallTables:
                 is required.
             StoreError: a row does not belong to `where`, or others committed first all the time.
         """
-        from lance.commit import CommitConflictError
-        from tenacity import (
-            RetryError,
-            Retrying,
-            retry_if_exception_type,
-            stop_after_delay,
-            wait_random_exponential,
-        )
-
         spec = small_table(table)
         new = checked_rows(spec, where, rows)
-        tries = Retrying(
-            retry=retry_if_exception_type((CommitConflictError, AlreadyThereError)),
-            stop=stop_after_delay(self._patience_s),
-            wait=wait_random_exponential(multiplier=0.02, max=LONGEST_PAUSE_S),
-        )
-        try:
-            tries(self._commit, spec, where, new)
-        except RetryError as error:
-            raise StoreError(
-                f"Small table {table!r}: others have committed first for {self._patience_s:.0f} s. "
-                "Run this again when fewer processes write to it."
-            ) from error
+        committed(table, lambda: self._commit(spec, where, new), self._patience_s)
 
     def dataset(self, table: str) -> lance.LanceDataset | None:
         """Open a table at its latest version; None if it was never written to."""
