@@ -32,8 +32,8 @@ from rolesynth_assets.progress import Progress
 from rolesynth_assets.roles.role import Role
 
 if TYPE_CHECKING:
-    from rolesynth_assets.store.lance.plans import Plan
     from rolesynth_assets.store.lance.store import Store
+    from rolesynth_assets.store.lance.writing.plans import Plan
 
 MICRO_BATCH = 512
 """Captions in one commit of the table."""

@@ -17,10 +17,10 @@ from rolesynth_assets.cli.data.search import search
 from rolesynth_assets.cli.demo import demo
 from rolesynth_assets.cli.doctor import doctor
 from rolesynth_assets.cli.exit_messages import CommandGroup
+from rolesynth_assets.cli.lineage.metrics import metrics
 from rolesynth_assets.cli.lineage.stale import stale
 from rolesynth_assets.cli.lineage.trace import trace
 from rolesynth_assets.cli.lineage.withdraw import withdraw
-from rolesynth_assets.cli.metrics import metrics
 from rolesynth_assets.cli.problems import problems
 from rolesynth_assets.cli.run import run
 from rolesynth_assets.cli.settings import settings

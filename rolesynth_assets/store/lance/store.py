@@ -16,11 +16,7 @@ import pyarrow as pa
 
 from rolesynth_assets.files.object_path import DataPath
 from rolesynth_assets.store.errors import EmptyReplaceError
-from rolesynth_assets.store.lance.changes import find_changes
-from rolesynth_assets.store.lance.commits import committed
 from rolesynth_assets.store.lance.maintenance.upkeep import StoreUpkeep
-from rolesynth_assets.store.lance.overtaken import drop_repeated
-from rolesynth_assets.store.lance.plans import Plan, make_plan
 from rolesynth_assets.store.lance.reader import KEYS_PER_LOOKUP, Partition
 from rolesynth_assets.store.lance.rows import (
     all_of,
@@ -32,6 +28,10 @@ from rolesynth_assets.store.lance.rows import (
 )
 from rolesynth_assets.store.lance.schemas import TABLES, table_spec
 from rolesynth_assets.store.lance.specification import TableSpec
+from rolesynth_assets.store.lance.writing.changes import find_changes
+from rolesynth_assets.store.lance.writing.commits import committed
+from rolesynth_assets.store.lance.writing.overtaken import drop_repeated
+from rolesynth_assets.store.lance.writing.plans import Plan, make_plan
 from rolesynth_assets.store.leases.hold import Hold
 from rolesynth_assets.store.locks import PATIENCE_S, partition_lock, writer_lock
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from rolesynth_assets.data_paths import DataPaths
 from rolesynth_assets.files.object_path import DataPath, data_path
-from rolesynth_assets.store.lance.commits import committed
 from rolesynth_assets.store.lance.datasets import create_dataset, open_dataset
+from rolesynth_assets.store.lance.writing.commits import committed
 from rolesynth_assets.store.small.rows import Value, checked_rows, chosen, selected, stored_rows
 from rolesynth_assets.store.small.schemas import SmallTable, small_table
 

@@ -173,7 +173,7 @@ def test_plan_before_the_first_write(store) -> None:
 
 
 def test_reused_rows_beyond_one_lookup(store, pair_rows, monkeypatch) -> None:
-    monkeypatch.setattr("rolesynth_assets.store.lance.plans.ROWS_PER_LOOKUP", 7)
+    monkeypatch.setattr("rolesynth_assets.store.lance.writing.plans.ROWS_PER_LOOKUP", 7)
     ids = [f"k{n:03}" for n in range(50)]
     store.append("pairs", B, pair_rows(ids))
     plan = store.plan("pairs", A, ids[5:40])

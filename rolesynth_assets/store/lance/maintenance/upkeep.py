@@ -11,7 +11,6 @@ from datetime import timedelta
 from functools import partial
 
 from rolesynth_assets.store.errors import StoreError
-from rolesynth_assets.store.lance.commits import committed
 from rolesynth_assets.store.lance.maintenance import versions
 from rolesynth_assets.store.lance.maintenance.compaction import (
     compact_step,
@@ -28,6 +27,7 @@ from rolesynth_assets.store.lance.maintenance.state import TableState, table_sta
 from rolesynth_assets.store.lance.reader import StoreReader
 from rolesynth_assets.store.lance.schemas import table_spec
 from rolesynth_assets.store.lance.specification import TableSpec
+from rolesynth_assets.store.lance.writing.commits import committed
 from rolesynth_assets.store.locks import writer_lock
 
 FOLD_PATIENCE_S = 10.0  # folding is for speed alone, and the next run does it as well
